@@ -1,0 +1,1 @@
+"""Plain pydantic models and pure functions. Imports nothing else of ours."""

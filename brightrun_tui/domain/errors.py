@@ -1,0 +1,82 @@
+"""One family of errors that a user may see: what is wrong, where, and how to fix it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line; they are API."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    BUDGET = 3
+    NOT_CONNECTED = 4
+    NO_CAPACITY = 5
+    INTERRUPTED = 130
+
+
+class BrightrunError(Exception):
+    """An error with a plain sentence for the user.
+
+    Args:
+        what: what is wrong, one sentence, no secret in it.
+        where: the place: a file and line, a setting, a service. May be empty.
+        fix: what the user can do about it. May be empty.
+        kind: a stable machine-readable name (``dataset_empty``, ``disk_full`` …).
+    """
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", kind: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.fix = fix
+        self.kind = kind or type(self).__name__
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        fix = f" — {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{fix}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The JSON form that ``--json`` prints under ``error``."""
+        return {"kind": self.kind, "what": self.what, "where": self.where, "fix": self.fix}
+
+
+class UsageError(BrightrunError):
+    """The request itself makes no sense (unknown run, bad option, bad setting)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DatasetError(BrightrunError):
+    """A dataset that cannot be used."""
+
+
+class BaseModelError(BrightrunError):
+    """A base model that cannot be found or used."""
+
+
+class BudgetError(BrightrunError):
+    """Refused because of money."""
+
+    exit_code = ExitCode.BUDGET
+
+
+class NotConnectedError(BrightrunError):
+    """A service is not connected, or refuses the credential."""
+
+    exit_code = ExitCode.NOT_CONNECTED
+
+
+class NoCapacityError(BrightrunError):
+    """The provider has no machine to rent."""
+
+    exit_code = ExitCode.NO_CAPACITY
+
+
+class EngineError(BrightrunError):
+    """The engine could not be started or did not answer."""

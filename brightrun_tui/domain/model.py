@@ -1,0 +1,147 @@
+"""Models in the registry, their report cards, and the endpoints that serve them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SplitScore(BaseModel):
+    """Loss (nats a supervised token) and perplexity = exp(loss) on the held-out split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loss: float
+    perplexity: float
+    tokens: int
+    records: int
+
+
+class SampleAnswer(BaseModel):
+    """One held-out prompt answered by base and tuned model, greedily."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = ""
+    prompt: tuple[dict[str, Any], ...]
+    reference: str = ""
+    base: str = ""
+    tuned: str = ""
+    base_ended: bool = False
+    tuned_ended: bool = False
+
+
+class Lineage(BaseModel):
+    """Where a model comes from; enough to make it again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    dataset_name: str
+    dataset_fingerprint: str
+    base_id: str
+    base_revision: str = ""
+    base_fingerprint: str = ""
+    template: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    packages: dict[str, str] = Field(default_factory=dict)
+
+
+class TrainingFacts(BaseModel):
+    """What happened while training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int
+    epochs: float
+    train_records: int
+    eval_records: int
+    supervised_tokens: int
+    seconds: float
+    tokens_per_second: float = 0.0
+    best_step: int = 0
+    trainable_parameters: int = 0
+    base_parameters: int = 0
+    device: str = ""
+    peak_memory: int = 0
+    records_dropped: int = 0
+    records_truncated: int = 0
+    micro_batch_size: int = 0
+    early_stopped: bool = False
+
+
+class Verdict(BaseModel):
+    """The report card in plain words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grade: Literal["good", "mixed", "poor"]
+    summary: str
+    reasons: tuple[str, ...] = ()
+
+
+class Report(BaseModel):
+    """``report.json``: the report card."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = 1
+    name: str
+    created_at: float
+    base: SplitScore
+    tuned: SplitScore
+    by_category: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    samples: tuple[SampleAnswer, ...] = ()
+    scores: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingFacts
+    lineage: Lineage
+    verdict: Verdict
+    cost_usd: float = 0.0
+
+
+class ModelVersion(BaseModel):
+    """One immutable version of a model: ``name:version``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: int
+    run_id: str
+    directory: str
+    base_id: str
+    base_path: str = ""
+    report: Report
+    created_at: float
+    rating: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    bytes: int = 0
+
+    @property
+    def ref(self) -> str:
+        """``name:version`` as the command line takes it."""
+        return f"{self.name}:{self.version}"
+
+
+EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed"]
+
+
+class Endpoint(BaseModel):
+    """A model being served. The bearer key is not here: it lies in the endpoint's key file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    model: str
+    model_version: int
+    provider: str = "local"
+    state: EndpointState
+    url: str = ""
+    directory: str = ""
+    pid: int | None = None
+    created_at: float
+    updated_at: float
+    error: str = ""
+    requests: int = 0

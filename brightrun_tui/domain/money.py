@@ -1,0 +1,90 @@
+"""Money, offers, leases and estimates. All amounts are US dollars; all rates are per hour."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+GIB = 1024**3
+
+
+class Hardware(BaseModel):
+    """One machine as far as fitting and timing a run needs it. Memory in bytes, speed in FLOP/s."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    gpu: str = ""
+    gpu_count: int = 0
+    gpu_memory: int = 0
+    memory: int = 0
+    cores: int = 1
+    flops: float = 0.0
+    disk_free: int = 0
+
+    @property
+    def usable_memory(self) -> int:
+        """Bytes that weights and activations may take: the GPU's, or the machine's where there is none."""
+        return self.gpu_memory * max(1, self.gpu_count) if self.gpu_count else self.memory
+
+
+class Offer(BaseModel):
+    """A machine for rent (or this one, for nothing)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    provider: str
+    hardware: Hardware
+    price_per_hour: float = 0.0
+    region: str = ""
+    reliability: float | None = None
+    interruptible: bool = False
+
+
+class Lease(BaseModel):
+    """A machine rented for one run, from the intent to the proof that it is gone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    run_id: str
+    provider: str
+    state: Literal["intended", "live", "releasing", "released", "unclear"]
+    provider_id: str = ""
+    price_per_hour: float = 0.0
+    created_at: float = 0.0
+    released_at: float | None = None
+
+
+class Limits(BaseModel):
+    """What the run may cost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    budget_usd: float | None = None
+    max_hours: float | None = None
+
+
+class Estimate(BaseModel):
+    """Memory, time and cost before anything is paid. Memory in bytes, time in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    memory: int
+    memory_parts: dict[str, int] = Field(default_factory=dict)
+    memory_available: int = 0
+    fits: Literal["safe", "tight", "no"] = "safe"
+    steps: int = 0
+    supervised_tokens: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    seconds_low: float = 0.0
+    seconds_high: float = 0.0
+    price_per_hour: float = 0.0
+    cost_usd: float = 0.0
+    cost_usd_high: float = 0.0
+    disk: int = 0
+    measured: bool = False
+    notes: tuple[str, ...] = ()

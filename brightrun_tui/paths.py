@@ -1,0 +1,80 @@
+"""Where everything of ours lies on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP = "brightrun"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The directories of one installation, and the well-known files in them."""
+
+    config: Path
+    data: Path
+    cache: Path
+    logs: Path
+
+    @property
+    def config_file(self) -> Path:
+        """``config.toml``; BRIGHTRUN_CONFIG names another one."""
+        given = os.environ.get("BRIGHTRUN_CONFIG")
+        return Path(given).expanduser() if given else self.config / "config.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "brightrun.db"
+
+    @property
+    def engine_lock(self) -> Path:
+        return self.data / "engine.lock"
+
+    @property
+    def engine_log(self) -> Path:
+        return self.logs / "engine.log"
+
+    @property
+    def runs(self) -> Path:
+        return self.data / "runs"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def bases(self) -> Path:
+        return self.data / "bases"
+
+    @property
+    def endpoints(self) -> Path:
+        return self.data / "endpoints"
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.config / "credentials.json"
+
+    @property
+    def user_themes(self) -> Path:
+        return self.config / "themes"
+
+    @property
+    def user_templates(self) -> Path:
+        return self.config / "templates"
+
+    def run_directory(self, run_id: str) -> Path:
+        return self.runs / run_id
+
+
+def get_paths() -> Paths:
+    """The paths in force: below BRIGHTRUN_HOME, or the platform's user directories. Creates nothing."""
+    home = os.environ.get("BRIGHTRUN_HOME")
+    if home:
+        root = Path(home).expanduser().resolve()
+        return Paths(root / "config", root / "data", root / "cache", root / "logs")
+    return Paths(platformdirs.user_config_path(APP), platformdirs.user_data_path(APP),
+                 platformdirs.user_cache_path(APP), platformdirs.user_log_path(APP))

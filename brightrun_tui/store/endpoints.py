@@ -1,0 +1,42 @@
+"""Endpoints that the engine looks after."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.store.db import Database
+
+
+async def save(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
+    """Insert or replace, with ``changes`` applied."""
+    endpoint = endpoint.model_copy(update={**changes, "updated_at": time.time()})
+    async with db.transaction():
+        await db.execute("INSERT INTO endpoints (id, model, version, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
+                         "ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+                         (endpoint.id, endpoint.model, endpoint.model_version, endpoint.state, endpoint.created_at,
+                          endpoint.model_dump_json()))
+    return endpoint
+
+
+async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
+    """Newest first. Live: starting, ready or stopping."""
+    rows = await db.all("SELECT doc FROM endpoints ORDER BY created_at DESC")
+    found = [Endpoint.model_validate_json(row["doc"]) for row in rows]
+    return [e for e in found if not live_only or e.state in ("starting", "ready", "stopping")]
+
+
+async def find(db: Database, word: str) -> Endpoint:
+    """By id or its beginning, or the newest live one of a model (``name`` or ``name:version``).
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = await list_endpoints(db)
+    matches = [e for e in found if e.id == word] or [e for e in found if e.id.startswith(word)] \
+        or [e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")]
+    if not matches:
+        raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind="unknown_endpoint")
+    return matches[0]

@@ -1,0 +1,49 @@
+"""Facts about this installation and its engine, and how its services were when last tested."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import Any
+
+from brightrun_tui.store.db import Database
+
+
+async def fact(db: Database, name: str) -> Any:
+    """A stored fact, or None."""
+    row = await db.one("SELECT value FROM facts WHERE name = ?", (name,))
+    return json.loads(row["value"]) if row else None
+
+
+async def set_fact(db: Database, name: str, value: Any) -> None:
+    async with db.transaction():
+        await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                         (name, json.dumps(value)))
+
+
+async def installation(db: Database) -> str:
+    """This installation's id: 8 hex digits, made once, part of every lease's name."""
+    async with db.transaction():
+        await db.execute("INSERT OR IGNORE INTO facts (name, value) VALUES ('installation', ?)",
+                         (json.dumps(secrets.token_hex(4)),))
+    return str(await fact(db, "installation"))
+
+
+async def beat(db: Database, **facts: Any) -> None:
+    """The engine lives: pid, started_at, version, what it looks after."""
+    await set_fact(db, "engine", {**facts, "beat_at": time.time()})
+
+
+async def save_service(db: Database, name: str, state: str, detail: str) -> None:
+    """How a service was when tested: state ``ok``, ``failed`` or ``off``, and a sentence."""
+    async with db.transaction():
+        await db.execute("INSERT INTO services (name, state, detail, checked_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
+                         "DO UPDATE SET state = excluded.state, detail = excluded.detail, checked_at = excluded.checked_at",
+                         (name, state, detail, time.time()))
+
+
+async def services(db: Database) -> dict[str, dict[str, Any]]:
+    """By name: ``state``, ``detail``, ``checked_at`` (seconds since the epoch)."""
+    rows = await db.all("SELECT name, state, detail, checked_at FROM services")
+    return {row["name"]: {"state": row["state"], "detail": row["detail"], "checked_at": row["checked_at"]} for row in rows}

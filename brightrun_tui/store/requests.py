@@ -1,0 +1,41 @@
+"""What TUI and CLI asked of the engine, and its answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.store.db import Database
+
+
+async def add(db: Database, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None) -> Request:
+    now = time.time()
+    async with db.transaction():
+        cursor = await db.execute("INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, ?)",
+                                  (kind, target, json.dumps(payload or {}), now))
+    assert cursor.lastrowid is not None
+    return Request(id=cursor.lastrowid, kind=kind, target=target, payload=payload or {}, created_at=now)
+
+
+async def pending(db: Database) -> list[Request]:
+    """Oldest first."""
+    return [_request(row) for row in await db.all("SELECT * FROM requests WHERE state = 'pending' ORDER BY id")]
+
+
+async def get(db: Database, request_id: int) -> Request | None:
+    row = await db.one("SELECT * FROM requests WHERE id = ?", (request_id,))
+    return _request(row) if row else None
+
+
+async def answer(db: Database, request_id: int, *, failed: bool = False, result: dict[str, Any] | None = None) -> None:
+    async with db.transaction():
+        await db.execute("UPDATE requests SET state = ?, result = ?, handled_at = ? WHERE id = ?",
+                         ("failed" if failed else "done", json.dumps(result or {}), time.time(), request_id))
+
+
+def _request(row: Any) -> Request:
+    return Request(id=row["id"], kind=row["kind"], target=row["target"], payload=json.loads(row["payload"]),
+                   created_at=row["created_at"], state=row["state"], result=json.loads(row["result"]),
+                   handled_at=row["handled_at"])
