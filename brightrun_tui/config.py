@@ -1,0 +1,67 @@
+"""Settings of this installation: environment beats ``config.toml`` beats the default.
+
+Every table of the file belongs to one pydantic model, declared where its values are used. A value ``idle_seconds``
+of the table ``[engine]`` is named ``BRIGHTRUN_ENGINE_IDLE_SECONDS`` in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.paths import get_paths
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+class RunDefaults(BaseModel):
+    """``[defaults]``: what a new run starts from where the person says nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str = "starter"
+    template: str = "default"
+    provider: str = "local"
+    budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
+
+
+def load_section(name: str, model: type[Section]) -> Section:
+    """One table of the configuration, checked.
+
+    Raises:
+        UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
+    """
+    path = get_paths().config_file
+    table = _read(path).get(name, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+    places = {key: f"{path}: [{name}] {key}" for key in table}
+    for key in model.model_fields:
+        variable = f"BRIGHTRUN_{name}_{key}".upper()
+        if variable in os.environ:
+            table[key], places[key] = os.environ[variable], variable
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        raise UsageError(f"“{first.get('input')}” does not fit: {first['msg']}", where=places.get(key, str(path)),
+                         fix=f"known keys: {', '.join(model.model_fields)}", kind="bad_config") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration ({error.strerror})", where=str(path),
+                         fix="make it readable, or let BRIGHTRUN_CONFIG name another file", kind="bad_config") from None
+    except ValueError as error:
+        raise UsageError(f"the configuration is not valid TOML: {error}", where=str(path), fix="correct that line",
+                         kind="bad_config") from None
