@@ -1,0 +1,73 @@
+"""How the command line ends when something went wrong: one message, one exit code, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from brightrun_tui.commands.output import print_json, talk
+from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError
+from brightrun_tui.paths import get_paths
+
+
+def explain(error: Exception, arguments: list[str]) -> BrightrunError:
+    """The error in words a person can act on; the unforeseen gets a log file and its path."""
+    if isinstance(error, BrightrunError):
+        return error
+    if isinstance(error, typer.Abort):
+        return UsageError("nothing was done: not confirmed", fix="add --yes to agree beforehand", kind="not_confirmed")
+    if isinstance(error, typer.TyperException):
+        path = getattr(getattr(error, "ctx", None), "command_path", "brightrun")
+        return UsageError(error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind="usage")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BrightrunError("the disk is full", where=str(error.filename or get_paths().data), kind="disk_full",
+                              fix="free some space, or set BRIGHTRUN_HOME to a larger disk")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BrightrunError(f"not allowed ({error.strerror})", where=str(error.filename or ""), kind="not_permitted",
+                              fix="choose a place you may read and write")
+    return BrightrunError(f"brightrun stumbled over its own feet ({type(error).__name__})", kind="internal_error",
+                          where=str(_write_log(error, arguments)), fix="that file holds the details; please report it")
+
+
+def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
+    """Print the error, on stdout as JSON or on stderr in words; returns its exit code.
+
+    ``beside`` are further parts of the JSON document.
+    """
+    if as_json:
+        print_json({"error": error.as_dict(), **beside})
+    else:
+        out = talk()
+        out.print(f"[bold red]✗[/] {_escape(error.what)}")
+        if error.where:
+            out.print(f"  [dim]where[/] {_escape(error.where)}")
+        if error.fix:
+            out.print(f"  [dim]fix[/]   {_escape(error.fix)}")
+    return error.exit_code
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _write_log(error: Exception, arguments: list[str]) -> Path:
+    """The traceback without local variables: those may hold a secret."""
+    text = "".join(traceback.format_exception(error))
+    name = f"error-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    for directory in (get_paths().logs, Path(tempfile.gettempdir())):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(f"brightrun {verb}\n{text}", "utf-8")
+        except OSError:
+            continue
+        return directory / name
+    return Path("(no place to write the details)")

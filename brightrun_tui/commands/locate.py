@@ -1,0 +1,42 @@
+"""``brightrun locate``: where everything of ours lies on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.output import JsonOption, print_json, print_table
+from brightrun_tui.paths import get_paths
+from brightrun_tui.resources import resource
+
+
+class Place(StrEnum):
+    """What can be asked for."""
+
+    config = "config"
+    data = "data"
+    themes = "themes"
+    presets = "presets"
+    logs = "logs"
+
+
+def locate(place: Annotated[Place | None, typer.Argument(help="One of them; all without it.")] = None,
+           as_json: JsonOption = False) -> None:
+    """Where config, data, themes, presets and logs lie."""
+    places = {name: str(_path(name)) for name in ([place] if place else Place)}
+    if as_json:
+        print_json(places)
+    elif place:
+        print(places[place])
+    else:
+        print_table(("what", "path"), list(places.items()))
+
+
+def _path(place: Place) -> Path:
+    if place in (Place.themes, Place.presets):
+        return resource(place.value)
+    paths = get_paths()
+    return {Place.config: paths.config, Place.data: paths.data, Place.logs: paths.logs}[place]

@@ -1,0 +1,97 @@
+"""What the command line prints: data on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; ask nothing.")]
+
+
+def talk() -> Console:
+    """The console for people: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def page() -> Console:
+    """The console for data that people read: stdout, 100 columns where it is no terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document, on one line when piped, indented for a terminal."""
+    indent = 2 if sys.stdout.isatty() else None
+    print(json.dumps(document, ensure_ascii=False, default=_plain, indent=indent), flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on a terminal; elsewhere tab-separated values with a header line, nothing cut short."""
+    if not sys.stdout.isatty():
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(cell.replace("\t", " ") for cell in row))
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    page().print(table)
+
+
+def duration(seconds: float | None) -> str:
+    """``42 s``, ``7 min 05 s``, ``3 h 20 min``; a dash where it is unknown."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def money(usd: float) -> str:
+    """US dollars; nothing is free by rounding."""
+    if not usd:
+        return "$0"
+    return f"${usd:.2f}" if usd >= 0.01 else f"${usd:.4f}"
+
+
+def ago(then: float, now: float) -> str:
+    """How long since a time, in one unit."""
+    seconds = max(0.0, now - then)
+    for name, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {name} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)
