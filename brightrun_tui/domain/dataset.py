@@ -22,7 +22,8 @@ class Message(BaseModel):
 class Record(BaseModel):
     """One training example in the canonical form that ``data/train.jsonl`` holds, one a line.
 
-    ``categories`` are the dataset's own labels (persona, topic, arc …), kept for evaluation by category.
+    ``line`` is the line in the source file, or the number of the record where lines mean nothing
+    (JSON documents, Parquet). ``categories`` are the dataset's own labels (persona, topic, arc …), kept for evaluation by category.
     ``group`` keeps records that belong together (one conversation) on the same side of the split.
     """
 
@@ -36,7 +37,11 @@ class Record(BaseModel):
 
 
 class Problem(BaseModel):
-    """One reason why records cannot be used, with how many and where the first ones are."""
+    """One thing found in a dataset, with how many records it concerns and where the first ones are.
+
+    ``what`` continues a sentence that starts with ``count``: “45 without an answer”. A ``remark`` is
+    worth knowing, but its records are used all the same; any other problem leaves its records out.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,6 +51,7 @@ class Problem(BaseModel):
     count: int = 1
     places: tuple[str, ...] = ()
     fatal: bool = False
+    remark: bool = False
 
 
 class LengthStats(BaseModel):
@@ -86,7 +92,27 @@ class DatasetReport(BaseModel):
 
     @property
     def statement(self) -> str:
-        """One plain sentence: how many records are usable and why the rest are not."""
-        head = f"{self.usable} of {self.records} records usable"
-        reasons = [f"{p.count} {p.what}" for p in self.problems if p.count]
-        return head + (f" ({'; '.join(reasons)})" if reasons else "")
+        """In plain words: how many records are usable, why the rest are not, what else is worth knowing."""
+        left_out = "; ".join(f"{p.count:,} {p.what}" for p in self.problems if p.count and not p.remark)
+        noticed = "; ".join(f"{p.count:,} {p.what}" for p in self.problems if p.count and p.remark)
+        return "".join((f"{self.usable:,} of {self.records:,} records usable",
+                        f"; left out: {left_out}" if left_out else "", ".",
+                        f" Also noticed: {noticed}." if noticed else ""))
+
+
+class PreparedData(BaseModel):
+    """What `datasets.prepare` wrote: ``train.jsonl`` and ``eval.jsonl`` in ``directory``.
+
+    Fingerprints are ``sha256:…`` of the files' content. ``notes`` are sentences a person should read,
+    such as why the held-out records are fewer than asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    directory: str
+    train_records: int
+    eval_records: int
+    source_fingerprint: str
+    train_fingerprint: str
+    eval_fingerprint: str
+    notes: tuple[str, ...] = ()

@@ -20,18 +20,18 @@ RUN_STATES: tuple[str, ...] = get_args(RunState)
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "queued": frozenset({"preparing", "stopped", "failed"}),
     "preparing": frozenset({"launching", "stopped", "failed"}),
-    "launching": frozenset({"running", "pausing", "stopping", "collecting", "failed"}),
-    "running": frozenset({"launching", "pausing", "stopping", "collecting", "failed"}),
-    "pausing": frozenset({"paused", "launching", "stopping", "collecting", "failed"}),
-    "paused": frozenset({"launching", "stopped", "stopping", "failed"}),
-    "stopping": frozenset({"collecting", "stopped", "failed"}),
-    "collecting": frozenset({"registering", "launching", "failed", "stopped"}),
+    "launching": frozenset({"running", "pausing", "paused", "stopping", "collecting", "failed"}),
+    "running": frozenset({"launching", "pausing", "paused", "stopping", "collecting", "failed"}),
+    "pausing": frozenset({"paused", "stopping", "collecting", "failed"}),
+    "paused": frozenset({"queued", "stopped", "failed"}),
+    "stopping": frozenset({"collecting", "paused", "stopped", "failed"}),
+    "collecting": frozenset({"registering", "failed", "stopped"}),
     "registering": frozenset({"completed", "stopped", "failed"}),
     "completed": frozenset(),
-    "stopped": frozenset({"launching"}),
-    "failed": frozenset({"launching"}),
+    "stopped": frozenset({"queued"}),
+    "failed": frozenset({"queued"}),
 }
-"""From each state, the states a run may enter. ``stopped`` and ``failed`` may be resumed or retried."""
+"""From each state, the states a run may enter. ``paused`` is resumed, ``stopped`` and ``failed`` are retried, by queueing again."""
 
 TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
 ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
@@ -67,6 +67,7 @@ class DatasetRef(BaseModel):
     train_records: int = 0
     eval_records: int = 0
     statement: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 class RunSpec(BaseModel):
@@ -126,6 +127,9 @@ class Run(BaseModel):
     hardware: dict[str, Any] = Field(default_factory=dict)
     cost_usd: float = 0.0
     attempts: int = 0
+    launch_step: int = 0
+    launch_seq: int = -1
+    outcome: str = ""
     events_offset: int = 0
     events_seq: int = -1
     failure: Failure | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.events import Event
-from brightrun_tui.domain.run import TERMINAL, TRANSITIONS, Run, RunSpec, RunState
+from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunSpec, RunState
 from brightrun_tui.store.db import Database
 
 
@@ -55,8 +55,9 @@ async def find(db: Database, word: str) -> Run:
 
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
     """Newest first."""
-    rows = await db.all("SELECT state, doc FROM runs ORDER BY created_at DESC")
-    return [Run.model_validate_json(row["doc"]) for row in rows if states is None or row["state"] in states]
+    wanted = sorted(states or RUN_STATES)
+    rows = await db.all(f"SELECT doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY created_at DESC", wanted)
+    return [Run.model_validate_json(row["doc"]) for row in rows]
 
 
 async def update(db: Database, run_id: str, **changes: Any) -> Run:

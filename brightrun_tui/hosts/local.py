@@ -1,0 +1,107 @@
+"""This machine as a host: the run's directory is used where it lies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal as signals
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+from brightrun_tui.hosts.base import JobStatus
+
+_LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
+"""The command writes its own pid before it becomes the command, so a crash of ours cannot lose it."""
+
+
+class LocalHost:
+    """Processes are detached: they run on when the engine dies, and are found again by pid file and command line."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def directory(self) -> PurePosixPath:
+        return PurePosixPath(self._directory)
+
+    async def put(self, source: Path, target: str) -> None:
+        await asyncio.to_thread(_copy, source, self._directory / target)
+
+    async def get(self, source: str, target: Path) -> None:
+        if (self._directory / source).resolve() != target.resolve():
+            await asyncio.to_thread(_copy, self._directory / source, target)
+
+    async def start(self, name: str, argv: list[str], *, environment: dict[str, str]) -> int:
+        pid_file = self._directory / f"{name}.pid"
+        pid_file.unlink(missing_ok=True)
+        with (self._directory / f"{name}.log").open("ab") as log:
+            child = await asyncio.to_thread(
+                subprocess.Popen, ["sh", "-c", _LAUNCHER, str(pid_file), *argv], cwd=self._directory, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True, env={**os.environ, **environment})
+        self._children[name] = child
+        return child.pid
+
+    async def status(self, name: str) -> JobStatus:
+        child = self._children.get(name)
+        if child is not None:
+            code = child.poll()
+            return JobStatus(running=code is None, exit_code=code, pid=child.pid)
+        process = self._find(name)
+        return JobStatus(running=process is not None, pid=process.pid if process else None)
+
+    async def signal(self, name: str, number: int) -> None:
+        status = await self.status(name)
+        if status.running and status.pid:
+            try:
+                os.killpg(status.pid, number)
+            except (ProcessLookupError, PermissionError):
+                return
+
+    async def read(self, path: str, offset: int, limit: int = 4 << 20) -> bytes:
+        return await asyncio.to_thread(_read, self._directory / path, offset, limit)
+
+    async def close(self) -> None:
+        self._children.clear()
+
+    async def stop(self, name: str, grace: float) -> None:
+        """Ask the command to end, and kill its process group when it has not after ``grace`` seconds."""
+        await self.signal(name, signals.SIGTERM)
+        for _ in range(max(1, int(grace / 0.1))):
+            if not (await self.status(name)).running:
+                return
+            await asyncio.sleep(0.1)
+        await self.signal(name, signals.SIGKILL)
+
+    def _find(self, name: str) -> psutil.Process | None:
+        """The process of an earlier engine: the pid in the file, if its command line still names our directory."""
+        try:
+            pid = int((self._directory / f"{name}.pid").read_text())
+            process = psutil.Process(pid)
+            ours = any(str(self._directory) in word for word in process.cmdline())
+            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+
+def _read(path: Path, offset: int, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return os.pread(file.fileno(), limit, offset)
+    except FileNotFoundError:
+        return b""
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.part")
+    if source.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(source, aside)
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        shutil.copyfile(source, aside)
+    os.replace(aside, target)

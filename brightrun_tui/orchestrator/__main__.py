@@ -1,0 +1,75 @@
+"""The engine process: ``python -m brightrun_tui.orchestrator``. One per data directory, by file lock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import signal
+import sys
+
+from filelock import FileLock, Timeout
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.orchestrator.engine import Engine
+from brightrun_tui.orchestrator.timings import load_timings
+from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.store import open_database, requests
+
+LOCK_SECONDS = 2.0
+"""A client that asks whether an engine runs holds the lock for an instant; another engine holds it for good."""
+
+
+def main() -> int:
+    paths = get_paths()
+    _log_to(paths)
+    lock = FileLock(paths.engine_lock)
+    while True:
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            return 0
+        try:
+            asyncio.run(_serve(paths))
+        except BrightrunError as error:
+            logging.getLogger(__name__).error("%s", error)
+            return int(error.exit_code)
+        finally:
+            lock.release()
+        if not asyncio.run(_left_over(paths)):
+            return 0
+
+
+async def _serve(paths: Paths) -> None:
+    async with open_database(paths.database) as db:
+        engine = Engine(db, paths, load_timings(paths))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, engine.ending.set)
+        logging.getLogger(__name__).info("engine started")
+        try:
+            await engine.serve()
+        finally:
+            await engine.close()
+            logging.getLogger(__name__).info("engine ended")
+
+
+async def _left_over(paths: Paths) -> bool:
+    """Whether a request came in between our last look and the release of the lock."""
+    async with open_database(paths.database) as db:
+        return any(request.kind != "stop_engine" for request in await requests.pending(db))
+
+
+def _log_to(paths: Paths) -> None:
+    paths.logs.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(paths.engine_log, maxBytes=2_000_000, backupCount=2)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with contextlib.suppress(OSError):
+        sys.stdin.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""How TUI and command line talk to the engine: a row in the store, and an engine that is started when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.money import Estimate
+from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, requests, runs
+from brightrun_tui.store import engine as facts
+
+_SEE_LOG = "see: brightrun engine logs"
+
+STALE_SECONDS = 30.0
+"""An engine that gave no sign of life for so long is shown as stuck."""
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Times are seconds since the epoch. ``stale``: it holds the lock but gives no sign of life."""
+
+    running: bool
+    pid: int | None = None
+    started_at: float | None = None
+    beat_at: float | None = None
+    version: str = ""
+    stale: bool = False
+
+
+async def engine_status(db: Database, paths: Paths) -> EngineStatus:
+    """Whether the engine of this data directory runs: the lock knows, the store tells the rest."""
+    running = await asyncio.to_thread(_lock_is_held, paths)
+    if not running:
+        return EngineStatus(running=False)
+    said = await facts.fact(db, "engine") or {}
+    beat_at = said.get("beat_at")
+    return EngineStatus(running=True, pid=said.get("pid"), started_at=said.get("started_at"), beat_at=beat_at,
+                        version=said.get("version", ""), stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS))
+
+
+async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
+    """Start the engine in the background unless it runs.
+
+    Raises:
+        EngineError: it did not come up; names its log.
+    """
+    if await asyncio.to_thread(_lock_is_held, paths):
+        return
+    paths.logs.mkdir(parents=True, exist_ok=True)
+    with paths.engine_log.open("ab") as log:
+        child = subprocess.Popen([sys.executable, "-m", "brightrun_tui.orchestrator"], stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=log, start_new_session=True, cwd="/")
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if await asyncio.to_thread(_lock_is_held, paths):
+            return
+        if child.poll() not in (None, 0):
+            break
+        await asyncio.sleep(0.05)
+    raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_down")
+
+
+async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
+    """Put a run into the queue and see to it that an engine takes it from there."""
+    run = await runs.create(db, spec, str(paths.run_directory(spec.run_id)), estimate.model_dump() if estimate else None)
+    await ensure_engine(paths)
+    return run
+
+
+async def ask(db: Database, paths: Paths, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *,
+              wait: float = 0.0) -> Request:
+    """Leave a request; with ``wait`` seconds, stay for its answer. An unanswered request comes back ``pending``."""
+    request = await requests.add(db, kind, target, payload)
+    deadline = time.monotonic() + wait
+    await ensure_engine(paths)
+    while request.state == "pending" and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+        request = await requests.get(db, request.id) or request
+    return request
+
+
+async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> bool:
+    """End the engine; workers and servers run on. False when none was running.
+
+    Raises:
+        EngineError: it does not end.
+    """
+    if not await asyncio.to_thread(_lock_is_held, paths):
+        return False
+    await requests.add(db, "stop_engine")
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if not await asyncio.to_thread(_lock_is_held, paths):
+            return True
+        await asyncio.sleep(0.05)
+    raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_stuck")
+
+
+def _lock_is_held(paths: Paths) -> bool:
+    if not paths.engine_lock.exists():
+        return False
+    lock = FileLock(paths.engine_lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

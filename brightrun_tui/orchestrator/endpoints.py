@@ -1,0 +1,103 @@
+"""Endpoints: started, proved by a canary, watched, restarted, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from pathlib import Path
+
+from brightrun_tui import serving
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, endpoints, models
+
+log = logging.getLogger(__name__)
+
+SERVER = "server"
+MAX_RESTARTS = 3
+
+
+async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
+    """A new endpoint in state ``starting``, its directory prepared."""
+    endpoint_id = f"{version.name}-{version.version}-{secrets.token_hex(2)}"
+    directory = paths.endpoints / endpoint_id
+    await asyncio.to_thread(serving.prepare, directory, endpoint_id=endpoint_id, version=version)
+    now = time.time()
+    return await endpoints.save(db, Endpoint(
+        id=endpoint_id, model=version.name, model_version=version.version, state="starting", directory=str(directory),
+        created_at=now, updated_at=now))
+
+
+class Keeper:
+    """Looks after one endpoint until it is undeployed or has failed for good. Cancelling it leaves the server running."""
+
+    def __init__(self, db: Database, timings: EngineTimings, endpoint: Endpoint) -> None:
+        self.db, self.timings, self.endpoint = db, timings, endpoint
+        self.directory = Path(endpoint.directory)
+        self.host = LocalHost(self.directory)
+        self.log_file = self.directory / f"{SERVER}.log"
+        self.leave = asyncio.Event()
+
+    async def keep(self) -> None:
+        restarts = 0
+        while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
+            if (await self.host.status(SERVER)).running:
+                if self.endpoint.state == "ready" or await self._become_ready():
+                    await self._pause(self.timings.endpoint_poll_seconds)
+                continue
+            if restarts > MAX_RESTARTS:
+                await self._fail(f"the server died {restarts} times; see {self.log_file}")
+                return
+            restarts += 1
+            log.info("endpoint %s: starting the server (%d)", self.endpoint.id, restarts)
+            (self.directory / serving.STATE_FILE).unlink(missing_ok=True)
+            pid = await self.host.start(SERVER, serving.command(self.directory), environment={})
+            await self._save(state="starting", pid=pid)
+        if self.leave.is_set() or self.endpoint.state == "stopping":
+            await self._end()
+
+    async def _become_ready(self) -> bool:
+        """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""
+        deadline = time.monotonic() + self.timings.endpoint_ready_seconds
+        while not await serving.healthy(self.directory, 5.0):
+            if self.leave.is_set() or not (await self.host.status(SERVER)).running:
+                return False
+            if time.monotonic() > deadline:
+                await self.host.stop(SERVER, self.timings.stop_seconds)
+                await self._fail(f"no answer within {self.timings.endpoint_ready_seconds:.0f} s; see {self.log_file}")
+                return False
+            await self._pause(0.3)
+        try:
+            version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
+            await serving.canary(self.directory, version)
+        except BrightrunError as error:
+            await self.host.stop(SERVER, self.timings.stop_seconds)
+            await self._fail(str(error))
+            return False
+        state = serving.read_state(self.directory)
+        await self._save(state="ready", url=state.url if state else "", error="")
+        return True
+
+    async def _end(self) -> None:
+        await self._save(state="stopping")
+        await self.host.stop(SERVER, self.timings.stop_seconds)
+        await self._save(state="stopped", pid=None)
+
+    async def _fail(self, why: str) -> None:
+        await self._save(state="failed", error=why, pid=None)
+
+    async def _save(self, **changes: object) -> None:
+        self.endpoint = await endpoints.save(self.db, self.endpoint, **changes)
+        if "state" in changes:
+            log.info("endpoint %s: %s %s", self.endpoint.id, self.endpoint.state, self.endpoint.error)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.leave.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,44 @@
+"""Everything a run needs before its worker starts: base model, data in the canonical form, ``spec.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from brightrun_tui import datasets
+from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.files import write_atomic
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning import bases
+
+SPEC_FILE = "spec.json"
+
+Progress = Callable[[str], None]
+
+
+def prepare(run: Run, paths: Paths, progress: Progress) -> RunSpec:
+    """Make the run directory ready; blocking, and safe to repeat. Returns the resolved specification.
+
+    A directory that has its ``spec.json`` is complete already: the file is written last and never changed.
+
+    Raises:
+        BaseModelError: the base model cannot be had.
+        DatasetError: the data is gone, changed since it was checked, or unusable.
+    """
+    directory = Path(run.directory)
+    target = directory / SPEC_FILE
+    if target.exists():
+        return RunSpec.model_validate_json(target.read_text("utf-8"))
+    (directory / "control").mkdir(parents=True, exist_ok=True)
+    spec = run.spec
+    progress("base model")
+    base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: progress(what))
+    progress("dataset")
+    data = datasets.prepare(Path(spec.dataset.path), directory / "data", spec.settings.data, columns=spec.dataset.columns or None)
+    spec = spec.model_copy(update={
+        "base": base,
+        "dataset": spec.dataset.model_copy(update={
+            "fingerprint": data.fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
+    })
+    write_atomic(target, spec.model_dump_json(indent=2))
+    return spec

@@ -1,0 +1,93 @@
+"""No metric is lost or doubled, however the reading of events is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
+from brightrun_tui.store import Database, metrics, open_database, runs
+
+DATA = DatasetRef(path="d.jsonl", name="d", format="messages", fingerprint="sha256:0", records=1, usable=1)
+
+
+def spec(run_id: str = "run1") -> RunSpec:
+    return RunSpec(run_id=run_id, name="demo", created_at=1.0, base=BaseModelRef(id="starter"), dataset=DATA)
+
+
+async def with_run(path: Path) -> tuple[object, Database]:
+    context = open_database(path)
+    db = await context.__aenter__()
+    await runs.create(db, spec(), "/nowhere")
+    return context, db
+
+
+def lines(steps: list[int]) -> list[bytes]:
+    """A worker's file: a metric a step; a step may come again after a restart, with another value."""
+    return [Event(seq=seq, time=float(seq), kind="metric", data={"step": step, "values": {"train_loss": seq + 0.5}}).to_line()
+            for seq, step in enumerate(steps)]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.integers(1, 12), min_size=1, max_size=30), cuts=st.lists(st.integers(0, 30), max_size=6),
+       repeat=st.integers(0, 5))
+def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
+        tmp_path_factory: pytest.TempPathFactory, steps: list[int], cuts: list[int], repeat: int) -> None:
+    async def scenario() -> None:
+        context, db = await with_run(tmp_path_factory.mktemp("db") / "b.db")
+        events = [Event.from_line(line) for line in lines(steps)]
+        position = 0
+        for cut in sorted({min(c, len(events)) for c in cuts} | {len(events)}):
+            start = max(0, position - repeat)
+            await runs.ingest(db, "run1", events[start:cut], offset=cut)
+            position = cut
+        stored = await metrics.series(db, "run1", "train_loss")
+        assert [p.step for p in stored] == sorted(set(steps))
+        newest = {step: seq + 0.5 for seq, step in enumerate(steps)}
+        assert {p.step: p.value for p in stored} == newest
+        await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+
+    asyncio.run(scenario())
+
+
+async def test_a_gap_in_the_sequence_is_an_error_and_stores_nothing(tmp_path: Path) -> None:
+    context, db = await with_run(tmp_path / "b.db")
+    with pytest.raises(BrightrunError, match="event 0 is missing"):
+        await runs.ingest(db, "run1", [Event(seq=1, time=0.0, kind="alert")], 10)
+    assert (await runs.get(db, "run1")).events_offset == 0
+    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+
+
+async def test_increments_of_a_curve_bring_a_replaced_step_again(tmp_path: Path) -> None:
+    context, db = await with_run(tmp_path / "b.db")
+    events = [Event.from_line(line) for line in lines([1, 2, 2])]
+    await runs.ingest(db, "run1", events[:2], 1)
+    first = await metrics.changes(db, "run1")
+    await runs.ingest(db, "run1", events[2:], 2)
+    second = await metrics.changes(db, "run1", first.mark)
+    assert [(p.step, p.value) for p in first.points] == [(1, 0.5), (2, 1.5)]
+    assert [(p.step, p.value) for p in second.points] == [(2, 2.5)]
+    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+
+
+async def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "b.db"
+    async with open_database(path) as db:
+        await db.execute("PRAGMA user_version = 999")
+    with pytest.raises(BrightrunError, match="newer brightrun"):
+        async with open_database(path):
+            pytest.fail("opened")
+
+
+async def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BrightrunError) as caught:
+        async with open_database(tmp_path / "file" / "b.db"):
+            pytest.fail("opened")
+    assert "BRIGHTRUN_HOME" in caught.value.fix
