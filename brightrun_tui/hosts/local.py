@@ -62,7 +62,7 @@ class LocalHost:
                 return
 
     async def read(self, path: str, offset: int, limit: int = 4 << 20) -> bytes:
-        return await asyncio.to_thread(_read, self._directory / path, offset, limit)
+        return await asyncio.to_thread(read_from, self._directory / path, offset, limit)
 
     async def close(self) -> None:
         self._children.clear()
@@ -87,7 +87,8 @@ class LocalHost:
             return None
 
 
-def _read(path: Path, offset: int, limit: int) -> bytes:
+def read_from(path: Path, offset: int, limit: int = 4 << 20) -> bytes:
+    """Up to ``limit`` bytes from ``offset``; empty at the end of the file or when there is none yet."""
     try:
         with path.open("rb") as file:
             return os.pread(file.fileno(), limit, offset)

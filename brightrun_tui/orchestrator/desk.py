@@ -7,7 +7,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brightrun_tui.domain.errors import UsageError
@@ -66,9 +65,9 @@ async def _retry(engine: Engine, request: Request) -> Answer:
 
 async def _checkpoint(engine: Engine, request: Request) -> Answer:
     run = await runs.get(engine.db, request.target)
-    if run.state != "running":
+    if run.state != "running" or run.id not in engine.runners:
         raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind="wrong_state")
-    await asyncio.to_thread((Path(run.directory) / "control" / "checkpoint").touch)
+    await engine.runners[run.id].place.ask("checkpoint")
     return {"state": run.state}
 
 

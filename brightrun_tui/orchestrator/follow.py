@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.run import Failure, Run
-from brightrun_tui.hosts.base import Host
+from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.store import Database, runs
 
@@ -14,14 +17,14 @@ EVENTS_FILE = "events.jsonl"
 _OUTCOMES: dict[str, Signal] = {"completed": "worker_completed", "stopped": "worker_stopped", "paused": "worker_paused"}
 
 
-async def drain(db: Database, run: Run, host: Host) -> Run:
-    """Read every complete line that is not in the store yet, and store it.
+async def drain(db: Database, run: Run) -> Run:
+    """Read every complete line at home that is not in the store yet, and store it.
 
     Raises:
         BrightrunError: a line is no event, or events are missing.
     """
     while True:
-        chunk = await host.read(EVENTS_FILE, run.events_offset)
+        chunk = await asyncio.to_thread(read_from, Path(run.directory) / EVENTS_FILE, run.events_offset)
         end = chunk.rfind(b"\n") + 1
         if end == 0:
             return run

@@ -55,7 +55,7 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     """
     if signal in ("stop_asked", "pause_asked", "resume_asked", "retry_asked"):
         return _asked(run, signal)
-    if signal == "worker_lost":
+    if signal == "worker_lost" or (signal == "worker_paused" and run.state in ("launching", "running")):
         return _lost(run)
     if signal in ("worker_failed", "broken"):
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
@@ -101,7 +101,7 @@ _WHEN = {
 
 
 def _lost(run: Run) -> Decision:
-    """The worker vanished: killed, out of memory, or the machine went down."""
+    """The worker is gone though nobody asked for that: killed, out of memory, or the machine went down."""
     if run.state == "pausing":
         return Decision("paused", ("release",), {"eta_seconds": None})
     progressed = run.step > run.launch_step

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import write_atomic
+from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 
 SPEC_FILE = "spec.json"
 
-Progress = Callable[[str], None]
 
-
-def prepare(run: Run, paths: Paths, progress: Progress) -> RunSpec:
+def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     """Make the run directory ready; blocking, and safe to repeat. Returns the resolved specification.
 
     A directory that has its ``spec.json`` is complete already: the file is written last and never changed.
@@ -31,9 +29,9 @@ def prepare(run: Run, paths: Paths, progress: Progress) -> RunSpec:
         return RunSpec.model_validate_json(target.read_text("utf-8"))
     (directory / "control").mkdir(parents=True, exist_ok=True)
     spec = run.spec
-    progress("base model")
-    base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: progress(what))
-    progress("dataset")
+    say("base model")
+    base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
+    say("dataset")
     data = datasets.prepare(Path(spec.dataset.path), directory / "data", spec.settings.data, columns=spec.dataset.columns or None)
     spec = spec.model_copy(update={
         "base": base,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Failure, Run
+from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.hosts.base import JobStatus
-from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator import follow, lifecycle
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
+from brightrun_tui.orchestrator.places import WORKER, Place, Say, ThisMachine
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
@@ -23,8 +25,7 @@ from brightrun_tui.store import Database, runs
 
 log = logging.getLogger(__name__)
 
-WORKER = "worker"
-WORKER_COMMAND = ["nice", "-n", "5", sys.executable, "-m", "brightrun_tui.trainer"]
+T = TypeVar("T")
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Runner:
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run) -> None:
         self.db, self.paths, self.timings, self.run_id = db, paths, timings, run.id
-        self.host = LocalHost(Path(run.directory))
+        self.place: Place = ThisMachine(Path(run.directory))
         self.wishes: asyncio.Queue[Wish] = asyncio.Queue()
 
     async def drive(self) -> None:
@@ -63,7 +64,7 @@ class Runner:
                 run, effects = await self._grant(run, signal, effects)
             elif signal is not None:
                 run, effects = await self._enter(run, lifecycle.step(run, signal, failure))
-        await self.host.close()
+        await self.place.close()
         while not self.wishes.empty():
             await self._grant(run, self.wishes.get_nowait(), [])
 
@@ -83,84 +84,97 @@ class Runner:
 
     async def _perform(self, run: Run, effect: Effect) -> tuple[Signal | Wish | None, Failure | None]:
         if effect == "prepare":
-            return await self._prepare(run)
+            return await self._prepare(run), None
         if effect == "launch":
             return await self._launch(run), None
         if effect == "follow":
             return await self._follow(run)
-        if effect in ("ask_stop", "ask_pause"):
-            await asyncio.to_thread(_request, Path(run.directory), effect.removeprefix("ask_"))
+        if effect == "ask_stop":
+            await self.place.ask("stop")
+        elif effect == "ask_pause":
+            await self.place.ask("pause")
         elif effect == "collect":
+            await self.place.collect(run)
             complete = (Path(run.directory) / "manifest.json").exists()
             return ("collected" if complete else "nothing_to_collect"), None
+        elif effect == "release":
+            await self.place.release(run)
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
             return "registered", None
         return None, None
 
-    async def _prepare(self, run: Run) -> tuple[Signal | Wish | None, Failure | None]:
-        said: list[str] = [""]
-        work = asyncio.create_task(asyncio.to_thread(prepare, run, self.paths, said.append))
-        shown = ""
-        while True:
-            await asyncio.wait({work}, timeout=self.timings.poll_seconds)
-            if work.done():
-                await runs.update(self.db, run.id, spec=work.result(), phase_detail="")
-                return "prepared", None
-            if not self.wishes.empty():
-                return self.wishes.get_nowait(), None
-            if said[-1] != shown:
-                shown = said[-1]
-                await runs.update(self.db, run.id, phase="preparing", phase_detail=shown)
+    async def _prepare(self, run: Run) -> Signal | Wish:
+        def work(say: Say) -> asyncio.Future[RunSpec]:
+            return asyncio.ensure_future(asyncio.to_thread(prepare, run, self.paths, say))
 
-    async def _launch(self, run: Run) -> Signal:
-        """Start the worker, unless one is at work already; it continues from its newest checkpoint by itself."""
-        run = await follow.drain(self.db, run, self.host)
-        if not (await self.host.status(WORKER)).running:
+        done = await self._while_listening(run, work)
+        if isinstance(done, Wish):
+            return done
+        await runs.update(self.db, run.id, spec=done, phase_detail="")
+        return "prepared"
+
+    async def _launch(self, run: Run) -> Signal | Wish:
+        """Have a machine and start the worker on it, unless one is at work already."""
+        def work(say: Say) -> asyncio.Future[None]:
+            return asyncio.ensure_future(self.place.take(run, say))
+
+        done = await self._while_listening(run, work)
+        if isinstance(done, Wish):
+            return done
+        await self.place.sync(run)
+        run = await follow.drain(self.db, await runs.get(self.db, run.id))
+        if not (await self.place.worker()).running:
             if run.state == "launching":
-                await asyncio.to_thread(_withdraw_requests, Path(run.directory))
-            await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=run.step, launch_seq=run.events_seq)
-            await self.host.start(WORKER, [*WORKER_COMMAND, run.directory], environment={})
+                await self.place.withdraw()
+            await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=run.step, launch_seq=run.events_seq,
+                              phase_detail="")
+            await self.place.start()
         return "launched"
+
+    async def _while_listening(self, run: Run, begin: Callable[[Say], asyncio.Future[T]]) -> T | Wish:
+        """Do something long; show what it says; stop it when a person wants something else."""
+        said: list[str] = [""]
+        work, shown = begin(said.append), ""
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=self.timings.poll_seconds)
+                if not work.done() and not self.wishes.empty():
+                    return self.wishes.get_nowait()
+                if said[-1] != shown:
+                    shown = said[-1]
+                    await runs.update(self.db, run.id, phase=run.state, phase_detail=shown)
+            return work.result()
+        finally:
+            work.cancel()
 
     async def _follow(self, run: Run) -> tuple[Signal | Wish | None, Failure | None]:
         while True:
-            worker = await self.host.status(WORKER)
-            run = await follow.drain(self.db, run, self.host)
+            worker = await self.place.worker()
+            await self.place.sync(run)
+            run = await follow.drain(self.db, run)
             if not worker.running:
-                return await follow.last_word(self.db, run) or await self._silent_death(worker)
+                return await follow.last_word(self.db, run) or await self._silent_death(run, worker)
             if _overtime(run):
                 return "stop_asked", None
             if not self.wishes.empty():
                 return self.wishes.get_nowait(), None
             await asyncio.sleep(self.timings.poll_seconds)
 
-    async def _silent_death(self, worker: JobStatus) -> tuple[Signal, Failure | None]:
+    async def _silent_death(self, run: Run, worker: JobStatus) -> tuple[Signal, Failure | None]:
         """The worker ended without its last word: killed (worth another try), or crashed by itself (not worth one)."""
         if worker.exit_code is None or worker.exit_code <= 0 or worker.exit_code > 128:
             return "worker_lost", None
-        lines = (await asyncio.to_thread(_tail, Path(str(self.host.directory)) / f"{WORKER}.log")).splitlines() or [""]
+        lines = (await asyncio.to_thread(_tail, Path(run.directory) / f"{WORKER}.log")).splitlines() or [""]
         return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
                                         fix="see its log; brightrun doctor tells whether the training packages are complete")
 
 
 def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4000))
-        return file.read().decode("utf-8", "replace").strip()
+    return read_from(path, max(0, path.stat().st_size - 4000)).decode("utf-8", "replace").strip()
 
 
 def _overtime(run: Run) -> bool:
     limit = run.spec.limits.max_hours
     return bool(limit and run.started_at and run.state == "running" and time.time() - run.started_at > limit * 3600)
-
-
-def _request(directory: Path, name: str) -> None:
-    (directory / "control").mkdir(exist_ok=True)
-    (directory / "control" / name).touch()
-
-
-def _withdraw_requests(directory: Path) -> None:
-    for name in ("pause", "stop"):
-        (directory / "control" / name).unlink(missing_ok=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.config import load_section
 from brightrun_tui.paths import Paths
 
 
 class EngineTimings(BaseModel):
-    """Set in ``config.toml`` under ``[engine]``."""
+    """``[engine]`` in ``config.toml``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,16 +23,5 @@ class EngineTimings(BaseModel):
 
 
 def load_timings(paths: Paths) -> EngineTimings:
-    """From ``config.toml``; what is not there keeps its default.
-
-    Raises:
-        UsageError: the file does not parse, or a value does not fit.
-    """
-    try:
-        document = tomllib.loads(paths.config_file.read_text("utf-8"))
-        return EngineTimings.model_validate(document.get("engine", {}))
-    except FileNotFoundError:
-        return EngineTimings()
-    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
-        raise UsageError(f"the configuration cannot be used ({str(error).splitlines()[0]})", where=str(paths.config_file),
-                         fix="correct it or move it away", kind="bad_config") from None
+    """From the environment and ``config.toml``; raises `UsageError` when a value does not fit."""
+    return load_section(paths, "engine", EngineTimings)

@@ -1,0 +1,102 @@
+"""Where a run is: this machine, or one that is rented for it. The runner knows only this."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from brightrun_tui.domain.run import Run
+from brightrun_tui.hosts.base import JobStatus
+from brightrun_tui.hosts.local import LocalHost
+
+WORKER = "worker"
+CONTROL = "control"
+
+Say = Callable[[str], None]
+
+
+class Place(Protocol):
+    """Every method may be repeated after a crash of the engine. Facts are read from the local run directory only."""
+
+    async def take(self, run: Run, say: Say) -> None:
+        """Have a machine in hand with everything on it that the worker needs; ``say`` tells what is going on."""
+        ...
+
+    async def start(self) -> None:
+        """Start the worker there; it continues from its newest checkpoint by itself."""
+        ...
+
+    async def worker(self) -> JobStatus:
+        """Whether the worker is at work."""
+        ...
+
+    async def ask(self, name: str) -> None:
+        """Leave a request (``stop``, ``pause``, ``checkpoint``) for the worker."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Take back requests that no worker has answered."""
+        ...
+
+    async def sync(self, run: Run) -> None:
+        """Bring home what the worker has written since the last time: events and log first, then checkpoints."""
+        ...
+
+    async def collect(self, run: Run) -> None:
+        """Bring home everything that is worth keeping, and check that it arrived whole."""
+        ...
+
+    async def release(self, run: Run) -> None:
+        """Let go of the machine; whatever it costs ends with this, or is seen to until it does."""
+        ...
+
+    async def close(self) -> None:
+        """Drop connections; nothing else changes."""
+        ...
+
+
+class ThisMachine:
+    """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.host = LocalHost(directory)
+
+    async def take(self, run: Run, say: Say) -> None:
+        return None
+
+    async def start(self) -> None:
+        await self.host.start(WORKER, ["nice", "-n", "5", sys.executable, "-m", "brightrun_tui.trainer", str(self.directory)],
+                              environment={})
+
+    async def worker(self) -> JobStatus:
+        return await self.host.status(WORKER)
+
+    async def ask(self, name: str) -> None:
+        def touch() -> None:
+            (self.directory / CONTROL).mkdir(exist_ok=True)
+            (self.directory / CONTROL / name).touch()
+
+        await asyncio.to_thread(touch)
+
+    async def withdraw(self) -> None:
+        def remove() -> None:
+            for name in ("pause", "stop"):
+                (self.directory / CONTROL / name).unlink(missing_ok=True)
+
+        await asyncio.to_thread(remove)
+
+    async def sync(self, run: Run) -> None:
+        return None
+
+    async def collect(self, run: Run) -> None:
+        return None
+
+    async def release(self, run: Run) -> None:
+        return None
+
+    async def close(self) -> None:
+        await self.host.close()
