@@ -1,0 +1,23 @@
+"""Endpoints: a model version served at an OpenAI-compatible address on this machine.
+
+An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` (the bearer key, 0600), ``view/`` (links to base and
+adapter), and, written by the server process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares it,
+starts the process and watches it::
+
+    prepare(directory, endpoint_id=…, version=…)
+    start(directory)                              # or run `command` with `environment` in another way
+    read_state(directory), alive(directory), await healthy(directory)
+    await canary(directory, version)
+    await stop(directory)
+
+The process outlives the engine; a new engine finds it again through `alive`.
+"""
+
+from brightrun_tui.serving.canary import Canary, canary
+from brightrun_tui.serving.chat import chat, complete
+from brightrun_tui.serving.plan import EndpointPlan, prepare, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.process import command, environment, healthy, start, stop
+from brightrun_tui.serving.state import ServerState, Usage, alive, read_state, read_usage
+
+__all__ = ["Canary", "EndpointPlan", "ServerState", "Usage", "alive", "canary", "chat", "command", "complete", "environment",
+           "healthy", "prepare", "read_key", "read_plan", "read_state", "read_usage", "require_serve_extra", "start", "stop"]

@@ -1,0 +1,120 @@
+"""The server process of one endpoint: ``python -m brightrun_tui.serving DIRECTORY``.
+
+Exit codes: 0 ended on request · 1 the model could not be served (``state.json`` says why) · 2 not a prepared
+directory · 75 another server process has this endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.state import PORT, failed_state
+from brightrun_tui.serving.view import VIEW
+
+LOCK = "server.lock"
+EXIT_TAKEN = 75
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m brightrun_tui.serving DIRECTORY", file=sys.stderr)
+        return 2
+    directory = Path(arguments[0]).absolute()
+    try:
+        require_serve_extra()
+        plan, key = read_plan(directory), read_key(directory)
+        with FileLock(directory / LOCK, timeout=0):
+            os.chdir(directory)
+            return asyncio.run(_serve(directory, plan, key))
+    except Timeout:
+        print("another server process has this endpoint", file=sys.stderr)
+        return EXIT_TAKEN
+    except BrightrunError as error:
+        print(error, file=sys.stderr)
+        if directory.is_dir():
+            failed_state(str(error)).write(directory)
+        return 2
+
+
+async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
+    import uvicorn
+
+    from brightrun_tui.serving.gate import Gate
+    from brightrun_tui.serving.supervisor import Supervisor
+
+    class Server(uvicorn.Server):
+        """Signals are handled below, so that the worker is ended before this process is."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    listener = _listen(directory, plan.port)
+    port = listener.getsockname()[1]
+    (directory / PORT).write_text(str(port))
+    supervisor = Supervisor(directory, f"http://127.0.0.1:{port}/v1", port)
+    gate = Gate(directory, plan, supervisor, _token_counter(directory))
+    server = Server(uvicorn.Config(gate.app(key), log_level="warning", access_log=False, server_header=False,
+                                   timeout_graceful_shutdown=3, lifespan="off"))
+
+    def end() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    usage = asyncio.create_task(gate.keep_usage())
+    worker = asyncio.create_task(supervisor.run())
+    worker.add_done_callback(lambda _: end())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await supervisor.stop()
+        await worker
+        usage.cancel()
+        await asyncio.gather(usage, return_exceptions=True)
+    return 1 if supervisor.state.status == "failed" else 0
+
+
+def _listen(directory: Path, asked: int) -> socket.socket:
+    """A socket on loopback: on the port asked for, else on the last one used here, else on a free one."""
+    last = 0
+    with contextlib.suppress(OSError, ValueError):
+        last = int((directory / PORT).read_text())
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for port in (asked,) if asked else (last, 0):
+        try:
+            listener.bind(("127.0.0.1", port))
+            return listener
+        except OSError as error:
+            reason = error.strerror
+    listener.close()
+    raise BrightrunError(f"port {asked} cannot be used ({reason})", where="127.0.0.1", fix="choose another port, or none",
+                         kind="port_taken")
+
+
+def _token_counter(directory: Path) -> Callable[[str], int] | None:
+    """Counts a text's tokens; None when the model has no fast tokenizer."""
+    from tokenizers import Tokenizer
+
+    path = directory / VIEW / "tokenizer.json"
+    if not path.is_file():
+        return None
+    tokenizer = Tokenizer.from_file(str(path))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""What the engine answers, put into the form that OpenAI's clients expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from brightrun_tui.serving.openai_requests import Ask
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of one answer as the engine counted them."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+class StopCutter:
+    """Ends a text before whichever of some strings is complete first, however the text is cut into pieces.
+
+    The engine stops there too, but leaves the string in the answer.
+    """
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self._stops = stops
+        self._held = ""
+        self._kept_back = max((len(stop) for stop in stops), default=1) - 1
+        self.stopped = False
+
+    def feed(self, piece: str) -> str:
+        """The text that can be passed on now; what may be the beginning of a stop string is held back."""
+        if self.stopped:
+            return ""
+        text = self._held + piece
+        ends = [place + len(stop) for stop in self._stops if (place := text.find(stop)) >= 0]
+        if ends:
+            self.stopped, self._held = True, ""
+            said = text[:min(ends)]
+            return said[:min(place for stop in self._stops if (place := said.find(stop)) >= 0)]
+        cut = max(0, len(text) - self._kept_back)
+        self._held = text[cut:]
+        return text[:cut]
+
+    def rest(self) -> str:
+        """What was held back, when the text has ended."""
+        text, self._held = self._held, ""
+        return text
+
+
+class AnswerStream:
+    """Rewrites the ``data:`` lines of one streamed answer: model name, stop strings, errors, final ``[DONE]``."""
+
+    def __init__(self, ask: Ask, ref: str) -> None:
+        self._ask = ask
+        self._ref = ref
+        self._cutter = StopCutter(ask.stops)
+        self.tokens = Tokens()
+        self.failed = False
+
+    def rewrite(self, line: str) -> str:
+        """One line from the engine as one event for the caller; empty when there is nothing to pass on."""
+        if not line.startswith("data:"):
+            return ""
+        try:
+            document = json.loads(line[5:])
+        except ValueError:
+            document = {"error": line[5:].strip()}
+        if "error" in document and "object" not in document and "type" not in document:
+            self.failed = True
+            return event(failure("the model failed while answering"))
+        self.tokens = usage_of(document) or self.tokens
+        rename(document, self._ref)
+        if self._ask.stops:
+            self._cut(document)
+        return event(document)
+
+    def _cut(self, document: dict[str, Any]) -> None:
+        for choice in document.get("choices", []):
+            holder, key = (choice, "text") if self._ask.dialect == "completions" else (choice.get("delta", {}), "content")
+            text = self._cutter.feed(holder.get(key) or "")
+            if choice.get("finish_reason"):
+                text += self._cutter.rest()
+            if text or holder.get(key) is not None:
+                holder[key] = text
+
+    def end(self) -> str:
+        """What closes the stream: the older dialects say ``[DONE]``, unless the answer failed."""
+        return "" if self.failed or self._ask.dialect == "responses" else "data: [DONE]\n\n"
+
+
+def whole_answer(document: dict[str, Any], ask: Ask, ref: str) -> dict[str, Any]:
+    """An answer that was not streamed, with the model's name and without the stop string."""
+    rename(document, ref)
+    for choice in document.get("choices", []) if ask.stops else []:
+        holder, key = (choice, "text") if ask.dialect == "completions" else (choice["message"], "content")
+        cutter = StopCutter(ask.stops)
+        holder[key] = cutter.feed(holder.get(key) or "") + cutter.rest()
+    return document
+
+
+def rename(document: dict[str, Any], ref: str) -> None:
+    """Put ``name:version`` where the engine wrote its own name for the model."""
+    for holder in (document, document.get("response")):
+        if isinstance(holder, dict) and "model" in holder:
+            holder["model"] = ref
+
+
+def usage_of(document: dict[str, Any]) -> Tokens | None:
+    """The token counts of an answer or of its last piece, in any dialect."""
+    usage = document.get("usage") or (document.get("response") or {}).get("usage")
+    if not usage:
+        return None
+    return Tokens(int(usage.get("prompt_tokens", usage.get("input_tokens", 0)) or 0),
+                  int(usage.get("completion_tokens", usage.get("output_tokens", 0)) or 0))
+
+
+def failure(message: str, *, code: str | None = None) -> dict[str, Any]:
+    """OpenAI's error object for a fault on our side."""
+    return {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
+
+
+def event(document: dict[str, Any]) -> str:
+    """One server-sent event, in ASCII: some clients take U+2028 for the end of a line."""
+    return f"data: {json.dumps(document)}\n\n"
+
+
+async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """The lines of a stream of bytes, split at newlines only."""
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace").rstrip("\r")
+    if rest:
+        yield rest.decode("utf-8", "replace")

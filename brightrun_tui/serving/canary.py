@@ -1,0 +1,93 @@
+"""The first questions to a new endpoint: does it answer, streamed and whole, and is it the tuned model that answers?"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.model import ModelVersion, SampleAnswer
+from brightrun_tui.serving.chat import chat, complete
+from brightrun_tui.serving.plan import read_key
+from brightrun_tui.serving.state import read_state
+
+
+class Canary(BaseModel):
+    """What came of it. ``likeness``: ``same`` as the report card's tuned answer word for word, nearer to the ``tuned`` or to
+    the ``base`` model's answer, or ``unknown`` where the card has no sample in which they differ.
+
+    Times in seconds. That the adapter's weights are loaded was checked before the endpoint became ready.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt: str
+    answer: str
+    streamed: str
+    expected: str = ""
+    base: str = ""
+    likeness: Literal["same", "tuned", "base", "unknown"] = "unknown"
+    seconds: float = 0.0
+    first_piece_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the endpoint may be shown as ready."""
+        return self.likeness != "base" and self.answer == self.streamed
+
+    @property
+    def statement(self) -> str:
+        """The result in plain words."""
+        if self.answer != self.streamed:
+            return "streamed and whole answers differ"
+        return {"same": "answers exactly as the report card says",
+                "tuned": "answers like the tuned model, not word for word as on the report card",
+                "base": "answers like the base model: the adapter has no effect",
+                "unknown": "answers; the report card has no sample to compare with"}[self.likeness]
+
+
+async def canary(directory: Path, version: ModelVersion) -> Canary:
+    """Ask the endpoint in ``directory`` one question twice, whole and streamed, without sampling.
+
+    Raises:
+        EngineError: it does not answer.
+        NotConnectedError: it refuses its own key.
+    """
+    state = read_state(directory)
+    if state is None or state.status != "ready":
+        raise EngineError("the endpoint is not ready", where=str(directory), kind="endpoint_not_ready")
+    sample = _telling_sample(version)
+    prompt = [dict(message) for message in sample.prompt] if sample else [{"role": "user", "content": "Hello"}]
+    limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 64))
+    key = read_key(directory)
+    started = time.monotonic()
+    answer = await complete(state.url, key, version.ref, prompt, temperature=0.0, max_tokens=limit)
+    seconds = time.monotonic() - started
+    pieces, first, started = [], 0.0, time.monotonic()
+    async for piece in chat(state.url, key, version.ref, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
+        first = first or time.monotonic() - started
+        pieces.append(piece)
+    return Canary(prompt=str(prompt[-1].get("content", "")), answer=answer.strip(), streamed="".join(pieces).strip(),
+                  expected=sample.tuned if sample else "", base=sample.base if sample else "",
+                  likeness=_likeness(answer, sample), seconds=seconds, first_piece_seconds=first)
+
+
+def _telling_sample(version: ModelVersion) -> SampleAnswer | None:
+    """The shortest-answered sample among those whose base and tuned answers differ."""
+    telling = [s for s in version.report.samples if s.prompt and s.tuned.strip() and s.tuned.strip() != s.base.strip()]
+    return min(telling, key=lambda s: len(s.tuned), default=None)
+
+
+def _likeness(answer: str, sample: SampleAnswer | None) -> Literal["same", "tuned", "base", "unknown"]:
+    if sample is None:
+        return "unknown"
+    text = answer.strip()
+    if text == sample.tuned.strip():
+        return "same"
+    tuned, base = (difflib.SequenceMatcher(None, text, other.strip(), autojunk=False).ratio()
+                   for other in (sample.tuned, sample.base))
+    return "tuned" if tuned > base else "base"

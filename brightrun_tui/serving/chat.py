@@ -1,0 +1,83 @@
+"""A conversation with an endpoint, piece by piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+
+from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
+from brightrun_tui.serving.answers import lines
+
+
+async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
+               max_tokens: int | None = None, timeout: float = 60.0) -> AsyncIterator[str]:
+    """Stream the answer to ``messages`` ({"role", "content"}) as pieces of text.
+
+    ``url`` ends in ``/v1``. ``temperature`` 0 gives the likeliest answer; None leaves it to the model. ``timeout`` is the
+    longest silence between two pieces, in seconds.
+
+    Raises:
+        NotConnectedError: the key is refused.
+        UsageError: the request is refused.
+        EngineError: nobody answers at ``url``, or the answer broke off.
+    """
+    body = {"model": model, "messages": list(messages), "stream": True, "temperature": temperature,
+            "max_completion_tokens": max_tokens}
+    limits = httpx.Timeout(timeout, connect=5.0)
+    try:
+        async with httpx.AsyncClient(timeout=limits, trust_env=False) as client, client.stream(
+                "POST", f"{url}/chat/completions", headers={"authorization": f"Bearer {key}"},
+                json={name: value for name, value in body.items() if value is not None}) as reply:
+            if reply.status_code != 200:
+                raise _refusal(reply.status_code, await reply.aread(), url)
+            async for line in lines(reply.aiter_bytes()):
+                if piece := _piece(line, url):
+                    yield piece
+    except httpx.TimeoutException:
+        raise EngineError(f"no answer within {timeout:.0f} s", where=url, fix="see: brightrun endpoints",
+                          kind="endpoint_silent") from None
+    except httpx.TransportError as error:
+        raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
+                          fix="see: brightrun endpoints", kind="endpoint_unreachable") from None
+
+
+async def complete(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
+                   max_tokens: int | None = None, timeout: float = 600.0) -> str:
+    """The whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
+    body = {"model": model, "messages": list(messages), "temperature": temperature, "max_completion_tokens": max_tokens}
+    try:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=5.0), trust_env=False) as client:
+            reply = await client.post(f"{url}/chat/completions", headers={"authorization": f"Bearer {key}"},
+                                      json={name: value for name, value in body.items() if value is not None})
+    except httpx.TransportError as error:
+        raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
+                          fix="see: brightrun endpoints", kind="endpoint_unreachable") from None
+    if reply.status_code != 200:
+        raise _refusal(reply.status_code, reply.content, url)
+    return str(reply.json()["choices"][0]["message"]["content"] or "")
+
+
+def _piece(line: str, url: str) -> str:
+    """The text that one line of the stream adds."""
+    if not line.startswith("data:") or line[5:].strip() == "[DONE]":
+        return ""
+    document = json.loads(line[5:])
+    if "error" in document:
+        raise EngineError(str(document["error"].get("message", "the answer broke off")), where=url, kind="answer_broken")
+    choices = document.get("choices") or [{}]
+    return str(choices[0].get("delta", {}).get("content") or "")
+
+
+def _refusal(status: int, content: bytes, url: str) -> BrightrunError:
+    try:
+        message = str(json.loads(content)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = f"HTTP {status}"
+    if status in (401, 403):
+        return NotConnectedError(message, where=url, fix="use the endpoint's own key", kind="bad_key")
+    if status < 500 and status != 429:
+        return UsageError(message, where=url, kind="request_refused")
+    return EngineError(message, where=url, fix="try again in some seconds", kind="endpoint_busy")

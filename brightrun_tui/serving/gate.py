@@ -1,0 +1,217 @@
+"""The door of an endpoint: who may come in, what may be asked, what is counted.
+
+A reverse proxy before transformers' own server, which has no key, lets any caller load other models, and ignores
+requests that it cannot honour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, lines, usage_of, whole_answer
+from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
+from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.state import Usage, read_usage
+from brightrun_tui.serving.supervisor import Supervisor
+
+MAX_BODY_BYTES = 4 << 20
+MAX_IN_FLIGHT = 64
+USAGE_EVERY_SECONDS = 2.0
+
+_LENGTH_FIELDS = {"chat": "max_completion_tokens", "completions": "max_tokens", "responses": "max_output_tokens"}
+
+
+class BearerKey:
+    """Lets in who sends the key; ``/health`` is open and tells nothing."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._expected = f"bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == "/health":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        scheme, _, secret = given.partition(b" ")
+        if hmac.compare_digest(scheme.lower() + b" " + secret.strip(), self._expected):
+            await self._app(scope, receive, send)
+            return
+        refusal = RequestRefused("wrong API key" if given else "no API key: send “Authorization: Bearer …”",
+                                 code="invalid_api_key", status=401)
+        await JSONResponse(refusal.body, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
+
+
+class Gate:
+    """The requests of one endpoint."""
+
+    def __init__(self, directory: Path, plan: EndpointPlan, supervisor: Supervisor,
+                 count_tokens: Callable[[str], int] | None) -> None:
+        self._directory = directory
+        self._plan = plan
+        self._supervisor = supervisor
+        self._count_tokens = count_tokens
+        self._in_flight = 0
+        self.usage = read_usage(directory)
+
+    def app(self, key: str) -> Starlette:
+        """The ASGI application."""
+        routes = [Route("/health", self.health), Route("/v1/models", self.models),
+                  Route("/v1/models/{name}", self.model),
+                  *(Route(path, self.generate, methods=["POST"]) for path in ROUTES)]
+        return Starlette(routes=routes, middleware=[Middleware(BearerKey, key=key)], exception_handlers={
+            RequestRefused: _refused, HTTPException: _http_error, httpx.TransportError: _engine_gone, Exception: _fault})
+
+    async def keep_usage(self) -> None:
+        """Write ``usage.json`` whenever it changed, until cancelled."""
+        written = self.usage
+        try:
+            while True:
+                await asyncio.sleep(USAGE_EVERY_SECONDS)
+                if self.usage is not written:
+                    written = self.usage
+                    await asyncio.to_thread(written.write, self._directory)
+        finally:
+            if self.usage is not written:
+                self.usage.write(self._directory)
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok" if self._supervisor.ready else self._supervisor.state.status},
+                            200 if self._supervisor.ready else 503)
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._model_object()]})
+
+    async def model(self, request: Request) -> Response:
+        if request.path_params["name"] not in (self._plan.model, self._plan.ref):
+            raise RequestRefused("there is no such model here", param="model", code="model_not_found", status=404)
+        return JSONResponse(self._model_object())
+
+    async def generate(self, request: Request) -> Response:
+        """One generation, whole or streamed."""
+        ask = parse(request.url.path, await _read_json(request), self._plan)
+        body = ask.body | {"model": "view", _LENGTH_FIELDS[ask.dialect]: await self._new_tokens(ask)}
+        if not self._supervisor.ready:
+            raise RequestRefused("the model is being loaded; try again in some seconds", status=503, kind="server_error",
+                                 code="model_loading")
+        if self._in_flight >= MAX_IN_FLIGHT:
+            raise RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
+        started = time.monotonic()
+        self._in_flight += 1
+        try:
+            reply = await self._supervisor.engine.send(
+                self._supervisor.engine.build_request("POST", request.url.path, json=body), stream=True)
+            if reply.status_code == 200 and ask.stream:
+                return StreamingResponse(self._stream(reply, ask, started), media_type="text/event-stream",
+                                         headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+            content = await reply.aread()
+        except BaseException:
+            self._count(started, None)
+            raise
+        if reply.status_code != 200:
+            self._count(started, None)
+            raise _engine_refused(reply.status_code, content)
+        document = json.loads(content)
+        self._count(started, usage_of(document) or Tokens())
+        return JSONResponse(whole_answer(document, ask, self._plan.ref))
+
+    async def _stream(self, reply: httpx.Response, ask: Ask, started: float) -> AsyncIterator[str]:
+        answer = AnswerStream(ask, self._plan.ref)
+        try:
+            async for line in lines(reply.aiter_bytes()):
+                if rewritten := answer.rewrite(line):
+                    yield rewritten
+            yield answer.end()
+        except httpx.TransportError:
+            answer.failed = True
+            yield event(failure("the model server ended while answering; it is being restarted", code="engine_restarting"))
+        finally:
+            self._count(started, None if answer.failed else answer.tokens)
+            await reply.aclose()
+
+    def _count(self, started: float, tokens: Tokens | None) -> None:
+        """One request is over; ``tokens`` None when it failed."""
+        self._in_flight -= 1
+        before = self.usage
+        self.usage = Usage(requests=before.requests + 1, failed=before.failed + (tokens is None),
+                           prompt_tokens=before.prompt_tokens + (tokens.prompt if tokens else 0),
+                           completion_tokens=before.completion_tokens + (tokens.completion if tokens else 0),
+                           seconds=before.seconds + time.monotonic() - started)
+
+    async def _new_tokens(self, ask: Ask) -> int:
+        """The longest answer: as asked, and never beyond what the model can hold."""
+        wanted = ask.new_tokens or DEFAULT_NEW_TOKENS
+        if not self._plan.context_length or self._count_tokens is None:
+            return wanted
+        prompt = await asyncio.to_thread(lambda count: sum(count(text) for text in ask.texts), self._count_tokens)
+        room = self._plan.context_length - prompt
+        if room < 1:
+            raise RequestRefused(f"the prompt has {prompt} tokens; this model can hold {self._plan.context_length}",
+                                 param="input" if ask.dialect == "responses" else None, code="context_length_exceeded")
+        return min(wanted, room)
+
+    def _model_object(self) -> dict[str, Any]:
+        return {"id": self._plan.ref, "object": "model", "created": int(self._plan.created_at), "owned_by": "brightrun",
+                "parent": self._plan.base_id, "max_model_len": self._plan.context_length or None}
+
+
+async def _read_json(request: Request) -> Any:
+    """The body as JSON, at most `MAX_BODY_BYTES` of it."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY_BYTES:
+            raise RequestRefused(f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413,
+                                 code="request_too_large")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise RequestRefused("the body is not JSON") from None
+
+
+def _engine_refused(status: int, content: bytes) -> RequestRefused:
+    """What the engine said against a request, in OpenAI's words."""
+    detail: Any = None
+    with suppress(ValueError, AttributeError):
+        detail = json.loads(content).get("detail")
+    if 400 <= status < 500:
+        return RequestRefused(str(detail or "the model server refused the request"))
+    return RequestRefused("the model server failed on this request", status=500, kind="server_error", code="engine_error")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestRefused)
+    return JSONResponse(error.body, error.status, {"retry-after": "2"} if error.status in (429, 503) else None)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse(RequestRefused(f"{request.method} {request.url.path}: {error.detail.lower()}").body,
+                        error.status_code, error.headers)
+
+
+async def _engine_gone(request: Request, error: Exception) -> Response:
+    return JSONResponse(failure("the model server ended; it is being restarted", code="engine_restarting"), 503,
+                        {"retry-after": "5"})
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=499)
+    return JSONResponse(failure("internal error; the server's log says more"), 500)

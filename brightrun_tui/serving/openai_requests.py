@@ -1,0 +1,232 @@
+"""What callers may ask, and what the engine is told.
+
+The engine beneath ignores what it cannot do (``response_format``, ``n``, ``logprobs`` …) and answers as if it had not
+been asked. Here every field is declared; one that would change the answer and cannot be honoured is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.serving.plan import EndpointPlan
+
+DEFAULT_NEW_TOKENS = 1024
+
+Dialect = Literal["chat", "completions", "responses"]
+Tokens = Annotated[int, Field(ge=1)]
+
+
+class RequestRefused(Exception):
+    """A request that is not served, as HTTP status and OpenAI's error object."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400,
+                 kind: str = "invalid_request_error") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request that can be honoured. ``body`` is what the engine gets, without ``model`` and length limit.
+
+    ``texts`` are the parts of the prompt, for counting; ``stops`` the strings at which the answer ends.
+    ``new_tokens`` is the longest answer wanted, None when the caller did not say.
+    """
+
+    dialect: Dialect
+    model: str
+    stream: bool
+    body: dict[str, Any]
+    texts: tuple[str, ...]
+    stops: tuple[str, ...] = ()
+    new_tokens: int | None = None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _TextPart(_Strict):
+    """Only text: a text model would drop an image without a word."""
+
+    type: Literal["text", "input_text", "output_text"]
+    text: str
+    annotations: list[Any] | None = None
+    logprobs: list[Any] | None = None
+
+
+class _Message(_Strict):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[_TextPart] | None = None
+    name: str | None = None
+    refusal: None = None
+    annotations: list[Any] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As a chat template takes it: text in one string, and ``developer`` under its older name."""
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
+        document: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": content}
+        return document | self.model_dump(include={"tool_calls", "tool_call_id"}, exclude_none=True)
+
+
+class _ResponseMessage(_Message):
+    type: Literal["message"] | None = None
+    id: str | None = None
+    status: str | None = None
+
+
+class _TextFormat(_Strict):
+    type: Literal["text"]
+
+
+class _ResponseText(_Strict):
+    format: _TextFormat | None = None
+
+
+class _Common(_Strict):
+    """Fields of every dialect. Those from ``user`` on change nothing in the answer and are not passed on."""
+
+    model: str
+    stream: bool = False
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
+    store: Literal[False] | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
+        """How to sample; without a word from the caller as the base model's own settings say."""
+        given = self.model_dump(include={"stream", "temperature", "top_p", "seed"}, exclude_none=True)
+        return ({"temperature": 0.0} | given) if plan.greedy and "top_p" not in given else given
+
+
+class _Generation(_Common):
+    """Fields of the two older dialects."""
+
+    max_tokens: Tokens | None = None
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    n: Literal[1] | None = None
+    frequency_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
+    presence_penalty: Literal[0] | None = None
+    logit_bias: dict[Annotated[str, Field(pattern=r"^\d+$")], Annotated[float, Field(ge=-100, le=100)]] | None = None
+    stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
+
+    def stops(self) -> tuple[str, ...]:
+        return tuple(s for s in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if s)
+
+    def generation(self, plan: EndpointPlan) -> dict[str, Any]:
+        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty", "logit_bias"}, exclude_none=True)
+        return body | ({"stop": list(self.stops())} if self.stops() else {})
+
+
+class ChatRequest(_Generation):
+    """``POST /v1/chat/completions``."""
+
+    messages: Annotated[list[_Message], Field(min_length=1, max_length=4096)]
+    max_completion_tokens: Tokens | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    parallel_tool_calls: bool | None = None
+    logprobs: Literal[False] | None = None
+    top_logprobs: Literal[0] | None = None
+    response_format: _TextFormat | None = None
+    modalities: list[Literal["text"]] | None = None
+
+    def ask(self, plan: EndpointPlan) -> Ask:
+        if self.tools and not plan.tools:
+            raise RequestRefused("this model's chat template knows no tools", param="tools", code="unsupported_value")
+        messages = [message.plain() for message in self.messages]
+        body = self.generation(plan) | {"messages": messages}
+        if self.tools and self.tool_choice != "none":
+            body["tools"] = self.tools
+        return Ask("chat", self.model, self.stream, body, tuple(m["content"] for m in messages), self.stops(),
+                   self.max_completion_tokens or self.max_tokens)
+
+
+class CompletionRequest(_Generation):
+    """``POST /v1/completions``."""
+
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+    best_of: Literal[1] | None = None
+    echo: Literal[False] | None = None
+    logprobs: Literal[0] | None = None
+    suffix: Literal[""] | None = None
+
+    def ask(self, plan: EndpointPlan) -> Ask:
+        prompt = self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+        return Ask("completions", self.model, self.stream, self.generation(plan) | {"prompt": prompt}, (prompt,),
+                   self.stops(), self.max_tokens)
+
+
+class ResponseRequest(_Common):
+    """``POST /v1/responses``: one answer, without memory of earlier ones."""
+
+    input: str | Annotated[list[_ResponseMessage], Field(min_length=1, max_length=4096)]
+    instructions: str | None = None
+    max_output_tokens: Tokens | None = None
+    background: Literal[False] | None = None
+    previous_response_id: None = None
+    text: _ResponseText | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    top_logprobs: Literal[0] | None = None
+    truncation: Literal["disabled"] | None = None
+
+    def ask(self, plan: EndpointPlan) -> Ask:
+        messages = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else \
+            [message.plain() for message in self.input]
+        if self.instructions:
+            rest = messages[1:] if messages[0]["role"] == "system" else messages
+            own = [messages[0]["content"]] if len(rest) < len(messages) else []
+            messages = [{"role": "system", "content": "\n\n".join([self.instructions, *own])}, *rest]
+        return Ask("responses", self.model, self.stream, self.sampling(plan) | {"input": messages},
+                   tuple(m["content"] for m in messages), (), self.max_output_tokens)
+
+
+ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseRequest]] = {
+    "/v1/chat/completions": ChatRequest,
+    "/v1/completions": CompletionRequest,
+    "/v1/responses": ResponseRequest,
+}
+
+
+def parse(path: str, document: Any, plan: EndpointPlan) -> Ask:
+    """Check the JSON ``document`` that was posted to ``path`` (a key of `ROUTES`).
+
+    Raises:
+        RequestRefused: with status 400 or 404, naming the field.
+    """
+    if not isinstance(document, dict):
+        raise RequestRefused("the body must be a JSON object")
+    try:
+        request = ROUTES[path].model_validate(document)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    if request.model not in (plan.model, plan.ref):
+        raise RequestRefused(f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
+                             param="model", code="model_not_found", status=404)
+    return request.ask(plan)
+
+
+def _refusal(error: ValidationError) -> RequestRefused:
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return RequestRefused(f"“{place}” is not supported by this endpoint", param=field, code="unsupported_parameter")
+    if first["type"] == "missing":
+        return RequestRefused(f"“{place}” is missing", param=field, code="missing_required_parameter")
+    known = first["type"] in ("literal_error", "none_required", "too_long")
+    return RequestRefused(f"“{place}”: {first['msg'][0].lower()}{first['msg'][1:]}"
+                          + ("; this endpoint supports nothing else" if known else ""),
+                          param=field, code="unsupported_value" if known else "invalid_value")

@@ -1,0 +1,121 @@
+"""From a model version to a directory that can be served."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.files import write_atomic
+from brightrun_tui.serving.state import STATE, alive
+from brightrun_tui.serving.view import VIEW, build_view
+
+PLAN = "endpoint.json"
+KEY = "key"
+
+_KEY_FORM = re.compile(r"[\x21-\x7e]{16,512}")
+
+
+class EndpointPlan(BaseModel):
+    """``endpoint.json``: all that the server process needs to know. Lengths in tokens; 0 means unknown.
+
+    ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
+    ``tools`` says that the chat template can present tools to the model.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    model: str
+    version: int
+    base_id: str
+    base: str
+    adapter: str
+    quantisation: Literal["nf4", "none"]
+    double_quant: bool = True
+    compute_dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    context_length: int = 0
+    greedy: bool = True
+    tools: bool = False
+    port: int = 0
+    created_at: float = 0.0
+
+    @property
+    def ref(self) -> str:
+        """``name:version``, the model's name in the API."""
+        return f"{self.model}:{self.version}"
+
+
+def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: int = 0) -> EndpointPlan:
+    """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
+
+    May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
+
+    Raises:
+        BaseModelError: the base model's files are not on this machine.
+        UsageError: the version's files are not complete, or the serve extra is not installed.
+        BrightrunError: the place cannot be written.
+    """
+    require_serve_extra()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        facts = build_view(directory / VIEW, base=version.base_path, base_id=version.base_id,
+                           adapter=Path(version.directory), ref=version.ref)
+        quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
+        plan = EndpointPlan(id=endpoint_id, model=version.name, version=version.version, base_id=version.base_id,
+                            base=version.base_path, adapter=version.directory, quantisation=quantisation.method,
+                            double_quant=quantisation.double_quant, compute_dtype=quantisation.compute_dtype,
+                            context_length=facts.context_length, greedy=facts.greedy, tools=facts.tools, port=port,
+                            created_at=version.created_at)
+        if not (directory / KEY).exists():
+            write_atomic(directory / KEY, f"br-{secrets.token_urlsafe(32)}\n", mode=0o600)
+        if not alive(directory):
+            (directory / STATE).unlink(missing_ok=True)
+        write_atomic(directory / PLAN, plan.model_dump_json(indent=2))
+    except OSError as error:
+        raise BrightrunError(f"the endpoint cannot be set up ({error.strerror or error})", where=str(directory),
+                             fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
+                             kind="endpoint_not_writable") from None
+    return plan
+
+
+def read_plan(directory: Path) -> EndpointPlan:
+    """Raises ``UsageError`` when the directory was not prepared."""
+    try:
+        return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
+    except (OSError, ValidationError):
+        raise UsageError("this is not a prepared endpoint", where=str(directory / PLAN), fix="deploy the model again",
+                         kind="endpoint_not_prepared") from None
+
+
+def read_key(directory: Path) -> str:
+    """The bearer key that callers must send.
+
+    Raises:
+        UsageError: there is no usable key file.
+    """
+    path = directory / KEY
+    try:
+        key = path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if not _KEY_FORM.fullmatch(key):
+        raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind="no_key")
+    return key
+
+
+def require_serve_extra() -> None:
+    """Raises ``UsageError`` when the packages that serve a model are not installed. Imports none of them."""
+    needed = ("torch", "transformers", "peft", "fastapi", "starlette", "uvicorn")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"serving needs packages that are not installed: {', '.join(missing)}",
+                         fix="pip install 'brightrun[serve]'", kind="serve_extra_missing")

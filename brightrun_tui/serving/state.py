@@ -1,0 +1,99 @@
+"""What the server process says about itself, in the endpoint's directory.
+
+``state.json`` how it is · ``usage.json`` what it has done · ``port`` the port it last used, so that it keeps its address.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from brightrun_tui.files import write_atomic
+
+STATE = "state.json"
+USAGE = "usage.json"
+PORT = "port"
+
+ServerStatus = Literal["starting", "ready", "restarting", "failed", "stopped"]
+
+
+class ServerState(BaseModel):
+    """``state.json``. ``url`` is what an OpenAI client takes as ``base_url`` (it ends in ``/v1``).
+
+    ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
+    ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    status: ServerStatus
+    url: str
+    port: int
+    pid: int
+    pid_started: float
+    worker_pid: int | None = None
+    restarts: int = 0
+    device: str = ""
+    error: str = ""
+    updated_at: float = 0.0
+
+    def write(self, directory: Path) -> None:
+        stamped = self.model_copy(update={"updated_at": time.time()})
+        write_atomic(directory / STATE, stamped.model_dump_json(indent=2))
+
+
+class Usage(BaseModel):
+    """``usage.json``: what the endpoint has done over its whole life. ``seconds`` is time spent answering."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    def write(self, directory: Path) -> None:
+        write_atomic(directory / USAGE, self.model_dump_json())
+
+
+def read_state(directory: Path) -> ServerState | None:
+    """The last thing the server process said, or None when it never spoke. Says nothing of whether it lives: see `alive`."""
+    try:
+        return ServerState.model_validate_json((directory / STATE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def failed_state(error: str) -> ServerState:
+    """The state of this process when it cannot even begin."""
+    return ServerState(status="failed", url="", port=0, pid=os.getpid(), pid_started=psutil.Process().create_time(),
+                       error=error)
+
+
+def read_usage(directory: Path) -> Usage:
+    """Requests and tokens so far; zeros when there is none yet."""
+    try:
+        return Usage.model_validate_json((directory / USAGE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Usage()
+
+
+def alive(directory: Path) -> bool:
+    """Whether the very process that wrote ``state.json`` still runs (a reused pid does not count)."""
+    state = read_state(directory)
+    return state is not None and same_process(state.pid, state.pid_started)
+
+
+def same_process(pid: int, started: float) -> bool:
+    """Whether ``pid`` is the process that started at ``started`` (seconds since the epoch), and not a zombie."""
+    try:
+        process = psutil.Process(pid)
+        return bool(abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,0 +1,129 @@
+"""Keeps the worker alive: starts it, waits until it can answer, starts it again when it dies, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import psutil
+
+from brightrun_tui.serving.process import environment
+from brightrun_tui.serving.state import ServerState, ServerStatus
+from brightrun_tui.serving.worker_files import REPORT, SOCKET
+
+MAX_DEATHS = 5
+DEATH_WINDOW_SECONDS = 600.0
+
+
+class Supervisor:
+    """One worker process and what is known of it. The current directory must be the endpoint's."""
+
+    def __init__(self, directory: Path, url: str, port: int) -> None:
+        self._directory = directory
+        self._process: asyncio.subprocess.Process | None = None
+        self._pipe: int | None = None
+        self._stopping = False
+        self._deaths: deque[float] = deque()
+        # Generation takes as long as it takes; only connecting has a deadline.
+        self.engine = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=SOCKET), base_url="http://engine",
+                                        timeout=httpx.Timeout(None, connect=10.0))
+        self.state = ServerState(status="starting", url=url, port=port, pid=os.getpid(),
+                                 pid_started=psutil.Process().create_time())
+        self.state.write(directory)
+
+    @property
+    def ready(self) -> bool:
+        return self.state.status == "ready"
+
+    async def run(self) -> None:
+        """Returns when `stop` was called, or when the worker cannot be kept alive (then the state is ``failed``)."""
+        while not self._stopping:
+            process = await self._spawn()
+            was_ready = await self._wait_until_ready(process)
+            if was_ready:
+                self._say("ready", worker_pid=process.pid, device=str(self._report().get("device", "")), error="")
+            code = await process.wait()
+            if self._stopping:
+                return
+            cause = self._cause(code)
+            self._deaths.append(time.monotonic())
+            while self._deaths[0] < time.monotonic() - DEATH_WINDOW_SECONDS:
+                self._deaths.popleft()
+            if (not was_ready and self.state.restarts == 0) or len(self._deaths) > MAX_DEATHS:
+                self._say("failed", worker_pid=None, error=cause)
+                return
+            self._say("restarting", worker_pid=None, error=cause, restarts=self.state.restarts + 1)
+            await asyncio.sleep(min(8.0, 0.25 * 2 ** len(self._deaths)))
+
+    async def stop(self, *, grace: float = 5.0) -> None:
+        """End the worker; after ``grace`` seconds without mercy."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), grace)
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        self._close_pipe()
+        await self.engine.aclose()
+        Path(SOCKET).unlink(missing_ok=True)
+        if self.state.status != "failed":
+            self._say("stopped", worker_pid=None)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        self._close_pipe()
+        ours, self._pipe = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "brightrun_tui.serving.worker", str(self._directory), str(ours),
+                stdin=asyncio.subprocess.DEVNULL, pass_fds=(ours,), env=environment())
+        finally:
+            os.close(ours)
+        self._say(self.state.status, worker_pid=self._process.pid)
+        return self._process
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> bool:
+        """Loading takes seconds or many minutes; it is given up only when the process ends."""
+        while process.returncode is None and not self._stopping:
+            try:
+                if (await self.engine.get("/health", timeout=5.0)).status_code == 200:
+                    return True
+            except httpx.HTTPError:
+                await asyncio.sleep(0.1)
+        return False
+
+    def _report(self) -> dict[str, object]:
+        try:
+            document = json.loads(Path(REPORT).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def _cause(self, code: int) -> str:
+        said = self._report().get("error")
+        if said:
+            return f"the model server ended: {said}"
+        if code == -signal.SIGKILL:
+            return "the model server was killed (out of memory?)"
+        return f"the model server ended with {'signal' if code < 0 else 'exit code'} {abs(code)}; see server.log"
+
+    def _say(self, status: ServerStatus, **facts: object) -> None:
+        self.state = self.state.model_copy(update={"status": status, **facts})
+        self.state.write(self._directory)
+
+    def _close_pipe(self) -> None:
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None

@@ -1,0 +1,120 @@
+"""A directory that looks to transformers like one model: links to the base model's weights, beside the adapter.
+
+``from_pretrained`` on a directory with both ``config.json`` and ``adapter_config.json`` loads the base from that
+directory and attaches the adapter to it, quantised or not. So nothing is merged and nothing is copied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.domain.errors import BaseModelError, UsageError
+
+VIEW = "view"
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+                   "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json")
+WEIGHT_PATTERNS = ("model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
+
+
+@dataclass(frozen=True)
+class ViewFacts:
+    """What the gate needs to know of the model. ``context_length`` in tokens, 0 when unknown."""
+
+    context_length: int
+    greedy: bool
+    tools: bool
+
+
+def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str) -> ViewFacts:
+    """Make ``target`` the view of the directory ``base`` with ``adapter``; replaces an older view.
+
+    Raises:
+        BaseModelError: the base model is not on this machine, or has no weights.
+        UsageError: the adapter's files are not complete.
+        OSError: the place cannot be written.
+    """
+    weights = _base_weights(base, base_id)
+    root = Path(base)
+    for name in ADAPTER_FILES:
+        if not (adapter / name).is_file():
+            raise UsageError(f"{ref} has no {name}", where=str(adapter), fix="register or import the model again",
+                             kind="adapter_incomplete")
+    tokenizer = adapter if (adapter / "tokenizer_config.json").is_file() else root
+    config = _read_json(root / "config.json")
+    generation = _generation_config(root, tokenizer, config)
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    aside.mkdir()
+    try:
+        for source in [root / "config.json", *weights, *(adapter / name for name in ADAPTER_FILES),
+                       *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file())]:
+            (aside / source.name).symlink_to(source.resolve())
+        greedy = not generation.get("do_sample", False)
+        # With do_sample off, transformers would ignore the temperature a caller asks for.
+        (aside / "generation_config.json").write_text(json.dumps({"top_k": 0} | generation | {"do_sample": True}, indent=2))
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    text = config.get("text_config") or config
+    return ViewFacts(context_length=int(text.get("max_position_embeddings") or 0), greedy=greedy,
+                     tools="tools" in _chat_template(tokenizer))
+
+
+def _base_weights(directory: str, base_id: str) -> list[Path]:
+    base = Path(directory)
+    fix = f"fetch “{base_id}” again, or register the model on a machine that has it"
+    if not directory or not (base / "config.json").is_file():
+        raise BaseModelError(f"the base model “{base_id}” is not on this machine", where=directory, fix=fix,
+                             kind="base_missing")
+    weights = sorted({path for pattern in WEIGHT_PATTERNS for path in base.glob(pattern) if path.is_file()})
+    if any(path.suffix == ".safetensors" for path in weights):
+        weights = [path for path in weights if not path.name.startswith("pytorch_model")]
+    if not weights:
+        raise BaseModelError(f"the base model “{base_id}” has no weights", where=directory, fix=fix, kind="base_without_weights")
+    return weights
+
+
+def _generation_config(base: Path, tokenizer: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The base model's generation settings, with the tokenizer's end-of-turn token among the tokens that end an answer."""
+    generation = _read_json(base / "generation_config.json")
+    given = generation.get("eos_token_id", config.get("eos_token_id"))
+    ends = given if isinstance(given, list) else [] if given is None else [given]
+    own = _token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token"))
+    if own is not None and own not in ends:
+        ends = [*ends, own]
+    return generation | ({"eos_token_id": ends} if ends else {})
+
+
+def _token_id(tokenizer: Path, token: Any) -> int | None:
+    text = token.get("content") if isinstance(token, dict) else token
+    for added in _read_json(tokenizer / "tokenizer.json").get("added_tokens", []):
+        if added.get("content") == text:
+            return int(added["id"])
+    return None
+
+
+def _chat_template(tokenizer: Path) -> str:
+    path = tokenizer / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    return json.dumps(_read_json(tokenizer / "tokenizer_config.json").get("chat_template") or "")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """An optional JSON object; empty when there is no such file."""
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise BaseModelError("this file is not JSON", where=str(path), fix="fetch the base model again",
+                             kind="base_damaged") from None
+    return document if isinstance(document, dict) else {}
