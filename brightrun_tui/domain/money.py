@@ -10,7 +10,10 @@ GIB = 1024**3
 
 
 class Hardware(BaseModel):
-    """One machine as far as fitting and timing a run needs it. Memory in bytes, speed in FLOP/s."""
+    """One machine as far as fitting and timing a run needs it. Memory in bytes, speed in FLOP/s.
+
+    ``free_memory`` is what nobody uses at this moment of the memory a run would take (one GPU's, or the machine's); 0: unknown.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,6 +25,7 @@ class Hardware(BaseModel):
     cores: int = 1
     flops: float = 0.0
     disk_free: int = 0
+    free_memory: int = 0
 
     @property
     def usable_memory(self) -> int:
@@ -53,9 +57,20 @@ class Lease(BaseModel):
     provider: str
     state: Literal["intended", "live", "releasing", "released", "unclear"]
     provider_id: str = ""
+    offer_id: str = ""
+    gpu: str = ""
+    quoted_per_hour: float = 0.0
     price_per_hour: float = 0.0
     created_at: float = 0.0
     released_at: float | None = None
+    note: str = ""
+
+    def cost(self, now: float) -> float:
+        """US dollars so far: the observed price for the observed seconds, from creation until it was proven gone."""
+        if not self.provider_id:
+            return 0.0
+        end = self.released_at if self.released_at is not None else now
+        return max(0.0, end - self.created_at) / 3600 * (self.price_per_hour or self.quoted_per_hour)
 
 
 class Limits(BaseModel):

@@ -20,6 +20,14 @@ class EngineTimings(BaseModel):
     endpoint_ready_seconds: float = Field(240.0, gt=0, description="An endpoint that does not answer by then has failed.")
     endpoint_poll_seconds: float = Field(3.0, gt=0, description="Between two looks at an endpoint that serves.")
     stop_seconds: float = Field(15.0, gt=0, description="Between asking a process to end and killing it.")
+    lease_poll_seconds: float = Field(5.0, gt=0, description="Between two looks at a rented machine.")
+    adopt_seconds: float = Field(60.0, gt=0, description="After an unclear create: how long to look for the machine.")
+    unclear_seconds: float = Field(1800.0, gt=0, description="How long a machine that never showed up is still looked for.")
+    ready_seconds: float = Field(1200.0, gt=0, description="A rented machine that is not usable by then is replaced.")
+    silent_seconds: float = Field(300.0, gt=0, description="A rented machine that cannot be reached for so long is given up.")
+    verify_seconds: float = Field(10.0, gt=0, description="Between the two looks that prove a machine gone.")
+    sweep_seconds: float = Field(300.0, gt=0, description="Between two sweeps over everything that carries our name.")
+    guard_silence_seconds: float = Field(900.0, gt=0, description="Unheard for so long with nothing training, the guard acts.")
 
 
 def load_timings(paths: Paths) -> EngineTimings:

@@ -1,0 +1,166 @@
+"""Renting and returning: intent first, one create call, adopt on doubt; gone means the provider said so, twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, RejectedRequestError, UnclearError
+from brightrun_tui.domain.money import Lease, Offer
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.providers.base import Machine, Provider
+from brightrun_tui.store import Database, leases
+from brightrun_tui.store import engine as facts
+
+log = logging.getLogger(__name__)
+
+PRICE_TOLERANCE = 1.1
+"""A machine that costs more than the quote times this is given back at once."""
+
+
+async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
+               timings: EngineTimings) -> Lease:
+    """A live lease on ``offer``.
+
+    The intent is on disk before the one create call. After an unclear answer the machine is looked for by name, and
+    adopted; one that does not show up stays on record as ``unclear`` and is swept later.
+
+    Raises:
+        NoCapacityError, NoFundsError, RejectedRequestError …: the provider refused; nothing was rented.
+        UnclearError: it may have been rented, but does not show up.
+    """
+    number = len(await leases.list_leases(db, run_id=run_id)) + 1
+    name = f"br-{await facts.installation(db)}-{run_id}-{number}"
+    lease = await leases.save(db, Lease(
+        name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
+        quoted_per_hour=offer.price_per_hour, created_at=time.time()))
+    await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
+    try:
+        machine = await provider.launch(offer, name, public_key, disk=disk, deadline=deadline)
+    except UnclearError as error:
+        log.warning("lease %s: unclear create (%s); looking for it", name, error)
+        lease = await leases.save(db, lease, state="unclear", note=str(error))
+        return await adopt(db, provider, lease, timings)
+    except BrightrunError as error:
+        await leases.save(db, lease, state="released", released_at=time.time(), note=str(error))
+        raise
+    return await _live(db, provider, lease, machine)
+
+
+async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
+    """Find the machine of a lease whose create call has no clear answer (or whose engine died during it).
+
+    Raises:
+        UnclearError: it does not show up within ``adopt_seconds``; the lease stays ``unclear``.
+    """
+    deadline = time.monotonic() + timings.adopt_seconds
+    while True:
+        try:
+            machine = await find(db, provider, lease.name)
+        except BrightrunError as error:
+            log.warning("lease %s: cannot look for it (%s)", lease.name, error)
+            machine = None
+        if machine is not None:
+            return await _live(db, provider, lease, machine)
+        if time.monotonic() > deadline:
+            await leases.save(db, lease, state="unclear")
+            raise UnclearError(f"{provider.name} may have rented {lease.name}, but does not show it", where=provider.name,
+                               fix="it stays under watch and is returned when it appears", kind="lease_unclear")
+        await asyncio.sleep(min(timings.lease_poll_seconds, timings.adopt_seconds / 5))
+
+
+async def find(db: Database, provider: Provider, name: str) -> Machine | None:
+    """The machine of exactly that name, if the provider lists it. Raises what the provider raises."""
+    machines = await provider.list_ours(await facts.installation(db))
+    return next((machine for machine in machines if machine.name == name and machine.status != "gone"), None)
+
+
+async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine) -> Lease:
+    lease = await leases.save(db, lease, state="live", provider_id=machine.provider_id,
+                              price_per_hour=machine.price_per_hour or lease.quoted_per_hour,
+                              created_at=machine.created_at or lease.created_at)
+    log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.price_per_hour)
+    if lease.price_per_hour > lease.quoted_per_hour * PRICE_TOLERANCE:
+        await leases.save(db, lease, state="releasing", note="costs more than quoted")
+        raise RejectedRequestError(
+            f"the machine costs ${lease.price_per_hour:.2f} an hour, quoted were ${lease.quoted_per_hour:.2f}",
+            where=provider.name, fix="it is being returned; the next offer is tried", kind="price_changed")
+    return lease
+
+
+async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
+    """Terminate, and look until the provider has said twice that the machine is gone. Never gives up; cancel to stop.
+
+    An answer that cannot be read is not "gone": the lease stays ``releasing`` and the asking goes on.
+    """
+    lease = await leases.save(db, lease, state="releasing")
+    seen_gone, asked_at, wait = 0, 0.0, timings.verify_seconds
+    ended_at: float | None = None
+    while True:
+        try:
+            machine = await provider.inspect(lease.provider_id)
+            listed = await find(db, provider, lease.name)
+            if machine is None and listed is None:
+                ended_at = ended_at or time.time()
+                seen_gone += 1
+                if seen_gone >= 2:
+                    return await _released(db, lease, ended_at)
+            else:
+                seen_gone, ended_at = 0, None
+                if time.monotonic() - asked_at > timings.verify_seconds * 3:
+                    await provider.terminate(lease.provider_id)
+                    asked_at = time.monotonic()
+            wait = timings.verify_seconds
+        except BrightrunError as error:
+            log.warning("lease %s: not returned yet (%s)", lease.name, error)
+            lease = await leases.save(db, lease, note=str(error))
+            seen_gone, wait = 0, min(wait * 2, 60.0, timings.verify_seconds * 8)
+        await asyncio.sleep(wait if seen_gone or asked_at == 0.0 else min(wait, timings.lease_poll_seconds))
+
+
+async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
+    lease = await leases.save(db, lease, state="released", released_at=ended_at, note="")
+    await leases.book(db, lease.run_id, lease.name, "observed", lease.cost(ended_at))
+    log.info("lease %s: gone, $%.4f", lease.name, lease.cost(ended_at))
+    return lease
+
+
+async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
+    """Keep looking for a machine that may or may not exist; return it when it shows up, conclude after ``unclear_seconds``."""
+    while time.time() - lease.created_at < timings.unclear_seconds:
+        try:
+            machine = await find(db, provider, lease.name)
+            if machine is not None:
+                log.warning("lease %s: showed up late; returning it", lease.name)
+                lease = await leases.save(db, lease, provider_id=machine.provider_id, price_per_hour=machine.price_per_hour,
+                                          created_at=machine.created_at or lease.created_at)
+                return await give_back(db, provider, lease, timings)
+        except BrightrunError as error:
+            log.warning("lease %s: cannot look for it (%s)", lease.name, error)
+        await asyncio.sleep(timings.lease_poll_seconds * 4)
+    return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")
+
+
+async def rent_first(db: Database, provider: Provider, run_id: str, offers: list[Offer], public_key: str, *, disk: int,
+                     deadline: float, timings: EngineTimings, say: Callable[[str], None]) -> tuple[Lease, Offer]:
+    """The first of ``offers`` that can be had.
+
+    Raises:
+        NoCapacityError: none can.
+    """
+    refused = ""
+    for offer in offers:
+        say(f"renting {offer.hardware.gpu} at ${offer.price_per_hour:.2f}/h")
+        try:
+            lease = await rent(db, provider, run_id, offer, public_key, disk=disk, deadline=deadline, timings=timings)
+            return lease, offer
+        except (NoCapacityError, UnclearError) as error:
+            refused = str(error)
+        except RejectedRequestError as error:
+            if error.kind != "price_changed":
+                raise
+            refused = str(error)
+    raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused or 'no offers'})", where=provider.name,
+                          fix="choose another GPU or provider, or try again later", kind="no_capacity")
