@@ -72,10 +72,66 @@ class NotConnectedError(BrightrunError):
     exit_code = ExitCode.NOT_CONNECTED
 
 
-class NoCapacityError(BrightrunError):
+class ProviderError(BrightrunError):
+    """A provider of machines refused, failed, or could not be understood."""
+
+
+class NoCapacityError(ProviderError):
     """The provider has no machine to rent."""
 
     exit_code = ExitCode.NO_CAPACITY
+
+
+class BadCredentialError(ProviderError, NotConnectedError):
+    """The provider does not know this key. Asking again will not help."""
+
+
+class MissingScopeError(ProviderError, NotConnectedError):
+    """The key is good, but may not do this."""
+
+
+class EdgeBlockedError(ProviderError, NotConnectedError):
+    """The provider's edge network refuses this machine's address or client; the key may be good."""
+
+
+class ProviderDownError(ProviderError, NotConnectedError):
+    """The provider cannot be reached, or answers what nobody can read. It says nothing about what exists there."""
+
+
+class NoFundsError(ProviderError, BudgetError):
+    """The account at the provider has no money left."""
+
+
+class RejectedError(ProviderError):
+    """The provider understood the request and refuses it; nothing was created, and repeating it is useless."""
+
+
+class RateLimitedError(ProviderError):
+    """Too many requests; nothing happened. ``retry_after`` is in seconds, None when the provider did not say."""
+
+    def __init__(self, what: str, *, retry_after: float | None = None, **parts: str) -> None:
+        super().__init__(what, **parts)
+        self.retry_after = retry_after
+
+
+class UnclearError(ProviderError):
+    """It is not known whether the request took effect: look by name before doing anything else."""
+
+
+class HostError(BrightrunError):
+    """A machine in hand did not do what was asked of it."""
+
+
+class HostUnreachableError(HostError):
+    """No SSH connection comes about, or it broke and did not come back in time."""
+
+
+class HostRefusedError(HostError):
+    """SSH answers, but does not accept our key (yet)."""
+
+
+class HostKeyChangedError(HostError):
+    """The machine at this address is not the one whose host key was pinned."""
 
 
 class EngineError(BrightrunError):

@@ -1,0 +1,70 @@
+"""What happens to every request before a cloud looks at it: the log, and the faults that hit all routes alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from tests.clouds.core import Cloud, Seen
+
+_EDGE_PAGE = "error code: 1010"
+_BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+class Dropped(Exception):
+    """The connection is to be broken before the answer is complete."""
+
+
+class Gate:
+    """ASGI middleware. ``limits`` may answer in the provider's own words; every answer carries an ``x-request-id``."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]], cloud: Cloud,
+                 limits: Callable[[Request], Response | None]) -> None:
+        self._app = app
+        self._cloud = cloud
+        self._limits = limits
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
+        if scope["type"] != "http" or scope["path"].startswith("/_standin"):
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def noting(message: dict) -> None:  # type: ignore[type-arg]
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", f"req-{len(self._cloud.requests)}".encode()))
+            await send(message)
+
+        request = Request(scope)
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        try:
+            early = await self._early(request)
+            if early is not None:
+                await early(scope, receive, noting)
+            else:
+                await self._app(scope, receive, noting)
+        except Dropped:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
+            await send({"type": "http.response.body", "body": b"{", "more_body": True})
+            raise
+        finally:
+            self._cloud.requests.append(Seen(self._cloud.clock.now(), scope["method"], scope["path"], status, key))
+
+    async def _early(self, request: Request) -> Response | None:
+        faults = self._cloud.faults
+        if slow := faults.hit("api_slow"):
+            await asyncio.sleep(self._cloud.clock.real(float(slow.value or 1)))
+        if not request.headers.get("user-agent", "").startswith("bright-run/"):
+            return PlainTextResponse(_EDGE_PAGE, 403)
+        if faults.hit("edge_block"):
+            return PlainTextResponse(_EDGE_PAGE, 403)
+        if faults.hit("api_down"):
+            return PlainTextResponse("upstream connect error", 503)
+        if faults.hit("plain_error"):
+            return HTMLResponse(_BAD_GATEWAY, 502)
+        return self._limits(request)
