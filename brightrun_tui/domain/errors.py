@@ -136,35 +136,3 @@ class HostKeyChangedError(HostError):
 
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""
-
-
-class BadCredentialError(NotConnectedError):
-    """The provider does not accept the key."""
-
-
-class MissingScopeError(NotConnectedError):
-    """The key is good, but it may not do this."""
-
-
-class EdgeBlockedError(NotConnectedError):
-    """The provider's edge (a firewall before the API) refused the request; it says nothing about the key."""
-
-
-class NoFundsError(BudgetError):
-    """The account has too little money left."""
-
-
-class RejectedRequestError(BrightrunError):
-    """The provider understood the request and refuses it; sending it again changes nothing."""
-
-
-class RateLimitedError(BrightrunError):
-    """Too many requests; ``retry_after`` seconds from now it may work again."""
-
-    def __init__(self, what: str, *, retry_after: float = 0.0, where: str = "", fix: str = "", kind: str = "") -> None:
-        super().__init__(what, where=where, fix=fix, kind=kind)
-        self.retry_after = retry_after
-
-
-class UnclearError(BrightrunError):
-    """Nobody knows what happened: a timeout, a broken answer, a server error. What was asked for may have been done."""
