@@ -1,0 +1,199 @@
+"""What a caller of an endpoint can rely on, with the real server and OpenAI's own client."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from brightrun_tui import serving
+from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from tests.serving.conftest import Served
+from tests.serving.toy import Toy, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def ask(toy: Toy) -> dict[str, Any]:
+    return {"model": "harbour:1", "messages": [dict(m) for m in toy.sample.prompt], "temperature": 0, "max_tokens": 40}
+
+
+def post(served: Served, path: str, body: Any, key: str | None = None) -> httpx.Response:
+    root = served.url.removesuffix("/v1")
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(root + path, content=content, timeout=60,
+                      headers={"authorization": f"Bearer {served.key if key is None else key}"})
+
+
+def test_the_tuned_model_answers_whole_and_streamed_exactly_as_peft_does(served: Served, toy: Toy) -> None:
+    whole = served.client().chat.completions.create(**ask(toy))
+    chunks = list(served.client().chat.completions.create(**ask(toy), stream=True))
+    assert whole.choices[0].message.content == toy.sample.tuned
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == toy.sample.tuned
+    assert toy.sample.tuned != toy.sample.base
+    assert {whole.model, *(c.model for c in chunks)} == {"harbour:1"}
+    assert whole.choices[0].finish_reason == chunks[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage == whole.usage
+    assert len(chunks) > 4, "the answer came in one lump"
+
+
+def test_completions_and_responses_answer_too(served: Served, toy: Toy) -> None:
+    question = toy.sample.prompt[-1]["content"]
+    prompt = f"<|user|>{question}<|end|><|assistant|>"
+    text = served.client().completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=40)
+    assert text.choices[0].text == toy.sample.tuned
+    answer = served.client().responses.create(model="harbour", input=question, temperature=0)
+    assert answer.output_text == toy.sample.tuned
+    assert answer.model == "harbour:1"
+    events = list(served.client().responses.create(model="harbour", input=question, temperature=0, stream=True))
+    assert events[-1].type == "response.completed"
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == toy.sample.tuned
+
+
+@pytest.mark.parametrize("header", [b"Bearer wrong", b"Bearer", b"Bearer \xc3\xa9", b"Basic {key}", b"{key}", b""])
+def test_without_the_right_key_nothing_is_answered(served: Served, toy: Toy, header: bytes) -> None:
+    sent = header.replace(b"{key}", served.key.encode())
+    reply = httpx.post(f"{served.url}/chat/completions", json=ask(toy), headers=[(b"authorization", sent)] if sent else [])
+    assert reply.status_code == 401
+    assert reply.json()["error"]["code"] == "invalid_api_key"
+
+
+def test_openais_client_takes_the_refusal_for_a_wrong_key(served: Served, toy: Toy) -> None:
+    with pytest.raises(openai.AuthenticationError):
+        served.client("wrong").chat.completions.create(**ask(toy))
+    with pytest.raises(openai.AuthenticationError):
+        served.client("wrong").models.list()
+
+
+def test_the_engines_own_doors_are_shut(served: Served, toy: Toy) -> None:
+    for path in ("/reset", "/load_model", "/v1/systemone", "/v1/audio/transcriptions", "/docs", "/openapi.json", "//reset"):
+        reply = post(served, path, {"model": str(toy.base)})
+        assert reply.status_code == 404, path
+        assert reply.json()["error"]["type"] == "invalid_request_error"
+    assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
+
+
+def test_only_the_gate_listens_and_only_on_loopback(served: Served) -> None:
+    state = serving.read_state(served.directory)
+    assert state is not None and state.worker_pid is not None
+    listening = [c.laddr for pid in (state.pid, state.worker_pid) for c in psutil.Process(pid).net_connections("inet")
+                 if c.status == psutil.CONN_LISTEN]
+    assert [(a.ip, a.port) for a in listening] == [("127.0.0.1", state.port)]
+    assert served.directory.stat().st_mode & 0o077 == 0, "others could reach the engine's socket"
+
+
+def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
+    state = serving.read_state(served.directory)
+    assert state is not None and state.worker_pid is not None
+    for pid in (state.pid, state.worker_pid):
+        process = psutil.Process(pid)
+        assert served.key not in " ".join([*process.cmdline(), *process.environ().values()])
+    assert (served.directory / "key").stat().st_mode & 0o777 == 0o600
+    for name in ("server.log", "state.json", "endpoint.json", "worker.json"):
+        assert served.key not in (served.directory / name).read_text(), name
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("response_format", {"type": "json_object"}), ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
+    ("n", 2), ("logprobs", True), ("top_logprobs", 3), ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+    ("tools", [{"type": "function", "function": {"name": "f"}}]), ("presence_penalty", 0.5), ("reasoning_effort", "high"),
+    ("audio", {"voice": "x"}), ("top_k", 5), ("generation_config", "{}"), ("chat_template_kwargs", {"chat_template": "x"}),
+    ("temperature", -1), ("temperature", "hot"), ("max_tokens", 0), ("messages", []), ("messages", "hello"),
+    ("messages", [{"role": "king", "content": "x"}]), ("stream", 7),
+    ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]),
+])
+def test_what_cannot_be_honoured_is_refused_by_name(served: Served, toy: Toy, field: str, value: Any) -> None:
+    reply = post(served, "/v1/chat/completions", ask(toy) | {field: value})
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert error["param"] == field and field in error["message"] and error["type"] == "invalid_request_error"
+
+
+def test_neutral_values_of_those_fields_are_accepted(served: Served, toy: Toy) -> None:
+    answer = served.client().chat.completions.create(
+        **ask(toy), n=1, logprobs=False, response_format={"type": "text"}, tool_choice="none", presence_penalty=0,
+        user="u", metadata={"a": "b"}, store=False)
+    assert answer.choices[0].message.content == toy.sample.tuned
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"model": NaN}'])
+def test_a_broken_body_gets_a_plain_400(served: Served, body: bytes) -> None:
+    reply = post(served, "/v1/chat/completions", body)
+    assert reply.status_code == 400 and reply.json()["error"]["message"]
+
+
+def test_too_large_and_too_long_requests_are_refused(served: Served, toy: Toy) -> None:
+    reply = post(served, "/v1/chat/completions", b" " * (5 << 20))
+    assert reply.status_code == 413
+    long = ask(toy) | {"messages": [{"role": "user", "content": "harbour " * 400}]}
+    reply = post(served, "/v1/chat/completions", long)
+    assert reply.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_the_model_is_known_by_name_and_version_only(served: Served, toy: Toy) -> None:
+    assert [m.id for m in served.client().models.list()] == ["harbour:1"]
+    assert served.client().models.retrieve("harbour").id == "harbour:1"
+    for name in ("harbour", "harbour:1"):
+        assert served.client().chat.completions.create(**ask(toy) | {"model": name}).model == "harbour:1"
+    for name in ("harbour:2", "gpt-4o", str(toy.base), "view", ""):
+        with pytest.raises(openai.NotFoundError):
+            served.client().chat.completions.create(**ask(toy) | {"model": name})
+
+
+def test_a_stop_string_ends_the_answer_and_is_not_part_of_it(served: Served, toy: Toy) -> None:
+    stop = toy.sample.tuned[8:13]
+    whole = served.client().chat.completions.create(**ask(toy), stop=stop).choices[0].message.content
+    pieces = served.client().chat.completions.create(**ask(toy), stop=[stop, "zzz"], stream=True)
+    assert whole == toy.sample.tuned[:8]
+    assert "".join(c.choices[0].delta.content or "" for c in pieces) == whole
+
+
+def test_temperature_changes_answers_and_a_seed_repeats_them(served: Served, toy: Toy) -> None:
+    def hot(seed: int) -> str | None:
+        body = ask(toy) | {"temperature": 2.0, "seed": seed}
+        return served.client().chat.completions.create(**body).choices[0].message.content
+
+    assert hot(1) == hot(1)
+    assert len({hot(seed) for seed in range(1, 6)}) > 1
+    without = {name: value for name, value in ask(toy).items() if name != "temperature"}
+    assert served.client().chat.completions.create(**without).choices[0].message.content == toy.sample.tuned
+
+
+def test_streams_end_with_done(served: Served, toy: Toy) -> None:
+    reply = post(served, "/v1/chat/completions", ask(toy) | {"stream": True})
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert reply.text.endswith("\n\ndata: [DONE]\n\n") and reply.text.count("[DONE]") == 1
+
+
+def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
+    before = serving.read_usage(served.directory)
+    first = served.client().chat.completions.create(**ask(toy)).usage
+    list(served.client().chat.completions.create(**ask(toy), stream=True))
+    assert first is not None
+    wait_for(lambda: serving.read_usage(served.directory).requests >= before.requests + 2, "usage.json is written", 10)
+    after = serving.read_usage(served.directory)
+    assert after.completion_tokens - before.completion_tokens >= 2 * first.completion_tokens
+    assert after.prompt_tokens - before.prompt_tokens >= 2 * first.prompt_tokens
+
+
+async def test_our_own_client_streams_and_speaks_plainly(served: Served, toy: Toy) -> None:
+    messages = list(toy.sample.prompt)
+    pieces = [p async for p in serving.chat(served.url, served.key, "harbour", messages, temperature=0, max_tokens=40)]
+    assert "".join(pieces) == toy.sample.tuned and len(pieces) > 2
+    with pytest.raises(NotConnectedError):
+        [p async for p in serving.chat(served.url, "wrong", "harbour", messages)]
+    with pytest.raises(UsageError, match="not served here"):
+        [p async for p in serving.chat(served.url, served.key, "other", messages)]
+
+
+async def test_the_canary_tells_the_adapter_from_the_bare_base(served: Served, toy: Toy) -> None:
+    result = await serving.canary(served.directory, toy.version())
+    assert result.passed and result.likeness == "same"
+    swapped = toy.report.model_copy(update={"samples": tuple(
+        s.model_copy(update={"base": s.tuned, "tuned": s.base}) for s in toy.report.samples)})
+    result = await serving.canary(served.directory, toy.version(report=swapped))
+    assert not result.passed and result.likeness == "base"

@@ -1,0 +1,102 @@
+"""Whatever is killed: an endpoint comes back, or nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from brightrun_tui import serving
+from brightrun_tui.domain.errors import BaseModelError, UsageError
+from tests.serving.toy import Toy, end, serve, settled, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def state_of(directory: Path) -> serving.ServerState:
+    state = serving.read_state(directory)
+    assert state is not None
+    return state
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def answer(directory: Path, toy: Toy) -> str:
+    return asyncio.run(serving.canary(directory, toy.version())).answer
+
+
+def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: Path) -> None:
+    directory = tmp_path / "endpoint"
+    try:
+        first = serve(directory, toy.version())
+        worker = first.worker_pid
+        assert worker is not None
+
+        # The worker is killed: the same address answers again.
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: state_of(directory).restarts == 1 and state_of(directory).status == "ready", "the worker is back")
+        again = state_of(directory)
+        assert again.url == first.url and again.worker_pid not in (None, worker)
+        assert answer(directory, toy) in {s.tuned for s in toy.report.samples}
+
+        # A second server process for the same directory ends by itself.
+        second = subprocess.run(serving.command(directory), env=serving.environment(), capture_output=True, timeout=60)
+        assert second.returncode == 75 and serving.alive(directory)
+
+        # The gate is killed: nothing is left, and nobody takes it for alive.
+        assert again.worker_pid is not None
+        os.kill(again.pid, signal.SIGKILL)
+        wait_for(lambda: gone(again.pid) and gone(again.worker_pid or 0), "gate and worker are gone", 20)
+        assert not serving.alive(directory) and not asyncio.run(serving.healthy(directory))
+
+        # Started again it has the same address and key; SIGTERM ends both cleanly.
+        key = serving.read_key(directory)
+        third = serve(directory, toy.version())
+        assert third.url == first.url and serving.read_key(directory) == key
+        os.kill(third.pid, signal.SIGTERM)
+        wait_for(lambda: gone(third.pid) and gone(third.worker_pid or 0), "both have ended", 20)
+        assert state_of(directory).status == "stopped"
+        assert not (directory / "engine.sock").exists()
+    finally:
+        end(directory)
+
+
+def test_a_model_whose_adapter_does_not_attach_is_never_served(toy: Toy, tmp_path: Path) -> None:
+    damaged = tmp_path / "adapter"
+    shutil.copytree(toy.run / "adapter", damaged)
+    tensors = load_file(damaged / "adapter_model.safetensors")
+    save_file({f"other.{name}": tensor for name, tensor in tensors.items()}, damaged / "adapter_model.safetensors")
+    directory = tmp_path / "endpoint"
+    serving.prepare(directory, endpoint_id="e1", version=toy.version(directory=str(damaged)))
+    serving.start(directory)
+    try:
+        wait_for(lambda: settled(directory), "it has failed")
+        state = state_of(directory)
+        assert state.status == "failed" and "adapter did not attach" in state.error
+        wait_for(lambda: gone(state.pid), "the server process has ended", 20)
+    finally:
+        end(directory)
+
+
+def test_what_is_missing_is_said_before_anything_starts(toy: Toy, tmp_path: Path) -> None:
+    for base in ("", str(tmp_path / "nowhere")):
+        with pytest.raises(BaseModelError, match="not on this machine"):
+            serving.prepare(tmp_path / "e", endpoint_id="e1", version=toy.version(base_path=base))
+    (tmp_path / "empty").mkdir()
+    shutil.copy(toy.base / "config.json", tmp_path / "empty")
+    with pytest.raises(BaseModelError, match="no weights"):
+        serving.prepare(tmp_path / "e", endpoint_id="e1", version=toy.version(base_path=str(tmp_path / "empty")))
+    with pytest.raises(UsageError, match="adapter_config"):
+        serving.prepare(tmp_path / "e", endpoint_id="e1", version=toy.version(directory=str(tmp_path)))
