@@ -1,0 +1,13 @@
+"""Read, recognise, validate, fingerprint and split datasets. No torch.
+
+Parsers that not every start needs (ijson, pyarrow) are imported when a file calls for them.
+"""
+
+from brightrun_tui.datasets.checking import check
+from brightrun_tui.datasets.formats import FormatInfo, known_formats
+from brightrun_tui.datasets.preparing import prepare, read_prepared
+from brightrun_tui.datasets.reading import read
+from brightrun_tui.datasets.source import file_fingerprint as fingerprint
+from brightrun_tui.datasets.splitting import split
+
+__all__ = ["FormatInfo", "check", "fingerprint", "known_formats", "prepare", "read", "read_prepared", "split"]

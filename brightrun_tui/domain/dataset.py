@@ -23,7 +23,8 @@ class Record(BaseModel):
     """One training example in the canonical form that ``data/train.jsonl`` holds, one a line.
 
     ``line`` is the line in the source file, or the number of the record where lines mean nothing
-    (JSON documents, Parquet). ``categories`` are the dataset's own labels (persona, topic, arc …), kept for evaluation by category.
+    (JSON documents, Parquet). ``categories`` are the dataset's own labels (persona, topic, arc …), kept for
+    evaluation by category.
     ``group`` keeps records that belong together (one conversation) on the same side of the split.
     """
 

@@ -1,0 +1,159 @@
+"""`check`: everything worth knowing about a dataset before anything starts."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.problems import ProblemLog
+from brightrun_tui.datasets.reading import Source, open_source
+from brightrun_tui.datasets.source import file_fingerprint
+from brightrun_tui.datasets.splitting import content_key
+from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
+from brightrun_tui.domain.errors import DatasetError
+
+SHORT_ANSWER = 2
+VERY_LONG = 32_000
+FEW_RECORDS = 20
+_SAME_ANSWER_SHARE = 0.8
+_MOST_ANSWERS = 1000
+_MOST_CATEGORIES = 12
+_MOST_VALUES = 100
+_GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
+
+
+def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
+          format: str | None = None, preview: int = 5) -> DatasetReport:  # noqa: A002
+    """Read a dataset once, as a stream, and report on it. Memory: about 150 bytes a record.
+
+    Args:
+        path: JSONL, JSON, CSV, TSV or Parquet.
+        columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
+        format: the name of one of `known_formats`, when it should not be guessed.
+        preview: how many of the first usable records to put into the report.
+
+    Raises:
+        DatasetError: the file is refused, or none or only one of its records can be used.
+        UsageError: ``format`` or ``columns`` make no sense.
+    """
+    source = open_source(path, columns=columns, format=format)
+    survey = _Survey(preview)
+    for outcome in source.outcomes():
+        if outcome.record is None:
+            survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)
+            survey.records += 1
+        else:
+            survey.take(outcome.record, outcome.place)
+            for kind in outcome.remarks:
+                survey.log.add(kind, outcome.place)
+    _refuse_unless_trainable(source, survey)
+    survey.conclude(source)
+    return survey.report(source)
+
+
+class _Survey:
+    """What is counted while the records go by."""
+
+    def __init__(self, preview: int) -> None:
+        self.log = ProblemLog()
+        self.records = 0
+        self.usable = 0
+        self._turns = 0
+        self._preview_size = preview
+        self._preview: list[Record] = []
+        self._lengths = array("L")
+        self._answer_lengths = array("L")
+        self._contents: set[int] = set()
+        self._answers: Counter[int] = Counter()
+        self._categories: dict[str, Counter[str]] = {}
+
+    @property
+    def distinct(self) -> int:
+        return len(self._contents)
+
+    def take(self, record: Record, place: str) -> None:
+        """Count a usable record."""
+        self.records += 1
+        self.usable += 1
+        if len(self._preview) < self._preview_size:
+            self._preview.append(record)
+        answers = [message.content for message in record.messages if message.role == "assistant" and message.train]
+        length = sum(len(message.content) for message in record.messages)
+        self._turns += sum(message.role != "system" for message in record.messages)
+        self._lengths.append(length)
+        self._answer_lengths.append(sum(map(len, answers)))
+        content = int.from_bytes(content_key(record)[:8])
+        if content in self._contents:
+            self.log.add("duplicate", place)
+        self._contents.add(content)
+        if min(len(answer.strip()) for answer in answers) <= SHORT_ANSWER:
+            self.log.add("short_answer", place)
+        if length > VERY_LONG:
+            self.log.add("very_long", place)
+        if any(not m.content.isascii() and any(mark in m.content for mark in _GARBLED) for m in record.messages):
+            self.log.add("garbled", place)
+        answer = hash(answers[-1])
+        if answer in self._answers or len(self._answers) < _MOST_ANSWERS:
+            self._answers[answer] += 1
+        self._count_categories(record)
+
+    def _count_categories(self, record: Record) -> None:
+        for name, value in record.categories.items():
+            if name not in self._categories and len(self._categories) >= _MOST_CATEGORIES:
+                continue
+            values = self._categories.setdefault(name, Counter())
+            if value in values or len(values) <= _MOST_VALUES:
+                values[value] += 1
+
+    def conclude(self, source: Source) -> None:
+        """Remarks that need the whole picture."""
+        if self.log.count("short_answer") * 2 > self.usable:
+            self.log.drop("short_answer")
+        if self.usable < FEW_RECORDS:
+            self.log.add("few_records", count=self.usable)
+        most = self._answers.most_common(1)[0][1]
+        if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
+            self.log.add("same_answer", count=most)
+        announced = announced_records(source.header)
+        if announced is not None and announced != self.records:
+            self.log.add("announced", count=announced, detail=f"{self.records:,}")
+        for name, count in source.others.items():
+            self.log.add("other_lists", f"{source.file.path.name}, “{name[:40]}”", count)
+
+    def report(self, source: Source) -> DatasetReport:
+        path = source.file.path
+        categories = {name: dict(values.most_common()) for name, values in self._categories.items()
+                      if len(values) <= _MOST_VALUES}
+        return DatasetReport(
+            path=str(path), name=path.stem, format=source.format.info.name, bytes=source.file.size,
+            fingerprint=file_fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
+            duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
+            answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))
+
+
+def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
+    where = str(source.file.path)
+    if not survey.records:
+        raise DatasetError("the file holds no records", where=where, kind="dataset_empty",
+                           fix="check that the export finished, and export it again")
+    if not survey.usable:
+        problems = survey.log.problems()
+        reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
+        raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}",
+                           where=problems[0].places[0] if survey.records == 1 else where, fix=problems[0].fix,
+                           kind="dataset_unusable")
+    if survey.distinct < 2:
+        raise DatasetError(f"only one record can be used (of {survey.records:,}, copies not counted)", where=where,
+                           fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible",
+                           kind="dataset_too_small")
+
+
+def _stats(lengths: Any) -> LengthStats:
+    ordered = sorted(lengths)
+    count = len(ordered)
+    return LengthStats(mean=sum(ordered) / count, p50=ordered[(count - 1) // 2], p99=ordered[min(count - 1, count * 99 // 100)],
+                       longest=ordered[-1])

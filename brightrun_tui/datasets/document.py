@@ -1,0 +1,239 @@
+"""One JSON document that holds records, read as a stream: an array, an object holding one, or a single record.
+
+`ijson.items` is not used: it spells out the path of every value, which takes quadratic memory on deep nesting.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, readable
+from brightrun_tui.domain.errors import DatasetError
+
+MAX_DEPTH = 100
+MAX_HEADER_FIELDS = 20
+_CHUNK = 64 * 1024
+_REASONS = {
+    "invalid char in json text": "there is a character that JSON does not know here",
+    "invalid character inside string": "a text holds a raw control character (a line break must be written \\n)",
+    "trailing garbage": "something follows after the end of the document",
+    "unallowed token at this point in JSON text": "a value or a bracket stands where none may be (often a comma too many)",
+    "object key and value must be separated by a colon (':')": "a colon is missing between a name and its value",
+    "after array element, I expect ',' or ']'": "a comma is missing between two entries",
+    "after key and value, inside map, I expect ',' or '}'": "a comma is missing between two fields",
+    "invalid object key (must be a string)": "the name of a field must be a text in double quotes",
+}
+
+Events = Iterator[tuple[str, Any]]
+
+
+@dataclass
+class Document:
+    """A JSON document. ``key`` names the array that holds the records; "" is the document itself being the
+    array, None the document being one record. ``header`` and ``others`` (lists that were not read, with their
+    lengths) are complete when `rows` is exhausted.
+    """
+
+    file: SourceFile
+    key: str | None
+    header: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        """Every record, numbered from 1.
+
+        Raises:
+            DatasetError: not JSON (names line and column), nested too deeply, or a record too long.
+        """
+        name = self.file.path.name
+        values = self._elements() if self.key is not None else self._whole()
+        for number, value in enumerate(values, start=1):
+            yield Row(number, value, f"{name}, record {number}")
+
+    def _elements(self) -> Iterator[Any]:
+        with _parsing(self.file) as (events, reader):
+            event, _ = next(events)
+            if event == "start_array":
+                yield from _array(events, reader)
+                _drain(events)
+                return
+            for name, event, value in _fields(events):
+                if event == "start_array" and name == self.key:
+                    yield from _array(events, reader)
+                elif event == "start_array":
+                    count = sum(isinstance(item, dict) for item in _array(events, reader))
+                    if count:
+                        self.others[name] = count
+                else:
+                    built = _build(event, value, events, reader)
+                    if len(self.header) < MAX_HEADER_FIELDS:
+                        self.header[name] = built
+                    else:
+                        reader.mark()
+            _drain(events)
+
+    def _whole(self) -> Iterator[Any]:
+        with _parsing(self.file) as (events, reader):
+            event, value = next(events)
+            yield _build(event, value, events, reader)
+            _drain(events)
+
+
+def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | None:
+    """Which array of the document holds the records, as `Document.key` wants it.
+
+    Reads only as far as needed. ``is_record`` says whether an array's first entry is of a known form; if none
+    is, the first array of objects is taken.
+
+    Raises:
+        DatasetError: as `Document.rows`.
+    """
+    fallback: str | None = None
+    with _parsing(file) as (events, reader):
+        event, _ = next(events)
+        if event == "start_array":
+            return ""
+        if event != "start_map":
+            return None
+        for name, event, value in _fields(events):
+            if event != "start_array":
+                _build(event, value, events, reader)
+                continue
+            entries = _array(events, reader)
+            first = next(entries, None)
+            if isinstance(first, dict) and ("role" in first or "from" in first):
+                return None
+            if is_record(first):
+                return name
+            if fallback is None and isinstance(first, dict | list):
+                fallback = name
+            for _ in entries:
+                pass
+    return fallback
+
+
+@contextmanager
+def _parsing(file: SourceFile) -> Iterator[tuple[Events, GuardedReader]]:
+    """Parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
+    import ijson
+
+    with readable(file.path), file.path.open("rb") as stream:
+        reader = GuardedReader(stream, file)
+        try:
+            yield ijson.basic_parse(reader, buf_size=_CHUNK), reader
+        except ijson.JSONError:
+            raise _broken(file) from None
+
+
+def _drain(events: Events) -> None:
+    """Read to the end of the file, so that garbage after the document is found."""
+    for _ in events:
+        pass
+
+
+def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
+    """Name and first event of each field of the object that has just begun; the caller consumes the value."""
+    for event, name in events:
+        if event == "end_map":
+            return
+        event, value = next(events)
+        yield name, event, value
+
+
+def _array(events: Events, reader: GuardedReader) -> Iterator[Any]:
+    """The entries of the array that has just begun."""
+    for event, value in events:
+        if event == "end_array":
+            return
+        yield _build(event, value, events, reader)
+        reader.mark()
+
+
+def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any:
+    """The value that begins with this event."""
+    if event not in ("start_map", "start_array"):
+        return value
+    root: Any = {} if event == "start_map" else []
+    stack: list[tuple[Any, Any]] = [(root, None)]
+    for event, value in events:
+        holder, name = stack[-1]
+        if event == "map_key":
+            stack[-1] = (holder, value)
+            continue
+        if event in ("end_map", "end_array"):
+            stack.pop()
+            if not stack:
+                return root
+            continue
+        opens = event in ("start_map", "start_array")
+        new: Any = ({} if event == "start_map" else []) if opens else value
+        if name is None:
+            holder.append(new)
+        else:
+            holder[name] = new
+        if opens:
+            stack.append((new, None))
+            if len(stack) > MAX_DEPTH:
+                raise DatasetError(f"a record is nested more than {MAX_DEPTH} levels deep",
+                                   where=reader.place, fix="export the records without that nesting",
+                                   kind="dataset_nesting")
+    return root
+
+
+def _broken(file: SourceFile) -> DatasetError:
+    """Find the line and column of the error: parse again, and byte by byte in the chunk that fails."""
+    import ijson
+    from ijson.utils import sendable_list
+
+    def feed(chunks: Iterator[bytes]) -> tuple[int, str]:
+        parser = ijson.basic_parse_coro(sendable_list())
+        done = 0
+        for chunk in chunks:
+            try:
+                parser.send(chunk)
+            except ijson.JSONError as error:
+                return done, str(error)
+            done += len(chunk)
+        return done, ""
+
+    def chunks(until: int | None = None) -> Iterator[bytes]:
+        with readable(file.path), file.path.open("rb") as stream:
+            bom = stream.read(3)
+            stream.seek(3 if bom == codecs.BOM_UTF8 else 0)
+            position = 0
+            while until is None or position < until:
+                chunk = stream.read(_CHUNK)
+                if not chunk:
+                    return
+                yield chunk
+                position += len(chunk)
+            last = stream.read(_CHUNK)
+            yield from (last[i:i + 1] for i in range(len(last)))
+
+    offset, message = feed(chunks())
+    if message:
+        offset, message = feed(chunks(until=offset))
+    line, column = _line_and_column(chunks(), offset)
+    if not message:
+        return cut_off(file.at(line, column))
+    detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
+    return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
+                        fix="repair that place, or export the file again (write null, not NaN, for a missing value)",
+                        kind="dataset_broken_json")
+
+
+def _line_and_column(chunks: Iterator[bytes], offset: int) -> tuple[int, int]:
+    line, column = 1, 1
+    for chunk in chunks:
+        part = chunk[:max(0, offset)]
+        newlines = part.count(b"\n")
+        line += newlines
+        column = len(part) - part.rfind(b"\n") if newlines else column + len(part)
+        offset -= len(chunk)
+        if offset <= 0:
+            break
+    return line, column

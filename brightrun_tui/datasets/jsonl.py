@@ -1,0 +1,69 @@
+"""JSON Lines: one record a line. A broken line refuses the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import NoReturn
+
+from brightrun_tui.datasets.source import Row, SourceFile, cut_off, numbered_lines
+from brightrun_tui.domain.errors import DatasetError
+
+_EXPORT_AGAIN = "repair or delete that line, or export the file again"
+
+
+def read_jsonl(file: SourceFile) -> Iterator[Row]:
+    """The value of every line that is not blank.
+
+    Raises:
+        DatasetError: a line is not JSON; names line, column, reason and fix.
+    """
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    name = file.path.name
+    for number, line in numbered_lines(file):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            value = decoder.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise _broken(file, number, line, error) from None
+        yield Row(number, value, f"{name}:{number}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NotJson(name)
+
+
+class _NotJson(ValueError):
+    """NaN, Infinity or -Infinity: Python writes them, JSON does not know them."""
+
+
+def _broken(file: SourceFile, number: int, line: str, error: ValueError | RecursionError) -> DatasetError:
+    if isinstance(error, RecursionError):
+        return DatasetError("a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind="dataset_nesting")
+    if isinstance(error, _NotJson):
+        return DatasetError(f"{error} is not a JSON value", where=file.at(number), kind="dataset_nan",
+                            fix="write null for a missing value, or leave the field out")
+    if not isinstance(error, json.JSONDecodeError):
+        return DatasetError(f"a line is not valid JSON ({error})", where=file.at(number), fix=_EXPORT_AGAIN,
+                            kind="dataset_broken_json")
+    column = error.colno + len(line) - len(line.lstrip())
+    if not line.endswith("\n") and fine_so_far(error):
+        return cut_off(file.at(number, column))
+    fix = _EXPORT_AGAIN
+    if "double quotes" in error.msg:
+        fix = "JSON wants double quotes around names and texts; write each line with a JSON library"
+    elif error.msg == "Extra data":
+        fix = "put each record on a line of its own"
+    return DatasetError(f"this line is not valid JSON: {_plain(error.msg)}", where=file.at(number, column), fix=fix,
+                        kind="dataset_broken_json")
+
+
+def fine_so_far(error: json.JSONDecodeError) -> bool:
+    """Whether the text was fine as far as it went."""
+    return error.msg.startswith("Unterminated string") or not error.doc[error.pos:].strip()
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:]

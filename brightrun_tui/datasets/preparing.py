@@ -1,0 +1,120 @@
+"""`prepare`: the data directory of a run, in the canonical form."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+
+from brightrun_tui.datasets.reading import read
+from brightrun_tui.datasets.source import file_fingerprint, readable
+from brightrun_tui.datasets.splitting import plan_split, split_key
+from brightrun_tui.domain.dataset import PreparedData, Record
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.domain.settings import DataSettings
+
+TRAIN_FILE = "train.jsonl"
+EVAL_FILE = "eval.jsonl"
+
+
+def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings: DataSettings, *,
+            columns: Mapping[str, str] | None = None, format: str | None = None) -> PreparedData:  # noqa: A002
+    """Split a dataset and write ``train.jsonl`` and ``eval.jsonl`` into ``directory``, whole or not at all.
+
+    The file is read twice, as a stream; memory holds some hundred bytes a record.
+
+    Raises:
+        DatasetError: the file cannot be used, has fewer than two different records, or changed meanwhile.
+        BrightrunError: the directory cannot be written (``disk_full``, ``not_writable``).
+    """
+    fingerprint = file_fingerprint(path)
+    plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format)],
+                      settings.eval_fraction, settings.eval_max_records, settings.split_seed)
+    held_out = sum(plan.held_out)
+    if not held_out:
+        raise DatasetError("fewer than two different records can be used", where=str(path), kind="dataset_too_small",
+                           fix="at least two are needed, one to learn from and one to check with")
+    target = Path(directory)
+    written = _write(read(path, columns=columns, format=format), plan.held_out, target)
+    if written != len(plan.held_out) or file_fingerprint(path) != fingerprint:
+        _discard(target)
+        raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")
+    _publish(target)
+    return PreparedData(
+        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=fingerprint,
+        train_fingerprint=file_fingerprint(target / TRAIN_FILE), eval_fingerprint=file_fingerprint(target / EVAL_FILE),
+        notes=(plan.note,) if plan.note else ())
+
+
+def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:
+    """The records of a file that `prepare` wrote.
+
+    Raises:
+        DatasetError: the file is missing or damaged.
+    """
+    file = Path(path)
+    with readable(file), file.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                yield Record.model_validate_json(line)
+            except ValueError:
+                raise DatasetError("this line of the prepared data is damaged", where=f"{file}:{number}",
+                                   fix="start the run again", kind="dataset_damaged") from None
+
+
+def _write(records: Iterable[Record], held_out: list[bool], directory: Path) -> int:
+    """Write both files under temporary names and flush them to disk. Returns how many records there were."""
+    count = 0
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _partial(directory, TRAIN_FILE).open("wb") as train, _partial(directory, EVAL_FILE).open("wb") as evaluation:
+            for record in records:
+                stream = evaluation if count < len(held_out) and held_out[count] else train
+                stream.write(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
+                count += 1
+            for stream in (train, evaluation):
+                stream.flush()
+                os.fsync(stream.fileno())
+    except OSError as error:
+        _discard(directory)
+        raise _cannot_write(directory, error) from None
+    except BaseException:
+        _discard(directory)
+        raise
+    return count
+
+
+def _publish(directory: Path) -> None:
+    try:
+        for name in (TRAIN_FILE, EVAL_FILE):
+            _partial(directory, name).replace(directory / name)
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        _discard(directory)
+        raise _cannot_write(directory, error) from None
+
+
+def _discard(directory: Path) -> None:
+    for name in (TRAIN_FILE, EVAL_FILE):
+        try:
+            _partial(directory, name).unlink(missing_ok=True)
+        except OSError:
+            continue  # a directory that cannot be written holds no partial file of ours
+
+
+def _partial(directory: Path, name: str) -> Path:
+    return directory / f"{name}.partial"
+
+
+def _cannot_write(directory: Path, error: OSError) -> BrightrunError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BrightrunError("the disk is full", where=str(directory), kind="disk_full",
+                              fix="free some space, or set BRIGHTRUN_HOME to another disk")
+    return BrightrunError(f"the data of the run cannot be written ({error.strerror or error})", where=str(directory),
+                          kind="not_writable", fix="check the directory's permissions, or set BRIGHTRUN_HOME to one you own")

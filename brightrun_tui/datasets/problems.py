@@ -1,0 +1,89 @@
+"""What may be wrong with records, in words, and counting it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from brightrun_tui.domain.dataset import Problem
+
+_FIRST_PLACES = 3
+
+
+class Reason(NamedTuple):
+    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail."""
+
+    what: str
+    fix: str
+
+
+LEFT_OUT: dict[str, Reason] = {
+    "no_answer": Reason("without an answer", "fill in the answers, or leave these records out"),
+    "no_target": Reason("without an answer",
+                        "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
+                        "otherwise fill in target_response"),
+    "no_question": Reason("without a question", "every record needs something the user says before the answer"),
+    "nothing_to_train": Reason("whose every answer is marked as not to be trained on",
+                               "remove “weight”: 0 or “train”: false from the answers to learn"),
+    "unknown_role": Reason("with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"),
+    "not_text": Reason("with images or other content that is not text", "only text can be trained on; keep the text parts"),
+    "tool_calls": Reason("with calls of tools, which are not supported", "write the call as text, or leave these records out"),
+    "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
+    "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
+    "broken_characters": Reason("with broken characters (half of a Unicode pair)", "export the text again as UTF-8"),
+}
+"""Why a record is not used."""
+
+REMARKS: dict[str, Reason] = {
+    "duplicate": Reason("exact copies of an earlier record",
+                        "remove them, unless they are meant to weigh more; copies are never held out apart from one another"),
+    "duplicate_id": Reason("with the id of an earlier record",
+                           "they were given ids of their own; check that the export is right"),
+    "no_last_answer": Reason("ending without an answer; the open end was cut off", "add the last answer if there is one"),
+    "answer_first": Reason("beginning with an answer; that answer was cut off", "begin with what the user says"),
+    "joined_turns": Reason("where one speaker has two turns in a row; they were joined", "check that no turn is missing"),
+    "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
+    "short_answer": Reason("with an answer of one or two characters", "check that the answers are complete"),
+    "very_long": Reason("longer than 32,000 characters",
+                        "shorten them, or see the settings data.max_length and data.over_length"),
+    "garbled": Reason("with garbled letters such as â€™ or Ã©",
+                      "the text was once read in the wrong encoding: export it as UTF-8"),
+    "few_records": Reason("usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"),
+    "same_answer": Reason("with one and the same answer", "the model will learn to say little else: add other answers"),
+    "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
+    "other_lists": Reason("in other lists of the file, which were not read", "put all records into one list"),
+}
+"""What is worth knowing about records that are used all the same."""
+
+
+class ProblemLog:
+    """Counts by kind, with the first few places of each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[str]] = {}
+        self._details: dict[str, str] = {}
+
+    def add(self, kind: str, place: str = "", count: int = 1, detail: str = "") -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + count
+        self._details.setdefault(kind, detail)
+        places = self._places.setdefault(kind, [])
+        if place and len(places) < _FIRST_PLACES:
+            places.append(place)
+
+    def drop(self, kind: str) -> None:
+        """Forget a kind that turned out not to be a problem."""
+        self._counts.pop(kind, None)
+
+    def count(self, kind: str) -> int:
+        return self._counts.get(kind, 0)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Reasons for leaving records out first, most frequent first; then the remarks likewise."""
+        order = sorted(self._counts, key=lambda kind: (kind in REMARKS, -self._counts[kind], kind))
+        return tuple(self._problem(kind) for kind in order)
+
+    def _problem(self, kind: str) -> Problem:
+        remark = kind in REMARKS
+        reason = REMARKS[kind] if remark else LEFT_OUT[kind]
+        return Problem(kind=kind, what=reason.what.format(detail=self._details[kind]), fix=reason.fix,
+                       count=self._counts[kind], places=tuple(self._places[kind]), remark=remark)

@@ -1,0 +1,258 @@
+"""One corridor from a file to records: open, recognise, draft, check the turns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import chain, islice
+from os import PathLike
+from typing import Any, NamedTuple
+
+from brightrun_tui.datasets.brightrun_v4 import pairs_of
+from brightrun_tui.datasets.document import Document, find_records
+from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_formats, recognise
+from brightrun_tui.datasets.jsonl import read_jsonl
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file
+from brightrun_tui.datasets.tables import read_csv, read_parquet
+from brightrun_tui.datasets.turns import Unusable, canonical_messages
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.errors import DatasetError, UsageError
+
+COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
+_PEEK = 20
+_SHOWN_FIELDS = 12
+_PROMPT_WORDS = ("question", "prompt", "instruct", "input", "query", "user", "customer", "ask", "message")
+_COMPLETION_WORDS = ("answer", "completion", "response", "reply", "output", "target", "assistant", "solution", "label")
+
+
+class Outcome(NamedTuple):
+    """What became of one entry: a record with remarks, or the kind of reason why not."""
+
+    place: str
+    record: Record | None
+    left_out: str = ""
+    detail: str = ""
+    remarks: Sequence[str] = ()
+
+
+@dataclass
+class Source:
+    """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`)."""
+
+    file: SourceFile
+    format: Format
+    rows: Iterator[Row]
+    forced: bool = False
+    header: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What becomes of every entry, in order. Record ids are unique.
+
+        Raises:
+            DatasetError: the file turns out to be broken.
+        """
+        ids: set[int] = set()
+        for row in _pairs(self.rows, self.file.path.name, self.header):
+            try:
+                record, remarks = self._record(row)
+            except Unusable as reason:
+                yield Outcome(row.place, None, reason.kind, reason.detail)
+                continue
+            key = hash(record.id)
+            if key in ids:
+                record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
+                remarks.append("duplicate_id")
+            ids.add(key)
+            yield Outcome(row.place, record, remarks=remarks)
+
+    def _record(self, row: Row) -> tuple[Record, list[str]]:
+        if not isinstance(row.value, Mapping):
+            raise Unusable("other_shape")
+        chosen = self.format
+        if not self.forced and not chosen.matches(row.value):
+            chosen = recognise([row.value]) or chosen
+        draft = chosen.draft(row.value)
+        messages, remarks = canonical_messages(draft.turns)
+        return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
+                      categories=draft.categories, line=row.number), remarks
+
+
+def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
+         format: str | None = None) -> Iterator[Record]:  # noqa: A002
+    """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
+
+    Raises:
+        DatasetError: the file is refused; a broken place shows when the reading gets there.
+        UsageError: ``format`` or ``columns`` make no sense.
+    """
+    source = open_source(path, columns=columns, format=format)
+    return (outcome.record for outcome in source.outcomes() if outcome.record is not None)
+
+
+def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
+                format: str | None = None) -> Source:  # noqa: A002
+    """Open a dataset and tell its format by its first entries.
+
+    Raises:
+        DatasetError: the file cannot be used; says what, where and the fix.
+        UsageError: ``format`` or a role in ``columns`` does not exist.
+    """
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(FORMATS)}", kind="unknown_format")
+    unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
+    if unknown is not None:
+        raise UsageError(f"a column cannot be mapped to “{unknown}”", fix=f"one of: {', '.join(COLUMN_ROLES)}",
+                         kind="unknown_column_role")
+    file = inspect_file(path)
+    rows, document = _container(file, columns)
+    first = list(islice(rows, _PEEK))
+    if not first:
+        raise DatasetError("the file holds no records", where=str(file.path), kind="dataset_empty",
+                           fix="check that the export finished, and export it again")
+    if columns:
+        _check_columns(file, first, columns)
+        first = list(_renamed(first, columns))
+        rows = _renamed(rows, columns)
+    chosen = FORMATS[format] if format else recognise([_unwrapped(row.value) for row in first])
+    if chosen is None:
+        raise _unknown(file, first)
+    source = Source(file, chosen, chain(first, rows), forced=format is not None)
+    if document is not None:
+        source.header, source.others = document.header, document.others
+    return source
+
+
+def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Iterator[Row], Document | None]:
+    """The rows of the file by its kind, which its suffix and its first bytes tell."""
+    suffix = file.path.suffix.lower()
+    if file.is_parquet or suffix in (".parquet", ".pq"):
+        return read_parquet(file), None
+    start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if suffix in (".csv", ".tsv", ".tab"):
+        return read_csv(file), None
+    if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
+        if _is_document(file, suffix):
+            def is_record(value: Any) -> bool:
+                if columns and isinstance(value, dict):
+                    return all(name in value for name in columns.values())
+                return is_known(_unwrapped(value))
+
+            document = Document(file, find_records(file, is_record))
+            return document.rows(), document
+        return read_jsonl(file), None
+    what = "plain text has no questions and answers to learn from" if suffix in (".txt", ".md", "") else \
+        f"“{suffix}” files are not read"
+    raise DatasetError(what, where=str(file.path), kind="dataset_unknown_file_type",
+                       fix=f"give the data as {ACCEPTED}; simplest is a table with the columns prompt and completion, "
+                           "saved as CSV")
+
+
+def _is_document(file: SourceFile, suffix: str) -> bool:
+    """Whether JSON text is one document rather than one value a line; the content decides, not the suffix."""
+    head = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    line, newline, rest = head.partition(b"\n")
+    line = line.strip()
+    if not newline and len(file.head) == HEAD_BYTES:
+        return suffix == ".json" or line[:1] == b"["
+    try:
+        whole = json.loads(line)
+    except (ValueError, RecursionError):
+        if suffix == ".json":
+            return True
+        return bool(rest.strip()) and line[-1:] in (b"{", b"[", b",")
+    return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
+
+
+def _pairs(rows: Iterable[Row], name: str, header: dict[str, Any]) -> Iterator[Row]:
+    """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
+    ordinal = 0
+    for row in rows:
+        value = _unwrapped(row.value)
+        if isinstance(value, dict) and "_meta" in value and len(value) == 1:
+            header.update(value)
+        elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
+            for pair, part in pairs_of(value, row.number):
+                ordinal += 1
+                yield Row(ordinal, pair, f"{name}, {part}")
+        else:
+            yield Row(row.number, value, row.place)
+
+
+def _unwrapped(value: Any) -> Any:
+    """A bare list of turns as a record."""
+    return {"messages": value} if isinstance(value, list) else value
+
+
+def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    found = _field_names(rows)
+    for role, column in columns.items():
+        if column not in found:
+            close = get_close_matches(column, found, n=1)
+            raise DatasetError(f"there is no column “{column}” (for {role}); there are {_listed(found)}", where=str(file.path),
+                               fix=f"did you mean {role}={close[0]}?" if close else f"map {role} to one of these",
+                               kind="dataset_columns")
+    if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
+        raise UsageError("the mapping needs prompt and completion, or messages", where="columns",
+                         fix=_suggestion(found), kind="columns_incomplete")
+
+
+def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
+    """Rows that hold only the mapped fields, under the names of their roles."""
+    for row in rows:
+        if isinstance(row.value, dict):
+            row = row._replace(value={role: row.value.get(column) for role, column in columns.items()})
+        yield row
+
+
+def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
+    found = _field_names(rows)
+    if not found:
+        return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
+                            fix=f"known formats: {_format_list()}", kind="dataset_unknown_format")
+    if {"chosen", "rejected"} <= set(found) and "prompt" in found:
+        return DatasetError("these are preference pairs (chosen and rejected answers), which are not trained on",
+                            where=str(file.path), fix="to learn the chosen answers, map prompt=prompt, completion=chosen",
+                            kind="dataset_unknown_format")
+    is_table = file.is_parquet or file.path.suffix.lower() in (".csv", ".tsv", ".tab")
+    if is_table:
+        return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
+                            where=file.at(1) if not file.is_parquet else str(file.path), fix=_suggestion(found),
+                            kind="dataset_columns")
+    return DatasetError(f"the records have no known form; their fields are {_listed(found)}", where=rows[0].place,
+                        fix=f"known formats: {_format_list()}; or {_suggestion(found)}", kind="dataset_unknown_format")
+
+
+def _field_names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(name) for row in rows if isinstance(row.value, dict) for name in row.value))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"“{name[:40]}”" for name in names[:_SHOWN_FIELDS])
+    more = len(names) - _SHOWN_FIELDS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _suggestion(found: Sequence[str]) -> str:
+    """A mapping by what the columns are called."""
+    prompt = _guess(found, _PROMPT_WORDS) or found[0]
+    rest = [name for name in found if name != prompt]
+    completion = _guess(rest, _COMPLETION_WORDS) or (rest[0] if rest else "")
+    if not completion:
+        return "a dataset needs one column with what is asked and one with the answer; the first line must name the columns"
+    return f"rename the columns, or map them: prompt={prompt[:40]}, completion={completion[:40]}"
+
+
+def _guess(names: Sequence[str], words: Sequence[str]) -> str:
+    return next((name for word in words for name in names if word in name.lower()), "")
+
+
+def _format_list() -> str:
+    return ", ".join(info.name for info in known_formats())
+
+
+def _kind_of(value: Any) -> str:
+    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists"}
+    return kinds.get(type(value), "bare values")

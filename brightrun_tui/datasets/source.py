@@ -1,0 +1,234 @@
+"""Opening a dataset file: is it there, is it text, and reading it in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from brightrun_tui.domain.errors import DatasetError
+
+MAX_RECORD_BYTES = 32 * 1024 * 1024
+"""Longest line or record that is read. One training example of 32 MiB is some eight million tokens."""
+
+HEAD_BYTES = 64 * 1024
+
+ACCEPTED = ".jsonl, .json, .csv, .tsv or .parquet"
+
+_MAGIC = (
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"PK\x03\x04", "an Excel workbook or a zip archive", "in Excel choose “Save as… CSV UTF-8”; unpack an archive first"),
+    (b"%PDF", "a PDF", "copy its questions and answers into a table and save that as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "open it and choose “Save as… CSV UTF-8”"),
+    (b"SQLite format 3", "a SQLite database", "export the table as CSV"),
+    (b"ARROW1", "an Arrow file", "save it as Parquet or JSONL"),
+    (b"BZh", "a bzip2 archive", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
+)
+_UTF16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+
+class Row(NamedTuple):
+    """One entry of a file. ``number`` is its line, or its ordinal in JSON documents and Parquet; ``place`` is for people."""
+
+    number: int
+    value: Any
+    place: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that exists, is readable, and holds text or Parquet. ``head`` are its first 64 KiB."""
+
+    path: Path
+    size: int
+    head: bytes
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.head.startswith(b"PAR1")
+
+    def at(self, line: int, column: int | None = None) -> str:
+        """``file:line[:column]``."""
+        return f"{self.path}:{line}" + (f":{column}" if column is not None else "")
+
+
+def inspect_file(path: str | PathLike[str]) -> SourceFile:
+    """Look at a file's first bytes.
+
+    Raises:
+        DatasetError: missing, a directory or device, unreadable, empty, binary, or not UTF-8 text.
+    """
+    path = Path(path).expanduser()
+    with readable(path):
+        if path.is_dir():
+            raise DatasetError("this is a directory, not a dataset file", where=str(path), kind="dataset_is_directory",
+                               fix=_file_inside(path))
+        if path.exists() and not path.is_file():
+            raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
+                               kind="dataset_not_a_file")
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+        size = path.stat().st_size
+    file = SourceFile(path, size, head)
+    if not file.is_parquet:
+        _refuse_unless_text(file)
+    return file
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about reading ``path`` into a DatasetError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DatasetError("there is no such file", where=str(path), fix=_similar_name(path), kind="dataset_missing") from None
+    except PermissionError:
+        raise DatasetError("the file may not be read", where=str(path), fix=f"allow it with: chmod u+r {path.name}",
+                           kind="dataset_unreadable") from None
+    except OSError as error:
+        raise DatasetError(f"the file cannot be read ({error.strerror or error})", where=str(path),
+                           fix="check the path and the disk", kind="dataset_unreadable") from None
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        raise DatasetError("a path cannot hold a NUL character", where=repr(str(path)), fix="check the path",
+                           kind="dataset_missing") from None
+
+
+def file_fingerprint(path: str | PathLike[str]) -> str:
+    """``sha256:`` and the hex digest of the content, read as a stream.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    path = Path(path).expanduser()
+    with readable(path), path.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers from 1, line ends kept, a byte-order mark removed.
+
+    Raises:
+        DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.
+    """
+    with readable(file.path), file.path.open("rb") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD_BYTES + 1), b""), start=1):
+            if len(line) > MAX_RECORD_BYTES:
+                raise too_long(file.at(number), "line")
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            try:
+                yield number, line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                if error.reason == "unexpected end of data" and error.end == len(line):
+                    raise cut_off(file.at(number)) from None
+                raise not_utf8(file, number, error) from None
+
+
+class GuardedReader:
+    """A binary stream for a parser that may swallow what it likes: it gets UTF-8 only, and not without end.
+
+    Call `mark` whenever a record is complete; more than `MAX_RECORD_BYTES` since the last mark are refused.
+    """
+
+    def __init__(self, stream: IO[bytes], file: SourceFile) -> None:
+        self._stream = stream
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._line = 1
+        self._since_mark = 0
+        self._started = False
+
+    def mark(self) -> None:
+        self._since_mark = 0
+
+    @property
+    def place(self) -> str:
+        """File and line up to which the parser has been fed."""
+        return self._file.at(self._line)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            DatasetError: not UTF-8, or the record is too long.
+        """
+        data = self._stream.read(size)
+        if not self._started and size != 0:
+            data = data.removeprefix(codecs.BOM_UTF8)
+            self._started = True
+        try:
+            self._decoder.decode(data)
+        except UnicodeDecodeError as error:
+            raise not_utf8(self._file, self._line + data[:error.start].count(b"\n"), error) from None
+        self._line += data.count(b"\n")
+        self._since_mark += len(data)
+        if self._since_mark > MAX_RECORD_BYTES:
+            raise too_long(self.place, "record")
+        return data
+
+
+def too_long(where: str, unit: str) -> DatasetError:
+    limit = f"{MAX_RECORD_BYTES // 1024**2} MiB"
+    fix = ("put each record on a line of its own; if the file is one JSON document, name it .json"
+           if unit == "line" else "split it into several records")
+    return DatasetError(f"one {unit} is longer than {limit}", where=where, fix=fix, kind="dataset_record_too_long")
+
+
+def cut_off(where: str) -> DatasetError:
+    return DatasetError("the file ends in the middle of a record: it was cut off", where=where, kind="dataset_truncated",
+                        fix="copy or export it again; or delete the part after the last whole record")
+
+
+def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:
+    byte = error.object[error.start]
+    return DatasetError(f"the text is not UTF-8 (byte 0x{byte:02x})", where=file.at(line), kind="dataset_encoding",
+                        fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)")
+
+
+def empty(path: Path) -> DatasetError:
+    return DatasetError("the file is empty", where=str(path), fix="check that the export finished, and export it again",
+                        kind="dataset_empty")
+
+
+def _refuse_unless_text(file: SourceFile) -> None:
+    where = str(file.path)
+    if not file.head:
+        raise empty(file.path)
+    for magic, name, fix in _MAGIC:
+        if file.head.startswith(magic):
+            raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind="dataset_binary")
+    if file.head.startswith(_UTF16_OR_32):
+        raise DatasetError("the text is UTF-16 or UTF-32, not UTF-8", where=where, kind="dataset_encoding",
+                           fix="save it as UTF-8 (command line: iconv -f UTF-16 -t UTF-8)")
+    if b"\0" in file.head:
+        raise DatasetError("this is a binary file, not text", where=where, fix=f"export the data as {ACCEPTED}",
+                           kind="dataset_binary")
+    if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
+        raise DatasetError("the file holds nothing but blank space", where=where, kind="dataset_empty",
+                           fix="check that the export finished, and export it again")
+
+
+def _file_inside(directory: Path) -> str:
+    for pattern in ("*.jsonl", "*.json", "*.csv", "*.tsv", "*.parquet"):
+        for found in sorted(directory.glob(pattern)):
+            return f"name a file in it, such as {found}"
+    return f"name a {ACCEPTED} file"
+
+
+def _similar_name(path: Path) -> str:
+    from difflib import get_close_matches
+
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f"there is no directory {path.parent} either; check the path"
+    close = get_close_matches(path.name, names, n=1)
+    return f"did you mean {close[0]}?" if close else "check the path"

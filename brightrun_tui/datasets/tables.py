@@ -1,0 +1,107 @@
+"""Tables: CSV and TSV with a header line, and Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Row, SourceFile, numbered_lines, readable
+from brightrun_tui.domain.errors import DatasetError
+
+_PARQUET_BATCH = 256
+
+
+def read_csv(file: SourceFile) -> Iterator[Row]:
+    """A dict of column name to text for every row, numbered by the line on which the row starts.
+
+    The delimiter is the one of comma, semicolon, tab and bar that splits the header line most.
+
+    Raises:
+        DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
+    """
+    csv.field_size_limit(MAX_RECORD_BYTES)
+    lines = numbered_lines(file)
+    first_number, first = next(((n, line) for n, line in lines if line.strip()), (1, ""))
+    reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=_delimiter(first), strict=True)
+    header: list[str] = []
+    start = first_number
+    try:
+        for cells in reader:
+            if not header:
+                header = _header(file, start, cells)
+            elif any(cell.strip() for cell in cells):
+                yield Row(start, _as_dict(file, start, header, cells), f"{file.path.name}:{start}")
+            start = first_number + reader.line_num
+    except csv.Error as error:
+        raise _broken_csv(file, start, error) from None
+
+
+def read_parquet(file: SourceFile) -> Iterator[Row]:
+    """A dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
+
+    Raises:
+        DatasetError: pyarrow is not installed, or the file is damaged.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise DatasetError("reading Parquet needs the package pyarrow", where=str(file.path), kind="dataset_needs_pyarrow",
+                           fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL") from None
+    name = file.path.name
+    number = 0
+    try:
+        with readable(file.path), pyarrow.parquet.ParquetFile(file.path) as table:
+            columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
+            for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
+                for value in batch.to_pylist():
+                    number += 1
+                    yield Row(number, value, f"{name}, row {number}")
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"the Parquet file is damaged or cut off ({reason})", where=str(file.path),
+                           fix="copy or export it again", kind="dataset_broken_parquet") from None
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+def _delimiter(header_line: str) -> str:
+    return max(",;\t|", key=lambda mark: (header_line.count(mark), mark == ","))
+
+
+def _header(file: SourceFile, line: int, cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise DatasetError(f"two columns have the same name, “{twice}”", where=file.at(line), fix="rename one of them",
+                           kind="dataset_columns")
+    return names
+
+
+def _as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+    surplus = [cell for cell in cells[len(header):] if cell.strip()]
+    if len(cells) < len(header) or surplus:
+        raise DatasetError(f"this row has {len(cells)} values, but there are {len(header)} columns", where=file.at(line),
+                           fix="put texts that hold commas, quotes or line breaks in double quotes (any spreadsheet's "
+                               "CSV export does)", kind="dataset_row_width")
+    return dict(zip(header, cells, strict=False))
+
+
+def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:
+    reason = str(error)
+    if "unexpected end of data" in reason or "field larger" in reason:
+        what, fix = "a double quote that opens in this row is never closed", "close it, or export the table again"
+    elif "expected after" in reason:
+        what, fix = ("there is text after a closing double quote in this row",
+                     "write a double quote inside a text twice (\"\"), or export the table again")
+    else:
+        what, fix = f"this row is not valid CSV ({reason})", "repair the row, or export the table again"
+    return DatasetError(what, where=file.at(line), fix=fix, kind="dataset_broken_csv")
