@@ -102,7 +102,7 @@ class NoFundsError(ProviderError, BudgetError):
     """The account at the provider has no money left."""
 
 
-class RejectedError(ProviderError):
+class RejectedRequestError(ProviderError):
     """The provider understood the request and refuses it; nothing was created, and repeating it is useless."""
 
 
