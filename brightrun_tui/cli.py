@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from brightrun_tui import __version__
-from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError
+from brightrun_tui.domain.errors import ExitCode, UsageError
 
 START, WATCH, KEEP, CONNECT, CARE = "Start", "Watch", "Keep and use", "Connect", "Look after"
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.paths import get_paths
+from brightrun_tui.paths import Paths
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -30,13 +30,13 @@ class RunDefaults(BaseModel):
     budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
 
 
-def load_section(name: str, model: type[Section]) -> Section:
+def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
     """One table of the configuration, checked.
 
     Raises:
         UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
     """
-    path = get_paths().config_file
+    path = paths.config_file
     table = _read(path).get(name, {})
     if not isinstance(table, dict):
         raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")

@@ -31,7 +31,7 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return BrightrunError(f"not allowed ({error.strerror})", where=str(error.filename or ""), kind="not_permitted",
                               fix="choose a place you may read and write")
-    return BrightrunError(f"brightrun stumbled over its own feet ({type(error).__name__})", kind="internal_error",
+    return BrightrunError(f"an error nobody foresaw ({type(error).__name__})", kind="internal_error",
                           where=str(_write_log(error, arguments)), fix="that file holds the details; please report it")
 
 

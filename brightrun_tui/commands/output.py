@@ -54,6 +54,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     page().print(table)
 
 
+def confirm(yes: bool, question: str) -> None:
+    """Ask on a terminal before something is lost; a script that calls the verb has decided already.
+
+    Raises:
+        typer.Abort: the person said no.
+    """
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(question, abort=True, err=True)
+
+
 def duration(seconds: float | None) -> str:
     """``42 s``, ``7 min 05 s``, ``3 h 20 min``; a dash where it is unknown."""
     if seconds is None:

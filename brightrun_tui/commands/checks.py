@@ -1,0 +1,229 @@
+"""The checks of ``brightrun doctor``. Each looks at one thing and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from brightrun_tui.commands.output import size
+from brightrun_tui.paths import Paths
+from brightrun_tui.resources import resource
+
+LOW_DISK = 5 * 1024**3
+PROBE_SECONDS = 120.0
+
+TORCH_PROBE = """
+import json, warnings
+warnings.filterwarnings("ignore")
+import torch
+facts = {"torch": torch.__version__, "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]}
+facts["bf16"] = bool(facts["gpus"]) and torch.cuda.is_bf16_supported()
+try:
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+    device = "cuda" if facts["gpus"] else "cpu"
+    weight = torch.randn(64, 64, device=device)
+    back = dequantize_4bit(*quantize_4bit(weight, quant_type="nf4", compress_statistics=True))
+    facts["nf4_error"] = float((back - weight).abs().mean() / weight.abs().mean())
+except Exception as error:
+    facts["nf4_problem"] = f"{type(error).__name__}: {error}"
+print(json.dumps(facts))
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. ``failed``: something this installation needs is broken. ``off``: optional, and not set up."""
+
+    name: str
+    state: Literal["ok", "warning", "failed", "off"]
+    what: str
+    fix: str = ""
+
+
+async def check_all(paths: Paths) -> list[Check]:
+    """Every finding, in the order they are shown. Takes some seconds where torch is installed."""
+    torch = asyncio.create_task(_check_torch())
+    keyring = asyncio.create_task(_check_keyring())
+    found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
+             _check_terminal(), await _check_engine(paths), await keyring, *await torch]
+    return found
+
+
+def _check_python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", "ok", f"{version} ({sys.executable})")
+
+
+def _check_packages() -> list[Check]:
+    """The packages of the app and of each extra, against what this installation declares and pins."""
+    groups: dict[str, list[Requirement]] = {"app": [], "train": [], "serve": []}
+    for line in metadata.requires("brightrun") or []:
+        requirement = Requirement(line)
+        for extra in groups:
+            if requirement.marker is None:
+                groups["app"].append(requirement)
+                break
+            if extra != "app" and requirement.marker.evaluate({"extra": extra}):
+                groups[extra].append(requirement)
+    pinned = _pinned()
+    return [_check_group(name, requirements, pinned) for name, requirements in groups.items()]
+
+
+def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, str]) -> Check:
+    title = f"packages: {name}"
+    install = f"pip install -c {_constraints()} 'brightrun{f'[{name}]' if name != 'app' else ''}'"
+    missing, wrong, other = [], [], []
+    for requirement in requirements:
+        version = _version(requirement.name)
+        if version is None:
+            missing.append(requirement.name)
+        elif not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version} (needs {requirement.specifier})")
+        elif pinned.get(requirement.name.lower(), version) != version.split("+")[0]:
+            other.append(f"{requirement.name} {version} (tested with {pinned[requirement.name.lower()]})")
+    if name != "app" and len(missing) == len(requirements):
+        return Check(title, "off", "not installed", install)
+    if missing or wrong:
+        return Check(title, "failed" if name == "app" or wrong else "off",
+                     "; ".join([*(f"{package} is missing" for package in missing), *wrong]), install)
+    if other:
+        return Check(title, "warning", "; ".join(other), install)
+    return Check(title, "ok", f"{len(requirements)} packages, all as tested")
+
+
+def _check_resources() -> Check:
+    try:
+        found = [resource("themes"), resource("presets")]
+    except FileNotFoundError as error:
+        return Check("themes and presets", "failed", str(error), "reinstall brightrun")
+    return Check("themes and presets", "ok", ", ".join(map(str, found)))
+
+
+def _check_home(paths: Paths) -> Check:
+    place = _existing(paths.data)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return Check("home", "failed", f"cannot write to {place} ({error.strerror})",
+                     "set BRIGHTRUN_HOME to a directory you can write")
+    return Check("home", "ok", f"{paths.data} can be written")
+
+
+def _check_disk(paths: Paths) -> Check:
+    free = shutil.disk_usage(_existing(paths.data)).free
+    if free < LOW_DISK:
+        return Check("disk", "warning", f"{size(free)} free at {paths.data}",
+                     "free some space, or set BRIGHTRUN_HOME to a larger disk; a 7B base model takes 15 GiB")
+    return Check("disk", "ok", f"{size(free)} free")
+
+
+def _check_terminal() -> Check:
+    from rich.console import Console
+
+    if not sys.stdout.isatty():
+        return Check("terminal", "off", "none here; the verbs work without, the app needs one")
+    columns, rows = shutil.get_terminal_size()
+    colours = Console().color_system or "no colours"
+    facts = f"{columns}×{rows}, {colours}, {os.environ.get('TERM', 'TERM is not set')}"
+    if columns < 80 or rows < 24:
+        return Check("terminal", "warning", facts, "the app wants at least 80×24")
+    if "utf" not in (sys.stdout.encoding or "").lower():
+        return Check("terminal", "warning", f"{facts}, {sys.stdout.encoding}", "use a UTF-8 locale, such as LANG=C.UTF-8")
+    return Check("terminal", "ok", facts)
+
+
+async def _check_engine(paths: Paths) -> Check:
+    if not paths.database.exists():
+        return Check("engine", "ok", "not running; it starts by itself when there is work")
+    from brightrun_tui.domain.errors import BrightrunError
+    from brightrun_tui.orchestrator.client import engine_status
+    from brightrun_tui.store import open_database
+
+    try:
+        async with open_database(paths.database) as db:
+            status = await engine_status(db, paths)
+    except BrightrunError as error:
+        return Check("engine", "failed", error.what, error.fix)
+    if status.stale:
+        return Check("engine", "warning", f"pid {status.pid} gives no sign of life", "brightrun engine stop, then start")
+    return Check("engine", "ok", f"running, pid {status.pid}" if status.running else
+                 "not running; it starts by itself when there is work")
+
+
+async def _check_keyring() -> Check:
+    said = await _probe("import keyring; print(type(keyring.get_keyring()).__module__)", 20.0)
+    if "fail" in said or "null" in said or not said.startswith("keyring"):
+        return Check("keyring", "off", "no keyring here: credentials go to a file that only you can read")
+    return Check("keyring", "ok", said)
+
+
+async def _check_torch() -> list[Check]:
+    """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
+    if _version("torch") is None:
+        return [Check("torch", "off", "not installed: this machine can steer runs, not train them",
+                      f"pip install -c {_constraints()} 'brightrun[train,serve]'")]
+    said = await _probe(TORCH_PROBE, PROBE_SECONDS)
+    try:
+        facts = json.loads(said)
+    except ValueError:
+        return [Check("torch", "failed", f"cannot be imported: {said}",
+                      f"pip install --force-reinstall -c {_constraints()} 'brightrun[train,serve]'")]
+    gpus = facts["gpus"]
+    kind = "bf16" if facts["bf16"] else "fp16"
+    checks = [Check("torch", "ok", facts["torch"]),
+              Check("gpu", "ok", f"{', '.join(gpus)} ({kind})") if gpus else
+              Check("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models")]
+    if "nf4_problem" in facts:
+        return [*checks, Check("4-bit (bitsandbytes)", "failed", facts["nf4_problem"],
+                               f"pip install -c {_constraints()} bitsandbytes, or train with --set quantisation.method=none")]
+    good = facts["nf4_error"] < 0.2
+    return [*checks, Check("4-bit (bitsandbytes)", "ok" if good else "failed",
+                           f"NF4 round trip within {facts['nf4_error']:.0%}", "" if good else "reinstall bitsandbytes")]
+
+
+async def _probe(code: str, seconds: float) -> str:
+    """What a Python of its own prints last, or why it did not."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.DEVNULL,
+                                                   stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), seconds)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"no answer within {seconds:.0f} s"
+    lines = (out if process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {process.returncode}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _constraints() -> Path:
+    return resource("constraints.txt")
+
+
+def _pinned() -> dict[str, str]:
+    lines = _constraints().read_text("utf-8").splitlines()
+    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {name.strip().lower(): version.strip() for name, version in pairs}
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,46 @@
+"""``brightrun doctor``: what works on this machine, what does not, and the fix."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import typer
+
+from brightrun_tui.commands.checks import Check, check_all
+from brightrun_tui.commands.output import JsonOption, page, print_json
+from brightrun_tui.domain.errors import ExitCode
+from brightrun_tui.paths import get_paths
+
+GLYPHS = {"ok": "[green]✓[/]", "failed": "[red]✗[/]", "off": "[dim]–[/]", "warning": "[yellow]![/]"}
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """What works on this machine, what does not, and the fix. Exit code 1 when something essential is broken."""
+    checks = asyncio.run(check_all(get_paths()))
+    broken = [check for check in checks if check.state == "failed"]
+    if as_json:
+        print_json({"ok": not broken, "checks": [asdict(check) for check in checks]})
+    else:
+        _print(checks, broken)
+    if broken:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _print(checks: list[Check], broken: list[Check]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for check in checks:
+        fix = f"\n[dim]fix:[/] {escape(check.fix)}" if check.fix else ""
+        table.add_row(GLYPHS[check.state], check.name, escape(check.what) + fix)
+    out = page()
+    out.print(table)
+    missing = [check.name for check in checks if check.state == "off"]
+    if broken:
+        out.print(f"\n[red]{len(broken)} broken:[/] {', '.join(check.name for check in broken)}")
+    elif missing:
+        out.print(f"\n[green]Works.[/] Not set up yet: {', '.join(missing)}")
+    else:
+        out.print("\n[green]Everything works.[/]")

@@ -1,0 +1,107 @@
+"""``brightrun engine`` and ``brightrun reconcile``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.logs import LOOK_SECONDS, print_from, print_last_lines
+from brightrun_tui.commands.output import JsonOption, ago, money, print_json, print_table, talk
+from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.orchestrator import client
+from brightrun_tui.paths import get_paths
+from brightrun_tui.store import leases, runs
+
+app = typer.Typer(help="The background process: status, start, stop, logs.", add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Whether the engine runs. With a verb: what that verb says."""
+    if ctx.invoked_subcommand is None:
+        status(as_json)
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
+    found = with_store(lambda session: client.engine_status(session.db, session.paths))
+    if as_json:
+        print_json({"engine": asdict(found)})
+    elif not found.running:
+        print("not running")
+    else:
+        since = ago(found.started_at, time.time()) if found.started_at else "just now"
+        print(f"{'stuck' if found.stale else 'running'}, pid {found.pid}, started {since}, version {found.version}")
+
+
+@app.command()
+def start(as_json: JsonOption = False) -> None:
+    """Start the engine now."""
+    require_changes()
+
+    async def begin(session: Session) -> client.EngineStatus:
+        await client.ensure_engine(session.paths)
+        return await client.engine_status(session.db, session.paths)
+
+    found = with_store(begin)
+    if as_json:
+        print_json({"engine": asdict(found)})
+    else:
+        talk().print("[green]✓[/] the engine runs")
+
+
+@app.command()
+def stop(as_json: JsonOption = False) -> None:
+    """End the engine. Runs and endpoints go on; the next engine takes care of them again."""
+    require_changes()
+    ended = with_store(lambda session: client.stop_engine(session.db, session.paths))
+    if as_json:
+        print_json({"stopped": ended})
+    else:
+        talk().print("[green]✓[/] the engine ended" if ended else "the engine was not running")
+
+
+@app.command()
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+) -> None:
+    """What the engine wrote."""
+    path = get_paths().engine_log
+    if not path.exists():
+        raise EngineError("the engine has written nothing yet", where=str(path), kind="no_log")
+    offset = print_last_lines(path, lines)
+    if follow:
+        asyncio.run(_follow(path, offset))
+
+
+async def _follow(path: Path, offset: int) -> None:
+    while True:
+        offset = print_from(path, offset)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def reconcile(as_json: JsonOption = False) -> None:
+    """Every lease that is not proven gone, and what it costs."""
+    async def look(session: Session) -> list[dict[str, object]]:
+        names = {run.id: run.name for run in await runs.list_runs(session.db)}
+        return [{**lease.model_dump(mode="json"), "run_name": names.get(lease.run_id, ""),
+                 "spent_usd": await leases.spent(session.db, run_id=lease.run_id)}
+                for lease in await leases.list_leases(session.db, open_only=True)]
+
+    found = with_store(look)
+    if as_json:
+        print_json({"leases": found})
+    elif found:
+        print_table(("lease", "provider", "state", "run", "per hour", "spent"),
+                    [(str(lease["name"]), str(lease["provider"]), str(lease["state"]), str(lease["run_name"]),
+                      money(float(str(lease["price_per_hour"]))), money(float(str(lease["spent_usd"])))) for lease in found])
+    else:
+        talk().print("No machine is rented.")

@@ -1,0 +1,75 @@
+"""Reading and following what a process wrote: by byte offset, whole lines only."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from pathlib import Path
+
+from brightrun_tui.commands.output import talk
+from brightrun_tui.commands.session import Session
+from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.store import runs
+
+LOOK_SECONDS = 0.3
+LOG = "worker.log"
+EVENTS = "events.jsonl"
+
+
+def print_tail(run: Run, lines: int) -> None:
+    """The last ``lines`` lines of a run's log; all of it with 0."""
+    path = Path(run.directory) / LOG
+    if not path.exists():
+        talk().print(f"Nothing yet: the run is {run.state}.")
+        return
+    print_last_lines(path, lines)
+
+
+def print_last_lines(path: Path, lines: int) -> int:
+    """Print them; returns the byte offset where the file ended."""
+    with path.open("rb") as file:
+        for line in deque(file, lines) if lines else file:
+            _write(line)
+        return file.tell()
+
+
+async def follow_text(session: Session, run: Run, lines: int) -> None:
+    """The log of a run, until the run ends."""
+    path = Path(run.directory) / LOG
+    offset = print_last_lines(path, lines) if path.exists() else 0
+    await _follow(session, run, path, offset)
+
+
+async def follow_events(session: Session, run: Run) -> None:
+    """The events of a run as JSON lines, from the first, until the run ends."""
+    await _follow(session, run, Path(run.directory) / EVENTS, 0)
+
+
+async def _follow(session: Session, run: Run, path: Path, offset: int) -> None:
+    while True:
+        ended = (await runs.get(session.db, run.id)).state in TERMINAL
+        offset = print_from(path, offset)
+        if ended:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def print_from(path: Path, offset: int) -> int:
+    """Print the whole lines from ``offset`` on; returns the offset behind them."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                _write(line)
+                offset += len(line)
+    except FileNotFoundError:
+        return offset
+    return offset
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,52 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from brightrun_tui.domain.errors import UsageError
+
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="A dataset file, or the name of an added dataset.")]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
+BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",
+                                                help="Base model: “starter”, a directory, or a Hugging Face id.")]
+TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
+ProviderOption = Annotated[str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")]
+GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]
+BudgetOption = Annotated[float | None, typer.Option("--budget", metavar="USD", min=0, help="Ceiling in US dollars.")]
+HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, help="Ceiling in hours.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
+                                                     help="Any setting, e.g. training.epochs=3. Repeatable.")]
+ColumnOption = Annotated[list[str] | None, typer.Option("--column", metavar="ROLE=COLUMN",
+                                                        help="For CSV and Parquet: which column is what. Repeatable.")]
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """``["training.epochs=3"]`` → ``{"training.epochs": "3"}``; values are converted where the setting is known.
+
+    Raises:
+        UsageError: a pair without “=”.
+    """
+    return _pairs(pairs, "--set", "training.epochs=3")
+
+
+def parse_columns(pairs: list[str]) -> dict[str, str]:
+    """``["prompt=question"]`` → ``{"prompt": "question"}``.
+
+    Raises:
+        UsageError: a pair without “=”.
+    """
+    return _pairs(pairs, "--column", "prompt=question")
+
+
+def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"“{pair}” is no key=value", where=option, fix=f"write it like {option} {example}",
+                             kind="bad_option")
+        found[key.strip()] = value.strip()
+    return found

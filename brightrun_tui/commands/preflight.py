@@ -1,0 +1,58 @@
+"""What is known before a run starts: the checks, and the estimate."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from brightrun_tui.commands.output import duration, money, size
+from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.planning.plan import Plan
+
+GLYPHS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]", "pending": "[dim]…[/]"}
+FITS = {"safe": "green", "tight": "yellow", "no": "red"}
+
+
+def print_preflight(out: Console, plan: Plan) -> None:
+    """One line a check, then the estimate in one line."""
+    table = Table.grid(padding=(0, 1))
+    for check in plan.checks:
+        fix = f" [dim]({escape(check.fix)})[/]" if check.fix and check.state == "warning" else ""
+        table.add_row(GLYPHS[check.state], f"[bold]{escape(check.name)}[/]", escape(check.what) + fix)
+    out.print(table)
+    if plan.estimate is not None:
+        facts = plan.estimate
+        out.print(f"  about {_time(facts)}, {size(facts.memory)} of memory, {_cost(facts)}", style="dim")
+
+
+def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None:
+    """The estimate in full."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    machine = hardware.gpu or f"{hardware.cores} cores, no GPU"
+    table.add_row("machine", Text(machine))
+    table.add_row("memory", Text(f"{size(estimate.memory)} of {size(estimate.memory_available)}: {estimate.fits}",
+                                 style=FITS[estimate.fits]))
+    for name, part in estimate.memory_parts.items():
+        table.add_row("", Text(f"{size(part):>10}  {name}", style="dim"))
+    table.add_row("time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)"))
+    table.add_row("steps", f"{estimate.steps:,} over {estimate.supervised_tokens:,} supervised tokens")
+    table.add_row("disk", size(estimate.disk))
+    table.add_row("cost", _cost(estimate))
+    out.print(table)
+    for note in estimate.notes:
+        out.print(f"· {escape(note)}", style="dim")
+
+
+def _time(estimate: Estimate) -> str:
+    if estimate.seconds_high > estimate.seconds_low > 0:
+        return f"{duration(estimate.seconds)} ({duration(estimate.seconds_low)} to {duration(estimate.seconds_high)})"
+    return duration(estimate.seconds)
+
+
+def _cost(estimate: Estimate) -> str:
+    if not estimate.price_per_hour:
+        return "free on this machine"
+    return f"{money(estimate.cost_usd)}, at most {money(estimate.cost_usd_high)} ({money(estimate.price_per_hour)} an hour)"

@@ -1,0 +1,190 @@
+"""The report card for a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from brightrun_tui.commands.output import duration, money, size
+from brightrun_tui.domain.model import ModelVersion, Report
+
+GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
+
+
+def print_summary(out: Console, model: ModelVersion) -> None:
+    """A few lines: the verdict, the losses, one answer, and what to do next."""
+    report = model.report
+    out.print(_headline(model))
+    out.print(Padding(_scores(report), (0, 0, 0, 2)))
+    if report.samples:
+        out.print(Padding(_answer(report.samples[0].model_dump()), (1, 0, 0, 2)))
+    out.print(Text.assemble("\n  Talk with it   ", (f"brightrun chat {model.ref}", "bold"),
+                            "\n  Serve it       ", (f"brightrun deploy {model.ref}", "bold"),
+                            "\n  Report card    ", (f"brightrun models show {model.ref}", "bold")))
+
+
+def print_report_card(out: Console, model: ModelVersion) -> None:
+    """Everything the report card holds."""
+    report = model.report
+    parts: list[RenderableType] = [_verdict(report), Text(), _scores(report)]
+    if report.by_category:
+        parts += [Rule("By category", align="left", style="dim"), _categories(report)]
+    if report.samples:
+        parts.append(Rule("The same questions, before and after", align="left", style="dim"))
+        parts += [Padding(_answer(sample.model_dump()), (0, 0, 1, 0)) for sample in report.samples]
+    parts += [Rule("Training", align="left", style="dim"), _pairs(_training(report)),
+              Rule("Where it comes from", align="left", style="dim"), _pairs(_lineage(model))]
+    colour = GRADES[report.verdict.grade]
+    out.print(Panel(Group(*parts), title=f"[bold]{model.ref}[/]", subtitle=_subtitle(model), border_style=colour,
+                    title_align="left", subtitle_align="right", padding=(1, 2)))
+
+
+def print_comparison(out: Console, models: list[ModelVersion]) -> None:
+    """Versions side by side, one a column; the best value of a row is green."""
+    table = Table("", *(model.ref for model in models), box=None, header_style="bold", padding=(0, 2))
+    rows: list[tuple[str, list[float | None], str]] = [
+        ("held-out loss", [m.report.tuned.loss for m in models], ".3f"),
+        ("its base", [m.report.base.loss for m in models], ".3f"),
+        ("perplexity", [m.report.tuned.perplexity for m in models], ".2f"),
+        ("rating", [m.rating for m in models], ".0f"),
+    ]
+    for name, values, form in rows:
+        known = [value for value in values if value is not None]
+        best = (max if name == "rating" else min)(known, default=None) if name != "its base" else None
+        table.add_row(Text(name, style="dim"), *(_cell(value, form, best) for value in values))
+    for name, texts in (("verdict", [m.report.verdict.grade for m in models]), ("base", [m.base_id for m in models]),
+                        ("dataset", [m.report.lineage.dataset_name for m in models]),
+                        ("data", [m.report.lineage.dataset_fingerprint[:12] for m in models]),
+                        ("records", [str(m.report.training.train_records) for m in models]),
+                        ("steps", [str(m.report.training.steps) for m in models])):
+        table.add_row(Text(name, style="dim"), *(Text(text) for text in texts))
+    for key, values in _differing_settings(models):
+        table.add_row(Text(key, style="dim"), *(Text(value) for value in values))
+    out.print(table)
+    if len({(m.report.lineage.dataset_fingerprint, m.base_id) for m in models}) > 1:
+        out.print("[yellow]Different data or base: their losses were not measured on the same records.[/]")
+
+
+def _headline(model: ModelVersion) -> Text:
+    verdict = model.report.verdict
+    return Text.assemble((f"● {model.ref}  ", f"bold {GRADES[verdict.grade]}"), verdict.summary)
+
+
+def _verdict(report: Report) -> Text:
+    text = Text.assemble((f"{report.verdict.grade.upper()}  ", f"bold {GRADES[report.verdict.grade]}"), report.verdict.summary)
+    for reason in report.verdict.reasons:
+        text.append(f"\n  · {reason}")
+    return text
+
+
+def _subtitle(model: ModelVersion) -> str:
+    stars = "★" * model.rating + "☆" * (5 - model.rating) if model.rating else ""
+    return "  ".join(part for part in (stars, " ".join(model.aliases), " ".join(f"#{tag}" for tag in model.tags)) if part)
+
+
+def _scores(report: Report) -> Table:
+    table = Table("held out", "base", "tuned", "change", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
+    for name, before, after, form in (("loss", report.base.loss, report.tuned.loss, ".3f"),
+                                      ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f")):
+        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"), _change(before, after))
+    for name, value in report.scores.items():
+        if isinstance(value, dict) and isinstance(value.get("base"), int | float) and isinstance(value.get("tuned"), int | float):
+            table.add_row(name.replace("_", " "), f"{value['base']:.3g}", Text(f"{value['tuned']:.3g}", style="bold"), "")
+    table.caption = f"{report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
+    table.caption_justify = "left"
+    return table
+
+
+def _change(before: float, after: float) -> Text:
+    if not before:
+        return Text("–")
+    change = (after - before) / before
+    return Text(f"{change:+.0%}", style="green" if change < 0 else "red" if change > 0 else "dim")
+
+
+def _categories(report: Report) -> Table:
+    table = Table("category", "value", "base loss", "tuned loss", "change", box=None, header_style="dim", padding=(0, 2),
+                  pad_edge=False)
+    for category, values in report.by_category.items():
+        for value, scores in values.items():
+            before, after = scores.get("base", 0.0), scores.get("tuned", 0.0)
+            table.add_row(category, value, f"{before:.3f}", f"{after:.3f}", _change(before, after))
+    return table
+
+
+def _answer(sample: dict[str, Any]) -> Table:
+    """The last question, and what base, tuned model and the data answer."""
+    questions = [message.get("content", "") for message in sample["prompt"] if message.get("role") == "user"]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", width=9)
+    table.add_column(overflow="fold")
+    table.add_row("asked", Text(_short(str(questions[-1] if questions else ""))))
+    table.add_row("base", Text(_short(sample["base"]) or "(nothing)", style="dim"))
+    table.add_row("tuned", Text(_short(sample["tuned"]) or "(nothing)", style="bold"))
+    if sample["reference"]:
+        table.add_row("wanted", Text(_short(sample["reference"]), style="italic"))
+    return table
+
+
+def _training(report: Report) -> list[tuple[str, str]]:
+    facts = report.training
+    share = f" ({facts.trainable_parameters / facts.base_parameters:.1%} of the base)" if facts.base_parameters else ""
+    dropped = [f"{facts.records_dropped} dropped"] * bool(facts.records_dropped) \
+        + [f"{facts.records_truncated} truncated"] * bool(facts.records_truncated)
+    return [
+        ("records", f"{facts.train_records} to learn from, {facts.eval_records} held out" + "".join(f", {d}" for d in dropped)),
+        ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
+         + (f", best at {facts.best_step}" if facts.best_step else "")),
+        ("took", f"{duration(facts.seconds)}, {facts.tokens_per_second:,.0f} tokens/s, {money(report.cost_usd)}"),
+        ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
+        ("machine", f"{facts.device}, {size(facts.peak_memory)} at most"),
+    ]
+
+
+def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
+    lineage = model.report.lineage
+    packages = ", ".join(f"{name} {lineage.packages[name]}" for name in PACKAGES if name in lineage.packages)
+    return [
+        ("dataset", f"{lineage.dataset_name}  {lineage.dataset_fingerprint[:16]}"),
+        ("base", f"{lineage.base_id}  {(lineage.base_revision or lineage.base_fingerprint)[:16]}"),
+        ("run", f"{lineage.run_id}, template {lineage.template or '–'}"),
+        ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at)) + (f" with {packages}" if packages else "")),
+        ("files", f"{model.directory}  {size(model.bytes)}"),
+        *([("note", model.note)] if model.note else []),
+    ]
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", width=9)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, Text(value))
+    return table
+
+
+def _differing_settings(models: list[ModelVersion]) -> list[tuple[str, list[str]]]:
+    flat = [{f"{group}.{key}": str(value) for group, values in m.report.lineage.settings.items() if isinstance(values, dict)
+             for key, value in values.items()} for m in models]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    rows = [(key, [settings.get(key, "–") for settings in flat]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _cell(value: float | None, form: str, best: float | None) -> Text:
+    if value is None:
+        return Text("–", style="dim")
+    return Text(f"{value:{form}}", style="green" if value == best else "")
+
+
+def _short(text: str, limit: int = 400) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[:limit - 1] + "…"

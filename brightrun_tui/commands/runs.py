@@ -1,0 +1,197 @@
+"""``brightrun runs``: look at runs, and ask the engine to stop, pause, resume, retry or delete them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from brightrun_tui.commands.asking import ask_engine
+from brightrun_tui.commands.logs import follow_events, follow_text, print_tail
+from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, duration, page, print_json, print_table, talk
+from brightrun_tui.commands.session import Session, with_store
+from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.store import metrics as curves
+from brightrun_tui.store import runs as store
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
+
+app = typer.Typer(help="Runs: list, show, logs, metrics, stop, pause, resume, retry, delete.", add_completion=False)
+
+LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq"}
+"""What the list leaves out of a run's JSON; ``runs show`` has it all."""
+
+
+@app.callback(invoke_without_command=True)
+def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Runs, newest first. With a verb: what that verb says."""
+    if ctx.invoked_subcommand is not None:
+        return
+    found = with_store(lambda session: store.list_runs(session.db))
+    if as_json:
+        print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found]})
+    elif found:
+        now = time.time()
+        print_table(("run", "name", "state", "progress", "loss", "eval", "model", "started"),
+                    [_row(run, now) for run in found])
+    else:
+        talk().print("No runs yet. Start one: [bold]brightrun train DATA[/]")
+
+
+@app.command()
+def show(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Everything about one run."""
+    found = with_store(lambda session: store.find(session.db, run))
+    if as_json:
+        print_json({"run": found})
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in _facts(found):
+        table.add_row(Text(name, style="dim"), Text(value))
+    page().print(table)
+
+
+@app.command()
+def logs(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
+) -> None:
+    """What the worker of a run said."""
+    async def read(session: Session) -> None:
+        found = await store.find(session.db, run)
+        if as_json and follow:
+            await follow_events(session, found)
+        elif as_json:
+            events = await store.events(session.db, found.id)
+            print_json({"events": [event.model_dump(mode="json") for event in events[-lines:]]})
+        elif follow:
+            await follow_text(session, found, lines)
+        else:
+            print_tail(found, lines)
+
+    with_store(read)
+
+
+@app.command()
+def metrics(
+    run: RunArgument,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One row a step, one column a curve.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The curves of a run: losses, learning rate, gradient norm, speed."""
+    async def read(session: Session) -> dict[str, dict[int, float | None]]:
+        found = await store.find(session.db, run)
+        return {name: {point.step: point.value for point in await curves.series(session.db, found.id, name)}
+                for name in await curves.names(session.db, found.id)}
+
+    found = with_store(read)
+    if as_json:
+        print_json({"metrics": {name: [list(pair) for pair in points.items()] for name, points in found.items()}})
+        return
+    steps = sorted({step for points in found.values() for step in points})
+    rows = [[str(step), *(_number(points.get(step)) for points in found.values())] for step in steps]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([["step", *found], *rows])
+    elif rows:
+        print_table(("step", *found), rows)
+    else:
+        talk().print("No numbers yet.")
+
+
+@app.command()
+def stop(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """End a run; what it has learned so far becomes a model."""
+    confirm(yes, f"Stop run {run}?")
+    _ask("stop_run", run, as_json, "stopping; its newest state is saved first")
+
+
+@app.command()
+def pause(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Save a checkpoint and let the machine go; “resume” continues exactly there."""
+    _ask("pause_run", run, as_json, "pausing")
+
+
+@app.command()
+def resume(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Continue a paused or stopped run from its newest checkpoint."""
+    _ask("resume_run", run, as_json, "continues")
+
+
+@app.command()
+def retry(
+    run: RunArgument,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    suggested: Annotated[bool, typer.Option("--suggested", help="Apply the change that the failure suggests.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try a failed run again: as it was from its newest checkpoint, or as a new run with changes."""
+    from brightrun_tui.commands.options import parse_overrides
+
+    payload = {"overrides": parse_overrides(settings or []), "apply_suggestion": suggested}
+    _ask("retry_run", run, as_json, "tries again", payload)
+
+
+@app.command()
+def checkpoint(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Save a checkpoint now and go on."""
+    _ask("checkpoint_run", run, as_json, "saves a checkpoint")
+
+
+@app.command()
+def delete(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Forget a run that has ended, its files included. Its model stays."""
+    confirm(yes, f"Delete run {run}, its checkpoints and its logs?")
+    _ask("delete_run", run, as_json, "deleted")
+
+
+def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any] | None = None) -> None:
+    async def ask(session: Session) -> tuple[Run, dict[str, Any]]:
+        run = await store.find(session.db, word)
+        return run, await ask_engine(session, kind, run.id, payload)
+
+    run, answer = with_store(ask)
+    if as_json:
+        print_json({"run": run.id, **answer})
+    else:
+        talk().print(f"[green]✓[/] run {run.name} ({run.id}) {said}")
+        if answer.get("run", run.id) != run.id:
+            print(answer["run"])
+
+
+def _row(run: Run, now: float) -> tuple[str, ...]:
+    progress = f"{run.step}/{run.total_steps}" if run.total_steps else ""
+    model = f"{run.model}:{run.model_version}" if run.model else ""
+    return (run.id, run.name, f"{STATE_GLYPHS[run.state]} {run.state}", progress, _number(run.train_loss),
+            _number(run.eval_loss), model, ago(run.created_at, now))
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    took = (run.finished_at or time.time()) - run.started_at if run.started_at else None
+    facts = [
+        ("run", run.id), ("name", run.name), ("state", f"{STATE_GLYPHS[run.state]} {run.state} {run.phase_detail}".strip()),
+        ("dataset", f"{run.spec.dataset.path} ({run.spec.dataset.statement})"), ("base", run.spec.base.id),
+        ("template", run.spec.template), ("provider", run.spec.provider), ("directory", run.directory),
+        ("step", f"{run.step} of {run.total_steps}" if run.total_steps else ""), ("epoch", f"{run.epoch:.2f}"),
+        ("train loss", _number(run.train_loss)), ("eval loss", _number(run.eval_loss)),
+        ("best eval loss", _number(run.best_eval_loss)), ("speed", f"{run.tokens_per_second:.0f} tokens/s"),
+        ("took", duration(took)), ("model", f"{run.model}:{run.model_version}" if run.model else ""),
+    ]
+    if run.failure:
+        facts += [("failed", run.failure.cause), ("fix", run.failure.fix)]
+        if run.failure.suggestion:
+            changes = ", ".join(f"{key}={value}" for key, value in run.failure.suggestion.items())
+            facts.append(("suggested", f"{changes}   (brightrun runs retry {run.id} --suggested)"))
+    return [(name, value) for name, value in facts if value]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

@@ -1,0 +1,124 @@
+"""``brightrun deploy``, ``endpoints`` and ``undeploy``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.asking import ask_engine
+from brightrun_tui.commands.models import ModelArgument
+from brightrun_tui.commands.output import JsonOption, ago, print_json, print_table, talk
+from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.orchestrator import client
+from brightrun_tui.serving import read_key
+from brightrun_tui.store import endpoints as store
+from brightrun_tui.store import models
+
+READY_SECONDS = 300.0
+LOOK_SECONDS = 0.3
+
+
+def deploy(model: ModelArgument,
+           provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
+           as_json: JsonOption = False) -> None:
+    """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
+
+    stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
+    """
+    require_changes()
+    if provider != "local":
+        raise UsageError(f"no endpoint can be had at “{provider}”", where="--provider", fix="leave it out: this machine serves",
+                         kind="unknown_provider")
+    endpoint = with_store(lambda session: deploy_and_wait(session, model))
+    key = read_key(Path(endpoint.directory))
+    if as_json:
+        print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
+        return
+    talk().print(f"[green]✓[/] {_served_name(endpoint)} answers. End it: [bold]brightrun undeploy {endpoint.id}[/]")
+    print(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
+
+
+def endpoints(
+    every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    show_key: Annotated[bool, typer.Option("--show-key", help="With their bearer keys.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Endpoints, and where they answer."""
+    found = with_store(lambda session: store.list_endpoints(session.db, live_only=not every))
+    keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
+    if as_json:
+        print_json({"endpoints": [{**endpoint.model_dump(mode="json"), "served_name": _served_name(endpoint),
+                                   "key_file": str(Path(endpoint.directory) / "key"),
+                                   **({"key": keys[endpoint.id]} if show_key else {})} for endpoint in found]})
+    elif found:
+        now = time.time()
+        print_table(("endpoint", "model", "state", "url", "since", *(["key"] if show_key else [])),
+                    [(endpoint.id, _served_name(endpoint), endpoint.state if not endpoint.error else
+                      f"{endpoint.state}: {endpoint.error}", endpoint.url, ago(endpoint.created_at, now),
+                      *([keys[endpoint.id]] if show_key else [])) for endpoint in found])
+    else:
+        talk().print("Nothing is served. Serve a model: [bold]brightrun deploy NAME[/]")
+
+
+def undeploy(endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
+             as_json: JsonOption = False) -> None:
+    """Stop serving, and wait until the server is gone."""
+    require_changes()
+    ended = with_store(lambda session: _undeploy(session, endpoint))
+    if as_json:
+        print_json({"endpoint": ended})
+    else:
+        talk().print(f"[green]✓[/] {ended.id} {ended.state}")
+
+
+async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
+    """The endpoint of a model version, ready; the one that serves it already, if there is one.
+
+    Raises:
+        UsageError: there is no such model.
+        EngineError: the server did not come up; says why and where its log lies.
+    """
+    version = await models.find(session.db, ref)
+    answer = await ask_engine(session, "deploy", version.ref)
+    if not answer.get("already"):
+        talk().print(f"Starting a server for {version.ref} …")
+    endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
+    if endpoint.state != "ready":
+        raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind="deploy_failed",
+                          fix=f"see {Path(endpoint.directory) / 'server.log'}")
+    return endpoint
+
+
+async def _undeploy(session: Session, word: str) -> Endpoint:
+    endpoint = await store.find(session.db, word)
+    await ask_engine(session, "undeploy", endpoint.id)
+    return await _await_state(session, endpoint.id, ("stopped", "failed"))
+
+
+async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ...]) -> Endpoint:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        endpoint = await store.find(session.db, endpoint_id)
+        if endpoint.state in states:
+            return endpoint
+        await client.ensure_engine(session.paths)
+        await asyncio.sleep(LOOK_SECONDS)
+    raise EngineError(f"the endpoint is still {endpoint.state} after {READY_SECONDS:.0f} s", where=endpoint.directory,
+                      fix="see: brightrun engine logs", kind="endpoint_slow")
+
+
+def _served_name(endpoint: Endpoint) -> str:
+    return f"{endpoint.model}:{endpoint.model_version}"
+
+
+def _key_or_nothing(endpoint: Endpoint) -> str:
+    try:
+        return read_key(Path(endpoint.directory))
+    except BrightrunError:
+        return ""

@@ -1,0 +1,170 @@
+"""``brightrun train`` and ``brightrun estimate``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.follow import display, follow_run
+from brightrun_tui.commands.options import (
+    BaseOption,
+    BudgetOption,
+    ColumnOption,
+    DataArgument,
+    GpuOption,
+    HoursOption,
+    NameOption,
+    ProviderOption,
+    SetOption,
+    TemplateOption,
+    parse_columns,
+    parse_overrides,
+)
+from brightrun_tui.commands.output import JsonOption, YesOption, duration, money, page, print_json, talk
+from brightrun_tui.commands.preflight import print_estimate, print_preflight
+from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain.errors import ExitCode, UsageError
+from brightrun_tui.domain.run import Run
+from brightrun_tui.orchestrator import client
+from brightrun_tui.paths import get_paths
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.store import models
+
+
+def train(
+    data: DataArgument,
+    name: NameOption = "",
+    base: BaseOption = None,
+    template: TemplateOption = None,
+    provider: ProviderOption = None,
+    gpu: GpuOption = "",
+    budget: BudgetOption = None,
+    max_hours: HoursOption = None,
+    settings: SetOption = None,
+    columns: ColumnOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune a base model on DATA, and wait until the model is in the registry."""
+    require_changes()
+    draft = make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns)
+    run = with_store(lambda session: _start(session, draft, yes=yes))
+    if detach:
+        _print_detached(run, as_json)
+        return
+    try:
+        run = with_store(lambda session: _follow(session, run))
+    except KeyboardInterrupt:
+        _print_detached(run, as_json)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    _finish(run, as_json)
+
+
+def estimate(
+    data: DataArgument,
+    name: NameOption = "",
+    base: BaseOption = None,
+    template: TemplateOption = None,
+    provider: ProviderOption = None,
+    gpu: GpuOption = "",
+    budget: BudgetOption = None,
+    max_hours: HoursOption = None,
+    settings: SetOption = None,
+    columns: ColumnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Memory, time and cost of a run, before anything is paid."""
+    plan = make_plan(make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns), get_paths())
+    if plan.estimate is None or not plan.ready:
+        print_preflight(talk(), plan)
+        if plan.first_problem is not None:
+            raise plan.first_problem
+    elif not as_json:
+        print_estimate(page(), plan.estimate, plan.hardware)
+    if as_json:
+        print_json({"estimate": plan.estimate, "hardware": plan.hardware, "ready": plan.ready,
+                    "checks": [{"name": check.name, "state": check.state, "what": check.what, "fix": check.fix}
+                               for check in plan.checks]})
+
+
+def make_draft(data: str, name: str, base: str | None, template: str | None, provider: str | None, gpu: str,
+               budget: float | None, max_hours: float | None, settings: list[str] | None, columns: list[str] | None) -> Draft:
+    """The draft that the options describe; what was not said comes from ``[defaults]`` of the configuration."""
+    defaults = load_section(get_paths(), "defaults", RunDefaults)
+    return Draft(name=name, data=_absolute(data), base=_absolute(base) if base else defaults.base, template=template or defaults.template,
+                 overrides=parse_overrides(settings or []), provider=provider or defaults.provider, gpu=gpu,
+                 budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
+                 columns=parse_columns(columns or []))
+
+
+def _absolute(word: str) -> str:
+    """A path that exists here, made independent of the working directory; any other word as it is."""
+    path = Path(word).expanduser()
+    return str(path.absolute()) if path.exists() else word
+
+
+async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
+    plan = await asyncio.to_thread(make_plan, draft, session.paths)
+    print_preflight(talk(), plan)
+    spec = make_spec(plan)
+    _agree(plan, yes=yes)
+    return await client.submit(session.db, session.paths, spec, plan.estimate)
+
+
+def _agree(plan: Plan, *, yes: bool) -> None:
+    """Ask before money is spent; a run that costs nothing starts unasked."""
+    if yes or plan.estimate is None or not plan.estimate.cost_usd_high:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("this run costs money, and there is nobody to ask", fix="add --yes to agree beforehand",
+                         kind="not_confirmed")
+    typer.confirm(f"This costs up to {money(plan.estimate.cost_usd_high)}. Start?", abort=True, err=True)
+
+
+async def _follow(session: Session, run: Run) -> Run:
+    talk().print(f"Run [bold]{run.name}[/] ({run.id}). Ctrl-C leaves it running.")
+    with display() as shown:
+        return await follow_run(session, run, shown)
+
+
+def _print_detached(run: Run, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": run, "detached": True})
+    else:
+        talk().print(f"The run goes on. Watch it: [bold]brightrun runs logs -f {run.id}[/]\n"
+                     f"                 Stop it:  [bold]brightrun runs stop {run.id}[/]")
+        print(run.id)
+
+
+def _finish(run: Run, as_json: bool) -> None:
+    """Print what came of the run.
+
+    Raises:
+        typer.Exit: with code 1 unless it completed.
+    """
+    from brightrun_tui.commands.report_card import print_summary
+
+    model = with_store(lambda session: models.by_run(session.db, run.id))
+    failure = run.failure
+    if as_json:
+        document = {"run": run, "model": model.ref if model else None, "report": model.report if model else None}
+        error = {"kind": failure.error, "what": failure.cause, "where": f"run {run.id}", "fix": failure.fix} if failure else None
+        print_json({**document, "error": error} if error else document)
+    else:
+        out = talk()
+        took = duration(run.finished_at - run.started_at) if run.finished_at and run.started_at else ""
+        out.print(f"[bold]{run.state}[/] {took}".rstrip())
+        if failure:
+            out.print(f"[red]✗[/] {failure.cause}", f"  [dim]fix[/] {failure.fix}" if failure.fix else "", sep="\n")
+        if model:
+            print_summary(out, model)
+            print(model.ref)
+    if run.state != "completed":
+        raise typer.Exit(ExitCode.FAILED)
