@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("train:train", START, "Fine-tune a base model on DATA, and wait until the model is in the registry."),
     "estimate": ("train:estimate", START, "Memory, time and cost of a run, before anything is paid."),
     "datasets": ("datasets:app", START, "Check a dataset file; keep datasets by name."),
+    "bases": ("bases:app", START, "Base models: what can be trained; fetch one beforehand."),
     "offers": ("integrations:offers", START, "Machines a run could take, with their price."),
     "runs": ("runs:app", WATCH, "Runs: list, show, logs, metrics, stop, pause, resume, retry, delete."),
     "models": ("models:app", KEEP, "Models: list, report cards, compare, rate, tag, rollback, export, delete."),

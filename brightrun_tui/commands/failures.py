@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import tempfile
 import time
 import traceback
@@ -36,13 +37,13 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
 
 
 def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
-    """Print the error, on stdout as JSON or on stderr in words; returns its exit code.
+    """Print the error, on stdout as JSON and on stderr in words; returns its exit code.
 
-    ``beside`` are further parts of the JSON document.
+    ``beside`` are further parts of the JSON document. A terminal that shows both gets the JSON only.
     """
     if as_json:
         print_json({"error": error.as_dict(), **beside})
-    else:
+    if not (as_json and sys.stdout.isatty()):
         out = talk()
         out.print(f"[bold red]✗[/] {_escape(error.what)}")
         if error.where:

@@ -1,0 +1,65 @@
+"""``brightrun bases``: base models that can be trained, and getting one beforehand."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.output import JsonOption, print_json, print_table, talk
+from brightrun_tui.commands.session import require_changes
+from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.paths import get_paths
+from brightrun_tui.planning import bases
+
+app = typer.Typer(help="Base models: what can be trained; fetch one beforehand.", add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """The catalogue. Any directory or Hugging Face id can be given besides."""
+    if ctx.invoked_subcommand is not None:
+        return
+    found = bases.list_bases(get_paths())
+    if as_json:
+        print_json({"bases": found})
+    else:
+        print_table(("id", "parameters", "here", "what it is"),
+                    [(base.id, _count(base.parameters), "✓" if base.present else "", base.description) for base in found])
+
+
+@app.command()
+def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="“starter”, or a Hugging Face id.")],
+          as_json: JsonOption = False) -> None:
+    """Make or download a base model now, instead of when the first run needs it."""
+    require_changes()
+    ref = _fetch(base)
+    if as_json:
+        print_json({"base": ref})
+    else:
+        print(ref.path)
+
+
+def _fetch(base: str) -> BaseModelRef:
+    """With a bar on a terminal; elsewhere a line for every new thing and every tenth of it."""
+    if not sys.stderr.isatty():
+        said: set[tuple[str, int]] = set()
+
+        def tell(what: str, fraction: float) -> None:
+            mark = (what, int(fraction * 10))
+            if mark not in said:
+                said.add(mark)
+                print(f"{what}  {fraction:.0%}", file=sys.stderr, flush=True)
+
+        return bases.fetch_base(base, get_paths(), tell)
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=32), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=talk(), transient=True) as progress:
+        task = progress.add_task(base, total=1.0)
+        return bases.fetch_base(base, get_paths(), lambda what, done: progress.update(task, description=what, completed=done))
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} B" if parameters >= 999.5e6 else f"{parameters / 1e6:.0f} M"
