@@ -31,7 +31,7 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "stopped": frozenset({"queued"}),
     "failed": frozenset({"queued"}),
 }
-"""From each state, the states a run may enter. ``paused`` is resumed, ``stopped`` and ``failed`` are retried, by queueing again."""
+"""From each state, the states a run may enter. A ``paused`` run is resumed, an ended one retried, by queueing again."""
 
 TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
 ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")

@@ -8,17 +8,17 @@ import secrets
 import time
 from pathlib import Path
 
+import psutil
+
 from brightrun_tui import serving
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
 
-SERVER = "server"
 MAX_RESTARTS = 3
 
 
@@ -39,53 +39,65 @@ class Keeper:
     def __init__(self, db: Database, timings: EngineTimings, endpoint: Endpoint) -> None:
         self.db, self.timings, self.endpoint = db, timings, endpoint
         self.directory = Path(endpoint.directory)
-        self.host = LocalHost(self.directory)
-        self.log_file = self.directory / f"{SERVER}.log"
         self.leave = asyncio.Event()
+        self._child: int | None = None
 
     async def keep(self) -> None:
-        restarts = 0
+        starts = 0
         while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
-            if (await self.host.status(SERVER)).running:
+            if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
                     await self._pause(self.timings.endpoint_poll_seconds)
                 continue
-            if restarts > MAX_RESTARTS:
-                await self._fail(f"the server died {restarts} times; see {self.log_file}")
+            if starts > MAX_RESTARTS:
+                await self._fail(f"the server died {starts} times; see {self.directory / 'server.log'}")
                 return
-            restarts += 1
-            log.info("endpoint %s: starting the server (%d)", self.endpoint.id, restarts)
-            (self.directory / serving.STATE_FILE).unlink(missing_ok=True)
-            pid = await self.host.start(SERVER, serving.command(self.directory), environment={})
-            await self._save(state="starting", pid=pid)
+            starts += 1
+            log.info("endpoint %s: starting the server (%d)", self.endpoint.id, starts)
+            self._child = await asyncio.to_thread(serving.start, self.directory)
+            await self._save(state="starting", pid=self._child)
         if self.leave.is_set() or self.endpoint.state == "stopping":
             await self._end()
+
+    def _running(self) -> bool:
+        """The server says so itself once it is up; until then it is the child that was started."""
+        if serving.alive(self.directory):
+            return True
+        try:
+            return self._child is not None and psutil.Process(self._child).status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
 
     async def _become_ready(self) -> bool:
         """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while not await serving.healthy(self.directory, 5.0):
-            if self.leave.is_set() or not (await self.host.status(SERVER)).running:
+            if self.leave.is_set() or not self._running():
                 return False
             if time.monotonic() > deadline:
-                await self.host.stop(SERVER, self.timings.stop_seconds)
-                await self._fail(f"no answer within {self.timings.endpoint_ready_seconds:.0f} s; see {self.log_file}")
+                await self._give_up(f"no answer within {self.timings.endpoint_ready_seconds:.0f} s")
                 return False
             await self._pause(0.3)
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            await serving.canary(self.directory, version)
+            canary = await serving.canary(self.directory, version)
         except BrightrunError as error:
-            await self.host.stop(SERVER, self.timings.stop_seconds)
-            await self._fail(str(error))
+            await self._give_up(str(error))
+            return False
+        if not canary.passed:
+            await self._give_up("it answers like the bare base model, not like the tuned one")
             return False
         state = serving.read_state(self.directory)
-        await self._save(state="ready", url=state.url if state else "", error="")
+        await self._save(state="ready", url=state.url if state else "", pid=state.pid if state else None, error="")
         return True
+
+    async def _give_up(self, why: str) -> None:
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        await self._fail(f"{why}; see {self.directory / 'server.log'}")
 
     async def _end(self) -> None:
         await self._save(state="stopping")
-        await self.host.stop(SERVER, self.timings.stop_seconds)
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
         await self._save(state="stopped", pid=None)
 
     async def _fail(self, why: str) -> None:

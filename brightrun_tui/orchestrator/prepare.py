@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from brightrun_tui import datasets
+from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import write_atomic
 from brightrun_tui.orchestrator.places import Say
@@ -33,10 +34,13 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
     say("dataset")
     data = datasets.prepare(Path(spec.dataset.path), directory / "data", spec.settings.data, columns=spec.dataset.columns or None)
+    if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
+        raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
+                           fix="start the run again: the new file will be checked", kind="dataset_changed")
     spec = spec.model_copy(update={
         "base": base,
         "dataset": spec.dataset.model_copy(update={
-            "fingerprint": data.fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
+            "fingerprint": data.source_fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
     })
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec
