@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, RejectedError, UnclearError
+from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, RejectedRequestError, UnclearError
 from brightrun_tui.domain.money import Lease, Offer
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
@@ -28,7 +28,7 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
     adopted; one that does not show up stays on record as ``unclear`` and is swept later.
 
     Raises:
-        NoCapacityError, NoFundsError, RejectedError …: the provider refused; nothing was rented.
+        NoCapacityError, NoFundsError, RejectedRequestError …: the provider refused; nothing was rented.
         UnclearError: it may have been rented, but does not show up.
     """
     number = len(await leases.list_leases(db, run_id=run_id)) + 1
@@ -84,7 +84,7 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
     log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.price_per_hour)
     if lease.price_per_hour > lease.quoted_per_hour * PRICE_TOLERANCE:
         await leases.save(db, lease, state="releasing", note="costs more than quoted")
-        raise RejectedError(
+        raise RejectedRequestError(
             f"the machine costs ${lease.price_per_hour:.2f} an hour, quoted were ${lease.quoted_per_hour:.2f}",
             where=provider.name, fix="it is being returned; the next offer is tried", kind="price_changed")
     return lease
@@ -158,7 +158,7 @@ async def rent_first(db: Database, provider: Provider, run_id: str, offers: list
             return lease, offer
         except (NoCapacityError, UnclearError) as error:
             refused = str(error)
-        except RejectedError as error:
+        except RejectedRequestError as error:
             if error.kind != "price_changed":
                 raise
             refused = str(error)
