@@ -19,11 +19,13 @@ from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.state import PORT, failed_state
 from brightrun_tui.serving.view import VIEW
 
 LOCK = "server.lock"
 EXIT_TAKEN = 75
+CLEANED = "BRIGHTRUN_CLEANED_PID"
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +33,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m brightrun_tui.serving DIRECTORY", file=sys.stderr)
         return 2
     directory = Path(arguments[0]).absolute()
+    _forget_credentials()
     try:
         require_serve_extra()
         plan, key = read_plan(directory), read_key(directory)
@@ -45,6 +48,12 @@ def main(arguments: list[str]) -> int:
         if directory.is_dir():
             failed_state(str(error)).write(directory)
         return 2
+
+
+def _forget_credentials() -> None:
+    """Begin again as the same process, without the variables of whoever started it."""
+    if os.environ.get(CLEANED) != str(os.getpid()):
+        os.execve(sys.executable, sys.orig_argv, environment() | {CLEANED: str(os.getpid())})
 
 
 async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:

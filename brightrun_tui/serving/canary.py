@@ -17,10 +17,10 @@ from brightrun_tui.serving.state import read_state
 
 
 class Canary(BaseModel):
-    """What came of it. ``likeness``: ``same`` as the report card's tuned answer word for word, nearer to the ``tuned`` or to
-    the ``base`` model's answer, or ``unknown`` where the card has no sample in which they differ.
+    """What came of it. ``likeness`` to the report card: ``same`` as the tuned or the ``base`` answer word for word, ``near`` to
+    the tuned one (numbers round differently elsewhere), or ``unknown`` where nothing can be concluded.
 
-    Times in seconds. That the adapter's weights are loaded was checked before the endpoint became ready.
+    Times in seconds. That every matrix of the adapter is loaded was checked before the endpoint became ready.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,13 +30,13 @@ class Canary(BaseModel):
     streamed: str
     expected: str = ""
     base: str = ""
-    likeness: Literal["same", "tuned", "base", "unknown"] = "unknown"
+    likeness: Literal["same", "near", "base", "unknown"] = "unknown"
     seconds: float = 0.0
     first_piece_seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
-        """Whether the endpoint may be shown as ready."""
+        """Whether nothing speaks against it."""
         return self.likeness != "base" and self.answer == self.streamed
 
     @property
@@ -45,9 +45,9 @@ class Canary(BaseModel):
         if self.answer != self.streamed:
             return "streamed and whole answers differ"
         return {"same": "answers exactly as the report card says",
-                "tuned": "answers like the tuned model, not word for word as on the report card",
+                "near": "answers like the tuned model, though not word for word as on the report card",
                 "base": "answers like the base model: the adapter has no effect",
-                "unknown": "answers; the report card has no sample to compare with"}[self.likeness]
+                "unknown": "answers; the report card has nothing to compare it with"}[self.likeness]
 
 
 async def canary(directory: Path, version: ModelVersion) -> Canary:
@@ -82,12 +82,11 @@ def _telling_sample(version: ModelVersion) -> SampleAnswer | None:
     return min(telling, key=lambda s: len(s.tuned), default=None)
 
 
-def _likeness(answer: str, sample: SampleAnswer | None) -> Literal["same", "tuned", "base", "unknown"]:
+def _likeness(answer: str, sample: SampleAnswer | None) -> Literal["same", "near", "base", "unknown"]:
     if sample is None:
         return "unknown"
-    text = answer.strip()
-    if text == sample.tuned.strip():
-        return "same"
-    tuned, base = (difflib.SequenceMatcher(None, text, other.strip(), autojunk=False).ratio()
-                   for other in (sample.tuned, sample.base))
-    return "tuned" if tuned > base else "base"
+    text, tuned, base = answer.strip(), sample.tuned.strip(), sample.base.strip()
+    if text in (tuned, base):
+        return "same" if text == tuned else "base"
+    to_tuned, to_base = (difflib.SequenceMatcher(None, text, other, autojunk=False).ratio() for other in (tuned, base))
+    return "near" if to_tuned > to_base else "unknown"

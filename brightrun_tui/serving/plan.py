@@ -14,7 +14,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import write_atomic
-from brightrun_tui.serving.state import STATE, alive
+from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
 PLAN = "endpoint.json"
@@ -78,7 +78,7 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
         if not (directory / KEY).exists():
             write_atomic(directory / KEY, f"br-{secrets.token_urlsafe(32)}\n", mode=0o600)
         if not alive(directory):
-            (directory / STATE).unlink(missing_ok=True)
+            (directory / STATE_FILE).unlink(missing_ok=True)
         write_atomic(directory / PLAN, plan.model_dump_json(indent=2))
     except OSError as error:
         raise BrightrunError(f"the endpoint cannot be set up ({error.strerror or error})", where=str(directory),

@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.serving.state import STATE, alive, read_state, same_process
+from brightrun_tui.serving.state import STATE_FILE, alive, read_state, same_process
 
 LOG = "server.log"
 MAX_LOG_BYTES = 10 << 20
@@ -52,7 +52,7 @@ def start(directory: Path) -> int:
     log = directory / LOG
     try:
         if not alive(directory):
-            (directory / STATE).unlink(missing_ok=True)
+            (directory / STATE_FILE).unlink(missing_ok=True)
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as output:

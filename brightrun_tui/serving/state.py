@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightrun_tui.files import write_atomic
 
-STATE = "state.json"
+STATE_FILE = "state.json"
 USAGE = "usage.json"
 PORT = "port"
 
@@ -44,7 +44,7 @@ class ServerState(BaseModel):
 
     def write(self, directory: Path) -> None:
         stamped = self.model_copy(update={"updated_at": time.time()})
-        write_atomic(directory / STATE, stamped.model_dump_json(indent=2))
+        write_atomic(directory / STATE_FILE, stamped.model_dump_json(indent=2))
 
 
 class Usage(BaseModel):
@@ -65,7 +65,7 @@ class Usage(BaseModel):
 def read_state(directory: Path) -> ServerState | None:
     """The last thing the server process said, or None when it never spoke. Says nothing of whether it lives: see `alive`."""
     try:
-        return ServerState.model_validate_json((directory / STATE).read_bytes())
+        return ServerState.model_validate_json((directory / STATE_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 

@@ -52,7 +52,7 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
         assert answer(directory, toy) in {s.tuned for s in toy.report.samples}
 
         # A second server process for the same directory ends by itself.
-        second = subprocess.run(serving.command(directory), env=serving.environment(), capture_output=True, timeout=60)
+        second = subprocess.run(serving.command(directory), capture_output=True, timeout=60)
         assert second.returncode == 75 and serving.alive(directory)
 
         # The gate is killed: nothing is left, and nobody takes it for alive.
@@ -71,6 +71,24 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
         assert not (directory / "engine.sock").exists()
     finally:
         end(directory)
+
+
+def test_the_server_keeps_no_credential_of_whoever_started_it(toy: Toy, tmp_path: Path) -> None:
+    directory = tmp_path / "endpoint"
+    serving.prepare(directory, endpoint_id="e1", version=toy.version())
+    environment = os.environ | {"RUNPOD_API_KEY": "sesame", "HF_TOKEN": "sesame"}
+    server = subprocess.Popen(serving.command(directory), env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: serving.read_state(directory), "it has begun", 30)
+        state = state_of(directory)
+        wait_for(lambda: state_of(directory).worker_pid, "the worker has begun", 30)
+        worker = state_of(directory).worker_pid
+        assert state.pid == server.pid and worker is not None
+        for pid in (server.pid, worker):
+            assert "sesame" not in psutil.Process(pid).environ().values()
+    finally:
+        server.terminate()
+        assert server.wait(30) == 0
 
 
 def test_a_model_whose_adapter_does_not_attach_is_never_served(toy: Toy, tmp_path: Path) -> None:
