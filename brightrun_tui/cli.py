@@ -93,7 +93,7 @@ def _open_app(*, read_only: bool) -> None:
                          fix="run it in a terminal, or use a verb: brightrun --help")
     from brightrun_tui.app import run_app
 
-    run_app(read_only=read_only)
+    raise typer.Exit(run_app(read_only=read_only))
 
 
 def run(arguments: list[str]) -> int:

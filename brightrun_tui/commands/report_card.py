@@ -66,8 +66,8 @@ def print_comparison(out: Console, models: list[ModelVersion]) -> None:
                         ("records", [str(m.report.training.train_records) for m in models]),
                         ("steps", [str(m.report.training.steps) for m in models])):
         table.add_row(Text(name, style="dim"), *(Text(text) for text in texts))
-    for key, values in _differing_settings(models):
-        table.add_row(Text(key, style="dim"), *(Text(value) for value in values))
+    for key, texts in _differing_settings(models):
+        table.add_row(Text(key, style="dim"), *(Text(text) for text in texts))
     out.print(table)
     if len({(m.report.lineage.dataset_fingerprint, m.base_id) for m in models}) > 1:
         out.print("[yellow]Different data or base: their losses were not measured on the same records.[/]")

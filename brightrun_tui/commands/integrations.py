@@ -1,0 +1,146 @@
+"""``brightrun integrations``, ``connect``, ``disconnect`` and ``offers``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from getpass import getpass
+from importlib import import_module
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from brightrun_tui.commands.options import GpuOption
+from brightrun_tui.commands.output import JsonOption, ago, money, print_json, print_table, size, talk
+from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.connection import ServiceStatus, test_service
+from brightrun_tui.integrations.services import SERVICES, Service, get_service
+from brightrun_tui.paths import get_paths
+from brightrun_tui.providers.base import Need, Provider
+from brightrun_tui.providers.local import LocalProvider
+from brightrun_tui.store import engine as facts
+
+GLYPHS = {"ok": "✓", "failed": "✗", "off": "–"}
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun integrations” lists it.")]
+
+
+def integrations(test: Annotated[bool, typer.Option("--test", help="Try each of them now.")] = False,
+                 as_json: JsonOption = False) -> None:
+    """Services, and whether they work. Exit code 4 when --test finds one that does not."""
+    found = with_store(lambda session: _look(session, test=test))
+    if as_json:
+        print_json({"services": found})
+    else:
+        now = time.time()
+        print_table(("", "name", "service", "state", "credential", "looked at"),
+                    [(GLYPHS.get(str(row["state"]), "·"), str(row["name"]), str(row["title"]), str(row["detail"]),
+                      str(row["credential"]),
+                      ago(float(str(row["checked_at"])), now) if row["checked_at"] else "") for row in found])
+    if test and any(row["state"] == "failed" for row in found):
+        raise typer.Exit(ExitCode.NOT_CONNECTED)
+
+
+def connect(
+    name: NameArgument,
+    untested: Annotated[bool, typer.Option("--untested", help="Save it without trying it, e.g. while offline.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a credential for a service, after trying it. It is asked for, or read from stdin; never given as an argument."""
+    require_changes()
+    service = get_service(name)
+    if not service.environment:
+        raise UsageError(f"{service.title} needs no credential", where=name, kind="no_credential_needed")
+    secret = _read_secret(service)
+    status = ServiceStatus(state="off", detail="saved, not tested")
+    if not untested:
+        status = with_store(lambda session: _test(session, name, secret))
+        if status.state == "failed":
+            raise NotConnectedError(status.detail, where=service.title, fix=status.fix, kind="bad_credential")
+    place = credentials.save(name, secret)
+    if as_json:
+        print_json({"service": name, "state": status.state, "detail": status.detail, "place": place})
+    else:
+        talk().print(f"[green]✓[/] {service.title}: {status.detail} ({credentials.PLACES[place]})")
+
+
+def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Forget the credential that was saved for a service."""
+    require_changes()
+    service = get_service(name)
+    forgotten = credentials.delete(name)
+    left = credentials.where(name)
+    with_store(lambda session: facts.save_service(session.db, name, "off", "not connected"))
+    if as_json:
+        print_json({"service": name, "forgotten": forgotten, "still": left})
+        return
+    talk().print(f"[green]✓[/] {service.title}: forgotten" if forgotten else f"{service.title}: nothing was saved")
+    if left:
+        talk().print(f"It still has a credential {credentials.PLACES[left]}.")
+
+
+def offers(
+    provider: Annotated[str, typer.Option("--provider", help="Only of this one.")] = "",
+    gpu: GpuOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Machines a run could take, cheapest first."""
+    names = [provider] if provider else ["local", *(service.name for service in SERVICES
+                                                     if service.kind == "gpu" and credentials.where(service.name))]
+    found = asyncio.run(_offers(names, Need(gpu=gpu)))
+    if as_json:
+        print_json({"offers": found})
+    elif found:
+        print_table(("provider", "machine", "memory", "per hour", "region", "id"),
+                    [(offer.provider, offer.hardware.gpu or f"{offer.hardware.cores} cores", size(offer.hardware.usable_memory),
+                      money(offer.price_per_hour), offer.region, offer.id) for offer in found])
+    else:
+        talk().print("No machine fits.")
+
+
+async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
+    if test:
+        await asyncio.gather(*(_test(session, service.name, None) for service in SERVICES))
+    known = await facts.services(session.db)
+    untested = {"state": "unknown", "detail": "not tested yet", "checked_at": None}
+    return [{"name": service.name, "title": service.title, "gives": service.gives,
+             "credential": credentials.PLACES[credentials.where(service.name, session.paths)] if service.environment else "",
+             **known.get(service.name, untested)}
+            for service in SERVICES]
+
+
+async def _test(session: Session, name: str, secret: SecretStr | None) -> ServiceStatus:
+    status = await test_service(name, session.paths, secret)
+    await facts.save_service(session.db, name, status.state, status.detail)
+    return status
+
+
+async def _offers(names: list[str], need: Need) -> list[Offer]:
+    several = await asyncio.gather(*(_provider(name).offers(need) for name in names))
+    return sorted((offer for offers in several for offer in offers), key=lambda offer: offer.price_per_hour)
+
+
+def _provider(name: str) -> Provider:
+    if name == "local":
+        return LocalProvider()  # type: ignore[return-value]
+    service = get_service(name)
+    if service.kind != "gpu":
+        raise UsageError(f"{service.title} rents no machines", where="--provider", kind="no_provider")
+    secret = credentials.get(name, get_paths())
+    if secret is None:
+        raise NotConnectedError(f"{service.title} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
+    provider: Provider = import_module(f"brightrun_tui.providers.{name}").connect(secret)
+    return provider
+
+
+def _read_secret(service: Service) -> SecretStr:
+    if sys.stdin.isatty():
+        field = service.fields[0]
+        talk().print(f"{service.title}: {field.title} ({field.hint}), from {service.where_to_get}")
+        return SecretStr(getpass("› "))
+    return SecretStr(sys.stdin.readline().strip())
