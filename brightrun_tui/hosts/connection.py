@@ -1,0 +1,212 @@
+"""One SSH connection to a machine, kept up. Everything peculiar to asyncssh lives here and in `hosts.ssh`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncssh
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefusedError, HostUnreachableError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-ctr"]
+LOST = (asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection,
+        ConnectionError, TimeoutError, EOFError)
+"""What a broken connection looks like. OSError is not among them: it may be our own disk."""
+
+
+@dataclass(frozen=True)
+class SshAddress:
+    """Where an sshd listens, and whom to log in as."""
+
+    host: str
+    port: int = 22
+    user: str = "root"
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+class SshTimings(BaseModel):
+    """``[ssh]`` in ``config.toml``. All in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connect_seconds: float = Field(15.0, gt=0, description="For one attempt to connect and log in.")
+    keepalive_seconds: float = Field(10.0, gt=0, description="Three unanswered signs of life in a row end a connection.")
+    retry_seconds: float = Field(1.0, gt=0, description="Between two attempts to reconnect.")
+    patience_seconds: float = Field(120.0, gt=0, description="Without any progress for so long, a task gives up.")
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """Texts in OpenSSH format; the public one is a single line."""
+
+    private: str
+    public: str
+
+
+def new_key_pair(comment: str) -> KeyPair:
+    """A fresh ed25519 key."""
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+    return KeyPair(key.export_private_key().decode(), key.export_public_key().decode().strip())
+
+
+class SshConnection:
+    """Reconnects by itself. Addresses are tried in order, the one that worked last first.
+
+    Args:
+        private_key: text in OpenSSH format, or the path of a file; None uses the person's own keys and agent.
+        host_key: the pinned public host key; empty trusts the first one seen and pins it, see `host_key`.
+    """
+
+    def __init__(self, addresses: Sequence[SshAddress], private_key: str | Path | None, host_key: str,
+                 timings: SshTimings) -> None:
+        self.addresses = list(addresses)
+        self.host_key = host_key
+        self.timings = timings
+        self.home = ""
+        self._key = private_key
+        self._lock = asyncio.Lock()
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._sftp: asyncssh.SFTPClient | None = None
+        self._progress = time.monotonic()
+
+    @property
+    def where(self) -> str:
+        return str(self.addresses[0])
+
+    def progressed(self) -> None:
+        """Something came through: patience starts anew."""
+        self._progress = time.monotonic()
+
+    async def sftp(self) -> asyncssh.SFTPClient:
+        """The one SFTP session, on a live connection.
+
+        Raises:
+            HostUnreachableError, HostRefusedError, HostKeyChangedError: see `connect`.
+        """
+        await self.connect()
+        assert self._sftp is not None
+        return self._sftp
+
+    async def shell(self) -> asyncssh.SSHClientConnection:
+        """The live connection, for commands; raises as `connect` does."""
+        await self.connect()
+        assert self._connection is not None
+        return self._connection
+
+    async def connect(self) -> None:
+        """Be connected; one attempt per address when it is not.
+
+        Raises:
+            HostUnreachableError: nobody answers, or not as an SSH server does.
+            HostRefusedError: the key is not accepted.
+            HostKeyChangedError: another machine than the pinned one.
+        """
+        async with self._lock:
+            if self._connection is not None and not self._connection.is_closed():
+                return
+            self._drop()
+            failure: HostError | None = None
+            for address in list(self.addresses):
+                try:
+                    await self._connect(address)
+                    self.addresses.remove(address)
+                    self.addresses.insert(0, address)
+                    self.progressed()
+                    return
+                except HostKeyChangedError:
+                    raise
+                except HostError as error:
+                    failure = failure if isinstance(failure, HostRefusedError) else error
+            raise failure or HostUnreachableError("no address to connect to", kind="host_unreachable")
+
+    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do work that may be repeated, over as many connections as it takes.
+
+        Raises:
+            HostError: no progress for ``patience_seconds``, or another machine answers.
+        """
+        self.progressed()
+        while True:
+            try:
+                result = await work()
+                self.progressed()
+                return result
+            except HostKeyChangedError:
+                raise
+            except (*LOST, HostUnreachableError, HostRefusedError) as error:
+                self._drop()
+                if time.monotonic() - self._progress > self.timings.patience_seconds:
+                    if isinstance(error, HostError):
+                        raise
+                    raise self._unreachable(self.where, error) from None
+                log.info("ssh %s: %s; connecting again", self.where, error or type(error).__name__)
+                await asyncio.sleep(self.timings.retry_seconds)
+
+    async def close(self) -> None:
+        connection, self._connection, self._sftp = self._connection, None, None
+        if connection is not None:
+            connection.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.wait_closed(), 2)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+        self._connection = self._sftp = None
+
+    async def _connect(self, address: SshAddress) -> None:
+        try:
+            async with asyncio.timeout(self.timings.connect_seconds):
+                connection = await asyncssh.connect(address.host, address.port, username=address.user, **self._options())
+                try:
+                    sftp = await connection.start_sftp_client()
+                    self.home = self.home or str(await sftp.realpath("."))
+                except BaseException:
+                    connection.abort()
+                    raise
+        except asyncssh.HostKeyNotVerifiable:
+            raise HostKeyChangedError(
+                f"the machine at {address.host}:{address.port} shows another host key than before", where=str(address),
+                fix="it is not the machine that was rented, or somebody is in between; nothing was sent",
+                kind="host_key_changed") from None
+        except asyncssh.PermissionDenied:
+            raise HostRefusedError("SSH does not accept our key", where=str(address), kind="host_refused",
+                                   fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
+        except (*LOST, OSError, asyncssh.Error) as error:
+            raise self._unreachable(str(address), error) from None
+        self._connection, self._sftp = connection, sftp
+        shown = connection.get_server_host_key()
+        if not self.host_key and shown is not None:
+            self.host_key = shown.export_public_key().decode().strip()
+
+    def _options(self) -> dict[str, Any]:
+        known: Any = None
+        if self.host_key:
+            known = ([asyncssh.import_public_key(self.host_key)], [], [])
+        options: dict[str, Any] = {
+            "known_hosts": known, "encryption_algs": CIPHERS, "keepalive_interval": self.timings.keepalive_seconds,
+            "keepalive_count_max": 3, "connect_timeout": self.timings.connect_seconds,
+            "login_timeout": self.timings.connect_seconds}
+        if self._key is None:
+            return options
+        key = asyncssh.read_private_key(self._key) if isinstance(self._key, Path) else asyncssh.import_private_key(self._key)
+        return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
+                "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}
+
+    def _unreachable(self, where: str, error: BaseException) -> HostUnreachableError:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return HostUnreachableError(f"no SSH connection ({reason})", where=where, kind="host_unreachable",
+                                    fix="check that the machine runs and that its SSH port is open")

@@ -1,0 +1,190 @@
+"""The dead man's switch of a rented machine. Runs there, from before SSH is up, and ends the lease from inside.
+
+It acts when its time is up, or when the engine has not been heard of for too long and nothing is training. It holds
+no secret of ours: it uses the key that the provider gave to this one machine. Standard library only, Python 3.7 and
+later, so that any image will do. It travels inside the create call, so it must stay small.
+
+Its one argument is a JSON object: ``provider``, ``url`` and ``graphql`` (addresses of the provider's API), ``seconds``
+(the lease ends so long from now), ``silence`` (longest time without a heartbeat when nothing trains), ``stall`` (a
+worker that says nothing for so long is not at work), ``tick`` (between two looks), ``home``.
+
+Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then; ``guard.json`` says
+how the guard is; ``run/`` is the run directory, whose ``worker.pid``, ``worker.rc`` and ``events.jsonl`` tell whether
+the worker is at work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+
+def read(*parts: str) -> str:
+    try:
+        with open(os.path.join(*parts)) as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def modified(*parts: str) -> float:
+    try:
+        return os.stat(os.path.join(*parts)).st_mtime
+    except OSError:
+        return 0.0
+
+
+def injected(name: str) -> str:
+    """What the provider put into the container's environment, which a login over SSH does not see."""
+    if os.environ.get(name):
+        return os.environ[name]
+    for line in read("/proc/1/environ").split("\0") + read("/etc/rp_environment").split("\n"):
+        key, _, value = line.replace("export ", "", 1).partition("=")
+        if key.strip() == name:
+            return value.strip().strip("\"'")
+    return ""
+
+
+class Guard:
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.home: str = options["home"]
+        self.vast = options["provider"] == "vast"
+        self.heard = time.monotonic()
+        self.beat = modified(self.home, "heartbeat")
+        self.ends = self.heard + options["seconds"]
+        self.id = injected("CONTAINER_ID" if self.vast else "RUNPOD_POD_ID")
+        self.key = injected("CONTAINER_API_KEY" if self.vast else "RUNPOD_API_KEY")
+        self.own = options["url"].rstrip("/") + ("/api/v0/instances/%s/" if self.vast else "/pods/%s") % self.id
+        self.state: dict[str, Any] = {"id": self.id, "pid": os.getpid(), "state": "watching", "tries": 0}
+
+    def write(self, **changes: Any) -> None:
+        self.state.update(changes, written_at=time.time(), ends_at=time.time() + self.ends - time.monotonic())
+        path = os.path.join(self.home, "guard.json")
+        with open(path + ".part", "w") as file:
+            json.dump(self.state, file)
+        os.rename(path + ".part", path)
+
+    def call(self, method: str, url: str, body: Any = None) -> tuple[int, str]:
+        """HTTP status, or 0 and the reason when there was no answer."""
+        headers = {"Authorization": "Bearer " + self.key, "User-Agent": "bright-run/guard", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            request = urllib.request.Request(url, data, headers, method=method)
+            with urllib.request.urlopen(request, timeout=30, context=trust()) as answer:
+                text = answer.read(65536).decode("utf-8", "replace").replace(" ", "")
+                return (400 if '"errors":[' in text or '"success":false' in text else answer.status), text
+        except urllib.error.HTTPError as error:
+            return error.code, str(error.reason)
+        except (OSError, ValueError) as error:
+            return 0, str(error)
+
+    def self_test(self) -> str:
+        """An authenticated look at this machine through the very way that will end it."""
+        if not self.id or not self.key:
+            return "no key of this machine in its environment"
+        status, reason = self.call("GET", self.own)
+        return "ok" if status == 200 else "%d %s" % (status, reason[:80])
+
+    def ways(self) -> Iterator[tuple[str, tuple[int, str]]]:
+        """Ends this lease, best way first, each tried when it is asked for; the last one only stops the machine."""
+        yield "delete", self.call("DELETE", self.own, {} if self.vast else None)
+        if self.vast:
+            yield "stop", self.call("PUT", self.own, {"state": "stopped"})
+            return
+        yield "terminate", self.call("POST", self.own + "/action", {"action": "terminate"})
+        if self.options.get("graphql"):
+            query = 'mutation { podTerminate(input: {podId: "%s"}) }' % self.id
+            yield "graphql", self.call("POST", self.options["graphql"], {"query": query})
+        yield "runpodctl", runpodctl("remove", "pod", self.id)
+        yield "stop", self.call("POST", self.own + "/action", {"action": "stop"})
+
+    def training(self) -> bool:
+        run = os.path.join(self.home, "run")
+        pid = read(run, "worker.pid").split()
+        if not pid or os.path.exists(os.path.join(run, "worker.rc")):
+            return False
+        process = read("/proc", pid[0], "stat").rpartition(")")[2].split()
+        spoke = max(modified(run, "events.jsonl"), modified(run, "worker.pid"))
+        return bool(process) and process[0] != "Z" and time.time() - spoke < self.options["stall"]
+
+    def listen(self) -> None:
+        """Take a heartbeat, and the new deadline that it may hold."""
+        beat = modified(self.home, "heartbeat")
+        if beat == self.beat:
+            return
+        self.beat, self.heard = beat, time.monotonic()
+        try:
+            self.ends = self.heard + float(read(self.home, "heartbeat"))
+        except ValueError:
+            pass
+        self.write()
+
+    def due(self) -> str:
+        now = time.monotonic()
+        if now >= self.ends:
+            return "deadline"
+        return "silence" if now - self.heard >= self.options["silence"] and not self.training() else ""
+
+    def end(self, reason: str) -> None:
+        """Try every way, and go on until this machine is no more."""
+        wait = self.options["tick"]
+        while True:
+            for name, (status, text) in self.ways():
+                self.write(state="ending", reason=reason, tries=self.state["tries"] + 1, last="%s: %d %s" % (name, status, text[:80]))
+                if 200 <= status < 300:
+                    break
+            time.sleep(wait)
+            wait = min(wait * 2, 60)
+
+    def watch(self) -> None:
+        self.write(self_test=self.self_test())
+        while not self.due():
+            time.sleep(self.options["tick"])
+            self.listen()
+        self.end(self.due())
+
+
+def runpodctl(*words: str) -> tuple[int, str]:
+    try:
+        code = subprocess.call(["runpodctl", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        return (200 if code == 0 else 500), "exit %d" % code
+    except (OSError, subprocess.SubprocessError) as error:
+        return 0, str(error)
+
+
+def trust() -> ssl.SSLContext:
+    """Certificates: the machine's, or those that pip brings, as small images have none."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        try:
+            from pip._vendor import certifi
+            context.load_verify_locations(certifi.where())
+        except (ImportError, OSError):
+            pass
+    return context
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    options["home"] = os.path.expanduser(options["home"])
+    os.makedirs(options["home"], exist_ok=True)
+    with open(os.path.join(options["home"], "guard.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return  # another guard is at its post
+        Guard(options).watch()
+
+
+if __name__ == "__main__":
+    main()
