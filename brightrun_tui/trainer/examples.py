@@ -1,0 +1,192 @@
+"""From records to token sequences with a mask of what the loss counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.errors import BaseModelError, DatasetError
+from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.template import ChatTemplate, Rendering, Span, UnrenderableError
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One token sequence.
+
+    Attributes:
+        record: index of the record it comes from.
+        ids: token ids, int64, shape (length,).
+        supervised: which tokens the loss counts as targets, bool, shape (length,); the first never is.
+    """
+
+    record: int
+    ids: np.ndarray
+    supervised: np.ndarray
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+    @property
+    def targets(self) -> int:
+        return int(self.supervised.sum())
+
+
+@dataclass
+class Prepared:
+    """The examples of one split, and what became of the records that are not among them."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: int = 0
+    truncated: int = 0
+    unsupervised: list[str] = field(default_factory=list)
+    unrenderable: dict[str, list[str]] = field(default_factory=dict)
+    split_records: int = 0
+    open_ended: int = 0
+    turn_ends: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.array([e.length for e in self.examples], dtype=np.int64)
+
+
+def read_records(path: Path) -> list[Record]:
+    """The canonical records of one file, one a line.
+
+    Raises:
+        DatasetError: a line is no record.
+    """
+    records = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    records.append(Record.model_validate_json(line))
+                except ValidationError as error:
+                    raise DatasetError(f"not a record: {error.errors()[0]['msg']}", where=f"{path.name} line {number}",
+                                       fix="prepare the run again", kind="bad_run_data") from None
+    return records
+
+
+def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
+    """Render, tokenise and mask every record, whatever its length.
+
+    Raises:
+        BaseModelError: the tokenizer cannot tell where its tokens lie in the text.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise BaseModelError("its tokenizer cannot say which characters a token covers", where="base model",
+                             fix="use a model with a tokenizer.json", kind="slow_tokenizer")
+    prepared = Prepared()
+    owners: list[int] = []
+    renderings: list[Rendering] = []
+    for index, record in enumerate(records):
+        try:
+            found = template.renderings(record.messages)
+        except UnrenderableError as error:
+            prepared.unrenderable.setdefault(str(error), []).append(record.id)
+            continue
+        prepared.split_records += len(found) > 1
+        if not any(rendering.spans for rendering in found):
+            prepared.unsupervised.append(record.id)
+            continue
+        renderings += found
+        owners += [index] * len(found)
+    special = _special_ids(tokenizer)
+    for start in range(0, len(renderings), 1000):
+        chunk = renderings[start : start + 1000]
+        encoded = tokenizer([r.text for r in chunk], add_special_tokens=False, return_offsets_mapping=True,
+                            return_attention_mask=False, verbose=False)
+        for offset, (ids, places) in enumerate(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)):
+            example = _mask(chunk[offset], owners[start + offset], ids, places, special, prepared)
+            if example.targets:
+                prepared.examples.append(example)
+            else:
+                prepared.unsupervised.append(records[example.record].id)
+    return prepared
+
+
+def _mask(rendering: Rendering, record: int, ids: list[int], places: list[tuple[int, int]], special: frozenset[int],
+          prepared: Prepared) -> Example:
+    tokens = np.array(ids, dtype=np.int64)
+    begins, ends = np.array(places, dtype=np.int64).reshape(-1, 2).T
+    supervised = np.zeros(len(tokens), dtype=bool)
+    is_special = np.isin(tokens, list(special))
+    for span in rendering.spans:
+        inside = np.flatnonzero((ends > span.start) & (begins < span.end))
+        if not len(inside):
+            continue
+        first, last = int(inside[0]), _end_of_turn(rendering.text, span, inside, begins, is_special)
+        supervised[first : last + 1] = True
+        if is_special[last]:
+            prepared.turn_ends[int(tokens[last])] += 1
+        else:
+            prepared.open_ended += 1
+    supervised[:1] = False
+    return Example(record, tokens, supervised)
+
+
+def _end_of_turn(text: str, span: Span, inside: np.ndarray, begins: np.ndarray, is_special: np.ndarray) -> int:
+    """Index of the last token to train: the one that ends the turn, which must be learnt for an answer to end.
+
+    A marked span that stops short of it is extended over white space only; an unmarked one, which reaches to the
+    next turn, is cut behind it.
+    """
+    last = int(inside[-1])
+    if not span.exact:
+        specials = inside[is_special[inside]]
+        return int(specials[-1]) if len(specials) else last
+    if not is_special[inside].any():
+        for following in range(last + 1, min(last + 4, len(begins))):
+            if text[span.end : begins[following]].strip():
+                break
+            if is_special[following]:
+                return following
+    return last
+
+
+def _special_ids(tokenizer: Any) -> frozenset[int]:
+    added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
+
+
+def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "truncate", "refuse"],
+                 records: list[Record]) -> Prepared:
+    """Apply ``data.max_length`` (tokens). Truncation keeps the start; what loses all its answers is dropped.
+
+    Raises:
+        TrainingError: ``policy`` is "refuse" and a record is longer.
+    """
+    kept: list[Example] = []
+    for example in prepared.examples:
+        if example.length <= max_length:
+            kept.append(example)
+            continue
+        if policy == "refuse":
+            raise TrainingError(
+                f"record {records[example.record].id} has {example.length} tokens, more than {max_length}",
+                where="data.over_length", kind="over_length", suggestion={"data.over_length": "drop"},
+                fix="raise data.max_length, or let data.over_length drop or truncate such records")
+        shorter = Example(example.record, example.ids[:max_length], example.supervised[:max_length])
+        if policy == "truncate" and shorter.targets:
+            prepared.truncated += 1
+            kept.append(shorter)
+        else:
+            prepared.dropped += 1
+    prepared.examples = kept
+    return prepared
+
+
+def name_some(ids: Iterable[str], shown: int = 3) -> str:
+    """``a, b, c and 7 more`` for messages."""
+    names = list(ids)
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest

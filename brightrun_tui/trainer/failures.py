@@ -1,0 +1,74 @@
+"""From any exception to one `Failure`: kind, plain words, fix, and a change that ``retry`` can apply."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.run import Failure
+
+
+class TrainingError(BrightrunError):
+    """Training cannot go on. ``suggestion`` maps settings to better values, for ``retry``."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", kind: str = "",
+                 suggestion: dict[str, Any] | None = None) -> None:
+        super().__init__(what, where=where, fix=fix, kind=kind)
+        self.suggestion = suggestion or {}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on the GPU or in main memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of space (the safetensors library reports it in words only)."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "no space left on device" in str(error).lower() or "os error 28" in str(error).lower()
+
+
+def out_of_memory(longest: int) -> TrainingError:
+    """Raised when even one record with gradient checkpointing does not fit.
+
+    Args:
+        longest: tokens of the longest record, after which the suggested limit is chosen.
+    """
+    return TrainingError(
+        "memory is not enough for the longest record alone",
+        where="training.micro_batch_size",
+        fix="shorten the records with data.max_length, choose a smaller base model, or a machine with more memory",
+        kind="out_of_memory",
+        suggestion={"data.max_length": max(128, longest // 2), "data.over_length": "truncate"},
+    )
+
+
+def explain(error: BaseException) -> Failure:
+    """The failure that stands for ``error``; never empty, never a traceback."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    if any(is_disk_full(link) for link in chain):
+        return Failure(error="disk_full", cause="the disk is full",
+                       fix="free some space (old runs, checkpoints, caches) and resume: it goes on from the newest "
+                           "checkpoint")
+    if isinstance(error, BrightrunError):
+        cause = f"{error.where}: {error.what}" if error.where else error.what
+        return Failure(error=error.kind, cause=cause, fix=error.fix, suggestion=getattr(error, "suggestion", {}))
+    if is_out_of_memory(error):
+        return Failure(error="out_of_memory", cause="memory ran out",
+                       fix="use a smaller base model, shorter records or a machine with more memory",
+                       suggestion={"training.micro_batch_size": 1, "training.gradient_checkpointing": "on"})
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
+        return Failure(error="not_writable", cause=f"a file cannot be written: {error.filename or error}",
+                       fix="give the run directory to the user who runs the worker")
+    first_line = (str(error).strip().splitlines() or [""])[0][:300]
+    return Failure(error="internal", cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
+                   fix="the details are in worker.log; resume goes on from the newest checkpoint")

@@ -1,0 +1,133 @@
+"""The files of one run directory, and writing them so that a crash leaves each one whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where everything lies in a run directory."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.json"
+
+    @property
+    def train(self) -> Path:
+        return self.root / "data" / "train.jsonl"
+
+    @property
+    def eval(self) -> Path:
+        return self.root / "data" / "eval.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def control(self) -> Path:
+        return self.root / "control"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def baseline(self) -> Path:
+        """What the base model scored and answered; kept so that a restart does not measure it again."""
+        return self.root / "checkpoints" / "baseline.json"
+
+    @property
+    def adapter(self) -> Path:
+        return self.root / "adapter"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make renames and new names in ``directory`` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_tree(directory: Path) -> None:
+    """Flush every file below ``directory``, then the directories themselves."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        fsync_directory(Path(folder))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Replace ``path`` by ``document`` as JSON: written aside, flushed, renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        with aside.open("wb") as file:
+            file.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)
+
+
+def publish_directory(aside: Path, final: Path) -> None:
+    """Flush ``aside`` and rename it to ``final``, replacing what was there."""
+    fsync_tree(aside)
+    if final.exists():
+        outgoing = final.with_name(f".{final.name}.old")
+        shutil.rmtree(outgoing, ignore_errors=True)
+        os.rename(final, outgoing)
+        os.rename(aside, final)
+        shutil.rmtree(outgoing, ignore_errors=True)
+    else:
+        os.rename(aside, final)
+    fsync_directory(final.parent)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_files(root: Path, paths: list[Path]) -> dict[str, dict[str, Any]]:
+    """``{path relative to root: {"sha256", "bytes"}}`` of files, those of directories included."""
+    files = [f for p in paths for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
+    return {
+        file.relative_to(root).as_posix(): {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files
+    }
+
+
+def matches_digests(root: Path, digests: dict[str, dict[str, Any]]) -> bool:
+    """Whether every listed file is there with its size and content."""
+    for name, expected in digests.items():
+        path = root / name
+        if not path.is_file() or path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+            return False
+    return True

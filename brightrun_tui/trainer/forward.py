@@ -1,0 +1,144 @@
+"""From a micro-batch to its loss, by the fastest way that provably gives the model's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
+from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
+from brightrun_tui.trainer.loss import summed_loss, token_scores
+from brightrun_tui.trainer.model import Machine, attention_implementation, keep_quantised_layers_in_training_mode
+
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
+"""Mean difference of token losses (nats) up to which two ways count as the same."""
+CHECKED_EXAMPLES = 3
+CHECKED_LENGTH = 1024
+
+
+class Forward:
+    """Runs the model on micro-batches.
+
+    Attributes:
+        packed: examples share a row (else they are padded).
+        own_logits: the model's own output layer and logits are used, because it does more than one product there.
+    """
+
+    def __init__(self, model: Any, machine: Machine, *, pad_id: int = 0, neftune_alpha: float = 0.0) -> None:
+        self.model = model
+        self.machine = machine
+        self.packed = True
+        self.own_logits = False
+        self._pad_id = pad_id
+        self._neftune_alpha = neftune_alpha
+        self._lm = model.get_base_model()
+        self._backbone = self._lm.base_model
+        self._head = self._lm.get_output_embeddings()
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        """The examples as one micro-batch on the device."""
+        if self.packed:
+            return packed_batch(examples, self.machine.device)
+        return padded_batch(examples, self.machine.device, self._pad_id)
+
+    def set_training(self, training: bool) -> None:
+        """Dropout, noise and gradient checkpointing on or off."""
+        if self.model.training != training:
+            self.model.train(training)
+            keep_quantised_layers_in_training_mode(self.model)
+
+    def loss_sum(self, batch: Batch) -> torch.Tensor:
+        """Sum over the supervised tokens of their losses (nats), a float32 scalar with a gradient."""
+        if self.own_logits:
+            return cross_entropy(self._supervised_logits(batch).float(), batch.targets, reduction="sum")
+        return summed_loss(self._hidden(batch), self._head, batch.targets)
+
+    @torch.no_grad()
+    def scores(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """For every supervised token its loss (float64) and whether it would have been predicted (bool)."""
+        if self.own_logits:
+            logits = self._supervised_logits(batch).float()
+            losses = cross_entropy(logits, batch.targets, reduction="none")
+            right = logits.argmax(dim=-1) == batch.targets
+        else:
+            losses, right = token_scores(self._hidden(batch), self._head, batch.targets)
+        return losses.double().cpu().numpy(), right.cpu().numpy()
+
+    def _inputs(self, batch: Batch) -> dict[str, Any]:
+        if not (self._neftune_alpha and self.model.training):
+            return {"input_ids": batch.input_ids, **batch.model_inputs}
+        embedded = self._lm.get_input_embeddings()(batch.input_ids)
+        size = self._neftune_alpha / (batch.token_lengths * embedded.shape[-1]).sqrt()  # arXiv 2310.05914
+        noise = torch.empty_like(embedded).uniform_(-1, 1) * size.unsqueeze(-1).to(embedded.dtype)
+        return {"inputs_embeds": embedded + noise, **batch.model_inputs}
+
+    def _hidden(self, batch: Batch) -> torch.Tensor:
+        """(S, H) hidden states at the places that predict a supervised token."""
+        output = self._backbone(**self._inputs(batch), use_cache=False)
+        return output.last_hidden_state.flatten(0, 1)[batch.predictors]
+
+    def _supervised_logits(self, batch: Batch) -> torch.Tensor:
+        if batch.input_ids.shape[0] == 1:
+            return self._lm(**self._inputs(batch), use_cache=False, logits_to_keep=batch.predictors).logits[0]
+        return self._lm(**self._inputs(batch), use_cache=False).logits.flatten(0, 1)[batch.predictors]
+
+    def choose_way(self, examples: Sequence[Example], *, packing: str) -> str:
+        """Take the fastest way whose token losses equal those of the model run plainly, one record at a time.
+
+        Packing is only safe in models whose every layer keeps to the given lengths; scoring hidden states is only
+        right where the output layer does nothing else. Both are measured here instead of believed.
+
+        Args:
+            packing: the setting; "off" leaves packed ways out.
+
+        Returns:
+            What the user should know about the choice, or "".
+
+        Raises:
+            TrainingError: packing is "on" and this model cannot be packed.
+        """
+        short = [e for e in examples if e.length <= CHECKED_LENGTH] or [min(examples, key=lambda e: e.length)]
+        sample = sorted(short, key=lambda e: -e.length)[:: max(1, len(short) // CHECKED_EXAMPLES)][:CHECKED_EXAMPLES]
+        expected = self._plain_losses(sample)
+        packable = () if packing == "off" else ((attention_implementation(self.machine), True),)
+        for implementation, packed in (*packable, ("sdpa", False), ("eager", False)):
+            if packing == "on" and not packed:
+                raise TrainingError("this base model lets packed records see each other", where="training.packing",
+                                    fix="set packing to auto", kind="packing_unsafe",
+                                    suggestion={"training.packing": "auto"})
+            for own_logits in (False, True):
+                if self._agrees(implementation, packed, own_logits, sample, expected):
+                    unpackable = packing == "auto" and not packed
+                    return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
+        raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
+                            fix="report this base model; meanwhile choose another", kind="base_unsupported")
+
+    @torch.no_grad()
+    def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
+        chosen = self._lm.config._attn_implementation
+        self._lm.set_attn_implementation("eager")
+        losses = []
+        for example in sample:
+            ids = torch.from_numpy(example.ids)[None].to(self.machine.device)
+            logits = self._lm(input_ids=ids, use_cache=False).logits[0].float()
+            every = cross_entropy(logits[:-1], ids[0, 1:], reduction="none")
+            losses.append(every[torch.from_numpy(example.supervised[1:]).to(every.device)])
+        self._lm.set_attn_implementation(chosen)
+        return torch.cat(losses).double().cpu().numpy()
+
+    def _agrees(self, implementation: str, packed: bool, own: bool, sample: Sequence[Example],
+                expected: np.ndarray) -> bool:
+        self.packed, self.own_logits = packed, own
+        self._lm.set_attn_implementation(implementation)
+        try:
+            losses, _ = self.scores(self.batch(sample))
+        except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
+        return bool(np.abs(losses - expected).mean() < TOLERANCE[self.machine.compute])

@@ -1,0 +1,118 @@
+"""Greedy answers to fixed prompts, and whether they end by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.trainer.control import Control
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.template import ChatTemplate, UnrenderableError
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A held-out conversation up to its last answer, and that answer."""
+
+    id: str
+    messages: tuple[dict[str, str], ...]
+    reference: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said; ``ended``: with an end-of-turn token, not by running into the limit."""
+
+    text: str
+    ended: bool
+
+
+def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int,
+                   longest: int) -> list[Prompt]:
+    """Up to ``count`` prompts of at most ``longest`` tokens, spread evenly over the held-out records."""
+    prompts: list[Prompt] = []
+    stride = max(1, len(records) // count) if count else 1
+    order = [i for first in range(stride) for i in range(first, len(records), stride)]
+    for index in order:
+        if len(prompts) >= count:
+            break
+        prompt = _prompt_of(tokenizer, template, records[index])
+        if prompt and len(prompt.ids) <= longest:
+            prompts.append(prompt)
+    return prompts
+
+
+def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt | None:
+    answers = [i for i, m in enumerate(record.messages) if m.role == "assistant" and m.train]
+    if not answers:
+        return None
+    before = [{"role": m.role, "content": m.content} for m in record.messages[: answers[-1]]]
+    if not before:
+        return None
+    try:
+        text = template.render(before, generation_prompt=True)
+    except UnrenderableError:
+        return None
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return Prompt(record.id, tuple(before), record.messages[answers[-1]].content, tuple(ids))
+
+
+class _LeaveWhenAsked(StoppingCriteria):
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        asked = self._control.request() in ("terminate", "pause", "stop")
+        return torch.full((input_ids.shape[0],), asked, dtype=torch.bool, device=input_ids.device)
+
+
+@torch.no_grad()
+def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
+           control: Control | None = None) -> list[Answer]:
+    """Greedy answers in the order of the prompts.
+
+    Args:
+        stop_ids: tokens that end a turn.
+        control: when given, a waiting request cuts the answers short.
+    """
+    model = forward.model
+    device = forward.machine.device
+    was_training = model.training
+    forward.set_training(False)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
+    config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=list(stop_ids) or None,
+                              pad_token_id=pad, use_cache=True)
+    criteria = StoppingCriteriaList([_LeaveWhenAsked(control)] if control else [])
+    answers: dict[int, Answer] = {}
+    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
+    try:
+        for start in range(0, len(by_length), BATCH):
+            members = by_length[start : start + BATCH]
+            width = max(len(prompts[i].ids) for i in members)
+            ids = torch.full((len(members), width), pad, dtype=torch.long)
+            mask = torch.zeros((len(members), width), dtype=torch.long)
+            for row, index in enumerate(members):
+                length = len(prompts[index].ids)
+                ids[row, width - length :] = torch.tensor(prompts[index].ids)
+                mask[row, width - length :] = 1
+            output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
+                                    generation_config=config, stopping_criteria=criteria)
+            for row, index in enumerate(members):
+                answers[index] = _read(tokenizer, output[row, width:].tolist(), set(stop_ids))
+    finally:
+        forward.set_training(was_training)
+    return [answers[i] for i in range(len(prompts))]
+
+
+def _read(tokenizer: Any, ids: list[int], stop_ids: set[int]) -> Answer:
+    end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
+    text = tokenizer.decode(ids[:end], skip_special_tokens=True)
+    return Answer(text.strip(), end is not None)

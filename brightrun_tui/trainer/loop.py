@@ -1,0 +1,298 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from brightrun_tui.trainer import memory
+from brightrun_tui.trainer.adapter import trainable
+from brightrun_tui.trainer.baseline import Baseline, measure_baseline
+from brightrun_tui.trainer.checkpoint import prune, save_checkpoint, step_directory
+from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.figures import Figures
+from brightrun_tui.trainer.generate import answer
+from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
+from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.session import Session
+
+Outcome = Literal["completed", "stopped", "paused"]
+
+SAMPLING_SHARE = 0.05
+"""Sample answers while training may take this share of the time; beyond it they are left out."""
+DIVERGED_STEPS = 5
+SKIPPED_STEPS = 20
+"""Steps in a row that float16's loss scale may skip before the run counts as broken."""
+PROGRESS_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gave; ``figures`` are mean loss (nats) and length of the gradient."""
+
+    step: int
+    figures: Figures
+    rate: float
+    supervised: int
+    tokens: int
+
+
+class Loop:
+    """Takes a session from ``progress.step`` to its end, or to a request, whichever comes first."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.baseline: Baseline | None = None
+        self.best_scores: Scores | None = None
+        self._waiting: StepResult | None = None
+        self._recent: deque[tuple[int, float]] = deque(maxlen=20)
+        self._mark = 0.0
+        self._bad_steps = 0
+        self._skipped_steps = 0
+        self._told_progress = 0.0
+        self._evaluation_seconds = 0.0
+        self._sampling_seconds = 0.0
+
+    def run(self) -> Outcome:
+        """Train.
+
+        Raises:
+            TrainingError: it cannot go on; the newest checkpoint holds the last good state.
+        """
+        session, plan, progress = self.session, self.session.plan, self.session.progress
+        session.phase("training", f"step {progress.step} of {plan.total_steps}")
+        session.forward.set_training(True)
+        first = True
+        self._mark = time.monotonic()
+        while progress.step < plan.total_steps and not progress.early_stopped:
+            before = _probe(session) if first else {}
+            result = self._take_step()
+            self._settle()
+            self._waiting = result
+            if session.machine.device.type == "cpu":
+                self._settle()
+            if first:
+                self._settle()
+                _check_what_moved(session, before, result.rate)
+                self.baseline = measure_baseline(session)
+                self._mark = time.monotonic()
+                first = False
+            self._evaluate_and_save_if_due()
+            outcome = self._answer_requests()
+            if outcome:
+                return outcome
+        return "completed"
+
+    def _take_step(self) -> StepResult:
+        session, progress = self.session, self.session.progress
+        window = session.plan.window(progress.step)
+        supervised = sum(session.data.train[i].targets for i in window)
+        tokens = sum(session.data.train[i].length for i in window)
+        rate = learning_rate(progress.step, session.plan.total_steps, session.settings.training)
+        set_learning_rate(session.optimizer, rate)
+        loss = memory.with_less_memory_if_needed(session, lambda: self._accumulate(window, supervised))
+        norm = self._update()
+        progress.step += 1
+        progress.supervised_tokens += supervised
+        progress.tokens += tokens
+        return StepResult(progress.step, Figures(loss, norm), rate, supervised, tokens)
+
+    def _accumulate(self, window: list[int], supervised: int) -> torch.Tensor:
+        """Gradients of the mean loss over all supervised tokens of the window, however it is cut; returns that mean."""
+        session = self.session
+        total = torch.zeros((), device=session.machine.device)
+        rows = split_window(window, session.plan.lengths, max_tokens=session.progress.max_tokens,
+                            max_records=memory.max_records(session), packed=session.forward.packed)
+        for row in rows:
+            loss = session.forward.loss_sum(session.forward.batch([session.data.train[i] for i in row])) / supervised
+            (session.scaler.scale(loss) if session.scaler else loss).backward()
+            total += loss.detach()
+        return total
+
+    def _update(self) -> torch.Tensor:
+        """Clip, step, clear; returns the length of the gradient before clipping."""
+        session = self.session
+        parameters = list(trainable(session.model).values())
+        if session.scaler:
+            session.scaler.unscale_(session.optimizer)
+        limit = session.settings.training.max_grad_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(parameters, limit)
+        if session.scaler:
+            session.scaler.step(session.optimizer)
+            session.scaler.update()
+        else:
+            session.optimizer.step()
+        session.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _settle(self) -> None:
+        """Look at the figures of the step that was taken last: refuse to go on from bad ones, tell the others.
+
+        On a GPU this happens while the next step runs, so the GPU never waits for its log.
+        """
+        result, self._waiting = self._waiting, None
+        if result is None:
+            return
+        session, progress = self.session, self.session.progress
+        loss, norm = result.figures.read()
+        self._refuse_bad(result.step, loss, norm)
+        session.monitor.beat()
+        now = time.monotonic()
+        seconds, self._mark = now - self._mark, now
+        progress.seconds += seconds
+        self._recent.append((result.tokens, seconds))
+        last = result.step == session.plan.total_steps
+        if last or result.step % session.settings.training.logging_steps == 0:
+            session.log.write("metric", step=result.step, values={
+                "train_loss": loss, "learning_rate": result.rate, "grad_norm": norm,
+                "tokens_per_second": result.tokens / max(1e-9, seconds)})
+        if last or now - self._told_progress >= PROGRESS_SECONDS:
+            self._told_progress = now
+            speed = sum(tokens for tokens, _ in self._recent) / max(1e-9, sum(each for _, each in self._recent))
+            session.log.write("progress", step=result.step, total_steps=session.plan.total_steps,
+                              epoch=round(session.plan.epoch(result.step), 4),
+                              supervised_tokens=progress.supervised_tokens, tokens_per_second=speed,
+                              eta_seconds=self._eta(result.step))
+
+    def _eta(self, step: int) -> float:
+        plan = self.session.plan
+        each = sum(seconds for _, seconds in self._recent) / len(self._recent)
+        left = plan.total_steps - step
+        return left * each + math.ceil(left / plan.eval_every) * self._evaluation_seconds
+
+    def _refuse_bad(self, step: int, loss: float, norm: float) -> None:
+        session, training = self.session, self.session.settings.training
+        if session.scaler and math.isfinite(loss) and not math.isfinite(norm):
+            self._skipped_steps += 1  # the loss scale was too high; the step was skipped and the scale lowered
+            if self._skipped_steps <= SKIPPED_STEPS:
+                return
+        elif math.isfinite(norm):
+            self._skipped_steps = 0
+        gentler = {"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3}
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise TrainingError(f"the {'loss' if not math.isfinite(loss) else 'gradient'} of step {step} is not a finite "
+                                "number", where="training.learning_rate", kind="not_finite", suggestion=gentler,
+                                fix="halve the learning rate and clip gradients at 0.3; the last checkpoint is good")
+        progress = session.progress
+        if progress.first_loss is None:
+            progress.first_loss = loss
+        self._bad_steps = self._bad_steps + 1 if loss > 2 * progress.first_loss + 1 else 0
+        if self._bad_steps >= DIVERGED_STEPS:
+            raise TrainingError(f"the loss rose from {progress.first_loss:.2f} to {loss:.2f}", kind="diverged",
+                                where="training.learning_rate", suggestion=gentler,
+                                fix="halve the learning rate and clip gradients at 0.3")
+
+    def _evaluate_and_save_if_due(self) -> None:
+        plan, progress = self.session.plan, self.session.progress
+        last = progress.step == plan.total_steps
+        evaluation, saving = last or progress.step % plan.eval_every == 0, last or progress.step % plan.save_every == 0
+        if evaluation or saving:
+            self._settle()
+            improved = self._evaluate() if evaluation else False
+            if improved or saving or progress.early_stopped:
+                self._save()
+            self._mark = time.monotonic()
+
+    def _evaluate(self) -> bool:
+        """Measure the held-out loss; returns whether it is the best so far. NaN never is."""
+        session, progress = self.session, self.session.progress
+        started = time.monotonic()
+        session.phase("evaluating", f"step {progress.step}")
+        scores = evaluate(session.forward, session.data.held_out, progress.max_tokens, session.monitor.beat)
+        loss = scores.loss
+        session.log.write("metric", step=progress.step, values={"eval_loss": loss})
+        improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
+        progress.evaluated_step, progress.evaluated_loss = progress.step, loss if math.isfinite(loss) else None
+        if improved:
+            progress.best_step, progress.best_loss, progress.since_best = progress.step, loss, 0
+            self.best_scores = scores
+        else:
+            progress.since_best += 1
+        patience = session.settings.evaluation.early_stopping_patience
+        if patience and progress.since_best >= patience and progress.step < session.plan.total_steps:
+            progress.early_stopped = True
+            session.alert("early_stop", f"no better held-out loss in {patience} evaluations; the best was at step "
+                                        f"{progress.best_step}", level="info")
+        self._evaluation_seconds = time.monotonic() - started
+        self._sample()
+        session.phase("training", f"step {progress.step} of {session.plan.total_steps}")
+        return improved
+
+    def _sample(self) -> None:
+        session, progress = self.session, self.session.progress
+        if not session.prompts or self._sampling_seconds > SAMPLING_SHARE * progress.seconds:
+            return
+        started = time.monotonic()
+        answers = answer(session.forward, session.tokenizer, session.prompts,
+                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control)
+        for prompt, said in zip(session.prompts, answers, strict=True):
+            session.log.write("sample", step=progress.step, id=prompt.id, prompt=prompt.messages, answer=said.text,
+                              source="tuned", reference=prompt.reference, ended=said.ended)
+        self._sampling_seconds += time.monotonic() - started
+
+    def _save(self) -> None:
+        session, progress = self.session, self.session.progress
+        save_checkpoint(session.files, session.model, session.optimizer, progress, scaler=session.scaler,
+                        lineage=session.lineage, base_name=session.base_name)
+        prune(session.files, session.settings.training.keep_checkpoints, progress.best_step)
+        tell_checkpoint(session)
+
+    def _answer_requests(self) -> Outcome | None:
+        session, progress = self.session, self.session.progress
+        request = session.control.request()
+        if request is None:
+            return None
+        self._settle()
+        if request == "stop" and progress.evaluated_step != progress.step:
+            self._evaluate()
+        if not step_directory(session.files, progress.step).exists():
+            self._save()
+        session.control.answered(request)
+        self._mark = time.monotonic()
+        if request == "checkpoint":
+            return None
+        return "stopped" if request == "stop" else "paused"
+
+
+def tell_checkpoint(session: Session) -> None:
+    """The event for the checkpoint of the present step."""
+    progress = session.progress
+    session.log.write("checkpoint", step=progress.step, path=f"checkpoints/step-{progress.step}",
+                      eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
+                      best=progress.best_step == progress.step)
+
+
+def _probe(session: Session) -> dict[str, torch.Tensor]:
+    """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
+    probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
+    frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
+    for name, parameter in frozen[:: max(1, len(frozen) // 16)]:
+        probe[name] = parameter.detach().flatten()[:1024].clone()
+    return probe
+
+
+def _check_what_moved(session: Session, before: dict[str, torch.Tensor], rate: float) -> None:
+    """After the first step: the adapter must have moved, the base must not.
+
+    Raises:
+        TrainingError: naming which.
+    """
+    moved = False
+    for name, parameter in session.model.named_parameters():
+        if name not in before:
+            continue
+        if parameter.requires_grad:
+            moved = moved or not torch.equal(parameter.detach(), before[name])
+        elif not torch.equal(parameter.detach().flatten()[:1024], before[name]):
+            raise TrainingError(f"training changed the frozen base model ({name})", kind="base_moved",
+                                fix="report this; the run cannot be trusted")
+    if not moved and rate > 0 and session.scaler is None:
+        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind="frozen",
+                            fix="use all-linear target modules and a learning rate around 2e-4",
+                            suggestion={"lora.target_modules": "all-linear"})

@@ -1,0 +1,86 @@
+"""How much fits in a micro-batch, and what to do when it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from brightrun_tui.trainer.failures import is_out_of_memory, out_of_memory
+from brightrun_tui.trainer.session import Session
+
+CPU_TOKENS = 1024
+"""Tokens of a micro-batch on a CPU: more is no faster there, and takes more memory."""
+GPU_TOKENS = 65_536
+GPU_SHARE = 0.85
+"""Of the GPU's memory that a micro-batch is sized for; the allocator wants the rest."""
+
+Result = TypeVar("Result")
+
+
+def max_records(session: Session) -> int:
+    """Records a micro-batch may have."""
+    return session.settings.training.micro_batch_size or session.plan.batch_size
+
+
+def first_guess(session: Session) -> int:
+    """Tokens of a micro-batch before anything was measured; never less than the longest record."""
+    longest, fixed = session.data.longest, session.settings.training.micro_batch_size
+    if fixed:
+        return fixed * longest
+    return max(longest, CPU_TOKENS) if session.machine.device.type == "cpu" else longest
+
+
+def measured_guess(session: Session, tokens: int, before: int, peak: int) -> int:
+    """Tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
+    total = torch.cuda.get_device_properties(session.machine.device).total_memory
+    each = max(1.0, (peak - before) / tokens)
+    affordable = int((GPU_SHARE * total - before) / each)
+    whole_step = session.plan.batch_size * session.data.longest
+    return max(session.data.longest, min(affordable, whole_step, GPU_TOKENS))
+
+
+def with_less_memory_if_needed(session: Session, work: Callable[[], Result]) -> Result:
+    """Do ``work``; as often as memory runs out, make room and do it again from the start, random numbers included.
+
+    Raises:
+        TrainingError: it does not fit even with one record at a time and gradient checkpointing.
+    """
+    while True:
+        random_numbers = torch.get_rng_state(), torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        session.optimizer.zero_grad(set_to_none=True)
+        make_room(session)
+        torch.set_rng_state(random_numbers[0])
+        if random_numbers[1] is not None:
+            torch.cuda.empty_cache()
+            torch.cuda.set_rng_state(random_numbers[1])
+
+
+def make_room(session: Session) -> None:
+    """Halve the micro-batch (the step keeps its records), or begin to recompute activations.
+
+    Raises:
+        TrainingError: neither is left to do.
+    """
+    progress, longest = session.progress, session.data.longest
+    if progress.max_tokens > longest:
+        progress.max_tokens = max(longest, progress.max_tokens // 2)
+        done = f"the micro-batch was halved to {progress.max_tokens} tokens; a step keeps its records"
+    elif session.settings.training.gradient_checkpointing == "auto" and not progress.gradient_checkpointing:
+        progress.gradient_checkpointing = True
+        recompute_activations(session)
+        done = "gradient checkpointing was switched on"
+    else:
+        raise out_of_memory(longest)
+    session.alert("out_of_memory", f"memory ran out: {done}")
+
+
+def recompute_activations(session: Session) -> None:
+    """Switch gradient checkpointing on; it acts in training mode only."""
+    session.model.get_base_model().gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

@@ -1,0 +1,56 @@
+"""Optimiser and learning-rate schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from brightrun_tui.domain.settings import TrainingSettings
+from brightrun_tui.trainer.adapter import trainable
+
+
+def make_optimizer(model: torch.nn.Module, settings: TrainingSettings, device: torch.device) -> torch.optim.Optimizer:
+    """AdamW over the adapter. ``auto``: torch's fused one on a CPU (18 times faster there than the 8-bit one),
+    bitsandbytes' paged 8-bit one on a GPU. With LoRA+ the B matrices get their own, higher rate.
+    """
+    groups = _parameter_groups(model, settings)
+    kind = settings.optim
+    if kind == "auto":
+        kind = "adamw_torch_fused" if device.type == "cpu" else "paged_adamw_8bit"
+    if kind == "adamw_torch_fused":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    import bitsandbytes
+
+    chosen: Any = bitsandbytes.optim.PagedAdamW8bit if kind == "paged_adamw_8bit" else bitsandbytes.optim.AdamW8bit
+    optimizer: torch.optim.Optimizer = chosen(groups, lr=settings.learning_rate)
+    return optimizer
+
+
+def _parameter_groups(model: torch.nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
+    fast = [p for name, p in trainable(model).items() if "lora_B" in name]
+    slow = [p for name, p in trainable(model).items() if "lora_B" not in name]
+    ratio = settings.loraplus_lr_ratio
+    groups = [(slow, 1.0), (fast, ratio)] if ratio != 1.0 else [(slow + fast, 1.0)]
+    return [{"params": parameters, "weight_decay": settings.weight_decay, "lr_factor": factor}
+            for parameters, factor in groups]
+
+
+def learning_rate(step: int, total_steps: int, settings: TrainingSettings) -> float:
+    """The rate of step ``step`` (from 0): rises linearly over the warm-up, then follows the schedule towards 0."""
+    warmup = math.ceil(settings.warmup_ratio * total_steps)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / (warmup + 1)
+    progress = (step - warmup) / max(1, total_steps - warmup)
+    if settings.lr_scheduler_type == "cosine":
+        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    if settings.lr_scheduler_type == "linear":
+        return settings.learning_rate * (1 - progress)
+    return settings.learning_rate
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_factor"]

@@ -1,0 +1,103 @@
+"""Which records make which optimiser step. A pure function of seed, lengths and step, so resuming needs no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
+
+EVALUATIONS_PER_RUN = 10
+POOL_BATCHES = 20
+"""Length bucketing sorts within pools of so many batches: order stays random beyond them."""
+
+
+@dataclass
+class Plan:
+    """The order of the data and the rhythm of a run.
+
+    The examples form an endless stream, epoch after epoch, each a new permutation; step k takes the
+    ``batch_size`` places from ``k * batch_size`` on, and only the very last step may be smaller.
+    """
+
+    lengths: np.ndarray
+    batch_size: int
+    total_steps: int
+    samples: int
+    seed: int
+    bucketed: bool
+    eval_every: int
+    save_every: int
+    _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def window(self, step: int) -> list[int]:
+        """Indices of the examples of step ``step`` (from 0)."""
+        first = step * self.batch_size
+        return [self._at(place) for place in range(first, min(first + self.batch_size, self.samples))]
+
+    def epoch(self, steps: int) -> float:
+        """Epochs seen after ``steps`` steps."""
+        return min(steps * self.batch_size, self.samples) / len(self.lengths)
+
+    def _at(self, place: int) -> int:
+        epoch, index = divmod(place, len(self.lengths))
+        if epoch not in self._orders:
+            self._orders = {key: order for key, order in self._orders.items() if key == epoch - 1}
+            self._orders[epoch] = self._order(epoch)
+        return int(self._orders[epoch][index])
+
+    def _order(self, epoch: int) -> np.ndarray:
+        generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        order = generator.permutation(len(self.lengths))
+        if not self.bucketed:
+            return order
+        pool = POOL_BATCHES * self.batch_size
+        batches: list[np.ndarray] = []
+        for start in range(0, len(order), pool):
+            members = order[start : start + pool]
+            members = members[np.argsort(-self.lengths[members], kind="stable")]
+            pieces = [members[i : i + self.batch_size] for i in range(0, len(members), self.batch_size)]
+            batches += [pieces[i] for i in generator.permutation(len(pieces))]
+        return np.concatenate(batches)
+
+
+def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: EvaluationSettings, *,
+              bucketed: bool) -> Plan:
+    """The plan of a run; ``max_steps``, when given, replaces what the epochs would take."""
+    batch = training.batch_size
+    samples = max(1, round(training.epochs * len(lengths)))
+    if training.max_steps:
+        samples = training.max_steps * batch
+    total = math.ceil(samples / batch)
+    eval_every = evaluation.eval_steps or max(1, round(total / EVALUATIONS_PER_RUN))
+    return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
+
+
+def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int, max_records: int,
+                 packed: bool) -> list[list[int]]:
+    """Cut one optimiser step into micro-batches of at most ``max_tokens`` tokens and ``max_records`` records.
+
+    Packed rows cost the sum of their lengths and are filled best-fit, longest first. Padded batches cost
+    records times the longest, so records of similar length go together. A longer record stands alone.
+    """
+    by_length = sorted(window, key=lambda i: -int(lengths[i]))
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in by_length:
+        length = int(lengths[index])
+        if packed:
+            fitting = [(room[r], r) for r in range(len(rows)) if room[r] >= length and len(rows[r]) < max_records]
+            if fitting:
+                _, best = min(fitting)
+                rows[best].append(index)
+                room[best] -= length
+                continue
+        elif rows and len(rows[-1]) < max_records and (len(rows[-1]) + 1) * int(lengths[rows[-1][0]]) <= max_tokens:
+            rows[-1].append(index)
+            continue
+        rows.append([index])
+        room.append(max_tokens - length)
+    return rows

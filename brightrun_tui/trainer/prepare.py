@@ -1,0 +1,108 @@
+"""From the two files of the run to the examples that are trained and measured; tells all that is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.trainer.examples import Prepared, limit_length, name_some, read_records, tokenise
+from brightrun_tui.trainer.files import RunFiles
+from brightrun_tui.trainer.session import Data
+from brightrun_tui.trainer.template import ChatTemplate
+
+Alert = Callable[[str, str], None]
+
+STAND_IN_RECORDS = 50
+"""Training records that are measured instead where nothing is held out."""
+
+
+def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int,
+                 alert: Alert) -> Data:
+    """Read, tokenise, mask and limit both splits.
+
+    Args:
+        context: tokens the base model can take.
+        alert: told a code and a sentence for everything that does not become an example.
+
+    Raises:
+        DatasetError: nothing is left to train on, or the files are not what a run directory holds.
+        TrainingError: a record is too long and ``data.over_length`` is "refuse".
+    """
+    train_records = _records(files.train)
+    if not train_records:
+        raise DatasetError("there are no records to train on", where="data/train.jsonl", kind="dataset_empty",
+                           fix="give a dataset with at least a few conversations")
+    held_out_records = _records(files.eval)
+    if template.notice:
+        alert("chat_template", template.notice)
+    train, held_out = tokenise(tokenizer, template, train_records), tokenise(tokenizer, template, held_out_records)
+    _tell_left_out(train, held_out, alert)
+    if not train.examples:
+        raise DatasetError(_why_nothing(train), where="data/train.jsonl", kind="nothing_to_learn",
+                           fix="look at the dataset's preview: every record needs an answer that is trained")
+    limit = _limit(settings, train, held_out, context, alert)
+    limit_length(train, limit, settings.over_length, train_records)
+    limit_length(held_out, limit, settings.over_length, held_out_records)
+    dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
+    if dropped or truncated:
+        alert("over_length", f"{dropped} records longer than {limit} tokens are left out, {truncated} are cut short")
+    if not train.examples:
+        raise DatasetError(f"every record is longer than {limit} tokens", where="data.max_length", kind="over_length",
+                           fix="raise data.max_length, or set data.over_length to truncate")
+    if not held_out.examples:
+        alert("no_held_out", "no record is held out; the scores are those of training records and say little")
+        held_out_records, held_out.examples = train_records, train.examples[:STAND_IN_RECORDS]
+    return Data(train_records, held_out_records, train.examples, held_out.examples,
+                _stop_ids(tokenizer, train), dropped, truncated)
+
+
+def _records(path: Path) -> list[Any]:
+    return read_records(path) if path.is_file() else []
+
+
+def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
+    """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
+    longest = max(e.length for e in (*train.examples, *held_out.examples))
+    if settings.max_length > context:
+        alert("max_length", f"the base model takes {context} tokens, fewer than data.max_length; {context} is used")
+    return min(settings.max_length or longest, context)
+
+
+def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
+    both = (train, held_out)
+    unsupervised = [i for split in both for i in split.unsupervised]
+    if unsupervised:
+        alert("no_supervised_tokens", f"{len(unsupervised)} records have no answer to learn from and are left out "
+                                      f"({name_some(unsupervised)})")
+    reasons: dict[str, list[str]] = {}
+    for split in both:
+        for reason, ids in split.unrenderable.items():
+            reasons.setdefault(reason, []).extend(ids)
+    for reason, ids in reasons.items():
+        alert("chat_template_refused", f"the chat template refuses {len(ids)} records: {reason} ({name_some(ids)})")
+    rewritten = sum(split.split_records for split in both)
+    if rewritten:
+        alert("chat_template_rewrites", f"the chat template rewrites earlier turns; {rewritten} conversations became "
+                                        "one example for each answer")
+    if train.open_ended:
+        alert("no_end_of_turn", f"{train.open_ended} answers do not end with an end-of-turn token; the model may not "
+                                "learn to stop")
+
+
+def _why_nothing(train: Prepared) -> str:
+    if train.unrenderable:
+        reason, ids = max(train.unrenderable.items(), key=lambda item: len(item[1]))
+        return f"the chat template of the base model refuses {len(ids)} of the records: {reason}"
+    return "no record has an answer to learn from"
+
+
+def _stop_ids(tokenizer: Any, train: Prepared) -> tuple[int, ...]:
+    """The tokens that end an answer: the tokenizer's own, and those that ended the answers of the data."""
+    ends = Counter(train.turn_ends)
+    if tokenizer.eos_token_id is not None:
+        ends[int(tokenizer.eos_token_id)] += 0
+    return tuple(sorted(ends))

@@ -1,0 +1,98 @@
+"""The first minute: everything the run will need is done once, at its largest, before the long part begins.
+
+Afterwards weights, optimiser, random numbers and disk are exactly as before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import torch
+
+from brightrun_tui.trainer import memory
+from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state, write_contents
+from brightrun_tui.trainer.evaluate import evaluate
+from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.session import Session
+
+OPTIMIZER_BYTES = 8
+"""A parameter's share of the optimiser's state, which does not exist before the first step (two float32)."""
+SPARE_BYTES = 20_000_000
+"""Free disk that events and log may take beside the checkpoints."""
+
+
+def rehearse(session: Session) -> None:
+    """One micro-batch forward and backward at the longest records, one evaluation, one save, and a look at the disk.
+
+    Raises:
+        TrainingError: the run cannot work; says what to change.
+        OSError: checkpoints cannot be written.
+    """
+    random_numbers = take_random_state()
+    progress = session.progress
+    fresh = progress.max_tokens == 0
+    if fresh:
+        progress.max_tokens = memory.first_guess(session)
+    if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
+        progress.gradient_checkpointing = True
+        memory.recompute_activations(session)
+    memory.with_less_memory_if_needed(session, lambda: _train_once(session))
+    if fresh and session.machine.device.type == "cuda" and not session.settings.training.micro_batch_size:
+        _grow(session)
+    hardest = _hardest(session, session.data.held_out)
+    memory.with_less_memory_if_needed(session, lambda: evaluate(session.forward, hardest, progress.max_tokens))
+    _save_once(session)
+    restore_random_state(random_numbers)
+
+
+def _train_once(session: Session) -> None:
+    session.forward.set_training(True)
+    session.forward.loss_sum(session.forward.batch(_hardest(session, session.data.train))).backward()
+    session.optimizer.zero_grad(set_to_none=True)
+
+
+def _grow(session: Session) -> None:
+    """On a GPU: measure one micro-batch and take the largest that will fit."""
+    device = session.machine.device
+    tokens = sum(e.length for e in _hardest(session, session.data.train))
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    _train_once(session)
+    torch.cuda.synchronize(device)
+    session.progress.max_tokens = memory.measured_guess(session, tokens, before, torch.cuda.max_memory_allocated(device))
+    memory.with_less_memory_if_needed(session, lambda: _train_once(session))
+
+
+def _hardest(session: Session, examples: Sequence[Example]) -> list[Example]:
+    """The largest micro-batch that can occur: the longest examples, as many as go together."""
+    chosen: list[Example] = []
+    for example in sorted(examples, key=lambda e: -e.length)[: memory.max_records(session)]:
+        rows = [*chosen, example]
+        size = sum(e.length for e in rows) if session.forward.packed else len(rows) * rows[0].length
+        if chosen and size > session.progress.max_tokens:
+            break
+        chosen = rows
+    return chosen
+
+
+def _save_once(session: Session) -> None:
+    directory = session.files.checkpoints / ".rehearsal"
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        write_contents(directory, session.model, session.optimizer, session.progress, scaler=session.scaler,
+                       lineage=session.lineage, base_name=session.base_name)
+        adapter = sum(f.stat().st_size for f in directory.iterdir())
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    parameters = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
+    each = adapter + OPTIMIZER_BYTES * parameters
+    needed = each * (session.settings.training.keep_checkpoints + 2) + 2 * adapter + SPARE_BYTES
+    free = shutil.disk_usage(session.files.root).free
+    if free < needed:
+        raise TrainingError(
+            f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
+            where=str(session.files.root), kind="disk_full", fix="free some space, then resume",
+            suggestion={"training.keep_checkpoints": 1} if session.settings.training.keep_checkpoints > 1 else {})

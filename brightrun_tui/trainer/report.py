@@ -1,0 +1,153 @@
+"""After training: the best checkpoint becomes ``adapter/``, is measured against the base, and gets its report card."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+
+from brightrun_tui.domain.model import Lineage, Report, SampleAnswer, TrainingFacts
+from brightrun_tui.trainer.adapter import load_adapter, save_adapter
+from brightrun_tui.trainer.baseline import Baseline
+from brightrun_tui.trainer.checkpoint import step_directory
+from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference
+from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
+from brightrun_tui.trainer.generate import Answer, Prompt, answer, choose_prompts
+from brightrun_tui.trainer.memory import max_records
+from brightrun_tui.trainer.model import parameter_counts
+from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.session import Session
+from brightrun_tui.trainer.template import ChatTemplate
+from brightrun_tui.trainer.verdict import Findings, judge
+
+SCORED_ANSWERS = 24
+"""Held-out prompts answered for exact match and chrF, where the task has short answers."""
+SHORT_ANSWER = 200
+"""Characters up to which the median reference answer counts as short."""
+TRAIN_SAMPLE = 64
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
+
+
+def use_best_checkpoint(session: Session) -> int:
+    """Put the weights of the best checkpoint (else the newest) into the model; returns its step."""
+    step = session.progress.best_step or session.progress.step
+    load_adapter(session.model, step_directory(session.files, step))
+    return step
+
+
+def publish_adapter(session: Session) -> None:
+    """Write ``adapter/``: weights, configuration, tokenizer, chat template, and which tokens end an answer."""
+    aside = session.files.root / ".adapter.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        save_adapter(session.model, aside, session.base_name)
+        session.tokenizer.save_pretrained(str(aside))
+        GenerationConfig(eos_token_id=list(session.data.stop_ids) or None,
+                         pad_token_id=session.tokenizer.pad_token_id).save_pretrained(str(aside))
+        publish_directory(aside, session.files.adapter)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_report(session: Session, template: ChatTemplate, baseline: Baseline, best_step: int,
+                 best_scores: Scores | None, *, stopped: bool) -> Report:
+    """Measure the model as it now is, and write ``report.json``."""
+    data, progress = session.data, session.progress
+    tuned = best_scores or evaluate(session.forward, data.held_out, progress.max_tokens, session.monitor.beat)
+    stride = max(1, len(data.train) // TRAIN_SAMPLE)
+    trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.monitor.beat)
+    answers = answer(session.forward, session.tokenizer, session.prompts,
+                     session.settings.evaluation.max_new_tokens, data.stop_ids)
+    difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
+    ended = {"base": _share_ended(baseline.answers), "tuned": _share_ended(answers)}
+    scores: dict[str, Any] = {
+        "token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
+        "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
+        "answers": len(answers), "ended": ended, **_answer_scores(session, template)}
+    verdict = judge(Findings(
+        base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
+        held_out_records=len(data.held_out), train_loss=trained.loss, answers=len(answers),
+        tuned_ended=ended["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
+        stood_in=data.held_out_records is data.train_records))
+    report = Report(
+        name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),
+        by_category=by_category(data.held_out, data.held_out_records, baseline.scores, tuned),
+        samples=tuple(_side_by_side(*row) for row in zip(session.prompts, baseline.answers, answers, strict=True)),
+        scores=scores, training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict)
+    write_json(session.files.report, report.model_dump(mode="json"))
+    return report
+
+
+def write_manifest(session: Session) -> None:
+    """Digest and size of every artefact of the finished run."""
+    files = session.files
+    artefacts: list[Path] = [files.adapter, files.report, files.spec]
+    write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
+
+
+def _side_by_side(prompt: Prompt, base: Answer, tuned: Answer) -> SampleAnswer:
+    return SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text,
+                        tuned=tuned.text, base_ended=base.ended, tuned_ended=tuned.ended)
+
+
+def _share_ended(answers: list[Answer]) -> float:
+    return sum(a.ended for a in answers) / len(answers) if answers else 0.0
+
+
+def _answer_scores(session: Session, template: ChatTemplate) -> dict[str, Any]:
+    """Exact match and chrF (sacrebleu, 0–100) of base and tuned answers; empty where answers are long."""
+    records = session.data.held_out_records
+    references = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
+    limit = session.settings.evaluation.max_new_tokens
+    if not session.prompts or not references or np.median([len(r) for r in references]) > SHORT_ANSWER:
+        return {}
+    from sacrebleu.metrics.chrf import CHRF
+
+    prompts = choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
+    wanted = [p.reference.strip() for p in prompts]
+    with session.model.disable_adapter():
+        base = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids)
+    tuned = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids)
+    exact, chrf = {}, {}
+    for name, said in (("base", [a.text for a in base]), ("tuned", [a.text for a in tuned])):
+        exact[name] = sum(one == other for one, other in zip(said, wanted, strict=True)) / len(wanted)
+        chrf[name] = CHRF().corpus_score(said, [wanted]).score
+    return {"exact_match": exact, "chrf": chrf, "scored_answers": len(prompts)}
+
+
+def _facts(session: Session, best_step: int) -> TrainingFacts:
+    data, progress, plan = session.data, session.progress, session.plan
+    trainable, frozen = parameter_counts(session.model)
+    rows = split_window(plan.window(0), plan.lengths, max_tokens=progress.max_tokens,
+                        max_records=max_records(session), packed=session.forward.packed)
+    on_gpu = session.machine.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return TrainingFacts(
+        steps=progress.step, epochs=plan.epoch(progress.step), train_records=len({e.record for e in data.train}),
+        eval_records=len({e.record for e in data.held_out}), supervised_tokens=progress.supervised_tokens,
+        seconds=progress.seconds, tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
+        best_step=best_step, trainable_parameters=trainable, base_parameters=frozen, device=session.machine.name,
+        peak_memory=peak, records_dropped=data.dropped, records_truncated=data.truncated,
+        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped)
+
+
+def _lineage(session: Session) -> Lineage:
+    spec = session.spec
+    packages = {"python": ".".join(str(part) for part in sys.version_info[:3])}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Lineage(
+        run_id=spec.run_id, dataset_name=spec.dataset.name, dataset_fingerprint=spec.dataset.fingerprint,
+        base_id=spec.base.id, base_revision=spec.base.revision, base_fingerprint=spec.base.fingerprint,
+        template=spec.template, settings=spec.settings.model_dump(mode="json"), packages=packages)

@@ -1,0 +1,154 @@
+"""The corridor: specification and data in, adapter and report card out, every word of it in the event log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.trainer.adapter import attach_adapter
+from brightrun_tui.trainer.baseline import measure_baseline
+from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
+from brightrun_tui.trainer.control import Control
+from brightrun_tui.trainer.events import EventLog
+from brightrun_tui.trainer.files import RunFiles, sha256
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.generate import choose_prompts
+from brightrun_tui.trainer.hardware import HardwareMonitor
+from brightrun_tui.trainer.loop import Loop, Outcome, tell_checkpoint
+from brightrun_tui.trainer.model import (
+    choose_machine,
+    load_base,
+    load_config,
+    load_tokenizer,
+    locate_base,
+    longest_context,
+)
+from brightrun_tui.trainer.optim import make_optimizer
+from brightrun_tui.trainer.plan import make_plan
+from brightrun_tui.trainer.prepare import prepare_data
+from brightrun_tui.trainer.rehearsal import rehearse
+from brightrun_tui.trainer.report import publish_adapter, use_best_checkpoint, write_manifest, write_report
+from brightrun_tui.trainer.session import Session
+from brightrun_tui.trainer.template import ChatTemplate, chat_template
+
+
+def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome]:
+    """Do the run, or what is left of it. Returns the step it ended at, and how.
+
+    Raises:
+        Terminated: asked to leave while there was nothing to save.
+        Exception: whatever stopped it; `failures.explain` puts it in words.
+    """
+    spec = _read_spec(files)
+    clear_leftovers(files)
+    with HardwareMonitor(log) as monitor:
+        session, template = _set_up(spec, files, log, control, monitor)
+        _resume(session)
+        session.phase("rehearsing")
+        control.leave_if_asked()
+        rehearse(session)
+        control.hold_for_checkpoint()
+        loop = Loop(session)
+        outcome = loop.run()
+        if outcome == "paused":
+            return session.progress.step, outcome
+        control.release()
+        session.phase("saving")
+        best_step = use_best_checkpoint(session)
+        publish_adapter(session)
+        session.phase("reporting")
+        baseline = loop.baseline or measure_baseline(session)
+        write_report(session, template, baseline, best_step, loop.best_scores, stopped=outcome == "stopped")
+        write_manifest(session)
+        control.answered("stop", "pause", "checkpoint")
+        return session.progress.step, outcome
+
+
+def _read_spec(files: RunFiles) -> RunSpec:
+    try:
+        return RunSpec.model_validate_json(files.spec.read_bytes())
+    except FileNotFoundError:
+        raise UsageError("there is no spec.json", where=str(files.root), kind="bad_spec",
+                         fix="start the run through brightrun") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"it is no run specification: {place}: {first['msg']}", where=str(files.spec),
+                         fix="start the run through brightrun", kind="bad_spec") from None
+
+
+def _set_up(spec: RunSpec, files: RunFiles, log: EventLog, control: Control,
+            monitor: HardwareMonitor) -> tuple[Session, ChatTemplate]:
+    """Data first: it can be refused before the model, which takes longest, is loaded."""
+    def alert(code: str, message: str) -> None:
+        log.write("alert", level="warning", code=code, message=message)
+
+    settings = spec.settings
+    log.write("phase", phase="preparing", detail="tokens and masks")
+    source = locate_base(spec.base)
+    tokenizer = load_tokenizer(source, spec.base.revision)
+    context = longest_context(load_config(source, spec.base.revision), tokenizer)
+    template = chat_template(tokenizer)
+    data = prepare_data(files, settings.data, tokenizer, template, context, alert)
+    prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
+                             max(1, context - settings.evaluation.max_new_tokens))
+    log.write("phase", phase="loading", detail=spec.base.id)
+    control.leave_if_asked()
+    machine = choose_machine(settings.quantisation)
+    base = load_base(source, spec.base.revision, settings.quantisation, machine)
+    model = attach_adapter(base, settings.lora, machine, settings.training.seed)
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    forward = Forward(model, machine, pad_id=pad_id, neftune_alpha=settings.training.neftune_noise_alpha)
+    forward.set_training(False)
+    notice = forward.choose_way(data.train, packing=settings.training.packing)
+    if notice:
+        alert("not_packed", notice)
+    plan = make_plan(np.array([e.length for e in data.train]), training=settings.training, evaluation=settings.evaluation,
+                     bucketed=not forward.packed)
+    session = Session(
+        spec, files, log, control, monitor, machine, tokenizer, data, prompts, model, forward, plan,
+        make_optimizer(model, settings.training, machine.device),
+        torch.amp.GradScaler("cuda") if machine.scale_gradients else None,
+        lineage=_lineage_key(spec, files), base_name=_base_name(spec))
+    return session, template
+
+
+def _resume(session: Session) -> None:
+    """Go on from the newest usable checkpoint, if there is one."""
+    directory, complaints = newest_usable(session.files, session.lineage)
+    for complaint in complaints:
+        session.alert("checkpoint_left_out", complaint)
+    if directory is None:
+        set_aside(session.files)
+        return
+    session.progress = load_checkpoint(directory, session.model, session.optimizer, session.scaler)
+    told = {e.data.get("step") for e in session.log.history if e.kind == "checkpoint"}
+    if session.progress.step not in told:
+        tell_checkpoint(session)
+    session.alert("resumed", f"going on from step {session.progress.step}", level="info")
+
+
+def _lineage_key(spec: RunSpec, files: RunFiles) -> str:
+    """Stands for all that must be the same for a checkpoint to be continued exactly."""
+    settings, training = spec.settings, spec.settings.training
+    document = {
+        "base": spec.base.fingerprint or [spec.base.id, spec.base.revision],
+        "data": [sha256(path) if path.is_file() else "" for path in (files.train, files.eval)],
+        "lora": settings.lora.model_dump(), "quantisation": settings.quantisation.model_dump(),
+        "length": [settings.data.max_length, settings.data.over_length],
+        "training": [training.batch_size, training.seed, training.optim, training.packing, training.loraplus_lr_ratio],
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _base_name(spec: RunSpec) -> str:
+    """What the adapter's configuration calls its base: the Hub id, which holds anywhere, or else the directory."""
+    is_hub_id = spec.base.id.count("/") == 1 and not Path(spec.base.id).expanduser().exists()
+    return spec.base.id if is_hub_id else spec.base.path
