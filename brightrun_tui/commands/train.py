@@ -100,7 +100,8 @@ def make_draft(data: str, name: str, base: str | None, template: str | None, pro
     defaults = load_section(get_paths(), "defaults", RunDefaults)
     return Draft(name=name, data=_absolute(data), base=_absolute(base) if base else defaults.base,
                  template=template or defaults.template, overrides=parse_overrides(settings or []),
-                 provider=provider or defaults.provider, gpu=gpu, budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
+                 provider=provider or defaults.provider, gpu=gpu,
+                 budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
                  columns=parse_columns(columns or []))
 
 

@@ -1,0 +1,141 @@
+"""Opening is instant: nothing heavy is imported before it is needed, and everything imported is declared."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from brightrun_tui.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "brightrun_tui"
+HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "pandas", "pyarrow")
+HELP_OVER_IMPORTS = 2.0
+EVERYWHERE = {"pip"}
+"""Part of every virtual environment; its certificates are used where a small image has none."""
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a new Python has loaded after ``code``."""
+    done = subprocess.run([sys.executable, "-c", f"{code}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_a_verb_needs_neither_torch_nor_textual(verb: str) -> None:
+    """The command line works on a small VPS: asking a verb for its help loads no model library and no app."""
+    loaded = modules_after(f"from brightrun_tui.cli import run; assert run(['{verb}', '--help']) == 0")
+    assert not loaded & {*HEAVY, "textual"}
+
+
+def test_opening_the_app_needs_no_torch() -> None:
+    """The first screen appears at once, also where torch is installed."""
+    code = "import brightrun_tui.app, importlib, pkgutil, brightrun_tui.screens as s\n" \
+           "[importlib.import_module(f'brightrun_tui.screens.{m.name}') for m in pkgutil.iter_modules(s.__path__)]"
+    assert not modules_after(code) & set(HEAVY)
+
+
+def test_the_engine_needs_neither_torch_nor_textual() -> None:
+    """The process that lives on in the background stays small."""
+    assert not modules_after("import brightrun_tui.orchestrator.__main__") & {*HEAVY, "textual"}
+
+
+def test_help_takes_at_most_twice_the_import_of_its_libraries() -> None:
+    """`brightrun --help` is as quick as its three libraries allow; both are measured in turn, in this very call."""
+    peer = [sys.executable, "-c", "import rich, pydantic, typer"]
+    ours = [sys.executable, "-m", "brightrun_tui", "--help"]
+    for attempt in range(3):
+        pairs = [(_seconds(peer), _seconds(ours)) for _ in range(12)]
+        ratio = min(_best(pairs), statistics.median(own / other for other, own in pairs))
+        if ratio <= HELP_OVER_IMPORTS:
+            return
+    pytest.fail(f"--help takes {ratio:.2f} times the import of rich, pydantic and typer")
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    """A core install runs the app and every verb: what it imports is in its dependencies, what the trainer imports in an extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    core = _names(project["dependencies"])
+    extras = core | {name for lines in project["optional-dependencies"].values() for name in _names(lines)}
+    owners = metadata.packages_distributions()
+    missing = []
+    for path in PACKAGE.rglob("*.py"):
+        for module, lazy in _imports(path):
+            if module in sys.stdlib_module_names or module == "brightrun_tui":
+                continue
+            owner = {canonicalize_name(name) for name in owners.get(module, [module])}
+            room = path.relative_to(PACKAGE).parts[0]
+            allowed = extras if lazy or room in ("trainer", "serving") else core
+            if not owner & allowed:
+                missing.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert not missing
+
+
+def test_constraints_pin_everything_that_gets_installed() -> None:
+    """The same versions on every machine: no dependency, however indirect, is left to the day of the installation."""
+    lines = (ROOT / "scripts" / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
+    installed = _closure("brightrun", {"train", "serve", "parquet", "dev"})
+    assert {name: version for name, version in installed.items() if pinned.get(name) != version} == {}
+
+
+def _best(pairs: list[tuple[float, float]]) -> float:
+    return min(own for _, own in pairs) / min(other for other, _ in pairs)
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    return time.perf_counter() - began
+
+
+def _names(lines: list[str]) -> set[str]:
+    return {canonicalize_name(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines}
+
+
+def _imports(path: Path) -> list[tuple[str, bool]]:
+    """Top-level names of the modules a file imports, and whether that happens only inside a function."""
+    tree = ast.parse(path.read_text("utf-8"))
+    inside = {id(inner) for outer in ast.walk(tree) if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+              for inner in ast.walk(outer)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.split(".")[0], id(node) in inside) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append((node.module.split(".")[0], id(node) in inside))
+    return found
+
+
+def _closure(name: str, extras: set[str]) -> dict[str, str]:
+    """Every installed distribution that ``name`` leads to, with its version."""
+    found: dict[str, str] = {}
+    todo, done = [(name, frozenset(extras))], set()
+    while todo:
+        entry = todo.pop()
+        if entry in done:
+            continue
+        done.add(entry)
+        for line in metadata.distribution(entry[0]).requires or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *entry[1])):
+                try:
+                    version = metadata.version(requirement.name)
+                except metadata.PackageNotFoundError:
+                    continue
+                found[canonicalize_name(requirement.name)] = version.split("+")[0]
+                todo.append((requirement.name, frozenset(requirement.extras)))
+    return found
