@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from brightrun_tui.domain.errors import BrightrunError
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
@@ -55,3 +60,15 @@ def sha256(path: Path) -> str:
     """The file's SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def plain_disk_errors(where: Path) -> Iterator[None]:
+    """Says a full or unwritable disk in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise BrightrunError("the disk is full" if full else f"cannot write here ({error.strerror or error})", where=str(where),
+                             fix="free some space and try again" if full else "check the permissions of this directory",
+                             kind="disk_full" if full else "not_writable") from None

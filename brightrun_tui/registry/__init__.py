@@ -1,0 +1,18 @@
+"""Models that are kept: versions, report cards, comparison, export and import.
+
+A version is a directory ``models/<name>/<number>/`` with the adapter, its tokenizer, ``report.json``, ``README.md`` and
+``manifest.json`` (a digest of every file), and a row in the store that is shown only once that directory is complete.
+"""
+
+from brightrun_tui.registry.bundle import import_bundle
+from brightrun_tui.registry.card import report_markdown
+from brightrun_tui.registry.compare import Comparison, Row, compare
+from brightrun_tui.registry.curate import delete, rate, rollback, tag
+from brightrun_tui.registry.export import EXPORT_FORMS, ExportForm, export
+from brightrun_tui.registry.register import register
+from brightrun_tui.registry.safety import UntrustedError, is_model_name, model_name
+
+__all__ = [
+    "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "UntrustedError", "compare", "delete", "export", "import_bundle",
+    "is_model_name", "model_name", "rate", "register", "report_markdown", "rollback", "tag",
+]

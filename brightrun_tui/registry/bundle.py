@@ -1,0 +1,223 @@
+"""One file that carries a version to another machine, and taking in such a file from anybody.
+
+``name-vN.brightrun.tar``: an uncompressed tar of one directory, in sorted order and without dates or owners, so that the same
+version always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import tarfile
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.files import move_into_place, plain_disk_errors, sha256, sync_directory
+from brightrun_tui.paths import Paths
+from brightrun_tui.registry.register import directory_size, finish_directory
+from brightrun_tui.registry.safety import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CARD,
+    MANIFEST,
+    REPORT,
+    VERSION_FILES,
+    Manifest,
+    UntrustedError,
+    check_adapter,
+    check_files,
+    check_names,
+    is_model_name,
+    read_json,
+    read_manifest,
+)
+from brightrun_tui.store import Database, models
+
+MAX_FILE_BYTES = 16 << 30
+MAX_SMALL_FILE_BYTES = 64 << 20
+_CHUNK = 1 << 20
+
+
+def write_bundle(directory: Path, name: str, target: Path) -> None:
+    """Pack a version's directory into ``target``, complete or not at all.
+
+    Raises:
+        OSError: ``target`` cannot be written.
+        UntrustedError: the version's files are not those of its manifest.
+    """
+    manifest = read_manifest(directory / MANIFEST, str(directory))
+    check_files(directory, manifest.files, str(directory))
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("xb") as file:
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                for member in sorted([*manifest.files, MANIFEST]):
+                    entry = tarfile.TarInfo(f"{name}/{member}")
+                    entry.size, entry.mode = (directory / member).stat().st_size, 0o644
+                    with (directory / member).open("rb") as content:
+                        tar.addfile(entry, content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_directory(target.parent)
+
+
+async def import_bundle(db: Database, paths: Paths, bundle: Path) -> ModelVersion:
+    """Take a bundle into the registry as the next version of its model; the same bundle again gives the same version.
+
+    Nothing in it is run, and nothing is believed that can be checked. The base model is looked for on this machine;
+    where it is not found, ``base_path`` is empty and the version cannot be served yet.
+
+    Raises:
+        UntrustedError: it is not a bundle, is damaged, or holds what does not belong there.
+        UsageError: there is no such file.
+        BrightrunError: the disk is full or cannot be written.
+    """
+    if not bundle.is_file():
+        raise UsageError("there is no such file", where=str(bundle), kind="no_bundle")
+    with plain_disk_errors(paths.models):
+        paths.models.mkdir(parents=True, exist_ok=True)
+        aside = paths.models / f".import-{secrets.token_hex(8)}"
+        aside.mkdir()
+    try:
+        with plain_disk_errors(paths.models):
+            manifest, report = await asyncio.to_thread(_unpack, bundle, aside)
+        return await _take_in(db, paths, aside, manifest, report)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
+
+
+async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, report: Report) -> ModelVersion:
+    """Give unpacked, checked files a version number and their place."""
+    own = await models.by_run(db, manifest.run_id)
+    if own is not None and _weights_digest(Path(own.directory)) == manifest.files[ADAPTER_WEIGHTS].sha256:
+        return own
+    # Never the run id that the bundle claims: it could be one that is yet to be registered here.
+    run_id = f"import-{await asyncio.to_thread(sha256, aside / MANIFEST)}"[:39]
+    known = await models.by_run(db, run_id)
+    if known is not None and Path(known.directory).is_dir():
+        return known
+    number = await models.reserve(db, manifest.model, run_id)
+    target = paths.models / manifest.model / str(number)
+    config = read_json(aside / ADAPTER_CONFIG, str(aside))
+    here = manifest.model_copy(update={"version": number, "run_id": run_id, "files": {}})
+    with plain_disk_errors(target):
+        size = await asyncio.to_thread(_put_in_place, aside, config, report, here, target)
+    version = ModelVersion(name=manifest.model, version=number, run_id=run_id, directory=str(target), base_id=manifest.base,
+                           base_path=await find_base(db, paths, manifest), report=report, created_at=time.time(), bytes=size,
+                           tags=("imported",))
+    await models.complete(db, version)
+    return await models.get(db, version.name, number)
+
+
+def _put_in_place(aside: Path, config: dict[str, Any], report: Report, manifest: Manifest, target: Path) -> int:
+    (aside / MANIFEST).unlink()
+    finish_directory(aside, config, report, manifest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    move_into_place(aside, target)
+    return directory_size(target)
+
+
+async def find_base(db: Database, paths: Paths, manifest: Manifest) -> str:
+    """The directory of the very base model on this machine, or nothing: by fingerprint where it is known, else by its id."""
+    from brightrun_tui.planning.bases import describe_base
+
+    for version in await models.list_models(db):
+        lineage = version.report.lineage
+        same = lineage.base_fingerprint == manifest.base_fingerprint if manifest.base_fingerprint else False
+        if same and (Path(version.base_path or "/nonexistent") / "config.json").is_file():
+            return version.base_path
+    if Path(manifest.base).exists():
+        return ""
+    wanted = f"{manifest.base}@{manifest.base_revision}" if manifest.base_revision else manifest.base
+    try:
+        found = (await asyncio.to_thread(describe_base, wanted, paths, network=False)).ref
+    except BrightrunError:
+        return ""
+    unlike = manifest.base_fingerprint and found.fingerprint and found.fingerprint != manifest.base_fingerprint
+    return "" if unlike else found.path
+
+
+def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
+    """Write the bundle's files to ``aside`` and check all that can be checked."""
+    where = bundle.name
+    try:
+        with bundle.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            _extract(tar, aside, where)
+    except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
+        raise UntrustedError(f"this is not a bundle, or it is cut off ({error})", where=where,
+                             fix="fetch it again from where it came", kind="bad_bundle") from None
+    names = {path.name for path in aside.iterdir()}
+    check_names(names, VERSION_FILES, where)
+    manifest = read_manifest(aside / MANIFEST, where)
+    if not is_model_name(manifest.model):
+        raise UntrustedError("the model's name is not a plain one", where=f"{where}: {MANIFEST}", kind="bad_manifest")
+    if set(manifest.files) != names - {MANIFEST}:
+        raise UntrustedError("its files are not those that its manifest lists", where=where, kind="file_not_listed")
+    check_files(aside, manifest.files, where)
+    check_adapter(aside, where)
+    try:
+        report = Report.model_validate(_printable(read_json(aside / REPORT, where)))
+    except ValidationError as error:
+        raise UntrustedError(f"its report card is not valid ({error.errors()[0]['msg']})", where=f"{where}: {REPORT}",
+                             kind="bad_report") from None
+    (aside / CARD).unlink(missing_ok=True)
+    return manifest, report
+
+
+def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
+    """Regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
+    top = ""
+    for member in tar:
+        tarfile.data_filter(member, str(aside))
+        head, _, name = member.name.partition("/")
+        top = top or head
+        if member.isdir() and member.name.rstrip("/") == top:
+            continue
+        limit = MAX_FILE_BYTES if name == ADAPTER_WEIGHTS else MAX_SMALL_FILE_BYTES
+        if not member.isreg() or member.issparse() or head != top:
+            raise UntrustedError(f"“{member.name[:120]}” is not a plain file of one model", where=where, kind="file_not_allowed")
+        check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, VERSION_FILES, where)
+        if member.size > limit:
+            raise UntrustedError(f"{name} is larger than {limit >> 20:,} MiB", where=where, kind="file_too_large")
+        content = tar.extractfile(member)
+        if content is None or (aside / name).exists():
+            raise UntrustedError(f"{name} is there twice", where=where, kind="file_not_allowed")
+        with (aside / name).open("xb") as target:
+            _copy(content, target)  # type: ignore[arg-type]
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    shutil.copyfileobj(source, target, _CHUNK)
+    target.flush()
+    os.fsync(target.fileno())
+
+
+def _printable(document: Any) -> Any:
+    """The same document without control characters: a stranger's text must not steer the terminal it is shown on."""
+    if isinstance(document, str):
+        return "".join(c for c in document if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) <= 159))
+    if isinstance(document, list):
+        return [_printable(item) for item in document]
+    if isinstance(document, dict):
+        return {_printable(key): _printable(value) for key, value in document.items()}
+    return document
+
+
+def _weights_digest(directory: Path) -> str:
+    try:
+        facts = json.loads((directory / MANIFEST).read_bytes())["files"][ADAPTER_WEIGHTS]
+        return str(facts["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,85 @@
+"""The report card as Markdown, and the model card that goes with a version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from brightrun_tui.domain.model import Report, SampleAnswer
+from brightrun_tui.registry.safety import Manifest
+
+MAX_ANSWER_CHARACTERS = 2000
+
+
+def report_markdown(report: Report) -> str:
+    """The report card in Markdown: verdict, scores, answers side by side, training facts, lineage."""
+    parts = [f"# {_inline(report.name)}", f"**{report.verdict.grade.capitalize()}.** {_inline(report.verdict.summary)}"]
+    parts += ["\n".join(f"- {_inline(reason)}" for reason in report.verdict.reasons)] if report.verdict.reasons else []
+    parts += ["## On records held out from training", _table(
+        ("", "base", "tuned"), [("loss (nats a token)", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}"),
+                                ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}"),
+                                ("records", str(report.base.records), str(report.tuned.records)),
+                                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}")])]
+    for category, values in report.by_category.items():
+        rows = [(value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
+                for value, scores in values.items()]
+        parts += [f"### Loss by {_inline(category)}", _table((category, "base", "tuned"), rows)]
+    if report.samples:
+        parts += ["## The same questions, before and after", *(_sample(sample) for sample in report.samples)]
+    facts, lineage = report.training, report.lineage
+    parts += ["## Training", _table(("what", "value"), [
+        ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")), ("epochs", f"{facts.epochs:.2f}"),
+        ("training records", f"{facts.train_records:,}"), ("tokens learnt from", f"{facts.supervised_tokens:,}"),
+        ("records left out", f"{facts.records_dropped:,}"), ("records cut", f"{facts.records_truncated:,}"),
+        ("adapter parameters", f"{facts.trainable_parameters:,}"), ("base parameters", f"{facts.base_parameters:,}"),
+        ("device", facts.device), ("time", f"{facts.seconds:,.0f} s"), ("cost", f"${report.cost_usd:.2f}")])]
+    settings = [(f"{group}.{name}", str(value)) for group, values in lineage.settings.items() if isinstance(values, dict)
+                for name, value in values.items()]
+    parts += ["## Where it comes from", _table(("what", "value"), [
+        ("run", lineage.run_id), ("dataset", lineage.dataset_name), ("dataset fingerprint", lineage.dataset_fingerprint),
+        ("base model", lineage.base_id), ("base revision", lineage.base_revision), ("base fingerprint", lineage.base_fingerprint),
+        ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
+    return "\n\n".join(parts) + "\n"
+
+
+def model_card(report: Report, manifest: Manifest) -> str:
+    """``README.md`` of a version, with the metadata that the Hugging Face Hub reads."""
+    from huggingface_hub import ModelCardData
+
+    on_hub = "/" in manifest.base
+    data: dict[str, Any] = {"library_name": "peft", "pipeline_tag": "text-generation",
+                            "tags": ["lora", "qlora", "brightrun"]}
+    if on_hub:
+        data |= {"base_model": manifest.base, "base_model_relation": "adapter"}
+    load = f'AutoModelForCausalLM.from_pretrained("{manifest.base}"' + \
+        (f', revision="{manifest.base_revision}")' if manifest.base_revision else ")")
+    note = "" if on_hub else "\nThe base model is not on the Hugging Face Hub: put the path of your copy in its place.\n"
+    usage = ("## Use\n\n```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+             f"base = {load}\nmodel = PeftModel.from_pretrained(base, \".\")\ntokenizer = AutoTokenizer.from_pretrained(\".\")\n"
+             f"```\n{note}")
+    return f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{usage}"
+
+
+def _sample(sample: SampleAnswer) -> str:
+    question = "\n".join(f"{message.get('role', '')}: {message.get('content', '')}" for message in sample.prompt)
+    blocks = [("Question", question), ("Base model", sample.base), ("Tuned model", sample.tuned)]
+    blocks += [("In the data", sample.reference)] if sample.reference else []
+    return "\n\n".join(f"**{title}**\n\n{_fenced(text)}" for title, text in blocks) + "\n\n---"
+
+
+def _fenced(text: str) -> str:
+    """A code block that the text cannot end."""
+    shown = text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(row for row in rows if any(row[1:]))]
+    return "\n".join("| " + " | ".join(_inline(cell) for cell in line) + " |" for line in lines)
+
+
+def _inline(text: str) -> str:
+    """One line of text in which nothing is markup."""
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(str(text).split()))

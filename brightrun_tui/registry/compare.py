@@ -1,0 +1,95 @@
+"""Two versions side by side."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.model import ModelVersion
+
+Better = Literal["a", "b", ""]
+
+
+class Row(BaseModel):
+    """One fact of both; ``better`` is empty where neither is, or where it is no question of better."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    a: str
+    b: str
+    better: Better = ""
+
+
+class Comparison(BaseModel):
+    """Facts of two versions; ``settings`` holds only those that differ.
+
+    ``comparable`` says whether the losses were measured for the same data and base, so that lower means better;
+    where not, ``caution`` says why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    a: str
+    b: str
+    facts: tuple[Row, ...]
+    settings: tuple[Row, ...]
+    comparable: bool
+    caution: str = ""
+
+
+def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
+    """Put ``a`` and ``b`` side by side."""
+    left, right = a.report, b.report
+    caution = _caution(a, b)
+    facts = [
+        _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if caution else "low"),
+        _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if caution else "low"),
+        _numbers("loss below base", left.base.loss - left.tuned.loss, right.base.loss - right.tuned.loss, ".4f", "high"),
+        _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
+        Row(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
+        Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
+        _numbers("training records", left.training.train_records, right.training.train_records, ",d"),
+        _numbers("steps", left.training.steps, right.training.steps, ",d"),
+        _numbers("time (s)", left.training.seconds, right.training.seconds, ",.0f"),
+        _numbers("cost ($)", left.cost_usd, right.cost_usd, ".2f", "low"),
+        _numbers("size (bytes)", a.bytes, b.bytes, ",d"),
+        Row(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
+        Row(what="base model", a=a.base_id, b=b.base_id),
+    ]
+    settings = {name: (_flat(left.lineage.settings).get(name, "–"), _flat(right.lineage.settings).get(name, "–"))
+                for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))}
+    return Comparison(a=a.ref, b=b.ref, facts=tuple(facts), comparable=not caution, caution=caution,
+                      settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y))
+
+
+def _caution(a: ModelVersion, b: ModelVersion) -> str:
+    if a.report.lineage.dataset_fingerprint != b.report.lineage.dataset_fingerprint:
+        return "trained and measured on different data: their losses cannot be compared"
+    splits = [{key: _flat(v.report.lineage.settings).get(key) for key in ("data.eval_fraction", "data.split_seed")}
+              for v in (a, b)]
+    if splits[0] != splits[1]:
+        return "measured on different held-out records: their losses cannot be compared"
+    if (a.report.lineage.base_fingerprint or a.base_id) != (b.report.lineage.base_fingerprint or b.base_id):
+        return "made from different base models: compare their answers, too"
+    return ""
+
+
+def _numbers(what: str, a: float, b: float, form: str, good: Literal["low", "high", ""] = "") -> Row:
+    return Row(what=what, a=format(a, form), b=format(b, form), better=_better(a, b, good))
+
+
+def _better(a: float | None, b: float | None, good: Literal["low", "high", ""]) -> Better:
+    if a is None or b is None or a == b or not good:
+        return ""
+    return "a" if (a < b) == (good == "low") else "b"
+
+
+def _stars(rating: int | None) -> str:
+    return "★" * rating if rating else "–"
+
+
+def _flat(settings: dict[str, object]) -> dict[str, str]:
+    return {f"{group}.{name}": str(value) for group, values in settings.items() if isinstance(values, dict)
+            for name, value in values.items()}

@@ -1,0 +1,72 @@
+"""What people say about versions, which one is the champion, and which ones go."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, endpoints, models
+
+_TAG = re.compile(r"[\w][\w.-]{0,47}")
+
+
+async def rate(db: Database, ref: str, stars: int | None, note: str | None = None) -> ModelVersion:
+    """Give a version 1 to 5 stars (None takes them away), with a note where one is given. Raises ``UsageError``."""
+    if stars is not None and not 1 <= stars <= 5:
+        raise UsageError(f"a rating is 1 to 5 stars, not {stars}", kind="bad_rating")
+    changes = {"rating": stars} | ({} if note is None else {"note": note.strip()})
+    return await models.annotate(db, await models.find(db, ref), **changes)
+
+
+async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> ModelVersion:
+    """Add and take away tags. Raises ``UsageError`` for a word that is no tag."""
+    for word in add:
+        if not _TAG.fullmatch(word):
+            raise UsageError(f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind="bad_tag")
+    found = await models.find(db, ref)
+    return await models.annotate(db, found, tags=tuple(t for t in dict.fromkeys([*found.tags, *add]) if t not in remove))
+
+
+async def rollback(db: Database, name: str) -> ModelVersion:
+    """Make the previous champion the champion again; the present one becomes ``previous``.
+
+    Raises:
+        UsageError: there is no such model, or it never had another champion.
+    """
+    await models.find(db, name)
+    versions = [v for v in await models.list_models(db) if v.name == name and "previous" in v.aliases]
+    if not versions:
+        raise UsageError(f"“{name}” has no previous champion", fix=f"choose one: brightrun models rollback {name}:VERSION",
+                         kind="no_previous")
+    await models.move_alias(db, name, "champion", versions[0].version)
+    return await models.get(db, name, versions[0].version)
+
+
+async def delete(db: Database, paths: Paths, ref: str) -> None:
+    """Remove a version and its files for good.
+
+    The last version of a model may go although it is the champion; ``previous`` never holds a version back.
+
+    Raises:
+        UsageError: there is no such version, an endpoint serves it, or an alias that people chose points at it.
+    """
+    version = await models.find(db, ref)
+    serving = [e for e in await endpoints.list_endpoints(db, live_only=True)
+               if (e.model, e.model_version) == (version.name, version.version)]
+    if serving:
+        raise UsageError(f"{version.ref} is being served", where=serving[0].id,
+                         fix=f"end it first: brightrun undeploy {serving[0].id}", kind="in_use")
+    only = not any(v.name == version.name and v.version != version.version for v in await models.list_models(db))
+    droppable = {"previous", "champion"} if only else {"previous"}
+    if set(version.aliases) <= droppable:
+        for alias in version.aliases:
+            await models.drop_alias(db, version.name, alias)
+    await models.delete(db, version)
+    directory = Path(version.directory)
+    if paths.models in directory.parents:
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

@@ -1,0 +1,157 @@
+"""From a finished run to a model version."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.run import BaseModelRef, Run
+from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.paths import Paths
+from brightrun_tui.registry.card import model_card
+from brightrun_tui.registry.safety import (
+    ADAPTER_CONFIG,
+    ADAPTER_FILES,
+    ADAPTER_WEIGHTS,
+    CARD,
+    MANIFEST,
+    REPORT,
+    FileFacts,
+    Manifest,
+    UntrustedError,
+    check_adapter,
+    check_files,
+    check_names,
+    facts_of,
+    model_name,
+    read_json,
+    read_manifest,
+)
+from brightrun_tui.store import Database, models
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelVersion:
+    """Put the finished run in directory ``source`` into the registry as the next version of its model.
+
+    May be repeated after a crash at any point: a run has one version, and a version that is shown is complete on disk.
+
+    Raises:
+        UntrustedError: the run's files are not those of its manifest, or something does not belong there.
+        BrightrunError: the disk is full or cannot be written.
+    """
+    known = await models.by_run(db, run.id)
+    if known is not None and Path(known.directory).is_dir():
+        return known
+    files, report = await asyncio.to_thread(_check_source, source)
+    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd})
+    name = model_name(run.name)
+    number = await models.reserve(db, name, run.id)
+    target = paths.models / name / str(number)
+    base = run.spec.base
+    manifest = Manifest(model=name, version=number, run_id=run.id, base=portable_base(base), base_revision=base.revision,
+                        base_fingerprint=base.fingerprint, dataset_fingerprint=report.lineage.dataset_fingerprint, files={})
+    with plain_disk_errors(target):
+        size = await asyncio.to_thread(_put_in_place, source / "adapter", files, report, manifest, target)
+    version = ModelVersion(name=name, version=number, run_id=run.id, directory=str(target), base_id=base.id,
+                           base_path=base.path, report=report, created_at=time.time(), bytes=size)
+    await models.complete(db, version)
+    return await models.get(db, name, number)
+
+
+def portable_base(base: BaseModelRef) -> str:
+    """The base model's name for other machines: a Hub id, or the last part of a private path."""
+    if base.revision and _HUB_ID.fullmatch(base.id.partition("@")[0]):
+        return base.id.partition("@")[0]
+    return Path(base.id).name or "base"
+
+
+def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
+    """The adapter's files and the report card, verified against the run's manifest."""
+    where = str(source)
+    listed = read_json(source / MANIFEST, where).get("files")
+    try:
+        files = {name: FileFacts.model_validate(facts) for name, facts in (listed or {}).items()}
+        report_facts = files[REPORT]
+    except (ValidationError, AttributeError, KeyError):
+        raise UntrustedError("the run's manifest lists no report card", where=where, kind="bad_manifest") from None
+    adapter = {name.removeprefix("adapter/"): facts for name, facts in files.items() if name.startswith("adapter/")}
+    # PEFT leaves a card of its own there, which names the private path of the base model; ours replaces it.
+    adapter.pop(CARD, None)
+    present = {path.relative_to(source / "adapter").as_posix() for path in (source / "adapter").rglob("*") if not path.is_dir()}
+    check_names(set(adapter) | (present - {CARD}), ADAPTER_FILES, f"{where}/adapter")
+    if unlisted := sorted(present - {CARD} - set(adapter)):
+        raise UntrustedError(f"{unlisted[0]} is not in the run's manifest", where=where, kind="file_not_listed")
+    check_files(source, {REPORT: report_facts}, where)
+    check_files(source / "adapter", adapter, f"{where}/adapter")
+    check_adapter(source / "adapter", f"{where}/adapter")
+    try:
+        return adapter, Report.model_validate_json((source / REPORT).read_bytes())
+    except ValidationError as error:
+        raise UntrustedError(f"the report card is not valid ({error.errors()[0]['msg']})", where=where,
+                             kind="bad_report") from None
+
+
+def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, manifest: Manifest, target: Path) -> int:
+    """Write the version's directory aside and rename it; bytes in it. A complete one from an earlier attempt is kept."""
+    if target.exists():
+        if _is_the_same(target, manifest, files):
+            return directory_size(target)
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f".incoming-{target.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    aside = target.parent / f".incoming-{target.name}-{secrets.token_hex(4)}"
+    aside.mkdir()
+    try:
+        for name in files:
+            if name != ADAPTER_CONFIG:
+                copy_synced(adapter / name, aside / name)
+        check_files(aside, {name: facts for name, facts in files.items() if name != ADAPTER_CONFIG}, str(aside))
+        config = read_json(adapter / ADAPTER_CONFIG, str(adapter))
+        finish_directory(aside, _with_base(config, manifest), report, manifest)
+        move_into_place(aside, target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return directory_size(target)
+
+
+def finish_directory(aside: Path, config: dict[str, Any], report: Report, manifest: Manifest) -> None:
+    """Add what is written rather than copied: adapter configuration, report card, model card, manifest."""
+    shown = report.model_copy(update={"name": manifest.model,
+                                      "lineage": report.lineage.model_copy(update={"base_id": manifest.base})})
+    write_atomic(aside / ADAPTER_CONFIG, json.dumps(config, indent=2, sort_keys=True), mode=0o644)
+    write_atomic(aside / REPORT, shown.model_dump_json(indent=2), mode=0o644)
+    write_atomic(aside / CARD, model_card(shown, manifest), mode=0o644)
+    files = {path.name: facts_of(path) for path in sorted(aside.iterdir())}
+    write_atomic(aside / MANIFEST, manifest.model_copy(update={"files": files}).model_dump_json(indent=2), mode=0o644)
+
+
+def _with_base(config: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The adapter's configuration, naming its base as other machines know it."""
+    return config | {"base_model_name_or_path": manifest.base, "revision": manifest.base_revision or None}
+
+
+def _is_the_same(target: Path, manifest: Manifest, files: dict[str, FileFacts]) -> bool:
+    try:
+        found = read_manifest(target / MANIFEST, str(target))
+        check_files(target, found.files, str(target))
+    except UntrustedError:
+        return False
+    return found.run_id == manifest.run_id and found.files.get(ADAPTER_WEIGHTS) == files[ADAPTER_WEIGHTS]
+
+
+def directory_size(directory: Path) -> int:
+    """Bytes of the files in it."""
+    return sum(path.stat().st_size for path in directory.iterdir())

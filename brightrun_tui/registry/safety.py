@@ -1,0 +1,160 @@
+"""What may be part of a model version: known files, no code, no pickle, and exactly what the manifest says."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.files import sha256
+
+MANIFEST = "manifest.json"
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+REPORT = "report.json"
+CARD = "README.md"
+
+ADAPTER_FILES = frozenset({
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
+    "generation_config.json", "processor_config.json", "preprocessor_config.json"})
+VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_MAX_JSON_BYTES = 64 << 20
+_MAX_HEADER_BYTES = 16 << 20
+
+
+class UntrustedError(BrightrunError):
+    """Files that are not what they should be."""
+
+
+class FileFacts(BaseModel):
+    """Content of one file; size in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """``manifest.json`` of a version: what it is, and every other file in its directory.
+
+    ``base`` is a name that means something elsewhere too, never a path on this machine.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = 1
+    model: str
+    version: int = Field(ge=1)
+    run_id: str
+    base: str
+    base_revision: str = ""
+    base_fingerprint: str = ""
+    dataset_fingerprint: str = ""
+    files: dict[str, FileFacts]
+
+
+def model_name(text: str) -> str:
+    """A name fit for a directory, a URL and ``name:version``: other characters become “-”."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:96]
+    return name or "model"
+
+
+def is_model_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text))
+
+
+def facts_of(path: Path) -> FileFacts:
+    """Size and digest of a file."""
+    return FileFacts(sha256=sha256(path), bytes=path.stat().st_size)
+
+
+def check_names(names: set[str], allowed: frozenset[str], where: str) -> None:
+    """Raises `UntrustedError` when a file does not belong there, or the adapter itself is missing."""
+    for name in sorted(names - allowed):
+        pickle = Path(name).suffix in (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
+        raise UntrustedError(f"“{name[:120]}” {'may run code when it is loaded' if pickle else 'does not belong to a model'}",
+                             where=where, fix="only safetensors, JSON and tokenizer files are taken", kind="file_not_allowed")
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        if name not in names:
+            raise UntrustedError(f"{name} is missing", where=where, kind="adapter_incomplete")
+
+
+def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> None:
+    """Raises `UntrustedError` when a file is missing, is a link, or has another content than ``expected``."""
+    for name, facts in expected.items():
+        path = directory / name
+        if path.is_symlink() or not path.is_file():
+            raise UntrustedError(f"{name} is missing", where=where, fix="fetch it again from where it came", kind="file_missing")
+        if facts_of(path) != facts:
+            raise UntrustedError(f"{name} is not the file that was made (its digest differs)", where=where,
+                                 fix="fetch it again from where it came", kind="digest_mismatch")
+
+
+def check_adapter(directory: Path, where: str) -> None:
+    """Look into the adapter without running anything of it.
+
+    Raises:
+        UntrustedError: it is no LoRA adapter, names code to import, or its weights file is malformed.
+    """
+    config = read_json(directory / ADAPTER_CONFIG, where)
+    if config.get("peft_type") != "LORA":
+        raise UntrustedError("this is not a LoRA adapter", where=f"{where}: {ADAPTER_CONFIG}", kind="not_lora")
+    for key in ("auto_mapping", "megatron_config"):
+        if config.get(key):
+            raise UntrustedError(f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind="custom_code")
+    for path in directory.glob("*.json"):
+        if path.name != MANIFEST and "auto_map" in read_json(path, where):
+            raise UntrustedError("its “auto_map” would run code", where=f"{where}: {path.name}", kind="custom_code")
+    check_safetensors(directory / ADAPTER_WEIGHTS, where)
+
+
+def check_safetensors(path: Path, where: str) -> None:
+    """Raises `UntrustedError` unless the header is JSON and its tensors fill the rest of the file exactly."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > min(_MAX_HEADER_BYTES, size - 8):
+                raise ValueError("header longer than the file")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        spans = sorted(tuple(tensor["data_offsets"]) for tensor in header.values())
+        edges = [0, *(end for _, end in spans)]
+        if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) \
+                or edges[-1] != size - 8 - length:
+            raise ValueError("tensors do not fill the file")
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+        raise UntrustedError(f"its weights cannot be read ({error})", where=f"{where}: {path.name}",
+                             kind="bad_safetensors") from None
+
+
+def read_json(path: Path, where: str) -> dict[str, Any]:
+    """A JSON object of reasonable size. Raises `UntrustedError`."""
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ValueError("too large")
+        document = json.loads(path.read_bytes())
+        if not isinstance(document, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError, RecursionError):
+        raise UntrustedError(f"{path.name} is not a JSON object", where=where, kind="bad_json") from None
+    return document
+
+
+def read_manifest(path: Path, where: str) -> Manifest:
+    """The manifest of a version. Raises `UntrustedError`."""
+    try:
+        return Manifest.model_validate(read_json(path, where))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UntrustedError(f"its manifest is not valid ({place}: {first['msg']})", where=where, kind="bad_manifest") from None
