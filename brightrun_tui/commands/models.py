@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.output import JsonOption, ago, page, print_json, print_table, talk
+from brightrun_tui import registry
+from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, page, print_json, print_table, talk
 from brightrun_tui.commands.session import Session, require_changes, with_store
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
@@ -37,11 +40,16 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(model: ModelArgument, as_json: JsonOption = False) -> None:
+def show(model: ModelArgument,
+         markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
+         as_json: JsonOption = False) -> None:
     """The report card: losses, answers before and after, training facts, where it comes from."""
     found = with_store(lambda session: store.find(session.db, model))
     if as_json:
         print_json({"model": found})
+        return
+    if markdown:
+        print(registry.report_markdown(found.report))
         return
     from brightrun_tui.commands.report_card import print_report_card
 
@@ -49,15 +57,14 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def compare(models: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]…", help="Two or more.")],
-            as_json: JsonOption = False) -> None:
-    """Versions side by side: losses, verdicts, and the settings that differ."""
-    async def find(session: Session) -> list[ModelVersion]:
-        return [await store.find(session.db, ref) for ref in models]
+def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = False) -> None:
+    """Two versions side by side: losses, verdicts, and the settings that differ."""
+    async def find(session: Session) -> registry.Comparison:
+        return registry.compare(await store.find(session.db, one), await store.find(session.db, other))
 
     found = with_store(find)
     if as_json:
-        print_json({"models": found})
+        print_json({"comparison": found})
         return
     from brightrun_tui.commands.report_card import print_comparison
 
@@ -69,21 +76,16 @@ def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5
          note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
          as_json: JsonOption = False) -> None:
     """Give a version 1 to 5 stars."""
-    changes = {"rating": stars} if note is None else {"rating": stars, "note": note}
-    _annotate(model, as_json, **changes)
+    _change(lambda session: registry.rate(session.db, model, stars, note), as_json)
 
 
 @app.command()
-def tag(model: ModelArgument, tags: Annotated[list[str], typer.Argument(help="Words to add; -word takes one away.")],
+def tag(model: ModelArgument,
+        add: Annotated[list[str] | None, typer.Argument(metavar="[TAG]…", help="Tags to add.")] = None,
+        remove: Annotated[list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away.")] = None,
         as_json: JsonOption = False) -> None:
-    """Add or take away tags. Tags that begin with “-” come after “--”."""
-    async def change(session: Session) -> ModelVersion:
-        found = await store.find(session.db, model)
-        away = {word[1:] for word in tags if word.startswith("-")}
-        kept = dict.fromkeys([*found.tags, *(word for word in tags if not word.startswith("-"))])
-        return await store.annotate(session.db, found, tags=tuple(word for word in kept if word not in away))
-
-    _changed(change, as_json)
+    """Add tags, or take some away."""
+    _change(lambda session: registry.tag(session.db, model, add=tuple(add or ()), remove=tuple(remove or ())), as_json)
 
 
 @app.command()
@@ -91,23 +93,56 @@ def rollback(model: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help
              as_json: JsonOption = False) -> None:
     """Make an earlier version the champion again."""
     async def change(session: Session) -> ModelVersion:
-        found = await store.find(session.db, model if ":" in model else f"{model}:previous")
+        if ":" not in model:
+            return await registry.rollback(session.db, model)
+        found = await store.find(session.db, model)
         await store.move_alias(session.db, found.name, CHAMPION, found.version)
         return await store.find(session.db, found.ref)
 
-    _changed(change, as_json)
+    _change(change, as_json)
 
 
-def _annotate(ref: str, as_json: bool, **changes: object) -> None:
-    async def change(session: Session) -> ModelVersion:
-        return await store.annotate(session.db, await store.find(session.db, ref), **changes)
+@app.command()
+def export(
+    model: ModelArgument,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that does not exist yet; a file for a bundle.")],
+    form: Annotated[registry.ExportForm, typer.Option("--form", help="adapter: for peft. merged: one complete model. "
+                                                      "bundle: one file to carry away.")] = "adapter",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as files for other programs."""
+    async def write(session: Session) -> Path:
+        return await registry.export(await store.find(session.db, model), target.absolute(), form=form)
 
-    _changed(change, as_json)
+    path = with_store(write)
+    if as_json:
+        print_json({"path": str(path), "form": form})
+    else:
+        print(path)
 
 
-def _changed(change: object, as_json: bool) -> None:
+@app.command(name="import")
+def import_(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
+            as_json: JsonOption = False) -> None:
+    """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
+    _change(lambda session: registry.import_bundle(session.db, session.paths, bundle.absolute()), as_json)
+
+
+@app.command()
+def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove a version and its files for good."""
     require_changes()
-    assert callable(change)
+    found = with_store(lambda session: store.find(session.db, model))
+    confirm(yes, f"Delete {found.ref} and its files for good?")
+    with_store(lambda session: registry.delete(session.db, session.paths, found.ref))
+    if as_json:
+        print_json({"deleted": found.ref})
+    else:
+        talk().print(f"[green]✓[/] {found.ref} deleted")
+
+
+def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool) -> None:
+    require_changes()
     model = with_store(change)
     if as_json:
         print_json({"model": _short(model)})

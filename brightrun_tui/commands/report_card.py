@@ -14,6 +14,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.output import duration, money, size
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.registry import Comparison
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
@@ -47,30 +48,15 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
                     title_align="left", subtitle_align="right", padding=(1, 2)))
 
 
-def print_comparison(out: Console, models: list[ModelVersion]) -> None:
-    """Versions side by side, one a column; the best value of a row is green."""
-    table = Table("", *(model.ref for model in models), box=None, header_style="bold", padding=(0, 2))
-    rows: list[tuple[str, list[float | None], str]] = [
-        ("held-out loss", [m.report.tuned.loss for m in models], ".3f"),
-        ("its base", [m.report.base.loss for m in models], ".3f"),
-        ("perplexity", [m.report.tuned.perplexity for m in models], ".2f"),
-        ("rating", [m.rating for m in models], ".0f"),
-    ]
-    for name, values, form in rows:
-        known = [value for value in values if value is not None]
-        best = (max if name == "rating" else min)(known, default=None) if name != "its base" else None
-        table.add_row(Text(name, style="dim"), *(_cell(value, form, best) for value in values))
-    for name, texts in (("verdict", [m.report.verdict.grade for m in models]), ("base", [m.base_id for m in models]),
-                        ("dataset", [m.report.lineage.dataset_name for m in models]),
-                        ("data", [m.report.lineage.dataset_fingerprint[:12] for m in models]),
-                        ("records", [str(m.report.training.train_records) for m in models]),
-                        ("steps", [str(m.report.training.steps) for m in models])):
-        table.add_row(Text(name, style="dim"), *(Text(text) for text in texts))
-    for key, texts in _differing_settings(models):
-        table.add_row(Text(key, style="dim"), *(Text(text) for text in texts))
+def print_comparison(out: Console, found: Comparison) -> None:
+    """Two versions, one a column; the better value of a row is green."""
+    table = Table("", found.a, found.b, box=None, header_style="bold", padding=(0, 2), pad_edge=False)
+    for row in (*found.facts, *found.settings):
+        table.add_row(Text(row.what, style="dim"), Text(row.a, style="green" if row.better == "a" else ""),
+                      Text(row.b, style="green" if row.better == "b" else ""))
     out.print(table)
-    if len({(m.report.lineage.dataset_fingerprint, m.base_id) for m in models}) > 1:
-        out.print("[yellow]Different data or base: their losses were not measured on the same records.[/]")
+    if found.caution:
+        out.print(Text(f"! {found.caution}", style="yellow"))
 
 
 def _headline(model: ModelVersion) -> Text:
@@ -169,20 +155,6 @@ def _pairs(pairs: list[tuple[str, str]]) -> Table:
     for name, value in pairs:
         table.add_row(name, Text(value))
     return table
-
-
-def _differing_settings(models: list[ModelVersion]) -> list[tuple[str, list[str]]]:
-    flat = [{f"{group}.{key}": str(value) for group, values in m.report.lineage.settings.items() if isinstance(values, dict)
-             for key, value in values.items()} for m in models]
-    keys = dict.fromkeys(key for settings in flat for key in settings)
-    rows = [(key, [settings.get(key, "–") for settings in flat]) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
-
-
-def _cell(value: float | None, form: str, best: float | None) -> Text:
-    if value is None:
-        return Text("–", style="dim")
-    return Text(f"{value:{form}}", style="green" if value == best else "")
 
 
 def _short(text: str, limit: int = 400) -> str:
