@@ -34,7 +34,11 @@ class Hardware(BaseModel):
 
 
 class Offer(BaseModel):
-    """A machine for rent (or this one, for nothing)."""
+    """A machine for rent (or this one, for nothing).
+
+    ``price_per_hour`` is all in, disk included; ``once_usd`` is what loading image and model costs in traffic. ``tier`` is the
+    provider's word for the kind of host, ``network_mbps`` its download speed, ``host_id`` the physical machine where known.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +49,10 @@ class Offer(BaseModel):
     region: str = ""
     reliability: float | None = None
     interruptible: bool = False
+    once_usd: float = 0.0
+    tier: str = ""
+    network_mbps: float | None = None
+    host_id: str = ""
 
 
 class Lease(BaseModel):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from pathlib import Path
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import UsageError
@@ -30,3 +32,16 @@ async def get(db: Database, name: str) -> DatasetReport:
     if row is None:
         raise UsageError(f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind="unknown_dataset")
     return DatasetReport.model_validate_json(row["doc"])
+
+
+def path_of(database: Path, name: str) -> str | None:
+    """The file behind an added dataset's name, for callers outside an event loop; None where nothing is known of it."""
+    try:
+        connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
+        try:
+            row = connection.execute("SELECT path FROM datasets WHERE name = ?", (name,)).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row else None

@@ -1,0 +1,123 @@
+"""Test a service the way its users would: does it work right now, and whose is it?"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.integrations import credentials, hub
+from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
+from brightrun_tui.integrations.services import get_service
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.local import describe, hardware
+
+DEADLINE_SECONDS = 10.0
+
+
+class ServiceStatus(BaseModel):
+    """``ok`` green, ``failed`` red, ``off`` grey: not set up, nothing wrong. ``detail`` is one sentence for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["ok", "failed", "off"]
+    detail: str
+    facts: dict[str, str] = Field(default_factory=dict)
+    fix: str = ""
+
+
+async def test_service(name: str, paths: Paths, secret: SecretStr | None = None) -> ServiceStatus:
+    """How a service is, within ten seconds. ``secret`` tries a credential that is not saved yet.
+
+    Raises:
+        UsageError: there is no such service. Everything else becomes a status.
+    """
+    service = get_service(name)
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            if name == "local":
+                return await asyncio.to_thread(_test_local, paths)
+            secret = secret or await asyncio.to_thread(credentials.get, name, paths)
+            if name == "huggingface":
+                return await asyncio.to_thread(_test_huggingface, secret)
+            if secret is None:
+                return ServiceStatus(state="off", detail="not connected", fix=f"get a key at {service.where_to_get}")
+            return await _test_provider(name, secret)
+    except TimeoutError:
+        return ServiceStatus(
+            state="failed",
+            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            fix="check the network, then test again",
+        )
+    except BrightrunError as error:
+        return ServiceStatus(
+            state="failed", detail=error.what, fix=error.fix, facts={"where": error.where} if error.where else {}
+        )
+
+
+test_service.__test__ = False  # type: ignore[attr-defined]
+
+
+def _test_local(paths: Paths) -> ServiceStatus:
+    machine = hardware(paths.data)
+    facts = {"machine": describe(machine), "disk": f"{machine.disk_free / 1024**3:.1f} GiB free"}
+    missing = missing_packages("train")
+    if missing:
+        return ServiceStatus(
+            state="off",
+            detail=f"training packages are not installed ({', '.join(missing)})",
+            facts=facts,
+            fix=f"run: {install_command('train')}",
+        )
+    if machine.gpu_count and not torch_uses_gpu():
+        return ServiceStatus(
+            state="ok",
+            facts=facts,
+            detail=f"ready, but PyTorch here is the CPU build: the {machine.gpu} stays unused",
+            fix="reinstall torch for CUDA: see pytorch.org/get-started",
+        )
+    return ServiceStatus(
+        state="ok",
+        facts=facts,
+        detail="ready to train" + (f" on {machine.gpu}" if machine.gpu_count else " on the CPU"),
+    )
+
+
+def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
+    if token is None:
+        hub.reach()
+        return ServiceStatus(
+            state="off",
+            detail="reachable; without a token public models only",
+            facts={"address": hub.endpoint()},
+            fix="for gated and private models, add a token from https://huggingface.co/settings/tokens",
+        )
+    about: dict[str, Any] = hub.whoami(token)
+    role = ((about.get("auth") or {}).get("accessToken") or {}).get("role", "")
+    facts = {
+        "address": hub.endpoint(),
+        "account": str(about.get("name", "")),
+        "token": "…" + token.get_secret_value()[-4:],
+    }
+    return ServiceStatus(
+        state="ok",
+        detail=f"signed in as {about.get('name', 'unknown')}" + (f" ({role} token)" if role else ""),
+        facts=facts,
+    )
+
+
+async def _test_provider(name: str, secret: SecretStr) -> ServiceStatus:
+    provider = import_module(f"brightrun_tui.providers.{name}").connect(secret)
+    account = await provider.check()
+    facts = {"account": account.who, "token": "…" + secret.get_secret_value()[-4:]}
+    if account.balance_usd is not None:
+        facts["balance"] = f"${account.balance_usd:,.2f}"
+    who = f"signed in as {account.who}" if account.who else "the key works"
+    return ServiceStatus(
+        state="ok",
+        detail="; ".join([who, *([f"{facts['balance']} left"] if "balance" in facts else []), *account.notes]),
+        facts=facts,
+    )

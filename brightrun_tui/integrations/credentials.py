@@ -1,0 +1,174 @@
+"""Credentials by service name: from the environment, else as saved here, else from the login of the service's own tool.
+
+A saved credential lies in the operating system's keyring where one works, else in ``credentials.json`` (mode 0600,
+not encrypted; `PLACES` says so). The file also remembers which credentials are in which keyring, so looking is cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+from pydantic import SecretStr
+
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.files import write_atomic
+from brightrun_tui.integrations import keyring_client
+from brightrun_tui.integrations.services import get_service
+from brightrun_tui.paths import Paths, get_paths
+
+LOCK_SECONDS = 10.0
+
+Place = Literal["", "environment", "keyring", "file", "login"]
+PLACES: dict[Place, str] = {
+    "": "not set",
+    "environment": "from the environment",
+    "keyring": "in the system keyring",
+    "file": "in a private file, not encrypted",
+    "login": "from the login of its own tool",
+}
+
+
+def get(name: str, paths: Paths | None = None) -> SecretStr | None:
+    """The credential of a service, or None. Blocking: a keyring takes about half a second.
+
+    Raises:
+        BrightrunError: it is in a keyring that refuses, or the file cannot be read.
+        UsageError: there is no such service.
+    """
+    paths = paths or get_paths()
+    given = _from_environment(name)
+    if given:
+        return SecretStr(given)
+    entry = _read(paths.credentials_file).get(name)
+    if entry and "keyring" in entry:
+        secret = keyring_client.act("get", entry["keyring"], name)
+        return SecretStr(secret) if secret else None
+    if entry:
+        return SecretStr(entry["secret"])
+    login = _login(name)
+    return SecretStr(login) if login else None
+
+
+def where(name: str, paths: Paths | None = None) -> Place:
+    """Where the credential would come from; "" when there is none. Cheap. See `PLACES` for the words."""
+    if _from_environment(name):
+        return "environment"
+    entry = _read((paths or get_paths()).credentials_file).get(name)
+    if entry:
+        return "keyring" if "keyring" in entry else "file"
+    return "login" if _login(name) else ""
+
+
+def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Place:
+    """Keep a credential; returns where it now lies. Test it first. Blocking.
+
+    Raises:
+        UsageError: no such service, or the secret is empty or more than one line.
+        BrightrunError: it cannot be written.
+    """
+    paths = paths or get_paths()
+    service = get_service(name)
+    value = (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).strip()
+    if not service.environment:
+        raise UsageError(f"{service.title} needs no credential", kind="no_credential_needed")
+    if not value or not value.isprintable() or " " in value:
+        raise UsageError(
+            "that is no credential: it must be one word without spaces",
+            where=service.title,
+            fix=f"copy it from {service.where_to_get}",
+            kind="bad_credential",
+        )
+    backend = keyring_client.find_backend(paths)
+    if backend:
+        try:
+            keyring_client.act("set", backend, name, value)
+        except BrightrunError:
+            backend = ""
+    with _changing(paths.credentials_file) as entries:
+        entries[name] = {"keyring": backend} if backend else {"secret": value}
+    return "keyring" if backend else "file"
+
+
+def delete(name: str, paths: Paths | None = None) -> bool:
+    """Forget what was saved; True when something was. An environment variable stays, of course. Blocking.
+
+    Raises:
+        BrightrunError: the keyring refuses, or the file cannot be written.
+    """
+    paths = paths or get_paths()
+    get_service(name)
+    entry = _read(paths.credentials_file).get(name)
+    if not entry:
+        return False
+    if "keyring" in entry:
+        keyring_client.act("delete", entry["keyring"], name)
+    with _changing(paths.credentials_file) as entries:
+        entries.pop(name, None)
+    return True
+
+
+def _from_environment(name: str) -> str:
+    variable = get_service(name).environment
+    return os.environ.get(variable, "").strip() if variable else ""
+
+
+def _login(name: str) -> str:
+    """The token that ``hf auth login`` left on this machine."""
+    if name != "huggingface":
+        return ""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    path = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+        document = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BrightrunError(
+            f"the credentials cannot be read ({error.strerror})",
+            where=str(path),
+            fix="make the file yours and readable",
+            kind="credentials_unreadable",
+        ) from None
+    except ValueError:
+        raise BrightrunError(
+            "the credentials file is damaged",
+            where=str(path),
+            fix="move it away and connect again",
+            kind="credentials_unreadable",
+        ) from None
+    return document if isinstance(document, dict) else {}
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[dict[str, Any]]:
+    """Read, change and replace the file, one process at a time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.chmod(0o700)
+        with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
+            entries: dict[str, Any] = dict(_read(path))
+            yield entries
+            write_atomic(path, json.dumps(entries, indent=1), mode=0o600)
+    except OSError as error:
+        raise BrightrunError(
+            f"the credential cannot be saved ({error.strerror or error})",
+            where=str(path),
+            fix="set BRIGHTRUN_HOME to a directory you can write",
+            kind="home_not_writable",
+        ) from None

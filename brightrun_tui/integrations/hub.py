@@ -1,0 +1,194 @@
+"""The Hugging Face Hub through huggingface_hub: one way in, and plain words for everything that can go wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError, NotConnectedError
+from brightrun_tui.paths import Paths
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+TIMEOUT_SECONDS = 10.0
+CONNECT = "run: brightrun connect huggingface"
+
+
+def endpoint() -> str:
+    """The Hub's address: HF_ENDPOINT, or the public one."""
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+
+
+def cache_directory(paths: Paths) -> Path:
+    """Where downloads lie: the Hugging Face cache that other tools use too; below BRIGHTRUN_HOME when that is set."""
+    if given := os.environ.get("HF_HUB_CACHE"):
+        return Path(given).expanduser()
+    if given := os.environ.get("HF_HOME"):
+        return Path(given).expanduser() / "hub"
+    if os.environ.get("BRIGHTRUN_HOME"):
+        return paths.cache / "huggingface"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+
+
+def api(token: SecretStr | None) -> HfApi:
+    """A client for `endpoint`. Without a token none is sent, whatever else is stored on this machine."""
+    library = _library()
+    client: HfApi = library.HfApi(endpoint=endpoint(), token=token.get_secret_value() if token else False)
+    return client
+
+
+def whoami(token: SecretStr) -> dict[str, Any]:
+    """Who the token belongs to. Blocking.
+
+    Raises:
+        NotConnectedError: the token is refused, or the Hub cannot be reached.
+    """
+    with plain_errors(""):
+        return api(token).whoami()
+
+
+def reach() -> None:
+    """Raises `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
+    with plain_errors(""):
+        next(iter(api(None).list_models(limit=1)), None)
+
+
+@contextmanager
+def plain_errors(repository: str, *, has_token: bool = False) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one `BaseModelError` or `NotConnectedError` with its fix."""
+    _library()
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise _gated(repository, has_token) from None
+    except errors.RevisionNotFoundError:
+        raise BaseModelError(
+            f"“{repository}” has no such revision",
+            where=endpoint(),
+            fix="check what stands behind the @",
+            kind="base_unknown",
+        ) from None
+    except errors.RepositoryNotFoundError:
+        fix = (
+            "check the spelling (owner/name); the token may lack access to a private model"
+            if has_token
+            else f"check the spelling (owner/name); for a private model {CONNECT}"
+        )
+        raise BaseModelError(
+            f"there is no model “{repository}” here", where=endpoint(), fix=fix, kind="base_unknown"
+        ) from None
+    except errors.HfHubHTTPError as error:
+        raise _refused(error.response.status_code if error.response is not None else 0, repository, has_token) from None
+    except errors.HFValidationError as error:
+        raise BaseModelError(
+            f"“{repository}” is no valid name for the Hub ({error})",
+            where=endpoint(),
+            fix="write it as owner/name",
+            kind="base_unknown",
+        ) from None
+    except errors.OfflineModeIsEnabled:
+        raise NotConnectedError(
+            "the Hugging Face Hub is switched off",
+            where="HF_HUB_OFFLINE",
+            fix="unset HF_HUB_OFFLINE, or name a directory",
+            kind="hub_offline",
+        ) from None
+    except (errors.IncompleteSnapshotError, errors.LocalEntryNotFoundError) as error:
+        cause = error.__cause__
+        status = (
+            cause.response.status_code if isinstance(cause, errors.HfHubHTTPError) and cause.response is not None else 0
+        )
+        raise (_refused(status, repository, has_token) if status else _unreachable(cause)) from None
+    except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
+        raise _unreachable(error) from None
+
+
+def _gated(repository: str, has_token: bool) -> BrightrunError:
+    page = f"{endpoint()}/{repository.split('@')[0]}"
+    if has_token:
+        return BaseModelError(
+            f"your account may not use “{repository}” yet",
+            where=endpoint(),
+            fix=f"open {page}, accept the licence, and try again",
+            kind="base_gated",
+        )
+    return NotConnectedError(
+        f"“{repository}” wants its licence accepted by an account",
+        where=endpoint(),
+        fix=f"accept the licence at {page}, then {CONNECT}",
+        kind="base_gated",
+    )
+
+
+def _refused(status: int, repository: str, has_token: bool) -> BrightrunError:
+    if status == 401:
+        return NotConnectedError(
+            "the Hugging Face token is not valid" if has_token or not repository else "the Hub wants a token",
+            where=endpoint(),
+            fix=f"make a new one at {endpoint()}/settings/tokens, then {CONNECT}",
+            kind="bad_token",
+        )
+    if status == 403:
+        return NotConnectedError(
+            "the Hugging Face token may not do this",
+            where=endpoint(),
+            fix=f"give it read access at {endpoint()}/settings/tokens",
+            kind="token_lacks_rights",
+        )
+    if status == 429:
+        return NotConnectedError(
+            "the Hub asks us to wait (too many requests)",
+            where=endpoint(),
+            fix="try again in a few minutes",
+            kind="hub_busy",
+        )
+    return NotConnectedError(
+        f"the Hub answers with an error (HTTP {status})",
+        where=endpoint(),
+        fix="try again later, or name a directory that holds the model",
+        kind="hub_failing",
+    )
+
+
+def _unreachable(error: BaseException | None) -> NotConnectedError:
+    host = urlsplit(endpoint()).netloc or endpoint()
+    reason = type(error).__name__ if error else "no answer"
+    return NotConnectedError(
+        f"the Hugging Face Hub cannot be reached ({reason})",
+        where=host,
+        kind="hub_unreachable",
+        fix="check the network (HF_ENDPOINT and HTTPS_PROXY are honoured), or name a directory that holds the model",
+    )
+
+
+@cache
+def _library() -> Any:
+    """huggingface_hub, silent (its bars would paint over the app) and with a time limit, which it lacks by default."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.utils import _http, logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+    def client() -> httpx2.Client:
+        made = _http.default_client_factory()
+        made.timeout = httpx2.Timeout(TIMEOUT_SECONDS)
+        return made
+
+    huggingface_hub.set_client_factory(client)
+    return huggingface_hub

@@ -1,0 +1,156 @@
+"""The numbers of a base model that memory and time depend on, and what is known about it besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.run import BaseModelRef
+
+
+class Architecture(BaseModel):
+    """A decoder as its ``config.json`` describes it. Widths in elements: ``query_width`` = heads × head size."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_type: str = "llama"
+    hidden: int
+    layers: int
+    query_width: int
+    kv_width: int
+    intermediate: int
+    vocab: int
+    tied: bool = False
+    context: int = 2048
+    experts: int = 1
+    active_experts: int = 1
+    gated_mlp: bool = True
+
+    @property
+    def linear_parameters(self) -> int:
+        """Weights of all linear layers inside the blocks: what 4-bit quantisation shrinks."""
+        return self.layers * (self._attention + self.experts * self._mlp)
+
+    @property
+    def active_linear_parameters(self) -> int:
+        """Those that one token passes through."""
+        return self.layers * (self._attention + self.active_experts * self._mlp)
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Input embedding and output layer, once where they share their weights."""
+        return self.vocab * self.hidden * (1 if self.tied else 2)
+
+    @property
+    def parameters(self) -> int:
+        """All weights; norms and biases are left out (below 0.1 %)."""
+        return self.linear_parameters + self.embedding_parameters
+
+    def lora_parameters(self, rank: int, modules: str = "all-linear") -> int:
+        """Weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""
+        h, q, k, i = self.hidden, self.query_width, self.kv_width, self.intermediate
+        sizes = {
+            "q_proj": h + q,
+            "k_proj": h + k,
+            "v_proj": h + k,
+            "o_proj": q + h,
+            "up_proj": self.experts * (h + i),
+            "down_proj": self.experts * (i + h),
+        }
+        if self.gated_mlp:
+            sizes["gate_proj"] = self.experts * (h + i)
+        names = [name.strip() for name in modules.split(",")]
+        chosen = sizes if modules == "all-linear" else {name: size for name, size in sizes.items() if name in names}
+        return rank * self.layers * sum((chosen or sizes).values())
+
+    @property
+    def _attention(self) -> int:
+        return 2 * self.hidden * self.query_width + 2 * self.hidden * self.kv_width
+
+    @property
+    def _mlp(self) -> int:
+        return (3 if self.gated_mlp else 2) * self.hidden * self.intermediate
+
+
+class BaseModelInfo(BaseModel):
+    """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    architecture: Architecture
+    ref: BaseModelRef
+    present: bool = False
+    buildable: bool = False
+    parameters: int
+    weight_bytes: int = 0
+    license: str = ""
+    gated: bool = False
+    has_chat_template: bool | None = None
+    recommended: dict[str, Any] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a directory of this machine rather than a name on the Hub."""
+        return not self.buildable and bool(self.ref.path) and not self.ref.revision
+
+
+def read_architecture(config: dict[str, Any], where: str) -> Architecture:
+    """From the keys of a Hugging Face ``config.json``; multimodal models keep theirs under ``text_config``.
+
+    Raises:
+        BaseModelError: no text-generating decoder, or numbers are missing.
+    """
+    kinds = [str(kind) for kind in config.get("architectures") or []]
+    if kinds and not any(
+        word in kind for kind in kinds for word in ("CausalLM", "LMHeadModel", "ConditionalGeneration")
+    ):
+        raise BaseModelError(
+            f"this is a {kinds[0]}, which does not generate text",
+            where=where,
+            fix="choose a model for text generation (its architecture ends in “ForCausalLM”)",
+            kind="base_not_causal",
+        )
+    text = {**config, **(config.get("text_config") or {})}
+    heads = _number(text, where, "num_attention_heads", "n_head")
+    hidden = _number(text, where, "hidden_size", "n_embd", "d_model")
+    head_size = int(text.get("head_dim") or hidden // heads)
+    intermediate = _number(
+        text, where, "intermediate_size", "n_inner", "ffn_dim", "moe_intermediate_size", default=4 * hidden
+    )
+    experts = int(text.get("num_local_experts") or text.get("num_experts") or 1)
+    if experts > 1:
+        intermediate = int(text.get("moe_intermediate_size") or intermediate)
+    return Architecture(
+        model_type=str(text.get("model_type", "")),
+        hidden=hidden,
+        layers=_number(text, where, "num_hidden_layers", "n_layer"),
+        query_width=heads * head_size,
+        kv_width=int(text.get("num_key_value_heads") or heads) * head_size,
+        intermediate=intermediate,
+        vocab=_number(text, where, "vocab_size"),
+        tied=bool(text.get("tie_word_embeddings", True)),
+        context=_number(text, where, "max_position_embeddings", "n_positions", "n_ctx", default=2048),
+        experts=experts,
+        active_experts=int(text.get("num_experts_per_tok") or 1) if experts > 1 else 1,
+        gated_mlp=text.get("model_type") not in {"gpt2", "gpt_neox", "opt", "falcon", "phi", "bloom"},
+    )
+
+
+def _number(config: dict[str, Any], where: str, *names: str, default: int | None = None) -> int:
+    for name in names:
+        value = config.get(name)
+        if isinstance(value, int) and value > 0:
+            return value
+    if default is not None:
+        return default
+    raise BaseModelError(
+        f"config.json does not say “{names[0]}”",
+        where=where,
+        fix="the download may be incomplete: fetch the model again",
+        kind="base_config",
+    )

@@ -1,0 +1,238 @@
+"""Base models: the catalogue, what is known about one, and how to get it onto this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.integrations.packages import require_training_packages
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning import hub_models
+from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
+from brightrun_tui.planning.base_directory import describe_directory
+from brightrun_tui.resources import resource
+
+STARTER = "starter"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?")
+BYTES_PER_WEIGHT = 2
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the fraction that is done (0–1). What it raises ends the work."""
+
+
+class CatalogueBase(Architecture):
+    """One ``[[base]]`` of ``presets/bases.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    description: str
+    license: str = ""
+    gated: bool = False
+    recommended: dict[str, Any] = Field(default_factory=dict)
+
+
+class SizeRule(BaseModel):
+    """One ``[[learning_rate_by_size]]``: the learning rate's factor for models up to that many weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    up_to_parameters: int
+    factor: float
+    why: str = ""
+
+
+class Catalogue(BaseModel):
+    """``presets/bases.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: tuple[CatalogueBase, ...]
+    learning_rate_by_size: tuple[SizeRule, ...]
+
+
+class BaseChoice(BaseModel):
+    """One line of the list that New Run offers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    parameters: int
+    description: str
+    present: bool
+    gated: bool = False
+    license: str = ""
+
+
+@cache
+def catalogue() -> Catalogue:
+    """What ships with the product."""
+    return Catalogue.model_validate(tomllib.loads((resource("presets") / "bases.toml").read_text("utf-8")))
+
+
+def size_rule(parameters: int) -> SizeRule:
+    """The learning-rate rule for a model of that size."""
+    rules = catalogue().learning_rate_by_size
+    return next((rule for rule in rules if parameters <= rule.up_to_parameters), rules[-1])
+
+
+def list_bases(paths: Paths) -> list[BaseChoice]:
+    """The catalogue, starter first; ``present`` without asking the network."""
+    return [
+        BaseChoice(
+            id=base.id,
+            title=base.title,
+            parameters=base.parameters,
+            description=base.description,
+            gated=base.gated,
+            license=base.license,
+            present=_is_present(base.id, paths),
+        )
+        for base in catalogue().base
+    ]
+
+
+def starter_directory(paths: Paths) -> Path:
+    """Where the starter model lies once it is made."""
+    return paths.bases / STARTER
+
+
+def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseModelInfo:
+    """What is known about ``starter``, a directory, or a Hub id (``owner/name`` or ``owner/name@revision``).
+
+    What lies on this machine is read; a Hub id of the catalogue is answered from there; for any other the Hub is asked
+    for its ``config.json`` (a few kilobytes), once an hour at most, and only when ``network`` is allowed.
+
+    Raises:
+        BaseModelError: there is no such model, or it cannot be used.
+        NotConnectedError: the Hub refuses the token, or wants one.
+    """
+    known = next((base for base in catalogue().base if base.id == model_id), None)
+    if known and model_id == STARTER:
+        return _describe_starter(known, paths)
+    directory = _as_directory(model_id)
+    if directory:
+        return describe_directory(directory, model_id=model_id)
+    if not HUB_ID.fullmatch(model_id):
+        raise BaseModelError(
+            f"there is no base model “{model_id}”" if model_id else "no base model is chosen",
+            kind="base_unknown",
+            fix="give starter, a directory, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+        )
+    snapshot = hub_models.cached_snapshot(model_id, paths)
+    if snapshot:
+        info = describe_directory(
+            snapshot, model_id=model_id, title=known.title if known else model_id.split("/")[1], revision=snapshot.name
+        )
+        return info.model_copy(update={"recommended": known.recommended, "license": known.license}) if known else info
+    if known:
+        return _from_catalogue(known)
+    return hub_models.describe_remote(model_id, paths, network=network)
+
+
+def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
+    """Get the base model onto this machine: make the starter, download a Hub id, check a directory.
+
+    Blocking; safe to repeat.
+
+    Raises:
+        BaseModelError: it cannot be had; says why and what to do.
+        NotConnectedError: the Hub refuses the token, or wants one.
+    """
+    if model_id == STARTER and not _is_present(model_id, paths):
+        _make_starter(starter_directory(paths), progress)
+    elif model_id != STARTER and not _as_directory(model_id) and HUB_ID.fullmatch(model_id):
+        hub_models.download(model_id, paths, progress)
+    return describe_base(model_id, paths, network=False).ref
+
+
+def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
+    if _is_present(STARTER, paths):
+        made = describe_directory(starter_directory(paths), model_id=STARTER, title=known.title)
+        return made.model_copy(update={"buildable": True, "recommended": known.recommended, "license": known.license})
+    return _from_catalogue(known).model_copy(
+        update={"buildable": True, "weight_bytes": 4 * known.parameters, "has_chat_template": True}
+    )
+
+
+def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
+    return BaseModelInfo(
+        id=known.id,
+        title=known.title,
+        architecture=Architecture.model_validate(known.model_dump(include=set(Architecture.model_fields))),
+        ref=BaseModelRef(id=known.id),
+        parameters=known.parameters,
+        weight_bytes=BYTES_PER_WEIGHT * known.parameters,
+        license=known.license,
+        gated=known.gated,
+        recommended=known.recommended,
+    )
+
+
+def _is_present(model_id: str, paths: Paths) -> bool:
+    if model_id == STARTER:
+        return (starter_directory(paths) / "config.json").is_file()
+    return hub_models.cached_snapshot(model_id, paths) is not None
+
+
+def _as_directory(model_id: str) -> Path | None:
+    path = Path(model_id).expanduser()
+    return path if model_id and (path.is_absolute() or model_id.startswith((".", "~")) or path.is_dir()) else None
+
+
+def _make_starter(directory: Path, progress: Progress) -> None:
+    """Run the trainer's own program, which reports a JSON object a line on stdout: ``{"what": …, "fraction": …}``."""
+    require_training_packages()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "brightrun_tui.trainer.starter", str(directory)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                report = _report(line)
+                if report:
+                    progress(*report)
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if code or not (directory / "config.json").is_file():
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or ["it gave no reason"])[-1]
+            raise BaseModelError(
+                f"the starter model could not be made: {last}",
+                where=str(directory),
+                kind="starter_failed",
+                fix="see: brightrun doctor",
+            )
+
+
+def _report(line: str) -> tuple[str, float] | None:
+    try:
+        document = json.loads(line)
+        return str(document["what"]), float(document["fraction"])
+    except (ValueError, KeyError, TypeError):
+        return None

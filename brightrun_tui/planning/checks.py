@@ -1,0 +1,253 @@
+"""The pre-flight list: what must be true before a run may start, each with its fix."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.errors import BrightrunError, BudgetError, NotConnectedError, UsageError
+from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.packages import install_command, missing_packages
+from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.memory import SAFE
+from brightrun_tui.planning.names import check_name
+from brightrun_tui.planning.timing import held_out
+from brightrun_tui.providers.local import describe
+
+FEW_RECORDS = 50
+FEW_STEPS = 10
+FEW_HELD_OUT = 5
+HIGH_LEARNING_RATE = 1e-3
+HIGH_LEARNING_RATE_TINY = 1e-2
+TINY_PARAMETERS = 20_000_000
+RESERVE_BYTES = 500_000_000
+
+
+class Check(BaseModel):
+    """One line of the list. ``pending`` is not wrong: it will be done when the run starts."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str
+    state: Literal["ok", "warning", "failed", "pending"]
+    what: str
+    fix: str = ""
+    error: BrightrunError | None = None
+
+
+def ok(name: str, what: str) -> Check:
+    return Check(name=name, state="ok", what=what)
+
+
+def warning(name: str, what: str, fix: str) -> Check:
+    return Check(name=name, state="warning", what=what, fix=fix)
+
+
+def failed(name: str, error: BrightrunError) -> Check:
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    return Check(name=name, state="failed", what=what, fix=error.fix, error=error)
+
+
+def check_records(report: DatasetReport) -> Check:
+    if report.usable < FEW_RECORDS:
+        return warning(
+            "dataset", f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"
+        )
+    return ok("dataset", report.statement)
+
+
+def check_base(base: BaseModelInfo, paths: Paths) -> Check:
+    if base.warnings:
+        return warning("base model", " ".join(base.warnings), "another base model may suit better")
+    size = f"{base.parameters / 1e9:.1f}B" if base.parameters >= 1e8 else f"{base.parameters / 1e6:.1f}M"
+    if base.present:
+        return ok("base model", f"{base.title}, {size} parameters, is here")
+    if base.buildable:
+        return Check(
+            name="base model", state="pending", what=f"{base.title} will be made on this machine, in about a minute"
+        )
+    if base.gated and not credentials.where("huggingface", paths):
+        return warning(
+            "base model",
+            f"{base.title} wants its licence accepted and a Hugging Face token",
+            "run: brightrun connect huggingface",
+        )
+    return Check(
+        name="base model",
+        state="pending",
+        what=f"{base.title}, {size} parameters, will be downloaded ({base.weight_bytes / 1e9:.1f} GB)",
+    )
+
+
+def check_provider(draft: Draft, paths: Paths) -> Check:
+    service = next(
+        (service for service in SERVICES if service.name == draft.provider and service.kind in ("gpu", "machine")), None
+    )
+    if service is None:
+        known = ", ".join(service.name for service in SERVICES if service.kind in ("gpu", "machine"))
+        return failed(
+            "machine",
+            UsageError(
+                f"there is no provider “{draft.provider}”",
+                where="provider",
+                fix=f"one of: {known}",
+                kind="unknown_provider",
+            ),
+        )
+    if service.environment and not credentials.where(service.name, paths):
+        return failed(
+            "machine",
+            NotConnectedError(
+                f"{service.title} is not connected",
+                where=service.name,
+                fix=f"run: brightrun connect {service.name}",
+                kind="not_connected",
+            ),
+        )
+    return ok(
+        "machine",
+        "runs on this machine, free of charge" if service.name == "local" else f"{service.title} is connected",
+    )
+
+
+def check_packages(draft: Draft) -> Check:
+    if draft.provider != "local":
+        return ok("training packages", "are installed on the rented machine")
+    missing = missing_packages("train")
+    if missing:
+        return failed(
+            "training packages",
+            BrightrunError(
+                f"training here needs {', '.join(missing)}",
+                kind="packages_missing",
+                fix=f"run: {install_command('train')}",
+            ),
+        )
+    return ok("training packages", "are installed")
+
+
+def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
+    need, there = estimate.memory / 1024**3, estimate.memory_available / 1024**3
+    kind = "GPU memory" if hardware.gpu_count else "memory"
+    if estimate.fits == "no":
+        return failed(
+            "memory",
+            BrightrunError(
+                f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)})",
+                kind="does_not_fit",
+                fix="choose a smaller base model, a smaller data.max_length, or a machine with more memory",
+            ),
+        )
+    if estimate.fits == "tight":
+        return warning(
+            "memory",
+            f"about {need:.1f} of {there:.1f} GiB of {kind}: tight",
+            "it may work; a smaller data.max_length makes room",
+        )
+    if hardware.free_memory and hardware.free_memory < estimate.memory * SAFE:
+        return warning(
+            "memory",
+            f"about {need:.1f} GiB are needed and only {hardware.free_memory / 1024**3:.1f} GiB are free now",
+            "close other programs first",
+        )
+    return ok("memory", f"about {need:.1f} of {there:.1f} GiB of {kind}")
+
+
+def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
+    need = estimate.disk + RESERVE_BYTES
+    if hardware.disk_free and hardware.disk_free < need:
+        return failed(
+            "disk",
+            BrightrunError(
+                f"about {need / 1e9:.1f} GB of disk are needed, {hardware.disk_free / 1e9:.1f} GB are free",
+                fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
+                kind="disk_full",
+            ),
+        )
+    return ok("disk", f"about {estimate.disk / 1e9:.1f} GB will be written")
+
+
+def check_settings(
+    settings: RunSettings,
+    base: BaseModelInfo | None,
+    report: DatasetReport | None,
+    estimate: Estimate | None,
+    problems: tuple[UsageError, ...],
+) -> Check:
+    if problems:
+        return failed("settings", problems[0])
+    rate = settings.training.learning_rate
+    highest = HIGH_LEARNING_RATE_TINY if base and base.parameters < TINY_PARAMETERS else HIGH_LEARNING_RATE
+    if rate > highest:
+        return warning(
+            "settings", f"a learning rate of {rate:g} makes most runs diverge", f"stay at {highest:g} or below"
+        )
+    if estimate and estimate.steps < FEW_STEPS:
+        return warning(
+            "settings",
+            f"only {estimate.steps} optimiser steps: too few to learn much",
+            "more epochs (training.epochs), a smaller batch (training.batch_size), or more records",
+        )
+    if report and held_out(report.usable, settings) < FEW_HELD_OUT:
+        return warning(
+            "settings",
+            "fewer than five records are held out: the score will be a rough one",
+            "raise data.eval_fraction",
+        )
+    return ok("settings", f"{estimate.steps:,} optimiser steps" if estimate else "make sense")
+
+
+def check_budget(draft: Draft, estimate: Estimate) -> Check:
+    for limit, title in ((draft.budget_usd, "budget"), (draft.max_hours, "time limit")):
+        if limit is not None and limit <= 0:
+            return failed(
+                "budget",
+                UsageError(
+                    f"a {title} must be more than nothing",
+                    where=title,
+                    fix="leave it out for no limit",
+                    kind="bad_limit",
+                ),
+            )
+    if draft.budget_usd is not None and estimate.cost_usd > draft.budget_usd:
+        return failed(
+            "budget",
+            BudgetError(
+                f"the run costs about ${estimate.cost_usd:,.2f}, the budget is ${draft.budget_usd:,.2f}",
+                kind="over_budget",
+                fix="raise the budget, or choose fewer epochs, a smaller base model or a cheaper machine",
+            ),
+        )
+    if draft.max_hours is not None and estimate.seconds_low > draft.max_hours * 3600:
+        return failed(
+            "budget",
+            BudgetError(
+                f"the run takes about {estimate.seconds / 3600:,.1f} hours, the limit is {draft.max_hours:g}",
+                kind="over_time",
+                fix="raise the limit, or choose fewer epochs, a smaller base model or a faster machine",
+            ),
+        )
+    if draft.budget_usd is not None and estimate.cost_usd_high > draft.budget_usd:
+        return warning(
+            "budget",
+            f"about ${estimate.cost_usd:,.2f}; it could come to ${estimate.cost_usd_high:,.2f}, over the budget",
+            "the run is then stopped in time, with its checkpoint kept",
+        )
+    if not estimate.price_per_hour:
+        return ok("budget", "costs nothing")
+    return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
+
+
+def check_run_name(name: str) -> Check:
+    try:
+        check_name(name)
+    except UsageError as error:
+        return failed("name", error)
+    return ok("name", f"“{name}”")

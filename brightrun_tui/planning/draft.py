@@ -1,0 +1,24 @@
+"""What a person has chosen so far for a new run. Nothing in it needs to be right yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Draft(BaseModel):
+    """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    data: str = ""
+    base: str = "starter"
+    template: str = "default"
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    provider: str = "local"
+    gpu: str = ""
+    budget_usd: float | None = None
+    max_hours: float | None = None
+    columns: dict[str, str] = Field(default_factory=dict)

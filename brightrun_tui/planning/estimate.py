@@ -1,0 +1,104 @@
+"""Memory, time and cost of a run before anything is paid."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
+from brightrun_tui.planning.timing import Shape, other_seconds, shape_of, training_seconds
+from brightrun_tui.planning.tokens import TokenCounts, count_tokens
+
+RENT_SECONDS = 240.0
+DOWNLOAD_BYTES_PER_SECOND = 1e8
+MEASURED_BAND, GPU_BAND, CPU_BAND = (0.85, 1.3), (0.6, 1.6), (0.5, 2.0)
+"""Factors from the estimate to the least and the most that is likely."""
+
+LONG_ON_CPU_SECONDS = 6 * 3600.0
+SPARE_DISK = 40_000_000
+
+
+def estimate(
+    base: BaseModelInfo,
+    report: DatasetReport,
+    settings: RunSettings,
+    hardware: Hardware,
+    price_per_hour: float = 0.0,
+    *,
+    measured_tokens_per_second: float | None = None,
+) -> Estimate:
+    """What the run takes. A run that does not fit raises nothing: see ``fits``.
+
+    Args:
+        price_per_hour: US dollars; above 0 the machine is a rented one, which must start and download the base first.
+        measured_tokens_per_second: of an earlier run of this base model on such a machine; replaces the formula.
+    """
+    tokens = count_tokens(base, report)
+    shape = shape_of(report, tokens, settings, base.architecture.context)
+    need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
+    measured = measured_tokens_per_second is not None
+    if measured_tokens_per_second:
+        train = shape.samples * shape.mean / measured_tokens_per_second
+    else:
+        train = training_seconds(base.architecture, settings, hardware, shape, need)
+    work = train + other_seconds(base.architecture, settings, hardware, shape, need, base.weight_bytes)
+    setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
+    low, high = MEASURED_BAND if measured else GPU_BAND if hardware.gpu_count else CPU_BAND
+    return Estimate(
+        memory=need.total,
+        memory_parts=need.parts,
+        memory_available=available(hardware),
+        fits=_fits(need.total, available(hardware)),
+        steps=shape.steps,
+        tokens=int(shape.samples * shape.mean),
+        supervised_tokens=int(shape.samples * shape.answer_mean),
+        seconds=setup + work,
+        seconds_low=setup + work * low,
+        seconds_high=setup + work * high,
+        price_per_hour=price_per_hour,
+        cost_usd=price_per_hour * (setup + work) / 3600,
+        cost_usd_high=price_per_hour * (setup + work * high) / 3600,
+        disk=_disk_bytes(base, report, settings, hardware),
+        measured=measured,
+        notes=_notes(tokens, shape, need, settings, hardware, work, measured),
+    )
+
+
+def _fits(needed: int, there: int) -> Literal["safe", "tight", "no"]:
+    return "safe" if needed * SAFE <= there else "tight" if needed * TIGHT <= there else "no"
+
+
+def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSettings, machine: Hardware) -> int:
+    """Checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
+    adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
+    checkpoints = (adapter + optimiser) * (settings.training.keep_checkpoints + 2)
+    return checkpoints + 2 * adapter + 3 * report.bytes + SPARE_DISK + (0 if base.present else base.weight_bytes)
+
+
+def _notes(
+    tokens: TokenCounts,
+    shape: Shape,
+    need: MemoryNeed,
+    settings: RunSettings,
+    machine: Hardware,
+    seconds: float,
+    measured: bool,
+) -> tuple[str, ...]:
+    notes = []
+    if not measured:
+        notes.append("Time is a rough guess until the run itself has been measured for some steps.")
+    if not tokens.measured:
+        notes.append(f"Tokens are guessed: {tokens.characters_per_token:.1f} characters each.")
+    if need.checkpointing and settings.training.gradient_checkpointing == "auto":
+        notes.append("Memory is short: activations will be computed twice, which takes about a third more time.")
+    if tokens.longest > shape.longest:
+        fate = {"drop": "left out", "truncate": "cut off", "refuse": "a reason to refuse"}[settings.data.over_length]
+        notes.append(f"Records over {shape.longest:,} tokens will be {fate}.")
+    if not machine.gpu_count and seconds > LONG_ON_CPU_SECONDS:
+        notes.append(
+            "That is long for a machine without a GPU: a smaller base model, fewer epochs, or a rented GPU would help."
+        )
+    return tuple(notes)

@@ -1,0 +1,257 @@
+"""Base models of the Hugging Face Hub: what is cached here, what the Hub says, and downloading."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import threading
+import time
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError
+from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.integrations import credentials, hub
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
+from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES
+from brightrun_tui.providers.local import disk_free
+
+WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
+UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
+REMEMBER_SECONDS = 3600.0
+REMEMBER_FAILURE_SECONDS = 20.0
+STALE_PART_SECONDS = 24 * 3600.0
+
+_remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunError]] = {}
+
+
+def cached_snapshot(model_id: str, paths: Paths) -> Path | None:
+    """The directory of a complete download of ``owner/name`` or ``owner/name@revision``, or None."""
+    name, _, revision = model_id.partition("@")
+    folder = hub.cache_directory(paths) / f"models--{name.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / (revision or "main")).read_text().strip()
+    except OSError:
+        commit = revision
+    snapshot = folder / "snapshots" / commit
+    return snapshot if commit and _is_complete(snapshot) else None
+
+
+def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> BaseModelInfo:
+    """What the Hub says about a model that is not here; remembered for an hour, a failure for some seconds. Blocking.
+
+    Raises:
+        BaseModelError: unknown, gated, or of a kind that cannot be trained.
+        NotConnectedError: the Hub cannot be reached or refuses the token.
+    """
+    key = (hub.endpoint(), model_id, credentials.where("huggingface", paths) != "")
+    when, known = _remembered.get(key, (0.0, None))
+    age = time.monotonic() - when
+    if isinstance(known, BaseModelInfo) and age < REMEMBER_SECONDS:
+        return known
+    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+        raise known
+    if not network:
+        raise BaseModelError(
+            f"the base model “{model_id}” is not on this machine", fix="download it first", kind="base_missing"
+        )
+    try:
+        info = _ask(model_id, paths)
+    except BrightrunError as error:
+        _remembered[key] = (time.monotonic(), error)
+        raise
+    _remembered[key] = (time.monotonic(), info)
+    return info
+
+
+def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]) -> Path:
+    """Get a model's files into the cache; what is there already is not fetched again. Blocking.
+
+    ``progress`` is called from several threads, one at a time; what it raises ends the download. Complete files stay
+    for the next try.
+
+    Raises:
+        BaseModelError, NotConnectedError: as `describe_remote`.
+        BrightrunError: the disk is too small or cannot be written.
+    """
+    if snapshot := cached_snapshot(model_id, paths):
+        return snapshot
+    name, _, revision = model_id.partition("@")
+    token = credentials.get("huggingface", paths)
+    cache = hub.cache_directory(paths)
+    progress(f"asking {hub.endpoint()} for {model_id}", 0.0)
+    with hub.plain_errors(model_id, has_token=token is not None):
+        sizes = _file_sizes(
+            hub.api(token).model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
+        )
+    total = sum(sizes.values())
+    _refuse_untrainable(model_id, sizes)
+    _require_space(cache, total)
+    _remove_stale_parts(cache / f"models--{name.replace('/', '--')}" / "blobs")
+    try:
+        with hub.plain_errors(model_id, has_token=token is not None):
+            hub.api(token).snapshot_download(
+                name,
+                revision=revision or None,
+                cache_dir=cache,
+                allow_patterns=list(sizes),
+                max_workers=4,
+                tqdm_class=_progress_bar(
+                    lambda done: progress(_in_words(model_id, done, total), min(1.0, done / max(1, total)))
+                ),
+            )
+    except OSError as error:
+        raise _disk_error(error, cache) from None
+    snapshot = cached_snapshot(model_id, paths)
+    if snapshot is None:
+        raise BaseModelError(
+            f"the download of “{model_id}” is not complete",
+            where=str(cache),
+            fix="start it again",
+            kind="base_incomplete",
+        )
+    return snapshot
+
+
+def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
+    name, _, revision = model_id.partition("@")
+    token = credentials.get("huggingface", paths)
+    with hub.plain_errors(model_id, has_token=token is not None):
+        api = hub.api(token)
+        about = api.model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
+        sizes = _file_sizes(about)
+        _refuse_untrainable(model_id, sizes)
+        config = api.hf_hub_download(name, "config.json", revision=about.sha, cache_dir=hub.cache_directory(paths))
+    try:
+        architecture = read_architecture(json.loads(Path(config).read_text("utf-8")), f"{model_id}/config.json")
+    except ValueError:
+        raise BaseModelError(
+            "its config.json is no valid JSON", where=model_id, fix="choose another model", kind="base_damaged"
+        ) from None
+    counted = about.safetensors.total if about.safetensors else 0
+    return BaseModelInfo(
+        id=model_id,
+        title=name.split("/")[1],
+        architecture=architecture,
+        ref=BaseModelRef(id=model_id),
+        parameters=counted or architecture.parameters,
+        weight_bytes=sum(sizes.values()),
+        gated=bool(about.gated),
+        license=str(getattr(about.card_data, "license", "") or ""),
+    )
+
+
+def _file_sizes(about: Any) -> dict[str, int]:
+    """Name → bytes of the files that training needs."""
+    return {
+        file.rfilename: file.size or 0
+        for file in about.siblings or []
+        if any(fnmatch(file.rfilename, wanted) for wanted in WANTED_FILES)
+        and not any(fnmatch(file.rfilename, unwanted) for unwanted in UNWANTED_FILES)
+    }
+
+
+def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
+    if "config.json" not in sizes:
+        raise BaseModelError(
+            f"“{model_id}” has no config.json: it is no model for transformers",
+            where=hub.endpoint(),
+            fix="choose the original model rather than a GGUF or adapter of it",
+            kind="base_no_config",
+        )
+    if not any(name.endswith(".safetensors") for name in sizes):
+        raise BaseModelError(
+            f"“{model_id}” has no weights as safetensors",
+            where=hub.endpoint(),
+            fix="choose a model or revision that has model.safetensors",
+            kind="base_no_weights",
+        )
+    if not set(sizes) & set(TOKENIZER_FILES):
+        raise BaseModelError(
+            f"“{model_id}” has no tokenizer",
+            where=hub.endpoint(),
+            fix="choose the original model",
+            kind="base_no_tokenizer",
+        )
+
+
+def _is_complete(snapshot: Path) -> bool:
+    """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
+    if not (snapshot / "config.json").is_file() or not any((snapshot / name).is_file() for name in TOKENIZER_FILES):
+        return False
+    if not (snapshot / INDEX).is_file():
+        return (snapshot / "model.safetensors").is_file()
+    try:
+        shards = set(json.loads((snapshot / INDEX).read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+    return bool(shards) and all((snapshot / str(shard)).is_file() for shard in shards)
+
+
+def _require_space(cache: Path, wanted: int) -> None:
+    free = disk_free(cache)
+    if free < wanted:
+        raise BrightrunError(
+            f"the download needs {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where=str(cache),
+            fix="free some space, or let HF_HOME name a larger disk",
+            kind="disk_full",
+        )
+
+
+def _disk_error(error: OSError, cache: Path) -> BrightrunError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BrightrunError(
+            "the disk is full",
+            where=str(cache),
+            kind="disk_full",
+            fix="free some space, or let HF_HOME name a larger disk; what was fetched stays",
+        )
+    return BrightrunError(
+        f"the download cannot be stored ({error.strerror or error})",
+        where=str(cache),
+        fix="let HF_HOME name a directory you can write",
+        kind="home_not_writable",
+    )
+
+
+def _remove_stale_parts(blobs: Path) -> None:
+    """What a killed download left behind; huggingface_hub never uses such a part again."""
+    for part in blobs.glob("*.incomplete"):
+        if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
+            part.unlink(missing_ok=True)
+
+
+def _in_words(model_id: str, done: int, total: int) -> str:
+    return f"downloading {model_id}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+
+
+def _progress_bar(report: Callable[[int], None]) -> type:
+    """A tqdm that draws nothing and tells how many bytes have come."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    lock = threading.Lock()
+
+    class ByteBar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+        most = 0
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "file": io.StringIO()})
+
+        def display(self, *_args: Any, **_options: Any) -> None:
+            return None
+
+        def update(self, n: float | None = 1) -> None:
+            super().update(n)
+            if self.unit == "B":
+                with lock:
+                    if self.n > ByteBar.most:
+                        ByteBar.most = int(self.n)
+                        report(ByteBar.most)
+
+    return ByteBar

@@ -1,0 +1,239 @@
+"""The plan of a run: everything that follows from a draft, and whether it can start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui import datasets
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
+from brightrun_tui.domain.run import DatasetRef, RunSpec
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.integrations.packages import torch_uses_gpu
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning import checks
+from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.checks import Check
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.names import name_from, new_run_id
+from brightrun_tui.planning.resolve import resolve_settings
+from brightrun_tui.planning.templates import Template, get_template
+from brightrun_tui.planning.timing import held_out
+from brightrun_tui.providers.gpus import find_gpu, peak_flops
+from brightrun_tui.providers.local import CPU_FLOPS_PER_CORE, hardware
+from brightrun_tui.store import datasets as added_datasets
+
+Found = TypeVar("Found")
+
+ORDER = (
+    "dataset",
+    "base model",
+    "template",
+    "settings",
+    "machine",
+    "training packages",
+    "memory",
+    "disk",
+    "budget",
+    "name",
+)
+
+
+class Plan(BaseModel):
+    """What a draft comes to. ``sources`` tells for every setting that is not at its default who set it."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    draft: Draft
+    name: str
+    template: Template | None
+    settings: RunSettings
+    sources: dict[str, str]
+    report: DatasetReport | None
+    base: BaseModelInfo | None
+    hardware: Hardware
+    estimate: Estimate | None
+    checks: tuple[Check, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the run may start."""
+        return self.first_problem is None
+
+    @property
+    def first_problem(self) -> BrightrunError | None:
+        """The error of the first check that failed."""
+        return next((check.error for check in self.checks if check.error is not None), None)
+
+
+def make_plan(
+    draft: Draft, paths: Paths, *, offer: Offer | None = None, measured_tokens_per_second: float | None = None
+) -> Plan:
+    """Everything that follows from ``draft``, on ``offer`` or on this machine.
+
+    Blocking: reads the dataset when it has changed, and may ask the Hub for a base model that nobody knows; a few
+    milliseconds otherwise. Raises nothing for what a person can get wrong: that becomes a failed check.
+    """
+    found: list[Check] = []
+    template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
+    report = _or_failed(found, "dataset", lambda: _report(draft, paths))
+    base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
+    machine = _machine(draft, paths, offer)
+    resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
+    estimated = None
+    if report:
+        found.append(checks.check_records(report))
+    if base:
+        found.append(checks.check_base(base, paths))
+    if report and base and machine.flops:
+        estimated = estimate(
+            base,
+            report,
+            resolved.settings,
+            machine,
+            offer.price_per_hour if offer else 0.0,
+            measured_tokens_per_second=measured_tokens_per_second,
+        )
+    name = draft.name.strip() or name_from(draft.data)
+    found.append(checks.check_settings(resolved.settings, base, report, estimated, resolved.problems))
+    found += [checks.check_provider(draft, paths), checks.check_packages(draft)]
+    if estimated:
+        found += [
+            checks.check_memory(estimated, machine),
+            checks.check_disk(estimated, machine),
+            checks.check_budget(draft, estimated),
+        ]
+    found.append(checks.check_run_name(name))
+    found.sort(key=lambda check: ORDER.index(check.name))
+    return Plan(
+        draft=draft,
+        name=name,
+        template=template,
+        settings=resolved.settings,
+        sources=resolved.sources,
+        report=report,
+        base=base,
+        hardware=machine,
+        estimate=estimated,
+        checks=tuple(found),
+    )
+
+
+def make_spec(plan: Plan) -> RunSpec:
+    """The run that the plan describes.
+
+    Raises:
+        BrightrunError: the error of the first check that failed; `BudgetError` where the budget says no.
+    """
+    if plan.first_problem:
+        raise plan.first_problem
+    assert plan.report and plan.base, "a plan without failed checks has both"
+    report = plan.report
+    evaluated = held_out(report.usable, plan.settings)
+    dataset = DatasetRef(
+        path=report.path,
+        name=report.name,
+        format=report.format,
+        fingerprint=report.fingerprint,
+        records=report.records,
+        usable=report.usable,
+        train_records=report.usable - evaluated,
+        eval_records=evaluated,
+        statement=report.statement,
+        columns=plan.draft.columns,
+    )
+    return RunSpec(
+        run_id=new_run_id(),
+        name=plan.name,
+        created_at=time.time(),
+        base=plan.base.ref,
+        dataset=dataset,
+        template=plan.draft.template,
+        settings=plan.settings,
+        provider=plan.draft.provider,
+        gpu=plan.draft.gpu,
+        limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
+    )
+
+
+def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Found | None:
+    try:
+        return work()
+    except BrightrunError as error:
+        found.append(checks.failed(name, error))
+        return None
+
+
+def _report(draft: Draft, paths: Paths) -> DatasetReport:
+    if not draft.data.strip():
+        raise DatasetError(
+            "no dataset is chosen", fix="give a file, or the name of an added dataset", kind="dataset_missing"
+        )
+    path = Path(draft.data).expanduser()
+    if not path.exists():
+        added = added_datasets.path_of(paths.database, draft.data)
+        path = Path(added) if added else path
+    return check_dataset(path, draft.columns)
+
+
+def check_dataset(path: Path, columns: dict[str, str]) -> DatasetReport:
+    """The dataset's report; read once and kept until the file changes. Raises as `datasets.check`."""
+    try:
+        state = path.stat()
+    except OSError:
+        return datasets.check(path, columns=columns or None)
+    outcome = _checked(path.resolve(), state.st_size, state.st_mtime_ns, tuple(sorted(columns.items())))
+    if isinstance(outcome, BrightrunError):
+        raise outcome
+    return outcome
+
+
+@lru_cache(maxsize=32)
+def _checked(
+    path: Path, _size: int, _modified: int, columns: tuple[tuple[str, str], ...]
+) -> DatasetReport | BrightrunError:
+    try:
+        return datasets.check(path, columns=dict(columns) or None)
+    except BrightrunError as error:
+        return error.with_traceback(None)
+
+
+def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
+    """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
+    if offer:
+        machine = offer.hardware
+        return (
+            machine
+            if machine.flops or not machine.gpu
+            else machine.model_copy(update={"flops": peak_flops(machine.gpu)})
+        )
+    if draft.provider == "local":
+        here = hardware(paths.data)
+        return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
+    gpu = find_gpu(draft.gpu)
+    if gpu is None:
+        return Hardware(device="cuda", gpu=draft.gpu)
+    return Hardware(device="cuda", gpu=gpu.name, gpu_count=1, gpu_memory=gpu.memory, flops=gpu.flops)
+
+
+def _without_gpu(machine: Hardware) -> Hardware:
+    """What PyTorch's CPU build can use of a machine."""
+    return machine.model_copy(
+        update={
+            "device": "cpu",
+            "gpu": "",
+            "gpu_count": 0,
+            "gpu_memory": 0,
+            "free_memory": 0,
+            "flops": machine.cores * CPU_FLOPS_PER_CORE,
+        }
+    )

@@ -1,0 +1,77 @@
+"""From a draft to the settings of the run, and where each of them comes from.
+
+Default < base model < template (with its rules by number of records) < rule by size of the model < what the person set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.bases import size_rule
+from brightrun_tui.planning.templates import Template
+
+LEARNING_RATE = "training.learning_rate"
+PERSON = "you"
+
+
+class Resolved(BaseModel):
+    """``sources``: for every setting that is not at its default, who set it. ``problems``: values that were left out."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    settings: RunSettings
+    sources: dict[str, str]
+    problems: tuple[UsageError, ...] = ()
+
+
+def resolve_settings(
+    template: Template | None, base: BaseModelInfo | None, records: int | None, overrides: dict[str, Any]
+) -> Resolved:
+    """Put the layers on top of each other. A value that does not fit is reported and left out."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+
+    def put(layer: dict[str, Any], source: str) -> None:
+        values.update(layer)
+        sources.update(dict.fromkeys(layer, source))
+
+    if base:
+        put(base.recommended, f"base model {base.title}")
+    if template:
+        put(template.resolve(None), f"template “{template.title}”")
+        by_records = {
+            key: value for key, value in template.resolve(records).items() if template.overrides.get(key) != value
+        }
+        put(by_records, f"template “{template.title}” for {records:,} records" if records is not None else "")
+    if base:
+        rule = size_rule(base.parameters)
+        if rule.factor != 1.0:
+            rate = float(values.get(LEARNING_RATE, RunSettings().training.learning_rate))
+            put(
+                {LEARNING_RATE: float(f"{rate * rule.factor:.3g}")},
+                f"{sources.get(LEARNING_RATE, 'default')} × {rule.factor:g}: {rule.why}",
+            )
+    problems = []
+    for key, value in overrides.items():
+        try:
+            RunSettings().with_overrides({key: value})
+        except UsageError as error:
+            problems.append(error)
+            continue
+        put({key: value}, PERSON)
+    settings = RunSettings().with_overrides(values)
+    defaults = {setting.key: setting.default for setting in iter_settings()}
+    changed = {
+        key: source for key, source in sources.items() if source == PERSON or _value(settings, key) != defaults[key]
+    }
+    return Resolved(settings=settings, sources=changed, problems=tuple(problems))
+
+
+def _value(settings: RunSettings, key: str) -> Any:
+    group, name = key.split(".", 1)
+    return getattr(getattr(settings, group), name)

@@ -1,0 +1,124 @@
+"""Templates: named sets of settings, as TOML files. Ours ship with the product; people add their own."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.paths import Paths
+from brightrun_tui.resources import resource
+
+
+class RecordRule(BaseModel):
+    """Settings for datasets of at most ``up_to`` usable records; without it, for all that are larger."""
+
+    model_config = ConfigDict(frozen=True)
+
+    up_to: int | None = Field(None, ge=1)
+    overrides: dict[str, Any]
+
+
+class Template(BaseModel):
+    """One file. ``by_records`` is in rising order; the first rule that fits the dataset's size joins ``overrides``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    description: str = ""
+    best_for: str = ""
+    order: int = 100
+    overrides: dict[str, Any] = Field(default_factory=dict, alias="settings")
+    by_records: tuple[RecordRule, ...] = ()
+    own: bool = False
+    path: str = ""
+
+    def resolve(self, records: int | None) -> dict[str, Any]:
+        """The settings for a dataset of so many usable records; None: without those that depend on it."""
+        if records is None:
+            return dict(self.overrides)
+        rule = next((rule for rule in self.by_records if rule.up_to is None or records <= rule.up_to), None)
+        return {**self.overrides, **(rule.overrides if rule else {})}
+
+
+def list_templates(paths: Paths) -> list[Template]:
+    """All that can be used, ours first; a person's own template of the same name takes the place of ours."""
+    return load_templates(paths)[0]
+
+
+def load_templates(paths: Paths) -> tuple[list[Template], list[BrightrunError]]:
+    """Templates, and for every file that cannot be used the reason."""
+    loaded: dict[str, Template] = {}
+    problems: list[BrightrunError] = []
+    for folder, own in ((resource("presets") / "templates", False), (paths.user_templates, True)):
+        for path in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
+            try:
+                template = _load(path, path.stat().st_mtime_ns, own)
+            except (BrightrunError, OSError) as error:
+                problems.append(error if isinstance(error, BrightrunError) else _unusable(path, str(error.strerror)))
+                continue
+            loaded[template.name] = template
+    return sorted(loaded.values(), key=lambda template: (template.order, template.name)), problems
+
+
+def get_template(name: str, paths: Paths) -> Template:
+    """Raises `UsageError` when there is none of that name, or its file cannot be used."""
+    templates, problems = load_templates(paths)
+    found = next((template for template in templates if template.name == name), None)
+    if found:
+        return found
+    broken = next((problem for problem in problems if Path(problem.where.split(":")[0]).stem == name), None)
+    if broken:
+        raise broken
+    known = [template.name for template in templates]
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    raise UsageError(
+        f"there is no template “{name}”",
+        fix=f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}",
+        kind="unknown_template",
+    )
+
+
+@lru_cache(maxsize=128)
+def _load(path: Path, _modified: int, own: bool) -> Template:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise _unusable(path, str(error)) from None
+    rules = [
+        {"up_to": rule.pop("up_to", None), "overrides": rule}
+        for rule in document.pop("by_records", [])
+        if isinstance(rule, dict)
+    ]
+    try:
+        template = Template.model_validate(
+            {**document, "by_records": rules, "name": path.stem, "own": own, "path": str(path)}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _unusable(path, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    limits = [rule.up_to for rule in template.by_records]
+    if limits != sorted(limits, key=lambda limit: limit or float("inf")):
+        raise _unusable(path, "the rules of by_records must stand in rising order of up_to")
+    for overrides in (template.overrides, *(rule.overrides for rule in template.by_records)):
+        try:
+            RunSettings().with_overrides(overrides)
+        except UsageError as error:
+            raise _unusable(path, str(error)) from None
+    return template
+
+
+def _unusable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"this template cannot be used: {reason}",
+        where=str(path),
+        fix="correct the file or move it away",
+        kind="bad_template",
+    )

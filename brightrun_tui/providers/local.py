@@ -1,0 +1,135 @@
+"""This machine: what it has, and that it costs nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+
+from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.providers.base import Account, Need
+from brightrun_tui.providers.gpus import peak_flops
+
+CPU_FLOPS_PER_CORE = 40e9
+"""FLOP/s of one core in float32 matrix products, as PyTorch reaches them on common servers (30–80 measured)."""
+
+GPU_FACTS_SECONDS = 5
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def hardware(directory: Path | None = None) -> Hardware:
+    """What this machine can give to a run: a few milliseconds, the GPU's facts kept for some seconds.
+
+    Memory and cores are those that this process may use (containers are often given less than the machine has);
+    ``disk_free`` is that of the disk which holds ``directory``.
+    """
+    memory = psutil.virtual_memory()
+    limit, used = _cgroup_memory()
+    total = min(memory.total, limit) if limit else memory.total
+    free = min(memory.available, limit - used) if limit else memory.available
+    facts = Hardware(
+        device="cpu",
+        memory=total,
+        cores=_cores(),
+        disk_free=disk_free(directory or Path.cwd()),
+        flops=_cores() * CPU_FLOPS_PER_CORE,
+        free_memory=max(0, free),
+    )
+    gpus = _gpus(int(time.monotonic() / GPU_FACTS_SECONDS))
+    if not gpus:
+        return facts
+    name, gpu_memory, gpu_free = max(gpus, key=lambda gpu: gpu[2])
+    return facts.model_copy(
+        update={
+            "device": "cuda",
+            "gpu": name,
+            "gpu_count": len(gpus),
+            "gpu_memory": gpu_memory,
+            "flops": peak_flops(name),
+            "free_memory": gpu_free,
+        }
+    )
+
+
+def disk_free(directory: Path) -> int:
+    """Bytes that may be written below ``directory``, which need not exist yet."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return int(psutil.disk_usage(str(directory)).free)
+
+
+def describe(machine: Hardware) -> str:
+    """One line for people: “2 cores · 23.4 GiB memory · no GPU”."""
+    gib = 1024**3
+    several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
+    gpu = f"{several}{machine.gpu} {machine.gpu_memory / gib:.0f} GiB" if machine.gpu_count else "no GPU"
+    return f"{machine.cores} core{'s' if machine.cores != 1 else ''} · {machine.memory / gib:.1f} GiB memory · {gpu}"
+
+
+class LocalProvider:
+    """The machine in hand. It is never rented, so it has an offer and no leases."""
+
+    name = "local"
+
+    async def check(self) -> Account:
+        return Account(who=platform.node() or "this machine", notes=(describe(hardware()),))
+
+    async def offers(self, need: Need) -> list[Offer]:
+        """One offer that costs nothing; none when the run asks for a GPU that is not here."""
+        machine = hardware()
+        if need.gpu and need.gpu.lower() not in machine.gpu.lower():
+            return []
+        return [Offer(id="local", provider=self.name, hardware=machine, region=platform.node(), reliability=1.0)]
+
+
+def _cores() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        return allowed if quota == "max" else max(1, min(allowed, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return allowed
+
+
+def _cgroup_memory() -> tuple[int, int]:
+    """Limit and use of the container in bytes; (0, 0) where there is no limit."""
+    try:
+        return int((CGROUP / "memory.max").read_text()), int((CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return 0, 0
+
+
+@lru_cache(maxsize=1)
+def _gpus(_moment: int) -> tuple[tuple[str, int, int], ...]:
+    """Name, memory and free memory of each GPU that this process may see."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        found = []
+        for index in _visible(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            found.append((str(pynvml.nvmlDeviceGetName(handle)), int(memory.total), int(memory.free)))
+        return tuple(found)
+    except pynvml.NVMLError:
+        return ()
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _visible(count: int) -> list[int]:
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return list(range(count))
+    numbers = [part.strip() for part in chosen.split(",") if part.strip()]
+    if all(number.isdigit() for number in numbers):
+        return [int(number) for number in numbers if int(number) < count]
+    return [] if numbers == ["-1"] else list(range(count))
