@@ -11,7 +11,7 @@ from typing import Any
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.reading import Source, open_source
-from brightrun_tui.datasets.source import file_fingerprint
+from brightrun_tui.datasets.source import file_fingerprint, no_records
 from brightrun_tui.datasets.splitting import content_key
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
@@ -121,8 +121,9 @@ class _Survey:
         announced = announced_records(source.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
-        for name, count in source.others.items():
-            self.log.add("other_lists", f"{source.file.path.name}, “{name[:40]}”", count)
+        if source.others:
+            names = ", ".join(f"“{name[:40]}”" for name in list(source.others)[:5])
+            self.log.add("other_lists", count=sum(source.others.values()), detail=names)
 
     def report(self, source: Source) -> DatasetReport:
         path = source.file.path
@@ -138,18 +139,16 @@ class _Survey:
 def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
     where = str(source.file.path)
     if not survey.records:
-        raise DatasetError("the file holds no records", where=where, kind="dataset_empty",
-                           fix="check that the export finished, and export it again")
+        raise no_records(source.file)
+    problems = [problem for problem in survey.log.problems() if not problem.remark]
+    reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
     if not survey.usable:
-        problems = survey.log.problems()
-        reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
-        raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}",
-                           where=problems[0].places[0] if survey.records == 1 else where, fix=problems[0].fix,
-                           kind="dataset_unusable")
+        raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}", where=where,
+                           fix=problems[0].fix, kind="dataset_unusable")
     if survey.distinct < 2:
-        raise DatasetError(f"only one record can be used (of {survey.records:,}, copies not counted)", where=where,
-                           fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible",
-                           kind="dataset_too_small")
+        what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
+        raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind="dataset_too_small",
+                           fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")
 
 
 def _stats(lengths: Any) -> LengthStats:

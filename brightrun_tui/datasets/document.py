@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, readable
+from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, not_a_number, readable
 from brightrun_tui.domain.errors import DatasetError
 
 MAX_DEPTH = 100
 MAX_HEADER_FIELDS = 20
-_CHUNK = 64 * 1024
+_CHUNK = 256 * 1024
 _REASONS = {
     "invalid char in json text": "there is a character that JSON does not know here",
     "invalid character inside string": "a text holds a raw control character (a line break must be written \\n)",
-    "trailing garbage": "something follows after the end of the document",
+    "trailing garbage": "something follows after the end of the document (if each line is a record, name the file .jsonl)",
     "unallowed token at this point in JSON text": "a value or a bracket stands where none may be (often a comma too many)",
     "object key and value must be separated by a colon (':')": "a colon is missing between a name and its value",
     "after array element, I expect ',' or ']'": "a comma is missing between two entries",
     "after key and value, inside map, I expect ',' or '}'": "a comma is missing between two fields",
-    "invalid object key (must be a string)": "the name of a field must be a text in double quotes",
+    "invalid object key (must be a string)": "here must be the name of a field in double quotes (or a comma is too many)",
 }
 
 Events = Iterator[tuple[str, Any]]
@@ -200,10 +200,11 @@ def _broken(file: SourceFile) -> DatasetError:
             done += len(chunk)
         return done, ""
 
+    start = len(codecs.BOM_UTF8) if file.head.startswith(codecs.BOM_UTF8) else 0
+
     def chunks(until: int | None = None) -> Iterator[bytes]:
         with readable(file.path), file.path.open("rb") as stream:
-            bom = stream.read(3)
-            stream.seek(3 if bom == codecs.BOM_UTF8 else 0)
+            stream.seek(start)
             position = 0
             while until is None or position < until:
                 chunk = stream.read(_CHUNK)
@@ -220,9 +221,15 @@ def _broken(file: SourceFile) -> DatasetError:
     line, column = _line_and_column(chunks(), offset)
     if not message:
         return cut_off(file.at(line, column))
+    with readable(file.path), file.path.open("rb") as stream:
+        stream.seek(start + offset)
+        word = stream.read(8)
+    for constant in ("NaN", "Infinity"):
+        if word.startswith(constant.encode()):
+            return not_a_number(file.at(line, column), constant)
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
     return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
-                        fix="repair that place, or export the file again (write null, not NaN, for a missing value)",
+                        fix="repair that place, or export the file again",
                         kind="dataset_broken_json")
 
 

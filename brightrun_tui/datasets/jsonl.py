@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn
 
-from brightrun_tui.datasets.source import Row, SourceFile, cut_off, numbered_lines
+from brightrun_tui.datasets.source import Row, SourceFile, cut_off, not_a_number, numbered_lines
 from brightrun_tui.domain.errors import DatasetError
 
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
@@ -43,11 +43,10 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
     if isinstance(error, RecursionError):
         return DatasetError("a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind="dataset_nesting")
     if isinstance(error, _NotJson):
-        return DatasetError(f"{error} is not a JSON value", where=file.at(number), kind="dataset_nan",
-                            fix="write null for a missing value, or leave the field out")
+        return not_a_number(file.at(number), str(error))
     if not isinstance(error, json.JSONDecodeError):
-        return DatasetError(f"a line is not valid JSON ({error})", where=file.at(number), fix=_EXPORT_AGAIN,
-                            kind="dataset_broken_json")
+        return DatasetError("this line holds a number of more digits than can be read", where=file.at(number),
+                            fix="write such numbers as text", kind="dataset_broken_json")
     column = error.colno + len(line) - len(line.lstrip())
     if not line.endswith("\n") and fine_so_far(error):
         return cut_off(file.at(number, column))

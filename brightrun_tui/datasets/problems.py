@@ -50,7 +50,7 @@ REMARKS: dict[str, Reason] = {
     "few_records": Reason("usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"),
     "same_answer": Reason("with one and the same answer", "the model will learn to say little else: add other answers"),
     "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
-    "other_lists": Reason("in other lists of the file, which were not read", "put all records into one list"),
+    "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
 }
 """What is worth knowing about records that are used all the same."""
 

@@ -14,13 +14,14 @@ from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_formats, recognise
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
 from brightrun_tui.datasets.tables import read_csv, read_parquet
 from brightrun_tui.datasets.turns import Unusable, canonical_messages
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
 _SHOWN_FIELDS = 12
 _PROMPT_WORDS = ("question", "prompt", "instruct", "input", "query", "user", "customer", "ask", "message")
@@ -109,16 +110,22 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
     file = inspect_file(path)
     rows, document = _container(file, columns)
     first = list(islice(rows, _PEEK))
-    if not first:
-        raise DatasetError("the file holds no records", where=str(file.path), kind="dataset_empty",
-                           fix="check that the export finished, and export it again")
+    if all(_is_meta(row.value) for row in first):
+        raise no_records(file)
     if columns:
         _check_columns(file, first, columns)
         first = list(_renamed(first, columns))
         rows = _renamed(rows, columns)
-    chosen = FORMATS[format] if format else recognise([_unwrapped(row.value) for row in first])
+    values = [_unwrapped(row.value) for row in first]
+    recognised = recognise(values)
+    chosen = FORMATS[format] if format else recognised
     if chosen is None:
         raise _unknown(file, first)
+    if not any(chosen.matches(value) for value in values):
+        fix = (f"it looks like {recognised.info.name}: leave the format out" if recognised
+               else f"{format} looks like {chosen.info.looks}")
+        raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
+                           kind="dataset_wrong_format")
     source = Source(file, chosen, chain(first, rows), forced=format is not None)
     if document is not None:
         source.header, source.others = document.header, document.others
@@ -131,7 +138,7 @@ def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Ite
     if file.is_parquet or suffix in (".parquet", ".pq"):
         return read_parquet(file), None
     start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if suffix in (".csv", ".tsv", ".tab"):
+    if suffix in TABLE_SUFFIXES:
         return read_csv(file), None
     if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
         if _is_document(file, suffix):
@@ -160,9 +167,7 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
     try:
         whole = json.loads(line)
     except (ValueError, RecursionError):
-        if suffix == ".json":
-            return True
-        return bool(rest.strip()) and line[-1:] in (b"{", b"[", b",")
+        return suffix == ".json" or line[:1] == b"[" or (bool(rest.strip()) and line[-1:] in (b"{", b"[", b","))
     return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
 
 
@@ -171,7 +176,7 @@ def _pairs(rows: Iterable[Row], name: str, header: dict[str, Any]) -> Iterator[R
     ordinal = 0
     for row in rows:
         value = _unwrapped(row.value)
-        if isinstance(value, dict) and "_meta" in value and len(value) == 1:
+        if _is_meta(value):
             header.update(value)
         elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
             for pair, part in pairs_of(value, row.number):
@@ -179,6 +184,11 @@ def _pairs(rows: Iterable[Row], name: str, header: dict[str, Any]) -> Iterator[R
                 yield Row(ordinal, pair, f"{name}, {part}")
         else:
             yield Row(row.number, value, row.place)
+
+
+def _is_meta(value: Any) -> bool:
+    """Whether this is no record but a header line that tells about the file."""
+    return isinstance(value, dict) and value.keys() == {"_meta"}
 
 
 def _unwrapped(value: Any) -> Any:
@@ -216,13 +226,14 @@ def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
         return DatasetError("these are preference pairs (chosen and rejected answers), which are not trained on",
                             where=str(file.path), fix="to learn the chosen answers, map prompt=prompt, completion=chosen",
                             kind="dataset_unknown_format")
-    is_table = file.is_parquet or file.path.suffix.lower() in (".csv", ".tsv", ".tab")
-    if is_table:
+    where = rows[0].place.replace(file.path.name, str(file.path), 1)
+    if file.is_parquet or file.path.suffix.lower() in TABLE_SUFFIXES:
         return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
-                            where=file.at(1) if not file.is_parquet else str(file.path), fix=_suggestion(found),
+                            where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found),
                             kind="dataset_columns")
-    return DatasetError(f"the records have no known form; their fields are {_listed(found)}", where=rows[0].place,
-                        fix=f"known formats: {_format_list()}; or {_suggestion(found)}", kind="dataset_unknown_format")
+    return DatasetError(f"the records have no known form; their fields are {_listed(found)}", where=where,
+                        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found)}" if len(found) > 1 else ""),
+                        kind="dataset_unknown_format")
 
 
 def _field_names(rows: Sequence[Row]) -> list[str]:
@@ -237,12 +248,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _suggestion(found: Sequence[str]) -> str:
     """A mapping by what the columns are called."""
-    prompt = _guess(found, _PROMPT_WORDS) or found[0]
+    if len(found) < 2:
+        return "two columns are needed, named prompt (what is asked) and completion (the answer)"
+    prompt = _guess(found, _PROMPT_WORDS)
     rest = [name for name in found if name != prompt]
-    completion = _guess(rest, _COMPLETION_WORDS) or (rest[0] if rest else "")
-    if not completion:
-        return "a dataset needs one column with what is asked and one with the answer; the first line must name the columns"
-    return f"rename the columns, or map them: prompt={prompt[:40]}, completion={completion[:40]}"
+    completion = _guess(rest, _COMPLETION_WORDS)
+    if prompt and completion:
+        return f"rename the columns, or map them: prompt={prompt[:40]}, completion={completion[:40]}"
+    return f"name two of them prompt and completion, or map them, for example prompt={found[0][:40]}, completion={found[1][:40]}"
 
 
 def _guess(names: Sequence[str], words: Sequence[str]) -> str:
@@ -254,5 +267,5 @@ def _format_list() -> str:
 
 
 def _kind_of(value: Any) -> str:
-    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists"}
+    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists", dict: "empty"}
     return kinds.get(type(value), "bare values")

@@ -187,21 +187,26 @@ def cut_off(where: str) -> DatasetError:
                         fix="copy or export it again; or delete the part after the last whole record")
 
 
+def not_a_number(where: str, name: str) -> DatasetError:
+    return DatasetError(f"{name} is not a JSON value", where=where, fix="write null for a missing value, or leave the field out",
+                        kind="dataset_nan")
+
+
 def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:
     byte = error.object[error.start]
     return DatasetError(f"the text is not UTF-8 (byte 0x{byte:02x})", where=file.at(line), kind="dataset_encoding",
                         fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)")
 
 
-def empty(path: Path) -> DatasetError:
-    return DatasetError("the file is empty", where=str(path), fix="check that the export finished, and export it again",
+def no_records(file: SourceFile, what: str = "the file holds no records") -> DatasetError:
+    return DatasetError(what, where=str(file.path), fix="check that the export finished, and export it again",
                         kind="dataset_empty")
 
 
 def _refuse_unless_text(file: SourceFile) -> None:
     where = str(file.path)
     if not file.head:
-        raise empty(file.path)
+        raise no_records(file, "the file is empty")
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind="dataset_binary")
@@ -212,8 +217,7 @@ def _refuse_unless_text(file: SourceFile) -> None:
         raise DatasetError("this is a binary file, not text", where=where, fix=f"export the data as {ACCEPTED}",
                            kind="dataset_binary")
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
-        raise DatasetError("the file holds nothing but blank space", where=where, kind="dataset_empty",
-                           fix="check that the export finished, and export it again")
+        raise no_records(file, "the file holds nothing but blank space")
 
 
 def _file_inside(directory: Path) -> str:
@@ -230,5 +234,5 @@ def _similar_name(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError:
         return f"there is no directory {path.parent} either; check the path"
-    close = get_close_matches(path.name, names, n=1)
+    close = get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"did you mean {close[0]}?" if close else "check the path"

@@ -1,0 +1,191 @@
+"""Every format that is promised is understood, and means the same conversation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from brightrun_tui import datasets
+from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.errors import DatasetError, UsageError
+from tests.datasets.conftest import chat, lines
+
+TALKS = [("Why is the sky blue?", "Air scatters blue light, more than red."),
+         ("Name a prime, please", "Seven — “7”."), ("Three\nlines, with \"quotes\"\n", "Yes,\nlike this.")]
+
+
+def said(records: list[Record]) -> list[list[tuple[str, str]]]:
+    return [[(m.role, m.content.strip()) for m in record.messages] for record in records]
+
+
+EXPECTED = [[("user", q.strip()), ("assistant", a)] for q, a in TALKS]
+
+
+def as_table(delimiter: str, *names: str) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter)
+    writer.writerows([names, *TALKS])
+    return out.getvalue()
+
+
+def as_parquet(rows: list[dict]) -> bytes:
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+MESSAGES = [chat(*talk) for talk in TALKS]
+SHAREGPT = [{"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in TALKS]
+ALPACA = [{"instruction": q, "input": "", "output": a} for q, a in TALKS]
+PAIRS = [{"prompt": q, "completion": a} for q, a in TALKS]
+V4 = [{"id": f"turn{i}", "conversation_id": f"c{i}", "system_prompt": "", "conversation_history": [],
+       "current_user_input": q, "target_response": a} for i, (q, a) in enumerate(TALKS)]
+
+FILES = [
+    ("a.jsonl", lines(*MESSAGES), "messages"),
+    ("a.json", json.dumps(MESSAGES), "messages"),
+    ("pretty.json", json.dumps({"version": 1, "data": MESSAGES}, indent=2), "messages"),
+    ("pretty.jsonl", json.dumps(MESSAGES, indent=2), "messages"),
+    ("lines.json", lines(*MESSAGES), "messages"),
+    ("bare.jsonl", lines(*(record["messages"] for record in MESSAGES)), "messages"),
+    ("bom.jsonl", b"\xef\xbb\xbf" + lines(*MESSAGES).encode(), "messages"),
+    ("bom.json", b"\xef\xbb\xbf" + json.dumps(MESSAGES).encode(), "messages"),
+    ("windows.jsonl", lines(*MESSAGES).replace("\n", "\r\n"), "messages"),
+    ("blank.jsonl", "\n" + lines(*MESSAGES).replace("\n", "\n\n"), "messages"),
+    ("a.parquet", lambda: as_parquet(MESSAGES), "messages"),
+    ("share.json", json.dumps(SHAREGPT), "sharegpt"),
+    ("share.jsonl", lines(*SHAREGPT), "sharegpt"),
+    ("alpaca.json", json.dumps(ALPACA), "alpaca"),
+    ("alpaca.parquet", lambda: as_parquet(ALPACA), "alpaca"),
+    ("dolly.jsonl", lines(*({"instruction": q, "context": "", "response": a} for q, a in TALKS)), "alpaca"),
+    ("pairs.jsonl", lines(*PAIRS), "prompt-completion"),
+    ("qa.jsonl", lines(*({"Question": q, "Answer": a} for q, a in TALKS)), "prompt-completion"),
+    ("io.json", json.dumps({"rows": [{"input": q, "output": a} for q, a in TALKS]}), "prompt-completion"),
+    ("a.csv", as_table(",", "prompt", "completion"), "prompt-completion"),
+    ("excel.csv", b"\xef\xbb\xbf" + as_table(";", "Question", "Answer ").encode(), "prompt-completion"),
+    ("a.tsv", as_table("\t", "input", "output"), "prompt-completion"),
+    ("pairs.parquet", lambda: as_parquet(PAIRS), "prompt-completion"),
+    ("v4.jsonl", lines({"_meta": {"total_pairs": 3}}, *V4), "brightrun-lora-v4"),
+    ("v4.json", json.dumps({"training_file_metadata": {"total_training_pairs": 3}, "conversations": [
+        {"conversation_metadata": {"conversation_id": f"c{i}"}, "training_pairs": [pair]} for i, pair in enumerate(V4)]}),
+     "brightrun-lora-v4"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), FILES, ids=[file[0] for file in FILES])
+def test_every_format_gives_the_same_conversations(write, name, content, expected):
+    """Whatever the shape of the file, check recognises it and read gives the same turns, in order."""
+    path = write(name, content() if callable(content) else content)
+    report = datasets.check(path)
+    assert (report.format, report.records, report.usable) == (expected, 3, 3)
+    assert said(list(datasets.read(path))) == EXPECTED
+    assert said(list(report.preview)) == EXPECTED
+    assert [p.kind for p in report.problems] == ["few_records"]
+
+
+def test_known_formats_cover_what_check_can_report():
+    """Help and errors list every format by the name that a report carries, with an example."""
+    infos = datasets.known_formats()
+    assert {info.name for info in infos} == {file[2] for file in FILES}
+    assert all(info.title and info.looks for info in infos)
+
+
+def test_columns_can_be_mapped_by_name(write):
+    """A table whose columns have other names is read through a mapping; unmapped columns do not matter."""
+    path = write("faq.csv", "Frage;Antwort;Ton;Thema;output\nWas?;Das.;Sei nett;x;-\nWer?;Die.;Sei nett;y;-\n")
+    mapping = {"prompt": "Frage", "completion": "Antwort", "system": "Ton", "category": "Thema"}
+    report = datasets.check(path, columns=mapping)
+    assert said(list(report.preview))[0] == [("system", "Sei nett"), ("user", "Was?"), ("assistant", "Das.")]
+    assert report.categories == {"category": {"x": 1, "y": 1}}
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(path, columns={"prompt": "Frage", "completion": "Antwrt"})
+    assert "“Antwrt”" in refused.value.what and "completion=Antwort" in refused.value.fix
+    with pytest.raises(UsageError):
+        datasets.check(path, columns={"prompt": "Frage"})
+    with pytest.raises(UsageError):
+        datasets.check(path, columns={"querry": "Frage", "completion": "Antwort"})
+
+
+def test_a_mapping_also_applies_to_json(write):
+    """Field names in JSON can be mapped like columns, also when the array lies in an object."""
+    path = write("x.json", json.dumps({"tags": [{"name": "t"}], "rows": [{"q1": "a", "a1": "bcd"}, {"q1": "c", "a1": "def"}]}))
+    records = list(datasets.read(path, columns={"prompt": "q1", "completion": "a1"}))
+    assert said(records) == [[("user", "a"), ("assistant", "bcd")], [("user", "c"), ("assistant", "def")]]
+
+
+def test_a_forced_format_that_does_not_fit_is_refused(write):
+    """Naming the wrong format says so and names the right one; an unknown name lists the known ones."""
+    path = write("a.jsonl", lines(*MESSAGES))
+    with pytest.raises(DatasetError, match="not in the format alpaca") as refused:
+        datasets.check(path, format="alpaca")
+    assert "messages" in refused.value.fix
+    with pytest.raises(UsageError, match="no dataset format"):
+        datasets.check(path, format="alpacca")
+
+
+def test_instructions_carry_their_input_and_questions_their_context(write):
+    """An alpaca input and a question's context become part of what the user says; history comes before it."""
+    path = write("a.jsonl", lines(
+        {"instruction": "Add.", "input": "2 and 3", "output": "five", "system": "Be brief", "history": [["Hi", "Hello!"]]},
+        {"question": "Who?", "context": "Ann came.", "answer": "Ann"}))
+    assert said(list(datasets.read(path))) == [
+        [("system", "Be brief"), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Add.\n\n2 and 3"), ("assistant", "five")],
+        [("user", "Who?\n\nAnn came."), ("assistant", "Ann")]]
+
+
+def test_conversational_prompt_and_completion_trains_the_completion_only(write):
+    """Prompt and completion given as lists of messages: answers in the prompt are context."""
+    path = write("a.jsonl", lines(
+        {"prompt": chat("Hi", "Hello", "Who?")["messages"], "completion": [{"role": "assistant", "content": "Me"}]}))
+    record = next(iter(datasets.read(path)))
+    assert [(m.role, m.train) for m in record.messages] == [
+        ("user", True), ("assistant", False), ("user", True), ("assistant", True)]
+
+
+def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write):
+    """brightrun-lora-v4: the history often ends with the current input; it is said once, and only the target trains."""
+    history = [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two"}, {"role": "user", "content": "Three "}]
+    pair = {"id": "p", "conversation_id": "c9", "system_prompt": "Be kind", "conversation_history": history,
+            "current_user_input": "Three", "target_response": "Four",
+            "conversation_metadata": {"persona_archetype": "planner", "emotional_arc_key": "calm", "training_topic": "Taxes"}}
+    path = write("v4.jsonl", lines(pair, {**pair, "id": "q", "conversation_history": history[:2], "target_response": "Five"},
+                                   {**pair, "id": "r", "target_response": None}))
+    first, second = datasets.read(path)
+    assert first.messages == (Message(role="system", content="Be kind"), Message(role="user", content="One"),
+                              Message(role="assistant", content="Two", train=False), Message(role="user", content="Three "),
+                              Message(role="assistant", content="Four"))
+    assert [m.content for m in second.messages] == ["Be kind", "One", "Two", "Three", "Five"]
+    assert (first.id, first.group) == ("p", "c9")
+    assert first.categories == {"persona": "planner", "emotional_arc": "calm", "topic": "Taxes"}
+
+
+def test_nested_pairs_belong_to_their_own_conversation(write):
+    """In the JSON shape the pairs' own ids repeat; ids are made unique and the outer conversation is the group."""
+    pair = {"id": "turn1", "conversation_id": "same", "current_user_input": "Hi", "target_response": "Hello there"}
+    document = {"training_file_metadata": {"total_training_pairs": 2}, "conversations": [
+        {"conversation_metadata": {"conversation_id": f"{letter}aaaaaaaa-1", "scaffolding": {"persona_key": letter}},
+         "training_pairs": [{**pair, "current_user_input": letter}]} for letter in "xy"]}
+    report = datasets.check(write("v4.json", json.dumps(document)))
+    assert [(r.id, r.group, r.categories) for r in report.preview] == [
+        ("turn1_xaaaaaaa", "xaaaaaaaa-1", {"persona": "x"}), ("turn1_yaaaaaaa", "yaaaaaaaa-1", {"persona": "y"})]
+
+
+def test_a_document_with_several_lists_says_what_it_left_out(write):
+    """Only one list of a JSON object is read; entries of the others are counted, not silently dropped."""
+    document = {"train": [chat(f"question {i}", f"answer {i}") for i in range(30)], "test": [chat("x", "yes")]}
+    report = datasets.check(write("both.json", json.dumps(document)))
+    assert report.usable == 30
+    assert [(p.kind, p.count) for p in report.problems] == [("other_lists", 1)]
+    assert "“test”" in report.statement
+
+
+def test_files_of_mixed_formats_are_read_by_each_record(write):
+    """Two exports pasted into one file still work."""
+    report = datasets.check(write("mixed.jsonl", lines(*MESSAGES, ALPACA[0], SHAREGPT[1])))
+    assert (report.format, report.usable, report.duplicates) == ("messages", 5, 2)

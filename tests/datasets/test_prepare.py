@@ -1,0 +1,129 @@
+"""The data directory of a run: canonical, complete, whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from brightrun_tui import datasets
+from brightrun_tui.datasets import preparing
+from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.domain.settings import DataSettings
+from tests.datasets.conftest import chat, lines, pairs
+
+SETTINGS = DataSettings()
+
+
+def test_prepare_writes_every_usable_record_once(write, tmp_path):
+    """Train and eval together are the usable records of the file; counts and fingerprints are those of the files."""
+    path = write("faq.jsonl", lines(*pairs(50), {"prompt": "?", "completion": ""}))
+    prepared = datasets.prepare(path, tmp_path / "run" / "data", SETTINGS)
+    train, held = (list(datasets.read_prepared(tmp_path / "run" / "data" / name)) for name in ("train.jsonl", "eval.jsonl"))
+    assert (len(train), len(held)) == (prepared.train_records, prepared.eval_records) == (45, 5)
+    assert sorted(train + held, key=lambda r: r.line) == list(datasets.read(path))
+    assert prepared.source_fingerprint == datasets.check(path).fingerprint == datasets.fingerprint(path)
+    assert prepared.eval_fingerprint == datasets.fingerprint(tmp_path / "run" / "data" / "eval.jsonl")
+    assert prepared.notes == ()
+    assert sorted(p.name for p in (tmp_path / "run" / "data").iterdir()) == ["eval.jsonl", "train.jsonl"]
+
+
+def test_preparing_again_gives_the_same_bytes(write, tmp_path):
+    """Same file, same settings: same fingerprints, also when a directory is written over."""
+    path = write("faq.jsonl", lines(*pairs(50)))
+    first = datasets.prepare(path, tmp_path / "a", SETTINGS)
+    assert datasets.prepare(path, tmp_path / "a", SETTINGS) == first
+    other = datasets.prepare(path, tmp_path / "b", SETTINGS)
+    assert (other.train_fingerprint, other.eval_fingerprint) == (first.train_fingerprint, first.eval_fingerprint)
+
+
+def test_one_conversation_is_split_with_a_warning(write, tmp_path):
+    """If all records are one conversation, there is still a held-out part, and a note says what that means."""
+    path = write("one.jsonl", lines(*({**row, "conversation_id": "c"} for row in pairs(20))))
+    prepared = datasets.prepare(path, tmp_path / "data", SETTINGS)
+    assert (prepared.train_records, prepared.eval_records) == (18, 2)
+    assert "one conversation" in prepared.notes[0]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)
+MESSAGES = st.builds(
+    lambda system, talk, last: tuple(
+        [Message(role="system", content=system)] * bool(system)
+        + [m for q, a, train in talk for m in (Message(role="user", content=q), Message(role="assistant", content=a, train=train))]
+        + [Message(role="user", content=last[0]), Message(role="assistant", content=last[1])]),
+    st.just("") | TEXT, st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=3), st.tuples(TEXT, TEXT))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(MESSAGES, min_size=2, max_size=6, unique=True))
+def test_the_canonical_form_is_read_back_as_it_was_written(tmp_path, conversations):
+    """What prepare writes is itself a dataset: reading it gives the same records, categories and groups included."""
+    records = [Record(id=f"r{i}", messages=messages, group=f"g{i}", categories={"topic": f"t{i % 2}"}, line=i + 1)
+               for i, messages in enumerate(conversations)]
+    path = tmp_path / "canonical.jsonl"
+    path.write_text("".join(r.model_dump_json(exclude_defaults=True) + "\n" for r in records), encoding="utf-8")
+    assert list(datasets.read(path)) == records
+    assert list(datasets.read_prepared(path)) == records
+    report = datasets.check(path)
+    assert report.usable == len(records) and {p.kind for p in report.problems} <= {"few_records", "short_answer", "garbled"}
+
+
+def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, monkeypatch):
+    """A dataset being written by someone else is refused instead of being half used."""
+    path = write("faq.jsonl", lines(*pairs(50)))
+    real = preparing.plan_split
+
+    def change_meanwhile(*args):
+        plan = real(*args)
+        path.write_text(lines(*pairs(40)))
+        return plan
+
+    monkeypatch.setattr(preparing, "plan_split", change_meanwhile)
+    with pytest.raises(DatasetError, match="changed while"):
+        datasets.prepare(path, tmp_path / "data", SETTINGS)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_broken_file_leaves_the_earlier_data_alone(write, tmp_path):
+    """An error while preparing neither removes nor mixes what was there before."""
+    data = tmp_path / "data"
+    datasets.prepare(write("good.jsonl", lines(*pairs(50))), data, SETTINGS)
+    before = {p.name: p.read_bytes() for p in data.iterdir()}
+    with pytest.raises(DatasetError):
+        datasets.prepare(write("bad.jsonl", lines(*pairs(50)) + "{"), data, SETTINGS)
+    with pytest.raises(DatasetError, match="fewer than two"):
+        datasets.prepare(write("same.jsonl", lines(*[chat("a", "b")] * 5)), data, SETTINGS)
+    assert {p.name: p.read_bytes() for p in data.iterdir()} == before
+
+
+def test_a_full_disk_is_one_clear_error(write, tmp_path, monkeypatch):
+    """No space left: the kind is disk_full, and no partial file stays."""
+    path = write("faq.jsonl", lines(*pairs(50)))
+
+    def full(_handle: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(preparing.os, "fsync", full)
+    with pytest.raises(BrightrunError) as refused:
+        datasets.prepare(path, tmp_path / "data", SETTINGS)
+    assert refused.value.kind == "disk_full" and refused.value.fix
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(write, tmp_path):
+    """The data directory's parent is a file: said plainly."""
+    path = write("faq.jsonl", lines(*pairs(50)))
+    with pytest.raises(BrightrunError) as refused:
+        datasets.prepare(path, path / "data", SETTINGS)
+    assert refused.value.kind == "not_writable"
+
+
+def test_damaged_prepared_data_names_its_line(tmp_path: Path):
+    """A worker that finds its data damaged can say where."""
+    (tmp_path / "train.jsonl").write_text('{"id": "a", "messages": []}\n{"id": \n')
+    with pytest.raises(DatasetError, match=r"train\.jsonl:2"):
+        list(datasets.read_prepared(tmp_path / "train.jsonl"))

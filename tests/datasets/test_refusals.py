@@ -1,0 +1,181 @@
+"""A bad file is refused before anything starts: one error with what, where and a fix, in bounded memory and time."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from brightrun_tui import datasets
+from brightrun_tui.domain.errors import DatasetError
+from tests.datasets.conftest import chat, lines, pairs
+
+GOOD = '{"prompt": "a", "completion": "bcd"}\n'
+UTF8 = '{"prompt": "é", "completion": "bcd"}\n'
+
+REFUSED = [
+    ("empty.jsonl", "", "dataset_empty", ""),
+    ("blank.json", " \n\t\n", "dataset_empty", ""),
+    ("bom.json", b"\xef\xbb\xbf", "dataset_empty", ""),
+    ("array.json", "[]", "dataset_empty", ""),
+    ("header.csv", "prompt,completion\n", "dataset_empty", ""),
+    ("meta.jsonl", '{"_meta": {"total_pairs": 9}}\n', "dataset_empty", ""),
+    ("binary.jsonl", bytes(range(256)), "dataset_binary", ""),
+    ("sheet.csv", b"PK\x03\x04 workbook", "dataset_binary", ""),
+    ("packed.jsonl", b"\x1f\x8b\x08 gzip", "dataset_binary", ""),
+    ("wide.json", GOOD.encode("utf-16"), "dataset_encoding", ""),
+    ("latin.jsonl", (GOOD + UTF8).encode("latin-1"), "dataset_encoding", ":2"),
+    ("latin.json", ("[" + GOOD + "," + UTF8 + "]").encode("latin-1"), "dataset_encoding", ":2"),
+    ("latin.csv", "prompt,completion\na,b\ncafé,b\n".encode("latin-1"), "dataset_encoding", ":3"),
+    ("middle.jsonl", GOOD * 3 + '{"prompt": "a" "completion": "b"}\n' + GOOD, "dataset_broken_json", ":4:16"),
+    ("python.jsonl", GOOD + "{'prompt': 'a'}\n" + GOOD, "dataset_broken_json", ":2:2"),
+    ("two.jsonl", GOOD.strip() + GOOD, "dataset_broken_json", ":1:37"),
+    ("cut.jsonl", GOOD * 2 + GOOD[:20], "dataset_truncated", ":3:"),
+    ("cutletter.jsonl", GOOD.encode() + UTF8.encode()[:13], "dataset_truncated", ":2"),
+    ("cut.json", "[\n" + GOOD + "," + GOOD + "," + GOOD[:20], "dataset_truncated", ":4:22"),
+    ("comma.json", "[\n" + GOOD + ",\n]", "dataset_broken_json", ":4:1"),
+    ("trailing.json", "[" + GOOD + "]\n{}", "dataset_broken_json", ":3:1"),
+    ("nan.jsonl", GOOD + '{"prompt": "a", "completion": NaN}\n', "dataset_nan", ":2"),
+    ("nan.json", '[{"prompt": "a",\n"completion": NaN}]', "dataset_nan", ":2:15"),
+    ("deep.json", "[" * 1_000_000, "dataset_nesting", ":1"),
+    ("deep.jsonl", GOOD + "[" * 200_000 + "]" * 200_000 + "\n", "dataset_nesting", ":2"),
+    ("digits.jsonl", GOOD + '{"prompt": "a", "completion": ' + "9" * 9000 + "}\n", "dataset_broken_json", ":2"),
+    ("width.csv", "prompt,completion\na,b\nwhat, then,b\n", "dataset_row_width", ":3"),
+    ("narrow.csv", "prompt,completion\na,b\nc\n", "dataset_row_width", ":3"),
+    ("quote.csv", 'prompt,completion\na,"b\nc,d\ne,f\n', "dataset_broken_csv", ":2"),
+    ("twice.csv", "prompt,answer,prompt\na,b,c\n", "dataset_columns", ":1"),
+    ("columns.csv", "Customer question,Our reply,When\na,b,c\n", "dataset_columns", ":1"),
+    ("unknown.json", '{"rows": [{"foo": 1, "bar": 2}]}', "dataset_unknown_format", ""),
+    ("scalars.json", "[1, 2]", "dataset_unknown_format", ""),
+    ("prefer.jsonl", '{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "dataset_unknown_format", ""),
+    ("notes.txt", "Dear diary", "dataset_unknown_file_type", ""),
+    ("one.jsonl", GOOD, "dataset_too_small", ""),
+    ("same.jsonl", GOOD * 9, "dataset_too_small", ""),
+    ("bad.parquet", b"PAR1 but no more", "dataset_broken_parquet", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "kind", "place"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, place):
+    """One DatasetError of a stable kind that names the file, the line where there is one, and the fix."""
+    path = write(name, content)
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(path)
+    error = refused.value
+    assert error.kind == kind
+    assert str(path) in error.where and place in error.where.removeprefix(str(path))
+    assert error.what and error.fix and "Error" not in error.what
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, write):
+    """Missing (with the name that was probably meant), a directory (with a file in it), a pipe, a locked file."""
+    path = write("customers.jsonl", GOOD)
+    cases = [(tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
+             (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
+             (tmp_path, "dataset_is_directory", str(path)), ("a\0b.jsonl", "dataset_missing", "")]
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    cases.append((tmp_path / "pipe.jsonl", "dataset_not_a_file", ""))
+    if os.geteuid() != 0:
+        path.chmod(0)
+        cases.append((path, "dataset_unreadable", "chmod"))
+    for place, kind, hint in cases:
+        with pytest.raises(DatasetError) as refused:
+            datasets.check(place)
+        assert refused.value.kind == kind and hint in refused.value.fix
+
+
+def test_wrong_columns_are_named_with_a_mapping_that_would_work(write):
+    """The error lists the columns found and a mapping by what they are called; that mapping is accepted."""
+    path = write("faq.csv", "Id;Customer Question;Our Reply\n1;What?;That.\n2;Who?;Them.\n")
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(path)
+    assert "“Customer Question”" in refused.value.what and "prompt and completion" in refused.value.what
+    assert "prompt=Customer Question, completion=Our Reply" in refused.value.fix
+    assert datasets.check(path, columns={"prompt": "Customer Question", "completion": "Our Reply"}).usable == 2
+
+
+def test_an_unknown_shape_names_its_fields_and_the_known_formats(write):
+    """Whoever sees the error learns what was found and what is wanted."""
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(write("x.jsonl", lines({"alpha": 1, "beta": 2})))
+    assert "“alpha”, “beta”" in refused.value.what
+    assert all(info.name in refused.value.fix for info in datasets.known_formats())
+
+
+def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
+    """A core installation has no pyarrow; the error says how to get it."""
+    real = builtins.__import__
+
+    def without_pyarrow(name, *args, **kwargs):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
+    with pytest.raises(DatasetError, match=r"pyarrow.*brightrun\[parquet\]"):
+        datasets.check(write("a.parquet", b"PAR1....PAR1"))
+
+
+_MEASURE = """
+import resource, sys, time
+from brightrun_tui import datasets
+from brightrun_tui.domain.errors import DatasetError
+datasets.known_formats()
+import ijson
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.monotonic()
+try:
+    datasets.check(sys.argv[1])
+    kind = "accepted"
+except DatasetError as error:
+    kind = error.kind
+print(kind, time.monotonic() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["huge.jsonl", "huge.json", "huge.csv", "hugelist.json"])
+def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_path, name):
+    """Time and memory are bounded by the longest record allowed (32 MiB), not by the file."""
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.write({"huge.csv": b'prompt,completion\n"', "hugelist.json": b'[[["'}.get(name, b'{"prompt": "'))
+        for _ in range(200):
+            file.write(b"a" * 1_000_000)
+    result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60)
+    kind, seconds, megabytes = result.stdout.split()
+    assert kind == "dataset_record_too_long"
+    assert float(seconds) < 15 and int(megabytes) < 200
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_lines_are_checked_in_seconds_and_bounded_memory(tmp_path):
+    """A large, good file: a few seconds, and far less memory than the file has bytes."""
+    path = tmp_path / "many.jsonl"
+    with path.open("w") as file:
+        for i in range(100_000):
+            file.write(json.dumps(chat(f"question {i} " + "why " * 60, f"answer {i} " + "because " * 60)) + "\n")
+    result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=120)
+    kind, seconds, megabytes = result.stdout.split()
+    assert kind == "accepted"
+    assert float(seconds) < 30 and int(megabytes) < 60
+
+
+def test_a_document_is_read_as_a_stream(write):
+    """A JSON array far longer than one record may be is fine: the limit is on records, not on files."""
+    from brightrun_tui.datasets import source
+
+    path = write("long.json", json.dumps([{**row, "completion": row["completion"] + " so" * 400_000} for row in pairs(40)]))
+    assert path.stat().st_size > source.MAX_RECORD_BYTES
+    assert datasets.check(path).usable == 40
+
+
+def test_checking_stays_cheap_to_import():
+    """Neither torch nor pyarrow nor ijson is loaded by importing the room."""
+    code = "import sys, brightrun_tui.datasets; print([m for m in ('torch', 'transformers', 'pyarrow', 'ijson') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "[]"

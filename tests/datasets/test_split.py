@@ -1,0 +1,93 @@
+"""The held-out records: chosen the same way every time, and never leaked into training."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brightrun_tui import datasets
+from brightrun_tui.datasets.splitting import ONE_GROUP_NOTE, plan_split, split_key
+from brightrun_tui.domain.dataset import Message, Record
+
+
+def record(number: int, text: str, group: str = "") -> Record:
+    messages = (Message(role="user", content=text), Message(role="assistant", content="ok"))
+    return Record(id=f"r{number}", group=group, messages=messages)
+
+
+def units(records: list[Record]) -> int:
+    """How many sets of records hang together by group or content (the slow, obvious way)."""
+    sets: list[set] = []
+    for r in records:
+        marks = {("text", r.messages)} | ({("group", r.group)} if r.group else set())
+        for other in [s for s in sets if s & marks]:
+            marks |= other
+            sets.remove(other)
+        sets.append(marks)
+    return len(sets)
+
+
+GROUPS = st.sampled_from(["", "", "g1", "g2", "g3", "g4"])
+RECORDS = st.lists(st.tuples(st.sampled_from("abcdefghijklm"), GROUPS), max_size=40).map(
+    lambda drawn: [record(i, text, group) for i, (text, group) in enumerate(drawn)])
+
+
+@given(RECORDS, st.floats(0.01, 0.89), st.integers(1, 50), st.integers(0, 5))
+def test_split_is_a_deterministic_partition_without_leaks(records, fraction, most, seed):
+    """Every record is on exactly one side, in order; no group and no content is on both; both sides have some."""
+    train, held = datasets.split(records, fraction, most, seed)
+    assert sorted(train + held, key=lambda r: int(r.id[1:])) == records
+    assert train == [r for r in records if r in train] and held == [r for r in records if r in held]
+    assert (train, held) == datasets.split(records, fraction, most, seed)
+    assert not {r.messages for r in train} & {r.messages for r in held}
+    parts = units(records)
+    if parts >= 2:
+        assert train and held
+        assert not {r.group for r in train if r.group} & {r.group for r in held if r.group}
+    elif len({r.messages for r in records}) >= 2:
+        assert train and held and plan_split([split_key(r) for r in records], fraction, most, seed).note == ONE_GROUP_NOTE
+    else:
+        assert held == []
+
+
+@given(RECORDS, st.randoms(use_true_random=False))
+def test_the_order_of_the_file_does_not_decide(records, shuffler: random.Random):
+    """Shuffling the lines of a file holds out the same records."""
+    shuffled = shuffler.sample(records, len(records))
+    assert ({r.id for r in datasets.split(records, 0.2, 50, 1)[1]} == {r.id for r in datasets.split(shuffled, 0.2, 50, 1)[1]})
+
+
+@pytest.mark.parametrize(("groups", "size", "fraction", "most", "low", "high"), [
+    (1000, 1, 0.1, 500, 100, 100), (12, 4, 0.1, 500, 4, 8), (3, 100, 0.1, 500, 100, 100), (2, 50, 0.5, 500, 50, 50),
+    (1000, 1, 0.1, 20, 20, 20), (100, 7, 0.1, 500, 70, 70), (5, 10, 0.3, 500, 10, 20),
+])
+def test_the_held_out_share_is_as_close_as_whole_groups_allow(groups, size, fraction, most, low, high):
+    """About the wanted share for many small groups and for few large ones, and never above the limit while that can be."""
+    records = [record(g * size + i, f"{g} {i}", f"g{g}") for g in range(groups) for i in range(size)]
+    train, held = datasets.split(records, fraction, most, 13)
+    assert low <= len(held) <= high and train
+    assert not {r.group for r in train} & {r.group for r in held}
+
+
+def test_one_huge_group_goes_to_training():
+    """With one group of 90 and ten single records, the held-out ones come from the small ones."""
+    records = [record(i, f"t{i}", "big" if i < 90 else "") for i in range(100)]
+    train, held = datasets.split(records, 0.1, 500, 3)
+    assert len(held) == 10 and all(not r.group for r in held) and len(train) == 90
+
+
+def test_seeds_choose_different_records():
+    """Another seed holds out others."""
+    records = [record(i, f"t{i}") for i in range(200)]
+    assert datasets.split(records, 0.1, 500, 1)[1] != datasets.split(records, 0.1, 500, 2)[1]
+
+
+def test_new_records_leave_most_of_the_choice_as_it_was():
+    """When a dataset grows, records once held out stay held out, so that versions can be compared."""
+    records = [record(i, f"t{i}") for i in range(220)]
+    before = {r.id for r in datasets.split(records[:200], 0.1, 500, 1)[1]}
+    after = {r.id for r in datasets.split(records, 0.1, 500, 1)[1]}
+    assert len(before & after) >= 0.8 * len(before)
