@@ -1,0 +1,307 @@
+"""The Textual app: four modes, keys, themes, and one reader of the store. Wires, decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from brightrun_tui.terminal import copy, leave_on_signals, log_crash, prepare_environment, watch_terminal
+
+prepare_environment()
+
+from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
+from rich.text import Text  # noqa: E402
+from textual import work  # noqa: E402
+from textual.app import App  # noqa: E402
+from textual.dom import DOMNode  # noqa: E402
+from textual.screen import Screen  # noqa: E402
+from textual.signal import Signal  # noqa: E402
+
+from brightrun_tui import actions, theming  # noqa: E402
+from brightrun_tui.config import load_section  # noqa: E402
+from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
+from brightrun_tui.domain.requests import RequestKind  # noqa: E402
+from brightrun_tui.paths import Paths, get_paths  # noqa: E402
+from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
+from brightrun_tui.snapshot import Snapshot, SnapshotReader  # noqa: E402
+from brightrun_tui.store import Database, open_database, runs  # noqa: E402
+from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
+
+LOOK_SECONDS = 0.5
+"""Between two looks at whether the store has changed."""
+ENGINE_LOOK_SECONDS = 3.0
+"""Between two looks at the engine, which can die without writing anything."""
+
+
+class AppSettings(BaseModel):
+    """``[app]`` of config.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
+    mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")
+
+
+def _integrations() -> Screen[None]:
+    from brightrun_tui.screens.integrations import IntegrationsScreen
+    return IntegrationsScreen()
+
+
+def _new_run() -> Screen[None]:
+    from brightrun_tui.screens.new_run import NewRunScreen
+    return NewRunScreen()
+
+
+def _monitor() -> Screen[None]:
+    from brightrun_tui.screens.monitor import MonitorScreen
+    return MonitorScreen()
+
+
+def _registry() -> Screen[None]:
+    from brightrun_tui.screens.registry import RegistryScreen
+    return RegistryScreen()
+
+
+class BrightRunApp(App[int]):
+    """Four modes, each built when first visited."""
+
+    TITLE = "Bright Run"
+    CSS_PATH = "screens/app.tcss"
+    MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]
+        "integrations": _integrations, "new_run": _new_run, "monitor": _monitor, "registry": _registry}
+    COMMANDS = {ActionProvider}
+    SCOPES = ("app",)
+    BINDINGS = actions.bindings("app")
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (34, "-tall")]
+
+    def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
+        self.paths = paths
+        self.read_only = read_only
+        self.snapshot = Snapshot()
+        self.snapshot_signal: Signal[Snapshot] = Signal(self, "snapshot")
+        self.owns_terminal = False
+        self._first_mode = first_mode
+        self._db: Database | None = None
+        self._look = asyncio.Event()
+        self._watched_run = ""
+        super().__init__()
+        self._settings = load_section(paths, "app", AppSettings)
+        self._themes = theming.load_themes(paths)
+        for theme in self._themes.found.values():
+            self.register_theme(theme.as_textual())
+        self.theme = self._first_theme()
+
+    @property
+    def db(self) -> Database:
+        """The app's own connection. Raises `BrightrunError` before it is open."""
+        if self._db is None:
+            raise BrightrunError("the store is not open yet", fix="try again in a moment", kind="not_ready")
+        return self._db
+
+    @property
+    def watched_run(self) -> str:
+        """Id of the run whose curves and events the snapshot carries."""
+        return self._watched_run
+
+    @watched_run.setter
+    def watched_run(self, run_id: str) -> None:
+        if run_id != self._watched_run:
+            self._watched_run = run_id
+            self.look_now()
+
+    @property
+    def mouse(self) -> bool:
+        return self._settings.mouse
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(theming.VARIABLE_DEFAULTS)
+
+    async def on_mount(self) -> None:
+        if self.owns_terminal:
+            leave_on_signals(self.leave)
+            self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
+        await self.switch_mode(self._first_mode)
+        self._follow_store()
+        if self._themes.problems:
+            self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
+
+    def leave(self, code: int) -> None:
+        """End the app with this exit code."""
+        self.exit(code, return_code=code)
+
+    def look_now(self) -> None:
+        """Read the store again at once, e.g. after a change of our own."""
+        self._look.set()
+
+    @work(exclusive=True, group="store")
+    async def _follow_store(self) -> None:
+        async with open_database(self.paths.database) as db:
+            self._db = db
+            reader = SnapshotReader(db, self.paths)
+            version, since_engine = -1, 0.0
+            while True:
+                newest = await db.data_version()
+                if newest != version or self._look.is_set() or since_engine >= ENGINE_LOOK_SECONDS:
+                    self._look.clear()
+                    version, since_engine = newest, 0.0
+                    self.snapshot = await reader.read(self._watched_run)
+                    self.snapshot_signal.publish(self.snapshot)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
+                since_engine += LOOK_SECONDS
+
+    async def ask(self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *,
+                  wait: float = 10.0) -> dict[str, Any] | None:
+        """Ask the engine; returns its answer ({} when it has not answered in time), or None after a toast with the reason."""
+        from brightrun_tui.orchestrator import client
+
+        try:
+            request = await client.ask(self.db, self.paths, kind, target, payload, wait=wait)
+        except BrightrunError as error:
+            self.show_error(error)
+            return None
+        finally:
+            self.look_now()
+        if request.state == "failed":
+            said = request.result.get("error", {})
+            self.show_error(BrightrunError(said.get("what", "the engine refused"), where=said.get("where", ""),
+                                           fix=said.get("fix", ""), kind=said.get("kind", "")))
+            return None
+        return request.result
+
+    def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
+        """A short note; never through markup."""
+        self.notify(message, title=title, severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
+
+    def show_error(self, error: BrightrunError) -> None:
+        place = f"{error.where}\n" if error.where else ""
+        fix = f"\n{error.fix}" if error.fix else ""
+        self.toast(f"{place}{error.what}{fix}", title="That did not work", severity="error")
+
+    @work(group="clipboard")
+    async def copy_text(self, text: str, what: str) -> None:
+        """Copy, and say honestly what was done."""
+        done = await copy(text, self.copy_to_clipboard)
+        if done:
+            self.toast(f"{what}: {done}.")
+        else:
+            self.toast(f"{what} is too long for this terminal's clipboard; select it with the mouse instead.", severity="warning")
+
+    async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:
+        """As Textual's, but read-only mode refuses what changes something."""
+        name = action if isinstance(action, str) else action[1]
+        found = actions.find(scopes_of(default_namespace or self), name)
+        if self.read_only and found and found.changes:
+            self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
+    async def action_integrations(self) -> None:
+        await self.switch_mode("integrations")
+
+    async def action_new_run(self) -> None:
+        await self.switch_mode("new_run")
+
+    async def action_monitor(self) -> None:
+        await self.switch_mode("monitor")
+
+    async def action_registry(self) -> None:
+        await self.switch_mode("registry")
+
+    async def show_run(self, run_id: str) -> None:
+        """Go to Monitor with this run chosen."""
+        self.watched_run = run_id
+        await self.switch_mode("monitor")
+
+    async def show_model(self, ref: str) -> None:
+        """Go to Registry with this version chosen."""
+        await self.switch_mode("registry")
+        choose = getattr(self.screen, "choose", None)
+        if choose:
+            self.screen.call_after_refresh(choose, ref)
+
+    def action_help(self) -> None:
+        from brightrun_tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    @work(group="theme")
+    async def action_theme(self) -> None:
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        choices = [Choice(theme.name, theme.title or theme.name, "dark" if theme.dark else "light")
+                   for theme in self._themes.found.values()]
+        before = self.theme
+
+        def preview(name: str) -> None:
+            self.theme = name
+
+        chosen = await self.push_screen_wait(PickScreen("Theme", choices, chosen=before, preview=preview))
+        self.theme = chosen or before
+        if chosen:
+            try:
+                theming.save_choice(self.paths, chosen)
+            except OSError as error:
+                self.toast(f"The choice could not be saved ({error.strerror}).", severity="warning")
+
+    def action_screenshot(self) -> None:  # type: ignore[override]
+        try:
+            path = self.save_screenshot(path=str(self.paths.cache))
+        except OSError as error:
+            self.toast(f"The screenshot could not be saved ({error.strerror}).", severity="error")
+        else:
+            self.toast(path, title="Screenshot saved")
+
+    async def action_back(self) -> None:
+        if self.screen.focused is not None and len(self.screen_stack) == 1:
+            self.screen.set_focus(None)
+
+    async def action_quit(self) -> None:
+        active = sum(run.active for run in self.snapshot.runs)
+        serving = sum(endpoint.state in ("starting", "ready") for endpoint in self.snapshot.endpoints)
+        parts = [f"{active} run{'s' if active > 1 else ''}"] * bool(active)
+        parts += [f"{serving} endpoint{'s' if serving > 1 else ''}"] * bool(serving)
+        message = f"Still going in the background: {' and '.join(parts)}. “brightrun” shows them again." if parts else None
+        self.exit(0, message=Text(message) if message else None)
+
+    def _first_theme(self) -> str:
+        if "NO_COLOR" in os.environ or self.no_color:
+            return theming.PLAIN_THEME
+        wanted = self._settings.theme or theming.chosen_theme(self.paths)
+        return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
+
+    def _fatal_error(self) -> None:
+        """One line and the name of a log instead of Textual's traceback, which prints local variables, keys included."""
+        import sys
+
+        error = sys.exc_info()[1]
+        path = log_crash(error, self.paths.logs) if error else None
+        place = f" Details: {path}" if path else ""
+        self.exit(1, return_code=1, message=Text(f"Bright Run ended because of a fault of its own ({type(error).__name__}).{place}"))
+        self._close_messages_no_wait()
+
+
+async def _first_mode(paths: Paths) -> str:
+    async with open_database(paths.database) as db:
+        return "monitor" if any(run.active for run in await runs.list_runs(db)) else "integrations"
+
+
+def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
+    """Open the app and stay until it is closed; returns the exit code. The caller has made sure that there is a terminal.
+
+    Raises:
+        BrightrunError: the store cannot be opened, or config.toml is wrong.
+    """
+    paths = paths or get_paths()
+    app = BrightRunApp(paths, read_only=read_only, first_mode=asyncio.run(_first_mode(paths)))
+    app.owns_terminal = True
+    app.run(mouse=app.mouse)
+    return app.return_code or 0

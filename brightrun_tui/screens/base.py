@@ -1,0 +1,67 @@
+"""What the four screens have in common: header, footer, and a picture of the world that is only drawn when seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.widgets.footer import KeyFooter
+from brightrun_tui.widgets.header import Header
+
+if TYPE_CHECKING:
+    from brightrun_tui.app import BrightRunApp
+
+
+class ModeScreen(Screen[None]):
+    """One of the four control centres.
+
+    A subclass says its ``MODE`` and ``SCOPES``, composes its panels in `compose_body` and draws a snapshot in `show`.
+    """
+
+    app: BrightRunApp  # type: ignore[assignment]
+    MODE: ClassVar[str]
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Header(self.MODE)
+        yield from self.compose_body()
+        yield KeyFooter()
+
+    def compose_body(self) -> ComposeResult:
+        """The panels between header and footer."""
+        yield from ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw what has changed."""
+
+    def on_mount(self) -> None:
+        self.app.snapshot_signal.subscribe(self, self._changed)
+
+    def on_screen_resume(self) -> None:
+        self.call_after_refresh(self._changed, self.app.snapshot)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._drawn = None
+        self.call_after_refresh(self._changed, self.app.snapshot)
+
+    def redraw(self) -> None:
+        """Draw the newest snapshot again, after something else has changed."""
+        self._drawn = None
+        self._changed(self.app.snapshot)
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        if self.app.current_mode != self.MODE or snapshot is self._drawn or not self.is_mounted:
+            return
+        self._drawn = snapshot
+        self.query_one(Header).show(snapshot, self.app.read_only)
+        if snapshot.loaded:
+            self.show(snapshot)
+            self.query_one(KeyFooter).refresh()

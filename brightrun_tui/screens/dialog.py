@@ -1,0 +1,78 @@
+"""Dialogues: a titled box in the middle, closed by escape. The safe answer is always the first to have the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from brightrun_tui.actions import bindings
+from brightrun_tui.widgets.footer import KeyFooter
+
+if TYPE_CHECKING:
+    from brightrun_tui.app import BrightRunApp
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A box with a title; ``compose_body`` fills it. Escape answers None."""
+
+    app: BrightRunApp  # type: ignore[assignment]
+    SCOPES: tuple[str, ...] = ("modal",)
+    BINDINGS = bindings("modal")
+
+    def __init__(self, title: str, *, classes: str = "") -> None:
+        super().__init__(classes=classes)
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield from self.compose_body()
+        yield KeyFooter()
+
+    def compose_body(self) -> ComposeResult:
+        """What is inside the box."""
+        yield from ()
+
+    async def action_dismiss(self, result: Answer | None = None) -> None:
+        self.dismiss(None)
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    def action_previous(self) -> None:
+        self.focus_previous()
+
+
+class Confirm(Dialog[bool]):
+    """A question with No chosen, and the consequences in words."""
+
+    def __init__(self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True) -> None:
+        super().__init__(title, classes="-danger" if danger else "")
+        self._question = question if isinstance(question, Content) else Content(question)
+        self._yes, self._no, self._danger = yes, no, danger
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(self._question, classes="question")
+        with Horizontal(classes="buttons"):
+            yield Button(Content(self._no), id="no", compact=True)
+            yield Button(Content(self._yes), id="yes", variant="error" if self._danger else "primary", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def on_key(self, event: object) -> None:
+        key = getattr(event, "key", "")
+        if key in ("y", "n"):
+            self.dismiss(key == "y")
+        elif key in ("left", "h", "right", "l"):
+            self.focus_next()

@@ -1,0 +1,236 @@
+"""Monitor: what is running, is it learning, what has it cost, must I act?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList
+
+from brightrun_tui.actions import bindings
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.screens.base import ModeScreen
+from brightrun_tui.screens.dialog import Confirm
+from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.widgets import run_words, words
+from brightrun_tui.widgets.chart import LossChart
+from brightrun_tui.widgets.filter_bar import FilterBar, fits
+from brightrun_tui.widgets.flow import Flow
+from brightrun_tui.widgets.log_view import LogView
+from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.widgets.titles import retitle
+
+PANES = ("curves", "log", "answers", "facts")
+
+
+class MonitorScreen(ModeScreen):
+    """Runs on the left (above, on a narrow terminal), the chosen one on the right."""
+
+    MODE = "monitor"
+    SCOPES = ("monitor",)
+    BINDINGS = bindings("monitor")
+    CSS_PATH = "monitor.tcss"
+    AUTO_FOCUS = "#runs"
+
+    runs = getters.query_one("#runs", RowList)
+    chart = getters.query_one("#curves", LossChart)
+    log_view = getters.query_one("#log", LogView)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filter = ""
+        self._pane = "curves"
+        self.add_class("-curves")
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="body") as body:
+            body.styles.layout = "horizontal"
+            with Vertical(id="side"):
+                yield FilterBar("name or state; enter keeps it, esc drops it", id="run-filter")
+                yield RowList(id="runs", classes="panel")
+            with Vertical(id="main"):
+                yield Flow(id="summary", classes="panel")
+                with Container(id="panes"):
+                    yield LossChart(id="curves", classes="pane panel")
+                    yield LogView(id="log", classes="pane panel")
+                    with VerticalScroll(id="answers", classes="pane panel scroll", can_focus=True):
+                        yield Flow(id="answers-text")
+                    with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
+                        yield Flow(id="facts-text")
+        yield FilterBar("find in the log; enter keeps it, esc drops it", id="log-search")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        retitle(self.query_one("#summary"), "Run")
+        retitle(self.query_one("#answers"), "Answers")
+        retitle(self.query_one("#facts"), "Facts")
+
+    @property
+    def run(self) -> Run | None:
+        """The chosen run."""
+        return self.app.snapshot.run(self.app.watched_run)
+
+    def show(self, snapshot: Snapshot) -> None:
+        shown = [run for run in snapshot.runs if fits(self._filter, run.name, run.state, run.id)]
+        if self.app.watched_run and snapshot.run(self.app.watched_run) is None:
+            self.app.watched_run = ""
+        if not self.app.watched_run and shown:
+            self.app.watched_run = (next((run for run in shown if run.active), shown[0])).id
+        self._show_runs(shown, len(snapshot.runs))
+        self._show_run()
+
+    def _show_runs(self, shown: list[Run], total: int) -> None:
+        tall = not self.has_class("-narrow")
+        width = max(20, self.runs.size.width - 4)
+        with self.prevent(OptionList.OptionHighlighted):
+            self.runs.show([(run.id, run_words.run_row(run, width, tall=tall)) for run in shown])
+            self.runs.choose(self.app.watched_run)
+        active = sum(run.active for run in shown)
+        count = f"{len(shown)} of {total}" if self._filter else str(total)
+        retitle(self.runs, Content.assemble("Runs ", (count, "$muted")), f"{active} running" if active else "")
+
+    def _show_run(self) -> None:
+        run, detail = self.run, self.app.snapshot.detail
+        if detail is not None and detail.run_id != self.app.watched_run:
+            detail = None
+        rich = not self.has_class("-short")
+        self.query_one("#summary", Flow).show(lambda width: run_words.summary(run, width, rich=rich))
+        self.chart.show(detail)
+        self.log_view.follow(Path(run.directory) / "worker.log" if run else None)
+        self.query_one("#answers-text", Flow).show(lambda width: run_words.answers(detail, width))
+        self.query_one("#facts-text", Flow).show(lambda width: run_words.facts(run, detail, width))
+
+    @on(OptionList.OptionHighlighted, "#runs")
+    def _run_chosen(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id and event.option_id != self.app.watched_run:
+            self.app.watched_run = event.option_id
+            self._show_run()
+
+    @on(OptionList.OptionSelected, "#runs")
+    def _run_opened(self) -> None:
+        self.action_open()
+
+    @on(FilterBar.Typed, "#run-filter")
+    def _filter_changed(self, event: FilterBar.Typed) -> None:
+        self._filter = event.text
+        self.redraw()
+        if event.done:
+            self.runs.focus()
+
+    @on(LogView.SearchAsked)
+    def _search_asked(self) -> None:
+        self.query_one("#log-search", FilterBar).open()
+
+    @on(FilterBar.Typed, "#log-search")
+    def _search_changed(self, event: FilterBar.Typed) -> None:
+        self.log_view.search(event.text)
+        if event.done:
+            self.log_view.focus()
+
+    def on_screen_suspend(self) -> None:
+        self.chart.pause()
+        self.log_view.pause()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.chart.resume()
+        self.log_view.resume()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self.run
+        state = run.state if run else ""
+        possible = {
+            "pause": state in ("launching", "running", "paused"),
+            "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused"),
+            "checkpoint": state == "running", "retry": state in ("failed", "stopped"),
+            "delete": state in ("completed", "stopped", "failed", "paused"),
+            "open": bool(run and run.model_version is not None),
+        }
+        return True if possible.get(action, True) else None
+
+    async def action_pause(self) -> None:
+        run = self.run
+        if run is not None:
+            asked = await self.app.ask("resume_run" if run.state == "paused" else "pause_run", run.id)
+            if asked is not None:
+                self.app.toast(f"{run.name} goes on." if run.state == "paused" else f"{run.name} pauses after its next checkpoint.")
+
+    @work(group="ask")
+    async def action_stop(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        question = (f"End “{run.name}” now? What it has learned by its newest checkpoint is kept as a model; it can be retried "
+                    "later, not continued. Pause it instead to go on later.")
+        if await self.app.push_screen_wait(Confirm("Stop the run", question, yes="Stop it")):
+            await self.app.ask("stop_run", run.id)
+
+    async def action_checkpoint(self) -> None:
+        run = self.run
+        if run is not None and await self.app.ask("checkpoint_run", run.id) is not None:
+            self.app.toast("The worker saves a checkpoint at its next step.")
+
+    @work(group="ask")
+    async def action_retry(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        suggestion = run.failure.suggestion if run.failure else {}
+        titles = {setting.key: setting.title for setting in iter_settings()}
+        changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
+        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{words.plain(changes)}" if changes else "")
+        if await self.app.push_screen_wait(Confirm("Retry the run", question, yes="Retry", danger=False)):
+            await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
+
+    @work(group="ask")
+    async def action_delete(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        question = f"Forget “{run.name}” and remove its files from this machine? Models made from it stay in the registry."
+        if await self.app.push_screen_wait(Confirm("Delete the run", question, yes="Delete it")):
+            await self.app.ask("delete_run", run.id)
+
+    @work(group="ask")
+    async def action_open(self) -> None:
+        run = self.run
+        if run is not None and run.model_version is not None:
+            await self.app.show_model(f"{run.model}:{run.model_version}")
+
+    def action_curves(self) -> None:
+        self._show_pane("curves")
+
+    def action_log(self) -> None:
+        self._show_pane("log")
+
+    def action_answers(self) -> None:
+        self._show_pane("answers")
+
+    def action_facts(self) -> None:
+        self._show_pane("facts")
+
+    def action_next_pane(self) -> None:
+        self._show_pane(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
+
+    def action_previous_pane(self) -> None:
+        self._show_pane(PANES[(PANES.index(self._pane) - 1) % len(PANES)])
+
+    def action_zoom(self) -> None:
+        focused = next((node.id for node in (self.focused.ancestors_with_self if self.focused else ()) if node.id in PANES), None)
+        if focused and not self.has_class("-zoomed"):
+            self._show_pane(focused)
+        self.toggle_class("-zoomed")
+        self._show_pane(self._pane)
+
+    def action_filter(self) -> None:
+        self.query_one("#run-filter", FilterBar).open()
+
+    def _show_pane(self, pane: str) -> None:
+        for name in PANES:
+            self.set_class(name == pane, f"-{name}")
+        self._pane = pane
+        self.query_one(f"#{pane}").focus()

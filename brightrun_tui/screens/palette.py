@@ -1,0 +1,37 @@
+"""The command palette: every action that works where you are, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+from textual.types import IgnoreReturnCallbackType
+
+from brightrun_tui.actions import Action
+from brightrun_tui.widgets.footer import live_actions
+
+
+class ActionProvider(Provider):
+    """Offers the table of actions."""
+
+    def _offered(self) -> Iterator[tuple[Action, IgnoreReturnCallbackType]]:
+        for action, node, enabled in live_actions(self.focused, self.screen):
+            if action.palette and enabled:
+                yield action, partial(self._run, action, node)
+
+    async def _run(self, action: Action, node: DOMNode) -> None:
+        await self.app.run_action(action.name, node)
+
+    async def discover(self) -> Hits:
+        for action, run in self._offered():
+            yield DiscoveryHit(f"{action.title}  ({action.key})", run, help=action.help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for action, run in self._offered():
+            text = f"{action.title}  ({action.key})"
+            score = max(matcher.match(text), 0.8 * matcher.match(action.help))
+            if score > 0:
+                yield Hit(score, matcher.highlight(text), run, help=action.help)

@@ -1,0 +1,6 @@
+from brightrun_tui.screens.base import ModeScreen
+
+
+class RegistryScreen(ModeScreen):
+    MODE = "registry"
+    SCOPES = ("registry",)

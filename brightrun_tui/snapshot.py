@@ -1,0 +1,129 @@
+"""What the screens see of the world: one immutable picture, made anew when the store has changed."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import Run
+from brightrun_tui.orchestrator.client import EngineStatus, engine_status
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, datasets, endpoints, engine, leases, metrics, models, runs
+
+
+class Curve:
+    """One metric of one run, by step. Points only ever get added or replaced; ``version`` counts the changes."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.values: list[float] = []
+        self.gaps: list[int] = []
+        self.version = 0
+
+    def add(self, step: int, value: float | None) -> None:
+        """``value`` None (the worker saw NaN or infinity) is kept as NaN and its step among ``gaps``."""
+        number = math.nan if value is None or not math.isfinite(value) else value
+        if self.steps and step <= self.steps[-1]:
+            index = bisect_left(self.steps, step)
+            if self.steps[index] == step:
+                self.values[index] = number
+            else:
+                self.steps.insert(index, step)
+                self.values.insert(index, number)
+        else:
+            self.steps.append(step)
+            self.values.append(number)
+        if step in self.gaps:
+            self.gaps.remove(step)
+        if math.isnan(number):
+            self.gaps.append(step)
+        self.version += 1
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """The chosen run's curves and what its worker said, by kind of event."""
+
+    run_id: str
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    samples: tuple[Event, ...] = ()
+    checkpoints: tuple[Event, ...] = ()
+    alerts: tuple[Event, ...] = ()
+    phases: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that the store says, at one moment. Lists are newest first."""
+
+    runs: tuple[Run, ...] = ()
+    models: tuple[ModelVersion, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    datasets: tuple[DatasetReport, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    engine: EngineStatus | None = None
+    detail: RunDetail | None = None
+    loaded: bool = False
+
+    def run(self, run_id: str) -> Run | None:
+        return next((run for run in self.runs if run.id == run_id), None)
+
+    def model(self, ref: str) -> ModelVersion | None:
+        return next((model for model in self.models if model.ref == ref), None)
+
+    def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
+        """The newest endpoint of a version that has not been stopped."""
+        return next((e for e in self.endpoints if e.state != "stopped" and (e.model, e.model_version) ==
+                     (model.name, model.version)), None)
+
+    @property
+    def cost_per_hour(self) -> float:
+        """US dollars that machines we rent cost right now; unproven ends still count."""
+        return sum(lease.price_per_hour for lease in self.leases if lease.state != "intended")
+
+
+class SnapshotReader:
+    """Reads snapshots from one connection, and only the news of the run being watched."""
+
+    def __init__(self, db: Database, paths: Paths) -> None:
+        self._db = db
+        self._paths = paths
+        self._mark = 0
+        self._seq = -1
+        self._detail = RunDetail("")
+
+    async def read(self, watched: str) -> Snapshot:
+        """``watched`` is the id of the run whose detail is wanted, or empty."""
+        db = self._db
+        return Snapshot(
+            runs=tuple(await runs.list_runs(db)), models=tuple(await models.list_models(db)),
+            endpoints=tuple(await endpoints.list_endpoints(db)), datasets=tuple(await datasets.list_datasets(db)),
+            leases=tuple(await leases.list_leases(db, open_only=True)), services=await engine.services(db),
+            engine=await engine_status(db, self._paths), detail=await self._read_detail(watched) if watched else None, loaded=True)
+
+    async def _read_detail(self, run_id: str) -> RunDetail:
+        if run_id != self._detail.run_id:
+            self._detail, self._mark, self._seq = RunDetail(run_id), 0, -1
+        changes = await metrics.changes(self._db, run_id, self._mark)
+        curves = {name: curve for name, curve in self._detail.curves.items()}
+        for point in changes.points:
+            curves.setdefault(point.name, Curve()).add(point.step, point.value)
+        fresh = await runs.events(self._db, run_id, after=self._seq)
+        self._mark = changes.mark
+        self._seq = fresh[-1].seq if fresh else self._seq
+        old = self._detail
+        self._detail = RunDetail(run_id, curves, old.samples + _of(fresh, "sample"), old.checkpoints + _of(fresh, "checkpoint"),
+                                 old.alerts + _of(fresh, "alert"), old.phases + _of(fresh, "phase"))
+        return self._detail
+
+
+def _of(events: list[Event], kind: str) -> tuple[Event, ...]:
+    return tuple(event for event in events if event.kind == kind)

@@ -1,0 +1,132 @@
+"""Theme files: those that ship, and the person's own. One TOML file each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+from brightrun_tui.files import write_atomic
+from brightrun_tui.paths import Paths
+from brightrun_tui.resources import resource
+
+DEFAULT_THEME = "bright-dark"
+PLAIN_THEME = "bright-ansi"
+
+VARIABLE_DEFAULTS = {
+    "muted": "#8c9299", "faint": "#5d6369", "line": "#4a5057",
+    "curve-train": "#5fafff", "curve-train-raw": "#40566b", "curve-eval": "#ffaf5f",
+}
+"""Names that our style sheets use beside Textual's own, for themes that do not set them."""
+
+
+class ThemeColors(BaseModel):
+    """Colours as ``#rrggbb`` or ``ansi_<name>``; only ``primary`` must be given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    primary: str
+    secondary: str | None = None
+    accent: str | None = None
+    foreground: str | None = None
+    background: str | None = None
+    surface: str | None = None
+    panel: str | None = None
+    success: str | None = None
+    warning: str | None = None
+    error: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _parses(cls, value: str | None) -> str | None:
+        return None if value is None else _checked_colour(value)
+
+
+class ThemeFile(BaseModel):
+    """One theme file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str = ""
+    dark: bool = True
+    ansi: bool = False
+    colors: ThemeColors
+    variables: dict[str, str] = Field(default_factory=dict)
+
+    def as_textual(self) -> Theme:
+        return Theme(name=self.name, dark=self.dark, ansi=self.ansi, variables={**VARIABLE_DEFAULTS, **self.variables},
+                     **self.colors.model_dump(exclude_none=True))
+
+
+@dataclass(frozen=True)
+class Themes:
+    """What was found: themes by name (a person's own replace ours), and one sentence a bad file."""
+
+    found: dict[str, ThemeFile]
+    problems: tuple[str, ...]
+
+
+def load_themes(paths: Paths) -> Themes:
+    """Ours first, then those in ``paths.user_themes``."""
+    found: dict[str, ThemeFile] = {}
+    problems: list[str] = []
+    for directory in (resource("themes"), paths.user_themes):
+        for path in sorted(directory.glob("*.toml")):
+            try:
+                theme = _read(path)
+            except (OSError, ValueError) as error:
+                problems.append(f"{path.name}: {_reason(error)}")
+                continue
+            found[theme.name] = theme
+    return Themes(found, tuple(problems))
+
+
+def chosen_theme(paths: Paths) -> str:
+    """The theme a person chose last; empty when they never did."""
+    try:
+        document = tomllib.loads(_choice_file(paths).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(document.get("theme", ""))
+
+
+def save_choice(paths: Paths, theme: str) -> None:
+    """Remember the choice for the next start. Raises ``OSError``."""
+    path = _choice_file(paths)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, tomli_w.dumps({"theme": theme}))
+
+
+def _choice_file(paths: Paths) -> Path:
+    return paths.config / "app.toml"
+
+
+def _read(path: Path) -> ThemeFile:
+    document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    theme = ThemeFile.model_validate(document)
+    for name, value in theme.variables.items():
+        if not name.endswith("text-style"):
+            _checked_colour(value, name)
+    return theme
+
+
+def _checked_colour(value: str, name: str = "") -> str:
+    try:
+        Color.parse(value.split(" ")[0])
+    except ColorParseError:
+        raise ValueError(f"{name + ': ' if name else ''}“{value}” is no colour") from None
+    return value
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error)

@@ -1,0 +1,78 @@
+"""The first line: brand, the four screens, and whether the engine works and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from brightrun_tui.actions import BY_ID
+from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.widgets import words
+
+TABS = ("integrations", "new_run", "monitor", "registry")
+
+
+class Tab(Static):
+    """One of the four screens; a click goes there."""
+
+    def __init__(self, mode: str, active: bool) -> None:
+        action = BY_ID[f"app.{mode}"]
+        key = Content.styled(action.key, "bold $accent" if not active else "bold")
+        super().__init__(Content.assemble(key, " ", action.title), classes="tab -active" if active else "tab")
+        self._mode = mode
+
+    async def on_click(self) -> None:
+        await self.app.run_action(self._mode)
+
+
+class Header(Horizontal):
+    """Brand, tabs, state."""
+
+    def __init__(self, active: str) -> None:
+        super().__init__()
+        self._active = active
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content.assemble(("◆", "bold $accent"), (" Bright Run", "bold")), classes="brand -long")
+        yield Static(Content.styled("◆", "bold $accent"), classes="brand -short")
+        for mode in TABS:
+            yield Tab(mode, mode == self._active)
+        yield Static("", classes="state", markup=False)
+
+    def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
+        """Only redraws when the words change."""
+        text = engine_words(snapshot, read_only=read_only, wide=self.app.size.width >= 100)
+        state = self.query_one(".state", Static)
+        if state.content != text:
+            state.update(text)
+
+
+def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
+    """“● engine · 1 running · $0.40/h”."""
+    engine = snapshot.engine
+    parts: list[Any] = []
+    if read_only:
+        parts += [("read-only ", "bold $warning")]
+    if not snapshot.loaded or engine is None:
+        return Content.assemble(*parts, ("○ …", "$faint"))
+    active = sum(run.active for run in snapshot.runs)
+    if engine.stale:
+        parts += [("! ", "bold $error"), ("engine stuck" if wide else "stuck", "$error")]
+    elif engine.running:
+        parts += [("● ", "$success"), ("engine" if wide else "", "$muted")]
+    elif active:
+        parts += [("○ ", "$warning"), ("engine off" if wide else "off", "$warning")]
+    else:
+        parts += [("○ ", "$faint"), ("engine idle" if wide else "idle", "$faint")]
+    if active:
+        parts += [(f" {'· ' if wide else ''}{active} running" if wide else f"{active} ▶", "$foreground")]
+    cost = snapshot.cost_per_hour
+    if cost:
+        parts += [(f" {'· ' if wide else ''}{words.money(cost)}/h", "bold $accent")]
+    elif wide:
+        parts += [(" · $0.00/h", "$faint")]
+    return Content.assemble(*parts)

@@ -1,0 +1,82 @@
+"""Following a log file by byte offset. Call it from a thread; it knows nothing of widgets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FIRST_BYTES = 512 * 1024
+READ_BYTES = 4 * 1024 * 1024
+LINE_LIMIT = 2_000
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0b, 0x20), *range(0x7f, 0xa0))} | {0x09: "    "}
+
+
+@dataclass(frozen=True)
+class News:
+    """What a look at the file brought.
+
+    Args:
+        lines: whole lines, cleaned.
+        tail: the line still being written (a progress bar, say), cleaned.
+        skipped: bytes left out before ``lines``.
+        restarted: the file is a new one; what was shown before is of the old one.
+    """
+
+    lines: tuple[str, ...] = ()
+    tail: str = ""
+    skipped: int = 0
+    restarted: bool = False
+
+
+class LogTail:
+    """Reads on from where it stopped. The end of a long file comes first, and what is too much is skipped and counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+        self._inode = 0
+        self._rest = b""
+        self._first = True
+
+    def read(self) -> News | None:
+        """What is new, or None. A file that is not there yet has nothing to say. Raises ``OSError``."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        restarted = bool(self._inode) and (status.st_ino != self._inode or status.st_size < self._offset)
+        if restarted:
+            self._offset, self._rest, self._first = 0, b"", True
+        self._inode = status.st_ino
+        if status.st_size == self._offset:
+            return News(restarted=True) if restarted else None
+        start, skipped = self._offset, 0
+        limit = FIRST_BYTES if self._first else READ_BYTES
+        if status.st_size - start > limit:
+            skipped = status.st_size - limit - start
+            start += skipped
+            self._rest = b""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            data = file.read(status.st_size - start)
+        self._offset, self._first = start + len(data), False
+        if skipped:
+            data = data.partition(b"\n")[2]
+        whole, newline, rest = (self._rest + data).rpartition(b"\n")
+        self._rest = rest[-4 * LINE_LIMIT:]
+        lines = tuple(clean(line) for line in whole.split(b"\n")) if newline else ()
+        return News(lines, clean(self._rest), skipped, restarted)
+
+
+def clean(line: bytes) -> str:
+    """What a terminal would show of the line in the end: behind the last carriage return, without control characters."""
+    if b"\r" in line:
+        line = line.rstrip(b"\r").rpartition(b"\r")[2]
+    text = line[:4 * LINE_LIMIT].decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    text = text.translate(_CONTROL)
+    return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT] + " …"

@@ -1,0 +1,237 @@
+"""Runs in words: rows of the list, the summary above the panes, the facts."""
+
+from __future__ import annotations
+
+from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.snapshot import RunDetail
+from brightrun_tui.widgets import flow, words
+from textual.content import Content
+
+STATE_STYLE = {
+    "queued": "$muted", "preparing": "$secondary", "launching": "$secondary", "running": "$primary", "pausing": "$warning",
+    "paused": "$warning", "stopping": "$warning", "collecting": "$secondary", "registering": "$secondary",
+    "completed": "$success", "stopped": "$muted", "failed": "$error",
+}
+
+
+
+def state_mark(run: Run) -> Content:
+    """Glyph and word, in the state's colour."""
+    return Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}")
+
+
+def run_row(run: Run, width: int, *, tall: bool) -> Content:
+    """One line of the runs list, or two when there is room."""
+    state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    right = _right_of(run)
+    if tall:
+        first = Content.assemble(state, (words.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
+        return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
+    second = _progress(run, 10)
+    name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
+    word = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
+    return Content.assemble(state, (words.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def _right_of(run: Run) -> Content:
+    if run.active and run.eta_seconds is not None:
+        return Content.styled(f"{words.duration(run.eta_seconds)} left", "$muted")
+    return Content.styled(words.day(run.finished_at or run.created_at), "$muted")
+
+
+def _second_line(run: Run, width: int) -> Content:
+    word = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
+    losses = f"loss {words.loss(run.train_loss)}" if run.train_loss is not None else ""
+    if run.eval_loss is not None:
+        losses = f"eval {words.loss(run.eval_loss)}"
+    cost = words.money(run.cost_usd) if run.cost_usd else ""
+    tail = Content.styled("  ".join(part for part in (losses, cost) if part), "$muted")
+    room = width - 13 - tail.cell_length - 1
+    middle = _progress(run, min(18, room)) if room >= 10 else Content("")
+    gap = max(1, width - 12 - 1 - middle.cell_length - tail.cell_length)
+    return Content.assemble(word, " ", middle, " " * gap, tail)
+
+
+def _progress(run: Run, width: int) -> Content:
+    if run.state == "completed":
+        return Content.styled("done".ljust(width) if width < 5 else ("━" * (width - 5)) + " 100%", "$success")
+    filled, empty = words.bar(run.fraction, max(3, width - 5))
+    colour = STATE_STYLE[run.state] if run.state in ("failed", "stopped", "paused") else "$primary"
+    return Content.assemble((filled, colour), (empty, "$line"), (f"{100 * run.fraction:4.0f}%", "$muted"))
+
+
+def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
+    """Two to five lines about the chosen run: state and phase, progress, numbers, and what is wrong."""
+    if run is None:
+        return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
+    lines = [_headline(run, width), _bar_line(run, width)]
+    if rich:
+        lines.append(_numbers(run, width))
+    if run.failure is not None and run.state == "failed":
+        lines += flow.text(Content.assemble(("✗ ", "bold $error"), (run.failure.cause, "$error")), width)[:3]
+        if run.failure.fix or run.failure.suggestion:
+            lines += flow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
+    return lines
+
+
+def _fix_words(run: Run) -> str:
+    assert run.failure is not None
+    change = ", ".join(f"{key} = {value}" for key, value in run.failure.suggestion.items())
+    return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
+
+
+def _headline(run: Run, width: int) -> Content:
+    phase = run.phase if run.active else ""
+    detail = run.phase_detail if run.active and width >= 90 else ""
+    parts = [part for part in (phase, detail) if part]
+    if run.model and run.model_version is not None:
+        parts.append(f"model {run.model}:{run.model_version}")
+    base = Content.assemble(state_mark(run), "  ", (words.one_line(run.name), "bold"))
+    line = Content.assemble(base, ("  " + " · ".join(words.one_line(part) for part in parts) if parts else "", "$muted"))
+    return line.truncate(width, ellipsis=True)
+
+
+def _bar_line(run: Run, width: int) -> Content:
+    steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
+    epochs = run.spec.settings.training.epochs
+    note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
+    if run.active and run.eta_seconds is not None:
+        note += f"  {words.duration(run.eta_seconds)} left"
+    elif run.finished_at and run.started_at:
+        note += f"  took {words.duration(run.finished_at - run.started_at)}"
+    share = f" {100 * run.fraction:3.0f}%"
+    filled, empty = words.bar(run.fraction, max(8, width - len(note) - len(share)))
+    colour = STATE_STYLE[run.state] if not run.active else "$primary"
+    return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
+
+
+def _numbers(run: Run, width: int) -> Content:
+    def item(label: str, value: str, style: str = "$foreground") -> Content:
+        return Content.assemble((f"{label} ", "$muted"), (value, style))
+
+    items = [item("train", words.loss(run.train_loss), "bold $curve-train"),
+             item("eval", words.loss(run.eval_loss), "bold $curve-eval"), item("best", words.loss(run.best_eval_loss))]
+    if run.tokens_per_second:
+        items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
+    items.append(item("cost", cost_words(run)))
+    if hardware := hardware_words(run):
+        items.append(item("on", hardware))
+    return Content("   ").join(items).truncate(width, ellipsis=True)
+
+
+def cost_words(run: Run) -> str:
+    budget = run.spec.limits.budget_usd
+    if run.spec.provider == "local" and not run.cost_usd:
+        return "free (this machine)"
+    return words.money(run.cost_usd) + (f" of {words.money(budget)}" if budget else "")
+
+
+def hardware_words(run: Run) -> str:
+    facts = run.hardware
+    if not facts:
+        return ""
+    used, total = facts.get("memory_used"), facts.get("memory_total")
+    memory = f"{words.size(used)} of {words.size(total)}" if used and total else ""
+    load = facts.get("utilisation")
+    return " · ".join(part for part in (str(facts.get("device") or ""), words.percent(load) if load is not None else "",
+                                        memory) if part)
+
+
+def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
+    """Everything else that is known: what, where, how much, checkpoints, alerts, phases."""
+    if run is None:
+        return [Content.styled("No run is chosen.", "$faint")]
+    spec = run.spec
+    rows: list[tuple[str, str | Content]] = [
+        ("Base model", spec.base.id), ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
+        ("Template", spec.template), ("Where", spec.provider + (f" · {spec.gpu}" if spec.gpu else "")),
+        ("Hardware", hardware_words(run) or words.NOTHING), ("Cost", cost_words(run)),
+        ("Speed", f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING),
+        ("Started", f"{words.day(run.started_at)} · attempt {run.attempts}" if run.started_at else words.NOTHING),
+        ("Directory", run.directory),
+    ]
+    lines = flow.heading("Run", width, run.id) + flow.pairs(rows, width)
+    if changed := changed_settings(spec.settings):
+        lines += [Content(""), *flow.heading("Settings that differ from the defaults", width), *flow.pairs(changed, width, 34)]
+    if detail is None:
+        return lines
+    if detail.alerts:
+        lines += [Content(""), *flow.heading("Alerts", width)]
+        lines += [line for event in reversed(detail.alerts) for line in _alert(event, width)]
+    if detail.checkpoints:
+        lines += [Content(""), *flow.heading("Checkpoints", width)]
+        lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
+    if detail.phases:
+        lines += [Content(""), *flow.heading("Phases", width)]
+        lines += [Content.assemble((words.clock(event.time).ljust(8), "$muted"), str(event.data.get("phase", "")).ljust(12),
+                                   (words.one_line(str(event.data.get("detail", ""))), "$muted")) for event in detail.phases]
+    return lines
+
+
+def changed_settings(settings: RunSettings) -> list[tuple[str, str | Content]]:
+    """Key and value of every setting that is not the default."""
+    default = RunSettings().model_dump()
+    return [(f"{group}.{name}", str(value)) for group, values in settings.model_dump().items()
+            for name, value in values.items() if value != default[group][name]]
+
+
+def _alert(event: Event, width: int) -> flow.Lines:
+    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(str(event.data.get("level")), ("·", "$muted"))
+    head = Content.assemble((words.clock(event.time).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
+    body = flow.text(words.plain(str(event.data.get("message", ""))), width - 10)
+    return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
+
+
+def _checkpoint(event: Event) -> Content:
+    loss = event.data.get("eval_loss")
+    best = Content.styled("  ★ best", "bold $accent") if event.data.get("best") else Content("")
+    return Content.assemble((words.clock(event.time).ljust(8), "$muted"), f"step {event.data.get('step', 0)}".ljust(12),
+                            (f"eval {words.loss(loss)}" if loss is not None else "", "$muted"), best)
+
+
+def answers(detail: RunDetail | None, width: int) -> flow.Lines:
+    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted."""
+    if detail is None or not detail.samples:
+        return [Content.styled("Sample answers appear at the first evaluation.", "$faint")]
+    by_prompt: dict[str, dict[str, Event]] = {}
+    for event in detail.samples:
+        by_prompt.setdefault(str(event.data.get("id", "")), {})[str(event.data.get("source", "tuned"))] = event
+    lines: flow.Lines = []
+    for found in by_prompt.values():
+        some = next(iter(found.values()))
+        if lines:
+            lines.append(Content(""))
+        lines += prompt_lines(some.data.get("prompt") or (), width)
+        base, tuned = found.get("base"), found.get("tuned")
+        lines += compare_answers(str(base.data.get("answer", "")) if base else "",
+                                 str(tuned.data.get("answer", "")) if tuned else "", str(some.data.get("reference") or ""),
+                                 width, tuned_note=f"step {tuned.data.get('step', 0)}" if tuned else "not yet")
+    return lines
+
+
+def prompt_lines(prompt: object, width: int) -> flow.Lines:
+    """The last turn of a prompt; earlier ones only as a count."""
+    turns = [turn for turn in prompt if isinstance(turn, dict)] if isinstance(prompt, (list, tuple)) else []
+    if not turns:
+        return []
+    note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
+    body = flow.text(Content.assemble((words.plain(str(turns[-1].get("content", ""))), "bold"), (note, "$faint")), width - 2)
+    return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
+
+
+def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_note: str = "") -> flow.Lines:
+    """Side by side where there is room, else below one another."""
+    def block(title: str, answer: str, style: str, room: int) -> flow.Lines:
+        return [Content.styled(title, style), *flow.text(words.plain(answer) or words.NOTHING, room)]
+
+    note = f" · {tuned_note}" if tuned_note else ""
+    if width >= 90:
+        half = flow.column_width(width - 2)
+        lines = flow.beside(block("base", base, "$muted", half), block(f"tuned{note}", tuned, "bold $curve-train", half), width - 2)
+    else:
+        lines = [*block("base", base, "$muted", width - 2), *block(f"tuned{note}", tuned, "bold $curve-train", width - 2)]
+    if reference:
+        lines += block("wanted", reference, "$success", width - 2)
+    return flow.indented(lines)
