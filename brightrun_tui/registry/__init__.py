@@ -9,7 +9,7 @@ from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.curate import delete, rate, rollback, tag
 from brightrun_tui.registry.export import EXPORT_FORMS, ExportForm, export
-from brightrun_tui.registry.register import register
+from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.safety import UntrustedError, is_model_name, model_name
 
 __all__ = [

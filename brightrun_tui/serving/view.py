@@ -49,7 +49,7 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
                              kind="adapter_incomplete")
     tokenizer = adapter if (adapter / "tokenizer_config.json").is_file() else root
     config = _read_json(root / "config.json")
-    generation = _generation_config(root, tokenizer, config)
+    generation = _generation_config(root, adapter, tokenizer, config)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     aside.mkdir()
     try:
@@ -82,15 +82,17 @@ def _base_weights(directory: str, base_id: str) -> list[Path]:
     return weights
 
 
-def _generation_config(base: Path, tokenizer: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The base model's generation settings, with the tokenizer's end-of-turn token among the tokens that end an answer."""
+def _generation_config(base: Path, adapter: Path, tokenizer: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The base model's generation settings; an answer also ends with what the adapter was trained to end it with."""
     generation = _read_json(base / "generation_config.json")
-    given = generation.get("eos_token_id", config.get("eos_token_id"))
-    ends = given if isinstance(given, list) else [] if given is None else [given]
-    own = _token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token"))
-    if own is not None and own not in ends:
-        ends = [*ends, own]
-    return generation | ({"eos_token_id": ends} if ends else {})
+    ends = [*_ids(generation.get("eos_token_id", config.get("eos_token_id"))),
+            *_ids(_read_json(adapter / "generation_config.json").get("eos_token_id")),
+            *_ids(_token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token")))]
+    return generation | ({"eos_token_id": list(dict.fromkeys(ends))} if ends else {})
+
+
+def _ids(value: Any) -> list[int]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _token_id(tokenizer: Path, token: Any) -> int | None:
