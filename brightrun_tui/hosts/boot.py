@@ -24,11 +24,12 @@ GUARD_SCRIPT = f"{REMOTE_HOME}/guard.py"
 
 @dataclass(frozen=True)
 class GuardOptions:
-    """What the guard is told. Seconds; ``seconds`` count from its start."""
+    """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock."""
 
     provider: str
     url: str
     seconds: float
+    until: float
     silence: float
     graphql: str = ""
     stall: float = 3600.0

@@ -154,6 +154,9 @@ class SshConnection:
                     raise self._unreachable(self.where, error) from None
                 log.info("ssh %s: %s; connecting again", self.where, error or type(error).__name__)
                 await asyncio.sleep(self.timings.retry_seconds)
+            except asyncssh.SFTPError as error:
+                raise HostError(f"the machine refused a file operation ({error.reason})", where=self.where,
+                                fix="is its disk full, or not ours to write to?", kind="host_file") from None
 
     async def close(self) -> None:
         connection, self._connection, self._sftp = self._connection, None, None

@@ -5,7 +5,7 @@ no secret of ours: it uses the key that the provider gave to this one machine. S
 later, so that any image will do. It travels inside the create call, so it must stay small.
 
 Its one argument is a JSON object: ``provider``, ``url`` and ``graphql`` (addresses of the provider's API), ``seconds``
-(the lease ends so long from now), ``silence`` (longest time without a heartbeat when nothing trains), ``stall`` (a
+(the lease ends so long from now), ``until`` (the same as a time by the engine's clock), ``silence`` (longest time without a heartbeat when nothing trains), ``stall`` (a
 worker that says nothing for so long is not at work), ``tick`` (between two looks), ``home``.
 
 Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then; ``guard.json`` says
@@ -26,6 +26,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+
+CLOCK_TRUST = 1800
 
 
 def read(*parts: str) -> str:
@@ -61,7 +63,8 @@ class Guard:
         self.vast = options["provider"] == "vast"
         self.heard = time.monotonic()
         self.beat = modified(self.home, "heartbeat")
-        self.ends = self.heard + options["seconds"]
+        # a container that starts anew does not get its whole time again, as far as its clock can be trusted
+        self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
         self.id = injected("CONTAINER_ID" if self.vast else "RUNPOD_POD_ID")
         self.key = injected("CONTAINER_API_KEY" if self.vast else "RUNPOD_API_KEY")
         self.own = options["url"].rstrip("/") + ("/api/v0/instances/%s/" if self.vast else "/pods/%s") % self.id

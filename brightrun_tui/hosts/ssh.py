@@ -12,6 +12,7 @@ import shutil
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import asyncssh
@@ -69,6 +70,7 @@ class SshHost:
         self.connection = SshConnection(addresses, private_key, host_key, timings or SshTimings())
         self._directory = directory
         self._commands = asyncio.Semaphore(COMMANDS_AT_ONCE)
+        self._made: set[str] = set()
 
     @property
     def directory(self) -> PurePosixPath:
@@ -88,15 +90,18 @@ class SshHost:
             HostError: no progress for too long; calling again resumes.
         """
         if not source.is_dir():
-            await self.connection.insist(lambda: self._put_file(source, target, progress))
+            await self.connection.insist(partial(self._put_file, source, target, progress))
             return
         final = await self._path(target)
+        self._made.clear()
         aside = posixpath.join(posixpath.dirname(final), f".{posixpath.basename(final)}.part")
-        await self._make_directory(aside)
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
-            inside = f"{aside}/{file.relative_to(source).as_posix()}"
-            await self.connection.insist(lambda file=file, inside=inside: self._put_file(file, inside, progress, keep=True))  # type: ignore[misc]
-        await self.run(f"rm -rf {_quote(final)} && mv {_quote(aside)} {_quote(final)}", check=True)
+            inside = posixpath.join(aside, file.relative_to(source).as_posix())
+            await self.connection.insist(partial(self._put_file, file, inside, progress, keep=True))
+        new, old = shlex.quote(aside), shlex.quote(f"{aside}-old")
+        await self.run(f"[ ! -d {new} ] || {{ rm -rf {old}; mv -T {shlex.quote(final)} {old} 2>/dev/null; "
+                       f"mv -T {new} {shlex.quote(final)}; }} && rm -rf {old}", repeat=True, check=True)
+        self._made.clear()
 
     async def write(self, target: str, data: bytes, mode: int = 0o600) -> None:
         """Put a small file, whole or not at all. The way for secrets: nothing of it is in a command line or a log."""
@@ -104,7 +109,7 @@ class SshHost:
         async def work() -> None:
             path = await self._path(target)
             sftp = await self.connection.sftp()
-            await sftp.makedirs(posixpath.dirname(path), exist_ok=True)
+            await self._parent(path)
             aside = f"{path}.{secrets.token_hex(4)}.part"
             async with sftp.open(aside, "wb", asyncssh.SFTPAttrs(permissions=mode)) as file:
                 await file.write(data)
@@ -120,18 +125,17 @@ class SshHost:
             HostError: no progress for too long; calling again resumes.
         """
         path = await self._path(source)
-        attributes = await self.connection.insist(lambda: self._stat(path))
+        attributes = await self.connection.insist(partial(self._stat, path))
         if attributes is None:
             raise FileNotFoundError(source)
         if not stat.S_ISDIR(attributes.permissions or 0):
-            await self.connection.insist(lambda: self._get_file(path, target, progress))
+            await self.connection.insist(partial(self._get_file, path, target, progress))
             return
         aside = target.with_name(f".{target.name}.part")
-        files = await self.connection.insist(lambda: self._files(path))
+        files = await self.connection.insist(partial(self._files, path))
         wanted = {aside / inside for inside in files}
         for inside in files:
-            await self.connection.insist(  # type: ignore[misc]
-                lambda inside=inside: self._get_file(f"{path}/{inside}", aside / inside, progress, keep=True))
+            await self.connection.insist(partial(self._get_file, f"{path}/{inside}", aside / inside, progress, keep=True))
         await asyncio.to_thread(_swap_in, aside, target, wanted)
 
     async def read(self, path: str, offset: int, limit: int = CHUNK) -> bytes:
@@ -149,8 +153,8 @@ class SshHost:
 
     async def start(self, name: str, argv: list[str], *, environment: dict[str, str]) -> int:
         exports = "\n  ".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
-        await self._make_directory(str(await self._path(".")))
-        script = _START.format(directory=_quote(await self._path(".")), name=_quote(name), token=secrets.token_hex(8),
+        await self.connection.insist(partial(self._parent, await self._path(name)))
+        script = _START.format(directory=shlex.quote(await self._path(".")), name=shlex.quote(name), token=secrets.token_hex(8),
                                exports=exports or ":", argv=shlex.join(argv))
         done = await self.run("exec sh -s", stdin=script.encode(), repeat=True)
         words = done.output.split()
@@ -190,7 +194,7 @@ class SshHost:
             return Finished(done.returncode, _text(done.stdout), _text(done.stderr))
 
         try:
-            done = await (self.connection.insist(work) if repeat or check else work())
+            done = await (self.connection.insist(work) if repeat else work())
         except LOST as error:
             raise HostUnreachableError(f"the command did not end ({error or 'no answer in time'})", where=self.connection.where,
                                        fix="check that the machine is up", kind="host_unreachable") from None
@@ -215,7 +219,7 @@ class SshHost:
         there = await self._stat(path)
         if there is not None and (there.size, there.mtime) == (facts.st_size, int(facts.st_mtime)) and (keep or facts.st_size >= SMALL):
             return
-        await sftp.makedirs(posixpath.dirname(path), exist_ok=True)
+        await self._parent(path)
         part = f"{path}.{facts.st_size:x}-{facts.st_mtime_ns:x}.part"
         begun = await self._stat(part)
         # the chunk in which the part file ends may have holes: its blocks travelled side by side
@@ -290,11 +294,12 @@ class SshHost:
             return posixpath.join(self.connection.home, path[2:])
         return posixpath.normpath(str(self.directory / path))
 
-    async def _make_directory(self, path: str) -> None:
-        async def work() -> None:
-            await (await self.connection.sftp()).makedirs(path, exist_ok=True)
-
-        await self.connection.insist(work)
+    async def _parent(self, path: str) -> None:
+        """Make the directory that a path lies in, once; over a long line every look costs a round trip."""
+        directory = posixpath.dirname(path)
+        if directory not in self._made:
+            await (await self.connection.sftp()).makedirs(directory, exist_ok=True)
+            self._made.add(directory)
 
     async def _stat(self, path: str) -> asyncssh.SFTPAttrs | None:
         with contextlib.suppress(asyncssh.SFTPNoSuchFile):
@@ -326,10 +331,6 @@ class SshHost:
 
         fields = (await self.connection.insist(work)).rpartition(")")[2].split()
         return len(fields) > 19 and fields[0] != "Z" and born in ("", fields[19])
-
-
-def _quote(text: str) -> str:
-    return shlex.quote(text)
 
 
 def _text(data: object) -> str:

@@ -24,7 +24,13 @@ class Account(BaseModel):
 
 
 class Machine(BaseModel):
-    """A rented machine as its provider describes it. ``raw_status`` is the provider's own word."""
+    """A rented machine as its provider describes it. ``raw_status`` is the provider's own word.
+
+    ``billed_per_hour`` is what it costs at this moment where that differs from ``price_per_hour`` (a stopped machine's disk,
+    an image still loading); ``running_since`` when its GPU began to cost. ``interrupted``: the provider took the machine
+    away from us. ``problem``: a sentence why it will never be usable. ``other_ssh``: further (host, port) to try.
+    ``host_id`` is the physical machine, ``ssh_key_file`` the key to log in with where it is not the run's own.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,11 +45,21 @@ class Machine(BaseModel):
     price_per_hour: float = 0.0
     created_at: float | None = None
     gpu: str = ""
+    billed_per_hour: float | None = None
+    running_since: float | None = None
+    interrupted: bool = False
+    problem: str = ""
+    other_ssh: tuple[tuple[str, int], ...] = ()
+    host_id: str = ""
+    ssh_key_file: str = ""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a run asks of a machine. Memory and disk in bytes."""
+    """What a run asks of a machine. Memory, disk and ``download`` (model and packages) in bytes.
+
+    ``interruptible``: machines that may be taken away are welcome too. ``without_hosts``: physical machines that failed before.
+    """
 
     gpu: str = ""
     gpu_memory: int = 0
@@ -51,6 +67,9 @@ class Need:
     disk: int = 0
     max_price_per_hour: float | None = None
     interruptible: bool = False
+    download: int = 0
+    hours: float = 0.0
+    without_hosts: frozenset[str] = frozenset()
 
 
 class Provider(Protocol):
@@ -80,4 +99,12 @@ class Provider(Protocol):
 
     async def terminate(self, provider_id: str) -> None:
         """Ask for its end, once; the caller verifies with `inspect`."""
+        ...
+
+    async def billed(self, machine_id: str, since: float) -> float | None:
+        """US dollars that the provider itself has charged for a machine by now; None when it does not say (yet)."""
+        ...
+
+    async def close(self) -> None:
+        """Drop connections."""
         ...

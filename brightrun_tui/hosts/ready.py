@@ -1,0 +1,118 @@
+"""From “the provider says running” to a machine that can be worked with: SSH, our key, its GPUs, its guard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from brightrun_tui.domain.errors import HostError, HostKeyChangedError
+from brightrun_tui.hosts.boot import GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
+from brightrun_tui.hosts.ssh import SshHost
+
+MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class GpuSeen:
+    """A GPU as the machine itself shows it; memory in bytes."""
+
+    name: str
+    memory: int
+
+
+@dataclass(frozen=True)
+class GuardReport:
+    """How the guard on a machine is. ``ends_at`` is a time by that machine's clock."""
+
+    state: str
+    self_test: str
+    ends_at: float
+    facts: dict[str, Any]
+
+    @property
+    def able(self) -> bool:
+        """Whether it could reach the provider with its own key."""
+        return self.self_test == "ok"
+
+
+async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) -> None:
+    """Log in to a new machine, whose SSH may open or accept the key only after a while.
+
+    Raises:
+        HostKeyChangedError: at once.
+        HostUnreachableError, HostRefusedError: what it still was after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await host.connection.connect()
+            return
+        except HostKeyChangedError:
+            raise
+        except HostError:
+            if time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+
+
+async def gpus(host: SshHost) -> list[GpuSeen]:
+    """What nvidia-smi shows there; none when it fails or is missing."""
+    done = await host.run("nvidia-smi --query-gpu=name,memory.total --format=csv,noheader,nounits", repeat=True)
+    if done.exit_code:
+        return []
+    rows = [line.rsplit(",", 1) for line in done.output.splitlines() if "," in line]
+    return [GpuSeen(name.strip(), int(float(memory)) * MIB) for name, memory in rows if memory.strip().replace(".", "").isdigit()]
+
+
+async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSeen]:
+    """The machine's GPUs, as many and as large as rented. Drivers keep some memory: 10 % less is accepted.
+
+    Raises:
+        HostError: fewer or smaller ones; such a machine is to be replaced.
+    """
+    seen = await gpus(host)
+    if len(seen) < count or any(gpu.memory < memory * 0.9 for gpu in seen[:count]):
+        shown = ", ".join(f"{gpu.name} ({gpu.memory / 1024**3:.0f} GiB)" for gpu in seen) or "none"
+        raise HostError(f"the machine shows other GPUs than were rented: {shown}", where=host.connection.where,
+                        fix="it is replaced by another one", kind="no_gpus")
+    return seen
+
+
+async def guard_report(host: SshHost) -> GuardReport | None:
+    """What the guard last wrote; None when there is none."""
+    text = await host.read(f"~/{GUARD_STATE}", 0)
+    try:
+        facts = json.loads(text) if text else None
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        return None
+    return GuardReport(str(facts.get("state", "")), str(facts.get("self_test", "")), float(facts.get("ends_at", 0.0)), facts)
+
+
+async def ensure_guard(host: SshHost, options: GuardOptions, seconds: float = 30.0) -> GuardReport:
+    """The guard at its post: the one that came with the machine, else one started now.
+
+    Raises:
+        HostError: none can be started; such a machine must not be left alone.
+    """
+    report = await guard_report(host)
+    if report is None:
+        await host.run(start_guard(options), repeat=True)
+    deadline = time.monotonic() + seconds
+    while report is None or not report.self_test:
+        if time.monotonic() > deadline:
+            raise HostError("the guard does not start on the machine", where=host.connection.where, kind="no_guard",
+                            fix="the image needs python3; see ~/.brightrun/guard.log there")
+        await asyncio.sleep(0.2)
+        report = await guard_report(host)
+    return report
+
+
+async def beat(host: SshHost, seconds_left: float) -> None:
+    """Tell the guard that we are here, and when the lease is to end, counted from now."""
+    await host.write(f"~/{HEARTBEAT}", f"{seconds_left:.1f}\n".encode())

@@ -1,0 +1,294 @@
+"""RunPod, through REST v2; GraphQL only for the balance, which v2 does not know. Pods are on-demand only."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import (
+    MissingScopeError,
+    NoCapacityError,
+    NoFundsError,
+    ProviderError,
+    RejectedRequestError,
+)
+from brightrun_tui.domain.money import GIB, Hardware, Offer
+from brightrun_tui.hosts.boot import GuardOptions, start_guard
+from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
+from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
+from brightrun_tui.providers.names import belongs_to
+from brightrun_tui.providers.offers import OfferCache, cheapest_first, gigabytes
+
+SERVICE = "RunPod"
+URL = "https://api.runpod.io/v2"
+GRAPHQL_URL = "https://api.runpod.io/graphql"
+LEAST_SECONDS = {"read": 0.3, "catalogue": 1.0, "create": 1.0, "delete": 0.3, "balance": 1.0}
+DISK_PER_GB_HOUR = 0.10 / 730
+"""Container disk in US dollars (RunPod's price list: $0.10 per GB and month)."""
+LEAST_DISK_GB = 20
+MOST_PAGES = 200
+
+_CAPACITY = re.compile(r"no longer any instances available|no instances currently available|does not have the resources|"
+                       r"insufficient capacity", re.IGNORECASE)
+_MONEY = re.compile(r"insufficient (balance|funds|credit)|spend(ing)? limit|add funds", re.IGNORECASE)
+_STATUS: dict[str, MachineStatus] = {"PROVISIONING": "starting", "STARTING": "starting", "RUNNING": "running",
+                                     "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "gone"}
+
+
+class RunPodSettings(BaseModel):
+    """``[runpod]`` in ``config.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
+    min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")
+    community: bool = Field(True, description="Offer community hosts too: cheaper, less reliable.")
+    boot_guard: bool = Field(True, description="Send the guard with the create call; needs an image with RunPod's /start.sh.")
+
+
+class _Tolerant(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Endpoint(_Tolerant):
+    host: str
+    port: int
+    username: str = "root"
+
+
+class _Ssh(_Tolerant):
+    direct: _Endpoint | None = None
+
+
+class _Gpu(_Tolerant):
+    id: str = ""
+
+
+class _Pod(_Tolerant):
+    id: str = Field(min_length=1)
+    name: str | None = None
+    status: str | None = None
+    cost: float | None = None
+    ssh: _Ssh | None = None
+    env: dict[str, Any] | None = None
+    gpu: _Gpu | None = None
+    createdAt: str | None = None
+
+
+class _Price(_Tolerant):
+    secure: float | None = None
+    community: float | None = None
+
+
+class _GpuType(_Tolerant):
+    id: str
+    name: str = ""
+    memory: int | None = None
+    price: _Price = _Price()
+    availability: str | None = None
+    dataCenters: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class RunPod:
+    """Implements `providers.base.Provider`.
+
+    Args:
+        token: the account's API key.
+        guard_silence: seconds without the engine after which the guard ends an idle pod.
+    """
+
+    name = "runpod"
+
+    def __init__(self, token: str, *, settings: RunPodSettings | None = None, timings: ProviderTimings | None = None,
+                 guard_silence: float = 900.0) -> None:
+        self.settings = settings or RunPodSettings()
+        self._url = os.environ.get("BRIGHTRUN_RUNPOD_URL", URL)
+        self._graphql_url = os.environ.get("BRIGHTRUN_RUNPOD_GRAPHQL_URL", GRAPHQL_URL)
+        self._silence = guard_silence
+        timings = timings or ProviderTimings()
+        self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
+        self._offers = OfferCache(timings.offers_seconds)
+
+    async def check(self) -> Account:
+        await self._client.ask("GET", "account/ssh-keys", kind="read")
+        await self._pods()
+        try:
+            return await self._balance()
+        except ProviderError as error:
+            return Account(notes=(f"balance unknown: {error.what}",))
+
+    async def offers(self, need: Need) -> list[Offer]:
+        return await self._offers.get(need, self._search)
+
+    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+        cloud, gpu, count = _parse_offer(offer.id)
+        body: dict[str, Any] = {
+            "name": lease_name, "image": self.settings.image, "cloud": cloud, "disk": gigabytes(disk, LEAST_DISK_GB),
+            "gpu": {"id": gpu, "count": count, "minCudaVersion": self.settings.min_cuda}, "ports": ["22/tcp"],
+            "env": {"PUBLIC_KEY": ssh_public_key}}
+        if self.settings.boot_guard:
+            body["args"] = f"bash -c '{start_guard(self.guard_options(deadline))} exec /start.sh'"
+        self._offers.forget()
+        document = await self._client.create("POST", "pods", kind="create", body=body)
+        try:
+            pod = _Pod.model_validate(document)
+        except ValidationError:
+            raise self._client.unreadable("no pod in the answer", creating=True) from None
+        machine = self._machine(pod)
+        if (pod.env or {}).get("PUBLIC_KEY") != ssh_public_key:
+            return machine.model_copy(update={"problem": "RunPod did not take over our SSH key"})
+        return machine
+
+    async def inspect(self, provider_id: str) -> Machine | None:
+        try:
+            pod = self._parse(await self._client.ask("GET", f"pods/{quote(provider_id, safe='')}", kind="read"))
+            if pod.status != "TERMINATED":
+                return self._machine(pod)
+        except NotFoundError:
+            pass  # the list must agree before a pod counts as gone
+        return next((self._machine(pod) for pod in await self._pods()
+                     if pod.id == provider_id and pod.status != "TERMINATED"), None)
+
+    async def list_ours(self, installation: str) -> list[Machine]:
+        pods = await self._pods()
+        return [self._machine(pod) for pod in pods if belongs_to(pod.name or "", installation) and pod.status != "TERMINATED"]
+
+    async def terminate(self, provider_id: str) -> None:
+        try:
+            await self._client.ask("DELETE", f"pods/{quote(provider_id, safe='')}", kind="delete")
+        except NotFoundError:
+            return
+
+    async def billed(self, machine_id: str, since: float) -> float | None:
+        document = await self._client.ask("GET", "billing/pods", kind="read", params={"podId": machine_id, "bucketSize": "hour"})
+        records = document.get("records") if isinstance(document, dict) else None
+        if not isinstance(records, list):
+            raise self._client.unreadable("billing without records")
+        amounts = [float(record.get("totalAmount") or 0) for record in records if record.get("podId") == machine_id]
+        return sum(amounts) if amounts else None
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def guard_options(self, deadline: float) -> GuardOptions:
+        """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
+        return GuardOptions("runpod", self._url, max(60.0, deadline - time.time()), deadline, self._silence,
+                            graphql=self._graphql_url)
+
+    async def _search(self, need: Need) -> list[Offer]:
+        found: list[Offer] = []
+        for cloud in ("SECURE", "COMMUNITY") if self.settings.community else ("SECURE",):
+            document = await self._client.ask("GET", "catalog/gpus", kind="catalogue", params={
+                "include": "AVAILABILITY", "product": "POD", "cloud": cloud, "count": str(need.gpu_count),
+                "minCudaVersion": self.settings.min_cuda})
+            rows = document.get("gpus") if isinstance(document, dict) else None
+            if not isinstance(rows, list):
+                raise self._client.unreadable("catalogue without GPUs")
+            for row in rows:
+                try:
+                    offer = self._offer(_GpuType.model_validate(row), cloud, need)
+                except ValidationError:
+                    continue
+                found += [offer] if offer else []
+        return cheapest_first(found, need)
+
+    def _offer(self, gpu: _GpuType, cloud: str, need: Need) -> Offer | None:
+        price = gpu.price.secure if cloud == "SECURE" else gpu.price.community
+        if not price or not gpu.memory or gpu.availability not in ("LOW", "MEDIUM", "HIGH"):
+            return None
+        disk = gigabytes(need.disk, LEAST_DISK_GB)
+        regions = ", ".join(str(center.get("id", "")) for center in gpu.dataCenters[:3])
+        name = gpu.name or gpu.id
+        return Offer(
+            id=f"{cloud}/{gpu.id}/{need.gpu_count}", provider=self.name, region=regions, tier=cloud.lower(),
+            price_per_hour=price * need.gpu_count + disk * DISK_PER_GB_HOUR,
+            hardware=Hardware(device="cuda", gpu=name, gpu_count=need.gpu_count, gpu_memory=gpu.memory * GIB,
+                              flops=peak_flops(name), disk_free=disk * 10**9))
+
+    async def _pods(self) -> list[_Pod]:
+        """Every pod of the account. An answer without a list is no empty list."""
+        pods: list[_Pod] = []
+        cursor = ""
+        for _ in range(MOST_PAGES):
+            document = await self._client.ask("GET", "pods", kind="read", params={"cursor": cursor} if cursor else None)
+            listed = document.get("pods") if isinstance(document, dict) else None
+            if not isinstance(listed, list):
+                raise self._client.unreadable("a list of pods without pods")
+            pods += [self._parse(row) for row in listed]
+            pages = document.get("pagination") or {}
+            if not pages.get("hasNextPage"):
+                return pods
+            cursor = str(pages.get("nextCursor") or "")
+            if not cursor:
+                break
+        raise self._client.unreadable("a list of pods without end")
+
+    async def _balance(self) -> Account:
+        query = "query { myself { id email clientBalance currentSpendPerHr } }"
+        document = await self._client.ask("POST", self._graphql_url, kind="balance", body={"query": query})
+        me = ((document or {}).get("data") or {}).get("myself") if isinstance(document, dict) else None
+        if not isinstance(me, dict) or me.get("clientBalance") is None:
+            raise self._client.unreadable("no account in the answer")
+        return Account(who=str(me.get("email") or me.get("id") or ""), balance_usd=float(me["clientBalance"]),
+                       spend_per_hour_usd=float(me.get("currentSpendPerHr") or 0.0))
+
+    def _parse(self, row: Any) -> _Pod:
+        try:
+            return _Pod.model_validate(row)
+        except ValidationError as error:
+            raise self._client.unreadable(f"a pod with a strange {error.errors()[0]['loc'][:1]}") from None
+
+    def _machine(self, pod: _Pod) -> Machine:
+        status = (pod.status or "").upper()
+        direct = pod.ssh.direct if pod.ssh else None
+        stopped = status == "EXITED"
+        return Machine(
+            provider=self.name, provider_id=pod.id, name=pod.name or "", status=_STATUS.get(status, "unknown"),
+            raw_status=pod.status or "", price_per_hour=0.0 if stopped else pod.cost or 0.0, gpu=pod.gpu.id if pod.gpu else "",
+            ssh_host=direct.host if direct else "", ssh_port=direct.port if direct else 22,
+            ssh_user=direct.username if direct else "root", created_at=_epoch(pod.createdAt), interrupted=stopped,
+            problem="RunPod reports that the container failed" if status == "ERROR" else "")
+
+    def _classify(self, reply: Reply) -> ProviderError | None:
+        document = reply.document or {}
+        listed = "; ".join(map(str, document.get("errors") or [])) if isinstance(document.get("errors"), list) else ""
+        said = self._client.scrub(f"{document.get('detail') or document.get('title') or ''} {listed}")
+        if reply.document is None or reply.status >= 500:
+            return None
+        if reply.status == 402 or (reply.status in (400, 403) and _MONEY.search(said)):
+            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind="no_funds",
+                                fix="add funds at console.runpod.io/user/billing")
+        if reply.status == 400 and _CAPACITY.search(said):
+            return NoCapacityError("no such GPU is free at this moment", where=SERVICE, kind="no_capacity",
+                                   fix="choose another GPU, or try again later")
+        if reply.status == 403:
+            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind="missing_scope",
+                                     fix="give the key read and write access to pods at console.runpod.io/user/settings")
+        if reply.status in (400, 409, 413, 422) or (reply.status == 404 and reply.creating):
+            return RejectedRequestError(f"RunPod refuses the request: {said}", where=SERVICE, kind="rejected",
+                                        fix="another image or disk size may help; see [runpod] in config.toml")
+        return None
+
+
+def _parse_offer(offer_id: str) -> tuple[str, str, int]:
+    cloud, _, rest = offer_id.partition("/")
+    gpu, _, count = rest.rpartition("/")
+    if cloud not in ("SECURE", "COMMUNITY") or not gpu or not count.isdigit():
+        raise RejectedRequestError(f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers", kind="rejected")
+    return cloud, gpu, int(count)
+
+
+def _epoch(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else None
+    except ValueError:
+        return None
+
+

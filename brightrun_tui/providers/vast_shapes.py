@@ -1,0 +1,111 @@
+"""Vast.ai's answers, read with tolerance: every field may be missing, null, or carry a stray newline."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.providers.base import Machine, MachineStatus
+from brightrun_tui.providers.gpus import peak_flops
+
+MIB = 1024**2
+_STATUS: dict[str, MachineStatus] = {
+    "": "starting", "created": "starting", "loading": "starting", "rebooting": "starting", "scheduling": "starting",
+    "running": "running", "stopped": "stopped", "frozen": "stopped", "exited": "stopped"}
+
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value).strip())]
+Number = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value)]
+
+
+class _Tolerant(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class VastOffer(_Tolerant):
+    """An ask. Memory in MB, speeds in Mb/s, prices in US dollars per hour, per GB and month, and per GB."""
+
+    id: int
+    machine_id: Text = ""
+    gpu_name: Text = ""
+    num_gpus: int = 1
+    gpu_ram: Number = 0.0
+    cpu_ram: Number = 0.0
+    cpu_cores: Number = 0.0
+    cpu_cores_effective: Number = 0.0
+    disk_space: Number = 0.0
+    inet_down: Number = 0.0
+    inet_down_cost: Number = 0.0
+    storage_cost: Number = 0.0
+    dph_base: Number = 0.0
+    min_bid: Number = 0.0
+    reliability: float | None = None
+    reliability2: float | None = None
+    geolocation: Text = ""
+
+    def offer(self, *, disk_gb: int, download_gb: float, bid: float | None) -> Offer:
+        """With ``bid`` (US dollars per hour, disk not included) an interruptible one."""
+        share = self.cpu_cores_effective / self.cpu_cores if self.cpu_cores else 1.0
+        reliability = self.reliability2 if self.reliability2 is not None else self.reliability
+        return Offer(
+            id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}", provider="vast", region=self.geolocation,
+            price_per_hour=(self.dph_base if bid is None else bid) + disk_gb * self.storage_cost / 30 / 24,
+            reliability=reliability, interruptible=bid is not None, network_mbps=self.inet_down or None,
+            host_id=self.machine_id, once_usd=download_gb * self.inet_down_cost,
+            tier="interruptible" if bid is not None else "on-demand",
+            hardware=Hardware(device="cuda", gpu=self.gpu_name, gpu_count=self.num_gpus, gpu_memory=int(self.gpu_ram * MIB),
+                              memory=int(self.cpu_ram * min(1.0, share) * MIB), cores=max(1, int(self.cpu_cores_effective)),
+                              flops=peak_flops(self.gpu_name), disk_free=int(self.disk_space * 10**9)))
+
+
+class VastInstance(_Tolerant):
+    """A rented machine, as list and show answer it."""
+
+    id: int
+    label: Text = ""
+    actual_status: Text = ""
+    intended_status: Text = ""
+    cur_state: Text = ""
+    next_state: Text = ""
+    status_msg: Text = ""
+    public_ipaddr: Text = ""
+    ssh_host: Text = ""
+    ssh_port: int | None = None
+    image_runtype: Text = ""
+    ports: dict[str, Any] | None = None
+    machine_id: Text = ""
+    gpu_name: Text = ""
+    dph_total: Number = 0.0
+    storage_total_cost: Number = 0.0
+    start_date: float | None = None
+    uptime_mins: float | None = None
+
+    def machine(self) -> Machine:
+        """The same in our words. Direct SSH comes first, the provider's proxy after it."""
+        raw = self.actual_status
+        status = _STATUS.get(raw, "unknown")
+        taken = self.cur_state == self.intended_status == self.next_state == "stopped"
+        ways = self._ssh()
+        broken = "OCI runtime create failed" in self.status_msg or self.status_msg.startswith("Error")
+        problem = f"Vast reports: {self.status_msg[:120]}" if broken and status != "running" else ""
+        if raw in ("offline", "exited"):
+            problem = f"the machine is {raw}"
+        gpu_costs = raw in ("running", "frozen")
+        return Machine(
+            provider="vast", provider_id=str(self.id), name=self.label, status="stopped" if taken else status, raw_status=raw,
+            ssh_host=ways[0][0] if ways else "", ssh_port=ways[0][1] if ways else 22, other_ssh=tuple(ways[1:]),
+            price_per_hour=self.dph_total, billed_per_hour=self.dph_total if gpu_costs else self.storage_total_cost,
+            created_at=self.start_date, gpu=self.gpu_name, interrupted=taken or raw == "exited", problem=problem,
+            running_since=time.time() - self.uptime_mins * 60 if self.uptime_mins is not None and gpu_costs else None,
+            host_id=self.machine_id)
+
+    def _ssh(self) -> list[tuple[str, int]]:
+        ways: list[tuple[str, int]] = []
+        mapped = (self.ports or {}).get("22/tcp")
+        if isinstance(mapped, list) and mapped and isinstance(mapped[0], dict) and str(mapped[0].get("HostPort", "")).isdigit():
+            ways += [(self.public_ipaddr, int(mapped[0]["HostPort"]))] if self.public_ipaddr else []
+        if self.ssh_host and self.ssh_port:
+            ways.append((self.ssh_host, self.ssh_port + (1 if "jupyter" in self.image_runtype else 0)))
+        return ways if self.actual_status == "running" else []
