@@ -57,7 +57,7 @@ def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"cannot read the configuration ({error.strerror})", where=str(path),

@@ -57,7 +57,7 @@ def test_help_takes_at_most_twice_the_import_of_its_libraries() -> None:
     """`brightrun --help` is as quick as its three libraries allow; both are measured in turn, in this very call."""
     peer = [sys.executable, "-c", "import rich, pydantic, typer"]
     ours = [sys.executable, "-m", "brightrun_tui", "--help"]
-    for attempt in range(3):
+    for _attempt in range(3):
         pairs = [(_seconds(peer), _seconds(ours)) for _ in range(12)]
         ratio = min(_best(pairs), statistics.median(own / other for other, own in pairs))
         if ratio <= HELP_OVER_IMPORTS:
@@ -66,7 +66,7 @@ def test_help_takes_at_most_twice_the_import_of_its_libraries() -> None:
 
 
 def test_every_library_that_is_imported_is_declared() -> None:
-    """A core install runs the app and every verb: what it imports is in its dependencies, what the trainer imports in an extra."""
+    """A core install runs the app and every verb; what only trainer and server import is in an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     core = _names(project["dependencies"])
     extras = core | {name for lines in project["optional-dependencies"].values() for name in _names(lines)}

@@ -1,4 +1,4 @@
-"""The checks of ``brightrun doctor``. Each looks at one thing and changes nothing."""
+"""The checks of ``brightrun doctor``. Each looks at one thing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from brightrun_tui.commands.output import size
+from brightrun_tui.integrations.keyring_client import find_backend
+from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
 
@@ -53,9 +55,8 @@ class Check:
 async def check_all(paths: Paths) -> list[Check]:
     """Every finding, in the order they are shown. Takes some seconds where torch is installed."""
     torch = asyncio.create_task(_check_torch())
-    keyring = asyncio.create_task(_check_keyring())
     found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
-             _check_terminal(), await _check_engine(paths), await keyring, *await torch]
+             _check_terminal(), await _check_engine(paths), await asyncio.to_thread(_check_keyring, paths), *await torch]
     return found
 
 
@@ -81,7 +82,7 @@ def _check_packages() -> list[Check]:
 
 def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, str]) -> Check:
     title = f"packages: {name}"
-    install = f"pip install -c {_constraints()} 'brightrun{f'[{name}]' if name != 'app' else ''}'"
+    install = install_command(name) if name != "app" else f"pip install -c {resource('constraints.txt')} brightrun"
     missing, wrong, other = [], [], []
     for requirement in requirements:
         version = _version(requirement.name)
@@ -161,24 +162,24 @@ async def _check_engine(paths: Paths) -> Check:
                  "not running; it starts by itself when there is work")
 
 
-async def _check_keyring() -> Check:
-    said = await _probe("import keyring; print(type(keyring.get_keyring()).__module__)", 20.0)
-    if "fail" in said or "null" in said or not said.startswith("keyring"):
-        return Check("keyring", "off", "no keyring here: credentials go to a file that only you can read")
-    return Check("keyring", "ok", said)
+def _check_keyring(paths: Paths) -> Check:
+    backend = find_backend(paths)
+    if not backend:
+        return Check("keyring", "off", "none that answers: credentials go to a file that only you can read")
+    return Check("keyring", "ok", backend.partition(":")[0])
 
 
 async def _check_torch() -> list[Check]:
     """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
     if _version("torch") is None:
         return [Check("torch", "off", "not installed: this machine can steer runs, not train them",
-                      f"pip install -c {_constraints()} 'brightrun[train,serve]'")]
+                      install_command("train"))]
     said = await _probe(TORCH_PROBE, PROBE_SECONDS)
     try:
         facts = json.loads(said)
     except ValueError:
         return [Check("torch", "failed", f"cannot be imported: {said}",
-                      f"pip install --force-reinstall -c {_constraints()} 'brightrun[train,serve]'")]
+                      f"{install_command('train')} --force-reinstall")]
     gpus = facts["gpus"]
     kind = "bf16" if facts["bf16"] else "fp16"
     checks = [Check("torch", "ok", facts["torch"]),
@@ -186,7 +187,7 @@ async def _check_torch() -> list[Check]:
               Check("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models")]
     if "nf4_problem" in facts:
         return [*checks, Check("4-bit (bitsandbytes)", "failed", facts["nf4_problem"],
-                               f"pip install -c {_constraints()} bitsandbytes, or train with --set quantisation.method=none")]
+                               f"{install_command('train')}, or train with --set quantisation.method=none")]
     good = facts["nf4_error"] < 0.2
     return [*checks, Check("4-bit (bitsandbytes)", "ok" if good else "failed",
                            f"NF4 round trip within {facts['nf4_error']:.0%}", "" if good else "reinstall bitsandbytes")]
@@ -213,12 +214,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _constraints() -> Path:
-    return resource("constraints.txt")
-
-
 def _pinned() -> dict[str, str]:
-    lines = _constraints().read_text("utf-8").splitlines()
+    lines = resource("constraints.txt").read_text("utf-8").splitlines()
     pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
     return {name.strip().lower(): version.strip() for name, version in pairs}
 

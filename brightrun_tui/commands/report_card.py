@@ -37,12 +37,12 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     report = model.report
     parts: list[RenderableType] = [_verdict(report), Text(), _scores(report)]
     if report.by_category:
-        parts += [Rule("By category", align="left", style="dim"), _categories(report)]
+        parts += [_heading("By category"), _categories(report)]
     if report.samples:
-        parts.append(Rule("The same questions, before and after", align="left", style="dim"))
-        parts += [Padding(_answer(sample.model_dump()), (0, 0, 1, 0)) for sample in report.samples]
-    parts += [Rule("Training", align="left", style="dim"), _pairs(_training(report)),
-              Rule("Where it comes from", align="left", style="dim"), _pairs(_lineage(model))]
+        answers = [Padding(_answer(sample.model_dump()), (1 if number else 0, 0, 0, 0))
+                   for number, sample in enumerate(report.samples)]
+        parts += [_heading("The same questions, before and after"), *answers]
+    parts += [_heading("Training"), _pairs(_training(report)), _heading("Where it comes from"), _pairs(_lineage(model))]
     colour = GRADES[report.verdict.grade]
     out.print(Panel(Group(*parts), title=f"[bold]{model.ref}[/]", subtitle=_subtitle(model), border_style=colour,
                     title_align="left", subtitle_align="right", padding=(1, 2)))
@@ -57,6 +57,10 @@ def print_comparison(out: Console, found: Comparison) -> None:
     out.print(table)
     if found.caution:
         out.print(Text(f"! {found.caution}", style="yellow"))
+
+
+def _heading(text: str) -> Padding:
+    return Padding(Rule(text, align="left", style="dim"), (1, 0, 0, 0))
 
 
 def _headline(model: ModelVersion) -> Text:
@@ -76,7 +80,7 @@ def _subtitle(model: ModelVersion) -> str:
     return "  ".join(part for part in (stars, " ".join(model.aliases), " ".join(f"#{tag}" for tag in model.tags)) if part)
 
 
-def _scores(report: Report) -> Table:
+def _scores(report: Report) -> Group:
     table = Table("held out", "base", "tuned", "change", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for name, before, after, form in (("loss", report.base.loss, report.tuned.loss, ".3f"),
                                       ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f")):
@@ -84,9 +88,8 @@ def _scores(report: Report) -> Table:
     for name, value in report.scores.items():
         if isinstance(value, dict) and isinstance(value.get("base"), int | float) and isinstance(value.get("tuned"), int | float):
             table.add_row(name.replace("_", " "), f"{value['base']:.3g}", Text(f"{value['tuned']:.3g}", style="bold"), "")
-    table.caption = f"{report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
-    table.caption_justify = "left"
-    return table
+    measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
+    return Group(table, Text(measured, style="dim italic"))
 
 
 def _change(before: float, after: float) -> Text:
@@ -129,9 +132,9 @@ def _training(report: Report) -> list[tuple[str, str]]:
         ("records", f"{facts.train_records} to learn from, {facts.eval_records} held out" + "".join(f", {d}" for d in dropped)),
         ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
          + (f", best at {facts.best_step}" if facts.best_step else "")),
-        ("took", f"{duration(facts.seconds)}, {facts.tokens_per_second:,.0f} tokens/s, {money(report.cost_usd)}"),
+        ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
-        ("machine", f"{facts.device}, {size(facts.peak_memory)} at most"),
+        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"),
     ]
 
 

@@ -12,7 +12,7 @@ import typer
 from brightrun_tui.commands.asking import ask_engine
 from brightrun_tui.commands.logs import follow_events, follow_text, print_tail
 from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, duration, page, print_json, print_table, talk
-from brightrun_tui.commands.session import Session, with_store
+from brightrun_tui.commands.session import Session, require_changes, with_store
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
@@ -158,6 +158,7 @@ def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any]
         run = await store.find(session.db, word)
         return run, await ask_engine(session, kind, run.id, payload)
 
+    require_changes()
     run, answer = with_store(ask)
     if as_json:
         print_json({"run": run.id, **answer})
@@ -180,9 +181,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("run", run.id), ("name", run.name), ("state", f"{STATE_GLYPHS[run.state]} {run.state} {run.phase_detail}".strip()),
         ("dataset", f"{run.spec.dataset.path} ({run.spec.dataset.statement})"), ("base", run.spec.base.id),
         ("template", run.spec.template), ("provider", run.spec.provider), ("directory", run.directory),
-        ("step", f"{run.step} of {run.total_steps}" if run.total_steps else ""), ("epoch", f"{run.epoch:.2f}"),
+        ("step", f"{run.step} of {run.total_steps}" if run.total_steps else ""),
+        ("epoch", f"{run.epoch:.2f}" if run.epoch else ""),
         ("train loss", _number(run.train_loss)), ("eval loss", _number(run.eval_loss)),
-        ("best eval loss", _number(run.best_eval_loss)), ("speed", f"{run.tokens_per_second:.0f} tokens/s"),
+        ("best eval loss", _number(run.best_eval_loss)),
+        ("speed", f"{run.tokens_per_second:.0f} tokens/s" if run.tokens_per_second else ""),
         ("took", duration(took)), ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
     if run.failure:

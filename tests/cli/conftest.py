@@ -1,0 +1,76 @@
+"""The real command line, each call in a process of its own, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, str]:
+        """The error that ``--json`` printed; nobody got to see a traceback."""
+        assert "Traceback" not in self.out + self.err
+        error = self.document["error"]
+        assert set(error) == {"kind", "what", "where", "fix"}
+        return error
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Calls ``brightrun`` with all state below ``home``."""
+
+    home: Path
+
+    def __call__(self, *arguments: str | Path, stdin: str = "", timeout: float = 60, **environment: str) -> Outcome:
+        done = subprocess.run(self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout,
+                              env=self.environment(**environment))
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [sys.executable, "-m", "brightrun_tui", *map(str, arguments)]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, "BRIGHTRUN_HOME": str(self.home), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "1", "NO_COLOR": "1", **more}
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("BRIGHTRUN_HOME") == str(self.home) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture
+def brightrun(tmp_path: Path) -> Iterator[CommandLine]:
+    """The command line; whatever it left running is ended after the test."""
+    line = CommandLine(tmp_path / "home")
+    yield line
+    for process in line.processes():
+        process.kill()
+        process.wait(10)

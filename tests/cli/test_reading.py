@@ -1,0 +1,174 @@
+"""What a person or a script reads from a home that holds runs and models."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.events import Event
+from brightrun_tui.store import open_database, runs
+from tests.cli.conftest import CommandLine
+from tests.cli.seed import LOSSES, seed
+
+
+@pytest.fixture
+def seeded(brightrun: CommandLine) -> CommandLine:
+    seed(brightrun.home)
+    return brightrun
+
+
+@pytest.mark.parametrize("arguments", [
+    ("runs",), ("runs", "show", "last"), ("runs", "metrics", "faq"), ("runs", "logs", "faq"), ("models",),
+    ("models", "show", "tone"), ("models", "compare", "tone:1", "tone:2"), ("models", "rate", "tone", "4"), ("endpoints",),
+    ("engine", "status"), ("engine",), ("reconcile",), ("locate",), ("locate", "data"), ("integrations",), ("offers",),
+    ("datasets", "list"), ("datasets",), ("bases",),
+])
+def test_json_is_exactly_one_document_on_stdout(seeded: CommandLine, arguments: tuple[str, ...]) -> None:
+    """A script can feed stdout to a JSON parser, whatever the verb."""
+    done = seeded(*arguments, "--json")
+    assert done.code == 0, done.err
+    assert isinstance(done.document, dict)
+    assert done.out.count("\n") == 1
+
+
+def test_runs_are_found_by_id_beginning_name_or_last(seeded: CommandLine) -> None:
+    """Nobody types twelve characters: what is unambiguous is enough."""
+    for word, expected in (("aaaa1111", "aaaa1111"), ("aab", "aabb2222"), ("tone", "aabb2222"), ("last", "cccc3333")):
+        assert seeded("runs", "show", word, "--json").document["run"]["id"] == expected
+    assert seeded("runs", "show", "aa", "--json").error["kind"] == "ambiguous_run"
+
+
+def test_metrics_come_as_csv_that_a_spreadsheet_reads(seeded: CommandLine) -> None:
+    """One row a step, one column a curve, an empty cell where there is no number."""
+    lines = seeded("runs", "metrics", "faq", "--csv").out.splitlines()
+    assert lines == ["step,eval_loss,train_loss", "1,,3.2", "2,,2.5", "3,,", "4,1.9,1.75"]
+
+
+def test_tables_are_tab_separated_in_a_pipe(seeded: CommandLine) -> None:
+    """`brightrun runs | cut -f1` works: nothing is cut short or drawn around."""
+    rows = [line.split("\t") for line in seeded("runs").out.splitlines()]
+    assert [row[0] for row in rows] == ["run", "cccc3333", "aabb2222", "aaaa1111"]
+    assert {len(row) for row in rows} == {8}
+
+
+def test_the_report_card_tells_before_and_after(seeded: CommandLine) -> None:
+    """Verdict, losses, both answers and the origin are on it; text of the data is not taken for markup."""
+    card = seeded("models", "show", "tone").out
+    for part in ("tone:2", "GOOD", "It learned the tone.", "loss fell by half", "3.000", "1.500", "-50%", "word word",
+                 "It is on its way.", "Where is my [bold] order?", "refunds", "aabb2222"):
+        assert part in card
+
+
+def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:
+    """Stars, tags and the champion stay with their version; rolling back goes to the champion before."""
+    assert seeded("models", "rate", "tone:1", "3", "--note", "a bit stiff").code == 0
+    assert seeded("models", "tag", "tone:1", "support", "draft").code == 0
+    assert seeded("models", "tag", "tone:1", "--remove", "draft").code == 0
+    assert seeded("models", "rollback", "tone:2").code == 0
+    assert seeded("models", "rollback", "tone").code == 0
+    model = seeded("models", "show", "tone:champion", "--json").document["model"]
+    assert (model["version"], model["rating"], model["note"], model["tags"]) == (1, 3, "a bit stiff", ["support"])
+    assert seeded("models", "rate", "tone", "6", "--json").code == 2
+    assert seeded("models", "delete", "tone:1", "--json").error["kind"] == "aliased"
+
+
+def test_logs_show_the_last_lines(seeded: CommandLine) -> None:
+    """`-n` is what `tail -n` is."""
+    assert seeded("runs", "logs", "faq", "-n", "2").out.splitlines() == ["line 3", "line 4"]
+
+
+def follow(seeded: CommandLine, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(seeded.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=seeded.environment())
+
+
+async def finish(home: Path) -> None:
+    async with open_database(home / "data" / "brightrun.db") as db:
+        await runs.transition(db, "cccc3333", "stopping")
+        await runs.transition(db, "cccc3333", "stopped")
+
+
+def test_following_logs_ends_with_the_run(seeded: CommandLine) -> None:
+    """`runs logs -f` prints what comes, whole lines only, and returns when the run has ended."""
+    log = seeded.home / "data" / "runs" / "cccc3333" / "worker.log"
+    process = follow(seeded, "runs", "logs", "-f", "faq")
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(5)][-1] == "line 4\n"
+    with log.open("a") as file:
+        file.write("line 5\nhalf a li")
+    assert process.stdout.readline() == "line 5\n"
+    asyncio.run(finish(seeded.home))
+    assert process.communicate(timeout=30)[0] == ""
+    assert process.returncode == 0
+
+
+def test_followed_events_are_json_lines_without_gaps(seeded: CommandLine) -> None:
+    """A program that follows a run gets every event once, in order."""
+    events = seeded.home / "data" / "runs" / "cccc3333" / "events.jsonl"
+    process = follow(seeded, "runs", "logs", "-f", "faq", "--json")
+    assert process.stdout is not None
+    first = [process.stdout.readline() for _ in range(len(LOSSES) + 2)]
+    with events.open("ab") as file:
+        file.write(Event(seq=6, time=9.0, kind="alert", data={"message": "hot"}).to_line())
+    lines = [*first, process.stdout.readline()]
+    asyncio.run(finish(seeded.home))
+    rest, _ = process.communicate(timeout=30)
+    assert [json.loads(line)["seq"] for line in [*lines, *rest.splitlines()]] == list(range(7))
+
+
+def test_a_closed_pipe_is_no_error(seeded: CommandLine) -> None:
+    """`brightrun runs logs … | head -1` ends quietly."""
+    log = seeded.home / "data" / "runs" / "cccc3333" / "worker.log"
+    log.write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 20_000)
+    process = follow(seeded, "runs", "logs", "faq")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait(30)
+
+
+def test_locate_names_what_it_names(brightrun: CommandLine) -> None:
+    """`cd $(brightrun locate presets)` works: one path, and the shipped things are there."""
+    assert Path(brightrun("locate", "presets").out.strip(), "templates").is_dir()
+    assert Path(brightrun("locate", "themes").out.strip()).is_dir()
+    assert brightrun("locate", "data").out == f"{brightrun.home}/data\n"
+
+
+def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:
+    """Never a traceback on the screen: one message, and the details in a file that it names."""
+    with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
+        db.execute("UPDATE model_versions SET doc = '{}'")
+    done = seeded("models", "--json")
+    assert (done.code, done.error["kind"]) == (1, "internal_error")
+    assert "Traceback" in Path(done.error["where"]).read_text()
+    assert len(done.err.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(("text", "where"), [("[engine\n", "config.toml"), ("[defaults]\nbase = 3\n", "base"),
+                                             ("[defaults]\nbse = 'starter'\n", "bse"), ("defaults = 3\n", "config.toml")])
+def test_a_bad_configuration_is_named_by_key(brightrun: CommandLine, text: str, where: str) -> None:
+    """A slip in config.toml is told with its place, not ignored."""
+    (brightrun.home / "config").mkdir(parents=True)
+    (brightrun.home / "config" / "config.toml").write_text(text)
+    done = brightrun("estimate", "x.jsonl", "--json")
+    assert (done.code, done.error["kind"]) == (2, "bad_config")
+    assert where in done.error["where"] + done.error["what"]
+
+
+def test_environment_beats_file_beats_default(brightrun: CommandLine, tmp_path: Path) -> None:
+    """What is set nearest to the call counts."""
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"q{n}", "completion": f"a{n}"}) + "\n" for n in range(40)))
+    assert brightrun("estimate", data, "--json").code == 0
+    (brightrun.home / "config").mkdir(parents=True)
+    (brightrun.home / "config" / "config.toml").write_text("[defaults]\ntemplate = 'from-the-file'\n")
+    assert "from-the-file" in brightrun("estimate", data, "--json").error["what"]
+    named = {"BRIGHTRUN_DEFAULTS_TEMPLATE": "from-the-environment"}
+    assert "from-the-environment" in brightrun("estimate", data, "--json", **named).error["what"]
+    assert "from-the-call" in brightrun("estimate", data, "--template", "from-the-call", "--json", **named).error["what"]
