@@ -17,7 +17,8 @@ async def reserve(db: Database, name: str, run_id: str) -> int:
         if row:
             return int(row["version"])
         row = await db.one("SELECT max(version) AS newest FROM model_versions WHERE name = ?", (name,))
-        version = int(row["newest"] or 0) + 1 if row else 1
+        gone = await db.one("SELECT CAST(value AS INTEGER) AS newest FROM facts WHERE name = ?", (_deleted(name),))
+        version = max(int(found["newest"] or 0) if found else 0 for found in (row, gone)) + 1
         await db.execute("INSERT INTO model_versions (name, version, run_id, created_at, state, doc) "
                          "VALUES (?, ?, ?, ?, 'copying', '{}')", (name, version, run_id, time.time()))
         return version
@@ -115,6 +116,14 @@ async def delete(db: Database, version: ModelVersion) -> None:
             names = ", ".join(row["alias"] for row in rows)
             raise UsageError(f"{version.ref} is {names}", fix="move the alias to another version first", kind="aliased")
         await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (version.name, version.version))
+        # Its number is never given again: lineages and logs may still name it.
+        await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
+                         "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))", (_deleted(version.name), version.version))
+
+
+def _deleted(name: str) -> str:
+    """The fact that holds the highest deleted version number of a model."""
+    return f"deleted version of {name}"
 
 
 async def _move(db: Database, name: str, alias: str, version: int) -> None:

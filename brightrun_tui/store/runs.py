@@ -147,6 +147,8 @@ def _facts_of(event: Event, run: Run, changes: dict[str, Any]) -> dict[str, Any]
     if event.kind == "metric":
         values = data.get("values", {})
         facts = {name: values[name] for name in ("train_loss", "eval_loss") if values.get(name) is not None}
+        if "train_loss" in values:
+            facts["step"] = data.get("step", run.step)
         if "eval_loss" in facts and data.get("step", 0) > 0:
             best = changes.get("best_eval_loss", run.best_eval_loss)
             facts["best_eval_loss"] = facts["eval_loss"] if best is None else min(best, facts["eval_loss"])

@@ -1,0 +1,116 @@
+"""A home of its own for each journey, with a toy base model and data; the real command line, engine and worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from brightrun_tui.domain.run import Run
+from brightrun_tui.store import metrics, open_database, runs
+from tests.trainer.conftest import build_base, make_records
+
+
+@dataclass
+class Home:
+    """One installation of the product, driven through its command line."""
+
+    root: Path
+    base: Path
+    data: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "BRIGHTRUN_HOME": str(self.root), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "3", "NO_COLOR": "1"}
+
+    def command(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "brightrun_tui", *words], env=self.environment, capture_output=True,
+                              text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+
+    def json(self, *words: str, timeout: float = 120) -> Any:
+        done = self.command(*words, "--json", timeout=timeout)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def start_training(self, *settings: str) -> str:
+        """A run that takes some seconds; its id."""
+        words = [word for setting in settings for word in ("--set", setting)]
+        document = self.json("train", str(self.data), "--base", str(self.base), "--name", "toy", "--detach", "--yes", *words)
+        return str(document["run"]["id"])
+
+    def run(self, run_id: str) -> Run:
+        async def read() -> Run:
+            async with open_database(self.root / "data" / "brightrun.db") as db:
+                return await runs.get(db, run_id)
+
+        return asyncio.run(read())
+
+    def losses(self, run_id: str) -> dict[int, float | None]:
+        async def read() -> dict[int, float | None]:
+            async with open_database(self.root / "data" / "brightrun.db") as db:
+                points = await metrics.series(db, run_id, "train_loss")
+                assert len({p.step for p in points}) == len(points)
+                return {p.step: p.value for p in points}
+
+        return asyncio.run(read())
+
+    def processes(self, module: str) -> list[psutil.Process]:
+        """Our processes of one kind (``brightrun_tui.orchestrator``, ``brightrun_tui.trainer`` …) in this home."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if module in process.cmdline() and process.environ().get("BRIGHTRUN_HOME") == str(self.root) \
+                        and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def kill(self, module: str) -> None:
+        processes = self.processes(module)
+        assert processes, f"no {module} to kill"
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        for module in ("brightrun_tui.orchestrator", "brightrun_tui.trainer", "brightrun_tui.serving"):
+            for process in self.processes(module):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+def wait_until(fact: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = fact()
+        if result:
+            return result
+        time.sleep(0.1)
+    pytest.fail(f"within {seconds:.0f} s it did not become true that {what}")
+
+
+@pytest.fixture(scope="session")
+def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, toy_base: Path) -> Iterator[Home]:
+    data = tmp_path / "data.jsonl"
+    lines = [json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]})
+             for record in make_records(120)]
+    data.write_text("\n".join(lines) + "\n")
+    home = Home(tmp_path / "home", toy_base, data)
+    yield home
+    home.close()
