@@ -13,6 +13,7 @@ from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.reading import Source, open_source
 from brightrun_tui.datasets.source import file_fingerprint, no_records
 from brightrun_tui.datasets.splitting import content_key
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
 
@@ -122,7 +123,7 @@ class _Survey:
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
         if source.others:
-            names = ", ".join(f"“{name[:40]}”" for name in list(source.others)[:5])
+            names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:5])
             self.log.add("other_lists", count=sum(source.others.values()), detail=names)
 
     def report(self, source: Source) -> DatasetReport:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, not_a_number, readable
+from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, not_a_number, number_too_long, readable
 from brightrun_tui.domain.errors import DatasetError
 
 MAX_DEPTH = 100
@@ -127,6 +127,11 @@ def _parsing(file: SourceFile) -> Iterator[tuple[Events, GuardedReader]]:
             yield ijson.basic_parse(reader, buf_size=_CHUNK), reader
         except ijson.JSONError:
             raise _broken(file) from None
+        except UnicodeDecodeError:
+            raise DatasetError("a text holds half of a Unicode pair (such as \\udc00)", where=reader.place,
+                               fix="export the text again as UTF-8", kind="dataset_encoding") from None
+        except ValueError:
+            raise number_too_long(reader.place) from None
 
 
 def _drain(events: Events) -> None:

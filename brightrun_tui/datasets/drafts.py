@@ -63,9 +63,10 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
     system = _first(fields, SYSTEMS)
     if system is not None:
         turns.append(Turn("system", text_of(system).strip()))
-    for pair in fields.get("history") or ():
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise Unusable("other_shape")
+    history = fields.get("history") or []
+    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        raise Unusable("other_shape")
+    for pair in history:
         turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
     question = [part for part in (text_of(prompt).strip(), text_of(context).strip()) if part]
     turns += [Turn("user", "\n\n".join(question)), Turn("assistant", text_of(completion).strip())]
@@ -82,8 +83,11 @@ def is_turn(value: Any) -> bool:
 
 
 def scalar(value: Any) -> str:
-    """A text or whole number as text; anything else is empty."""
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    """A text or whole number as valid Unicode; anything else is empty."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    text = str(value).strip()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _turn(turn: Any) -> Turn:
@@ -107,7 +111,7 @@ def _categories(row: Mapping[str, Any]) -> dict[str, str]:
     given = row.get("categories")
     found = dict(given) if isinstance(given, dict) else {}
     found.update((name, row[name]) for name in CATEGORIES if name in row)
-    return {str(name): value for name, value in found.items()
+    return {scalar(name): scalar(value) for name, value in found.items()
             if isinstance(value, str) and 0 < len(value) <= _LONGEST_CATEGORY}
 
 

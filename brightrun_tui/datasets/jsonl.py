@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn
 
-from brightrun_tui.datasets.source import Row, SourceFile, cut_off, not_a_number, numbered_lines
+from brightrun_tui.datasets.source import Row, SourceFile, cut_off, not_a_number, number_too_long, numbered_lines
 from brightrun_tui.domain.errors import DatasetError
 
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
@@ -45,8 +45,7 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
     if isinstance(error, _NotJson):
         return not_a_number(file.at(number), str(error))
     if not isinstance(error, json.JSONDecodeError):
-        return DatasetError("this line holds a number of more digits than can be read", where=file.at(number),
-                            fix="write such numbers as text", kind="dataset_broken_json")
+        return number_too_long(file.at(number))
     column = error.colno + len(line) - len(line.lstrip())
     if not line.endswith("\n") and fine_so_far(error):
         return cut_off(file.at(number, column))

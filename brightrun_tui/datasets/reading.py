@@ -16,7 +16,7 @@ from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_form
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
 from brightrun_tui.datasets.tables import read_csv, read_parquet
-from brightrun_tui.datasets.turns import Unusable, canonical_messages
+from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
@@ -202,7 +202,7 @@ def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, 
         if column not in found:
             close = get_close_matches(column, found, n=1)
             raise DatasetError(f"there is no column “{column}” (for {role}); there are {_listed(found)}", where=str(file.path),
-                               fix=f"did you mean {role}={close[0]}?" if close else f"map {role} to one of these",
+                               fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
                                kind="dataset_columns")
     if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
         raise UsageError("the mapping needs prompt and completion, or messages", where="columns",
@@ -241,7 +241,7 @@ def _field_names(rows: Sequence[Row]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"“{name[:40]}”" for name in names[:_SHOWN_FIELDS])
+    shown = ", ".join(f"“{printable(name)}”" for name in names[:_SHOWN_FIELDS])
     more = len(names) - _SHOWN_FIELDS
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -254,8 +254,9 @@ def _suggestion(found: Sequence[str]) -> str:
     rest = [name for name in found if name != prompt]
     completion = _guess(rest, _COMPLETION_WORDS)
     if prompt and completion:
-        return f"rename the columns, or map them: prompt={prompt[:40]}, completion={completion[:40]}"
-    return f"name two of them prompt and completion, or map them, for example prompt={found[0][:40]}, completion={found[1][:40]}"
+        return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
+    return ("name two of them prompt and completion, or map them, for example "
+            f"prompt={printable(found[0])}, completion={printable(found[1])}")
 
 
 def _guess(names: Sequence[str], words: Sequence[str]) -> str:

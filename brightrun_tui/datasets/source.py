@@ -144,15 +144,17 @@ class GuardedReader:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._line = 1
         self._since_mark = 0
+        self._marks = 0
         self._started = False
 
     def mark(self) -> None:
         self._since_mark = 0
+        self._marks += 1
 
     @property
     def place(self) -> str:
-        """File and line up to which the parser has been fed."""
-        return self._file.at(self._line)
+        """The file and the entry being read; a parser reads ahead, so that the line is not known."""
+        return f"{self._file.path}, entry {self._marks + 1}"
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes.
@@ -190,6 +192,11 @@ def cut_off(where: str) -> DatasetError:
 def not_a_number(where: str, name: str) -> DatasetError:
     return DatasetError(f"{name} is not a JSON value", where=where, fix="write null for a missing value, or leave the field out",
                         kind="dataset_nan")
+
+
+def number_too_long(where: str) -> DatasetError:
+    return DatasetError("there is a number with more digits than can be read", where=where, fix="write such numbers as text",
+                        kind="dataset_broken_json")
 
 
 def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Row, SourceFile, numbered_lines, readable
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
@@ -81,7 +82,7 @@ def _header(file: SourceFile, line: int, cells: list[str]) -> list[str]:
         names.pop()
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise DatasetError(f"two columns have the same name, “{twice}”", where=file.at(line), fix="rename one of them",
+        raise DatasetError(f"two columns have the same name, “{printable(twice)}”", where=file.at(line), fix="rename one of them",
                            kind="dataset_columns")
     return names
 

@@ -66,7 +66,7 @@ def role_of(role: Any) -> Role:
     """
     known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
     if known is None:
-        raise Unusable("unknown_role", str(role)[:40])
+        raise Unusable("unknown_role", printable(role) if isinstance(role, str) else "nobody")
     return known
 
 
@@ -78,7 +78,7 @@ def text_of(content: Any) -> str:
     """
     if isinstance(content, str):
         text = content
-    elif content is None or content != content:
+    elif content is None or (isinstance(content, float) and content != content):
         return ""
     elif isinstance(content, bool):
         return "true" if content else "false"
@@ -94,6 +94,11 @@ def text_of(content: Any) -> str:
         except UnicodeEncodeError:
             raise Unusable("broken_characters") from None
     return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def printable(text: str, longest: int = 40) -> str:
+    """A piece of a file's text that is safe to show: short, without control characters."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text[:longest])
 
 
 def _part(part: Any) -> str:

@@ -33,10 +33,9 @@ def as_table(delimiter: str, *names: str) -> str:
 
 def as_parquet(rows: list[dict]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
+    parquet = pytest.importorskip("pyarrow.parquet")
     out = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), out)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), out)
     return out.getvalue()
 
 

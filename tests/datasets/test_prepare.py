@@ -50,12 +50,16 @@ def test_one_conversation_is_split_with_a_warning(write, tmp_path):
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)
-MESSAGES = st.builds(
-    lambda system, talk, last: tuple(
-        [Message(role="system", content=system)] * bool(system)
-        + [m for q, a, train in talk for m in (Message(role="user", content=q), Message(role="assistant", content=a, train=train))]
-        + [Message(role="user", content=last[0]), Message(role="assistant", content=last[1])]),
-    st.just("") | TEXT, st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=3), st.tuples(TEXT, TEXT))
+
+
+def conversation(system: str, exchanges: list[tuple[str, str, bool]], question: str, answer: str) -> tuple[Message, ...]:
+    messages = [Message(role="system", content=system)] if system else []
+    for asked, answered, train in (*exchanges, (question, answer, True)):
+        messages += [Message(role="user", content=asked), Message(role="assistant", content=answered, train=train)]
+    return tuple(messages)
+
+
+MESSAGES = st.builds(conversation, st.just("") | TEXT, st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=3), TEXT, TEXT)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -41,8 +41,10 @@ REFUSED = [
     ("trailing.json", "[" + GOOD + "]\n{}", "dataset_broken_json", ":3:1"),
     ("nan.jsonl", GOOD + '{"prompt": "a", "completion": NaN}\n', "dataset_nan", ":2"),
     ("nan.json", '[{"prompt": "a",\n"completion": NaN}]', "dataset_nan", ":2:15"),
-    ("deep.json", "[" * 1_000_000, "dataset_nesting", ":1"),
+    ("deep.json", "[1," + "[" * 1_000_000, "dataset_nesting", ", entry 2"),
     ("deep.jsonl", GOOD + "[" * 200_000 + "]" * 200_000 + "\n", "dataset_nesting", ":2"),
+    ("digits.json", '[{"id": ' + "9" * 9000 + "}]", "dataset_broken_json", ", entry 1"),
+    ("half.json", '[{"id": "\\udc00"}]', "dataset_encoding", ", entry 1"),
     ("digits.jsonl", GOOD + '{"prompt": "a", "completion": ' + "9" * 9000 + "}\n", "dataset_broken_json", ":2"),
     ("width.csv", "prompt,completion\na,b\nwhat, then,b\n", "dataset_row_width", ":3"),
     ("narrow.csv", "prompt,completion\na,b\nc\n", "dataset_row_width", ":3"),
@@ -176,6 +178,7 @@ def test_a_document_is_read_as_a_stream(write):
 
 def test_checking_stays_cheap_to_import():
     """Neither torch nor pyarrow nor ijson is loaded by importing the room."""
-    code = "import sys, brightrun_tui.datasets; print([m for m in ('torch', 'transformers', 'pyarrow', 'ijson') if m in sys.modules])"
+    code = ("import sys, brightrun_tui.datasets\n"
+            "print([name for name in ('torch', 'transformers', 'pyarrow', 'ijson') if name in sys.modules])")
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "[]"

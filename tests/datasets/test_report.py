@@ -70,16 +70,18 @@ def test_the_header_is_held_to_its_word(write):
 
 
 JSONISH = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["messages", "conversations", "role", "content", "from", "value", "prompt", "completion", "instruction",
                          "output", "target_response", "training_pairs", "conversation_history", "conversation_metadata",
-                         "id", "weight", "categories", "history", "_meta", "x"]) | st.text(max_size=3), inner, max_size=5),
+                         "id", "weight", "categories", "history", "_meta", "x"]) | st.text(st.characters(), max_size=3),
+        inner, max_size=5),
     max_leaves=25)
 ROLE = st.sampled_from(["user", "assistant", "system", "human", "gpt", "tool", "narrator", ""])
 TURN = st.fixed_dictionaries({"role": ROLE, "content": st.sampled_from(["a", "b", "", " ", None, 3, ["c"]])})
 ROW = JSONISH | st.fixed_dictionaries({"messages": st.lists(TURN, max_size=5)}) | st.fixed_dictionaries(
-    {"prompt": st.text(max_size=3), "completion": st.text(max_size=3)})
+    {"prompt": st.text(max_size=3), "completion": st.text(max_size=3), "id": JSONISH, "group": JSONISH, "topic": JSONISH})
 RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 
@@ -91,7 +93,8 @@ def test_check_read_and_prepare_agree(tmp_path, rows, name):
     path.write_text(json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows))
     try:
         report = datasets.check(path, preview=100)
-    except DatasetError:
+    except DatasetError as error:
+        assert str(error).isprintable()
         return
     records = list(datasets.read(path))
     assert report.usable == len(records) and list(report.preview) == records[:100]
