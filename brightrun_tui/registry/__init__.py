@@ -10,9 +10,9 @@ from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.curate import delete, rate, rollback, tag
 from brightrun_tui.registry.export import EXPORT_FORMS, ExportForm, export
 from brightrun_tui.registry.intake import register
-from brightrun_tui.registry.safety import UntrustedError, is_model_name, model_name
+from brightrun_tui.registry.safety import UntrustedError, model_name
 
 __all__ = [
     "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "UntrustedError", "compare", "delete", "export", "import_bundle",
-    "is_model_name", "model_name", "rate", "register", "report_markdown", "rollback", "tag",
+    "model_name", "rate", "register", "report_markdown", "rollback", "tag",
 ]

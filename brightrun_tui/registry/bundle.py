@@ -35,7 +35,6 @@ from brightrun_tui.registry.safety import (
     check_adapter,
     check_files,
     check_names,
-    is_model_name,
     read_json,
     read_manifest,
 )
@@ -155,14 +154,15 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
     try:
         with bundle.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             _extract(tar, aside, where)
+    except tarfile.FilterError as error:
+        raise UntrustedError(f"“{error.tarinfo.name[:120]}” is not a plain file of one model", where=where,
+                             kind="file_not_allowed") from None
     except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
         raise UntrustedError(f"this is not a bundle, or it is cut off ({error})", where=where,
                              fix="fetch it again from where it came", kind="bad_bundle") from None
     names = {path.name for path in aside.iterdir()}
     check_names(names, VERSION_FILES, where)
     manifest = read_manifest(aside / MANIFEST, where)
-    if not is_model_name(manifest.model):
-        raise UntrustedError("the model's name is not a plain one", where=f"{where}: {MANIFEST}", kind="bad_manifest")
     if set(manifest.files) != names - {MANIFEST}:
         raise UntrustedError("its files are not those that its manifest lists", where=where, kind="file_not_listed")
     check_files(aside, manifest.files, where)

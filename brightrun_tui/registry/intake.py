@@ -73,7 +73,7 @@ def portable_base(base: BaseModelRef) -> str:
     """The base model's name for other machines: a Hub id, or the last part of a private path."""
     if base.revision and _HUB_ID.fullmatch(base.id.partition("@")[0]):
         return base.id.partition("@")[0]
-    return Path(base.id).name or "base"
+    return model_name(Path(base.id).name)
 
 
 def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:

@@ -25,7 +25,8 @@ ADAPTER_FILES = frozenset({
     "generation_config.json", "processor_config.json", "preprocessor_config.json"})
 VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
+BASE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$"
 _MAX_JSON_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 16 << 20
 
@@ -52,11 +53,11 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: int = 1
-    model: str
+    model: str = Field(pattern=NAME)
     version: int = Field(ge=1)
     run_id: str
-    base: str
-    base_revision: str = ""
+    base: str = Field(pattern=BASE_NAME)
+    base_revision: str = Field("", pattern=r"^[\w.-]{0,80}$")
     base_fingerprint: str = ""
     dataset_fingerprint: str = ""
     files: dict[str, FileFacts]
@@ -66,10 +67,6 @@ def model_name(text: str) -> str:
     """A name fit for a directory, a URL and ``name:version``: other characters become “-”."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:96]
     return name or "model"
-
-
-def is_model_name(text: str) -> bool:
-    return bool(_NAME.fullmatch(text))
 
 
 def facts_of(path: Path) -> FileFacts:

@@ -1,0 +1,101 @@
+"""Ratings, the champion, deleting, comparing, report cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.model import Endpoint, ModelVersion, SampleAnswer
+from brightrun_tui.domain.run import Run
+from brightrun_tui.paths import Paths
+from brightrun_tui.registry import compare, delete, rate, register, report_markdown, rollback, tag
+from brightrun_tui.store import Database, endpoints, models
+from tests.serving.toy import Toy
+
+Finished = Callable[..., Run]
+
+
+@pytest.fixture
+async def three(db: Database, paths: Paths, finished: Finished, source: Path) -> list[ModelVersion]:
+    return [await register(db, paths, finished(f"run-{n}"), source) for n in (1, 2, 3)]
+
+
+async def champion(db: Database) -> str:
+    return (await models.find(db, "harbour:champion")).ref
+
+
+async def test_rollback_goes_to_the_champion_before_and_back_again(db: Database, three: list[ModelVersion]) -> None:
+    with pytest.raises(UsageError, match="no previous"):
+        await rollback(db, "harbour")
+    await models.move_alias(db, "harbour", "champion", 3)
+    assert (await rollback(db, "harbour")).ref == "harbour:1" == await champion(db)
+    assert (await rollback(db, "harbour")).ref == "harbour:3" == await champion(db)
+    with pytest.raises(UsageError):
+        await rollback(db, "nobody")
+
+
+async def test_what_is_used_is_not_deleted_and_what_is_deleted_is_gone(
+        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    with pytest.raises(UsageError, match="champion"):
+        await delete(db, paths, "harbour:1")
+    await models.move_alias(db, "harbour", "champion", 2)
+    live = await endpoints.save(db, Endpoint(id="e1", model="harbour", model_version=3, state="ready", created_at=1,
+                                             updated_at=1))
+    with pytest.raises(UsageError, match="being served"):
+        await delete(db, paths, "harbour:3")
+    await endpoints.save(db, live, state="stopped")
+    for number in (1, 3):
+        await delete(db, paths, f"harbour:{number}")
+        assert not Path(three[number - 1].directory).exists()
+    assert [v.ref for v in await models.list_models(db)] == ["harbour:2"] and Path(three[1].directory).is_dir()
+    await delete(db, paths, "harbour:2")
+    assert await models.list_models(db) == [] and not list(paths.models.glob("harbour/*"))
+
+
+async def test_a_deleted_versions_number_is_never_given_again(
+        db: Database, paths: Paths, three: list[ModelVersion], finished: Finished, source: Path) -> None:
+    await delete(db, paths, "harbour:3")
+    await delete(db, paths, "harbour:2")
+    assert (await register(db, paths, finished("run-4"), source)).ref == "harbour:4"
+
+
+async def test_ratings_and_tags_are_checked_and_kept(db: Database, three: list[ModelVersion]) -> None:
+    for stars in (0, 6, -1):
+        with pytest.raises(UsageError):
+            await rate(db, "harbour:1", stars)
+    await rate(db, "harbour:1", 4, " good with fog ")
+    await tag(db, "harbour:1", add=("prod", "fog", "prod"))
+    await tag(db, "harbour:1", add=("v2",), remove=("fog",))
+    with pytest.raises(UsageError):
+        await tag(db, "harbour:1", add=("two words",))
+    found = await models.find(db, "harbour:1")
+    assert (found.rating, found.note, found.tags) == (4, "good with fog", ("prod", "v2"))
+
+
+def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) -> None:
+    report = toy.report
+    settings = report.lineage.settings | {"training": report.lineage.settings["training"] | {"epochs": 9.0}}
+    lower = report.model_copy(update={"tuned": report.tuned.model_copy(update={"loss": 0.25}),
+                                      "lineage": report.lineage.model_copy(update={"settings": settings})})
+    a, b = toy.version(), toy.version(version=2, report=lower, rating=3)
+    result = compare(a, b)
+    rows = {row.what: row for row in result.facts}
+    assert (rows["held-out loss"].a, rows["held-out loss"].b, rows["held-out loss"].better) == ("0.5000", "0.2500", "b")
+    assert rows["loss below base"].better == "b" and rows["rating"].better == "" and rows["verdict"].better == ""
+    assert [(row.what, row.a, row.b) for row in result.settings] == [("training.epochs", "2.0", "9.0")]
+    assert compare(b, a).facts[0].better == "a" and result.comparable
+    other = lower.model_copy(update={"lineage": lower.lineage.model_copy(update={"dataset_fingerprint": "else"})})
+    result = compare(a, toy.version(report=other))
+    assert not result.comparable and "different data" in result.caution and result.facts[0].better == ""
+
+
+def test_the_report_card_shows_answers_as_they_are(toy: Toy) -> None:
+    sly = SampleAnswer(prompt=({"role": "user", "content": "# Not a heading"},), base="```\n# escape\n```", tuned="a | b")
+    text = report_markdown(toy.report.model_copy(update={"samples": (sly,), "name": "a|b*c"}))
+    assert "````text\n```\n# escape\n```\n````" in text and "# a\\|b\\*c" in text
+    assert "```text\nuser: # Not a heading\n```" in text
+    for fact in ("perplexity | 20.100 | 1.650", "training.learning\\_rate", "harbour.jsonl", "$0.00"):
+        assert fact in text, fact
