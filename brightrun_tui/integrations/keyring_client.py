@@ -70,6 +70,7 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        cwd="/",
     )
     try:
         output, _ = process.communicate(json.dumps(request), timeout=seconds)

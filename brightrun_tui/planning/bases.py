@@ -207,6 +207,7 @@ def _make_starter(directory: Path, progress: Progress) -> None:
             stderr=errors,
             text=True,
             start_new_session=True,
+            cwd="/",
         )
         try:
             assert process.stdout

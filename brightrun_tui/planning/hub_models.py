@@ -106,6 +106,7 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
             )
     except OSError as error:
         raise _disk_error(error, cache) from None
+    progress(_in_words(model_id, total, total), 1.0)
     snapshot = cached_snapshot(model_id, paths)
     if snapshot is None:
         raise BaseModelError(

@@ -81,19 +81,20 @@ def _need(
     tokens = _micro_batch_tokens(settings, machine, longest)
     h, i, k, layers = model.hidden, model.active_experts * model.intermediate, model.kv_width, model.layers
     dropout = settings.lora.lora_dropout > 0
-    one_layer = (35 * h + 12 * i) * width / 2
+    output = 8 * model.vocab * min(max(16, CHUNK_LOGITS // model.vocab), max(1, int(tokens * supervised_share)))
     if checkpointing:
+        one_layer = (35 * h + 12 * i) * width / 2
         per_token = width * h * layers + one_layer
+        output = max(0, output - int(tokens * one_layer))  # never in memory together
     else:
         per_token = layers * ((32 if dropout else 16) * h + 4 * k + (10 if dropout else 8) * i) * width / 2
-    scored = min(max(16, CHUNK_LOGITS // model.vocab), max(1, int(tokens * supervised_share)))
     weights, unpacked = _weight_bytes(model, settings, machine)
     adapter, optimiser = adapter_bytes(model, settings, machine)
     parts = {
         "base model": weights,
         "adapter and optimiser": 2 * adapter + optimiser,
         "activations": int(tokens * per_token),
-        "output layer": 8 * scored * model.vocab,
+        "output layer": output,
         "libraries": CONTEXT_GPU if machine.gpu_count else CONTEXT_CPU,
     }
     return MemoryNeed(parts, tokens, per_token, checkpointing, unpacked)

@@ -20,7 +20,7 @@ PERSON = "you"
 
 
 class Resolved(BaseModel):
-    """``sources``: for every setting that is not at its default, who set it. ``problems``: values that were left out."""
+    """``sources``: for every setting that is not at its default, who set it. ``problems``: values left out."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 

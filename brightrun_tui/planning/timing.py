@@ -1,7 +1,8 @@
 """How long a run takes, in seconds.
 
-Time = tokens × FLOPs a token ÷ (peak × utilisation) + a cost for every micro-batch. FLOPs a token and weight: 2 forward only,
-4 with the gradients of the inputs (the base is frozen, its weights need none), 6 where activations are computed twice.
+Time = tokens × FLOPs a token ÷ (peak × utilisation) + a cost for every micro-batch. FLOPs a token and weight: 2 forward
+only, 4 with the gradients of the inputs (the base is frozen, its weights need none), 6 where activations are computed
+twice.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GPU_SHARE = 0.85
 
 @dataclass(frozen=True)
 class Shape:
-    """How much there is to do. ``samples``: records seen over all epochs. ``longest`` in tokens, within the max length."""
+    """How much there is to do. ``samples``: records seen over all epochs. ``longest``: tokens, within the max length."""
 
     train_records: int
     eval_records: int
@@ -45,7 +46,7 @@ class Shape:
 class Pace:
     """What a machine reaches while training.
 
-    ``flops``: per second, after utilisation: published QLoRA runs on GPUs reach 0.2–0.55 of the peak, CPUs 0.3–0.4 (measured).
+    ``flops``: per second, after utilisation: published QLoRA runs on GPUs reach 0.3–0.6 of the peak, CPUs 0.3–0.4.
     ``layer_seconds``: what a layer's many small operations cost in every micro-batch, however few tokens it has.
     ``bandwidth``: bytes of weights per second, which is what limits writing text token by token.
     """
@@ -58,7 +59,7 @@ class Pace:
 def pace_of(machine: Hardware) -> Pace:
     """Rough, for GPUs and CPUs in general."""
     if machine.gpu_count:
-        return Pace(0.33 * max(1.0, machine.flops), 0.003, 1e12)
+        return Pace(0.40 * max(1.0, machine.flops), 0.003, 1e12)
     return Pace(0.35 * max(1.0, machine.flops), 0.006, 1e10)
 
 

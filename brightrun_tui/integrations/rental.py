@@ -1,0 +1,56 @@
+"""From the name of a GPU service to a provider that can be asked."""
+
+from __future__ import annotations
+
+from brightrun_tui.config import load_section
+from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.integrations import credentials
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.base import Provider
+
+RENTAL = ("runpod", "vast", "ssh")
+
+
+def open_provider(name: str, paths: Paths) -> Provider:
+    """A provider with its credential and settings; the caller closes it. Blocking (keyring).
+
+    Raises:
+        UsageError: it rents no machines, or its settings do not fit.
+        NotConnectedError: there is no credential for it.
+    """
+    if name == "ssh":
+        from brightrun_tui.hosts.connection import SshTimings
+        from brightrun_tui.providers.ssh import Ssh, SshBoxes
+
+        boxes = load_section(paths, "boxes", SshBoxes).root
+        if not boxes:
+            raise NotConnectedError("no box of your own is configured", where=str(paths.config_file), kind="not_connected",
+                                    fix="add a table [boxes.NAME] with host, user and key")
+        return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
+    if name not in RENTAL:
+        raise UsageError(f"“{name}” rents no machines", where="--provider", fix=f"one of: {', '.join(RENTAL)}", kind="no_provider")
+    secret = credentials.get(name, paths)
+    if secret is None:
+        raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
+    from brightrun_tui.providers.http import ProviderTimings
+
+    timings = load_section(paths, "providers", ProviderTimings)
+    if name == "runpod":
+        from brightrun_tui.providers.runpod import RunPod, RunPodSettings
+
+        return RunPod(secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings)
+    from brightrun_tui.providers.vast import Vast, VastSettings
+
+    return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings)
+
+
+def connected_providers(paths: Paths) -> list[str]:
+    """The rental services that have a credential (or boxes) now. Blocking (keyring)."""
+    found = []
+    for name in RENTAL:
+        try:
+            open_provider(name, paths)
+        except (NotConnectedError, UsageError):
+            continue
+        found.append(name)
+    return found

@@ -1,0 +1,119 @@
+"""From a draft to a run: nothing a person gets wrong raises, everything wrong is listed, and only a sound plan becomes a run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.errors import BudgetError, DatasetError, ExitCode, NotConnectedError, UsageError
+from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.store import datasets as added
+from brightrun_tui.store import open_database
+from tests.planning.tiny_model import write_model
+
+GPU = Hardware(device="cuda", gpu="RTX 4090", gpu_count=1, gpu_memory=24 * 1024**3, memory=64 * 1024**3, flops=165e12,
+               disk_free=10**12)
+OFFER = Offer(id="7", provider="local", hardware=GPU, price_per_hour=0.69)
+
+
+def states(plan: Plan) -> dict[str, str]:
+    return {check.name: check.state for check in plan.checks}
+
+
+def test_a_good_draft_becomes_a_run_that_says_all_it_needs(data: Path, paths: Paths) -> None:
+    plan = make_plan(Draft(data=str(data), overrides={"training.epochs": "3"}, max_hours=5), paths)
+    assert plan.ready, plan.first_problem
+    assert states(plan)["base model"] == "pending" and states(plan)["dataset"] == "ok"
+    spec = make_spec(plan)
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert spec.name == "kunden-fragen" and spec.settings.training.epochs == 3
+    assert (spec.dataset.usable, spec.dataset.train_records, spec.dataset.eval_records) == (120, 108, 12)
+    assert make_spec(plan).run_id != spec.run_id
+
+
+def test_everything_that_is_wrong_is_listed_at_once_each_with_its_fix(paths: Paths) -> None:
+    plan = make_plan(Draft(name="My Model!", data="/nowhere.jsonl", base="/no/model", template="chta", provider="moon",
+                           overrides={"training.epoch": 3}), paths)
+    wrong = {check.name for check in plan.checks if check.state == "failed"}
+    assert wrong == {"name", "dataset", "base model", "template", "machine", "settings"}
+    assert all(check.fix and check.error for check in plan.checks if check.state == "failed")
+    with pytest.raises(DatasetError):
+        make_spec(plan)
+
+
+def test_a_budget_below_the_estimate_refuses_with_its_own_exit_code(data: Path, tmp_path: Path, paths: Paths) -> None:
+    model = str(write_model(tmp_path / "m"))
+    free = make_plan(Draft(data=str(data), base=model), paths, offer=OFFER)
+    assert free.ready and free.estimate and free.estimate.cost_usd > 0
+    poor = make_plan(Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd / 2), paths, offer=OFFER)
+    with pytest.raises(BudgetError) as refused:
+        make_spec(poor)
+    assert refused.value.exit_code == ExitCode.BUDGET == 3
+    assert make_plan(Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd_high), paths, offer=OFFER).ready
+    between = make_plan(Draft(data=str(data), base=model, budget_usd=(free.estimate.cost_usd + free.estimate.cost_usd_high) / 2),
+                        paths, offer=OFFER)
+    assert between.ready and states(between)["budget"] == "warning"
+    late = make_plan(Draft(data=str(data), base=model, max_hours=0.0001), paths, offer=OFFER)
+    assert isinstance(late.first_problem, BudgetError)
+    assert isinstance(make_plan(Draft(data=str(data), base=model, budget_usd=-1.0), paths).first_problem, UsageError)
+
+
+def test_a_run_too_large_for_the_machine_is_refused_before_anything_starts(data: Path, paths: Paths) -> None:
+    small = Offer(id="1", provider="local", hardware=GPU.model_copy(update={"gpu_memory": 2 * 1024**3}))
+    plan = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.1-8B-Instruct"), paths, offer=small)
+    assert plan.first_problem and plan.first_problem.kind == "does_not_fit"
+    full = Offer(id="1", provider="local", hardware=GPU.model_copy(update={"disk_free": 10**9}))
+    plan = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths, offer=full)
+    assert plan.first_problem and plan.first_problem.kind == "disk_full"
+
+
+def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, paths: Paths) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(json.dumps({"prompt": f"Question {i}?", "completion": f"Answer number {i}."}) + "\n" for i in range(8)))
+    model = "Qwen/Qwen2.5-0.5B-Instruct"
+    assert states(make_plan(Draft(data=str(few)), paths))["dataset"] == "warning"
+    assert states(make_plan(Draft(data=str(data), base=model, overrides={"training.learning_rate": 5e-3}), paths))["settings"] == "warning"
+    assert states(make_plan(Draft(data=str(data), overrides={"training.max_steps": 3}), paths))["settings"] == "warning"
+    gated = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths)
+    assert states(gated)["base model"] == "warning" and gated.ready
+
+
+async def test_a_dataset_can_be_named_once_it_was_added(data: Path, paths: Paths) -> None:
+    plan = make_plan(Draft(data=str(data)), paths)
+    assert plan.report
+    async with open_database(paths.database) as db:
+        await added.add(db, plan.report)
+        assert make_plan(Draft(data="Kunden Fragen"), paths).report == plan.report
+
+
+def test_a_plan_follows_every_change_quickly_and_sees_a_changed_file(data: Path, paths: Paths) -> None:
+    make_plan(Draft(data=str(data)), paths)
+    started = time.monotonic()
+    plans = [make_plan(Draft(data=str(data), overrides={"training.epochs": epochs}), paths) for epochs in range(1, 51)]
+    assert (time.monotonic() - started) / 50 < 0.05
+    assert [plan.estimate.steps for plan in plans if plan.estimate] == sorted(plan.estimate.steps for plan in plans if plan.estimate)
+    with data.open("a") as file:
+        file.write(json.dumps({"prompt": "One more?", "completion": "Yes, one more."}) + "\n")
+    assert isinstance(make_plan(Draft(data=str(data)), paths).first_problem, DatasetError) or \
+        make_plan(Draft(data=str(data)), paths).report.records == 121  # type: ignore[union-attr]
+
+
+def test_a_service_that_is_not_connected_is_named(data: Path, paths: Paths) -> None:
+    pytest.importorskip("brightrun_tui.providers.runpod")
+    plan = make_plan(Draft(data=str(data), provider="runpod", gpu="RTX 4090"), paths)
+    assert any(isinstance(check.error, NotConnectedError) and "brightrun connect runpod" in check.fix for check in plan.checks)
+
+
+def test_planning_imports_neither_torch_nor_transformers_nor_textual() -> None:
+    code = "import sys, brightrun_tui.planning.plan, brightrun_tui.integrations.connection; " \
+           "print([name for name in ('torch', 'transformers', 'textual', 'huggingface_hub', 'keyring') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -1,0 +1,80 @@
+"""Templates and base models as data: all that ship can be used, and a person's own broken file harms nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.bases import catalogue, describe_base
+from brightrun_tui.planning.resolve import PERSON, resolve_settings
+from brightrun_tui.planning.templates import get_template, list_templates, load_templates
+from brightrun_tui.resources import resource
+
+SHIPPED = sorted(path.stem for path in (resource("presets") / "templates").glob("*.toml"))
+RATE = "training.learning_rate"
+
+
+def test_every_template_that_ships_loads_and_the_default_comes_first(paths: Paths) -> None:
+    templates, problems = load_templates(paths)
+    assert not problems and sorted(template.name for template in templates) == SHIPPED
+    assert templates[0].name == "default"
+    assert all(template.title and template.description and template.best_for for template in templates)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_template_gives_sound_settings_on_every_base_and_size(name: str, paths: Paths) -> None:
+    template = get_template(name, paths)
+    for choice in catalogue().base:
+        base = describe_base(choice.id, paths)
+        found = [resolve_settings(template, base, records, {}) for records in (2, 30, 300, 1500, 100_000)]
+        assert not any(resolved.problems for resolved in found)
+        limit = 1e-2 if choice.id == "starter" else 1e-3
+        assert all(1e-5 <= resolved.settings.training.learning_rate <= limit for resolved in found)
+        epochs = [resolved.settings.training.epochs for resolved in found]
+        assert epochs == sorted(epochs, reverse=True), "more data never wants more epochs"
+
+
+def test_small_models_learn_in_larger_steps_than_large_ones(paths: Paths) -> None:
+    template = get_template("default", paths)
+    bases = sorted((describe_base(choice.id, paths) for choice in catalogue().base), key=lambda base: base.parameters)
+    rates = [resolve_settings(template, base, 500, {}).settings.training.learning_rate for base in bases]
+    assert rates == sorted(rates, reverse=True) and rates[0] > 5 * rates[-1]
+
+
+def test_what_a_person_sets_wins_and_everything_tells_where_it_comes_from(paths: Paths) -> None:
+    base = describe_base("starter", paths).model_copy(update={"recommended": {"lora.r": 4, "lora.lora_dropout": 0.05}})
+    resolved = resolve_settings(get_template("default", paths), base, 60, {RATE: "3e-4", "training.seed": 7})
+    assert resolved.settings.training.learning_rate == 3e-4, "no rule touches what a person set"
+    assert resolved.settings.lora.r == 16 and resolved.settings.lora.lora_dropout == 0.05
+    assert resolved.settings.training.epochs == 5
+    assert resolved.sources[RATE] == resolved.sources["training.seed"] == PERSON
+    assert "Starter" in resolved.sources["lora.lora_dropout"] and "60 records" in resolved.sources["training.epochs"]
+    assert set(resolved.sources) == {key for key in resolved.sources if _differs(resolved.settings, key) or key == RATE}
+    ruled = resolve_settings(get_template("default", paths), base, 60, {})
+    assert "tiny model" in ruled.sources[RATE]
+
+
+def _differs(settings: RunSettings, key: str) -> bool:
+    group, name = key.split(".")
+    return getattr(getattr(settings, group), name) != getattr(getattr(RunSettings(), group), name)
+
+
+def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_reason(paths: Paths) -> None:
+    paths.user_templates.mkdir(parents=True)
+    (paths.user_templates / "mine.toml").write_text('title = "Mine"\n[settings]\n"lora.r" = 24\n')
+    (paths.user_templates / "typo.toml").write_text('title = "Typo"\n[settings]\n"lora.rank" = 24\n')
+    (paths.user_templates / "broken.toml").write_text("title = ")
+    templates, problems = load_templates(paths)
+    assert len(templates) == len(SHIPPED) + 1 and get_template("mine", paths).own
+    assert {Path(problem.where).name for problem in problems} == {"typo.toml", "broken.toml"}
+    with pytest.raises(UsageError, match="lora.rank"):
+        get_template("typo", paths)
+    with pytest.raises(UsageError) as unknown:
+        get_template("chatt", paths)
+    assert "chat" in unknown.value.fix
+    (paths.user_templates / "mine.toml").write_text('title = "Mine"\n[settings]\n"lora.r" = 48\n')
+    assert next(template for template in list_templates(paths) if template.name == "mine").overrides == {"lora.r": 48}
