@@ -22,6 +22,7 @@ SCOPES = {
     "log": "Log",
     "form": "Forms",
     "choice": "Choices",
+    "endpoint": "Endpoint",
     "chat": "Chat",
     "pick": "Pickers",
     "modal": "Dialogues",
@@ -115,8 +116,8 @@ ACTIONS: tuple[Action, ...] = (
 
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     _a("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
-    _a("choice.next", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
-    _a("choice.previous", "left h", "Previous choice", "Choice before.", palette=False),
+    _a("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
+    _a("choice.previous_choice", "left h", "Previous choice", "Choice before.", palette=False),
 
     _a("monitor.pause", "p", "Pause / resume", "Pause the run after a checkpoint, or let a paused one go on.", changes=True,
        footer=2),
@@ -167,8 +168,8 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
     _a("registry.export", "e", "Export", "Write the model to a directory, in the form you need.", changes=True, footer=5),
     _a("registry.delete", "D delete", "Delete", "Remove this version and its files.", changes=True),
-    _a("registry.next_pane", "right_square_bracket", "Next page", "Report card, answers, training, origin in turn.", footer=6),
-    _a("registry.previous_pane", "left_square_bracket", "Previous page", "The same backwards.", palette=False),
+    _a("registry.next_pane", "right_square_bracket l right", "Next page", "Report card, answers, training, origin in turn.", footer=6),
+    _a("registry.previous_pane", "left_square_bracket h left", "Previous page", "The same backwards.", palette=False),
     _a("registry.zoom", "z enter", "Full screen", "Give the report card the whole screen, and back."),
     _a("registry.filter", "slash", "Filter", "Show only models whose name, tag or alias fits.", footer=8),
 
@@ -176,6 +177,11 @@ ACTIONS: tuple[Action, ...] = (
     _a("modal.next", "down", "Next", "Next field or button.", palette=False),
     _a("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     _a("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
+    _a("endpoint.reveal", "k", "Show key", "Show or hide the bearer key.", footer=2, palette=False),
+    _a("endpoint.copy_key", "c", "Copy key", "Copy the bearer key.", footer=3, palette=False),
+    _a("endpoint.copy_url", "a", "Copy address", "Copy the base address.", footer=4, palette=False),
+    _a("endpoint.copy_curl", "u", "Copy curl", "Copy a ready-made call for the shell.", footer=5, palette=False),
+    _a("endpoint.copy_python", "p", "Copy Python", "Copy a ready-made call for the openai package.", footer=6, palette=False),
     _a("chat.send", "enter", "Send", "Send what you wrote.", palette=False),
     _a("chat.clear", "ctrl+l f4", "New chat", "Forget the conversation so far.", palette=False),
 )

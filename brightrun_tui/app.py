@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from brightrun_tui.terminal import copy, leave_on_signals, log_crash, prepare_environment, watch_terminal
 
@@ -23,12 +24,16 @@ from textual.signal import Signal  # noqa: E402
 from brightrun_tui import actions, theming  # noqa: E402
 from brightrun_tui.config import load_section  # noqa: E402
 from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
+from brightrun_tui.domain.model import ModelVersion  # noqa: E402
 from brightrun_tui.domain.requests import RequestKind  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.snapshot import Snapshot, SnapshotReader  # noqa: E402
 from brightrun_tui.store import Database, open_database, runs  # noqa: E402
 from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
+
+if TYPE_CHECKING:
+    from brightrun_tui.registry import ExportForm
 
 LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""
@@ -190,6 +195,19 @@ class BrightRunApp(App[int]):
             self.toast(f"{what}: {done}.")
         else:
             self.toast(f"{what} is too long for this terminal's clipboard; select it with the mouse instead.", severity="warning")
+
+    @work(group="export", exit_on_error=True)
+    async def export_model(self, model: ModelVersion, form: ExportForm, target: Path) -> None:
+        """Write a model as files; goes on whatever screen is shown."""
+        from brightrun_tui import registry
+
+        self.toast(f"Writing {model.ref} …")
+        try:
+            path = await registry.export(model, target, form=form)
+        except BrightrunError as error:
+            self.show_error(error)
+        else:
+            self.toast(str(path), title=f"{model.ref} exported")
 
     async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:
         """As Textual's, but read-only mode refuses what changes something."""

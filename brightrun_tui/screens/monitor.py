@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
-from brightrun_tui.actions import bindings
+from brightrun_tui.actions import BY_ID, bindings
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.screens.base import ModeScreen
@@ -47,8 +48,7 @@ class MonitorScreen(ModeScreen):
         self.add_class("-curves")
 
     def compose_body(self) -> ComposeResult:
-        with Container(id="body") as body:
-            body.styles.layout = "horizontal"
+        with Container(id="body"):
             with Vertical(id="side"):
                 yield FilterBar("name or state; enter keeps it, esc drops it", id="run-filter")
                 yield RowList(id="runs", classes="panel")
@@ -56,16 +56,16 @@ class MonitorScreen(ModeScreen):
                 yield Flow(id="summary", classes="panel")
                 with Container(id="panes"):
                     yield LossChart(id="curves", classes="pane panel")
-                    yield LogView(id="log", classes="pane panel")
                     with VerticalScroll(id="answers", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="answers-text")
                     with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="facts-text")
+                    yield LogView(id="log", classes="pane panel")
         yield FilterBar("find in the log; enter keeps it, esc drops it", id="log-search")
 
     def on_mount(self) -> None:
         super().on_mount()
-        retitle(self.query_one("#summary"), "Run")
+        self._retitle()
         retitle(self.query_one("#answers"), "Answers")
         retitle(self.query_one("#facts"), "Facts")
 
@@ -75,19 +75,18 @@ class MonitorScreen(ModeScreen):
         return self.app.snapshot.run(self.app.watched_run)
 
     def show(self, snapshot: Snapshot) -> None:
-        shown = [run for run in snapshot.runs if fits(self._filter, run.name, run.state, run.id)]
+        shown = sorted((run for run in snapshot.runs if fits(self._filter, run.name, run.state, run.id)), key=_urgency)
         if self.app.watched_run and snapshot.run(self.app.watched_run) is None:
             self.app.watched_run = ""
         if not self.app.watched_run and shown:
-            self.app.watched_run = (next((run for run in shown if run.active), shown[0])).id
+            self.app.watched_run = shown[0].id
         self._show_runs(shown, len(snapshot.runs))
         self._show_run()
 
     def _show_runs(self, shown: list[Run], total: int) -> None:
         tall = not self.has_class("-narrow")
-        width = max(20, self.runs.size.width - 4)
         with self.prevent(OptionList.OptionHighlighted):
-            self.runs.show([(run.id, run_words.run_row(run, width, tall=tall)) for run in shown])
+            self.runs.show([(run.id, partial(run_words.run_row, run, tall=tall)) for run in shown])
             self.runs.choose(self.app.watched_run)
         active = sum(run.active for run in shown)
         count = f"{len(shown)} of {total}" if self._filter else str(total)
@@ -164,8 +163,10 @@ class MonitorScreen(ModeScreen):
         run = self.run
         if run is None:
             return
-        question = (f"End “{run.name}” now? What it has learned by its newest checkpoint is kept as a model; it can be retried "
-                    "later, not continued. Pause it instead to go on later.")
+        question = f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
+        if run.step:
+            question = (f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on from "
+                        "here. To go on later, pause it instead.")
         if await self.app.push_screen_wait(Confirm("Stop the run", question, yes="Stop it")):
             await self.app.ask("stop_run", run.id)
 
@@ -233,4 +234,17 @@ class MonitorScreen(ModeScreen):
         for name in PANES:
             self.set_class(name == pane, f"-{name}")
         self._pane = pane
+        self._retitle()
         self.query_one(f"#{pane}").focus()
+
+    def _retitle(self) -> None:
+        """The panes and their keys, under the summary."""
+        tabs = [Content.assemble((BY_ID[f"monitor.{name}"].key, "bold $accent"), " ",
+                                 (name.capitalize(), "bold $foreground" if name == self._pane else "$muted")) for name in PANES]
+        retitle(self.query_one("#summary"), "Run", Content("  ").join(tabs))
+
+
+def _urgency(run: Run) -> tuple[int, float]:
+    """What moves comes first, then what waits for a person, then the past; newest first in each."""
+    order = 0 if run.active and run.state != "queued" else 1 if run.active else 2 if run.state == "paused" else 3
+    return order, -run.created_at

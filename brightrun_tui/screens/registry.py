@@ -1,6 +1,258 @@
+"""Registry: which models do I own, how good are they, how do I use and improve them?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList
+
+from brightrun_tui import registry
+from brightrun_tui.actions import bindings
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.screens.base import ModeScreen
+from brightrun_tui.screens.dialog import Confirm
+from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.store import models as store
+from brightrun_tui.widgets import model_words
+from brightrun_tui.widgets.filter_bar import FilterBar, fits
+from brightrun_tui.widgets.flow import Flow, Lines
+from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.widgets.titles import retitle
+
+PAGES = ("Report card", "Answers", "Training", "Origin")
+CHAMPION = "champion"
 
 
 class RegistryScreen(ModeScreen):
+    """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
+
     MODE = "registry"
     SCOPES = ("registry",)
+    BINDINGS = bindings("registry")
+    CSS_PATH = "registry.tcss"
+    AUTO_FOCUS = "#models"
+
+    models = getters.query_one("#models", RowList)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filter = ""
+        self._chosen = ""
+        self._page = PAGES[0]
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="body"):
+            with Vertical(id="side"):
+                yield FilterBar("name, tag or alias; enter keeps it, esc drops it", id="model-filter")
+                yield RowList(id="models", classes="panel")
+            with VerticalScroll(id="page", classes="panel scroll", can_focus=True):
+                yield Flow(id="page-text")
+
+    @property
+    def model(self) -> ModelVersion | None:
+        """The chosen version."""
+        return self.app.snapshot.model(self._chosen)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the chosen version is served, if it is."""
+        model = self.model
+        return self.app.snapshot.endpoint_of(model) if model else None
+
+    def choose(self, ref: str) -> None:
+        """Put the cursor on this version."""
+        self._filter = ""
+        self._chosen = ref
+        self.redraw()
+
+    def show(self, snapshot: Snapshot) -> None:
+        shown = [model for model in snapshot.models if fits(self._filter, model.ref, *model.tags, *model.aliases)]
+        if snapshot.model(self._chosen) is None:
+            self._chosen = shown[0].ref if shown else ""
+        tall = not self.has_class("-narrow")
+        with self.prevent(OptionList.OptionHighlighted):
+            self.models.show([(model.ref, partial(model_words.model_row, model, snapshot.endpoint_of(model), tall=tall))
+                              for model in shown])
+            self.models.choose(self._chosen)
+        count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
+        serving = sum(endpoint.state == "ready" for endpoint in snapshot.endpoints)
+        retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
+        self._show_page()
+
+    def _show_page(self) -> None:
+        model, endpoint = self.model, self.endpoint
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
+        tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
+        keys = Content.assemble(("[ ]", "bold $accent"), " ")
+        retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
+
+    @on(OptionList.OptionHighlighted, "#models")
+    def _model_chosen(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id and event.option_id != self._chosen:
+            self._chosen = event.option_id
+            self.query_one("#page").scroll_home(animate=False)
+            self._show_page()
+            self.refresh_bindings()
+
+    @on(FilterBar.Typed, "#model-filter")
+    def _filter_changed(self, event: FilterBar.Typed) -> None:
+        self._filter = event.text
+        self.redraw()
+        if event.done:
+            self.models.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        model, endpoint = self.model, self.endpoint
+        live = endpoint is not None and endpoint.state in ("starting", "ready")
+        possible = {
+            "deploy": model is not None and not live, "undeploy": live, "endpoint": endpoint is not None,
+            "promote": model is not None and CHAMPION not in model.aliases, "compare": len(self.app.snapshot.models) > 1,
+            "rollback": model is not None and any("previous" in other.aliases and other.name == model.name
+                                                  for other in self.app.snapshot.models),
+        }
+        for name in ("chat", "rate", "tag", "export", "delete"):
+            possible[name] = model is not None
+        return True if possible.get(action, True) else None
+
+    async def action_deploy(self) -> None:
+        model = self.model
+        if model is None:
+            return
+        answer = await self.app.ask("deploy", model.ref, wait=30.0)
+        if answer and answer.get("endpoint"):
+            self._open_endpoint(answer["endpoint"])
+
+    def action_endpoint(self) -> None:
+        if self.endpoint is not None:
+            self._open_endpoint(self.endpoint.id)
+
+    def _open_endpoint(self, endpoint_id: str) -> None:
+        from brightrun_tui.screens.endpoint import EndpointScreen
+
+        self.app.push_screen(EndpointScreen(endpoint_id))
+
+    @work(group="ask")
+    async def action_undeploy(self) -> None:
+        endpoint, model = self.endpoint, self.model
+        if endpoint is None or model is None:
+            return
+        question = f"Stop serving {model.ref}? Programs that call {endpoint.url} will get no answer. The model stays."
+        if await self.app.push_screen_wait(Confirm("Undeploy", question, yes="Stop serving")):
+            await self.app.ask("undeploy", endpoint.id)
+
+    def action_chat(self) -> None:
+        from brightrun_tui.screens.chat import ChatScreen
+
+        if self.model is not None:
+            self.app.push_screen(ChatScreen(self.model))
+
+    @work(group="ask")
+    async def action_rate(self) -> None:
+        from brightrun_tui.screens.rate import RateScreen
+
+        model = self.model
+        said = await self.app.push_screen_wait(RateScreen(model)) if model else None
+        if model and said:
+            await self._change(registry.rate, model.ref, said[0], said[1])
+
+    @work(group="ask")
+    async def action_tag(self) -> None:
+        from brightrun_tui.screens.rate import TagScreen
+
+        model = self.model
+        words = await self.app.push_screen_wait(TagScreen(model)) if model else None
+        if model and words is not None:
+            gone = tuple(tag for tag in model.tags if tag not in words)
+            await self._change(partial(registry.tag, add=words, remove=gone), model.ref)
+
+    @work(group="ask")
+    async def action_promote(self) -> None:
+        model = self.model
+        if model and await self.app.push_screen_wait(Confirm(
+                "Promote", f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
+                yes="Promote", danger=False)):
+            await self._change(store.move_alias, model.name, CHAMPION, model.version)
+
+    @work(group="ask")
+    async def action_rollback(self) -> None:
+        model = self.model
+        if model and await self.app.push_screen_wait(Confirm(
+                "Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back")):
+            await self._change(registry.rollback, model.name)
+
+    @work(group="ask")
+    async def action_compare(self) -> None:
+        from brightrun_tui.screens.compare import CompareScreen
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        model = self.model
+        if model is None:
+            return
+        others = sorted((other for other in self.app.snapshot.models if other.ref != model.ref),
+                        key=lambda other: (other.name != model.name, -other.created_at))
+        choices = [Choice(other.ref, other.ref, other.report.verdict.grade, other.report.verdict.summary) for other in others]
+        ref = await self.app.push_screen_wait(PickScreen(f"Compare {model.ref} with", choices))
+        other = self.app.snapshot.model(ref or "")
+        if other is not None:
+            self.app.push_screen(CompareScreen(model, other))
+
+    @work(group="ask")
+    async def action_export(self) -> None:
+        from brightrun_tui.screens.export import ExportScreen
+
+        model = self.model
+        wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
+        if model and wanted:
+            self.app.export_model(model, *wanted)
+
+    @work(group="ask")
+    async def action_delete(self) -> None:
+        model = self.model
+        if model and await self.app.push_screen_wait(Confirm(
+                "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good")):
+            await self._change(registry.delete, self.app.paths, model.ref)
+
+    def action_next_pane(self) -> None:
+        self._turn(1)
+
+    def action_previous_pane(self) -> None:
+        self._turn(-1)
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoomed")
+        self.query_one("#page" if self.has_class("-zoomed") else "#models").focus()
+
+    @on(OptionList.OptionSelected, "#models")
+    def _model_opened(self) -> None:
+        self.action_zoom()
+
+    def action_filter(self) -> None:
+        self.query_one("#model-filter", FilterBar).open()
+
+    def _turn(self, by: int) -> None:
+        self._page = PAGES[(PAGES.index(self._page) + by) % len(PAGES)]
+        self.query_one("#page").scroll_home(animate=False)
+        self._show_page()
+
+    async def _change(self, change: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Do something to the registry; an error becomes a toast."""
+        try:
+            await change(self.app.db, *arguments)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        self.app.look_now()
+
+
+def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, width: int) -> Lines:
+    if model is None:
+        return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
+    if page == "Report card":
+        return model_words.report_card(model, endpoint, width)
+    return {"Answers": model_words.answers, "Training": model_words.training, "Origin": model_words.origin}[page](model, width)

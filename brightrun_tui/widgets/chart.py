@@ -99,7 +99,7 @@ def _plot(parts: Sequence[tuple[str, list[Segment]]], x: tuple[float, float], y:
     bottom, top = y[0] - margin, y[1] + margin
     plotext.xlim(*x)
     plotext.ylim(bottom, top)
-    x_ticks, y_ticks = ticks(*x, max(2, width // 16)), ticks(bottom, top, max(2, height // 3))
+    x_ticks, y_ticks = ticks(*x, max(2, width // 10)), ticks(bottom, top, max(2, height // 3))
     plotext.xticks(x_ticks, [f"{value:.0f}" if value == int(value) else f"{value:.1f}" for value in x_ticks])
     plotext.yticks(y_ticks, _labels([10**value for value in y_ticks] if log else y_ticks))
     for role, segments in parts:
@@ -301,7 +301,7 @@ class LossChart(Widget, can_focus=True):
                 legend.append(Content.assemble(("━ ", f"${_VARIABLE[role]}"), f"{word} {words.loss(curve.values[-1])}"))
         bad = gap_words([step for curve in curves.values() for step in curve.gaps])
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
-        notes += [Content(word) for word, on in (("smoothed", self.view.smooth), ("log", self.view.log)) if on]
+        notes += [Content(word) for word, on in (("smoothed", self.view.smooth and bool(curves)), ("log", self.view.log)) if on]
         if self.view.window:
             notes.append(Content(f"steps {self.view.window[0]:.0f}–{self.view.window[1]:.0f}"))
         retitle(self, Content("   ").join(legend), Content(" · ").join(notes))

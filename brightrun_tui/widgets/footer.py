@@ -47,7 +47,7 @@ class KeyFooter(Widget):
 
     def render(self) -> RenderResult:
         read_only = bool(getattr(self.app, "read_only", False))
-        live = [entry for entry in live_actions(self.screen.focused, self.screen) if entry[0].footer]
+        live = [entry for entry in live_actions(self.screen.focused, self.screen) if entry[0].footer and entry[2]]
         left = [entry for entry in live if entry[0].scope != "app"]
         right = sorted((entry for entry in live if entry[0].scope == "app"), key=lambda entry: entry[0].footer)
         tail = Content(GAP).join([_label(action, enabled) for action, _, enabled in right])

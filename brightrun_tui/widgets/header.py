@@ -60,19 +60,20 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
     if not snapshot.loaded or engine is None:
         return Content.assemble(*parts, ("○ …", "$faint"))
     active = sum(run.active for run in snapshot.runs)
+    running = f"{active} running" if active else ""
     if engine.stale:
-        parts += [("! ", "bold $error"), ("engine stuck" if wide else "stuck", "$error")]
+        parts += [("! engine stuck", "bold $error")]
     elif engine.running:
-        parts += [("● ", "$success"), ("engine" if wide else "", "$muted")]
+        parts += [("● ", "$success"), ("engine" if wide or not active else "", "$muted")]
     elif active:
-        parts += [("○ ", "$warning"), ("engine off" if wide else "off", "$warning")]
+        parts += [("○ engine off", "$warning")]
     else:
-        parts += [("○ ", "$faint"), ("engine idle" if wide else "idle", "$faint")]
-    if active:
-        parts += [(f" {'· ' if wide else ''}{active} running" if wide else f"{active} ▶", "$foreground")]
+        parts += [("○ ", "$faint"), ("engine idle", "$faint")]
+    dot = ("" if engine.running and not wide else " · ", "$faint")
+    parts += [dot, running] if running else []
     cost = snapshot.cost_per_hour
     if cost:
-        parts += [(f" {'· ' if wide else ''}{words.money(cost)}/h", "bold $accent")]
+        parts += [(" · ", "$faint"), (f"{words.money(cost)}/h", "bold $accent")]
     elif wide:
         parts += [(" · $0.00/h", "$faint")]
     return Content.assemble(*parts)

@@ -227,6 +227,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _to_end(self) -> None:
         self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        self.vertical_scrollbar.position = self.scroll_y
 
     def _go_to_match(self, order: Iterable[int]) -> None:
         for index in order:

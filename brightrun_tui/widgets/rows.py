@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from textual import events
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -11,14 +12,19 @@ from textual.widgets.option_list import Option
 from brightrun_tui.actions import bindings
 
 
+Row = tuple[str, Callable[[int], Content]]
+"""An id, and how the row looks in so many cells."""
+
+
 class RowList(OptionList):
-    """Rows by id. `show` changes only what differs."""
+    """Rows by id, built for the width there is. `show` changes only what differs."""
 
     SCOPES = ("list",)
     BINDINGS = bindings("list")
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes, markup=False)
+        self._build: Sequence[Row] = ()
         self._rows: list[tuple[str, Content]] = []
 
     @property
@@ -27,21 +33,25 @@ class RowList(OptionList):
         option = self.highlighted_option
         return option.id or "" if option else ""
 
-    def show(self, rows: Sequence[tuple[str, Content]]) -> None:
+    def on_resize(self, event: events.Resize) -> None:
+        self.show(self._build)
+
+    def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its id, or near its place when that id is gone."""
-        old, self._rows = self._rows, list(rows)
-        if [id_ for id_, _ in old] == [id_ for id_, _ in rows]:
-            for index, ((_, before), (_, after)) in enumerate(zip(old, rows, strict=True)):
+        width = max(8, self.scrollable_content_region.width - 2)
+        self._build = rows
+        old, self._rows = self._rows, [(id_, build(width)) for id_, build in rows]
+        ids = [id_ for id_, _ in rows]
+        if [id_ for id_, _ in old] == ids:
+            for index, ((_, before), (_, after)) in enumerate(zip(old, self._rows, strict=True)):
                 if not before.is_same(after):
                     self.replace_option_prompt_at_index(index, after)
             return
-        chosen, place = self.chosen, self.highlighted or 0
-        top = self.scroll_offset.y
+        chosen, place, top = self.chosen, self.highlighted or 0, self.scroll_offset.y
         with self.prevent(OptionList.OptionHighlighted):
-            self.set_options([Option(prompt, id=id_) for id_, prompt in rows])
-        ids = [id_ for id_, _ in rows]
-        if ids:
-            self.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
+            self.set_options([Option(prompt, id=id_) for id_, prompt in self._rows])
+            if ids:
+                self.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
         self.scroll_to(y=top, animate=False)
 
     def choose(self, id_: str) -> bool:
@@ -49,5 +59,6 @@ class RowList(OptionList):
         ids = [known for known, _ in self._rows]
         if id_ not in ids:
             return False
-        self.highlighted = ids.index(id_)
+        if self.chosen != id_:
+            self.highlighted = ids.index(id_)
         return True

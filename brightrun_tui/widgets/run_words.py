@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from textual.content import Content
+
 from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.snapshot import RunDetail
 from brightrun_tui.widgets import flow, words
-from textual.content import Content
 
 STATE_STYLE = {
     "queued": "$muted", "preparing": "$secondary", "launching": "$secondary", "running": "$primary", "pausing": "$warning",
@@ -29,7 +33,8 @@ def run_row(run: Run, width: int, *, tall: bool) -> Content:
     if tall:
         first = Content.assemble(state, (words.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
-    second = _progress(run, 10)
+    second = _progress(run, 18 if width > 70 else 12)
+    right = right.pad_left(max(0, 14 - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, (words.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
@@ -42,24 +47,19 @@ def _right_of(run: Run) -> Content:
 
 
 def _second_line(run: Run, width: int) -> Content:
-    word = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
-    losses = f"loss {words.loss(run.train_loss)}" if run.train_loss is not None else ""
-    if run.eval_loss is not None:
-        losses = f"eval {words.loss(run.eval_loss)}"
-    cost = words.money(run.cost_usd) if run.cost_usd else ""
-    tail = Content.styled("  ".join(part for part in (losses, cost) if part), "$muted")
-    room = width - 13 - tail.cell_length - 1
-    middle = _progress(run, min(18, room)) if room >= 10 else Content("")
-    gap = max(1, width - 12 - 1 - middle.cell_length - tail.cell_length)
-    return Content.assemble(word, " ", middle, " " * gap, tail)
+    value, word = (run.eval_loss, "eval") if run.eval_loss is not None else (run.train_loss, "loss")
+    tail = f"  {word} {words.loss(value)}" if value is not None else ""
+    tail += f"  {words.money(run.cost_usd)}" if run.cost_usd else ""
+    middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
+    state = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
+    return Content.assemble(state, middle, (tail, "$muted"))
 
 
 def _progress(run: Run, width: int) -> Content:
-    if run.state == "completed":
-        return Content.styled("done".ljust(width) if width < 5 else ("━" * (width - 5)) + " 100%", "$success")
-    filled, empty = words.bar(run.fraction, max(3, width - 5))
-    colour = STATE_STYLE[run.state] if run.state in ("failed", "stopped", "paused") else "$primary"
-    return Content.assemble((filled, colour), (empty, "$line"), (f"{100 * run.fraction:4.0f}%", "$muted"))
+    fraction = 1.0 if run.state == "completed" else run.fraction
+    filled, empty = words.bar(fraction, max(3, width - 5))
+    return Content.assemble((filled, "$primary" if run.active else STATE_STYLE[run.state]), (empty, "$line"),
+                            (f"{100 * fraction:4.0f}%", "$muted"))
 
 
 def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
@@ -112,10 +112,10 @@ def _numbers(run: Run, width: int) -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))
 
     items = [item("train", words.loss(run.train_loss), "bold $curve-train"),
-             item("eval", words.loss(run.eval_loss), "bold $curve-eval"), item("best", words.loss(run.best_eval_loss))]
+             item("eval", words.loss(run.eval_loss), "bold $curve-eval"), item("best", words.loss(run.best_eval_loss)),
+             item("cost", cost_words(run))]
     if run.tokens_per_second:
         items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
-    items.append(item("cost", cost_words(run)))
     if hardware := hardware_words(run):
         items.append(item("on", hardware))
     return Content("   ").join(items).truncate(width, ellipsis=True)
@@ -124,7 +124,7 @@ def _numbers(run: Run, width: int) -> Content:
 def cost_words(run: Run) -> str:
     budget = run.spec.limits.budget_usd
     if run.spec.provider == "local" and not run.cost_usd:
-        return "free (this machine)"
+        return "free"
     return words.money(run.cost_usd) + (f" of {words.money(budget)}" if budget else "")
 
 
@@ -147,13 +147,13 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
     rows: list[tuple[str, str | Content]] = [
         ("Base model", spec.base.id), ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
         ("Template", spec.template), ("Where", spec.provider + (f" · {spec.gpu}" if spec.gpu else "")),
-        ("Hardware", hardware_words(run) or words.NOTHING), ("Cost", cost_words(run)),
+        ("Hardware", hardware_words(run) or words.NOTHING), ("Cost", cost_words(run) + (" · this machine" if spec.provider == "local" else "")),
         ("Speed", f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING),
         ("Started", f"{words.day(run.started_at)} · attempt {run.attempts}" if run.started_at else words.NOTHING),
         ("Directory", run.directory),
     ]
     lines = flow.heading("Run", width, run.id) + flow.pairs(rows, width)
-    if changed := changed_settings(spec.settings):
+    if changed := changed_settings(spec.settings.model_dump()):
         lines += [Content(""), *flow.heading("Settings that differ from the defaults", width), *flow.pairs(changed, width, 34)]
     if detail is None:
         return lines
@@ -170,11 +170,11 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
     return lines
 
 
-def changed_settings(settings: RunSettings) -> list[tuple[str, str | Content]]:
-    """Key and value of every setting that is not the default."""
+def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
+    """Key and value of every setting that is not the default, from the groups as a document."""
     default = RunSettings().model_dump()
-    return [(f"{group}.{name}", str(value)) for group, values in settings.model_dump().items()
-            for name, value in values.items() if value != default[group][name]]
+    return [(f"{group}.{name}", str(value)) for group, values in settings.items() if isinstance(values, dict)
+            for name, value in values.items() if value != default.get(group, {}).get(name)]
 
 
 def _alert(event: Event, width: int) -> flow.Lines:

@@ -1,0 +1,140 @@
+"""Talk to a model. Serves it first when it is not served yet."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from brightrun_tui.actions import bindings
+from brightrun_tui.domain.errors import BrightrunError, EngineError
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.screens.dialog import Dialog
+from brightrun_tui.screens.endpoint import served_name
+from brightrun_tui.widgets import words
+
+READY_SECONDS = 300.0
+PAINT_SECONDS = 0.1
+
+
+class ChatScreen(Dialog[None]):
+    """A conversation; the answer appears while it is written."""
+
+    SCOPES = ("chat", "modal")
+    BINDINGS = bindings("chat")
+
+    def __init__(self, model: ModelVersion) -> None:
+        super().__init__(f"Chat with {model.ref}", classes="-large -chat")
+        self._model = model
+        self._turns: list[dict[str, str]] = []
+
+    def compose_body(self) -> ComposeResult:
+        yield VerticalScroll(id="turns", can_focus=False)
+        yield Static("", id="chat-status", markup=False)
+        yield Input(placeholder="write, then enter", id="say", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#say", Input).focus()
+        self._prepare()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        said = event.value.strip()
+        if said and not self._busy:
+            event.input.value = ""
+            self._answer(said)
+
+    def action_send(self) -> None:
+        self.query_one("#say", Input).focus()
+
+    async def action_clear(self) -> None:
+        self.workers.cancel_group(self, "answer")
+        self._turns.clear()
+        await self.query_one("#turns").remove_children()
+        self._say("")
+
+    @property
+    def _busy(self) -> bool:
+        return any(worker.group == "answer" and worker.is_running for worker in self.workers)
+
+    @work(group="prepare", exclusive=True)
+    async def _prepare(self) -> None:
+        await self._endpoint()
+
+    @work(group="answer", exclusive=True)
+    async def _answer(self, said: str) -> None:
+        from brightrun_tui.serving import chat, read_key
+
+        self._turns.append({"role": "user", "content": said})
+        await self._show_turn("user", said)
+        endpoint = await self._endpoint()
+        if endpoint is None:
+            self._turns.pop()
+            return
+        shown = await self._show_turn("assistant", "…")
+        text, painted = "", 0.0
+        loop = asyncio.get_running_loop()
+        self._say("answering …")
+        try:
+            async for piece in chat(endpoint.url, read_key(Path(endpoint.directory)), served_name(endpoint), self._turns):
+                text += piece
+                if loop.time() - painted > PAINT_SECONDS:
+                    painted = loop.time()
+                    self._paint(shown, text)
+            self._paint(shown, text or "(an empty answer)")
+            self._turns.append({"role": "assistant", "content": text})
+            self._say("")
+        except BrightrunError as error:
+            self._paint(shown, text)
+            self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
+            self._turns.pop()
+
+    async def _endpoint(self) -> Endpoint | None:
+        """The model's endpoint, ready; deploys when there is none. None after saying why not."""
+        found = self.app.snapshot.endpoint_of(self._model)
+        if found is None or found.state in ("failed", "stopping"):
+            if self.app.read_only:
+                self._say("✗ not served, and read-only mode cannot deploy it", "$error")
+                return None
+            self._say("◌ starting a server for it …")
+            if await self.app.ask("deploy", self._model.ref, wait=30.0) is None:
+                self._say("✗ it could not be deployed", "$error")
+                return None
+        try:
+            return await self._until_ready()
+        except EngineError as error:
+            self._say(f"✗ {error.what}", "$error")
+            return None
+
+    async def _until_ready(self) -> Endpoint:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while (waited := loop.time() - start) < READY_SECONDS:
+            endpoint = self.app.snapshot.endpoint_of(self._model)
+            if endpoint is not None and endpoint.state == "ready":
+                self._say("● ready; the model runs on " + endpoint.provider, "$success")
+                return endpoint
+            if endpoint is not None and endpoint.state == "failed" and waited > 2.0:
+                raise EngineError(endpoint.error or "the server did not come up")
+            self._say(f"◌ loading the model, {words.duration(waited)} so far …")
+            await asyncio.sleep(0.3)
+        raise EngineError(f"the server did not come up within {READY_SECONDS:.0f} s")
+
+    async def _show_turn(self, role: str, text: str) -> Static:
+        turns = self.query_one("#turns", VerticalScroll)
+        turn = Static(Content(words.plain(text)), classes=f"turn -{role}", markup=False)
+        await turns.mount(turn)
+        turns.scroll_end(animate=False)
+        return turn
+
+    def _paint(self, turn: Static, text: str) -> None:
+        turn.update(Content(words.plain(text)))
+        self.query_one("#turns", VerticalScroll).scroll_end(animate=False)
+
+    def _say(self, text: str, style: str = "$muted") -> None:
+        self.query_one("#chat-status", Static).update(Content.styled(text, style))

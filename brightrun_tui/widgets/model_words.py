@@ -1,0 +1,188 @@
+"""Models in words: rows of the list and the pages of the report card."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.registry.compare import Comparison, Row
+from brightrun_tui.widgets import flow, words
+from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
+
+GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
+ENDPOINT_GLYPHS = {"starting": ("◌", "$secondary"), "ready": ("●", "$success"), "stopping": ("◌", "$warning"),
+                   "stopped": ("○", "$faint"), "failed": ("✗", "$error")}
+
+
+def endpoint_mark(endpoint: Endpoint | None) -> Content:
+    """Glyph and word; empty when the model is not served."""
+    if endpoint is None or endpoint.state == "stopped":
+        return Content("")
+    glyph, style = ENDPOINT_GLYPHS[endpoint.state]
+    return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
+
+
+def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool) -> Content:
+    """One line of the list, or two when there is room."""
+    glyph, style = GRADES[model.report.verdict.grade]
+    mark = Content.styled(f"{glyph} ", f"bold {style}")
+    grade = Content.styled(words.fit(model.report.verdict.grade, 6), style)
+    losses = f"{words.loss(model.report.base.loss)} → {words.loss(model.report.tuned.loss)}"
+    aliases = Content.styled(" ".join(model.aliases), "$accent")
+    served = endpoint_mark(endpoint)
+    if tall:
+        name = Content.styled(words.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
+        first = Content.assemble(mark, name, " ", aliases)
+        tail = served if served else Content.styled(words.day(model.created_at), "$muted")
+        stars = Content.styled(words.stars(model.rating) if model.rating else "", "$warning")
+        second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
+        gap = max(1, width - second.cell_length - tail.cell_length)
+        return Content("\n").join([first, Content.assemble(second, " " * gap, tail).truncate(width)])
+    tail = Content.assemble(aliases, "  " if aliases and served else "", served)
+    if not tail:
+        tail = Content.styled(words.day(model.created_at), "$muted")
+    stars = Content.styled((words.stars(model.rating) if model.rating else "").ljust(5), "$warning")
+    fixed = 2 + 7 + 15 + 2 + 5 + 2 + 22
+    name = Content.styled(words.fit(model.ref, max(8, width - fixed)), "bold")
+    return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(width)
+
+
+def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> flow.Lines:
+    """The verdict in words first, then the numbers behind it."""
+    report = model.report
+    glyph, style = GRADES[report.verdict.grade]
+    lines = flow.text(Content.assemble((f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (report.verdict.summary, "bold")),
+                      width)
+    for reason in report.verdict.reasons:
+        lines += flow.indented(flow.text(reason, width - 4), 4, "  ·", "$muted")
+    lines += [Content(""), *_scores(model, width)]
+    facts: list[tuple[str, str | Content]] = [("Rating", Content.styled(words.stars(model.rating), "$warning") if model.rating
+                                               else "not rated yet (r)")]
+    if model.note:
+        facts.append(("Note", words.plain(model.note)))
+    if model.tags:
+        facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
+    if model.aliases:
+        facts.append(("Alias", Content.styled("  ".join(model.aliases), "$accent")))
+    facts.append(("Endpoint", _endpoint_line(endpoint)))
+    facts.append(("Cost", words.money(report.cost_usd) if report.cost_usd else "free · this machine"))
+    facts.append(("Made", f"{words.day(model.created_at)} from {model.base_id}, in {words.duration(report.training.seconds)}"))
+    lines += [Content(""), *flow.pairs(facts, width, 11)]
+    if report.by_category:
+        lines += [Content(""), *_categories(model, width)]
+    if report.samples:
+        first = report.samples[0]
+        lines += [Content(""), *flow.heading("One answer", width, "] shows the others"), *prompt_lines(first.prompt, width),
+                  *compare_answers(first.base, first.tuned, first.reference, width)]
+    return lines
+
+
+def _endpoint_line(endpoint: Endpoint | None) -> Content:
+    if endpoint is None or endpoint.state == "stopped":
+        return Content.styled("not served (d deploys it)", "$muted")
+    said = f"  {endpoint.url}" if endpoint.state == "ready" else f"  {words.plain(endpoint.error)}"
+    return endpoint_mark(endpoint) + Content(said)
+
+
+def _scores(model: ModelVersion, width: int) -> flow.Lines:
+    """Loss as two bars, and the perplexity."""
+    base, tuned = model.report.base, model.report.tuned
+    most = max(base.loss, tuned.loss, 1e-9)
+    room = max(8, min(48, width - 44))
+    lines = flow.heading("On records it has never seen", width, f"{tuned.records} held out · lower is better")
+    for label, score, style in (("base", base, "$muted"), ("tuned", tuned, "$curve-train")):
+        filled, empty = words.bar(score.loss / most, room)
+        lines.append(Content.assemble((label.ljust(7), "$muted"), (filled, style), (empty, "$background"),
+                                      (f" loss {words.loss(score.loss)}", "bold"),
+                                      (f"  perplexity {score.perplexity:,.2f}", "$muted")).truncate(width))
+    if base.loss > 0:
+        change = 1 - tuned.loss / base.loss
+        word = "less" if change >= 0 else "more"
+        lines.append(Content.styled(f"{'':7}{abs(change):.0%} {word} loss than the base model", "$muted"))
+    return lines
+
+
+def _categories(model: ModelVersion, width: int) -> flow.Lines:
+    lines: flow.Lines = []
+    for label, values in model.report.by_category.items():
+        lines += flow.heading(f"By {label}", width)
+        for name, score in sorted(values.items())[:12]:
+            base, tuned = score.get("base"), score.get("tuned")
+            lines.append(Content.assemble(words.fit(name, 24), f" {words.loss(base)} → ", (words.loss(tuned), "bold")))
+    return lines
+
+
+def answers(model: ModelVersion, width: int) -> flow.Lines:
+    """Every sample, base and tuned."""
+    if not model.report.samples:
+        return [Content.styled("This version has no sample answers.", "$faint")]
+    lines: flow.Lines = []
+    for sample in model.report.samples:
+        lines += [Content("")] if lines else []
+        lines += [*prompt_lines(sample.prompt, width), *compare_answers(sample.base, sample.tuned, sample.reference, width)]
+    return lines
+
+
+def training(model: ModelVersion, width: int) -> flow.Lines:
+    """What happened while training."""
+    facts = model.report.training
+    rows: list[tuple[str, str | Content]] = [
+        ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out"),
+        ("Left out", f"{facts.records_dropped:,} dropped, {facts.records_truncated:,} truncated"),
+        ("Steps", f"{facts.steps:,} over {facts.epochs:g} epochs, best at step {facts.best_step:,}"
+                  + (", stopped early" if facts.early_stopped else "")),
+        ("Tokens", f"{words.count(facts.supervised_tokens)} supervised, {words.count(facts.tokens_per_second)} a second"),
+        ("Time", words.duration(facts.seconds)), ("Device", facts.device or words.NOTHING),
+        ("Peak memory", words.size(facts.peak_memory) if facts.peak_memory else words.NOTHING),
+        ("Trained", f"{words.count(facts.trainable_parameters)} of {words.count(facts.base_parameters)} parameters"),
+        ("Size", words.size(model.bytes)),
+    ]
+    return flow.heading("Training", width) + flow.pairs(rows, width)
+
+
+def origin(model: ModelVersion, width: int) -> flow.Lines:
+    """Enough to make it again."""
+    lineage = model.report.lineage
+    rows: list[tuple[str, str | Content]] = [
+        ("Run", lineage.run_id), ("Dataset", lineage.dataset_name), ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
+        ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
+        ("", Content.styled(lineage.base_fingerprint, "$muted")), ("Template", lineage.template), ("Files", model.directory),
+        ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),
+    ]
+    lines = flow.heading("Origin", width) + flow.pairs(rows, width)
+    if changed := changed_settings(lineage.settings):
+        lines += [Content(""), *flow.heading("Settings that differ from the defaults", width), *flow.pairs(changed, width, 34)]
+    return lines
+
+
+def comparison(found: Comparison, width: int) -> flow.Lines:
+    """Two versions side by side; the better value of each line is marked."""
+    column = max(10, (width - 22) // 2)
+    lines = [Content.assemble(" " * 20, (words.fit(found.a, column), "bold $primary"), " ", (words.fit(found.b, column), "bold $accent"))]
+    if found.caution:
+        lines += flow.text(Content.assemble(("! ", "bold $warning"), (found.caution, "$warning")), width)
+    lines += [_compared(row, column) for row in found.facts]
+    if found.settings:
+        lines += [Content(""), *flow.heading("Settings that differ", width), *[_compared(row, column, 20) for row in found.settings]]
+    return lines
+
+
+def _compared(row: Row, column: int, label: int = 20) -> Content:
+    def cell(value: str, better: bool) -> Content:
+        return Content.styled(words.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
+
+    return Content.assemble((words.fit(row.what, label), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b"))
+
+
+def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> flow.Lines:
+    """Prompts that both answered, one answer beside the other."""
+    other = {repr(sample.prompt): sample for sample in b.report.samples}
+    lines: flow.Lines = []
+    half = flow.column_width(width)
+    for sample in a.report.samples:
+        match = other.get(repr(sample.prompt))
+        if match is not None:
+            left = [Content.styled(a.ref, "bold $primary"), *flow.text(words.plain(sample.tuned), half)]
+            right = [Content.styled(b.ref, "bold $accent"), *flow.text(words.plain(match.tuned), half)]
+            lines += [Content(""), *prompt_lines(sample.prompt, width), *flow.beside(left, right, width)]
+    return lines
