@@ -62,6 +62,15 @@ def new_key_pair(comment: str) -> KeyPair:
     return KeyPair(key.export_private_key().decode(), key.export_public_key().decode().strip())
 
 
+def known_host_key(host: str, port: int) -> str:
+    """The host key that the person's own ``known_hosts`` has for an address; empty when it has none."""
+    try:
+        keys = asyncssh.read_known_hosts(str(Path.home() / ".ssh" / "known_hosts")).match(host, "", port)[0]
+    except (OSError, ValueError):
+        return ""
+    return keys[0].export_public_key().decode().strip() if keys else ""
+
+
 class SshConnection:
     """Reconnects by itself. Addresses are tried in order, the one that worked last first.
 
@@ -171,9 +180,10 @@ class SshConnection:
         self._connection = self._sftp = None
 
     async def _connect(self, address: SshAddress) -> None:
+        options = self._options()
         try:
             async with asyncio.timeout(self.timings.connect_seconds):
-                connection = await asyncssh.connect(address.host, address.port, username=address.user, **self._options())
+                connection = await asyncssh.connect(address.host, address.port, username=address.user, **options)
                 try:
                     sftp = await connection.start_sftp_client()
                     self.home = self.home or str(await sftp.realpath("."))
@@ -186,8 +196,9 @@ class SshConnection:
                 fix="it is not the machine that was rented, or somebody is in between; nothing was sent",
                 kind="host_key_changed") from None
         except asyncssh.PermissionDenied:
-            raise HostRefusedError("SSH does not accept our key", where=str(address), kind="host_refused",
-                                   fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
+            raise HostRefusedError(
+                "SSH does not accept our key", where=str(address), kind="host_refused",
+                fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
         except (*LOST, OSError, asyncssh.Error) as error:
             raise self._unreachable(str(address), error) from None
         self._connection, self._sftp = connection, sftp
@@ -205,7 +216,12 @@ class SshConnection:
             "login_timeout": self.timings.connect_seconds}
         if self._key is None:
             return options
-        key = asyncssh.read_private_key(self._key) if isinstance(self._key, Path) else asyncssh.import_private_key(self._key)
+        try:
+            key = asyncssh.read_private_key(self._key) if isinstance(self._key, Path) else asyncssh.import_private_key(self._key)
+        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            place = str(self._key) if isinstance(self._key, Path) else "the run's key"
+            raise HostRefusedError(f"the private key cannot be used ({error})", where=place, kind="bad_key_file",
+                                   fix="name a key file in OpenSSH format without a passphrase") from None
         return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
                 "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}
 

@@ -5,8 +5,9 @@ no secret of ours: it uses the key that the provider gave to this one machine. S
 later, so that any image will do. It travels inside the create call, so it must stay small.
 
 Its one argument is a JSON object: ``provider``, ``url`` and ``graphql`` (addresses of the provider's API), ``seconds``
-(the lease ends so long from now), ``until`` (the same as a time by the engine's clock), ``silence`` (longest time without a heartbeat when nothing trains), ``stall`` (a
-worker that says nothing for so long is not at work), ``tick`` (between two looks), ``home``.
+(the lease ends so long from now), ``until`` (the same as a time by the engine's clock), ``silence`` (longest time
+without a heartbeat when nothing trains), ``stall`` (a worker that says nothing for so long is not at work), ``tick``
+(between two looks), ``home``.
 
 Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then; ``guard.json`` says
 how the guard is; ``run/`` is the run directory, whose ``worker.pid``, ``worker.rc`` and ``events.jsonl`` tell whether
@@ -67,7 +68,7 @@ class Guard:
         self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
         self.id = injected("CONTAINER_ID" if self.vast else "RUNPOD_POD_ID")
         self.key = injected("CONTAINER_API_KEY" if self.vast else "RUNPOD_API_KEY")
-        self.own = options["url"].rstrip("/") + ("/api/v0/instances/%s/" if self.vast else "/pods/%s") % self.id
+        self.own = options["url"].rstrip("/") + (f"/api/v0/instances/{self.id}/" if self.vast else f"/pods/{self.id}")
         self.state: dict[str, Any] = {"id": self.id, "pid": os.getpid(), "state": "watching", "tries": 0}
 
     def write(self, **changes: Any) -> None:
@@ -96,7 +97,7 @@ class Guard:
         if not self.id or not self.key:
             return "no key of this machine in its environment"
         status, reason = self.call("GET", self.own)
-        return "ok" if status == 200 else "%d %s" % (status, reason[:80])
+        return "ok" if status == 200 else f"{status} {reason[:80]}"
 
     def ways(self) -> Iterator[tuple[str, tuple[int, str]]]:
         """Ends this lease, best way first, each tried when it is asked for; the last one only stops the machine."""
@@ -106,7 +107,7 @@ class Guard:
             return
         yield "terminate", self.call("POST", self.own + "/action", {"action": "terminate"})
         if self.options.get("graphql"):
-            query = 'mutation { podTerminate(input: {podId: "%s"}) }' % self.id
+            query = f'mutation {{ podTerminate(input: {{podId: "{self.id}"}}) }}'
             yield "graphql", self.call("POST", self.options["graphql"], {"query": query})
         yield "runpodctl", runpodctl("remove", "pod", self.id)
         yield "stop", self.call("POST", self.own + "/action", {"action": "stop"})
@@ -143,7 +144,7 @@ class Guard:
         wait = self.options["tick"]
         while True:
             for name, (status, text) in self.ways():
-                self.write(state="ending", reason=reason, tries=self.state["tries"] + 1, last="%s: %d %s" % (name, status, text[:80]))
+                self.write(state="ending", reason=reason, tries=self.state["tries"] + 1, last=f"{name}: {status} {text[:80]}")
                 if 200 <= status < 300:
                     break
             time.sleep(wait)
@@ -160,7 +161,7 @@ class Guard:
 def runpodctl(*words: str) -> tuple[int, str]:
     try:
         code = subprocess.call(["runpodctl", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
-        return (200 if code == 0 else 500), "exit %d" % code
+        return (200 if code == 0 else 500), f"exit {code}"
     except (OSError, subprocess.SubprocessError) as error:
         return 0, str(error)
 

@@ -217,7 +217,8 @@ class SshHost:
         path = await self._path(target)
         sftp = await self.connection.sftp()
         there = await self._stat(path)
-        if there is not None and (there.size, there.mtime) == (facts.st_size, int(facts.st_mtime)) and (keep or facts.st_size >= SMALL):
+        same = there is not None and (there.size, there.mtime) == (facts.st_size, int(facts.st_mtime))
+        if same and (keep or facts.st_size >= SMALL):
             return
         await self._parent(path)
         part = f"{path}.{facts.st_size:x}-{facts.st_mtime_ns:x}.part"
@@ -234,7 +235,8 @@ class SshHost:
                     if progress:
                         progress(offset, facts.st_size)
             if offset != facts.st_size:
-                raise HostError(f"{source.name} changed while it was sent", where=str(source), fix="send it again", kind="file_changed")
+                raise HostError(f"{source.name} changed while it was sent", where=str(source), fix="send it again",
+                                kind="file_changed")
             await file.truncate(offset)
             await file.utime((facts.st_atime, int(facts.st_mtime)))
         await sftp.chmod(part, facts.st_mode & 0o777)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.hosts.boot import GuardOptions
 
 MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
 
@@ -29,7 +30,9 @@ class Machine(BaseModel):
     ``billed_per_hour`` is what it costs at this moment where that differs from ``price_per_hour`` (a stopped machine's disk,
     an image still loading); ``running_since`` when its GPU began to cost. ``interrupted``: the provider took the machine
     away from us. ``problem``: a sentence why it will never be usable. ``other_ssh``: further (host, port) to try.
-    ``host_id`` is the physical machine, ``ssh_key_file`` the key to log in with where it is not the run's own.
+    ``host_id`` is the physical machine. ``ssh_key_file`` is the key to log in with where it is not the run's own
+    (``default``: the person's own keys and agent), ``ssh_host_key`` the host key where it is known beforehand.
+    ``home`` is our directory on it, below the login's home.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +55,8 @@ class Machine(BaseModel):
     other_ssh: tuple[tuple[str, int], ...] = ()
     host_id: str = ""
     ssh_key_file: str = ""
+    ssh_host_key: str = ""
+    home: str = ".brightrun"
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,10 @@ class Provider(Protocol):
 
     async def billed(self, machine_id: str, since: float) -> float | None:
         """US dollars that the provider itself has charged for a machine by now; None when it does not say (yet)."""
+        ...
+
+    def guard_options(self, deadline: float) -> GuardOptions | None:
+        """What a guard on its machines must be told; None where nothing is rented and none is needed."""
         ...
 
     async def close(self) -> None:

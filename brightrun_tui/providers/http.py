@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 USER_AGENT = f"bright-run/{__version__}"
 EDGE_CODE = "error code: 1010"
+MARGIN = 1.1
+"""Over the provider's own least distance: requests do not arrive as evenly as they are sent."""
 _SECRET = re.compile(r"\b(rpa_|hf_|sk-)[A-Za-z0-9_-]{6,}|\b[0-9a-f]{40,}\b")
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 _EXHAUSTED = re.compile(r"r=0;t=(\d+)")
 
 
@@ -137,12 +140,15 @@ class ProviderClient:
         try:
             response = await self._http.request(method, path.lstrip("/"), params=params, json=body,
                                                 timeout=httpx.Timeout(seconds, connect=min(seconds, 15.0)))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        except _NEVER_SENT as error:
             raise ProviderDownError(f"{self.service} cannot be reached ({type(error).__name__})", where=self.service,
                                     fix="check this machine's network, or try again later", kind="provider_down") from None
         except httpx.HTTPError as error:
             raise self.unreadable(type(error).__name__, creating=creating) from None
-        log.debug("%s %s %s → %s (%s)", self.service, method, path, response.status_code, response.headers.get("x-request-id", "-"))
+        finally:
+            self._next[kind] = max(self._next[kind], time.monotonic() + self._distance(kind))
+        log.debug("%s %s %s → %s (%s)", self.service, method, path, response.status_code,
+                  response.headers.get("x-request-id", "-"))
         if exhausted := _EXHAUSTED.search(response.headers.get("RateLimit", "")):
             self._pause_until = time.monotonic() + min(float(exhausted[1]), self.timings.longest_wait_seconds)
         return self._decode(response, creating)
@@ -166,8 +172,9 @@ class ProviderClient:
     def _failure(self, response: httpx.Response, document: dict[str, Any] | None, creating: bool) -> ProviderError:
         reply = Reply(response.status_code, response.text, document, response.headers, creating)
         if reply.status == 403 and "1010" in reply.text and document is None:
-            return EdgeBlockedError(f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})", where=self.service,
-                                    fix="the key may be good: try from another network, or ask their support", kind="edge_blocked")
+            return EdgeBlockedError(
+                f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})", where=self.service,
+                fix="the key may be good: try from another network, or ask their support", kind="edge_blocked")
         own = self._classify(reply)
         if own is not None:
             return own
@@ -196,9 +203,12 @@ class ProviderClient:
         """Keep the least distance to the last request of this kind; several callers queue up."""
         now = time.monotonic()
         turn = max(now, self._next.get(kind, 0.0), self._pause_until)
-        self._next[kind] = turn + self._least.get(kind, 0.0) * self.timings.pace
+        self._next[kind] = turn + self._distance(kind)
         if turn > now:
             await asyncio.sleep(turn - now)
+
+    def _distance(self, kind: str) -> float:
+        return self._least.get(kind, 0.0) * self.timings.pace * MARGIN
 
 
 def _seconds(header: str | None) -> float | None:

@@ -14,6 +14,8 @@ GB = 10**9
 def satisfies(offer: Offer, need: Need) -> bool:
     """Whether an offer has the GPU that was asked for, enough memory and GPUs, and a price within the limit."""
     machine = offer.hardware
+    if not machine.gpu_count:
+        return not need.gpu and machine.memory >= need.gpu_memory
     return (_plain(need.gpu) in _plain(machine.gpu) and machine.gpu_memory >= need.gpu_memory * 0.97
             and machine.gpu_count >= need.gpu_count and (need.interruptible or not offer.interruptible)
             and (need.max_price_per_hour is None or offer.price_per_hour <= need.max_price_per_hour)

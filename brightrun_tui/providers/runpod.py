@@ -101,17 +101,18 @@ class RunPod:
 
     Args:
         token: the account's API key.
+        guard_tick: seconds between two looks of the guard.
         guard_silence: seconds without the engine after which the guard ends an idle pod.
     """
 
     name = "runpod"
 
     def __init__(self, token: str, *, settings: RunPodSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0) -> None:
+                 guard_silence: float = 900.0, guard_tick: float = 5.0) -> None:
         self.settings = settings or RunPodSettings()
         self._url = os.environ.get("BRIGHTRUN_RUNPOD_URL", URL)
         self._graphql_url = os.environ.get("BRIGHTRUN_RUNPOD_GRAPHQL_URL", GRAPHQL_URL)
-        self._silence = guard_silence
+        self._silence, self._tick = guard_silence, guard_tick
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
         self._offers = OfferCache(timings.offers_seconds)
@@ -179,8 +180,8 @@ class RunPod:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions("runpod", self._url, max(60.0, deadline - time.time()), deadline, self._silence,
-                            graphql=self._graphql_url)
+        return GuardOptions("runpod", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
+                            graphql=self._graphql_url, tick=self._tick)
 
     async def _search(self, need: Need) -> list[Offer]:
         found: list[Offer] = []
@@ -281,7 +282,8 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
     cloud, _, rest = offer_id.partition("/")
     gpu, _, count = rest.rpartition("/")
     if cloud not in ("SECURE", "COMMUNITY") or not gpu or not count.isdigit():
-        raise RejectedRequestError(f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers", kind="rejected")
+        raise RejectedRequestError(f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers",
+                                   kind="rejected")
     return cloud, gpu, int(count)
 
 

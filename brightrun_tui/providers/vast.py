@@ -70,16 +70,17 @@ class Vast:
 
     Args:
         token: the account's API key.
+        guard_tick: seconds between two looks of the guard.
         guard_silence: seconds without the engine after which the guard ends an idle instance.
     """
 
     name = "vast"
 
     def __init__(self, token: str, *, settings: VastSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0) -> None:
+                 guard_silence: float = 900.0, guard_tick: float = 5.0) -> None:
         self.settings = settings or VastSettings()
         self._url = os.environ.get("BRIGHTRUN_VAST_URL", URL)
-        self._silence = guard_silence
+        self._silence, self._tick = guard_silence, guard_tick
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
         self._offers = OfferCache(timings.offers_seconds)
@@ -161,7 +162,8 @@ class Vast:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions("vast", self._url, round(max(60.0, deadline - time.time())), round(deadline), self._silence)
+        return GuardOptions("vast", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
+                            tick=self._tick)
 
     async def _search(self, need: Need) -> list[Offer]:
         disk, download = gigabytes(need.disk, LEAST_DISK_GB), self.settings.image_gb + need.download / 10**9

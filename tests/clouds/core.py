@@ -54,7 +54,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it arrived and was answered; status 0 when the connection was dropped."""
+    """One request as it arrived and was answered."""
 
     time: float
     method: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -14,8 +15,13 @@ _EDGE_PAGE = "error code: 1010"
 _BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
-class Dropped(Exception):
-    """The connection is to be broken before the answer is complete."""
+class BrokenOff(Response):
+    """An answer that never becomes complete: the connection breaks after its first byte."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        raise ConnectionAbortedError
 
 
 class Gate:
@@ -31,29 +37,17 @@ class Gate:
         if scope["type"] != "http" or scope["path"].startswith("/_standin"):
             await self._app(scope, receive, send)
             return
-        status = 0
+        key = Request(scope).headers.get("authorization", "").removeprefix("Bearer ")
 
         async def noting(message: dict) -> None:  # type: ignore[type-arg]
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                self._cloud.requests.append(
+                    Seen(self._cloud.clock.now(), scope["method"], scope["path"], message["status"], key))
                 message["headers"].append((b"x-request-id", f"req-{len(self._cloud.requests)}".encode()))
             await send(message)
 
-        request = Request(scope)
-        key = request.headers.get("authorization", "").removeprefix("Bearer ")
-        try:
-            early = await self._early(request)
-            if early is not None:
-                await early(scope, receive, noting)
-            else:
-                await self._app(scope, receive, noting)
-        except Dropped:
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
-            await send({"type": "http.response.body", "body": b"{", "more_body": True})
-            raise
-        finally:
-            self._cloud.requests.append(Seen(self._cloud.clock.now(), scope["method"], scope["path"], status, key))
+        early = await self._early(Request(scope))
+        await (early or self._app)(scope, receive, noting)
 
     async def _early(self, request: Request) -> Response | None:
         faults = self._cloud.faults

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from tests.clouds.core import Cloud, Instance
-from tests.clouds.gate import Dropped, Gate
+from tests.clouds.gate import BrokenOff, Gate
 from tests.clouds.machine import Machine
 from tests.clouds.runpod_schema import CreatePod, PodAction, broken_rule, problems
 
@@ -181,7 +181,7 @@ class RunPod(Cloud):
             return problem(500, "internal server error")
         if hang := self.faults.hit("create_hangs"):
             await asyncio.sleep(self.clock.real(float(hang.value or 5)))
-            raise Dropped
+            return BrokenOff()
         if self.faults.hit("create_odd"):
             return PlainTextResponse("ok", 201)
         return ok(self.pod(instance), 201)

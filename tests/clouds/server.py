@@ -56,7 +56,7 @@ class CloudServer:
         """What the product needs to take the stand-ins for the real ones."""
         return {"BRIGHTRUN_RUNPOD_URL": f"{self.runpod_url}/v2", "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{self.runpod_url}/graphql",
                 "BRIGHTRUN_VAST_URL": self.vast_url, "RUNPOD_API_KEY": runpod.KEY, "VAST_API_KEY": vast.KEY,
-                "BRIGHTRUN_PROVIDER_PACE": "0"}
+                "BRIGHTRUN_PROVIDERS_PACE": "0", "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.1"}
 
     @property
     def clouds(self) -> list[Cloud]:

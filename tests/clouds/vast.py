@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.clouds.core import Cloud, Instance
-from tests.clouds.gate import Dropped, Gate
+from tests.clouds.gate import BrokenOff, Gate
 from tests.clouds.machine import Machine
 from tests.clouds.vast_market import Market
 from tests.clouds.vast_schema import OPERATORS, CreateInstance, search
@@ -172,7 +172,7 @@ class Vast(Cloud):
             return PlainTextResponse("Internal Server Error", 500)
         if hang := self.faults.hit("create_hangs"):
             await asyncio.sleep(self.clock.real(float(hang.value or 5)))
-            raise Dropped
+            return BrokenOff()
         if self.faults.hit("create_odd"):
             return JSONResponse({"ok": 1})
         return JSONResponse({"success": True, "new_contract": int(instance.id), "instance_api_key": instance.scoped_key,
@@ -208,7 +208,9 @@ class Vast(Cloud):
             return error(400, "invalid_token", "Invalid pagination token")
         rest = [i for i in found if int(i.id) > after]
         page = rest[:limit]
-        token = base64.b64encode(json.dumps({"values": {"id": int(page[-1].id)}}).encode()).decode() if len(rest) > limit else None
+        token = None
+        if len(rest) > limit:
+            token = base64.b64encode(json.dumps({"values": {"id": int(page[-1].id)}}).encode()).decode()
         return JSONResponse({"success": True, "instances_found": len(page), "total_instances": len(found),
                              "label_counts": {}, "next_token": token, "instances": [self.instance(i) for i in page]})
 
@@ -271,7 +273,8 @@ class Vast(Cloud):
             return refusal
         day = json.loads(request.query_params.get("select_filters", "{}")).get("day", {})
         if not {"gte", "lte"} <= set(day):
-            return JSONResponse({"success": False, "msg": "Must provide both 'day' gte and lte filters for instance charges"}, 400)
+            missing = "Must provide both 'day' gte and lte filters for instance charges"
+            return JSONResponse({"success": False, "msg": missing}, 400)
         results = [self._charges_of(i) for i in self.instances.values() if i.created <= day["lte"]]
         return JSONResponse({"success": True, "count": len(results), "total": len(results), "next_token": None,
                              "results": results})
