@@ -13,13 +13,13 @@ from safetensors.torch import load_file, save_file
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import LoraSettings
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.model import Machine
+from brightrun_tui.trainer.model import Machine, keep_quantised_layers_in_training_mode
 
 WEIGHTS = "adapter_model.safetensors"
 
 
 def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machine, seed: int) -> PeftModel:
-    """Wrap the frozen base in a fresh LoRA adapter; nothing but the adapter is trainable.
+    """Wrap the frozen base in a fresh LoRA adapter, in evaluation mode; nothing but the adapter is trainable.
 
     The base is not upcast to float32 (``prepare_model_for_kbit_training`` would do that to embeddings and head).
 
@@ -44,6 +44,8 @@ def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machi
         parameter.requires_grad_("lora_" in name)
     for parameter in trainable(model).values():
         parameter.data = parameter.data.to(machine.adapter)
+    model.eval()
+    keep_quantised_layers_in_training_mode(model)
     return model
 
 

@@ -36,8 +36,9 @@ def packed_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.Te
         ValueError: the model needs something this attention does not do (soft capping, attention sinks).
     """
     if document_lengths is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
-                                      sliding_window=sliding_window, **kwargs)
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout,
+                                           scaling=scaling, sliding_window=sliding_window, **kwargs)
+        return output, None
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         raise ValueError("packed attention knows neither soft capping nor attention sinks")
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and dropout == 0.0:

@@ -31,6 +31,7 @@ from brightrun_tui.trainer.files import (
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 MANIFEST = "manifest.json"
+_TENSOR = "$tensor"
 _NAME = re.compile(r"step-(\d+)")
 
 
@@ -97,7 +98,8 @@ def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Opt
     """The files of a checkpoint, in a directory that is not its final one."""
     directory.mkdir(parents=True)
     save_adapter(model, directory, base_name)
-    tensors, plain = _take_apart(optimizer.state_dict())
+    tensors: dict[str, torch.Tensor] = {}
+    plain = _take_apart(optimizer.state_dict(), "optimizer", tensors)
     save_file(tensors, str(directory / OPTIMIZER))
     write_json(directory / STATE, {
         "progress": asdict(progress), "optimizer": plain, "random": take_random_state(), "lineage": lineage,
@@ -130,7 +132,9 @@ def load_checkpoint(directory: Path, model: PeftModel, optimizer: torch.optim.Op
     """Restore adapter, optimiser, loss scale and random numbers; returns how far the training was."""
     state = json.loads((directory / STATE).read_text("utf-8"))
     load_adapter(model, directory)
-    optimizer.load_state_dict(_put_together(load_file(str(directory / OPTIMIZER)), state["optimizer"]))
+    moments = _put_together(state["optimizer"], load_file(str(directory / OPTIMIZER)))
+    moments["state"] = {int(index): entries for index, entries in moments["state"].items()}
+    optimizer.load_state_dict(moments)
     if scaler and state["scaler"]:
         scaler.load_state_dict(state["scaler"])
     restore_random_state(state["random"])
@@ -182,22 +186,23 @@ def restore_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(tensor(state["cuda"]))
 
 
-def _take_apart(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """An optimiser's state as tensors by name, and the rest as JSON."""
-    tensors: dict[str, torch.Tensor] = {}
-    rest: dict[str, dict[str, Any]] = {}
-    for index, entries in state["state"].items():
-        for key, value in entries.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{index}.{key}"] = value.detach().to("cpu").contiguous().clone()
-            else:
-                rest.setdefault(str(index), {})[key] = value
-    return tensors, {"state": rest, "param_groups": state["param_groups"]}
+def _take_apart(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """``value`` as JSON, with every tensor moved to ``tensors`` and its name left in its place."""
+    if isinstance(value, torch.Tensor):
+        tensors[path] = value.detach().to("cpu").contiguous().clone()
+        return {_TENSOR: path}
+    if isinstance(value, dict):
+        return {str(key): _take_apart(item, f"{path}.{key}", tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_take_apart(item, f"{path}.{place}", tensors) for place, item in enumerate(value)]
+    return value
 
 
-def _put_together(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["state"].items()}
-    for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
-    return {"state": state, "param_groups": plain["param_groups"]}
+def _put_together(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {_TENSOR}:
+            return tensors[value[_TENSOR]]
+        return {key: _put_together(item, tensors) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_put_together(item, tensors) for item in value]
+    return value

@@ -58,15 +58,15 @@ class Forward:
             return cross_entropy(self._supervised_logits(batch).float(), batch.targets, reduction="sum")
         return summed_loss(self._hidden(batch), self._head, batch.targets)
 
-    @torch.no_grad()
     def scores(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """For every supervised token its loss (float64) and whether it would have been predicted (bool)."""
-        if self.own_logits:
-            logits = self._supervised_logits(batch).float()
-            losses = cross_entropy(logits, batch.targets, reduction="none")
-            right = logits.argmax(dim=-1) == batch.targets
-        else:
-            losses, right = token_scores(self._hidden(batch), self._head, batch.targets)
+        with torch.no_grad():
+            if self.own_logits:
+                logits = self._supervised_logits(batch).float()
+                losses = cross_entropy(logits, batch.targets, reduction="none")
+                right = logits.argmax(dim=-1) == batch.targets
+            else:
+                losses, right = token_scores(self._hidden(batch), self._head, batch.targets)
         return losses.double().cpu().numpy(), right.cpu().numpy()
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
@@ -118,18 +118,22 @@ class Forward:
         raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
                             fix="report this base model; meanwhile choose another", kind="base_unsupported")
 
-    @torch.no_grad()
     def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
-        chosen = self._lm.config._attn_implementation
+        """Token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
         self._lm.set_attn_implementation("eager")
         losses = []
-        for example in sample:
-            ids = torch.from_numpy(example.ids)[None].to(self.machine.device)
-            logits = self._lm(input_ids=ids, use_cache=False).logits[0].float()
-            every = cross_entropy(logits[:-1], ids[0, 1:], reduction="none")
-            losses.append(every[torch.from_numpy(example.supervised[1:]).to(every.device)])
-        self._lm.set_attn_implementation(chosen)
-        return torch.cat(losses).double().cpu().numpy()
+        with torch.no_grad():
+            for example in sample:
+                ids = torch.from_numpy(example.ids)[None].to(self.machine.device)
+                logits = self._lm(input_ids=ids, use_cache=False).logits[0].float()
+                every = cross_entropy(logits[:-1], ids[0, 1:], reduction="none")
+                losses.append(every.double().cpu().numpy()[example.supervised[1:]])
+        plain: np.ndarray = np.concatenate(losses)
+        if not np.isfinite(plain).all():
+            raise TrainingError("the base model gives no finite loss for the first records", where="base model",
+                                kind="not_finite", fix="its weights are damaged, or float16 is too narrow for it",
+                                suggestion={"quantisation.compute_dtype": "float32"})
+        return plain
 
     def _agrees(self, implementation: str, packed: bool, own: bool, sample: Sequence[Example],
                 expected: np.ndarray) -> bool:

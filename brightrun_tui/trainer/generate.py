@@ -65,7 +65,7 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
     return Prompt(record.id, tuple(before), record.messages[answers[-1]].content, tuple(ids))
 
 
-class _LeaveWhenAsked(StoppingCriteria):
+class _LeaveWhenAsked(StoppingCriteria):  # type: ignore[misc]
     def __init__(self, control: Control) -> None:
         self._control = control
 
@@ -74,7 +74,6 @@ class _LeaveWhenAsked(StoppingCriteria):
         return torch.full((input_ids.shape[0],), asked, dtype=torch.bool, device=input_ids.device)
 
 
-@torch.no_grad()
 def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
            control: Control | None = None) -> list[Answer]:
     """Greedy answers in the order of the prompts.
@@ -103,8 +102,9 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
                 length = len(prompts[index].ids)
                 ids[row, width - length :] = torch.tensor(prompts[index].ids)
                 mask[row, width - length :] = 1
-            output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
-                                    generation_config=config, stopping_criteria=criteria)
+            with torch.no_grad():
+                output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
+                                        generation_config=config, stopping_criteria=criteria)
             for row, index in enumerate(members):
                 answers[index] = _read(tokenizer, output[row, width:].tolist(), set(stop_ids))
     finally:

@@ -26,7 +26,8 @@ Outcome = Literal["completed", "stopped", "paused"]
 
 SAMPLING_SHARE = 0.05
 """Sample answers while training may take this share of the time; beyond it they are left out."""
-DIVERGED_STEPS = 5
+PATIENCE = 5
+"""Steps in a row with a far too high loss, or without any gradient, before a run is given up."""
 SKIPPED_STEPS = 20
 """Steps in a row that float16's loss scale may skip before the run counts as broken."""
 PROGRESS_SECONDS = 0.5
@@ -54,6 +55,7 @@ class Loop:
         self._recent: deque[tuple[int, float]] = deque(maxlen=20)
         self._mark = 0.0
         self._bad_steps = 0
+        self._dead_steps = 0
         self._skipped_steps = 0
         self._told_progress = 0.0
         self._evaluation_seconds = 0.0
@@ -167,26 +169,27 @@ class Loop:
         return left * each + math.ceil(left / plan.eval_every) * self._evaluation_seconds
 
     def _refuse_bad(self, step: int, loss: float, norm: float) -> None:
-        session, training = self.session, self.session.settings.training
+        session, training, progress = self.session, self.session.settings.training, self.session.progress
         if session.scaler and math.isfinite(loss) and not math.isfinite(norm):
             self._skipped_steps += 1  # the loss scale was too high; the step was skipped and the scale lowered
             if self._skipped_steps <= SKIPPED_STEPS:
                 return
-        elif math.isfinite(norm):
-            self._skipped_steps = 0
-        gentler = {"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3}
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise TrainingError(f"the {'loss' if not math.isfinite(loss) else 'gradient'} of step {step} is not a finite "
-                                "number", where="training.learning_rate", kind="not_finite", suggestion=gentler,
-                                fix="halve the learning rate and clip gradients at 0.3; the last checkpoint is good")
-        progress = session.progress
+        self._skipped_steps = 0
         if progress.first_loss is None:
             progress.first_loss = loss
+        self._dead_steps = self._dead_steps + 1 if norm == 0 else 0
         self._bad_steps = self._bad_steps + 1 if loss > 2 * progress.first_loss + 1 else 0
-        if self._bad_steps >= DIVERGED_STEPS:
-            raise TrainingError(f"the loss rose from {progress.first_loss:.2f} to {loss:.2f}", kind="diverged",
-                                where="training.learning_rate", suggestion=gentler,
-                                fix="halve the learning rate and clip gradients at 0.3")
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            kind, what = "not_finite", f"the {'gradient' if math.isfinite(loss) else 'loss'} of step {step} is not a finite number"
+        elif self._bad_steps >= PATIENCE:
+            kind, what = "diverged", f"the loss rose from {progress.first_loss:.2f} to {loss:.2f}"
+        elif self._dead_steps >= PATIENCE:
+            kind, what = "frozen", f"the gradient has been zero for {PATIENCE} steps: nothing is learnt any more"
+        else:
+            return
+        raise TrainingError(what, where="training.learning_rate", kind=kind,
+                            fix="halve the learning rate and clip gradients at 0.3; the last checkpoint is good",
+                            suggestion={"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3})
 
     def _evaluate_and_save_if_due(self) -> None:
         plan, progress = self.session.plan, self.session.progress

@@ -22,7 +22,7 @@ def chunk_rows(vocabulary: int) -> int:
     return max(16, CHUNK_LOGITS // vocabulary)
 
 
-class _FrozenHeadLoss(torch.autograd.Function):
+class _FrozenHeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sum of token losses for hidden states (S, H), weight (V, H), optional bias (V,), targets (S,)."""
 
     @staticmethod
@@ -72,10 +72,12 @@ def _plain_sum(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tenso
     return cross_entropy(head(hidden).float(), targets, reduction="sum")
 
 
-@torch.no_grad()
 def token_scores(hidden: torch.Tensor, head: torch.nn.Module,
                  targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For each token: its loss in nats (fp32, (S,)) and whether the likeliest token is the right one (bool, (S,))."""
+    """For each token its loss in nats (fp32, (S,)) and whether the likeliest token is the right one (bool, (S,)).
+
+    Call it without gradients.
+    """
     losses, right = [], []
     rows = chunk_rows(getattr(head, "out_features", 128_000))
     for start in range(0, len(targets), rows):
@@ -83,6 +85,4 @@ def token_scores(hidden: torch.Tensor, head: torch.nn.Module,
         chosen = targets[start : start + rows]
         losses.append(cross_entropy(logits, chosen, reduction="none"))
         right.append(logits.argmax(dim=-1) == chosen)
-    if not losses:
-        return torch.zeros(0, device=hidden.device), torch.zeros(0, dtype=torch.bool, device=hidden.device)
     return torch.cat(losses), torch.cat(right)

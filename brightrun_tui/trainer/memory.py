@@ -83,4 +83,4 @@ def make_room(session: Session) -> None:
 
 def recompute_activations(session: Session) -> None:
     """Switch gradient checkpointing on; it acts in training mode only."""
-    session.model.get_base_model().gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    session.model.get_base_model().activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})

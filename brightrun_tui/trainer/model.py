@@ -122,7 +122,7 @@ def longest_context(config: Any, tokenizer: Any) -> int:
 
 
 def load_base(source: str, revision: str, settings: QuantisationSettings, machine: Machine) -> torch.nn.Module:
-    """The frozen base model on its device, in evaluation mode.
+    """The frozen base model on its device.
 
     Raises:
         BaseModelError: the weights cannot be read, or it is no causal language model.
@@ -146,7 +146,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     model.requires_grad_(False)
     if machine.device.type == "cpu":
         _unpack_quantised(model, machine)
-    return model.eval()
+    return model
 
 
 def attention_implementation(machine: Machine) -> str:

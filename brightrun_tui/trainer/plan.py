@@ -60,7 +60,8 @@ class Plan:
             members = order[start : start + pool]
             members = members[np.argsort(-self.lengths[members], kind="stable")]
             pieces = [members[i : i + self.batch_size] for i in range(0, len(members), self.batch_size)]
-            batches += [pieces[i] for i in generator.permutation(len(pieces))]
+            whole = len(members) // self.batch_size
+            batches += [pieces[i] for i in generator.permutation(whole)] + pieces[whole:]
         return np.concatenate(batches)
 
 

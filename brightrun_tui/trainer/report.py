@@ -75,7 +75,8 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     verdict = judge(Findings(
         base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
         held_out_records=len(data.held_out), train_loss=trained.loss, answers=len(answers),
-        tuned_ended=ended["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
+        tuned_ended=ended["tuned"], tuned_empty=sum(not a.text for a in answers) / max(1, len(answers)),
+        early_stopped=progress.early_stopped, stopped=stopped,
         stood_in=data.held_out_records is data.train_records))
     report = Report(
         name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),

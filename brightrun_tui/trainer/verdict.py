@@ -13,7 +13,10 @@ MEMORISED_GAP = 0.5
 
 @dataclass(frozen=True)
 class Findings:
-    """What the verdict rests on. Losses in nats a supervised token; ``ended`` are shares of the sample answers."""
+    """What the verdict rests on. Losses are in nats a supervised token.
+
+    ``tuned_ended`` and ``tuned_empty`` are the shares of sample answers that end by themselves, and that say nothing.
+    """
 
     base_loss: float
     tuned_loss: float
@@ -22,6 +25,7 @@ class Findings:
     train_loss: float
     answers: int
     tuned_ended: float
+    tuned_empty: float
     early_stopped: bool
     stopped: bool
     stood_in: bool
@@ -59,6 +63,8 @@ def _doubts(f: Findings) -> list[str]:
         doubts.append("without held-out records nothing is known about text the model has not seen")
     if f.answers and f.tuned_ended < 0.5:
         doubts.append(f"only {f.tuned_ended:.0%} of the sample answers end by themselves")
+    if f.answers and f.tuned_empty > 0.5:
+        doubts.append(f"{f.tuned_empty:.0%} of the sample answers are empty")
     if f.tuned_loss - f.train_loss > MEMORISED_GAP:
         doubts.append(f"it knows its training records far better (loss {f.train_loss:.2f}): some of it is memorised")
     return doubts

@@ -1,0 +1,56 @@
+"""The event log survives every way of dying, and keeps counting."""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_counting_goes_on_after_a_crash_that_tore_the_last_line(tmp_path: Path) -> None:
+    """Half a line is cut off before anything is appended, and seq continues without gap."""
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path)
+    for step in range(3):
+        log.write("metric", step=step, values={"train_loss": 1.0})
+    log.close()
+    with path.open("ab") as file:
+        file.write(b'{"seq":3,"time":1.0,"kind":"met')
+    log = EventLog(path)
+    assert [event.seq for event in log.history] == [0, 1, 2]
+    log.write("done", outcome="completed", step=3)
+    log.close()
+    assert [line["seq"] for line in lines(path)] == [0, 1, 2, 3]
+
+
+def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
+    """Readers get JSON, never NaN."""
+    log = EventLog(tmp_path / "events.jsonl")
+    log.write("metric", step=1, values={"train_loss": math.nan, "grad_norm": math.inf})
+    log.close()
+    assert lines(tmp_path / "events.jsonl")[0]["values"] == {"train_loss": None, "grad_norm": None}
+
+
+def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: log.write("alert", level="info", code="x", message="y" * i), range(200)))
+    log.close()
+    assert [line["seq"] for line in lines(tmp_path / "events.jsonl")] == list(range(200))
+
+
+def test_two_workers_never_write_to_one_run(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    with pytest.raises(AnotherWorkerError):
+        EventLog(tmp_path / "events.jsonl")
+    log.close()
+    EventLog(tmp_path / "events.jsonl").close()

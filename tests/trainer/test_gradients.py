@@ -1,0 +1,205 @@
+"""The gradients are right, on a real NF4 QLoRA model. Losses would hide most of these errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
+from brightrun_tui.trainer.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.batches import Batch, packed_batch
+from brightrun_tui.trainer.examples import Example, tokenise
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.loss import summed_loss
+from brightrun_tui.trainer.model import choose_machine, load_base, load_tokenizer
+from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.template import chat_template
+
+from .conftest import make_records
+
+SAME = 2e-5
+"""Relative difference that float32 rounding may cause; the known errors are a thousand times larger."""
+WRONG = 1e-2
+
+
+@pytest.fixture(scope="module")
+def forward(base: Path) -> Forward:
+    """A QLoRA model whose B matrices are not zero, so that every part has a gradient."""
+    settings = QuantisationSettings()
+    machine = choose_machine(settings)
+    model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4), machine, seed=1)
+    torch.manual_seed(2)
+    for name, parameter in trainable(model).items():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    made = Forward(model, machine)
+    made.set_training(True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def examples(base: Path) -> list[Example]:
+    tokenizer = load_tokenizer(str(base), "")
+    return tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+
+
+def gradients(forward: Forward, loss: torch.Tensor) -> torch.Tensor:
+    """All gradients of the adapter in one vector."""
+    forward.model.zero_grad(set_to_none=True)
+    loss.backward()
+    vector = torch.cat([p.grad.flatten() for p in trainable(forward.model).values()])
+    forward.model.zero_grad(set_to_none=True)
+    return vector
+
+
+def plain(forward: Forward, examples: Sequence[Example]) -> torch.Tensor:
+    """The reference: each record alone, eager attention, all logits, transformers' own arithmetic; the mean loss."""
+    lm = forward.model.get_base_model()
+    chosen = lm.config._attn_implementation
+    lm.set_attn_implementation("eager")
+    total: Any = 0.0
+    for example in examples:
+        ids = torch.from_numpy(example.ids)[None]
+        labels = torch.from_numpy(np.where(example.supervised, example.ids, -100))
+        logits = forward.model(input_ids=ids).logits[0]
+        total = total + cross_entropy(logits[:-1], labels[1:], reduction="sum", ignore_index=-100)
+    lm.set_attn_implementation(chosen)
+    return total / sum(e.targets for e in examples)
+
+
+def difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).norm() / other.norm())
+
+
+@pytest.mark.parametrize(("implementation", "packed"), [("brightrun_packed", True), ("sdpa", True), ("eager", True),
+                                                        ("sdpa", False), ("eager", False)])
+def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: list[Example], implementation: str,
+                                                    packed: bool) -> None:
+    """Packing and padding are only a matter of speed: every adapter weight gets the gradient of unpacked records."""
+    expected = gradients(forward, plain(forward, examples))
+    forward.model.get_base_model().set_attn_implementation(implementation)
+    forward.packed = packed
+    batch = forward.batch(examples)
+    if packed and implementation != "brightrun_packed":
+        batch = replace(batch, model_inputs={"position_ids": batch.model_inputs["position_ids"]})
+    loss = forward.loss_sum(batch) / batch.supervised
+    forward.packed = True
+    forward.model.get_base_model().set_attn_implementation("brightrun_packed")
+    assert difference(gradients(forward, loss), expected) < SAME
+
+
+def all_ones_mask(batch: Batch) -> Batch:
+    inputs = {"position_ids": batch.model_inputs["position_ids"], "attention_mask": torch.ones_like(batch.input_ids)}
+    return replace(batch, model_inputs=inputs)
+
+
+def positions_run_on(batch: Batch) -> Batch:
+    return replace(batch, model_inputs={"position_ids": torch.arange(batch.input_ids.shape[1])[None]})
+
+
+def boundary_is_trained(batch: Batch) -> Batch:
+    starts = np.cumsum([0, *batch.model_inputs["document_lengths"]])[1:-1]
+    places = torch.from_numpy(starts)
+    return replace(batch, predictors=torch.cat([batch.predictors, places - 1]),
+                   targets=torch.cat([batch.targets, batch.input_ids[0, places]]),
+                   owners=np.concatenate([batch.owners, np.arange(1, len(starts) + 1)]))
+
+
+@pytest.mark.parametrize("mistake", [all_ones_mask, positions_run_on, boundary_is_trained])
+def test_the_known_mistakes_of_packing_would_be_noticed(forward: Forward, examples: list[Example], mistake: Any) -> None:
+    """An all-ones mask, positions that run on, a trained boundary: each changes gradients by far more than rounding."""
+    expected = gradients(forward, plain(forward, examples))
+    wrong = mistake(packed_batch(examples, torch.device("cpu")))
+    forward.model.get_base_model().set_attn_implementation("sdpa")
+    found = gradients(forward, forward.loss_sum(wrong) / wrong.supervised)
+    forward.model.get_base_model().set_attn_implementation("brightrun_packed")
+    assert difference(found, expected) > WRONG
+
+
+@pytest.mark.parametrize("records", [12, 7])
+@pytest.mark.parametrize("packed", [True, False])
+def test_micro_batches_add_up_to_the_whole_step(forward: Forward, examples: list[Example], records: int, packed: bool) -> None:
+    """One record at a time, or all at once, or anything between: the same step, also for a smaller last one."""
+    window = list(range(records))
+    lengths = np.array([e.length for e in examples])
+    supervised = sum(examples[i].targets for i in window)
+    expected = gradients(forward, plain(forward, [examples[i] for i in window]))
+    forward.packed = packed
+    for max_tokens, max_records in ((1, 1), (100, 12), (10_000, 3), (10_000, 12)):
+        rows = split_window(window, lengths, max_tokens=max_tokens, max_records=max_records, packed=packed)
+        total = sum(gradients(forward, forward.loss_sum(forward.batch([examples[i] for i in row])) / supervised) for row in rows)
+        assert difference(total, expected) < SAME
+    forward.packed = True
+
+
+def test_the_mean_of_means_would_be_noticed(forward: Forward, examples: list[Example]) -> None:
+    """Averaging the means of micro-batches, the well-known mistake, gives visibly other gradients."""
+    expected = gradients(forward, plain(forward, examples))
+    means = [gradients(forward, forward.loss_sum(b) / b.supervised) for b in (forward.batch([e]) for e in examples)]
+    assert difference(torch.stack(means).mean(dim=0), expected) > WRONG
+
+
+def test_the_chunked_loss_is_the_plain_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring a few tokens at a time gives the loss and the gradient of the full table of logits."""
+    torch.manual_seed(0)
+    hidden = torch.randn(50, 16, requires_grad=True)
+    head = torch.nn.Linear(16, 300).requires_grad_(False)
+    targets = torch.randint(0, 300, (50,))
+    full = cross_entropy(head(hidden), targets, reduction="sum")
+    (expected,) = torch.autograd.grad(full / 7, hidden)
+    monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 300 * 16)
+    chunked = summed_loss(hidden, head, targets)
+    (found,) = torch.autograd.grad(chunked / 7, hidden)
+    assert torch.allclose(chunked, full, rtol=1e-6)
+    assert difference(found, expected) < 1e-6
+    head.requires_grad_(True)
+    trained_head = summed_loss(hidden, head, targets)
+    assert torch.allclose(trained_head, full, rtol=1e-6)
+    assert difference(torch.autograd.grad(trained_head / 7, hidden)[0], expected) < 1e-6
+
+
+def test_recomputed_activations_change_nothing(forward: Forward, examples: list[Example]) -> None:
+    """Gradient checkpointing saves memory, not accuracy."""
+    batch = forward.batch(examples)
+    expected = gradients(forward, forward.loss_sum(batch))
+    lm = forward.model.get_base_model()
+    lm.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    found = gradients(forward, forward.loss_sum(batch))
+    lm.activation_checkpointing_disable()
+    assert difference(found, expected) < SAME
+
+
+def test_nothing_is_upcast_and_only_the_adapter_trains(base: Path) -> None:
+    """In half precision embeddings and head stay half, adapters are what was chosen, and the base is frozen."""
+    settings = QuantisationSettings(compute_dtype="bfloat16")
+    machine = choose_machine(settings)
+    model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4), machine, seed=1)
+    assert {p.dtype for p in trainable(model).values()} == {torch.bfloat16}
+    assert all(("lora_" in name) == p.requires_grad for name, p in model.named_parameters())
+    assert model.get_output_embeddings().weight.dtype == torch.bfloat16
+    assert choose_machine(QuantisationSettings(compute_dtype="float16")).adapter == torch.float32
+
+
+def test_unpacked_weights_are_the_quantised_ones(base: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Example]) -> None:
+    """Dequantising once on a CPU is bit for bit what bitsandbytes computes with every product."""
+    settings = QuantisationSettings()
+    machine = choose_machine(settings)
+    batch = packed_batch(examples, machine.device)
+    scores = []
+    for share in (0.4, 0.0):
+        monkeypatch.setattr("brightrun_tui.trainer.model.DENSE_SHARE", share)
+        model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4), machine, seed=1)
+        quantised = [m for m in model.modules() if type(m).__name__ == "Linear4bit" and hasattr(m, "quant_state")]
+        assert bool(quantised) == (share == 0.0)
+        way = Forward(model, machine)
+        way.set_training(True)
+        way.set_training(False)
+        scores.append(way.scores(batch)[0])
+    assert np.array_equal(*scores)

@@ -1,0 +1,227 @@
+"""Stop, pause, SIGTERM, kill -9, a full disk: nothing that was learnt or told is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightrun_tui.domain.model import Report
+from brightrun_tui.trainer.files import sha256
+
+from .conftest import metric, read_events, run_here, wait_for, write_run
+
+CHANCY = {"training.epochs": 8, "lora.lora_dropout": 0.2, "training.neftune_noise_alpha": 5, "evaluation.eval_steps": 12}
+"""Dropout and noise, so that random numbers matter, and a checkpoint every 12 steps."""
+STEPS = 48
+
+StartWorker = Callable[[Path], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the run gives when nobody interrupts it."""
+    run = write_run(tmp_path_factory.mktemp("undisturbed"), base, settings=CHANCY)
+    assert run_here(run) == 0
+    return run
+
+
+def reached(run: Path, step: int) -> bool:
+    return max(metric(run, "train_loss"), default=0) >= step
+
+
+def ask_when_reached(run: Path, request: str, step: int) -> threading.Thread:
+    """Put a request into ``control/`` once the worker has told step ``step``."""
+    def ask() -> None:
+        wait_for(lambda: reached(run, step), f"step {step}")
+        (run / "control" / request).touch()
+
+    (run / "control").mkdir(exist_ok=True)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread
+
+
+def assert_same_as(undisturbed: Path, run: Path) -> None:
+    """Every loss, and every bit of the adapter."""
+    events = read_events(run)
+    assert [e["seq"] for e in events] == list(range(len(events)))
+    for name in ("train_loss", "learning_rate", "grad_norm", "eval_loss"):
+        assert metric(run, name) == metric(undisturbed, name)
+    weights = "adapter/adapter_model.safetensors"
+    assert sha256(run / weights) == sha256(undisturbed / weights)
+
+
+def test_a_paused_run_goes_on_exactly_where_it_was(base: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Weights, optimiser, schedule, random numbers and data position: the interrupted run equals the other to the bit."""
+    run = write_run(tmp_path, base, settings=CHANCY)
+    asking = ask_when_reached(run, "pause", 8)
+    assert run_here(run) == 0
+    asking.join()
+    assert read_events(run)[-1]["outcome"] == "paused"
+    assert not (run / "control/pause").exists() and not (run / "adapter").exists()
+    assert run_here(run) == 0
+    assert read_events(run)[-1]["outcome"] == "completed"
+    assert_same_as(undisturbed, run)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_no_metric_and_doubles_none(base: Path, undisturbed: Path, tmp_path: Path,
+                                                         start_worker: StartWorker) -> None:
+    """kill -9 in the middle, and again after the restart: the log is whole, the result the same to the bit."""
+    run = write_run(tmp_path, base, settings={**CHANCY, "training.save_steps": 2})
+    for step in (5, 15):
+        worker = start_worker(run)
+        wait_for(lambda step=step: reached(run, step), f"step {step}")
+        worker.kill()
+        worker.wait()
+        assert read_events(run)[-1]["kind"] not in ("done", "failed")
+    last = start_worker(run)
+    assert last.wait(timeout=120) == 0
+    assert_same_as(undisturbed, run)
+    told = [(e["step"], json.dumps(e["values"]["train_loss"])) for e in read_events(run)
+            if e["kind"] == "metric" and "train_loss" in e["values"]]
+    assert len(set(told)) == STEPS, "a repeated step must repeat its loss"
+
+
+@pytest.mark.slow
+def test_sigterm_saves_before_it_leaves(base: Path, tmp_path: Path, start_worker: StartWorker) -> None:
+    """A pre-empted machine gives seconds: the step in progress is kept."""
+    run = write_run(tmp_path, base, settings={**CHANCY, "training.epochs": 200, "training.save_steps": 10_000,
+                                              "evaluation.eval_steps": 10_000})
+    worker = start_worker(run)
+    wait_for(lambda: reached(run, 3), "step 3")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=60) == 0
+    last = read_events(run)[-1]
+    assert last["outcome"] == "paused" and last["step"] >= 3
+    assert (run / f"checkpoints/step-{last['step']}/adapter_model.safetensors").is_file()
+
+
+def test_a_stopped_run_is_a_usable_model(base: Path, tmp_path: Path) -> None:
+    """Stop means finish now: adapter, scores and report card are there, and say that it was stopped."""
+    run = write_run(tmp_path, base, settings={**CHANCY, "training.epochs": 200, "evaluation.eval_steps": 10_000})
+    asking = ask_when_reached(run, "stop", 5)
+    assert run_here(run) == 0
+    asking.join()
+    last = read_events(run)[-1]
+    assert last["outcome"] == "stopped" and 5 <= last["step"] < 1200
+    report = Report.model_validate_json((run / "report.json").read_bytes())
+    assert report.tuned.loss < report.base.loss
+    assert any("stopped" in reason for reason in report.verdict.reasons)
+    assert (run / "adapter/adapter_model.safetensors").is_file() and not (run / "control/stop").exists()
+
+
+def test_a_checkpoint_on_request_does_not_end_the_run(base: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path, base, settings={**CHANCY, "training.save_steps": 10_000, "evaluation.eval_steps": 10_000})
+    asking = ask_when_reached(run, "checkpoint", 3)
+    assert run_here(run) == 0
+    asking.join()
+    steps = [e["step"] for e in read_events(run) if e["kind"] == "checkpoint"]
+    assert len(steps) == 2 and 3 <= steps[0] < STEPS and not (run / "control/checkpoint").exists()
+
+
+def test_a_pause_before_training_is_answered_too(base: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path, base)
+    (run / "control").mkdir()
+    (run / "control/pause").touch()
+    assert run_here(run) == 0
+    assert read_events(run)[-1] | {"outcome": "paused", "step": 0} == read_events(run)[-1]
+    assert run_here(run) == 0 and read_events(run)[-1]["outcome"] == "completed"
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """One flipped byte in the newest: said, left out, and the run still ends the same."""
+    run = write_run(tmp_path, base, settings=CHANCY)
+    asking = ask_when_reached(run, "pause", 13)
+    assert run_here(run) == 0
+    asking.join()
+    newest = run / f"checkpoints/step-{read_events(run)[-1]['step']}/adapter_model.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    assert run_here(run) == 0
+    assert "checkpoint_left_out" in {e["code"] for e in read_events(run) if e["kind"] == "alert"}
+    assert_same_as(undisturbed, run)
+
+
+def test_checkpoints_of_other_settings_are_put_aside_not_mixed_in(base: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path, base, settings={"training.epochs": 1})
+    assert run_here(run) == 0
+    (run / "manifest.json").unlink()
+    write_run(tmp_path, base, settings={"training.epochs": 1, "lora.r": 2})
+    assert run_here(run) == 0
+    assert (run / "checkpoints.old-1").is_dir()
+    assert json.loads((run / "adapter/adapter_config.json").read_bytes())["r"] == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 24 MB."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(directory)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """A file that leaves ``leave`` bytes free, or fewer where somebody else writes meanwhile."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while (free := shutil.disk_usage(disk).free - leave) > 0:
+            file.write(b"\0" * min(free, 1 << 16))
+    return filler
+
+
+def test_a_disk_too_small_is_told_in_the_first_minute(base: Path, small_disk: Path) -> None:
+    """Before the long part begins, with the numbers."""
+    run = write_run(small_disk / "run", base)
+    fill(small_disk, 8_000_000)
+    assert run_here(run) == 1
+    last = read_events(run)[-1]
+    assert last["error"] == "disk_full" and "MB" in last["cause"] and not metric(run, "train_loss")
+
+
+def test_a_disk_that_fills_up_loses_nothing_and_the_run_goes_on_later(base: Path, small_disk: Path) -> None:
+    """Full in the middle: the failure is still told, old checkpoints are whole, and freeing space lets it finish."""
+    run = write_run(small_disk / "run", base, settings={**CHANCY, "training.save_steps": 2})
+    fillers: list[Path] = []
+
+    def fill_when_reached() -> None:
+        wait_for(lambda: reached(run, 5), "step 5")
+        fillers.append(fill(small_disk, 0))
+
+    filling = threading.Thread(target=fill_when_reached)
+    filling.start()
+    assert run_here(run) == 1
+    filling.join()
+    last: dict[str, Any] = read_events(run)[-1]
+    assert last["kind"] == "failed" and last["error"] == "disk_full"
+    fillers[0].unlink()
+    assert run_here(run) == 0
+    events = read_events(run)
+    assert [e["seq"] for e in events] == list(range(len(events))) and events[-1]["outcome"] == "completed"
+    assert sorted(metric(run, "train_loss")) == list(range(1, STEPS + 1))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_run_directory_is_one_clear_line(base: Path, tmp_path: Path, start_worker: StartWorker) -> None:
+    run = write_run(tmp_path, base)
+    (run / "worker.log").touch()
+    run.chmod(0o500)
+    worker = start_worker(run)
+    assert worker.wait(timeout=60) == 1
+    run.chmod(0o700)
+    assert "cannot be written" in (run / "worker.log").read_text()

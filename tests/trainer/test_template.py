@@ -1,0 +1,156 @@
+"""What the loss counts: the assistant's words and the end of its turn, by position, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.trainer.examples import Example, tokenise
+from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.model import load_tokenizer
+from brightrun_tui.trainer.template import CHATML, ChatTemplate, chat_template
+
+from .conftest import UNMARKED_CHATML, build_base
+
+LLAMA2_LIKE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST]' }}"
+    "{% elif m['role'] == 'assistant' %}{{ ' ' + m['content'] + ' ' + eos_token }}"
+    "{% else %}{{ raise_exception('only user and assistant') }}{% endif %}{% endfor %}"
+)
+FORGETFUL = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' and loop.last %}{{ '(thinking) ' }}{% endif %}{{ m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+HIDES_ANSWERS = "{% for m in messages %}{{ loop.length }}{{ m['content'] }}{% endfor %}"
+END_OUTSIDE = CHATML.replace("message['content'] + '<|im_end|>' }}{% endgeneration %}", "message['content'] }}{% endgeneration %}<|im_end|>")
+
+CHAT = Record(id="a", messages=(
+    Message(role="system", content="be kind"), Message(role="user", content="hello"), Message(role="assistant", content="good day"),
+    Message(role="user", content="and now"), Message(role="assistant", content="bye")))
+WITHOUT_SYSTEM = Record(id="b", messages=CHAT.messages[1:])
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base: Path) -> Any:
+    return load_tokenizer(str(base), "")
+
+
+def with_template(tokenizer: Any, source: str | None) -> ChatTemplate:
+    tokenizer.chat_template = source
+    return chat_template(tokenizer)
+
+
+def trained_text(tokenizer: Any, example: Example) -> list[str]:
+    """The trained stretches of an example, decoded."""
+    stretches: list[list[int]] = []
+    for place, (token, counted) in enumerate(zip(example.ids, example.supervised, strict=True)):
+        if counted:
+            if place == 0 or not example.supervised[place - 1]:
+                stretches.append([])
+            stretches[-1].append(int(token))
+    return [tokenizer.decode(stretch) for stretch in stretches]
+
+
+@pytest.mark.parametrize("source", [CHATML, UNMARKED_CHATML, END_OUTSIDE])
+def test_every_answer_and_its_end_of_turn_are_trained_and_nothing_else(tokenizer: Any, source: str) -> None:
+    """With markers, without, and with the end of the turn left outside of them: the same tokens count."""
+    (example,) = tokenise(tokenizer, with_template(tokenizer, source), [CHAT]).examples
+    assert trained_text(tokenizer, example) == ["good day<|im_end|>", "bye<|im_end|>"]
+
+
+@pytest.mark.parametrize("source", [CHATML, UNMARKED_CHATML])
+def test_answers_marked_as_context_are_not_trained(tokenizer: Any, source: str) -> None:
+    """``train: false`` on a message keeps it in the text and out of the loss."""
+    messages = tuple(m.model_copy(update={"train": m.content != "good day"}) for m in CHAT.messages)
+    (example,) = tokenise(tokenizer, with_template(tokenizer, source), [Record(id="a", messages=messages)]).examples
+    assert trained_text(tokenizer, example) == ["bye<|im_end|>"]
+    assert "good day" in tokenizer.decode(example.ids)
+
+
+def test_a_padding_token_that_is_also_the_end_of_turn_is_still_trained(tokenizer: Any) -> None:
+    """Masking goes by position: pad = eos, as in many models, does not unlearn the end of turn."""
+    tokenizer.pad_token = "<|im_end|>"
+    (example,) = tokenise(tokenizer, with_template(tokenizer, CHATML), [CHAT]).examples
+    tokenizer.pad_token = "<|endoftext|>"
+    assert trained_text(tokenizer, example)[-1] == "bye<|im_end|>"
+
+
+def test_templates_of_other_families_end_with_their_own_token(tokenizer: Any) -> None:
+    """A template without generation prompt and with the end-of-text token behind a space."""
+    (example,) = tokenise(tokenizer, with_template(tokenizer, LLAMA2_LIKE), [WITHOUT_SYSTEM]).examples
+    assert trained_text(tokenizer, example) == [" good day <|im_end|>", " bye <|im_end|>"]
+
+
+def test_a_template_without_system_role_gets_it_in_the_first_turn(tokenizer: Any) -> None:
+    """The system text is not lost where the template refuses the role."""
+    (example,) = tokenise(tokenizer, with_template(tokenizer, LLAMA2_LIKE), [CHAT]).examples
+    assert "be kind\n\nhello" in tokenizer.decode(example.ids)
+
+
+def test_a_template_that_rewrites_earlier_turns_gives_one_example_an_answer(tokenizer: Any) -> None:
+    """Each answer is trained after exactly the text that precedes it in use."""
+    prepared = tokenise(tokenizer, with_template(tokenizer, FORGETFUL), [WITHOUT_SYSTEM])
+    assert prepared.split_records == 1
+    assert [trained_text(tokenizer, e) for e in prepared.examples] == [["(thinking) good day<|im_end|>"], ["(thinking) bye<|im_end|>"]]
+    assert "(thinking) good day" not in tokenizer.decode(prepared.examples[1].ids)
+
+
+def test_a_template_that_hides_what_was_answered_is_refused_with_the_reason(tokenizer: Any) -> None:
+    prepared = tokenise(tokenizer, with_template(tokenizer, HIDES_ANSWERS), [CHAT])
+    assert not prepared.examples
+    assert "no {% generation %} markers" in next(iter(prepared.unrenderable))
+
+
+def test_a_base_without_template_gets_one_that_can_end_a_turn(tmp_path: Path) -> None:
+    """The fallback is told to the user, marks answers and ends them."""
+    tokenizer = load_tokenizer(str(build_base(tmp_path, chat_template=None)), "")
+    template = chat_template(tokenizer)
+    assert "no chat template" in template.notice and tokenizer.chat_template
+    (example,) = tokenise(tokenizer, template, [CHAT]).examples
+    assert trained_text(tokenizer, example) == ["good day<|im_end|>", "bye<|im_end|>"]
+
+
+def test_a_base_whose_answers_could_never_end_is_refused(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    bare = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+    with pytest.raises(BaseModelError, match="neither a chat template nor an end-of-text token"):
+        chat_template(bare)
+
+
+def test_records_without_anything_to_learn_are_named_not_trained(tokenizer: Any) -> None:
+    question = Record(id="q", messages=CHAT.messages[1:2])
+    context = Record(id="c", messages=tuple(m.model_copy(update={"train": False}) for m in CHAT.messages))
+    prepared = tokenise(tokenizer, with_template(tokenizer, CHATML), [question, CHAT, context])
+    assert [e.record for e in prepared.examples] == [1]
+    assert prepared.unsupervised == ["q", "c"]
+
+
+def test_refusing_long_records_says_which_and_how_to_go_on(tokenizer: Any) -> None:
+    from brightrun_tui.trainer.examples import limit_length
+
+    prepared = tokenise(tokenizer, with_template(tokenizer, CHATML), [CHAT])
+    with pytest.raises(TrainingError, match="record a has") as refusal:
+        limit_length(prepared, 5, "refuse", [CHAT])
+    assert refusal.value.suggestion == {"data.over_length": "drop"}
+
+
+text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=30).filter(lambda t: t.strip() == t)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=st.lists(st.tuples(text, text), min_size=1, max_size=3), marked=st.booleans())
+def test_any_text_is_trained_whole(tokenizer: Any, turns: list[tuple[str, str]], marked: bool) -> None:
+    """Whatever language, emoji or white space: exactly the answers, each with its end of turn, are trained."""
+    messages = [m for q, a in turns for m in (Message(role="user", content=q), Message(role="assistant", content=a))]
+    template = with_template(tokenizer, CHATML if marked else UNMARKED_CHATML)
+    (example,) = tokenise(tokenizer, template, [Record(id="a", messages=tuple(messages))]).examples
+    assert trained_text(tokenizer, example) == [answer + "<|im_end|>" for _, answer in turns]
