@@ -70,7 +70,7 @@ def _sample(sample: SampleAnswer) -> str:
 
 def _fenced(text: str) -> str:
     """A code block that the text cannot end."""
-    shown = text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
+    shown = "(nothing)" if not text else text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
     return f"{fence}text\n{shown}\n{fence}"
 

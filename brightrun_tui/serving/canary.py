@@ -15,6 +15,8 @@ from brightrun_tui.serving.chat import chat, complete
 from brightrun_tui.serving.plan import read_key
 from brightrun_tui.serving.state import read_state
 
+MAX_QUESTIONS = 3
+
 
 class Canary(BaseModel):
     """What came of it. ``likeness`` to the report card: ``same`` as the tuned or the ``base`` answer word for word, ``near`` to
@@ -37,13 +39,13 @@ class Canary(BaseModel):
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "base" and self.answer == self.streamed
+        return self.likeness != "base" and bool(self.answer) == bool(self.streamed)
 
     @property
     def statement(self) -> str:
         """The result in plain words."""
-        if self.answer != self.streamed:
-            return "streamed and whole answers differ"
+        if bool(self.answer) != bool(self.streamed):
+            return "of the streamed and the whole answer one is empty"
         return {"same": "answers exactly as the report card says",
                 "near": "answers like the tuned model, though not word for word as on the report card",
                 "base": "answers like the base model: the adapter has no effect",
@@ -51,7 +53,9 @@ class Canary(BaseModel):
 
 
 async def canary(directory: Path, version: ModelVersion) -> Canary:
-    """Ask the endpoint in ``directory`` one question twice, whole and streamed, without sampling.
+    """Ask the endpoint in ``directory`` a question of the report card, whole and streamed, without sampling.
+
+    Up to three questions, while the answers are those of the bare base model.
 
     Raises:
         EngineError: it does not answer.
@@ -60,15 +64,23 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
     state = read_state(directory)
     if state is None or state.status != "ready":
         raise EngineError("the endpoint is not ready", where=str(directory), kind="endpoint_not_ready")
-    sample = _telling_sample(version)
+    key = read_key(directory)
+    samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]
+    for sample in samples or [None]:
+        result = await _ask(state.url, key, version, sample)
+        if result.likeness != "base":
+            break
+    return result
+
+
+async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer | None) -> Canary:
     prompt = [dict(message) for message in sample.prompt] if sample else [{"role": "user", "content": "Hello"}]
     limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 64))
-    key = read_key(directory)
     started = time.monotonic()
-    answer = await complete(state.url, key, version.ref, prompt, temperature=0.0, max_tokens=limit)
+    answer = await complete(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit)
     seconds = time.monotonic() - started
     pieces, first, started = [], 0.0, time.monotonic()
-    async for piece in chat(state.url, key, version.ref, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
+    async for piece in chat(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
         first = first or time.monotonic() - started
         pieces.append(piece)
     return Canary(prompt=str(prompt[-1].get("content", "")), answer=answer.strip(), streamed="".join(pieces).strip(),
@@ -76,10 +88,10 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
                   likeness=_likeness(answer, sample), seconds=seconds, first_piece_seconds=first)
 
 
-def _telling_sample(version: ModelVersion) -> SampleAnswer | None:
-    """The shortest-answered sample among those whose base and tuned answers differ."""
+def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:
+    """Samples in which base and tuned answers differ, those with short answers first."""
     telling = [s for s in version.report.samples if s.prompt and s.tuned.strip() and s.tuned.strip() != s.base.strip()]
-    return min(telling, key=lambda s: len(s.tuned), default=None)
+    return sorted(telling, key=lambda s: len(s.tuned))
 
 
 def _likeness(answer: str, sample: SampleAnswer | None) -> Literal["same", "near", "base", "unknown"]:

@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,21 @@ class BearerKey:
         refusal = RequestRefused("wrong API key" if given else "no API key: send “Authorization: Bearer …”",
                                  code="invalid_api_key", status=401)
         await JSONResponse(refusal.body, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
+
+
+class _Relay(StreamingResponse):
+    """A streamed answer; ``finish`` is called whatever becomes of the caller, even before the first piece."""
+
+    def __init__(self, pieces: AsyncIterator[str], finish: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(pieces, media_type="text/event-stream",
+                         headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+        self._finish = finish
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._finish()
 
 
 class Gate:
@@ -118,8 +133,7 @@ class Gate:
             reply = await self._supervisor.engine.send(
                 self._supervisor.engine.build_request("POST", request.url.path, json=body), stream=True)
             if reply.status_code == 200 and ask.stream:
-                return StreamingResponse(self._stream(reply, ask, started), media_type="text/event-stream",
-                                         headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+                return self._relay(reply, ask, started)
             content = await reply.aread()
         except BaseException:
             self._count(started, None)
@@ -131,19 +145,24 @@ class Gate:
         self._count(started, usage_of(document) or Tokens())
         return JSONResponse(whole_answer(document, ask, self._plan.ref))
 
-    async def _stream(self, reply: httpx.Response, ask: Ask, started: float) -> AsyncIterator[str]:
+    def _relay(self, reply: httpx.Response, ask: Ask, started: float) -> Response:
         answer = AnswerStream(ask, self._plan.ref)
-        try:
-            async for line in lines(reply.aiter_bytes()):
-                if rewritten := answer.rewrite(line):
-                    yield rewritten
-            yield answer.end()
-        except httpx.TransportError:
-            answer.failed = True
-            yield event(failure("the model server ended while answering; it is being restarted", code="engine_restarting"))
-        finally:
+
+        async def pieces() -> AsyncIterator[str]:
+            try:
+                async for line in lines(reply.aiter_bytes()):
+                    if rewritten := answer.rewrite(line):
+                        yield rewritten
+                yield answer.end()
+            except httpx.TransportError:
+                answer.failed = True
+                yield event(failure("the model server ended while answering; it is being restarted", code="engine_restarting"))
+
+        async def finish() -> None:
             self._count(started, None if answer.failed else answer.tokens)
             await reply.aclose()
+
+        return _Relay(pieces(), finish)
 
     def _count(self, started: float, tokens: Tokens | None) -> None:
         """One request is over; ``tokens`` None when it failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -20,6 +21,11 @@ pytestmark = pytest.mark.slow
 
 def ask(toy: Toy) -> dict[str, Any]:
     return {"model": "harbour:1", "messages": [dict(m) for m in toy.sample.prompt], "temperature": 0, "max_tokens": 40}
+
+
+def endless(toy: Toy) -> dict[str, Any]:
+    """An answer that does not end by itself, some 200 tokens long."""
+    return ask(toy) | {"max_tokens": 10_000, "logit_bias": {"1": -100}}
 
 
 def post(served: Served, path: str, body: Any, key: str | None = None) -> httpx.Response:
@@ -178,6 +184,23 @@ def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
     after = serving.read_usage(served.directory)
     assert after.completion_tokens - before.completion_tokens >= 2 * first.completion_tokens
     assert after.prompt_tokens - before.prompt_tokens >= 2 * first.prompt_tokens
+
+
+def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy: Toy) -> None:
+    """Long answers whose callers hang up at once: the next question does not wait for them to be written."""
+    before = serving.read_usage(served.directory).requests
+    for _ in range(5):
+        stream = served.client().chat.completions.create(**endless(toy), stream=True)
+        next(iter(stream))
+        stream.close()
+    started = time.monotonic()
+    assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
+    after_leaving = time.monotonic() - started
+    started = time.monotonic()
+    served.client().chat.completions.create(**endless(toy))
+    assert after_leaving < 2 * (time.monotonic() - started), "the endless answers were written to their end"
+    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 7, "all were counted", 10)
+    assert "Traceback" not in (served.directory / "server.log").read_text()
 
 
 async def test_our_own_client_streams_and_speaks_plainly(served: Served, toy: Toy) -> None:
