@@ -25,7 +25,7 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "pausing": frozenset({"paused", "stopping", "collecting", "failed"}),
     "paused": frozenset({"queued", "stopped", "failed"}),
     "stopping": frozenset({"collecting", "paused", "stopped", "failed"}),
-    "collecting": frozenset({"registering", "failed", "stopped"}),
+    "collecting": frozenset({"registering", "launching", "stopping", "failed", "stopped"}),
     "registering": frozenset({"completed", "stopped", "failed"}),
     "completed": frozenset(),
     "stopped": frozenset({"queued"}),
@@ -99,6 +99,17 @@ class Failure(BaseModel):
     suggestion: dict[str, Any] = Field(default_factory=dict)
 
 
+class Notice(BaseModel):
+    """Something the engine has to say about a run: money, machines. ``level``: info, warning or error."""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: float
+    level: str
+    code: str
+    message: str
+
+
 class Run(BaseModel):
     """A run as the store knows it: specification, state and the newest facts."""
 
@@ -136,6 +147,7 @@ class Run(BaseModel):
     model: str = ""
     model_version: int | None = None
     estimate: dict[str, Any] = Field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
 
     @property
     def fraction(self) -> float:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
 
+if TYPE_CHECKING:
+    from brightrun_tui.providers.ssh import SshBox
+
 RENTAL = ("runpod", "vast", "ssh")
 
 
-def open_provider(name: str, paths: Paths) -> Provider:
+def open_provider(name: str, paths: Paths, secret: SecretStr | None = None) -> Provider:
     """A provider with its credential and settings; the caller closes it. Blocking (keyring).
+
+    ``secret`` is tried in place of the saved credential.
 
     Raises:
         UsageError: it rents no machines, or its settings do not fit.
@@ -20,16 +29,17 @@ def open_provider(name: str, paths: Paths) -> Provider:
     """
     if name == "ssh":
         from brightrun_tui.hosts.connection import SshTimings
-        from brightrun_tui.providers.ssh import Ssh, SshBoxes
+        from brightrun_tui.providers.ssh import Ssh
 
-        boxes = load_section(paths, "boxes", SshBoxes).root
+        boxes = configured_boxes(paths)
         if not boxes:
             raise NotConnectedError("no box of your own is configured", where=str(paths.config_file), kind="not_connected",
                                     fix="add a table [boxes.NAME] with host, user and key")
         return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
     if name not in RENTAL:
-        raise UsageError(f"“{name}” rents no machines", where="--provider", fix=f"one of: {', '.join(RENTAL)}", kind="no_provider")
-    secret = credentials.get(name, paths)
+        raise UsageError(f"“{name}” rents no machines", where="--provider", kind="no_provider",
+                         fix=f"one of: {', '.join(RENTAL)}")
+    secret = secret or credentials.get(name, paths)
     if secret is None:
         raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
     from brightrun_tui.providers.http import ProviderTimings
@@ -42,6 +52,13 @@ def open_provider(name: str, paths: Paths) -> Provider:
     from brightrun_tui.providers.vast import Vast, VastSettings
 
     return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings)
+
+
+def configured_boxes(paths: Paths) -> dict[str, SshBox]:
+    """The person's own machines by name. Raises `UsageError` where the configuration does not fit."""
+    from brightrun_tui.providers.ssh import SshBoxes
+
+    return load_section(paths, "boxes", SshBoxes).root
 
 
 def connected_providers(paths: Paths) -> list[str]:

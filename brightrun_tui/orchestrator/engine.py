@@ -6,14 +6,20 @@ import asyncio
 import logging
 import os
 import time
+from pathlib import Path
 
 from brightrun_tui import __version__
+from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
-from brightrun_tui.domain.run import ACTIVE, Run
+from brightrun_tui.domain.run import ACTIVE, Failure, Run
+from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.desk import DESK
 from brightrun_tui.orchestrator.endpoints import Keeper
+from brightrun_tui.orchestrator.landlord import Landlord
+from brightrun_tui.orchestrator.places import Place, ThisMachine
+from brightrun_tui.orchestrator.rented import RentedMachine
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
@@ -22,6 +28,7 @@ from brightrun_tui.store import engine as facts
 
 log = logging.getLogger(__name__)
 
+LOCAL = "local"
 LOCAL_SLOTS = 1
 """Runs that train on this machine at the same time; the others wait in the queue."""
 
@@ -32,6 +39,7 @@ class Engine:
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings) -> None:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
+        self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings))
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Keeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,6 +72,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.landlord.close()
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
@@ -84,7 +93,8 @@ class Engine:
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True):
                 if endpoint.id not in self.keepers:
                     self.keep(endpoint)
-        return bool(self.runners or self.keepers or self._tasks)
+        renting = await self.landlord.look()
+        return bool(self.runners or self.keepers or self._tasks or renting)
 
     async def _look_at_runs(self) -> None:
         """Adopt every active run; start queued ones, oldest first, while there is room on this machine."""
@@ -92,13 +102,28 @@ class Engine:
         for run in reversed(active):
             if run.id in self.runners:
                 continue
-            if run.state != "queued" or len(self.runners) < LOCAL_SLOTS:
-                self._drive(run)
+            if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
+                await self._drive(run)
 
-    def _drive(self, run: Run) -> None:
-        runner = Runner(self.db, self.paths, self.timings, run)
+    def _here(self) -> int:
+        return sum(isinstance(runner.place, ThisMachine) for runner in self.runners.values())
+
+    async def _drive(self, run: Run) -> None:
+        try:
+            place = await self._place(run)
+        except BrightrunError as error:
+            failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
+            await runs.transition(self.db, run.id, "failed", failure=failure)
+            return
+        runner = Runner(self.db, self.paths, self.timings, run, place)
         self.runners[run.id] = runner
         self._spawn(runner.drive(), lambda: self.runners.pop(run.id, None))
+
+    async def _place(self, run: Run) -> Place:
+        if run.spec.provider == LOCAL:
+            return ThisMachine(Path(run.directory))
+        provider = await self.landlord.provider(run.spec.provider)
+        return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, run)
 
     async def _answer(self, request: Request) -> None:
         try:

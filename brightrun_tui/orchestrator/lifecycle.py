@@ -17,7 +17,8 @@ MAX_ATTEMPTS = 3
 
 Signal = Literal[
     "start", "prepared", "launched", "worker_completed", "worker_stopped", "worker_paused", "worker_failed", "worker_lost",
-    "collected", "nothing_to_collect", "registered", "broken", "stop_asked", "pause_asked", "resume_asked", "retry_asked",
+    "collected", "nothing_to_collect", "registered", "broken", "budget_spent",
+    "stop_asked", "pause_asked", "resume_asked", "retry_asked",
 ]
 Effect = Literal["prepare", "launch", "follow", "ask_stop", "ask_pause", "collect", "register", "release"]
 
@@ -58,6 +59,10 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     if signal == "worker_lost" or (signal == "worker_paused" and run.state in ("launching", "running")):
         return _lost(run)
     if signal in ("worker_failed", "broken"):
+        return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
+    if signal == "budget_spent":
+        failure = Failure(error="budget_spent", cause="the budget was used up before the run could end in order",
+                          fix="raise the budget and retry: it goes on from its newest checkpoint")
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal in ("worker_completed", "worker_stopped"):
         return Decision("collecting", ("collect",), {"outcome": signal.removeprefix("worker_"), "eta_seconds": None})
@@ -106,7 +111,8 @@ def _lost(run: Run) -> Decision:
         return Decision("paused", ("release",), {"eta_seconds": None})
     progressed = run.step > run.launch_step
     if progressed or run.attempts < MAX_ATTEMPTS:
-        again: RunState = "stopping" if run.state == "stopping" else "launching"
+        ending = run.state == "stopping" or (run.state == "collecting" and run.outcome == "stopped")
+        again: RunState = "stopping" if ending else "launching"
         return Decision(again, ("launch",), {"attempts": 0 if progressed else run.attempts})
     failure = Failure(
         error="worker_lost", cause=f"the worker died {run.attempts} times without a word before it made any progress",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
@@ -16,6 +17,10 @@ WORKER = "worker"
 CONTROL = "control"
 
 Say = Callable[[str], None]
+
+
+class MachineLostError(HostError):
+    """The machine that the run was on is gone; what was brought home of it stays."""
 
 
 class Place(Protocol):
@@ -51,6 +56,14 @@ class Place(Protocol):
 
     async def release(self, run: Run) -> None:
         """Let go of the machine; whatever it costs ends with this, or is seen to until it does."""
+        ...
+
+    async def spent(self) -> float:
+        """US dollars that the run has cost so far."""
+        ...
+
+    async def price_per_hour(self) -> float:
+        """US dollars an hour that the machine in hand costs; 0 when there is none."""
         ...
 
     async def close(self) -> None:
@@ -97,6 +110,12 @@ class ThisMachine:
 
     async def release(self, run: Run) -> None:
         return None
+
+    async def spent(self) -> float:
+        return 0.0
+
+    async def price_per_hour(self) -> float:
+        return 0.0
 
     async def close(self) -> None:
         await self.host.close()

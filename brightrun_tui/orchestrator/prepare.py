@@ -31,7 +31,10 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     (directory / "control").mkdir(parents=True, exist_ok=True)
     spec = run.spec
     say("base model")
-    base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
+    if spec.provider != "local" and bases.is_hub_id(spec.base.id):
+        base = bases.describe_base(spec.base.id, paths).ref.model_copy(update={"path": ""})
+    else:
+        base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
     say("dataset")
     data = datasets.prepare(Path(spec.dataset.path), directory / "data", spec.settings.data, columns=spec.dataset.columns or None)
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Failure, Run, RunSpec
+from brightrun_tui.domain.run import Failure, Notice, Run, RunSpec
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import read_from
-from brightrun_tui.orchestrator import follow, lifecycle
+from brightrun_tui.orchestrator import budget, follow, lifecycle
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
-from brightrun_tui.orchestrator.places import WORKER, Place, Say, ThisMachine
+from brightrun_tui.orchestrator.places import WORKER, MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
@@ -26,6 +26,11 @@ from brightrun_tui.store import Database, runs
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+COUNT_SECONDS = 1.0
+
+ANOTHER_AT_WORK = 75
+"""The exit code of a worker that found another one at work in its run directory."""
 
 
 @dataclass
@@ -39,9 +44,10 @@ class Wish:
 class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run) -> None:
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place) -> None:
         self.db, self.paths, self.timings, self.run_id = db, paths, timings, run.id
-        self.place: Place = ThisMachine(Path(run.directory))
+        self.place = place
+        self._counted_at = 0.0
         self.wishes: asyncio.Queue[Wish] = asyncio.Queue()
 
     async def drive(self) -> None:
@@ -53,6 +59,9 @@ class Runner:
             signal, failure = None, None
             try:
                 signal, failure = await self._perform(run, effects.pop(0))
+            except MachineLostError as error:
+                log.warning("run %s: %s", self.run_id, error)
+                signal = "worker_lost"
             except BrightrunError as error:
                 signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
             except Exception as error:  # a bug of ours ends this run with a word, not the engine
@@ -156,14 +165,35 @@ class Runner:
             run = await follow.drain(self.db, run)
             if not worker.running:
                 return await follow.last_word(self.db, run) or await self._silent_death(run, worker)
-            if _overtime(run):
+            if _overtime(run) and run.state == "running":
                 return "stop_asked", None
+            demand = await self._count(run)
+            if demand is not None:
+                return demand, None
             if not self.wishes.empty():
                 return self.wishes.get_nowait(), None
             await asyncio.sleep(self.timings.poll_seconds)
 
+    async def _count(self, run: Run) -> Signal | None:
+        """Put the cost so far on record, and do what the budget demands."""
+        if time.monotonic() - self._counted_at < COUNT_SECONDS:
+            return None
+        self._counted_at = time.monotonic()
+        spent, per_hour = await self.place.spent(), await self.place.price_per_hour()
+        if not per_hour and spent == run.cost_usd:
+            return None
+        verdict = budget.judge(spent, per_hour, run.spec.limits.budget_usd)
+        notices = _with_notice(run, verdict, spent)
+        await runs.update(self.db, run.id, cost_usd=spent, notices=notices)
+        if verdict == "release":
+            return "budget_spent"
+        return "stop_asked" if verdict == "finish" and run.state in ("launching", "running", "pausing") else None
+
     async def _silent_death(self, run: Run, worker: JobStatus) -> tuple[Signal, Failure | None]:
         """The worker ended without its last word: killed (worth another try), or crashed by itself (not worth one)."""
+        if worker.exit_code == ANOTHER_AT_WORK:
+            await asyncio.sleep(self.timings.stop_seconds)
+            return "worker_lost", None
         if worker.exit_code is None or worker.exit_code <= 0 or worker.exit_code > 128:
             return "worker_lost", None
         lines = (await asyncio.to_thread(_tail, Path(run.directory) / f"{WORKER}.log")).splitlines() or [""]
@@ -177,4 +207,15 @@ def _tail(path: Path) -> str:
 
 def _overtime(run: Run) -> bool:
     limit = run.spec.limits.max_hours
-    return bool(limit and run.started_at and run.state == "running" and time.time() - run.started_at > limit * 3600)
+    return bool(limit and run.started_at and time.time() - run.started_at > limit * 3600)
+
+
+def _with_notice(run: Run, verdict: budget.Verdict, spent: float) -> tuple[Notice, ...]:
+    """The run's notices with one about the budget, the first time a verdict is passed."""
+    words = {"warn_80": "80 % of the budget is spent", "warn_95": "95 % of the budget is spent",
+             "finish": "the budget is nearly spent: the run is ended in order", "release": "the budget is spent"}
+    code = f"budget_{verdict}"
+    if verdict == "go" or any(notice.code == code for notice in run.notices):
+        return run.notices
+    message = f"{words[verdict]} (${spent:.2f} of ${run.spec.limits.budget_usd or 0:.2f})"
+    return (*run.notices, Notice(time=time.time(), level="warning", code=code, message=message))

@@ -146,6 +146,11 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
     return hub_models.describe_remote(model_id, paths, network=network)
 
 
+def is_hub_id(model_id: str) -> bool:
+    """Whether this names a repository on the Hub, and neither the starter nor a directory here."""
+    return model_id != STARTER and not _as_directory(model_id) and bool(HUB_ID.fullmatch(model_id))
+
+
 def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
     """Get the base model onto this machine: make the starter, download a Hub id, check a directory.
 
@@ -157,7 +162,7 @@ def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
     """
     if model_id == STARTER and not _is_present(model_id, paths):
         _make_starter(starter_directory(paths), progress)
-    elif model_id != STARTER and not _as_directory(model_id) and HUB_ID.fullmatch(model_id):
+    elif is_hub_id(model_id):
         hub_models.download(model_id, paths, progress)
     return describe_base(model_id, paths, network=False).ref
 

@@ -13,10 +13,10 @@ from brightrun_tui.orchestrator.lifecycle import MAX_ATTEMPTS, Signal, adopt, st
 
 PEOPLE: tuple[Signal, ...] = ("stop_asked", "pause_asked", "resume_asked", "retry_asked")
 HEARD_IN: dict[str, tuple[Signal, ...]] = {
-    "queued": ("start",), "preparing": ("prepared", "broken"), "launching": ("launched", "broken"),
+    "queued": ("start",), "preparing": ("prepared", "broken"), "launching": ("launched", "broken", "worker_lost"),
     **dict.fromkeys(("running", "pausing", "stopping"), ("worker_completed", "worker_stopped", "worker_paused", "worker_failed",
-                                                        "worker_lost", "launched", "broken")),
-    "collecting": ("collected", "nothing_to_collect", "broken"), "registering": ("registered", "broken"),
+                                                        "worker_lost", "launched", "broken", "budget_spent")),
+    "collecting": ("collected", "nothing_to_collect", "broken", "worker_lost"), "registering": ("registered", "broken"),
 }
 """The signals that the effects of a state can bring."""
 

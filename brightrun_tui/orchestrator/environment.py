@@ -1,0 +1,88 @@
+"""What the worker needs on a rented machine: our own code, and the packages it trains with, pinned."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zipfile
+from importlib.metadata import requires
+from pathlib import Path
+
+from brightrun_tui.domain.errors import HostError
+from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.resources import resource
+
+PACKAGE = Path(__file__).resolve().parents[1]
+HOME = "~/.brightrun"
+NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "paths.py", "resources.py")
+"""The rooms that a worker imports."""
+
+SETUP = Path(__file__).with_name("setup_machine.sh")
+
+
+def build_archive(directory: Path) -> Path:
+    """The rooms that the worker needs as one importable archive, named by its content."""
+    places = [PACKAGE / name for name in NEEDED]
+    files = sorted(path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    target = directory / f"brightrun-{digest}.zip"
+    if not target.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        aside = target.with_suffix(".part")
+        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files:
+                archive.writestr(zipfile.ZipInfo(str(path.relative_to(PACKAGE.parent))), path.read_bytes())
+        aside.replace(target)
+    return target
+
+
+def requirements() -> str:
+    """What the worker imports, as the package itself declares it: the core and the ``train`` extra."""
+    wanted = []
+    for line in requires("brightrun") or []:
+        name, _, marker = line.partition(";")
+        if not marker or "extra == 'train'" in marker.replace('"', "'"):
+            wanted.append(name.strip())
+    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
+
+
+async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", poll: float = 2.0) -> tuple[str, str]:
+    """Bring our code and see to the packages. Resumable: done steps are not done again.
+
+    Args:
+        python: an interpreter on that machine to look at first; used as it is when it has everything.
+
+    Returns:
+        The interpreter to start the worker with, and its PYTHONPATH.
+
+    Raises:
+        HostError: the machine cannot be made to train, with its own last words.
+    """
+    archive = await asyncio.to_thread(build_archive, cache)
+    await host.put(archive, f"{HOME}/{archive.name}")
+    pins = await asyncio.to_thread(resource("constraints.txt").read_bytes)
+    wanted = requirements()
+    stamp = hashlib.sha256(pins + wanted.encode() + python.encode()).hexdigest()[:12]
+    await host.write(f"{HOME}/constraints.txt", pins, 0o644)
+    await host.write(f"{HOME}/requirements.txt", wanted.encode(), 0o644)
+    await host.write("setup.sh", await asyncio.to_thread(SETUP.read_bytes), 0o644)
+    if not (await host.status("setup")).running:
+        await host.start("setup", ["sh", "setup.sh", stamp, python], environment={})
+    offset, last = 0, ""
+    while True:
+        status = await host.status("setup")
+        chunk = await host.read("setup.log", offset)
+        offset += len(chunk)
+        lines = [line for line in chunk.decode(errors="replace").splitlines() if line.strip()]
+        if lines:
+            last = lines[-1].strip()[:160]
+            say(f"environment: {last}")
+        if not status.running and not chunk:
+            break
+        await asyncio.sleep(poll)
+    if status.exit_code != 0:
+        raise HostError(f"the machine could not be prepared: {last or status.exit_code}", where=host.connection.where,
+                        fix="choose another image or machine; its setup.log tells more", kind="setup_failed")
+    interpreter = (await host.read(f"{HOME}/env.{stamp}", 0)).decode().strip()
+    return interpreter, f"{host.connection.home}/{HOME.removeprefix('~/')}/{archive.name}"

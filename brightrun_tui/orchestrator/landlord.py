@@ -1,0 +1,108 @@
+"""Every lease that no run is using any more, and every machine that carries our name: returned, with proof."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.integrations.rental import connected_providers, open_provider
+from brightrun_tui.orchestrator import leases
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.base import Provider
+from brightrun_tui.store import Database, runs
+from brightrun_tui.store import engine as facts
+from brightrun_tui.store import leases as book
+
+log = logging.getLogger(__name__)
+
+
+class Landlord:
+    """Holds the providers of one engine, and sees every lease to its end. One task a lease that must end."""
+
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, ssh: SshTimings) -> None:
+        self.db, self.paths, self.timings, self.ssh = db, paths, timings, ssh
+        self._providers: dict[str, Provider] = {}
+        self._ending: dict[str, asyncio.Task[object]] = {}
+        self._swept_at = 0.0
+        self._sweep: asyncio.Task[list[Lease]] | None = None
+
+    async def provider(self, name: str) -> Provider:
+        """Raises `NotConnectedError` when there is no credential for it."""
+        if name not in self._providers:
+            self._providers[name] = await asyncio.to_thread(open_provider, name, self.paths)
+        return self._providers[name]
+
+    async def look(self) -> bool:
+        """See to leases that must end; whether any lease is open or a sweep is on."""
+        open_leases = await book.list_leases(self.db, open_only=True)
+        active = {run.id for run in await runs.list_runs(self.db, states=ACTIVE)} if open_leases else set()
+        for lease in open_leases:
+            task = self._ending.get(lease.name)
+            if (lease.state == "releasing" or lease.run_id not in active) and (task is None or task.done()):
+                self._ending[lease.name] = asyncio.create_task(self._end(lease))
+        if self._sweep is None and time.monotonic() - self._swept_at > self.timings.sweep_seconds:
+            self._swept_at = time.monotonic()
+            self._sweep = asyncio.create_task(self.sweep())
+            self._sweep.add_done_callback(lambda _: setattr(self, "_sweep", None))
+        return bool(open_leases or self._sweep)
+
+    async def sweep(self) -> list[Lease]:
+        """Ask every connected provider what of ours it has; whatever no run is using becomes a lease that must end."""
+        installation = await facts.installation(self.db)
+        found: list[Lease] = []
+        for name in await asyncio.to_thread(connected_providers, self.paths):
+            try:
+                machines = await (await self.provider(name)).list_ours(installation)
+            except BrightrunError as error:
+                log.warning("sweep: %s does not tell what it has of ours (%s)", name, error)
+                continue
+            known = {lease.name: lease for lease in await book.list_leases(self.db)}
+            for machine in machines:
+                lease = known.get(machine.name)
+                if machine.status == "gone" or (lease is not None and lease.state != "released"):
+                    continue
+                log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
+                orphan = lease or Lease(name=machine.name, run_id=_run_of(machine.name, installation), provider=name,
+                                        state="releasing", created_at=machine.created_at or time.time())
+                found.append(await book.save(
+                    self.db, orphan, state="releasing", provider_id=machine.provider_id, released_at=None,
+                    price_per_hour=machine.price_per_hour, note="found by a sweep"))
+        return found
+
+    async def close(self) -> None:
+        tasks = [*self._ending.values(), *([self._sweep] if self._sweep else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for provider in self._providers.values():
+            await provider.close()
+
+    async def _end(self, lease: Lease) -> None:
+        try:
+            provider = await self.provider(lease.provider)
+        except BrightrunError as error:
+            await book.save(self.db, lease, note=f"cannot be returned: {error}")
+            await asyncio.sleep(self.timings.lease_poll_seconds * 4)
+            return
+        if lease.provider_id:
+            await leases.give_back(self.db, provider, lease, self.timings)
+        else:
+            await leases.watch_unclear(self.db, provider, lease, self.timings)
+        await self._settle(lease)
+
+    async def _settle(self, lease: Lease) -> None:
+        """The run's cost is the sum of its leases, now that this one has ended."""
+        total = sum(one.cost(time.time()) for one in await book.list_leases(self.db, run_id=lease.run_id))
+        for run in await runs.list_runs(self.db):
+            if run.id == lease.run_id:
+                await runs.update(self.db, run.id, cost_usd=total)
+
+
+def _run_of(name: str, installation: str) -> str:
+    return name.removeprefix(f"br-{installation}-").rpartition("-")[0]
