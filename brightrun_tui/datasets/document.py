@@ -124,14 +124,26 @@ def _parsing(file: SourceFile) -> Iterator[tuple[Events, GuardedReader]]:
     with readable(file.path), file.path.open("rb") as stream:
         reader = GuardedReader(stream, file)
         try:
-            yield ijson.basic_parse(reader, buf_size=_CHUNK), reader
+            yield _events(reader), reader
         except ijson.JSONError:
             raise _broken(file) from None
         except UnicodeDecodeError:
             raise DatasetError("a text holds half of a Unicode pair (such as \\udc00)", where=reader.place,
                                fix="export the text again as UTF-8", kind="dataset_encoding") from None
-        except ValueError:
-            raise number_too_long(reader.place) from None
+
+
+def _events(reader: GuardedReader) -> Events:
+    """Events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
+    import ijson
+    from ijson.utils import sendable_list
+
+    events = sendable_list()
+    parser = ijson.basic_parse_coro(events, use_float=True)
+    while chunk := reader.read(_CHUNK):
+        parser.send(chunk)
+        yield from events
+        events.clear()
+    parser.close()
 
 
 def _drain(events: Events) -> None:
@@ -195,7 +207,7 @@ def _broken(file: SourceFile) -> DatasetError:
     from ijson.utils import sendable_list
 
     def feed(chunks: Iterator[bytes]) -> tuple[int, str]:
-        parser = ijson.basic_parse_coro(sendable_list())
+        parser = ijson.basic_parse_coro(sendable_list(), use_float=True)
         done = 0
         for chunk in chunks:
             try:
@@ -233,6 +245,8 @@ def _broken(file: SourceFile) -> DatasetError:
         if word.startswith(constant.encode()):
             return not_a_number(file.at(line, column), constant)
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
+    if detail.endswith("overflow"):
+        return number_too_long(file.at(line, column))
     return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
                         fix="repair that place, or export the file again",
                         kind="dataset_broken_json")
