@@ -95,10 +95,11 @@ class LineDisplay:
         return
 
     def show(self, run: Run) -> None:
-        mark = (_stage(run), run.eval_loss)
+        training = run.state == "running" and run.phase in ("training", "evaluating")
+        mark = ("training" if training else _stage(run), run.eval_loss)
         if mark != self._last or time.monotonic() - self._printed > LINE_SECONDS:
             self._last, self._printed = mark, time.monotonic()
-            self.say(f"{_stage(run)}  {_facts(run)}".rstrip())
+            self.say(f"{mark[0]}  {_facts(run)}".rstrip())
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -158,7 +158,7 @@ def _finish(run: Run, as_json: bool) -> None:
         document = {"run": run, "model": model.ref if model else None, "report": model.report if model else None}
         error = {"kind": failure.error, "what": failure.cause, "where": f"run {run.id}", "fix": failure.fix} if failure else None
         print_json({**document, "error": error} if error else document)
-    else:
+    if not (as_json and sys.stdout.isatty()):
         out = talk()
         took = duration(run.finished_at - run.started_at) if run.finished_at and run.started_at else ""
         out.print(f"[bold]{run.state}[/] {took}".rstrip())
@@ -166,6 +166,7 @@ def _finish(run: Run, as_json: bool) -> None:
             out.print(f"[red]✗[/] {failure.cause}", f"  [dim]fix[/] {failure.fix}" if failure.fix else "", sep="\n")
         if model:
             print_summary(out, model)
+        if model and not as_json:
             print(model.ref)
     if run.state != "completed":
         raise typer.Exit(ExitCode.FAILED)
