@@ -66,7 +66,8 @@ def _log_to(paths: Paths) -> None:
     handler = logging.handlers.RotatingFileHandler(paths.engine_log, maxBytes=2_000_000, backupCount=2)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "asyncssh"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     with contextlib.suppress(OSError):
         sys.stdin.close()
 

@@ -121,7 +121,7 @@ class Engine:
 
     async def _place(self, run: Run) -> Place:
         if run.spec.provider == LOCAL:
-            return ThisMachine(Path(run.directory))
+            return ThisMachine(Path(run.directory), self.timings.poll_seconds)
         provider = await self.landlord.provider(run.spec.provider)
         return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, run)
 

@@ -24,7 +24,12 @@ class MachineLostError(HostError):
 
 
 class Place(Protocol):
-    """Every method may be repeated after a crash of the engine. Facts are read from the local run directory only."""
+    """Every method may be repeated after a crash of the engine. Facts are read from the local run directory only.
+
+    ``poll_seconds`` is the time between two looks at the worker.
+    """
+
+    poll_seconds: float
 
     async def take(self, run: Run, say: Say) -> None:
         """Have a machine in hand with everything on it that the worker needs; ``say`` tells what is going on."""
@@ -74,8 +79,9 @@ class Place(Protocol):
 class ThisMachine:
     """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, poll_seconds: float) -> None:
         self.directory = directory
+        self.poll_seconds = poll_seconds
         self.host = LocalHost(directory)
 
     async def take(self, run: Run, say: Say) -> None:

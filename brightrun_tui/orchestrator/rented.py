@@ -45,12 +45,14 @@ class RentedMachine:
     def __init__(self, db: Database, paths: Paths, provider: Provider, timings: EngineTimings, ssh: SshTimings, run: Run) -> None:
         self.db, self.paths, self.provider, self.timings, self.ssh = db, paths, provider, timings, ssh
         self.run_id, self.home = run.id, Path(run.directory)
+        self.poll_seconds = timings.remote_poll_seconds
         self._lease: Lease | None = None
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
         self._unreachable_since: float | None = None
         self._beaten_at = 0.0
         self._pulling: asyncio.Task[None] | None = None
+        self._checkpoint_waits = True
         self._bad_hosts: set[str] = set()
 
     @property
@@ -208,7 +210,8 @@ class RentedMachine:
         except HostError as error:
             log.info("run %s: %s", run.id, error)
             return
-        if self._pulling is None or self._pulling.done():
+        if self._checkpoint_waits and (self._pulling is None or self._pulling.done()):
+            self._checkpoint_waits = False
             self._pulling = asyncio.create_task(self._pull_checkpoints())
 
     async def collect(self, run: Run) -> None:
@@ -320,6 +323,7 @@ class RentedMachine:
         copy = self.home / name
         while chunk := await self.host.read(name, copy.stat().st_size if copy.exists() else 0):
             await asyncio.to_thread(_append, copy, chunk)
+            self._checkpoint_waits = self._checkpoint_waits or b'"kind":"checkpoint"' in chunk
 
     async def _pull_checkpoints(self) -> None:
         """Every complete checkpoint that is not home yet, newest first; older ones at home go when they are gone there."""
@@ -335,6 +339,7 @@ class RentedMachine:
                     await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         except (HostError, FileNotFoundError) as error:
             log.info("run %s: checkpoints: %s", self.run_id, error)
+            self._checkpoint_waits = True
 
     def _checkpoints(self) -> list[Path]:
         found = (self.home / "checkpoints").glob("step-*")

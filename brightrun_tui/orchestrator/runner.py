@@ -172,7 +172,7 @@ class Runner:
                 return demand, None
             if not self.wishes.empty():
                 return self.wishes.get_nowait(), None
-            await asyncio.sleep(self.timings.poll_seconds)
+            await asyncio.sleep(self.place.poll_seconds)
 
     async def _count(self, run: Run) -> Signal | None:
         """Put the cost so far on record, and do what the budget demands."""
