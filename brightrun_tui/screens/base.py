@@ -43,25 +43,30 @@ class ModeScreen(Screen[None]):
         """Draw what has changed."""
 
     def on_mount(self) -> None:
-        self.app.snapshot_signal.subscribe(self, self._changed)
+        self.app.snapshot_signal.subscribe(self, lambda _: self._draw_newest())
 
     def on_screen_resume(self) -> None:
-        self.call_after_refresh(self._changed, self.app.snapshot)
+        self.call_after_refresh(self._draw_newest)
 
     def on_resize(self, event: events.Resize) -> None:
         self._drawn = None
-        self.call_after_refresh(self._changed, self.app.snapshot)
+        self.call_after_refresh(self._draw_newest)
+
+    def refresh_keys(self) -> None:
+        """Show in the footer what is possible now."""
+        self.query_one(KeyFooter).refresh()
 
     def redraw(self) -> None:
         """Draw the newest snapshot again, after something else has changed."""
         self._drawn = None
-        self._changed(self.app.snapshot)
+        self._draw_newest()
 
-    def _changed(self, snapshot: Snapshot) -> None:
+    def _draw_newest(self) -> None:
+        snapshot = self.app.snapshot
         if self.app.current_mode != self.MODE or snapshot is self._drawn or not self.is_mounted:
             return
         self._drawn = snapshot
         self.query_one(Header).show(snapshot, self.app.read_only)
         if snapshot.loaded:
             self.show(snapshot)
-            self.query_one(KeyFooter).refresh()
+            self.refresh_keys()

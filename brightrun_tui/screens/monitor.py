@@ -108,6 +108,7 @@ class MonitorScreen(ModeScreen):
         if event.option_id and event.option_id != self.app.watched_run:
             self.app.watched_run = event.option_id
             self._show_run()
+            self.refresh_keys()
 
     @on(OptionList.OptionSelected, "#runs")
     def _run_opened(self) -> None:

@@ -99,7 +99,7 @@ class RegistryScreen(ModeScreen):
             self._chosen = event.option_id
             self.query_one("#page").scroll_home(animate=False)
             self._show_page()
-            self.refresh_bindings()
+            self.refresh_keys()
 
     @on(FilterBar.Typed, "#model-filter")
     def _filter_changed(self, event: FilterBar.Typed) -> None:

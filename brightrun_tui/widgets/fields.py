@@ -10,6 +10,7 @@ from textual.app import RenderResult
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -24,8 +25,10 @@ class FieldChanged(Message):
     value: str
 
 
-class _InForm(Widget):
-    """Up and down go from field to field."""
+class _InForm:
+    """Up and down go from field to field. No Widget: a first base that is one would hide Input's own styles."""
+
+    screen: Screen[object]
 
     def action_next(self) -> None:
         self.screen.focus_next()
@@ -59,7 +62,7 @@ class TextField(_InForm, Input):
         self.screen.focus_next()
 
 
-class ChoiceField(_InForm, can_focus=True):
+class ChoiceField(_InForm, Widget, can_focus=True):
     """One of a few words: ‹ nf4 ›. Left and right change it."""
 
     SCOPES = ("choice", "form")
@@ -95,7 +98,7 @@ class ChoiceField(_InForm, can_focus=True):
         self.post_message(FieldChanged(self.key, self.value))
 
 
-class PickField(_InForm, can_focus=True):
+class PickField(_InForm, Widget, can_focus=True):
     """What was picked, with a remark; enter opens the picker."""
 
     SCOPES = ("form",)
