@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from typing import Any
 
 CLOCK_TRUST = 1800
+PATIENT_ROUNDS = 20
 
 
 def read(*parts: str) -> str:
@@ -63,7 +64,7 @@ class Guard:
         self.home: str = options["home"]
         self.vast = options["provider"] == "vast"
         self.heard = time.monotonic()
-        self.beat = modified(self.home, "heartbeat")
+        self.beat = 0.0
         # a container that starts anew does not get its whole time again, as far as its clock can be trusted
         self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
         self.id = injected("CONTAINER_ID" if self.vast else "RUNPOD_POD_ID")
@@ -99,18 +100,26 @@ class Guard:
         status, reason = self.call("GET", self.own)
         return "ok" if status == 200 else f"{status} {reason[:80]}"
 
-    def ways(self) -> Iterator[tuple[str, tuple[int, str]]]:
-        """Ends this lease, best way first, each tried when it is asked for; the last one only stops the machine."""
-        yield "delete", self.call("DELETE", self.own, {} if self.vast else None)
+    def ways(self, give_up: bool) -> Iterator[tuple[str, tuple[int, str]]]:
+        """Ends this lease, best way first, each tried when it is asked for.
+
+        A machine that cannot be deleted is only stopped, which may leave its disk to be paid: when the key may not
+        delete, or when nothing else has worked for long (``give_up``).
+        """
+        status, text = self.call("DELETE", self.own, {} if self.vast else None)
+        yield "delete", (status, text)
+        give_up = give_up or status in (401, 403)
         if self.vast:
-            yield "stop", self.call("PUT", self.own, {"state": "stopped"})
+            if give_up:
+                yield "stop", self.call("PUT", self.own, {"state": "stopped"})
             return
         yield "terminate", self.call("POST", self.own + "/action", {"action": "terminate"})
         if self.options.get("graphql"):
             query = f'mutation {{ podTerminate(input: {{podId: "{self.id}"}}) }}'
             yield "graphql", self.call("POST", self.options["graphql"], {"query": query})
         yield "runpodctl", runpodctl("remove", "pod", self.id)
-        yield "stop", self.call("POST", self.own + "/action", {"action": "stop"})
+        if give_up:
+            yield "stop", self.call("POST", self.own + "/action", {"action": "stop"})
 
     def training(self) -> bool:
         run = os.path.join(self.home, "run")
@@ -126,7 +135,7 @@ class Guard:
         beat = modified(self.home, "heartbeat")
         if beat == self.beat:
             return
-        self.beat, self.heard = beat, time.monotonic()
+        self.beat, self.heard = beat, time.monotonic() - max(0, time.time() - beat)
         try:
             self.ends = self.heard + float(read(self.home, "heartbeat"))
         except ValueError:
@@ -141,9 +150,10 @@ class Guard:
 
     def end(self, reason: str) -> None:
         """Try every way, and go on until this machine is no more."""
-        wait = self.options["tick"]
+        wait, rounds = self.options["tick"], 0
         while True:
-            for name, (status, text) in self.ways():
+            rounds += 1
+            for name, (status, text) in self.ways(rounds > PATIENT_ROUNDS):
                 self.write(state="ending", reason=reason, tries=self.state["tries"] + 1, last=f"{name}: {status} {text[:80]}")
                 if 200 <= status < 300:
                     break

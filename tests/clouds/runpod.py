@@ -74,7 +74,7 @@ class RunPod(Cloud):
             return PlainTextResponse("Too Many Requests", 429)
         return None
 
-    def refuse(self, request: Request, *, write: bool = False, pod: str = "") -> Response | None:
+    def refuse(self, request: Request, *, write: bool = False, pod: str = "", ends: bool = False) -> Response | None:
         """401 or 403 for this key on this route, or None."""
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not key:
@@ -83,10 +83,8 @@ class RunPod(Cloud):
         if scope is None:
             return problem(401, "invalid bearer token")
         if scope.startswith("machine:"):
-            foreign = not pod or scope != f"machine:{pod}"
-            if foreign or (request.method == "DELETE" and self.faults.hit("scoped_key_refused")):
-                return problem(403, "access denied")
-            return None
+            own = bool(pod) and scope == f"machine:{pod}"
+            return None if own and not (ends and self.faults.hit("scoped_key_refused")) else problem(403, "access denied")
         if (write and scope == "read") or (scope == "account" and "/account/" not in request.url.path):
             return problem(403, "access denied")
         return None
@@ -195,7 +193,8 @@ class RunPod(Cloud):
         return ok(self.pod(instance))
 
     async def delete_pod(self, request: Request) -> Response:
-        return self.refuse(request, write=True, pod=request.path_params["id"]) or await self._terminate(request)
+        refusal = self.refuse(request, write=True, pod=request.path_params["id"], ends=True)
+        return refusal or await self._terminate(request)
 
     async def _terminate(self, request: Request) -> Response:
         instance = self.instances.get(request.path_params["id"])
@@ -209,12 +208,12 @@ class RunPod(Cloud):
         return Response(status_code=204)
 
     async def act(self, request: Request) -> Response:
-        if refusal := self.refuse(request, write=True, pod=request.path_params["id"]):
-            return refusal
         try:
             action = PodAction.model_validate(await request.json()).action
         except ValueError:
             return problem(422, "Request validation failed.")
+        if refusal := self.refuse(request, write=True, pod=request.path_params["id"], ends=action == "terminate"):
+            return refusal
         if action == "terminate":
             return await self._terminate(request)
         instance = self.instances.get(request.path_params["id"])

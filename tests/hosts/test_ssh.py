@@ -238,7 +238,8 @@ async def test_a_start_whose_answer_was_lost_does_not_start_twice(plain: Plain, 
 
 
 async def test_secrets_reach_the_job_and_no_command_line(plain: Plain) -> None:
-    await plain.host.start("worker", ["sh", "-c", 'echo "$HF_TOKEN" | wc -c; sleep 600'], environment={"HF_TOKEN": "hf_it's-secret"})
+    say = ["sh", "-c", 'echo "$HF_TOKEN" | wc -c; sleep 600']
+    await plain.host.start("worker", say, environment={"HF_TOKEN": "hf_it's-secret"})
     assert await until(lambda: (plain.run / "worker.log").read_text().strip()) == "15"
     lines = [" ".join(process.cmdline()) for process in plain.box.processes()]
     assert lines and not [line for line in lines if "secret" in line]

@@ -1,0 +1,175 @@
+"""The dead man's switch: with nobody left who cares, the machine ends its own lease, on both clouds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightrun_tui.hosts.boot import GuardOptions, guard_source, start_guard
+from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report
+from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.providers.runpod import RunPodSettings
+from tests.clouds.core import Instance
+from tests.clouds.fixtures import Rig, until
+
+TICK = 0.1
+
+
+async def rent(rig: Rig, *, seconds: float = 3600, silence: float = 3600, **options: Any) -> Instance:
+    """A machine whose guard came with the create call; nobody connects to it."""
+    provider = rig.provider(guard_silence=silence, guard_tick=TICK, **options)
+    machine = await rig.launch(provider, seconds=seconds)
+    return rig.instance(machine)
+
+
+def state(instance: Instance) -> dict[str, Any]:
+    assert instance.machine is not None
+    path = instance.machine.home / ".brightrun/guard.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+async def hand(rig: Rig, instance: Instance) -> SshHost:
+    provider = rig.open[0]
+    host = rig.host(await rig.running(provider, await provider.inspect(instance.id)))
+    await first_contact(host, 5, pause=0.05)
+    return host
+
+
+async def test_the_lease_ends_at_its_deadline_with_nobody_there(rig: Rig) -> None:
+    """The engine died right after the create call: not one connection, not one more request of ours."""
+    began = time.monotonic()
+    instance = await rent(rig, seconds=2.0)
+    await until(lambda: state(instance).get("self_test") == "ok")
+    await until(lambda: not instance.alive)
+    assert 1.5 < time.monotonic() - began < 8
+    assert rig.cloud.ledger.rate_now() == 0
+
+
+async def test_silence_ends_an_idle_lease(rig: Rig) -> None:
+    instance = await rent(rig, silence=1.0)
+    await until(lambda: not instance.alive, 10)
+
+
+async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: Rig) -> None:
+    instance = await rent(rig, silence=1.0)
+    host = await hand(rig, instance)
+    await host.start("worker", ["sh", "-c", "for i in 1 2 3 4 5 6; do echo {} >> events.jsonl; sleep 0.5; done"], environment={})
+    await host.close()
+    working = time.monotonic()
+    await until(lambda: not instance.alive, 20)
+    assert time.monotonic() - working > 2.8
+
+
+async def test_a_worker_killed_without_a_word_counts_as_idle(rig: Rig) -> None:
+    instance = await rent(rig, silence=1.0)
+    host = await hand(rig, instance)
+    await host.start("worker", ["sleep", "600"], environment={})
+    await host.signal("worker", 9)
+    await host.close()
+    await until(lambda: not instance.alive, 10)
+
+
+async def test_heartbeats_hold_the_lease_and_move_its_deadline(rig: Rig) -> None:
+    instance = await rent(rig, seconds=2.5, silence=1.0)
+    host = await hand(rig, instance)
+    until_then = time.monotonic() + 4.0
+    while time.monotonic() < until_then:
+        await beat(host, 30.0)
+        assert instance.alive
+        await until(lambda: state(instance).get("ends_at", 0) - time.time() > 20)
+    await beat(host, 0.5)
+    await until(lambda: not instance.alive, 5)
+
+
+async def test_a_provider_that_is_down_is_asked_until_it_listens(rig: Rig) -> None:
+    rig.cloud.faults.set("delete_fails", seconds=4.5)
+    instance = await rent(rig, seconds=1.5)
+    await until(lambda: state(instance).get("state") == "ending")
+    await until(lambda: not instance.alive, 20)
+    assert rig.cloud.faults.hits["delete_fails"] >= 2
+
+
+async def test_a_delete_that_only_pretends_is_repeated(rig: Rig) -> None:
+    rig.cloud.faults.set("delete_ignored", count=2)
+    instance = await rent(rig, seconds=1.0)
+    await until(lambda: not instance.alive, 15)
+    assert instance.touched >= 3
+
+
+async def test_a_key_that_may_only_stop_stops(rig: Rig) -> None:
+    rig.cloud.faults.set("scoped_key_refused")
+    instance = await rent(rig, seconds=1.0)
+    await until(lambda: instance.stage != "running" and instance.running_since, 10)
+    assert instance.stage == "stopped"
+
+
+async def test_the_engine_learns_whether_the_guard_can_act(rig: Rig) -> None:
+    instance = await rent(rig)
+    host = await hand(rig, instance)
+    report = await ensure_guard(host, rig.open[0].guard_options(time.time() + 3600))
+    assert report.able and report.state == "watching" and abs(report.ends_at - time.time() - 3600) < 30
+
+
+async def test_a_second_guard_leaves_the_post_to_the_first(rig: Rig) -> None:
+    instance = await rent(rig)
+    host = await hand(rig, instance)
+    options = rig.open[0].guard_options(time.time() + 3600)
+    first = await ensure_guard(host, options)
+    await host.run(start_guard(options))
+
+    assert instance.machine is not None
+    box = instance.machine
+    await until(lambda: len([p for p in box.processes() if "guard.py" in " ".join(p.cmdline())]) == 1)
+    now = await guard_report(host)
+    assert now is not None and now.facts["pid"] == first.facts["pid"]
+
+
+async def test_an_image_without_our_boot_command_gets_its_guard_over_ssh(on_runpod: Rig) -> None:
+    instance = await rent(on_runpod, settings=RunPodSettings(boot_guard=False))
+    host = await hand(on_runpod, instance)
+    assert await guard_report(host) is None
+    provider = on_runpod.open[0]
+    await ensure_guard(host, provider.guard_options(time.time() + 1.0))
+    await host.close()
+    await until(lambda: not instance.alive, 10)
+
+
+def test_the_guard_is_small_enough_for_vast_and_holds_no_secret_of_ours() -> None:
+    command = start_guard(GuardOptions("vast", "https://console.vast.ai", 86400 * 30, time.time(), 900))
+    assert len(command) < 3700 and "'" not in command
+    assert "import brightrun_tui" not in guard_source() and "argparse" not in guard_source()
+
+
+def test_the_guard_runs_without_anything_but_a_python(tmp_path: Path) -> None:
+    """The packed source, isolated from every installed package, without a key: it says so and stays."""
+    script = tmp_path / "guard.py"
+    script.write_text(guard_source())
+    options = GuardOptions("vast", "http://127.0.0.1:1", 600, time.time() + 600, 600, tick=TICK, home=str(tmp_path / "home"))
+    guard = subprocess.Popen([sys.executable, "-I", "-S", str(script), options.argument()], env={"PATH": os.environ["PATH"]})
+    try:
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "home/guard.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert "no key" in json.loads((tmp_path / "home/guard.json").read_text())["self_test"]
+        assert guard.poll() is None
+    finally:
+        guard.kill()
+        guard.wait()
+
+
+@pytest.mark.parametrize(("text", "name", "value"), [
+    ("A=1\0CONTAINER_ID=123\0B=2\0", "CONTAINER_ID", "123"), ('export RUNPOD_POD_ID="abc"\n', "RUNPOD_POD_ID", "abc")])
+def test_ids_are_found_where_a_login_does_not_see_them(monkeypatch: pytest.MonkeyPatch, text: str, name: str, value: str) -> None:
+    from brightrun_tui.hosts import guard
+
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(guard, "read", lambda path: text)
+    assert guard.injected(name) == value
