@@ -23,7 +23,7 @@ from brightrun_tui.trainer.starter.corpus.dice import Dice, with_article  # noqa
 CONTENT = Path(__file__).resolve().parent / "example_dataset"
 TARGET = ROOT / "presets" / "examples" / "support-desk.jsonl"
 SEED = 7
-PER_INTENT = 8
+PER_TOPIC = 33
 NAMED = 0.45  # share of customers who give their name
 TWO_MATTERS, THANKS = 14, 20  # of a hundred conversations: a second question follows, or a thank-you
 
@@ -63,7 +63,7 @@ def answer(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], greeting: s
     return f"{greeting}{parts[0]}. {parts[1]} {parts[2]}\n{shop['sign_off']}"
 
 
-def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, siblings: list[dict[str, Any]]) -> list[str]:
+def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, general: list[dict[str, Any]]) -> list[str]:
     """The turns of one conversation, customer first."""
     slots = make_slots(dice, shop, intent)
     named = "{name}" in asked or dice.chance(NAMED)
@@ -72,10 +72,8 @@ def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: st
     turns = [asked, answer(dice, shop, intent, dice.pick(shop["greetings_named" if named else "greetings"]))]
     kind = dice.below(100)
     if kind < TWO_MATTERS:
-        other = dice.pick([sibling for sibling in siblings if sibling is not intent and "{name}" not in sibling["ask"][0]])
-        slots = make_slots(dice, shop, other) | {key: slots[key] for key in ("name", "order", "item", "town")}
-        more = dice.pick([question for question in other["ask"] if "{name}" not in question])
-        turns += [dice.pick(shop["second_matter"]) + more, answer(dice, shop, other, "")]
+        other = dice.pick([candidate for candidate in general if candidate is not intent])
+        turns += [f"{dice.pick(shop['second_matter'])} {dice.pick(other['ask'])}", answer(dice, shop, other, "")]
     elif kind < TWO_MATTERS + THANKS:
         turns += [dice.pick(shop["thanks"]), f"{dice.pick(shop['you_are_welcome'])}\n{shop['sign_off']}"]
     return [as_typed(dice, turn, slots) if place % 2 == 0 else dice.write(turn, slots) for place, turn in enumerate(turns)]
@@ -88,26 +86,34 @@ def as_typed(dice: Dice, pattern: str, slots: dict[str, str]) -> str:
 
 
 def make_records() -> list[dict[str, Any]]:
-    """Every intent `PER_INTENT` times, its questions in turn; no answer and no question twice in the same words."""
+    """`PER_TOPIC` records a topic, its intents and their questions in turn; nothing is said twice in the same words."""
     shop, topics = read_content()
+    general = [intent for intents in topics.values() for intent in intents if intent.get("general")]
     dice = Dice(SEED)
     records: list[dict[str, Any]] = []
     seen: set[str] = set()
     for topic, intents in topics.items():
-        for intent in intents:
-            asks = dice.some(intent["ask"], len(intent["ask"]))
-            for place in range(PER_INTENT):
-                for _ in range(50):
-                    turns = converse(dice, shop, intent, asks[place % len(asks)], intents)
-                    if not seen.intersection(turns[:2]):
-                        break
-                else:
-                    raise SystemExit(f"{topic}: too few ways to say “{asks[place % len(asks)]}”")
-                seen.update(turns[:2])
-                messages = [{"role": ("user", "assistant")[number % 2], "content": turn} for number, turn in enumerate(turns)]
-                records.append({"messages": messages, "topic": topic})
+        questions = [(intent, asked) for intent in intents for asked in dice.some(intent["ask"], len(intent["ask"]))]
+        per_intent = len(questions) // len(intents)
+        for place in range(PER_TOPIC):
+            turn, intent_place = divmod(place, len(intents))
+            intent, asked = questions[intent_place * per_intent + turn % per_intent]
+            turns = fresh_turns(dice, shop, intent, asked, general, seen)
+            messages = [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
+            records.append({"messages": messages, "topic": topic})
     dice.shuffle(records)
     return records
+
+
+def fresh_turns(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, general: list[dict[str, Any]],
+                seen: set[str]) -> list[str]:
+    """A conversation whose first question and first answer nobody has had yet; both are added to ``seen``."""
+    for _ in range(50):
+        turns = converse(dice, shop, intent, asked, general)
+        if not seen.intersection(turns[:2]):
+            seen.update(turns[:2])
+            return turns
+    raise SystemExit(f"{intent['topic']}: too few ways to say “{asked}”")
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ Recipe {version}: `{recipe}`
 def write_card(directory: Path, recipe: StarterRecipe) -> None:
     """Write README.md."""
     shape = recipe.shape
-    text = _CARD.format(layers=shape.num_hidden_layers, hidden=shape.hidden_size, vocab=f"{shape.vocab_size:,}",
-                        steps=recipe.steps, rows=recipe.rows,
-                        length=recipe.row_length, tokens=recipe.steps * recipe.rows * recipe.row_length, version=recipe.fingerprint(), recipe=asdict(recipe))
+    text = _CARD.format(
+        layers=shape.num_hidden_layers, hidden=shape.hidden_size, vocab=f"{shape.vocab_size:,}", steps=recipe.steps,
+        rows=recipe.rows, length=recipe.row_length, tokens=recipe.steps * recipe.rows * recipe.row_length,
+        version=recipe.fingerprint(), recipe=asdict(recipe))
     (directory / "README.md").write_text(text, encoding="utf-8")
