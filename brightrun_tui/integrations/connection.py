@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -11,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
-from brightrun_tui.integrations.services import get_service
+from brightrun_tui.integrations.rental import configured_boxes, open_provider
+from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.local import describe, hardware
 
 DEADLINE_SECONDS = 10.0
+ADD_BOX = "add a table [boxes.NAME] with host and user to {}"
 
 
 class ServiceStatus(BaseModel):
@@ -27,6 +28,13 @@ class ServiceStatus(BaseModel):
     detail: str
     facts: dict[str, str] = Field(default_factory=dict)
     fix: str = ""
+
+
+def is_connected(service: Service, paths: Paths) -> bool:
+    """Whether there is what the service needs; says nothing about whether it works. Cheap."""
+    if service.name == "ssh":
+        return bool(configured_boxes(paths))
+    return not service.environment or credentials.where(service.name, paths) != ""
 
 
 async def test_service(name: str, paths: Paths, secret: SecretStr | None = None) -> ServiceStatus:
@@ -43,9 +51,9 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
             secret = secret or await asyncio.to_thread(credentials.get, name, paths)
             if name == "huggingface":
                 return await asyncio.to_thread(_test_huggingface, secret)
-            if secret is None:
+            if secret is None and service.environment:
                 return ServiceStatus(state="off", detail="not connected", fix=f"get a key at {service.where_to_get}")
-            return await _test_provider(name, secret)
+            return await _test_provider(name, paths, secret)
     except TimeoutError:
         return ServiceStatus(
             state="failed",
@@ -100,7 +108,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
     facts = {
         "address": hub.endpoint(),
         "account": str(about.get("name", "")),
-        "token": "…" + token.get_secret_value()[-4:],
+        "token": _last_four(token),
     }
     return ServiceStatus(
         state="ok",
@@ -109,15 +117,27 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
     )
 
 
-async def _test_provider(name: str, secret: SecretStr) -> ServiceStatus:
-    provider = import_module(f"brightrun_tui.providers.{name}").connect(secret)
-    account = await provider.check()
-    facts = {"account": account.who, "token": "…" + secret.get_secret_value()[-4:]}
+async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> ServiceStatus:
+    if name == "ssh" and not configured_boxes(paths):
+        return ServiceStatus(
+            state="off", detail="no machine of your own is configured", fix=ADD_BOX.format(paths.config_file)
+        )
+    provider = await asyncio.to_thread(open_provider, name, paths, secret)
+    try:
+        account = await provider.check()
+    finally:
+        await provider.close()
+    facts = {"account": account.who}
+    if secret:
+        facts["token"] = _last_four(secret)
     if account.balance_usd is not None:
         facts["balance"] = f"${account.balance_usd:,.2f}"
-    who = f"signed in as {account.who}" if account.who else "the key works"
-    return ServiceStatus(
-        state="ok",
-        detail="; ".join([who, *([f"{facts['balance']} left"] if "balance" in facts else []), *account.notes]),
-        facts=facts,
-    )
+    words = [f"signed in as {account.who}" if account.who and secret else account.who or "the key works"]
+    words += [f"{facts['balance']} left"] if "balance" in facts else []
+    return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)
+
+
+def _last_four(secret: SecretStr) -> str:
+    """Enough to tell two keys apart; nothing of a short one."""
+    value = secret.get_secret_value()
+    return "…" + value[-4:] if len(value) >= 16 else "…"

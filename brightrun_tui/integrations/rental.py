@@ -33,12 +33,17 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None) -> P
 
         boxes = configured_boxes(paths)
         if not boxes:
-            raise NotConnectedError("no box of your own is configured", where=str(paths.config_file), kind="not_connected",
-                                    fix="add a table [boxes.NAME] with host, user and key")
+            raise NotConnectedError(
+                "no box of your own is configured",
+                where=str(paths.config_file),
+                kind="not_connected",
+                fix="add a table [boxes.NAME] with host, user and key",
+            )
         return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
     if name not in RENTAL:
-        raise UsageError(f"“{name}” rents no machines", where="--provider", kind="no_provider",
-                         fix=f"one of: {', '.join(RENTAL)}")
+        raise UsageError(
+            f"“{name}” rents no machines", where="--provider", kind="no_provider", fix=f"one of: {', '.join(RENTAL)}"
+        )
     secret = secret or credentials.get(name, paths)
     if secret is None:
         raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
@@ -48,7 +53,9 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None) -> P
     if name == "runpod":
         from brightrun_tui.providers.runpod import RunPod, RunPodSettings
 
-        return RunPod(secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings)
+        return RunPod(
+            secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings
+        )
     from brightrun_tui.providers.vast import Vast, VastSettings
 
     return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -56,6 +55,12 @@ HUGGINGFACE = Service(
     where_to_get="https://huggingface.co/settings/tokens",
     optional=True,
 )
+OWN = Service(
+    name="ssh",
+    title="Your own machines",
+    kind="gpu",
+    gives="Training on any Linux machine that you can reach over SSH.",
+)
 RENTED = (
     Service(
         name="runpod",
@@ -80,9 +85,9 @@ RENTED = (
 SERVICES: tuple[Service, ...] = (
     LOCAL,
     HUGGINGFACE,
-    *(service for service in RENTED if find_spec(f"brightrun_tui.providers.{service.name}")),
+    OWN,
+    *RENTED,
 )
-"""Only services that this version can use."""
 
 
 def get_service(name: str) -> Service:

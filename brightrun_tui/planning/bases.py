@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
-from brightrun_tui.integrations.packages import require_training_packages
+from brightrun_tui.integrations.packages import missing_packages, require_training_packages
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
@@ -28,7 +27,11 @@ from brightrun_tui.resources import resource
 
 STARTER = "starter"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?")
+STARTER_MARKER = "starter.json"
+"""Written last into the starter's directory: without it the model is not complete."""
+
 BYTES_PER_WEIGHT = 2
+END_SECONDS = 10.0
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction that is done (0–1). What it raises ends the work."""
@@ -160,7 +163,7 @@ def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
         BaseModelError: it cannot be had; says why and what to do.
         NotConnectedError: the Hub refuses the token, or wants one.
     """
-    if model_id == STARTER and not _is_present(model_id, paths):
+    if model_id == STARTER and not (_is_present(STARTER, paths) and missing_packages("train")):
         _make_starter(starter_directory(paths), progress)
     elif is_hub_id(model_id):
         hub_models.download(model_id, paths, progress)
@@ -192,7 +195,7 @@ def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
 
 def _is_present(model_id: str, paths: Paths) -> bool:
     if model_id == STARTER:
-        return (starter_directory(paths) / "config.json").is_file()
+        return (starter_directory(paths) / STARTER_MARKER).is_file()
     return hub_models.cached_snapshot(model_id, paths) is not None
 
 
@@ -202,43 +205,40 @@ def _as_directory(model_id: str) -> Path | None:
 
 
 def _make_starter(directory: Path, progress: Progress) -> None:
-    """Run the trainer's own program, which reports a JSON object a line on stdout: ``{"what": …, "fraction": …}``."""
+    """Run the trainer's own program, which finds a starter that is there and up to date at once.
+
+    It tells on stdout, a JSON object a line: ``{"what", "fraction"}``, or at last ``{"error": {…}}``.
+    """
     require_training_packages()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "brightrun_tui.trainer.starter", str(directory)],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-            cwd="/",
-        )
-        try:
-            assert process.stdout
-            for line in process.stdout:
-                report = _report(line)
-                if report:
-                    progress(*report)
-            code = process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        if code or not (directory / "config.json").is_file():
-            errors.seek(0)
-            last = (errors.read().strip().splitlines() or ["it gave no reason"])[-1]
-            raise BaseModelError(
-                f"the starter model could not be made: {last}",
-                where=str(directory),
-                kind="starter_failed",
-                fix="see: brightrun doctor",
-            )
-
-
-def _report(line: str) -> tuple[str, float] | None:
+    program = [sys.executable, "-m", "brightrun_tui.trainer.starter", str(directory), "--json"]
+    process = subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, cwd="/"
+    )
+    error = BaseModelError(
+        "the starter model could not be made", where=str(directory), kind="starter_failed", fix="see: brightrun doctor"
+    )
     try:
-        document = json.loads(line)
-        return str(document["what"]), float(document["fraction"])
-    except (ValueError, KeyError, TypeError):
-        return None
+        assert process.stdout
+        for line in process.stdout:
+            told = json.loads(line)
+            if "error" in told:
+                error = BaseModelError(**told["error"])
+            else:
+                progress(told["what"], told["fraction"])
+        if process.wait():
+            raise error
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let it clean up after itself; it has nothing to lose if it does not."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.stdout:
+        process.stdout.close()

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError, BudgetError, NotConnectedError, UsageError
-from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages
 from brightrun_tui.integrations.services import SERVICES
 from brightrun_tui.paths import Paths
@@ -71,7 +72,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
         return ok("base model", f"{base.title}, {size} parameters, is here")
     if base.buildable:
         return Check(
-            name="base model", state="pending", what=f"{base.title} will be made on this machine, in about a minute"
+            name="base model", state="pending", what=f"{base.title} will be made on this machine, in a minute or two"
         )
     if base.gated and not credentials.where("huggingface", paths):
         return warning(
@@ -86,7 +87,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     )
 
 
-def check_provider(draft: Draft, paths: Paths) -> Check:
+def check_provider(draft: Draft, paths: Paths, offer: Offer | None) -> Check:
     service = next(
         (service for service in SERVICES if service.name == draft.provider and service.kind in ("gpu", "machine")), None
     )
@@ -101,7 +102,7 @@ def check_provider(draft: Draft, paths: Paths) -> Check:
                 kind="unknown_provider",
             ),
         )
-    if service.environment and not credentials.where(service.name, paths):
+    if not is_connected(service, paths):
         return failed(
             "machine",
             NotConnectedError(
@@ -111,10 +112,19 @@ def check_provider(draft: Draft, paths: Paths) -> Check:
                 kind="not_connected",
             ),
         )
-    return ok(
-        "machine",
-        "runs on this machine, free of charge" if service.name == "local" else f"{service.title} is connected",
-    )
+    if service.name == "local":
+        return ok("machine", "this one, free of charge")
+    if offer is None:
+        return failed(
+            "machine",
+            UsageError(
+                "no machine is chosen, so there is no price yet",
+                where=service.name,
+                fix=f"see: brightrun offers --provider {service.name}",
+                kind="no_offer",
+            ),
+        )
+    return ok("machine", f"{offer.hardware.gpu} from {service.title}, ${offer.price_per_hour:,.2f} an hour")
 
 
 def check_packages(draft: Draft) -> Check:

@@ -34,6 +34,9 @@ from brightrun_tui.store import datasets as added_datasets
 
 Found = TypeVar("Found")
 
+NOMINAL_GPU = "A100"
+"""Planned for where a machine is to be rented and no GPU was named."""
+
 ORDER = (
     "dataset",
     "base model",
@@ -105,7 +108,7 @@ def make_plan(
         )
     name = draft.name.strip() or name_from(draft.data)
     found.append(checks.check_settings(resolved.settings, base, report, estimated, resolved.problems))
-    found += [checks.check_provider(draft, paths), checks.check_packages(draft)]
+    found += [checks.check_provider(draft, paths, offer), checks.check_packages(draft)]
     if estimated:
         found += [
             checks.check_memory(estimated, machine),
@@ -219,9 +222,8 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
     if draft.provider == "local":
         here = hardware(paths.data)
         return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
-    gpu = find_gpu(draft.gpu)
-    if gpu is None:
-        return Hardware(device="cuda", gpu=draft.gpu)
+    gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)
+    assert gpu, "the nominal GPU is in the table"
     return Hardware(device="cuda", gpu=gpu.name, gpu_count=1, gpu_memory=gpu.memory, flops=gpu.flops)
 
 

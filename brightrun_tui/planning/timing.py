@@ -26,7 +26,7 @@ GPU_SHARE = 0.85
 
 @dataclass(frozen=True)
 class Shape:
-    """How much there is to do. ``samples``: records seen over all epochs. ``longest``: tokens, within the max length."""
+    """How much there is to do. ``samples``: records seen over all epochs. ``longest``: tokens, within max length."""
 
     train_records: int
     eval_records: int

@@ -87,6 +87,16 @@ def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, pat
     assert states(gated)["base model"] == "warning" and gated.ready
 
 
+def test_a_rented_machine_needs_a_price_before_it_is_planned_for(
+        data: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_0123456789")
+    draft = Draft(data=str(data), base="Qwen/Qwen2.5-0.5B-Instruct", provider="runpod", gpu="RTX 4090")
+    unpriced = make_plan(draft, paths)
+    assert unpriced.estimate and unpriced.first_problem and unpriced.first_problem.kind == "no_offer"
+    priced = make_plan(draft, paths, offer=OFFER)
+    assert priced.ready and priced.estimate and priced.estimate.cost_usd > 0
+
+
 async def test_a_dataset_can_be_named_once_it_was_added(data: Path, paths: Paths) -> None:
     plan = make_plan(Draft(data=str(data)), paths)
     assert plan.report
@@ -108,7 +118,6 @@ def test_a_plan_follows_every_change_quickly_and_sees_a_changed_file(data: Path,
 
 
 def test_a_service_that_is_not_connected_is_named(data: Path, paths: Paths) -> None:
-    pytest.importorskip("brightrun_tui.providers.runpod")
     plan = make_plan(Draft(data=str(data), provider="runpod", gpu="RTX 4090"), paths)
     assert any(isinstance(check.error, NotConnectedError) and "brightrun connect runpod" in check.fix for check in plan.checks)
 
