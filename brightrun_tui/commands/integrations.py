@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 from getpass import getpass
-from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -18,11 +17,11 @@ from brightrun_tui.commands.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
-from brightrun_tui.integrations.connection import ServiceStatus, test_service
+from brightrun_tui.integrations.connection import ServiceStatus, is_connected, test_service
+from brightrun_tui.integrations.rental import offers_of
 from brightrun_tui.integrations.services import SERVICES, Service, get_service
 from brightrun_tui.paths import get_paths
-from brightrun_tui.providers.base import Need, Provider
-from brightrun_tui.providers.local import LocalProvider
+from brightrun_tui.providers.base import Need
 from brightrun_tui.store import engine as facts
 
 GLYPHS = {"ok": "✓", "failed": "✗", "off": "–"}
@@ -91,7 +90,7 @@ def offers(
 ) -> None:
     """Machines a run could take, cheapest first."""
     names = [provider] if provider else ["local", *(service.name for service in SERVICES
-                                                     if service.kind == "gpu" and credentials.where(service.name))]
+                                                     if service.kind == "gpu" and is_connected(service, get_paths()))]
     found = asyncio.run(_offers(names, Need(gpu=gpu)))
     if as_json:
         print_json({"offers": found})
@@ -121,21 +120,8 @@ async def _test(session: Session, name: str, secret: SecretStr | None) -> Servic
 
 
 async def _offers(names: list[str], need: Need) -> list[Offer]:
-    several = await asyncio.gather(*(_provider(name).offers(need) for name in names))
+    several = await asyncio.gather(*(offers_of(name, get_paths(), need) for name in names))
     return sorted((offer for offers in several for offer in offers), key=lambda offer: offer.price_per_hour)
-
-
-def _provider(name: str) -> Provider:
-    if name == "local":
-        return LocalProvider()  # type: ignore[return-value]
-    service = get_service(name)
-    if service.kind != "gpu":
-        raise UsageError(f"{service.title} rents no machines", where="--provider", kind="no_provider")
-    secret = credentials.get(name, get_paths())
-    if secret is None:
-        raise NotConnectedError(f"{service.title} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
-    provider: Provider = import_module(f"brightrun_tui.providers.{name}").connect(secret)
-    return provider
 
 
 def _read_secret(service: Service) -> SecretStr:

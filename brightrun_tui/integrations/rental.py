@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.base import Provider
+from brightrun_tui.providers.base import Need, Provider
+from brightrun_tui.providers.local import LocalProvider
 
 if TYPE_CHECKING:
     from brightrun_tui.providers.ssh import SshBox
@@ -59,6 +62,17 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None) -> P
     from brightrun_tui.providers.vast import Vast, VastSettings
 
     return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings)
+
+
+async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
+    """What one provider, or this machine, has for ``need``, cheapest first. Raises as `open_provider` and the provider."""
+    if name == "local":
+        return await LocalProvider().offers(need)
+    provider = await asyncio.to_thread(open_provider, name, paths)
+    try:
+        return await provider.offers(need)
+    finally:
+        await provider.close()
 
 
 def configured_boxes(paths: Paths) -> dict[str, SshBox]:

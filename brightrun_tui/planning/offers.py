@@ -6,13 +6,12 @@ import asyncio
 
 from brightrun_tui.domain.errors import NoCapacityError
 from brightrun_tui.domain.money import GIB, Offer
-from brightrun_tui.integrations.rental import open_provider
+from brightrun_tui.integrations.rental import offers_of
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.providers.base import Need
-from brightrun_tui.providers.local import LocalProvider
 
 LEAST_DISK = 40 * GIB
 
@@ -26,7 +25,7 @@ async def find_offers(draft: Draft, paths: Paths) -> list[Offer]:
         NoCapacityError: nothing that fits is for rent now.
     """
     if draft.provider == "local":
-        return await LocalProvider().offers(Need())
+        return await offers_of("local", paths, Need())
     plan = await asyncio.to_thread(make_plan, draft, paths)
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind="no_capacity")
@@ -37,11 +36,7 @@ async def find_offers(draft: Draft, paths: Paths) -> list[Offer]:
         download=plan.base.weight_bytes if plan.base else 0,
         hours=plan.estimate.seconds_high / 3600,
     )
-    provider = await asyncio.to_thread(open_provider, draft.provider, paths)
-    try:
-        offers = await provider.offers(need)
-    finally:
-        await provider.close()
+    offers = await offers_of(draft.provider, paths, need)
     if not offers:
         raise NoCapacityError(
             f"no machine with {need.gpu_memory / GIB:.0f} GiB of GPU memory is for rent now",
