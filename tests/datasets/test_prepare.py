@@ -76,14 +76,15 @@ def test_the_canonical_form_is_read_back_as_it_was_written(tmp_path, conversatio
     assert report.usable == len(records) and {p.kind for p in report.problems} <= {"few_records", "short_answer", "garbled"}
 
 
-def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, monkeypatch):
+@pytest.mark.parametrize("changed", [pairs(40), pairs(50, start=1)], ids=["shorter", "other content"])
+def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, monkeypatch, changed):
     """A dataset being written by someone else is refused instead of being half used."""
     path = write("faq.jsonl", lines(*pairs(50)))
     real = preparing.plan_split
 
     def change_meanwhile(*args):
         plan = real(*args)
-        path.write_text(lines(*pairs(40)))
+        path.write_text(lines(*changed))
         return plan
 
     monkeypatch.setattr(preparing, "plan_split", change_meanwhile)

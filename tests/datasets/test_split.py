@@ -62,7 +62,7 @@ def test_the_order_of_the_file_does_not_decide(records, shuffler: random.Random)
 
 @pytest.mark.parametrize(("groups", "size", "fraction", "most", "low", "high"), [
     (1000, 1, 0.1, 500, 100, 100), (12, 4, 0.1, 500, 4, 8), (3, 100, 0.1, 500, 100, 100), (2, 50, 0.5, 500, 50, 50),
-    (1000, 1, 0.1, 20, 20, 20), (100, 7, 0.1, 500, 70, 70), (5, 10, 0.3, 500, 10, 20),
+    (1000, 1, 0.1, 20, 20, 20), (100, 7, 0.1, 500, 70, 70), (18, 4, 0.1, 500, 8, 8), (5, 10, 0.3, 500, 10, 20),
 ])
 def test_the_held_out_share_is_as_close_as_whole_groups_allow(groups, size, fraction, most, low, high):
     """About the wanted share for many small groups and for few large ones, and never above the limit while that can be."""

@@ -93,6 +93,12 @@ def test_joined_turns_keep_all_that_was_said(write):
     assert messages[0][1] == "one\n\ntwo"
 
 
+def test_a_joined_answer_that_was_partly_excluded_does_not_train(write):
+    """Nothing marked with weight 0 is ever trained on, also when two answers in a row are joined."""
+    messages, _ = check_one(write, turns(U, ("assistant", "bad", {"weight": 0}), ("assistant", "good"), U, A))
+    assert [(text, train) for role, text, train in messages if role == "assistant"] == [("bad\n\ngood", False), ("Hi you.", True)]
+
+
 def test_numbers_are_answers_too(write):
     """Labels written as numbers or true/false in JSON become text."""
     path = write("labels.jsonl", lines({"prompt": "2+2", "completion": 4}, {"prompt": 7, "completion": True}))
