@@ -16,7 +16,7 @@ import uvicorn
 
 from tests.clouds import runpod, vast
 from tests.clouds.admin import admin
-from tests.clouds.core import Cloud, Delays, Instance
+from tests.clouds.core import Cloud, Delays
 from tests.clouds.machine import SSHD, Machine
 
 T = TypeVar("T")
@@ -40,10 +40,10 @@ class CloudServer:
 
     def __init__(self, *, factor: float = 1.0, delays: Delays | None = None, balance: float = 50.0, pace: float = 0.0,
                  ports: tuple[int, int] = (0, 0)) -> None:
+        self._sockets = [_listen(port) for port in ports]
         self.directory = Path(tempfile.mkdtemp(prefix="standin-clouds-"))
         self.runpod = runpod.RunPod(self.directory / "runpod", factor=factor, delays=delays, balance=balance)
         self.vast = vast.Vast(self.directory / "vast", factor=factor, delays=delays, balance=balance, pace=pace)
-        self._sockets = [_listen(port) for port in ports]
         self.runpod_url, self.vast_url = (f"http://127.0.0.1:{s.getsockname()[1]}" for s in self._sockets)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stand-in clouds", daemon=True)
@@ -85,20 +85,17 @@ class CloudServer:
 
     async def new_box(self, name: str = "box") -> Machine:
         """A plain machine with an sshd and no provider, as somebody may own one."""
+        return await self.ask(self.make_box(name))
 
-        async def make() -> Machine:
-            directory = self.directory / f"{name}-{len(self._boxes)}"
-            directory.mkdir()
-            machine = Machine(directory, directory.name, {})
-            await machine.prepare()
-            await machine.add_link().open()
-            self._boxes.append(machine)
-            return machine
-
-        return await self.ask(make())
-
-    async def die(self, cloud: Cloud, instance: Instance) -> None:
-        await self.ask(cloud.die(instance))
+    async def make_box(self, name: str) -> Machine:
+        """The same, within the clouds' event loop."""
+        directory = self.directory / f"{name}-{len(self._boxes)}"
+        directory.mkdir()
+        machine = Machine(directory, directory.name, {})
+        await machine.prepare()
+        await machine.add_link().open()
+        self._boxes.append(machine)
+        return machine
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
