@@ -74,7 +74,8 @@ def _start(options: argparse.Namespace, command: list[str]) -> int:
     try:
         clouds = CloudServer(delays=delays, balance=options.balance, ports=tuple(options.ports))
     except OSError as error:
-        print(f"sandbox-cloud: ports {options.ports} are not free ({error.strerror}); choose others with --ports", file=sys.stderr)
+        print(f"sandbox-cloud: ports {options.ports} are not free ({error.strerror}); choose others with --ports",
+              file=sys.stderr)
         return 1
     with clouds as server:
         variables = {k: v for k, v in server.environment.items() if not k.startswith("BRIGHTRUN_PROVIDERS_BACKOFF")}
