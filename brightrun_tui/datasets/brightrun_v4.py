@@ -45,7 +45,7 @@ def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str,
             metadata = {**(scaffolding if isinstance(scaffolding, dict) else {}), **(own if isinstance(own, dict) else {})}
             identity = f"{scalar(pair.get('id')) or f'pair{position}'}_{conversation[:_ID_SUFFIX]}"
             pair = {**pair, "id": identity, "conversation_id": conversation, "conversation_metadata": metadata}
-        yield pair, f"conversation {number}, pair {position}"
+        yield pair, f"conversation {number} pair {position}"
 
 
 def from_training_pair(row: Mapping[str, Any]) -> Draft:

@@ -49,10 +49,9 @@ class Document:
         Raises:
             DatasetError: not JSON (names line and column), nested too deeply, or a record too long.
         """
-        name = self.file.path.name
         values = self._elements() if self.key is not None else self._whole()
         for number, value in enumerate(values, start=1):
-            yield Row(number, value, f"{name}, record {number}")
+            yield Row(number, value, f"record {number}")
 
     def _elements(self) -> Iterator[Any]:
         with _parsing(self.file) as (events, reader):

@@ -19,7 +19,6 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
         DatasetError: a line is not JSON; names line, column, reason and fix.
     """
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    name = file.path.name
     for number, line in numbered_lines(file):
         text = line.strip()
         if not text:
@@ -28,7 +27,7 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
             value = decoder.decode(text)
         except (ValueError, RecursionError) as error:
             raise _broken(file, number, line, error) from None
-        yield Row(number, value, f"{name}:{number}")
+        yield Row(number, value, f"line {number}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

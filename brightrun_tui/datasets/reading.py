@@ -56,7 +56,7 @@ class Source:
             DatasetError: the file turns out to be broken.
         """
         ids: set[int] = set()
-        for row in _pairs(self.rows, self.file.path.name, self.header):
+        for row in _pairs(self.rows, self.header):
             try:
                 record, remarks = self._record(row)
             except Unusable as reason:
@@ -171,7 +171,7 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
     return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
 
 
-def _pairs(rows: Iterable[Row], name: str, header: dict[str, Any]) -> Iterator[Row]:
+def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
     """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
@@ -181,7 +181,7 @@ def _pairs(rows: Iterable[Row], name: str, header: dict[str, Any]) -> Iterator[R
         elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
             for pair, part in pairs_of(value, row.number):
                 ordinal += 1
-                yield Row(ordinal, pair, f"{name}, {part}")
+                yield Row(ordinal, pair, part)
         else:
             yield Row(row.number, value, row.place)
 
@@ -226,12 +226,12 @@ def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
         return DatasetError("these are preference pairs (chosen and rejected answers), which are not trained on",
                             where=str(file.path), fix="to learn the chosen answers, map prompt=prompt, completion=chosen",
                             kind="dataset_unknown_format")
-    where = rows[0].place.replace(file.path.name, str(file.path), 1)
     if file.is_parquet or file.path.suffix.lower() in TABLE_SUFFIXES:
         return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
                             where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found),
                             kind="dataset_columns")
-    return DatasetError(f"the records have no known form; their fields are {_listed(found)}", where=where,
+    return DatasetError(f"the records have no known form; their fields are {_listed(found)}",
+                        where=f"{file.path}, {rows[0].place}",
                         fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found)}" if len(found) > 1 else ""),
                         kind="dataset_unknown_format")
 

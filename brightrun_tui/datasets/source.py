@@ -34,7 +34,7 @@ _UTF16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, c
 
 
 class Row(NamedTuple):
-    """One entry of a file. ``number`` is its line, or its ordinal in JSON documents and Parquet; ``place`` is for people."""
+    """One entry of a file. ``number`` is its line, or its ordinal in JSON documents and Parquet; ``place`` says it in words."""
 
     number: int
     value: Any

@@ -33,7 +33,7 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
             if not header:
                 header = _header(file, start, cells)
             elif any(cell.strip() for cell in cells):
-                yield Row(start, _as_dict(file, start, header, cells), f"{file.path.name}:{start}")
+                yield Row(start, _as_dict(file, start, header, cells), f"line {start}")
             start = first_number + reader.line_num
     except csv.Error as error:
         raise _broken_csv(file, start, error) from None
@@ -51,7 +51,6 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     except ImportError:
         raise DatasetError("reading Parquet needs the package pyarrow", where=str(file.path), kind="dataset_needs_pyarrow",
                            fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL") from None
-    name = file.path.name
     number = 0
     try:
         with readable(file.path), pyarrow.parquet.ParquetFile(file.path) as table:
@@ -59,7 +58,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
             for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
                 for value in batch.to_pylist():
                     number += 1
-                    yield Row(number, value, f"{name}, row {number}")
+                    yield Row(number, value, f"row {number}")
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"the Parquet file is damaged or cut off ({reason})", where=str(file.path),

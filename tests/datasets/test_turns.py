@@ -49,7 +49,7 @@ def test_a_record_that_cannot_be_trained_on_is_left_out_with_its_reason(tmp_path
     report = datasets.check(path)
     assert (report.records, report.usable) == (3, 2)
     (problem,) = [p for p in report.problems if not p.remark]
-    assert (problem.kind, problem.count, problem.places) == (kind, 1, ("one.jsonl:2",))
+    assert (problem.kind, problem.count, problem.places) == (kind, 1, ("line 2",))
     assert problem.fix and f"1 {problem.what}" in report.statement
 
 
