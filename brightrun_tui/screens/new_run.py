@@ -1,6 +1,330 @@
+"""New Run: what will I train, on what data, where, for how much — and will it work?"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from brightrun_tui.actions import bindings
+from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.screens.base import ModeScreen
+from brightrun_tui.screens.dialog import Confirm
+from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.store import datasets
+from brightrun_tui.widgets import flow, plan_words, words
+from brightrun_tui.widgets.fields import ChoiceField, FieldChanged, PickField, TextField
+from brightrun_tui.widgets.flow import Flow
+from brightrun_tui.widgets.form import FormRow, SettingRow
+from brightrun_tui.widgets.titles import retitle
+
+PLAN_SECONDS = 0.25
+"""How long typing must rest before the plan is made anew."""
 
 
 class NewRunScreen(ModeScreen):
+    """The form on the left, what it comes to on the right."""
+
     MODE = "new_run"
-    SCOPES = ("new_run",)
+    SCOPES = ("new_run", "form")
+    BINDINGS = bindings("new_run", "form")
+    CSS_PATH = "new_run.tcss"
+    AUTO_FOCUS = "PickField#data"
+
+    start_button = getters.query_one("#start", Button)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draft = Draft()
+        self._typed: dict[str, str] = {}
+        self._plan: Plan | None = None
+
+    def compose_body(self) -> ComposeResult:
+        places = ["local", *(service.name for service in SERVICES if service.kind == "gpu")]
+        with Container(id="body"):
+            with Vertical(id="left"):
+                with VerticalScroll(id="form", classes="panel scroll", can_focus=False):
+                    yield FormRow("Dataset", _pick("data"), "What to learn from: a file, an added dataset or the example. d", long=True)
+                    yield Flow(id="data-report")
+                    yield FormRow("Base model", _pick("base"), "What to start from: the larger, the better and the slower. b", long=True)
+                    yield FormRow("Template", _pick("template"), "A proven set of settings for a kind of task. t", long=True)
+                    yield FormRow("Name", TextField("name"), "Name of the run and of its model. A second run of the same name "
+                                  "makes version 2.", long=True)
+                    yield FormRow("Where", ChoiceField("provider", places), "This machine is free. Rented machines cost money by "
+                                  "the hour.")
+                    yield FormRow("GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
+                    yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit"),
+                                  "A ceiling: the run is saved and ended before it costs more.")
+                    yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit"),
+                                  "The run is saved and ended after so many hours.")
+                    yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
+                    for setting in iter_settings():
+                        if setting.simple:
+                            yield SettingRow(setting)
+                    yield _toggle()
+                    yield Vertical(id="advanced")
+                yield Flow(id="hint")
+            with Vertical(id="right"):
+                with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
+                    yield Flow(id="estimate")
+                    yield Flow(id="checks")
+                yield Button("Start", id="start", compact=True)
+            with VerticalScroll(id="preview", classes="panel scroll", can_focus=True):
+                yield Flow(id="preview-text")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        retitle(self.query_one("#form"), "New run")
+        retitle(self.query_one("#preview"), "Conversations")
+        self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
+        try:
+            defaults = load_section(self.app.paths, "defaults", RunDefaults)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self._draft = Draft(base=defaults.base, template=defaults.template, provider=defaults.provider,
+                                budget_usd=defaults.budget_usd)
+        self._show_plan()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._show_plan()
+
+    @on(FieldChanged)
+    def _field_changed(self, event: FieldChanged) -> None:
+        key, value = event.key, event.value
+        if "." in key:
+            self._typed = {other: typed for other, typed in self._typed.items() if other != key}
+            if value.strip():
+                self._typed[key] = value
+            self._change(overrides=dict(self._typed))
+        elif key in ("budget_usd", "max_hours"):
+            self._change_number(key, value)
+        else:
+            self._change(**{key: value})
+
+    def _change_number(self, key: str, value: str) -> None:
+        text = value.strip().removeprefix("$").replace(",", ".")
+        row = self._row(key)
+        try:
+            number = float(text) if text else None
+            if number is not None and not 0 < number < 1e9:
+                raise ValueError
+        except ValueError:
+            row.add_class("-wrong")
+            row.remark("✗ a number above 0", "$error")
+            return
+        row.remove_class("-wrong")
+        row.remark("")
+        self._change(**{key: number})
+
+    def _change(self, **changes: object) -> None:
+        self._draft = self._draft.model_copy(update=changes)
+        self._timer.stop()
+        self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
+
+    @work(exclusive=True, group="plan")
+    async def _make_plan(self) -> None:
+        draft = self._draft
+        plan = await asyncio.to_thread(make_plan, draft, self.app.paths)
+        if draft is self._draft:
+            self._plan = plan
+            self._show_plan()
+
+    def _show_plan(self) -> None:
+        plan, draft = self._plan, self._draft
+        report = plan.report if plan else None
+        self.query_one("#estimate", Flow).show(partial(plan_words.estimate, plan))
+        self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
+        self.query_one("#data-report", Flow).show(partial(plan_words.data_report, report))
+        self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
+        self._pick_field("data").show(_chosen(report.name if report else draft.data, draft.data, "choose what to learn from"))
+        base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""
+        self._pick_field("base").show(_chosen(base or draft.base, draft.base if base != draft.base else "", "choose a model"))
+        template = plan.template.title if plan and plan.template else draft.template
+        self._pick_field("template").show(_chosen(template, "", "choose a template"))
+        name = self._field("name")
+        assert isinstance(name, TextField)
+        name.placeholder = plan.name if plan and draft.data else "after the dataset"
+        choice = self._field("provider")
+        assert isinstance(choice, ChoiceField)
+        choice.put(draft.provider)
+        self._row("gpu").set_class(draft.provider == "local", "-off")
+        if plan:
+            for row in self.query(SettingRow):
+                group, key = row.setting.group, row.setting.name
+                row.show(getattr(getattr(plan.settings, group), key), plan.sources.get(row.setting.key, ""),
+                         self._typed.get(row.setting.key))
+        ready = bool(plan and plan.ready)
+        self.start_button.set_class(ready, "-ready")
+        self.start_button.label = Content("Start  ▶" if ready else "Start")
+        retitle(self.query_one("#plan"), "Estimate and checks", plan_words.start_words(plan).truncate(44, ellipsis=True))
+        self.refresh_keys()
+
+    def on_descendant_focus(self) -> None:
+        row = next((node for node in (self.focused.ancestors_with_self if self.focused else ()) if isinstance(node, FormRow)), None)
+        hint = row.hint if row else ""
+        title = row.label if row else ""
+        self.query_one("#hint", Flow).show(lambda width: flow.text(
+            Content.assemble((f"{title}  " if title else "", "bold"), (hint, "$muted")), width))
+        self.refresh_keys()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "start":
+            return True if self._plan and self._plan.ready else None
+        if action == "preview":
+            return True if self._plan and self._plan.report else None
+        return True
+
+    @on(PickField.Opened)
+    async def _pick_opened(self, event: PickField.Opened) -> None:
+        await self.app.run_action({"data": "dataset"}.get(event.key, event.key), self)
+
+    @on(Button.Pressed, "#start")
+    async def _start_pressed(self) -> None:
+        problem = self._plan.first_problem if self._plan else None
+        if problem is not None:
+            self.app.show_error(problem)
+        else:
+            await self.app.run_action("start", self)
+
+    @work(group="pick")
+    async def action_dataset(self) -> None:
+        from brightrun_tui.screens.data import DataScreen
+
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
+        if chosen:
+            self._change(data=chosen, columns={})
+
+    @work(group="pick")
+    async def action_base(self) -> None:
+        from brightrun_tui.planning.bases import list_bases
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        bases = await asyncio.to_thread(list_bases, self.app.paths)
+        choices = [Choice(base.id, base.title, " · ".join(part for part in (
+            words.count(base.parameters), "here" if base.present else "", "licence to accept" if base.gated else "") if part),
+            f"{base.description} {base.id}, {base.license}") for base in bases]
+        chosen = await self.app.push_screen_wait(PickScreen(
+            "Base model", choices, chosen=self._draft.base, own="search, or type a Hugging Face id or a directory"))
+        if chosen:
+            self._change(base=chosen)
+
+    @work(group="pick")
+    async def action_template(self) -> None:
+        from brightrun_tui.planning.templates import load_templates
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
+        for problem in problems:
+            self.app.show_error(problem)
+        choices = [Choice(template.name, template.title, template.best_for + (" · yours" if template.own else ""),
+                          template.description) for template in templates]
+        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
+        if chosen:
+            self._change(template=chosen)
+
+    def action_preview(self) -> None:
+        from brightrun_tui.screens.data import PreviewScreen
+
+        if self._plan and self._plan.report:
+            self.app.push_screen(PreviewScreen(self._plan.report))
+
+    async def action_advanced(self) -> None:
+        advanced = self.query_one("#advanced", Vertical)
+        if not advanced.children:
+            await advanced.mount_all([SettingRow(setting) for setting in iter_settings() if not setting.simple])
+            self._show_plan()
+        advanced.toggle_class("-open")
+        is_open = advanced.has_class("-open")
+        self.query_one("#advanced-toggle", PickField).show(_advanced_words(is_open))
+        if is_open:
+            first = advanced.query(SettingRow).first()
+            first.field.focus()
+            self.query_one("#form").scroll_to_widget(self.query_one("#advanced-toggle"), top=True, animate=False)
+
+    def action_reset(self) -> None:
+        self._typed = {}
+        self._change(overrides={})
+        self.app.toast("Settings are as the template says.")
+
+    @work(group="start", exclusive=True)
+    async def action_start(self) -> None:
+        from brightrun_tui.orchestrator import client
+
+        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths)
+        try:
+            spec = make_spec(plan)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        if not await self.app.push_screen_wait(Confirm("Start the run", _last_look(plan), yes="Start", danger=False)):
+            return
+        try:
+            if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
+                await datasets.add(self.app.db, plan.report)
+            run = await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self.app.look_now()
+        await self.app.show_run(run.id)
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    def action_previous(self) -> None:
+        self.focus_previous()
+
+    def _row(self, key: str) -> FormRow:
+        return next(row for row in self.query(FormRow) if getattr(row.field, "key", "") == key)
+
+    def _field(self, key: str) -> object:
+        return self._row(key).field
+
+    def _pick_field(self, key: str) -> PickField:
+        return self.query_one(f"#{key}", PickField)
+
+
+def _pick(key: str) -> PickField:
+    field = PickField(key)
+    field.id = key
+    return field
+
+
+def _toggle() -> PickField:
+    field = PickField("advanced")
+    field.id = "advanced-toggle"
+    field.show(_advanced_words(False))
+    return field
+
+
+def _advanced_words(is_open: bool) -> Content:
+    count = sum(not setting.simple for setting in iter_settings())
+    return Content.assemble(("▾ " if is_open else "▸ ", "bold $accent"), ("Advanced", "bold $primary"),
+                            (f"  {count} more, all with good values" if not is_open else "", "$muted"))
+
+
+def _chosen(title: str, note: str, empty: str) -> Content:
+    if not title:
+        return Content.styled(empty, "italic $muted")
+    return Content.assemble((words.one_line(title), "bold"), (f"  {words.one_line(note)}" if note and note.casefold() != title.casefold() else "", "$muted"))
+
+
+def _last_look(plan: Plan) -> Content:
+    """Everything that matters before money is spent."""
+    found = plan.estimate
+    rows = [("Model", plan.name), ("Data", plan.report.statement if plan.report else ""),
+            ("Base", plan.base.title if plan.base else ""), ("Where", plan.draft.provider),
+            ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING)]
+    lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]
+    return Content("\n").join([*lines, Content(""), Content.styled(plan_words.cost_sentence(plan), "bold")])

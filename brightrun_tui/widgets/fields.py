@@ -46,16 +46,19 @@ class TextField(_InForm, Input):
     def __init__(self, key: str, value: str = "", *, placeholder: str = "", password: bool = False) -> None:
         super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
         self.key = key
+        self._told = value
 
     def put(self, value: str) -> None:
         """Set the value without telling anybody."""
         if value != self.value and not self.has_focus:
-            with self.prevent(Input.Changed):
-                self.value = value
+            self._told = value
+            self.value = value
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(FieldChanged(self.key, event.value))
+        if event.value != self._told:
+            self._told = event.value
+            self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
