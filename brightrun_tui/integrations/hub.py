@@ -59,7 +59,8 @@ def whoami(token: SecretStr) -> dict[str, Any]:
 def reach() -> None:
     """Raises `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
     with plain_errors(""):
-        next(iter(api(None).list_models(limit=1)), None)
+        answer = _library().get_session().get(f"{endpoint()}/api/models", params={"limit": 1})
+        _library().utils.hf_raise_for_status(answer)
 
 
 @contextmanager

@@ -15,7 +15,15 @@ from tests.planning.tiny_model import write_model
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A fresh installation in which nothing of this machine's own accounts and caches is seen."""
-    for name in ("HF_TOKEN", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH", "PYTHON_KEYRING_BACKEND", "HTTPS_PROXY", "HTTP_PROXY"):
+    for name in (
+        "HF_TOKEN",
+        "HF_HOME",
+        "HF_HUB_CACHE",
+        "HF_TOKEN_PATH",
+        "PYTHON_KEYRING_BACKEND",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -37,8 +45,21 @@ def hub(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def data(tmp_path: Path) -> Path:
     """A good dataset of 120 short conversations."""
     path = tmp_path / "Kunden Fragen.jsonl"
-    path.write_text("".join(json.dumps({"messages": [
-        {"role": "user", "content": f"How many parcels are on the cart number {i}?"},
-        {"role": "assistant", "content": f"There are {i * 3} parcels on it, and the last one is for gate {i % 7}."}]}) + "\n"
-        for i in range(120)))
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "messages": [
+                        {"role": "user", "content": f"How many parcels are on the cart number {i}?"},
+                        {
+                            "role": "assistant",
+                            "content": f"There are {i * 3} parcels on it, and the last one is for gate {i % 7}.",
+                        },
+                    ]
+                }
+            )
+            + "\n"
+            for i in range(120)
+        )
+    )
     return path

@@ -86,8 +86,14 @@ class _Handler(BaseHTTPRequestHandler):
         if token and token not in self.hub.tokens:
             self._json({"error": "no"}, 401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif path == "/api/whoami-v2":
-            self._json({"type": "user", "name": self.hub.tokens.get(token, ""), "orgs": [],
-                        "auth": {"type": "access_token", "accessToken": {"displayName": "t", "role": "read"}}})
+            self._json(
+                {
+                    "type": "user",
+                    "name": self.hub.tokens.get(token, ""),
+                    "orgs": [],
+                    "auth": {"type": "access_token", "accessToken": {"displayName": "t", "role": "read"}},
+                }
+            )
         elif path == "/api/models":
             self._json([])
         else:
@@ -97,11 +103,27 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.hub
         name = re.escape(hub.repository)
         if re.fullmatch(rf"/api/models/{name}(/revision/[\w.-]+)?", path):
-            siblings = [{"rfilename": file, "size": len(data), "blobId": _digest(data)} for file, data in hub.files.items()]
-            self._json({"id": hub.repository, "sha": COMMIT, "gated": "auto" if hub.gated else False, "private": False,
-                        "tags": [], "downloads": 0, "siblings": siblings})
+            siblings = [
+                {"rfilename": file, "size": len(data), "blobId": _digest(data)} for file, data in hub.files.items()
+            ]
+            self._json(
+                {
+                    "id": hub.repository,
+                    "sha": COMMIT,
+                    "gated": "auto" if hub.gated else False,
+                    "private": False,
+                    "tags": [],
+                    "downloads": 0,
+                    "siblings": siblings,
+                }
+            )
         elif re.fullmatch(rf"/api/models/{name}/tree/[\w.-]+", path):
-            self._json([{"type": "file", "path": file, "oid": _digest(data), "size": len(data)} for file, data in hub.files.items()])
+            self._json(
+                [
+                    {"type": "file", "path": file, "oid": _digest(data), "size": len(data)}
+                    for file, data in hub.files.items()
+                ]
+            )
         elif match := re.fullmatch(rf"/{name}/resolve/[\w.-]+/(.+)", path):
             if hub.gated and token not in hub.allowed:
                 self._json({"error": "gated"}, 403 if token else 401, {"X-Error-Code": "GatedRepo"})
@@ -135,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
+        for name, value in {**headers, "Content-Length": str(length), "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
 

@@ -47,20 +47,24 @@ def _turn_into_bert(model: Path) -> None:
     (model / "config.json").write_text(json.dumps(config | {"architectures": ["BertForMaskedLM"]}))
 
 
-@pytest.mark.parametrize(("spoil", "kind"), [
-    (lambda model: (model / "model.safetensors").unlink(), "base_no_weights"),
-    (_only_pickle, "base_pickle"),
-    (_truncate, "base_damaged"),
-    (lambda model: (model / "model.safetensors").write_bytes(b"<html>not found</html>"), "base_damaged"),
-    (_lose_a_shard, "base_incomplete"),
-    (_turn_into_an_adapter, "base_is_adapter"),
-    (_turn_into_bert, "base_not_causal"),
-    (lambda model: (model / "config.json").write_text("{"), "base_damaged"),
-    (lambda model: (model / "config.json").unlink(), "base_no_config"),
-    (lambda model: (model / "tokenizer.json").unlink(), "base_no_tokenizer"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda model: (model / "model.safetensors").unlink(), "base_no_weights"),
+        (_only_pickle, "base_pickle"),
+        (_truncate, "base_damaged"),
+        (lambda model: (model / "model.safetensors").write_bytes(b"<html>not found</html>"), "base_damaged"),
+        (_lose_a_shard, "base_incomplete"),
+        (_turn_into_an_adapter, "base_is_adapter"),
+        (_turn_into_bert, "base_not_causal"),
+        (lambda model: (model / "config.json").write_text("{"), "base_damaged"),
+        (lambda model: (model / "config.json").unlink(), "base_no_config"),
+        (lambda model: (model / "tokenizer.json").unlink(), "base_no_tokenizer"),
+    ],
+)
 def test_what_cannot_be_trained_is_refused_with_place_and_fix(
-        spoil: Callable[[Path], object], kind: str, tmp_path: Path, paths: Paths) -> None:
+    spoil: Callable[[Path], object], kind: str, tmp_path: Path, paths: Paths
+) -> None:
     model = write_model(tmp_path / "m")
     spoil(model)
     with pytest.raises(BaseModelError) as refused:

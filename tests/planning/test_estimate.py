@@ -25,13 +25,21 @@ GIB = 1024**3
 NOWHERE = Paths(*[Path("/nonexistent")] * 4)
 CPU = Hardware(device="cpu", memory=64 * GIB, cores=8, flops=8 * 40e9, disk_free=10**12)
 CARDS = {
-    "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008, "HuggingFaceTB/SmolLM2-360M-Instruct": 361_821_120,
-    "HuggingFaceTB/SmolLM2-1.7B-Instruct": 1_711_376_384, "Qwen/Qwen2.5-0.5B-Instruct": 494_032_768,
-    "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304, "Qwen/Qwen2.5-7B-Instruct": 7_615_616_512,
-    "Qwen/Qwen2.5-14B-Instruct": 14_770_033_664, "Qwen/Qwen3-0.6B": 596_049_920, "Qwen/Qwen3-4B": 4_022_468_096,
-    "Qwen/Qwen3-8B": 8_190_735_360, "meta-llama/Llama-3.2-1B-Instruct": 1_235_814_400,
-    "meta-llama/Llama-3.2-3B-Instruct": 3_212_749_824, "meta-llama/Llama-3.1-8B-Instruct": 8_030_261_248,
-    "mistralai/Mistral-7B-Instruct-v0.3": 7_248_023_552, "google/gemma-3-1b-it": 999_885_952,
+    "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008,
+    "HuggingFaceTB/SmolLM2-360M-Instruct": 361_821_120,
+    "HuggingFaceTB/SmolLM2-1.7B-Instruct": 1_711_376_384,
+    "Qwen/Qwen2.5-0.5B-Instruct": 494_032_768,
+    "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
+    "Qwen/Qwen2.5-7B-Instruct": 7_615_616_512,
+    "Qwen/Qwen2.5-14B-Instruct": 14_770_033_664,
+    "Qwen/Qwen3-0.6B": 596_049_920,
+    "Qwen/Qwen3-4B": 4_022_468_096,
+    "Qwen/Qwen3-8B": 8_190_735_360,
+    "meta-llama/Llama-3.2-1B-Instruct": 1_235_814_400,
+    "meta-llama/Llama-3.2-3B-Instruct": 3_212_749_824,
+    "meta-llama/Llama-3.1-8B-Instruct": 8_030_261_248,
+    "mistralai/Mistral-7B-Instruct-v0.3": 7_248_023_552,
+    "google/gemma-3-1b-it": 999_885_952,
 }
 """Parameters as the model cards state them."""
 
@@ -39,17 +47,31 @@ CARDS = {
 def gpu(name: str) -> Hardware:
     card = find_gpu(name)
     assert card
-    return Hardware(device="cuda", gpu=card.name, gpu_count=1, gpu_memory=card.memory, memory=64 * GIB, flops=card.flops, cores=8)
+    return Hardware(
+        device="cuda", gpu=card.name, gpu_count=1, gpu_memory=card.memory, memory=64 * GIB, flops=card.flops, cores=8
+    )
 
 
 def report(records: int = 1000, characters: int = 2000) -> DatasetReport:
     lengths = LengthStats(mean=characters, p50=characters, p99=characters, longest=characters)
     answers = LengthStats(mean=characters / 3, p50=characters // 3, p99=characters // 3, longest=characters // 3)
-    return DatasetReport(path="d", name="d", format="messages", bytes=records * characters, fingerprint="sha256:0", records=records,
-                         usable=records, turns=2 * records, characters=lengths, answer_characters=answers)
+    return DatasetReport(
+        path="d",
+        name="d",
+        format="messages",
+        bytes=records * characters,
+        fingerprint="sha256:0",
+        records=records,
+        usable=records,
+        turns=2 * records,
+        characters=lengths,
+        answer_characters=answers,
+    )
 
 
-def reckon(base: str, overrides: dict[str, Any], machine: Hardware, data: DatasetReport | None = None, price: float = 0.0) -> Estimate:
+def reckon(
+    base: str, overrides: dict[str, Any], machine: Hardware, data: DatasetReport | None = None, price: float = 0.0
+) -> Estimate:
     info: BaseModelInfo = describe_base(base, NOWHERE)
     return estimate(info, data or report(), RunSettings().with_overrides(overrides), machine, price)
 
@@ -60,7 +82,9 @@ machines = st.sampled_from([CPU, *(gpu(card.name) for card in GPUS)])
 
 @examples(max_examples=150, deadline=None)
 @given(base=bases, machine=machines, epochs=st.integers(1, 20), more=st.integers(1, 20), records=st.integers(2, 5000))
-def test_more_epochs_and_more_records_never_cost_less(base: str, machine: Hardware, epochs: int, more: int, records: int) -> None:
+def test_more_epochs_and_more_records_never_cost_less(
+    base: str, machine: Hardware, epochs: int, more: int, records: int
+) -> None:
     few = reckon(base, {"training.epochs": epochs}, machine, report(records), price=2.0)
     longer = reckon(base, {"training.epochs": epochs + more}, machine, report(records), price=2.0)
     larger = reckon(base, {"training.epochs": epochs}, machine, report(records + more), price=2.0)
@@ -70,14 +94,23 @@ def test_more_epochs_and_more_records_never_cost_less(base: str, machine: Hardwa
 
 
 @examples(max_examples=150, deadline=None)
-@given(base=bases, machine=machines, rank=st.integers(1, 128), micro=st.integers(1, 16), length=st.integers(100, 100_000),
-       checkpointing=st.sampled_from(["on", "off"]))
+@given(
+    base=bases,
+    machine=machines,
+    rank=st.integers(1, 128),
+    micro=st.integers(1, 16),
+    length=st.integers(100, 100_000),
+    checkpointing=st.sampled_from(["on", "off"]),
+)
 def test_memory_grows_with_rank_length_and_batch(
-        base: str, machine: Hardware, rank: int, micro: int, length: int, checkpointing: str) -> None:
+    base: str, machine: Hardware, rank: int, micro: int, length: int, checkpointing: str
+) -> None:
     fixed = {"training.gradient_checkpointing": checkpointing, "training.batch_size": 64}
 
     def memory(rank: int, micro: int, length: int) -> int:
-        return reckon(base, fixed | {"lora.r": rank, "training.micro_batch_size": micro}, machine, report(100, length)).memory
+        return reckon(
+            base, fixed | {"lora.r": rank, "training.micro_batch_size": micro}, machine, report(100, length)
+        ).memory
 
     here = memory(rank, micro, length)
     assert memory(2 * rank, micro, length) > here
@@ -96,21 +129,29 @@ def test_the_catalogue_says_what_the_model_cards_say(base: str) -> None:
         assert base == "starter" and catalogue().base[0].id == base and info.buildable
 
 
-@pytest.mark.parametrize(("base", "length", "micro", "overrides", "published_gib"), [
-    ("meta-llama/Llama-3.1-8B-Instruct", 2048, 2, {"lora.r": 8, "training.optim": "adamw_torch_fused"}, 7.4),
-    ("meta-llama/Llama-3.2-3B-Instruct", 4096, 1, {"lora.r": 8, "training.optim": "adamw_torch_fused"}, 4.6),
-])
+@pytest.mark.parametrize(
+    ("base", "length", "micro", "overrides", "published_gib"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", 2048, 2, {"lora.r": 8, "training.optim": "adamw_torch_fused"}, 7.4),
+        ("meta-llama/Llama-3.2-3B-Instruct", 4096, 1, {"lora.r": 8, "training.optim": "adamw_torch_fused"}, 4.6),
+    ],
+)
 def test_memory_agrees_with_published_qlora_runs(
-        base: str, length: int, micro: int, overrides: dict[str, Any], published_gib: float) -> None:
+    base: str, length: int, micro: int, overrides: dict[str, Any], published_gib: float
+) -> None:
     fixed = {"training.micro_batch_size": micro, "training.gradient_checkpointing": "on", "data.max_length": length}
     found = reckon(base, fixed | overrides, gpu("RTX 4090"), report(500, 40 * length))
     assert found.memory / GIB == pytest.approx(published_gib, rel=0.18)
 
 
-@pytest.mark.parametrize(("base", "card", "tokens_per_second"), [
-    ("meta-llama/Llama-3.1-8B-Instruct", "RTX 4090", 2413), ("mistralai/Mistral-7B-Instruct-v0.3", "A100", 3428),
-    ("meta-llama/Llama-3.2-3B-Instruct", "A100", 8035),
-])
+@pytest.mark.parametrize(
+    ("base", "card", "tokens_per_second"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "RTX 4090", 2413),
+        ("mistralai/Mistral-7B-Instruct-v0.3", "A100", 3428),
+        ("meta-llama/Llama-3.2-3B-Instruct", "A100", 8035),
+    ],
+)
 def test_time_is_within_its_own_band_of_published_speeds(base: str, card: str, tokens_per_second: float) -> None:
     data = report(20_000, 8000)
     alone = {"evaluation.sample_prompts": 0, "data.eval_max_records": 20}
@@ -123,7 +164,12 @@ def test_what_does_not_fit_is_called_so_and_memory_is_saved_where_that_helps() -
     assert reckon("Qwen/Qwen2.5-14B-Instruct", {}, gpu("T4")).fits in ("tight", "safe")
     assert reckon("Qwen/Qwen2.5-14B-Instruct", {"quantisation.method": "none"}, gpu("T4")).fits == "no"
     long = report(100, 40_000)
-    assert reckon("meta-llama/Llama-3.1-8B-Instruct", {"training.gradient_checkpointing": "off"}, gpu("RTX 4090"), long).fits == "no"
+    assert (
+        reckon(
+            "meta-llama/Llama-3.1-8B-Instruct", {"training.gradient_checkpointing": "off"}, gpu("RTX 4090"), long
+        ).fits
+        == "no"
+    )
     saved = reckon("meta-llama/Llama-3.1-8B-Instruct", {}, gpu("RTX 4090"), long)
     assert saved.fits == "safe" and any("computed twice" in note for note in saved.notes)
 
@@ -137,7 +183,9 @@ def test_a_measured_speed_replaces_the_guess_and_narrows_the_band() -> None:
     assert known.seconds < guess.seconds
 
 
-def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(tmp_path: Path, data: Path, paths: Paths) -> None:
+def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
+    tmp_path: Path, data: Path, paths: Paths
+) -> None:
     pytest.importorskip("tokenizers")
     info = describe_base(str(write_model(tmp_path / "m")), paths)
     checked = check_dataset(data, {})

@@ -29,7 +29,9 @@ def test_a_model_is_described_before_it_is_downloaded_and_then_needs_no_network(
     hub.stop()
     after = describe_base(TINY, paths)
     assert after.present and after.ref == ref == fetch_base(TINY, paths, silent)
-    assert (hub_models.cached_snapshot(TINY, paths) / "model.safetensors").read_bytes() == hub.files["model.safetensors"]  # type: ignore[operator]
+    assert (hub_models.cached_snapshot(TINY, paths) / "model.safetensors").read_bytes() == hub.files[
+        "model.safetensors"
+    ]  # type: ignore[operator]
 
 
 def test_a_broken_line_is_taken_up_where_it_broke(hub: StandIn, paths: Paths) -> None:
@@ -69,21 +71,31 @@ def _fault(part: str, status: int) -> object:
     return lambda hub: hub.faults.update({part: status})
 
 
-@pytest.mark.parametrize(("spoil", "token", "error", "kind", "fix"), [
-    (lambda hub: None, "hf_wrongwrongwrong", NotConnectedError, "bad_token", "brightrun connect huggingface"),
-    (_gate, "", NotConnectedError, "base_gated", "accept the licence"),
-    (_gate, TOKEN, BaseModelError, "base_gated", "accept the licence"),
-    (_fault("/api/models/", 403), TOKEN, NotConnectedError, "token_lacks_rights", "read access"),
-    (_fault("/api/models/", 500), "", NotConnectedError, "hub_failing", "later"),
-    (_fault("/api/models/", 429), "", NotConnectedError, "hub_busy", "minutes"),
-    (lambda hub: setattr(hub, "repository", "acme/other"), "", BaseModelError, "base_unknown", "spelling"),
-    (lambda hub: hub.files.pop("model.safetensors"), "", BaseModelError, "base_no_weights", "safetensors"),
-    (lambda hub: hub.files.pop("config.json"), "", BaseModelError, "base_no_config", "original"),
-    (lambda hub: hub.stop(), "", NotConnectedError, "hub_unreachable", "network"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "token", "error", "kind", "fix"),
+    [
+        (lambda hub: None, "hf_wrongwrongwrong", NotConnectedError, "bad_token", "brightrun connect huggingface"),
+        (_gate, "", NotConnectedError, "base_gated", "accept the licence"),
+        (_gate, TOKEN, BaseModelError, "base_gated", "accept the licence"),
+        (_fault("/api/models/", 403), TOKEN, NotConnectedError, "token_lacks_rights", "read access"),
+        (_fault("/api/models/", 500), "", NotConnectedError, "hub_failing", "later"),
+        (_fault("/api/models/", 429), "", NotConnectedError, "hub_busy", "minutes"),
+        (lambda hub: setattr(hub, "repository", "acme/other"), "", BaseModelError, "base_unknown", "spelling"),
+        (lambda hub: hub.files.pop("model.safetensors"), "", BaseModelError, "base_no_weights", "safetensors"),
+        (lambda hub: hub.files.pop("config.json"), "", BaseModelError, "base_no_config", "original"),
+        (lambda hub: hub.stop(), "", NotConnectedError, "hub_unreachable", "network"),
+    ],
+)
 def test_a_refusal_of_the_hub_is_one_sentence_with_its_fix(
-        spoil: object, token: str, error: type[BrightrunError], kind: str, fix: str, hub: StandIn, paths: Paths,
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil: object,
+    token: str,
+    error: type[BrightrunError],
+    kind: str,
+    fix: str,
+    hub: StandIn,
+    paths: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     hub.tokens = {TOKEN: "ada"}
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
@@ -98,7 +110,8 @@ def test_a_refusal_of_the_hub_is_one_sentence_with_its_fix(
 
 
 def test_an_account_that_accepted_the_licence_gets_the_gated_model(
-        hub: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub: StandIn, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub.gated, hub.tokens, hub.allowed = True, {TOKEN: "ada"}, {TOKEN}
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert fetch_base(TINY, paths, silent).revision == COMMIT

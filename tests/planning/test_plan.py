@@ -20,8 +20,15 @@ from brightrun_tui.store import datasets as added
 from brightrun_tui.store import open_database
 from tests.planning.tiny_model import write_model
 
-GPU = Hardware(device="cuda", gpu="RTX 4090", gpu_count=1, gpu_memory=24 * 1024**3, memory=64 * 1024**3, flops=165e12,
-               disk_free=10**12)
+GPU = Hardware(
+    device="cuda",
+    gpu="RTX 4090",
+    gpu_count=1,
+    gpu_memory=24 * 1024**3,
+    memory=64 * 1024**3,
+    flops=165e12,
+    disk_free=10**12,
+)
 OFFER = Offer(id="7", provider="local", hardware=GPU, price_per_hour=0.69)
 
 
@@ -41,8 +48,17 @@ def test_a_good_draft_becomes_a_run_that_says_all_it_needs(data: Path, paths: Pa
 
 
 def test_everything_that_is_wrong_is_listed_at_once_each_with_its_fix(paths: Paths) -> None:
-    plan = make_plan(Draft(name="My Model!", data="/nowhere.jsonl", base="/no/model", template="chta", provider="moon",
-                           overrides={"training.epoch": 3}), paths)
+    plan = make_plan(
+        Draft(
+            name="My Model!",
+            data="/nowhere.jsonl",
+            base="/no/model",
+            template="chta",
+            provider="moon",
+            overrides={"training.epoch": 3},
+        ),
+        paths,
+    )
     wrong = {check.name for check in plan.checks if check.state == "failed"}
     assert wrong == {"name", "dataset", "base model", "template", "machine", "settings"}
     assert all(check.fix and check.error for check in plan.checks if check.state == "failed")
@@ -58,9 +74,14 @@ def test_a_budget_below_the_estimate_refuses_with_its_own_exit_code(data: Path, 
     with pytest.raises(BudgetError) as refused:
         make_spec(poor)
     assert refused.value.exit_code == ExitCode.BUDGET == 3
-    assert make_plan(Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd_high), paths, offer=OFFER).ready
-    between = make_plan(Draft(data=str(data), base=model, budget_usd=(free.estimate.cost_usd + free.estimate.cost_usd_high) / 2),
-                        paths, offer=OFFER)
+    assert make_plan(
+        Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd_high), paths, offer=OFFER
+    ).ready
+    between = make_plan(
+        Draft(data=str(data), base=model, budget_usd=(free.estimate.cost_usd + free.estimate.cost_usd_high) / 2),
+        paths,
+        offer=OFFER,
+    )
     assert between.ready and states(between)["budget"] == "warning"
     late = make_plan(Draft(data=str(data), base=model, max_hours=0.0001), paths, offer=OFFER)
     assert isinstance(late.first_problem, BudgetError)
@@ -78,17 +99,25 @@ def test_a_run_too_large_for_the_machine_is_refused_before_anything_starts(data:
 
 def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, paths: Paths) -> None:
     few = tmp_path / "few.jsonl"
-    few.write_text("".join(json.dumps({"prompt": f"Question {i}?", "completion": f"Answer number {i}."}) + "\n" for i in range(8)))
+    few.write_text(
+        "".join(json.dumps({"prompt": f"Question {i}?", "completion": f"Answer number {i}."}) + "\n" for i in range(8))
+    )
     model = "Qwen/Qwen2.5-0.5B-Instruct"
     assert states(make_plan(Draft(data=str(few)), paths))["dataset"] == "warning"
-    assert states(make_plan(Draft(data=str(data), base=model, overrides={"training.learning_rate": 5e-3}), paths))["settings"] == "warning"
+    assert (
+        states(make_plan(Draft(data=str(data), base=model, overrides={"training.learning_rate": 5e-3}), paths))[
+            "settings"
+        ]
+        == "warning"
+    )
     assert states(make_plan(Draft(data=str(data), overrides={"training.max_steps": 3}), paths))["settings"] == "warning"
     gated = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths)
     assert states(gated)["base model"] == "warning" and gated.ready
 
 
 def test_a_rented_machine_needs_a_price_before_it_is_planned_for(
-        data: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    data: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_0123456789")
     draft = Draft(data=str(data), base="Qwen/Qwen2.5-0.5B-Instruct", provider="runpod", gpu="RTX 4090")
     unpriced = make_plan(draft, paths)
@@ -110,19 +139,29 @@ def test_a_plan_follows_every_change_quickly_and_sees_a_changed_file(data: Path,
     started = time.monotonic()
     plans = [make_plan(Draft(data=str(data), overrides={"training.epochs": epochs}), paths) for epochs in range(1, 51)]
     assert (time.monotonic() - started) / 50 < 0.05
-    assert [plan.estimate.steps for plan in plans if plan.estimate] == sorted(plan.estimate.steps for plan in plans if plan.estimate)
+    assert [plan.estimate.steps for plan in plans if plan.estimate] == sorted(
+        plan.estimate.steps for plan in plans if plan.estimate
+    )
     with data.open("a") as file:
         file.write(json.dumps({"prompt": "One more?", "completion": "Yes, one more."}) + "\n")
-    assert isinstance(make_plan(Draft(data=str(data)), paths).first_problem, DatasetError) or \
-        make_plan(Draft(data=str(data)), paths).report.records == 121  # type: ignore[union-attr]
+    assert (
+        isinstance(make_plan(Draft(data=str(data)), paths).first_problem, DatasetError)
+        or make_plan(Draft(data=str(data)), paths).report.records == 121
+    )  # type: ignore[union-attr]
 
 
 def test_a_service_that_is_not_connected_is_named(data: Path, paths: Paths) -> None:
     plan = make_plan(Draft(data=str(data), provider="runpod", gpu="RTX 4090"), paths)
-    assert any(isinstance(check.error, NotConnectedError) and "brightrun connect runpod" in check.fix for check in plan.checks)
+    assert any(
+        isinstance(check.error, NotConnectedError) and "brightrun connect runpod" in check.fix for check in plan.checks
+    )
 
 
 def test_planning_imports_neither_torch_nor_transformers_nor_textual() -> None:
-    code = "import sys, brightrun_tui.planning.plan, brightrun_tui.integrations.connection; " \
-           "print([name for name in ('torch', 'transformers', 'textual', 'huggingface_hub', 'keyring') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, brightrun_tui.planning.plan, brightrun_tui.integrations.connection; "
+        "print([name for name in ('torch', 'transformers', 'textual', 'huggingface_hub', 'keyring') if name in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -71,7 +71,7 @@ def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_re
     templates, problems = load_templates(paths)
     assert len(templates) == len(SHIPPED) + 1 and get_template("mine", paths).own
     assert {Path(problem.where).name for problem in problems} == {"typo.toml", "broken.toml"}
-    with pytest.raises(UsageError, match="lora.rank"):
+    with pytest.raises(UsageError, match=r"lora\.rank"):
         get_template("typo", paths)
     with pytest.raises(UsageError) as unknown:
         get_template("chatt", paths)

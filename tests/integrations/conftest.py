@@ -1,0 +1,3 @@
+from tests.planning.conftest import hub, paths
+
+__all__ = ["hub", "paths"]
