@@ -1,7 +1,7 @@
-"""Every key of the app, declared once. Dispatch, footer, help overlay, command palette and docs/keys.md read this table.
+"""Every key of the app, declared once: dispatch, footer, help, command palette and docs/keys.md read this table.
 
-The part of an id before the dot is its scope: ``app``, a screen, or a kind of widget; the part behind it names the method
-``action_<name>`` on the class of that scope.
+The part of an id before the dot is its scope: ``app``, a screen, or a kind of widget; the part behind it names the
+method ``action_<name>`` on the class of that scope.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Action:
         return "  ".join(spell(key) for key in self.keys)
 
 
-def _a(id_: str, keys: str, title: str, help_: str, *, changes: bool = False, footer: int = 0, palette: bool = True) -> Action:
+def _a(
+    id_: str, keys: str, title: str, help_: str, *, changes: bool = False, footer: int = 0, palette: bool = True
+) -> Action:
     return Action(id_, tuple(keys.split()), title, help_, changes, footer, palette)
 
 
@@ -88,16 +90,20 @@ ACTIONS: tuple[Action, ...] = (
     _a("app.focus_previous", "shift+tab", "Previous panel", "Move to the panel or field before.", palette=False),
     _a("app.back", "escape", "Back", "Leave a field, a dialogue, a filter or the full screen.", palette=False),
     _a("app.quit", "q ctrl+q", "Quit", "Close the app. What is running goes on without it.", footer=9),
-
     _a("list.cursor_down", "j down", "Down", "Next row.", palette=False),
     _a("list.cursor_up", "k up", "Up", "Row before.", palette=False),
     _a("list.first", "g home", "First", "First row.", palette=False),
     _a("list.last", "G end", "Last", "Last row.", palette=False),
     _a("list.page_down", "ctrl+f pagedown", "Page down", "A page on.", palette=False),
     _a("list.page_up", "ctrl+b pageup", "Page up", "A page back.", palette=False),
-
-    _a("integrations.configure", "enter c", "Configure", "Enter or change the credential; it is tested at once.", changes=True,
-       footer=2),
+    _a(
+        "integrations.configure",
+        "enter c",
+        "Configure",
+        "Enter or change the credential; it is tested at once.",
+        changes=True,
+        footer=2,
+    ),
     _a("integrations.test", "t", "Test", "Test the chosen service now.", footer=3),
     _a("integrations.test_all", "T", "Test all", "Test every service that is configured.", footer=4),
     _a("integrations.disconnect", "x delete", "Disconnect", "Forget the stored credential.", changes=True, footer=5),
@@ -105,7 +111,6 @@ ACTIONS: tuple[Action, ...] = (
     _a("integrations.down", "j down", "Down", "Card below.", palette=False),
     _a("integrations.up", "k up", "Up", "Card above.", palette=False),
     _a("integrations.right", "l right", "Right", "Card to the right.", palette=False),
-
     _a("new_run.start", "s f5", "Start", "Start the run, after one last look at its price.", changes=True, footer=2),
     _a("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
@@ -113,19 +118,35 @@ ACTIONS: tuple[Action, ...] = (
     _a("new_run.template", "t", "Template", "Choose a proven set of settings.", footer=6),
     _a("new_run.advanced", "a", "Advanced", "Show or hide all the other settings.", footer=7),
     _a("new_run.reset", "R", "Reset", "Back to the settings of the template."),
-
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     _a("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
     _a("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
     _a("choice.previous_choice", "left h", "Previous choice", "Choice before.", palette=False),
-
-    _a("monitor.pause", "p", "Pause / resume", "Pause the run after a checkpoint, or let a paused one go on.", changes=True,
-       footer=2),
+    _a(
+        "monitor.pause",
+        "p",
+        "Pause / resume",
+        "Pause the run after a checkpoint, or let a paused one go on.",
+        changes=True,
+        footer=2,
+    ),
     _a("monitor.stop", "s", "Stop", "End the run early and keep what it has learned.", changes=True, footer=3),
     _a("monitor.checkpoint", "C", "Checkpoint now", "Save a checkpoint at the next step.", changes=True),
-    _a("monitor.retry", "R", "Retry", "Try a failed or stopped run again, with the suggested fix if there is one.", changes=True,
-       footer=5),
-    _a("monitor.delete", "D delete", "Delete", "Forget the run and remove its files; models made from it stay.", changes=True),
+    _a(
+        "monitor.retry",
+        "R",
+        "Retry",
+        "Try a failed or stopped run again, with the suggested fix if there is one.",
+        changes=True,
+        footer=5,
+    ),
+    _a(
+        "monitor.delete",
+        "D delete",
+        "Delete",
+        "Forget the run and remove its files; models made from it stay.",
+        changes=True,
+    ),
     _a("monitor.open", "o enter", "Open model", "Show the model of this run in the Registry.", footer=4),
     _a("monitor.curves", "c", "Curves", "Loss curves of the chosen run."),
     _a("monitor.log", "L", "Log", "What the worker prints."),
@@ -135,15 +156,19 @@ ACTIONS: tuple[Action, ...] = (
     _a("monitor.previous_pane", "left_square_bracket", "Previous pane", "The same backwards.", palette=False),
     _a("monitor.zoom", "z", "Full screen", "Give the chosen pane the whole screen, and back.", footer=6),
     _a("monitor.filter", "slash", "Filter", "Show only runs whose name or state fits.", footer=7),
-
-    _a("chart.smooth", "e", "Smooth", "Smoothed curve (moving average) over the raw one, or the raw one alone.", footer=3),
+    _a(
+        "chart.smooth",
+        "e",
+        "Smooth",
+        "Smoothed curve (moving average) over the raw one, or the raw one alone.",
+        footer=3,
+    ),
     _a("chart.log_scale", "y", "Log scale", "Logarithmic or linear loss axis.", footer=4),
     _a("chart.zoom_in", "plus equals_sign", "Zoom in", "Fewer steps, larger.", footer=5),
     _a("chart.zoom_out", "minus", "Zoom out", "More steps, smaller.", footer=5),
     _a("chart.pan_left", "h left", "Earlier", "Move the window to earlier steps.", palette=False),
     _a("chart.pan_right", "l right", "Later", "Move the window to later steps.", palette=False),
     _a("chart.reset", "0", "Whole run", "Show the whole run again.", footer=6),
-
     _a("log.search", "slash", "Search", "Find text in the log.", footer=3),
     _a("log.next_match", "n", "Next match", "Go to the next match.", footer=4),
     _a("log.previous_match", "N", "Previous match", "Go to the match before.", palette=False),
@@ -156,8 +181,14 @@ ACTIONS: tuple[Action, ...] = (
     _a("log.last", "G end", "End", "The newest line; follows again.", palette=False),
     _a("log.left", "h left", "Left", "Scroll long lines left.", palette=False),
     _a("log.right", "l right", "Right", "Scroll long lines right.", palette=False),
-
-    _a("registry.deploy", "d", "Deploy", "Serve the model at an endpoint; shows how to call it.", changes=True, footer=2),
+    _a(
+        "registry.deploy",
+        "d",
+        "Deploy",
+        "Serve the model at an endpoint; shows how to call it.",
+        changes=True,
+        footer=2,
+    ),
     _a("registry.chat", "c", "Chat", "Talk to the model; deploys it first when needed.", footer=3),
     _a("registry.endpoint", "u", "Use it", "Address, key and ready-made calls of the running endpoint.", footer=4),
     _a("registry.undeploy", "U", "Undeploy", "Stop serving the model.", changes=True),
@@ -166,14 +197,26 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     _a("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
     _a("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
-    _a("registry.export", "e", "Export", "Write the model to a directory, in the form you need.", changes=True, footer=5),
+    _a(
+        "registry.export",
+        "e",
+        "Export",
+        "Write the model to a directory, in the form you need.",
+        changes=True,
+        footer=5,
+    ),
     _a("registry.delete", "D delete", "Delete", "Remove this version and its files.", changes=True),
-    _a("registry.next_pane", "right_square_bracket l right", "Next page", "Report card, answers, training, origin in turn.", footer=6),
+    _a(
+        "registry.next_pane",
+        "right_square_bracket l right",
+        "Next page",
+        "Report card, answers, training, origin in turn.",
+        footer=6,
+    ),
     _a("registry.previous_pane", "left_square_bracket h left", "Previous page", "The same backwards.", palette=False),
     _a("registry.zoom", "z enter", "Full screen", "Give the report card the whole screen, and back."),
     _a("registry.filter", "slash", "Filter", "Show only models whose name, tag or alias fits.", footer=8),
-
-    _a("modal.dismiss", "escape", "Close", "Close the dialogue; nothing is changed.", footer=1, palette=False),
+    _a("modal.dismiss", "escape q", "Close", "Close the dialogue; nothing is changed.", footer=1, palette=False),
     _a("modal.next", "down", "Next", "Next field or button.", palette=False),
     _a("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     _a("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
@@ -181,7 +224,14 @@ ACTIONS: tuple[Action, ...] = (
     _a("endpoint.copy_key", "c", "Copy key", "Copy the bearer key.", footer=3, palette=False),
     _a("endpoint.copy_url", "a", "Copy address", "Copy the base address.", footer=4, palette=False),
     _a("endpoint.copy_curl", "u", "Copy curl", "Copy a ready-made call for the shell.", footer=5, palette=False),
-    _a("endpoint.copy_python", "p", "Copy Python", "Copy a ready-made call for the openai package.", footer=6, palette=False),
+    _a(
+        "endpoint.copy_python",
+        "p",
+        "Copy Python",
+        "Copy a ready-made call for the openai package.",
+        footer=6,
+        palette=False,
+    ),
     _a("chat.send", "enter", "Send", "Send what you wrote.", palette=False),
     _a("chat.clear", "ctrl+l f4", "New chat", "Forget the conversation so far.", palette=False),
 )
@@ -189,9 +239,22 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 _SPELLED = {
-    "question_mark": "?", "colon": ":", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=", "escape": "esc",
-    "left_square_bracket": "[", "right_square_bracket": "]", "up": "↑", "down": "↓", "left": "←", "right": "→",
-    "pagedown": "pgdn", "pageup": "pgup", "delete": "del",
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "escape": "esc",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "delete": "del",
 }
 
 
@@ -209,8 +272,11 @@ def of_scope(scope: str) -> tuple[Action, ...]:
 
 def bindings(*scopes: str) -> list[Binding]:
     """What a class of these scopes puts into its ``BINDINGS``."""
-    return [Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)
-            for scope in scopes for action in of_scope(scope)]
+    return [
+        Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)
+        for scope in scopes
+        for action in of_scope(scope)
+    ]
 
 
 def find(scopes: Iterable[str], name: str) -> Action | None:
@@ -223,10 +289,16 @@ def find(scopes: Iterable[str], name: str) -> Action | None:
 
 def as_markdown() -> str:
     """The table for people, as docs/keys.md holds it."""
-    parts = ["# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, `:` finds any by name.\n"
-             "Actions marked • change something and are refused with `--read-only`.\n"]
+    parts = [
+        "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
+        "`:` finds any by name.\nActions marked • change something and are refused with `--read-only`.\n"
+    ]
     for scope, title in SCOPES.items():
-        rows = "\n".join(f"| {' '.join(f'`{spell(key)}`' for key in action.keys)} | {action.title}{' •' if action.changes else ''} "
-                         f"| {action.help} |" for action in of_scope(scope))
+        rows = "\n".join(_markdown_row(action) for action in of_scope(scope))
         parts.append(f"## {title}\n\n| keys | action | what it does |\n|---|---|---|\n{rows}\n")
     return "\n".join(parts)
+
+
+def _markdown_row(action: Action) -> str:
+    keys = " ".join(f"`{spell(key)}`" for key in action.keys)
+    return f"| {keys} | {action.title}{' •' if action.changes else ''} | {action.help} |"

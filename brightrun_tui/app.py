@@ -9,7 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from brightrun_tui.terminal import copy, leave_on_signals, log_crash, prepare_environment, watch_terminal
+from brightrun_tui.terminal import (
+    DaemonExecutor,
+    copy,
+    leave_on_signals,
+    log_crash,
+    prepare_environment,
+    watch_terminal,
+)
 
 prepare_environment()
 
@@ -52,21 +59,25 @@ class AppSettings(BaseModel):
 
 def _integrations() -> Screen[None]:
     from brightrun_tui.screens.integrations import IntegrationsScreen
+
     return IntegrationsScreen()
 
 
 def _new_run() -> Screen[None]:
     from brightrun_tui.screens.new_run import NewRunScreen
+
     return NewRunScreen()
 
 
 def _monitor() -> Screen[None]:
     from brightrun_tui.screens.monitor import MonitorScreen
+
     return MonitorScreen()
 
 
 def _registry() -> Screen[None]:
     from brightrun_tui.screens.registry import RegistryScreen
+
     return RegistryScreen()
 
 
@@ -76,8 +87,12 @@ class BrightRunApp(App[int]):
     TITLE = "Bright Run"
     CSS_PATH = "screens/app.tcss"
     MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]
-        "integrations": _integrations, "new_run": _new_run, "monitor": _monitor, "registry": _registry}
-    COMMANDS = {ActionProvider}
+        "integrations": _integrations,
+        "new_run": _new_run,
+        "monitor": _monitor,
+        "registry": _registry,
+    }
+    COMMANDS: ClassVar[Any] = {ActionProvider}
     SCOPES = ("app",)
     BINDINGS = actions.bindings("app")
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]
@@ -126,6 +141,7 @@ class BrightRunApp(App[int]):
         return dict(theming.VARIABLE_DEFAULTS)
 
     async def on_mount(self) -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         if self.owns_terminal:
             leave_on_signals(self.leave)
             self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
@@ -159,9 +175,10 @@ class BrightRunApp(App[int]):
                     await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
                 since_engine += LOOK_SECONDS
 
-    async def ask(self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *,
-                  wait: float = 10.0) -> dict[str, Any] | None:
-        """Ask the engine; returns its answer ({} when it has not answered in time), or None after a toast with the reason."""
+    async def ask(
+        self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *, wait: float = 10.0
+    ) -> dict[str, Any] | None:
+        """Ask the engine; returns its answer ({} when there is none in time), or None after a toast with the reason."""
         from brightrun_tui.orchestrator import client
 
         try:
@@ -173,8 +190,14 @@ class BrightRunApp(App[int]):
             self.look_now()
         if request.state == "failed":
             said = request.result.get("error", {})
-            self.show_error(BrightrunError(said.get("what", "the engine refused"), where=said.get("where", ""),
-                                           fix=said.get("fix", ""), kind=said.get("kind", "")))
+            self.show_error(
+                BrightrunError(
+                    said.get("what", "the engine refused"),
+                    where=said.get("where", ""),
+                    fix=said.get("fix", ""),
+                    kind=said.get("kind", ""),
+                )
+            )
             return None
         return request.result
 
@@ -194,7 +217,10 @@ class BrightRunApp(App[int]):
         if done:
             self.toast(f"{what}: {done}.")
         else:
-            self.toast(f"{what} is too long for this terminal's clipboard; select it with the mouse instead.", severity="warning")
+            self.toast(
+                f"{what} is too long for this terminal's clipboard; select it with the mouse instead.",
+                severity="warning",
+            )
 
     @work(group="export", exit_on_error=True)
     async def export_model(self, model: ModelVersion, form: ExportForm, target: Path) -> None:
@@ -255,8 +281,10 @@ class BrightRunApp(App[int]):
     async def action_theme(self) -> None:
         from brightrun_tui.screens.pick import Choice, PickScreen
 
-        choices = [Choice(theme.name, theme.title or theme.name, "dark" if theme.dark else "light")
-                   for theme in self._themes.found.values()]
+        choices = [
+            Choice(theme.name, theme.title or theme.name, "dark" if theme.dark else "light")
+            for theme in self._themes.found.values()
+        ]
         before = self.theme
 
         def preview(name: str) -> None:
@@ -287,7 +315,9 @@ class BrightRunApp(App[int]):
         serving = sum(endpoint.state in ("starting", "ready") for endpoint in self.snapshot.endpoints)
         parts = [f"{active} run{'s' if active > 1 else ''}"] * bool(active)
         parts += [f"{serving} endpoint{'s' if serving > 1 else ''}"] * bool(serving)
-        message = f"Still going in the background: {' and '.join(parts)}. “brightrun” shows them again." if parts else None
+        message = (
+            f"Still going in the background: {' and '.join(parts)}. “brightrun” shows them again." if parts else None
+        )
         self.exit(0, message=Text(message) if message else None)
 
     def _first_theme(self) -> str:
@@ -297,13 +327,15 @@ class BrightRunApp(App[int]):
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
     def _fatal_error(self) -> None:
-        """One line and the name of a log instead of Textual's traceback, which prints local variables, keys included."""
+        """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
         import sys
 
         error = sys.exc_info()[1]
         path = log_crash(error, self.paths.logs) if error else None
         place = f" Details: {path}" if path else ""
-        self.exit(1, return_code=1, message=Text(f"Bright Run ended because of a fault of its own ({type(error).__name__}).{place}"))
+        self.exit(
+            1, return_code=1, message=Text(f"Bright Run ended by a fault of its own ({type(error).__name__}).{place}")
+        )
         self._close_messages_no_wait()
 
 
@@ -313,7 +345,7 @@ async def _first_mode(paths: Paths) -> str:
 
 
 def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
-    """Open the app and stay until it is closed; returns the exit code. The caller has made sure that there is a terminal.
+    """Open the app and stay until it is closed; returns the exit code. The caller sees to it that there is a terminal.
 
     Raises:
         BrightrunError: the store cannot be opened, or config.toml is wrong.

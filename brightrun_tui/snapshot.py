@@ -81,8 +81,14 @@ class Snapshot:
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
         """The newest endpoint of a version that has not been stopped."""
-        return next((e for e in self.endpoints if e.state != "stopped" and (e.model, e.model_version) ==
-                     (model.name, model.version)), None)
+        return next(
+            (
+                e
+                for e in self.endpoints
+                if e.state != "stopped" and (e.model, e.model_version) == (model.name, model.version)
+            ),
+            None,
+        )
 
     @property
     def cost_per_hour(self) -> float:
@@ -104,10 +110,16 @@ class SnapshotReader:
         """``watched`` is the id of the run whose detail is wanted, or empty."""
         db = self._db
         return Snapshot(
-            runs=tuple(await runs.list_runs(db)), models=tuple(await models.list_models(db)),
-            endpoints=tuple(await endpoints.list_endpoints(db)), datasets=tuple(await datasets.list_datasets(db)),
-            leases=tuple(await leases.list_leases(db, open_only=True)), services=await engine.services(db),
-            engine=await engine_status(db, self._paths), detail=await self._read_detail(watched) if watched else None, loaded=True)
+            runs=tuple(await runs.list_runs(db)),
+            models=tuple(await models.list_models(db)),
+            endpoints=tuple(await endpoints.list_endpoints(db)),
+            datasets=tuple(await datasets.list_datasets(db)),
+            leases=tuple(await leases.list_leases(db, open_only=True)),
+            services=await engine.services(db),
+            engine=await engine_status(db, self._paths),
+            detail=await self._read_detail(watched) if watched else None,
+            loaded=True,
+        )
 
     async def _read_detail(self, run_id: str) -> RunDetail:
         if run_id != self._detail.run_id:
@@ -120,8 +132,14 @@ class SnapshotReader:
         self._mark = changes.mark
         self._seq = fresh[-1].seq if fresh else self._seq
         old = self._detail
-        self._detail = RunDetail(run_id, curves, old.samples + _of(fresh, "sample"), old.checkpoints + _of(fresh, "checkpoint"),
-                                 old.alerts + _of(fresh, "alert"), old.phases + _of(fresh, "phase"))
+        self._detail = RunDetail(
+            run_id,
+            curves,
+            old.samples + _of(fresh, "sample"),
+            old.checkpoints + _of(fresh, "checkpoint"),
+            old.alerts + _of(fresh, "alert"),
+            old.phases + _of(fresh, "phase"),
+        )
         return self._detail
 
 

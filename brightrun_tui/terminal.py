@@ -13,7 +13,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 REMOTE_FPS = 12
 OSC52_LIMIT = 74_994
@@ -28,6 +30,30 @@ def prepare_environment() -> None:
         os.environ.setdefault("TEXTUAL_FPS", str(REMOTE_FPS))
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+
+
+class DaemonExecutor(ThreadPoolExecutor):
+    """A thread a call, none of which can hold up the end of the app.
+
+    Threads of the usual executor are waited for on exit: a slow network answer would keep the terminal for seconds.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True, name="background").start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Nothing is waited for."""
 
 
 def leave_on_signals(leave: Callable[[int], None]) -> None:
@@ -59,6 +85,7 @@ def _gone(descriptor: int) -> bool:
 
 def _leave(leave: Callable[[int], None], code: int) -> None:
     """Writing to a dead terminal can block for ever, so a thread ends the process if the orderly way takes too long."""
+
     def end() -> None:
         time.sleep(3.0)
         os._exit(code)
@@ -68,7 +95,7 @@ def _leave(leave: Callable[[int], None], code: int) -> None:
 
 
 async def copy(text: str, write_osc52: Callable[[str], None]) -> str:
-    """Put ``text`` on the clipboard by the best way there is; returns what was done, in words, or "" when nothing works.
+    """Put ``text`` on the clipboard by the best way there is; returns what was done in words, "" when nothing works.
 
     In tmux through tmux, elsewhere through a native tool when the machine is this one, else by OSC 52, which a
     terminal may ignore without a word.
@@ -76,8 +103,12 @@ async def copy(text: str, write_osc52: Callable[[str], None]) -> str:
     if os.environ.get("TMUX") and await _pipe(["tmux", "load-buffer", "-w", "-"], text):
         return "Copied to the tmux buffer and sent to your terminal's clipboard"
     if not os.environ.get("SSH_CONNECTION"):
-        tools = [("WAYLAND_DISPLAY", ["wl-copy"]), ("DISPLAY", ["xclip", "-selection", "clipboard"]),
-                 ("DISPLAY", ["xsel", "-ib"]), ("HOME", ["pbcopy"])]
+        tools = [
+            ("WAYLAND_DISPLAY", ["wl-copy"]),
+            ("DISPLAY", ["xclip", "-selection", "clipboard"]),
+            ("DISPLAY", ["xsel", "-ib"]),
+            ("HOME", ["pbcopy"]),
+        ]
         for variable, argv in tools:
             if os.environ.get(variable) and await _pipe(argv, text):
                 return "Copied"
@@ -90,8 +121,9 @@ async def copy(text: str, write_osc52: Callable[[str], None]) -> str:
 async def _pipe(argv: list[str], text: str) -> bool:
     if shutil.which(argv[0]) is None:
         return False
-    process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-                                                   stderr=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
     try:
         await asyncio.wait_for(process.communicate(text.encode()), 2.0)
     except TimeoutError:

@@ -20,8 +20,12 @@ DEFAULT_THEME = "bright-dark"
 PLAIN_THEME = "bright-ansi"
 
 VARIABLE_DEFAULTS = {
-    "muted": "#8c9299", "faint": "#5d6369", "line": "#4a5057",
-    "curve-train": "#5fafff", "curve-train-raw": "#40566b", "curve-eval": "#ffaf5f",
+    "muted": "#8c9299",
+    "faint": "#5d6369",
+    "line": "#4a5057",
+    "curve-train": "#5fafff",
+    "curve-train-raw": "#40566b",
+    "curve-eval": "#ffaf5f",
 }
 """Names that our style sheets use beside Textual's own, for themes that do not set them."""
 
@@ -61,8 +65,13 @@ class ThemeFile(BaseModel):
     variables: dict[str, str] = Field(default_factory=dict)
 
     def as_textual(self) -> Theme:
-        return Theme(name=self.name, dark=self.dark, ansi=self.ansi, variables={**VARIABLE_DEFAULTS, **self.variables},
-                     **self.colors.model_dump(exclude_none=True))
+        return Theme(
+            name=self.name,
+            dark=self.dark,
+            ansi=self.ansi,
+            variables={**VARIABLE_DEFAULTS, **self.variables},
+            **self.colors.model_dump(exclude_none=True),
+        )
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,9 @@ class ChatScreen(Dialog[None]):
         loop = asyncio.get_running_loop()
         self._say("answering …")
         try:
-            async for piece in chat(endpoint.url, read_key(Path(endpoint.directory)), served_name(endpoint), self._turns):
+            async for piece in chat(
+                endpoint.url, read_key(Path(endpoint.directory)), served_name(endpoint), self._turns
+            ):
                 text += piece
                 if loop.time() - painted > PAINT_SECONDS:
                     painted = loop.time()

@@ -22,8 +22,11 @@ class CompareScreen(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         found = registry.compare(self._a, self._b)
         with VerticalScroll(can_focus=True):
-            yield Flow(lambda width: model_words.comparison(found, width)
-                       + model_words.compared_answers(self._a, self._b, width))
+            yield Flow(
+                lambda width: (
+                    model_words.comparison(found, width) + model_words.compared_answers(self._a, self._b, width)
+                )
+            )
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

@@ -31,8 +31,12 @@ class ConnectScreen(Dialog[ServiceStatus]):
         service = self._service
         yield Static(Content(service.gives), classes="question")
         if self._place == "environment":
-            yield Static(Content.styled(f"{service.environment} is set in the environment and wins over what is saved here.",
-                                        "$warning"), classes="question")
+            yield Static(
+                Content.styled(
+                    f"{service.environment} is set in the environment and wins over what is saved here.", "$warning"
+                ),
+                classes="question",
+            )
         for field in service.fields:
             yield Label(Content.assemble((field.title, "bold $foreground"), f"  {field.hint}"))
             yield TextField(field.name, password=field.secret)

@@ -43,7 +43,9 @@ class DataScreen(Dialog[str]):
         self._choices: list[Choice] = []
 
     def compose_body(self) -> ComposeResult:
-        yield Input(placeholder="search, or type a path: ~/ or / shows the files there (F3: here)", compact=True, id="narrow")
+        yield Input(
+            placeholder="search, or type a path: ~/ or / shows the files there (F3: here)", compact=True, id="narrow"
+        )
         yield OptionList(id="choices", markup=False, compact=True)
         with VerticalScroll(id="verdict", can_focus=True):
             yield Flow(id="verdict-text")
@@ -93,11 +95,18 @@ class DataScreen(Dialog[str]):
         if typed.startswith(PATH_STARTS):
             self._choices = await asyncio.to_thread(list_files, typed)
         else:
-            self._choices = [choice for choice in [*_examples(), *map(_known, self._known)]
-                             if fits(typed, choice.title, choice.note, choice.id)]
+            self._choices = [
+                choice
+                for choice in [*_examples(), *map(_known, self._known)]
+                if fits(typed, choice.title, choice.note, choice.id)
+            ]
         options = self.query_one(OptionList)
-        options.set_options([Option(Content.assemble((choice.title, "bold"), (f"  {choice.note}", "$muted")), id=choice.id)
-                             for choice in self._choices])
+        options.set_options(
+            [
+                Option(Content.assemble((choice.title, "bold"), (f"  {choice.note}", "$muted")), id=choice.id)
+                for choice in self._choices
+            ]
+        )
         ids = [choice.id for choice in self._choices]
         if ids:
             options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
@@ -116,13 +125,24 @@ class DataScreen(Dialog[str]):
         try:
             report = await asyncio.to_thread(check_dataset, path, {})
         except BrightrunError as error:
-            text, fix = words.plain(f"{error.where}: {error.what}" if error.where else error.what), words.plain(error.fix)
-            self.query_one("#verdict-text", Flow).show(lambda width: [
-                *flow.indented(flow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
-                *flow.indented(flow.text(fix, width - 2), 2, "→", "bold $accent")])
+            text, fix = (
+                words.plain(f"{error.where}: {error.what}" if error.where else error.what),
+                words.plain(error.fix),
+            )
+            self.query_one("#verdict-text", Flow).show(
+                lambda width: [
+                    *flow.indented(flow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
+                    *flow.indented(flow.text(fix, width - 2), 2, "→", "bold $accent"),
+                ]
+            )
             return
-        self.query_one("#verdict-text", Flow).show(lambda width: [
-            *plan_words.data_report(report, width), Content(""), *plan_words.conversations(report, width, limit=2)])
+        self.query_one("#verdict-text", Flow).show(
+            lambda width: [
+                *plan_words.data_report(report, width),
+                Content(""),
+                *plan_words.conversations(report, width, limit=2),
+            ]
+        )
 
     def _say(self, lines: flow.Lines) -> None:
         self.query_one("#verdict-text", Flow).show(lambda width: lines)
@@ -137,11 +157,14 @@ class PreviewScreen(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True):
-            yield Flow(lambda width: plan_words.data_report(self._report, width, problems=8) + [Content("")]
-                       + plan_words.conversations(self._report, width))
+            yield Flow(self._lines)
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
+
+    def _lines(self, width: int) -> flow.Lines:
+        report = plan_words.data_report(self._report, width, problems=8)
+        return [*report, Content(""), *plan_words.conversations(self._report, width)]
 
 
 def list_files(typed: str) -> list[Choice]:
@@ -168,8 +191,10 @@ def list_files(typed: str) -> list[Choice]:
 
 
 def _examples() -> list[Choice]:
-    return [Choice(str(path), path.stem, "example that ships with Bright Run")
-            for path in sorted((resource("presets") / "examples").glob("*.jsonl"))]
+    return [
+        Choice(str(path), path.stem, "example that ships with Bright Run")
+        for path in sorted((resource("presets") / "examples").glob("*.jsonl"))
+    ]
 
 
 def _known(report: DatasetReport) -> Choice:

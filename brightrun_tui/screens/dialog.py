@@ -53,7 +53,9 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 class Confirm(Dialog[bool]):
     """A question with No chosen, and the consequences in words."""
 
-    def __init__(self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True) -> None:
+    def __init__(
+        self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True
+    ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
         self._question = question if isinstance(question, Content) else Content(question)
         self._yes, self._no, self._danger = yes, no, danger

@@ -59,16 +59,25 @@ class EndpointScreen(Dialog[None]):
             ("State", endpoint_mark(endpoint) + Content("" if ready else f"  {self._waiting(endpoint)}")),
             ("Address", Content.styled(endpoint.url or words.NOTHING, "bold")),
             ("Model", Content.styled(served_name(endpoint), "bold")),
-            ("Key", Content.assemble((key, "bold $accent"), ("" if self._revealed else "  k shows it, c copies it", "$muted"))),
+            (
+                "Key",
+                Content.assemble(
+                    (key, "bold $accent"), ("" if self._revealed else "  k shows it, c copies it", "$muted")
+                ),
+            ),
             ("Key file", str(Path(endpoint.directory) / "key")),
         ]
         lines = flow.pairs(rows, width, 11)
         if ready:
             shown = key if self._revealed else "$(cat KEYFILE)"
-            lines += [Content(""), *flow.heading("In the shell", width, "u copies it"),
-                      *flow.text(curl_call(endpoint, shown.replace("KEYFILE", str(Path(endpoint.directory) / "key"))), width),
-                      Content(""), *flow.heading("In Python", width, "p copies it"),
-                      *flow.text(python_call(endpoint), width)]
+            lines += [
+                Content(""),
+                *flow.heading("In the shell", width, "u copies it"),
+                *flow.text(curl_call(endpoint, shown.replace("KEYFILE", str(Path(endpoint.directory) / "key"))), width),
+                Content(""),
+                *flow.heading("In Python", width, "p copies it"),
+                *flow.text(python_call(endpoint), width),
+            ]
         return lines
 
     def _waiting(self, endpoint: Endpoint) -> str:
@@ -110,18 +119,23 @@ def served_name(endpoint: Endpoint) -> str:
 
 def curl_call(endpoint: Endpoint, key: str) -> str:
     """A call for the shell."""
-    return (f'curl {endpoint.url}/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\\n'
-            f"  -d '{{\"model\": \"{served_name(endpoint)}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'")
+    return (
+        f'curl {endpoint.url}/chat/completions -H "Content-Type: application/json" \\\n'
+        f'  -H "Authorization: Bearer {key}" \\\n'
+        f'  -d \'{{"model": "{served_name(endpoint)}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
+    )
 
 
 def python_call(endpoint: Endpoint) -> str:
     """A program for the openai package. It reads the key from its file, so that no key gets into a repository."""
-    return (f"from pathlib import Path\nfrom openai import OpenAI\n\n"
-            f'client = OpenAI(base_url="{endpoint.url}",\n'
-            f'                api_key=Path("{Path(endpoint.directory) / "key"}").read_text().strip())\n'
-            f'for part in client.chat.completions.create(model="{served_name(endpoint)}", stream=True,\n'
-            f'                                           messages=[{{"role": "user", "content": "Hello"}}]):\n'
-            f'    print(part.choices[0].delta.content or "", end="", flush=True)')
+    return (
+        f"from pathlib import Path\nfrom openai import OpenAI\n\n"
+        f'client = OpenAI(base_url="{endpoint.url}",\n'
+        f'                api_key=Path("{Path(endpoint.directory) / "key"}").read_text().strip())\n'
+        f'for part in client.chat.completions.create(model="{served_name(endpoint)}", stream=True,\n'
+        f'                                           messages=[{{"role": "user", "content": "Hello"}}]):\n'
+        f'    print(part.choices[0].delta.content or "", end="", flush=True)'
+    )
 
 
 def _age(endpoint: Endpoint) -> float:

@@ -58,8 +58,13 @@ class IntegrationsScreen(ModeScreen):
 
     async def _find_places(self) -> None:
         try:
-            places = await asyncio.to_thread(lambda: {service.name: credentials.where(service.name, self.app.paths)
-                                                      for service in SERVICES if service.environment})
+            places = await asyncio.to_thread(
+                lambda: {
+                    service.name: credentials.where(service.name, self.app.paths)
+                    for service in SERVICES
+                    if service.environment
+                }
+            )
         except BrightrunError as error:
             self.app.show_error(error)
             return
@@ -85,9 +90,14 @@ class IntegrationsScreen(ModeScreen):
         detail, fix = (status.detail, status.fix) if status else (str(known.get("detail", "")), "")
         if service.name in self._places and not place and not service.optional:
             state, detail, fix = "off", "", f"enter connects it, with a key from {service.where_to_get}"
-        return CardState(state="testing" if service.name in self._testing else state, detail=detail, fix=fix,
-                         credential=credential, checked_at=known.get("checked_at"),
-                         facts=tuple(status.facts.items()) if status else ())
+        return CardState(
+            state="testing" if service.name in self._testing else state,
+            detail=detail,
+            fix=fix,
+            credential=credential,
+            checked_at=known.get("checked_at"),
+            facts=tuple(status.facts.items()) if status else (),
+        )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         card = self.card
@@ -157,8 +167,11 @@ class IntegrationsScreen(ModeScreen):
         if card is None:
             return
         service = card.service
-        if not await self.app.push_screen_wait(Confirm(
-                f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it")):
+        if not await self.app.push_screen_wait(
+            Confirm(
+                f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it"
+            )
+        ):
             return
         try:
             await asyncio.to_thread(credentials.delete, service.name, self.app.paths)
@@ -195,5 +208,10 @@ class IntegrationsScreen(ModeScreen):
 
 
 def _welcome(width: int) -> flow.Lines:
-    return flow.text(Content.assemble(("Everything works on this machine alone. ", "$foreground"),
-                                      "Connect a service for more base models or rented GPUs."), width)[:2]
+    return flow.text(
+        Content.assemble(
+            ("Everything works on this machine alone. ", "$foreground"),
+            "Connect a service for more base models or rented GPUs.",
+        ),
+        width,
+    )[:2]

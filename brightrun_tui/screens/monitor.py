@@ -18,10 +18,10 @@ from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.widgets import run_words, words
-from brightrun_tui.widgets.chart import LossChart
 from brightrun_tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.widgets.flow import Flow
 from brightrun_tui.widgets.log_view import LogView
+from brightrun_tui.widgets.loss_chart import LossChart
 from brightrun_tui.widgets.rows import RowList
 from brightrun_tui.widgets.titles import retitle
 
@@ -146,7 +146,8 @@ class MonitorScreen(ModeScreen):
         possible = {
             "pause": state in ("launching", "running", "paused"),
             "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused"),
-            "checkpoint": state == "running", "retry": state in ("failed", "stopped"),
+            "checkpoint": state == "running",
+            "retry": state in ("failed", "stopped"),
             "delete": state in ("completed", "stopped", "failed", "paused"),
             "open": bool(run and run.model_version is not None),
         }
@@ -157,7 +158,9 @@ class MonitorScreen(ModeScreen):
         if run is not None:
             asked = await self.app.ask("resume_run" if run.state == "paused" else "pause_run", run.id)
             if asked is not None:
-                self.app.toast(f"{run.name} goes on." if run.state == "paused" else f"{run.name} pauses after its next checkpoint.")
+                self.app.toast(
+                    f"{run.name} goes on." if run.state == "paused" else f"{run.name} pauses after its next checkpoint."
+                )
 
     @work(group="ask")
     async def action_stop(self) -> None:
@@ -166,8 +169,10 @@ class MonitorScreen(ModeScreen):
             return
         question = f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
         if run.step:
-            question = (f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on from "
-                        "here. To go on later, pause it instead.")
+            question = (
+                f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on "
+                "from here by itself. To go on later, pause it instead."
+            )
         if await self.app.push_screen_wait(Confirm("Stop the run", question, yes="Stop it")):
             await self.app.ask("stop_run", run.id)
 
@@ -193,7 +198,9 @@ class MonitorScreen(ModeScreen):
         run = self.run
         if run is None:
             return
-        question = f"Forget “{run.name}” and remove its files from this machine? Models made from it stay in the registry."
+        question = (
+            f"Forget “{run.name}” and remove its files from this machine? Models made from it stay in the registry."
+        )
         if await self.app.push_screen_wait(Confirm("Delete the run", question, yes="Delete it")):
             await self.app.ask("delete_run", run.id)
 
@@ -222,7 +229,9 @@ class MonitorScreen(ModeScreen):
         self._show_pane(PANES[(PANES.index(self._pane) - 1) % len(PANES)])
 
     def action_zoom(self) -> None:
-        focused = next((node.id for node in (self.focused.ancestors_with_self if self.focused else ()) if node.id in PANES), None)
+        focused = next(
+            (node.id for node in (self.focused.ancestors_with_self if self.focused else ()) if node.id in PANES), None
+        )
         if focused and not self.has_class("-zoomed"):
             self._show_pane(focused)
         self.toggle_class("-zoomed")
@@ -240,8 +249,14 @@ class MonitorScreen(ModeScreen):
 
     def _retitle(self) -> None:
         """The panes and their keys, under the summary."""
-        tabs = [Content.assemble((BY_ID[f"monitor.{name}"].key, "bold $accent"), " ",
-                                 (name.capitalize(), "bold $foreground" if name == self._pane else "$muted")) for name in PANES]
+        tabs = [
+            Content.assemble(
+                (BY_ID[f"monitor.{name}"].key, "bold $accent"),
+                " ",
+                (name.capitalize(), "bold $foreground" if name == self._pane else "$muted"),
+            )
+            for name in PANES
+        ]
         retitle(self.query_one("#summary"), "Run", Content("  ").join(tabs))
 
 

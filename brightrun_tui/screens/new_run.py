@@ -54,19 +54,36 @@ class NewRunScreen(ModeScreen):
         with Container(id="body"):
             with Vertical(id="left"):
                 with VerticalScroll(id="form", classes="panel scroll", can_focus=False):
-                    yield FormRow("Dataset", _pick("data"), "What to learn from: a file, an added dataset or the example. d", long=True)
+                    yield FormRow("Dataset", _pick("data"), "A file, an added dataset or the example (d).", long=True)
                     yield Flow(id="data-report")
-                    yield FormRow("Base model", _pick("base"), "What to start from: the larger, the better and the slower. b", long=True)
-                    yield FormRow("Template", _pick("template"), "A proven set of settings for a kind of task. t", long=True)
-                    yield FormRow("Name", TextField("name"), "Name of the run and of its model. A second run of the same name "
-                                  "makes version 2.", long=True)
-                    yield FormRow("Where", ChoiceField("provider", places), "This machine is free. Rented machines cost money by "
-                                  "the hour.")
-                    yield FormRow("GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
-                    yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit"),
-                                  "A ceiling: the run is saved and ended before it costs more.")
-                    yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit"),
-                                  "The run is saved and ended after so many hours.")
+                    yield FormRow("Base model", _pick("base"), "The larger, the better and the slower (b).", long=True)
+                    yield FormRow(
+                        "Template", _pick("template"), "A proven set of settings for a kind of task (t).", long=True
+                    )
+                    yield FormRow(
+                        "Name",
+                        TextField("name"),
+                        "Name of the run and of its model. A second run of the same name makes version 2.",
+                        long=True,
+                    )
+                    yield FormRow(
+                        "Where",
+                        ChoiceField("provider", places),
+                        "This machine is free. Rented machines cost money by the hour.",
+                    )
+                    yield FormRow(
+                        "GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090."
+                    )
+                    yield FormRow(
+                        "Budget ($)",
+                        TextField("budget_usd", placeholder="no limit"),
+                        "A ceiling: the run is saved and ended before it costs more.",
+                    )
+                    yield FormRow(
+                        "Time limit (h)",
+                        TextField("max_hours", placeholder="no limit"),
+                        "The run is saved and ended after so many hours.",
+                    )
                     yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
                     for setting in iter_settings():
                         if setting.simple:
@@ -92,8 +109,12 @@ class NewRunScreen(ModeScreen):
         except BrightrunError as error:
             self.app.show_error(error)
         else:
-            self._draft = Draft(base=defaults.base, template=defaults.template, provider=defaults.provider,
-                                budget_usd=defaults.budget_usd)
+            self._draft = Draft(
+                base=defaults.base,
+                template=defaults.template,
+                provider=defaults.provider,
+                budget_usd=defaults.budget_usd,
+            )
         self._show_plan()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -147,9 +168,13 @@ class NewRunScreen(ModeScreen):
         self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
         self.query_one("#data-report", Flow).show(partial(plan_words.data_report, report))
         self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
-        self._pick_field("data").show(_chosen(report.name if report else draft.data, draft.data, "choose what to learn from"))
+        self._pick_field("data").show(
+            _chosen(report.name if report else draft.data, draft.data, "choose what to learn from")
+        )
         base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""
-        self._pick_field("base").show(_chosen(base or draft.base, draft.base if base != draft.base else "", "choose a model"))
+        self._pick_field("base").show(
+            _chosen(base or draft.base, draft.base if base != draft.base else "", "choose a model")
+        )
         template = plan.template.title if plan and plan.template else draft.template
         self._pick_field("template").show(_chosen(template, "", "choose a template"))
         name = self._field("name")
@@ -162,20 +187,29 @@ class NewRunScreen(ModeScreen):
         if plan:
             for row in self.query(SettingRow):
                 group, key = row.setting.group, row.setting.name
-                row.show(getattr(getattr(plan.settings, group), key), plan.sources.get(row.setting.key, ""),
-                         self._typed.get(row.setting.key))
+                row.show(
+                    getattr(getattr(plan.settings, group), key),
+                    plan.sources.get(row.setting.key, ""),
+                    self._typed.get(row.setting.key),
+                )
         ready = bool(plan and plan.ready)
         self.start_button.set_class(ready, "-ready")
         self.start_button.label = Content("Start  ▶" if ready else "Start")
-        retitle(self.query_one("#plan"), "Estimate and checks", plan_words.start_words(plan).truncate(44, ellipsis=True))
+        retitle(
+            self.query_one("#plan"), "Estimate and checks", plan_words.start_words(plan).truncate(44, ellipsis=True)
+        )
         self.refresh_keys()
 
     def on_descendant_focus(self) -> None:
-        row = next((node for node in (self.focused.ancestors_with_self if self.focused else ()) if isinstance(node, FormRow)), None)
+        row = next(
+            (node for node in (self.focused.ancestors_with_self if self.focused else ()) if isinstance(node, FormRow)),
+            None,
+        )
         hint = row.hint if row else ""
         title = row.label if row else ""
-        self.query_one("#hint", Flow).show(lambda width: flow.text(
-            Content.assemble((f"{title}  " if title else "", "bold"), (hint, "$muted")), width))
+        self.query_one("#hint", Flow).show(
+            lambda width: flow.text(Content.assemble((f"{title}  " if title else "", "bold"), (hint, "$muted")), width)
+        )
         self.refresh_keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -211,11 +245,28 @@ class NewRunScreen(ModeScreen):
         from brightrun_tui.screens.pick import Choice, PickScreen
 
         bases = await asyncio.to_thread(list_bases, self.app.paths)
-        choices = [Choice(base.id, base.title, " · ".join(part for part in (
-            words.count(base.parameters), "here" if base.present else "", "licence to accept" if base.gated else "") if part),
-            f"{base.description} {base.id}, {base.license}") for base in bases]
-        chosen = await self.app.push_screen_wait(PickScreen(
-            "Base model", choices, chosen=self._draft.base, own="search, or type a Hugging Face id or a directory"))
+        choices = [
+            Choice(
+                base.id,
+                base.title,
+                " · ".join(
+                    part
+                    for part in (
+                        words.count(base.parameters),
+                        "here" if base.present else "",
+                        "licence to accept" if base.gated else "",
+                    )
+                    if part
+                ),
+                f"{base.description} {base.id}, {base.license}",
+            )
+            for base in bases
+        ]
+        chosen = await self.app.push_screen_wait(
+            PickScreen(
+                "Base model", choices, chosen=self._draft.base, own="search, or type a Hugging Face id or a directory"
+            )
+        )
         if chosen:
             self._change(base=chosen)
 
@@ -227,8 +278,15 @@ class NewRunScreen(ModeScreen):
         templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
         for problem in problems:
             self.app.show_error(problem)
-        choices = [Choice(template.name, template.title, template.best_for + (" · yours" if template.own else ""),
-                          template.description) for template in templates]
+        choices = [
+            Choice(
+                template.name,
+                template.title,
+                template.best_for + (" · yours" if template.own else ""),
+                template.description,
+            )
+            for template in templates
+        ]
         chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
         if chosen:
             self._change(template=chosen)
@@ -250,7 +308,8 @@ class NewRunScreen(ModeScreen):
         if is_open:
             first = advanced.query(SettingRow).first()
             first.field.focus()
-            self.query_one("#form").scroll_to_widget(self.query_one("#advanced-toggle"), top=True, animate=False)
+            toggle = self.query_one("#advanced-toggle")
+            self.call_after_refresh(self.query_one("#form").scroll_to_widget, toggle, top=True, animate=False)
 
     def action_reset(self) -> None:
         self._typed = {}
@@ -310,21 +369,31 @@ def _toggle() -> PickField:
 
 def _advanced_words(is_open: bool) -> Content:
     count = sum(not setting.simple for setting in iter_settings())
-    return Content.assemble(("▾ " if is_open else "▸ ", "bold $accent"), ("Advanced", "bold $primary"),
-                            (f"  {count} more, all with good values" if not is_open else "", "$muted"))
+    return Content.assemble(
+        ("▾ " if is_open else "▸ ", "bold $accent"),
+        ("Advanced", "bold $primary"),
+        (f"  {count} more, all with good values" if not is_open else "", "$muted"),
+    )
 
 
 def _chosen(title: str, note: str, empty: str) -> Content:
     if not title:
         return Content.styled(empty, "italic $muted")
-    return Content.assemble((words.one_line(title), "bold"), (f"  {words.one_line(note)}" if note and note.casefold() != title.casefold() else "", "$muted"))
+    return Content.assemble(
+        (words.one_line(title), "bold"),
+        (f"  {words.one_line(note)}" if note and note.casefold() != title.casefold() else "", "$muted"),
+    )
 
 
 def _last_look(plan: Plan) -> Content:
     """Everything that matters before money is spent."""
     found = plan.estimate
-    rows = [("Model", plan.name), ("Data", plan.report.statement if plan.report else ""),
-            ("Base", plan.base.title if plan.base else ""), ("Where", plan.draft.provider),
-            ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING)]
+    rows = [
+        ("Model", plan.name),
+        ("Data", plan.report.statement if plan.report else ""),
+        ("Base", plan.base.title if plan.base else ""),
+        ("Where", plan.draft.provider),
+        ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING),
+    ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]
     return Content("\n").join([*lines, Content(""), Content.styled(plan_words.cost_sentence(plan), "bold")])

@@ -17,9 +17,9 @@ class ActionProvider(Provider):
     """Offers the table of actions."""
 
     def _offered(self) -> Iterator[tuple[Action, IgnoreReturnCallbackType]]:
-        for action, node, enabled in live_actions(self.focused, self.screen):
-            if action.palette and enabled:
-                yield action, partial(self._run, action, node)
+        for live in live_actions(self.focused, self.screen):
+            if live.action.palette and live.possible:
+                yield live.action, partial(self._run, live.action, live.node)
 
     async def _run(self, action: Action, node: DOMNode) -> None:
         await self.app.run_action(action.name, node)

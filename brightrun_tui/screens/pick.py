@@ -29,8 +29,15 @@ class PickScreen(Dialog[str]):
 
     SCOPES = ("modal",)
 
-    def __init__(self, title: str, choices: Sequence[Choice], *, chosen: str = "", own: str = "",
-                 preview: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        *,
+        chosen: str = "",
+        own: str = "",
+        preview: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__(title, classes="-pick")
         self._choices = list(choices)
         self._chosen, self._own, self._preview = chosen, own, preview

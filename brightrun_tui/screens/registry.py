@@ -78,8 +78,12 @@ class RegistryScreen(ModeScreen):
             self._chosen = shown[0].ref if shown else ""
         tall = not self.has_class("-narrow")
         with self.prevent(OptionList.OptionHighlighted):
-            self.models.show([(model.ref, partial(model_words.model_row, model, snapshot.endpoint_of(model), tall=tall))
-                              for model in shown])
+            self.models.show(
+                [
+                    (model.ref, partial(model_words.model_row, model, snapshot.endpoint_of(model), tall=tall))
+                    for model in shown
+                ]
+            )
             self.models.choose(self._chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
         serving = sum(endpoint.state == "ready" for endpoint in snapshot.endpoints)
@@ -112,10 +116,13 @@ class RegistryScreen(ModeScreen):
         model, endpoint = self.model, self.endpoint
         live = endpoint is not None and endpoint.state in ("starting", "ready")
         possible = {
-            "deploy": model is not None and not live, "undeploy": live, "endpoint": endpoint is not None,
-            "promote": model is not None and CHAMPION not in model.aliases, "compare": len(self.app.snapshot.models) > 1,
-            "rollback": model is not None and any("previous" in other.aliases and other.name == model.name
-                                                  for other in self.app.snapshot.models),
+            "deploy": model is not None and not live,
+            "undeploy": live,
+            "endpoint": endpoint is not None,
+            "promote": model is not None and CHAMPION not in model.aliases,
+            "compare": len(self.app.snapshot.models) > 1,
+            "rollback": model is not None
+            and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
         for name in ("chat", "rate", "tag", "export", "delete"):
             possible[name] = model is not None
@@ -175,16 +182,22 @@ class RegistryScreen(ModeScreen):
     @work(group="ask")
     async def action_promote(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(Confirm(
-                "Promote", f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
-                yes="Promote", danger=False)):
+        if model and await self.app.push_screen_wait(
+            Confirm(
+                "Promote",
+                f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
+                yes="Promote",
+                danger=False,
+            )
+        ):
             await self._change(store.move_alias, model.name, CHAMPION, model.version)
 
     @work(group="ask")
     async def action_rollback(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(Confirm(
-                "Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back")):
+        if model and await self.app.push_screen_wait(
+            Confirm("Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back")
+        ):
             await self._change(registry.rollback, model.name)
 
     @work(group="ask")
@@ -195,9 +208,13 @@ class RegistryScreen(ModeScreen):
         model = self.model
         if model is None:
             return
-        others = sorted((other for other in self.app.snapshot.models if other.ref != model.ref),
-                        key=lambda other: (other.name != model.name, -other.created_at))
-        choices = [Choice(other.ref, other.ref, other.report.verdict.grade, other.report.verdict.summary) for other in others]
+        others = sorted(
+            (other for other in self.app.snapshot.models if other.ref != model.ref),
+            key=lambda other: (other.name != model.name, -other.created_at),
+        )
+        choices = [
+            Choice(other.ref, other.ref, other.report.verdict.grade, other.report.verdict.summary) for other in others
+        ]
         ref = await self.app.push_screen_wait(PickScreen(f"Compare {model.ref} with", choices))
         other = self.app.snapshot.model(ref or "")
         if other is not None:
@@ -215,8 +232,11 @@ class RegistryScreen(ModeScreen):
     @work(group="ask")
     async def action_delete(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(Confirm(
-                "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good")):
+        if model and await self.app.push_screen_wait(
+            Confirm(
+                "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good"
+            )
+        ):
             await self._change(registry.delete, self.app.paths, model.ref)
 
     def action_next_pane(self) -> None:
@@ -255,4 +275,6 @@ def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, widt
         return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
     if page == "Report card":
         return model_words.report_card(model, endpoint, width)
-    return {"Answers": model_words.answers, "Training": model_words.training, "Origin": model_words.origin}[page](model, width)
+    return {"Answers": model_words.answers, "Training": model_words.training, "Origin": model_words.origin}[page](
+        model, width
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import RenderResult
@@ -105,7 +106,7 @@ class PickField(_InForm, Widget, can_focus=True):
     """What was picked, with a remark; enter opens the picker."""
 
     SCOPES = ("form",)
-    BINDINGS = [*bindings("form"), ("enter,space,right,l", "open", "Choose")]
+    BINDINGS: ClassVar[Any] = [*bindings("form"), ("enter,space,right,l", "open", "Choose")]
 
     @dataclass
     class Opened(Message):

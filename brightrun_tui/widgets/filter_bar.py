@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from textual.message import Message
 from textual.widgets import Input
@@ -12,7 +13,7 @@ class FilterBar(Input):
     """Hidden while empty and unfocused. Enter keeps the filter, escape drops it."""
 
     SCOPES = ()
-    BINDINGS = [("escape", "drop", "Drop the filter"), ("down", "leave", "Back to the list")]
+    BINDINGS: ClassVar[Any] = [("escape", "drop", "Drop the filter"), ("down", "leave", "Back to the list")]
 
     @dataclass
     class Typed(Message):

@@ -63,8 +63,10 @@ def heading(value: str, width: int, note: str = "") -> Lines:
 def pair(label: str, value: str | Content, width: int, label_width: int = 14) -> Lines:
     """A label and its value; a long value goes on below itself."""
     body = text(value, width - label_width)
-    return [Content.assemble(((label if not index else "").ljust(label_width), "$muted"), line)
-            for index, line in enumerate(body)]
+    return [
+        Content.assemble(((label if not index else "").ljust(label_width), "$muted"), line)
+        for index, line in enumerate(body)
+    ]
 
 
 def pairs(rows: Sequence[tuple[str, str | Content]], width: int, label_width: int = 14) -> Lines:
@@ -79,7 +81,9 @@ def beside(left: Lines, right: Lines, width: int, gap: int = 3) -> Lines:
     for index in range(max(len(left), len(right))):
         first = left[index] if index < len(left) else blank
         second = right[index] if index < len(right) else blank
-        result.append(Content.assemble(first.pad_right(max(0, half - first.cell_length)), (" │ ".center(gap), "$line"), second))
+        result.append(
+            Content.assemble(first.pad_right(max(0, half - first.cell_length)), (" │ ".center(gap), "$line"), second)
+        )
     return result
 
 

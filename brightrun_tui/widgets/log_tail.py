@@ -11,7 +11,7 @@ READ_BYTES = 4 * 1024 * 1024
 LINE_LIMIT = 2_000
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0b, 0x20), *range(0x7f, 0xa0))} | {0x09: "    "}
+_CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))} | {0x09: "    "}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class News:
 
 
 class LogTail:
-    """Reads on from where it stopped. The end of a long file comes first, and what is too much is skipped and counted."""
+    """Reads on from where it stopped. The end of a long file comes first; what is too much is skipped and counted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -66,16 +66,16 @@ class LogTail:
         if skipped:
             data = data.partition(b"\n")[2]
         whole, newline, rest = (self._rest + data).rpartition(b"\n")
-        self._rest = rest[-4 * LINE_LIMIT:]
+        self._rest = rest[-4 * LINE_LIMIT :]
         lines = tuple(clean(line) for line in whole.split(b"\n")) if newline else ()
         return News(lines, clean(self._rest), skipped, restarted)
 
 
 def clean(line: bytes) -> str:
-    """What a terminal would show of the line in the end: behind the last carriage return, without control characters."""
+    """What a terminal would show of the line in the end: after the last carriage return, no control characters."""
     if b"\r" in line:
         line = line.rstrip(b"\r").rpartition(b"\r")[2]
-    text = line[:4 * LINE_LIMIT].decode("utf-8", "replace")
+    text = line[: 4 * LINE_LIMIT].decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     text = text.translate(_CONTROL)

@@ -109,12 +109,14 @@ class LogView(ScrollView, can_focus=True):
 
     def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
         variables = self.app.theme_variables
-        mark = Style(background=Color.parse(variables["accent" if current else "block-cursor-background"]),
-                     foreground=Color.parse(variables["background" if current else "block-cursor-foreground"])).rich_style
+        mark = Style(
+            background=Color.parse(variables["accent" if current else "block-cursor-background"]),
+            foreground=Color.parse(variables["background" if current else "block-cursor-foreground"]),
+        ).rich_style
         cells: list[Segment] = []
         folded, place = text.casefold(), 0
         while (found := folded.find(self._needle, place)) >= 0 and len(folded) == len(text):
-            cells += [Segment(text[place:found], base), Segment(text[found:found + len(self._needle)], mark)]  # type: ignore[arg-type]
+            cells += [Segment(text[place:found], base), Segment(text[found : found + len(self._needle)], mark)]  # type: ignore[arg-type]
             place = found + len(self._needle)
         return [*cells, Segment(text[place:], base)]  # type: ignore[arg-type]
 

@@ -10,8 +10,13 @@ from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
-ENDPOINT_GLYPHS = {"starting": ("◌", "$secondary"), "ready": ("●", "$success"), "stopping": ("◌", "$warning"),
-                   "stopped": ("○", "$faint"), "failed": ("✗", "$error")}
+ENDPOINT_GLYPHS = {
+    "starting": ("◌", "$secondary"),
+    "ready": ("●", "$success"),
+    "stopping": ("◌", "$warning"),
+    "stopped": ("○", "$faint"),
+    "failed": ("✗", "$error"),
+}
 
 
 def endpoint_mark(endpoint: Endpoint | None) -> Content:
@@ -44,20 +49,25 @@ def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tal
     stars = Content.styled((words.stars(model.rating) if model.rating else "").ljust(5), "$warning")
     fixed = 2 + 7 + 15 + 2 + 5 + 2 + 22
     name = Content.styled(words.fit(model.ref, max(8, width - fixed)), "bold")
-    return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(width)
+    return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
+        width
+    )
 
 
 def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> flow.Lines:
     """The verdict in words first, then the numbers behind it."""
     report = model.report
     glyph, style = GRADES[report.verdict.grade]
-    lines = flow.text(Content.assemble((f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (report.verdict.summary, "bold")),
-                      width)
+    lines = flow.text(
+        Content.assemble((f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (report.verdict.summary, "bold")),
+        width,
+    )
     for reason in report.verdict.reasons:
         lines += flow.indented(flow.text(reason, width - 4), 4, "  ·", "$muted")
     lines += [Content(""), *_scores(model, width)]
-    facts: list[tuple[str, str | Content]] = [("Rating", Content.styled(words.stars(model.rating), "$warning") if model.rating
-                                               else "not rated yet (r)")]
+    facts: list[tuple[str, str | Content]] = [
+        ("Rating", Content.styled(words.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
+    ]
     if model.note:
         facts.append(("Note", words.plain(model.note)))
     if model.tags:
@@ -66,14 +76,20 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         facts.append(("Alias", Content.styled("  ".join(model.aliases), "$accent")))
     facts.append(("Endpoint", _endpoint_line(endpoint)))
     facts.append(("Cost", words.money(report.cost_usd) if report.cost_usd else "free · this machine"))
-    facts.append(("Made", f"{words.day(model.created_at)} from {model.base_id}, in {words.duration(report.training.seconds)}"))
+    facts.append(
+        ("Made", f"{words.day(model.created_at)} from {model.base_id}, in {words.duration(report.training.seconds)}")
+    )
     lines += [Content(""), *flow.pairs(facts, width, 11)]
     if report.by_category:
         lines += [Content(""), *_categories(model, width)]
     if report.samples:
         first = report.samples[0]
-        lines += [Content(""), *flow.heading("One answer", width, "] shows the others"), *prompt_lines(first.prompt, width),
-                  *compare_answers(first.base, first.tuned, first.reference, width)]
+        lines += [
+            Content(""),
+            *flow.heading("One answer", width, "] shows the others"),
+            *prompt_lines(first.prompt, width),
+            *compare_answers(first.base, first.tuned, first.reference, width),
+        ]
     return lines
 
 
@@ -92,9 +108,15 @@ def _scores(model: ModelVersion, width: int) -> flow.Lines:
     lines = flow.heading("On records it has never seen", width, f"{tuned.records} held out · lower is better")
     for label, score, style in (("base", base, "$muted"), ("tuned", tuned, "$curve-train")):
         filled, empty = words.bar(score.loss / most, room)
-        lines.append(Content.assemble((label.ljust(7), "$muted"), (filled, style), (empty, "$background"),
-                                      (f" loss {words.loss(score.loss)}", "bold"),
-                                      (f"  perplexity {score.perplexity:,.2f}", "$muted")).truncate(width))
+        lines.append(
+            Content.assemble(
+                (label.ljust(7), "$muted"),
+                (filled, style),
+                (empty, "$background"),
+                (f" loss {words.loss(score.loss)}", "bold"),
+                (f"  perplexity {score.perplexity:,.2f}", "$muted"),
+            ).truncate(width)
+        )
     if base.loss > 0:
         change = 1 - tuned.loss / base.loss
         word = "less" if change >= 0 else "more"
@@ -119,7 +141,10 @@ def answers(model: ModelVersion, width: int) -> flow.Lines:
     lines: flow.Lines = []
     for sample in model.report.samples:
         lines += [Content("")] if lines else []
-        lines += [*prompt_lines(sample.prompt, width), *compare_answers(sample.base, sample.tuned, sample.reference, width)]
+        lines += [
+            *prompt_lines(sample.prompt, width),
+            *compare_answers(sample.base, sample.tuned, sample.reference, width),
+        ]
     return lines
 
 
@@ -129,10 +154,17 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
     rows: list[tuple[str, str | Content]] = [
         ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out"),
         ("Left out", f"{facts.records_dropped:,} dropped, {facts.records_truncated:,} truncated"),
-        ("Steps", f"{facts.steps:,} over {facts.epochs:g} epochs, best at step {facts.best_step:,}"
-                  + (", stopped early" if facts.early_stopped else "")),
-        ("Tokens", f"{words.count(facts.supervised_tokens)} supervised, {words.count(facts.tokens_per_second)} a second"),
-        ("Time", words.duration(facts.seconds)), ("Device", facts.device or words.NOTHING),
+        (
+            "Steps",
+            f"{facts.steps:,} over {facts.epochs:g} epochs, best at step {facts.best_step:,}"
+            + (", stopped early" if facts.early_stopped else ""),
+        ),
+        (
+            "Tokens",
+            f"{words.count(facts.supervised_tokens)} supervised, {words.count(facts.tokens_per_second)} a second",
+        ),
+        ("Time", words.duration(facts.seconds)),
+        ("Device", facts.device or words.NOTHING),
         ("Peak memory", words.size(facts.peak_memory) if facts.peak_memory else words.NOTHING),
         ("Trained", f"{words.count(facts.trainable_parameters)} of {words.count(facts.base_parameters)} parameters"),
         ("Size", words.size(model.bytes)),
@@ -144,26 +176,42 @@ def origin(model: ModelVersion, width: int) -> flow.Lines:
     """Enough to make it again."""
     lineage = model.report.lineage
     rows: list[tuple[str, str | Content]] = [
-        ("Run", lineage.run_id), ("Dataset", lineage.dataset_name), ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
+        ("Run", lineage.run_id),
+        ("Dataset", lineage.dataset_name),
+        ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
         ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
-        ("", Content.styled(lineage.base_fingerprint, "$muted")), ("Template", lineage.template), ("Files", model.directory),
+        ("", Content.styled(lineage.base_fingerprint, "$muted")),
+        ("Template", lineage.template),
+        ("Files", model.directory),
         ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),
     ]
     lines = flow.heading("Origin", width) + flow.pairs(rows, width)
     if changed := changed_settings(lineage.settings):
-        lines += [Content(""), *flow.heading("Settings that differ from the defaults", width), *flow.pairs(changed, width, 34)]
+        lines += [
+            Content(""),
+            *flow.heading("Settings that differ from the defaults", width),
+            *flow.pairs(changed, width, 34),
+        ]
     return lines
 
 
 def comparison(found: Comparison, width: int) -> flow.Lines:
     """Two versions side by side; the better value of each line is marked."""
     column = max(10, (width - 22) // 2)
-    lines = [Content.assemble(" " * 20, (words.fit(found.a, column), "bold $primary"), " ", (words.fit(found.b, column), "bold $accent"))]
+    lines = [
+        Content.assemble(
+            " " * 20, (words.fit(found.a, column), "bold $primary"), " ", (words.fit(found.b, column), "bold $accent")
+        )
+    ]
     if found.caution:
         lines += flow.text(Content.assemble(("! ", "bold $warning"), (found.caution, "$warning")), width)
     lines += [_compared(row, column) for row in found.facts]
     if found.settings:
-        lines += [Content(""), *flow.heading("Settings that differ", width), *[_compared(row, column, 20) for row in found.settings]]
+        lines += [
+            Content(""),
+            *flow.heading("Settings that differ", width),
+            *[_compared(row, column, 20) for row in found.settings],
+        ]
     return lines
 
 
@@ -171,7 +219,9 @@ def _compared(row: Row, column: int, label: int = 20) -> Content:
     def cell(value: str, better: bool) -> Content:
         return Content.styled(words.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
 
-    return Content.assemble((words.fit(row.what, label), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b"))
+    return Content.assemble(
+        (words.fit(row.what, label), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b")
+    )
 
 
 def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> flow.Lines:

@@ -9,7 +9,12 @@ from brightrun_tui.domain.money import Estimate
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.widgets import flow, words
 
-CHECKS = {"ok": ("✓", "$success"), "warning": ("!", "$warning"), "failed": ("✗", "$error"), "pending": ("◌", "$secondary")}
+CHECKS = {
+    "ok": ("✓", "$success"),
+    "warning": ("!", "$warning"),
+    "failed": ("✗", "$error"),
+    "pending": ("◌", "$secondary"),
+}
 FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
@@ -20,11 +25,17 @@ def estimate(plan: Plan | None, width: int) -> flow.Lines:
         return [Content.styled("reckoning …", "$muted")]
     found = plan.estimate
     if found is None:
-        return [Content.styled("Choose a dataset and a base model; memory, time and cost appear here.", "$muted")] \
-            if width > 60 else flow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
+        return (
+            [Content.styled("Choose a dataset and a base model; memory, time and cost appear here.", "$muted")]
+            if width > 60
+            else flow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
+        )
     lines = _memory(found, width)
-    time = words.band(found.seconds_low, found.seconds_high) if found.seconds_high > found.seconds_low else \
-        words.duration(found.seconds)
+    time = (
+        words.band(found.seconds_low, found.seconds_high)
+        if found.seconds_high > found.seconds_low
+        else words.duration(found.seconds)
+    )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += flow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
     lines += flow.pair("Cost", _cost(found), width, 8)
@@ -39,23 +50,33 @@ def _memory(found: Estimate, width: int) -> flow.Lines:
     between = " of " if width > 36 else "/"
     amount = f"{words.size(found.memory)}{between}{words.size(found.memory_available)}"
     filled, empty = words.bar(share, max(6, width - 8))
-    return [Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
-            Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width)]
+    return [
+        Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
+        Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
+    ]
 
 
 def _cost(found: Estimate) -> Content:
     if not found.price_per_hour:
         return Content.styled("free · this machine", "bold $success")
-    return Content.assemble((words.money(found.cost_usd), "bold $accent"), (f", at most {words.money(found.cost_usd_high)}", "$muted"))
+    return Content.assemble(
+        (words.money(found.cost_usd), "bold $accent"), (f", at most {words.money(found.cost_usd_high)}", "$muted")
+    )
 
 
 def cost_sentence(plan: Plan) -> str:
     """For the confirmation: what starting this costs."""
     found = plan.estimate
     if found is None or not found.price_per_hour:
-        return "It costs nothing: it runs on this machine." if plan.draft.provider == "local" else "The price is not known yet."
-    return (f"It costs about {words.money(found.cost_usd)}, at most {words.money(found.cost_usd_high)} "
-            f"({words.money(found.price_per_hour)} an hour).")
+        return (
+            "It costs nothing: it runs on this machine."
+            if plan.draft.provider == "local"
+            else "The price is not known yet."
+        )
+    return (
+        f"It costs about {words.money(found.cost_usd)}, at most {words.money(found.cost_usd_high)} "
+        f"({words.money(found.price_per_hour)} an hour)."
+    )
 
 
 def checks(plan: Plan | None, width: int) -> flow.Lines:
@@ -65,10 +86,16 @@ def checks(plan: Plan | None, width: int) -> flow.Lines:
         glyph, style = CHECKS[check.state]
         said = Content.assemble((f"{check.name}  ", "bold"), (words.plain(check.what), "$muted"))
         body = [said.truncate(width - 2, ellipsis=True)] if check.state == "ok" else flow.text(said, width - 2)
-        lines += [Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line) for index, line in enumerate(body)]
+        lines += [
+            Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
+            for index, line in enumerate(body)
+        ]
         if check.fix and check.state in ("failed", "warning"):
             fix = flow.text(words.plain(check.fix), width - 4)
-            lines += [Content.assemble(("  → " if not index else "    ", "bold $accent"), line) for index, line in enumerate(fix)]
+            lines += [
+                Content.assemble(("  → " if not index else "    ", "bold $accent"), line)
+                for index, line in enumerate(fix)
+            ]
     return lines
 
 
@@ -89,11 +116,15 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
     good = report.usable == report.records
     glyph, style = ("✓", "$success") if good else ("!", "$warning") if report.ok else ("✗", "$error")
     head = f"{report.usable:,} of {report.records:,} records usable · {report.format} · {words.size(report.bytes)}"
-    lines = [Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
-             for index, line in enumerate(flow.text(head, width - 2))]
+    lines = [
+        Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
+        for index, line in enumerate(flow.text(head, width - 2))
+    ]
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
-        lines += flow.indented(flow.text(words.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·")
+        lines += flow.indented(
+            flow.text(words.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
+        )
         if problem.fix:
             lines += flow.indented(flow.text(words.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
     if len(report.problems) > problems:

@@ -11,7 +11,7 @@ Segment = tuple[list[float], list[float]]
 
 
 def reduce(steps: Sequence[int], values: Sequence[float], low: float, high: float, columns: int) -> list[Segment]:
-    """At most two points a column, its least and its greatest value, in their order; never a mean, which would hide spikes.
+    """At most two points a column, its least and its greatest value; never a mean, which would hide spikes.
 
     Steps ascend. Only steps in ``low…high`` are taken; NaN ends a stretch, so it is drawn as a gap.
     """

@@ -11,7 +11,6 @@ from textual.widgets.option_list import Option
 
 from brightrun_tui.actions import bindings
 
-
 Row = tuple[str, Callable[[int], Content]]
 """An id, and how the row looks in so many cells."""
 

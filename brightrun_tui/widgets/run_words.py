@@ -14,11 +14,19 @@ from brightrun_tui.snapshot import RunDetail
 from brightrun_tui.widgets import flow, words
 
 STATE_STYLE = {
-    "queued": "$muted", "preparing": "$secondary", "launching": "$secondary", "running": "$primary", "pausing": "$warning",
-    "paused": "$warning", "stopping": "$warning", "collecting": "$secondary", "registering": "$secondary",
-    "completed": "$success", "stopped": "$muted", "failed": "$error",
+    "queued": "$muted",
+    "preparing": "$secondary",
+    "launching": "$secondary",
+    "running": "$primary",
+    "pausing": "$warning",
+    "paused": "$warning",
+    "stopping": "$warning",
+    "collecting": "$secondary",
+    "registering": "$secondary",
+    "completed": "$success",
+    "stopped": "$muted",
+    "failed": "$error",
 }
-
 
 
 def state_mark(run: Run) -> Content:
@@ -58,8 +66,11 @@ def _second_line(run: Run, width: int) -> Content:
 def _progress(run: Run, width: int) -> Content:
     fraction = 1.0 if run.state == "completed" else run.fraction
     filled, empty = words.bar(fraction, max(3, width - 5))
-    return Content.assemble((filled, "$primary" if run.active else STATE_STYLE[run.state]), (empty, "$line"),
-                            (f"{100 * fraction:4.0f}%", "$muted"))
+    return Content.assemble(
+        (filled, "$primary" if run.active else STATE_STYLE[run.state]),
+        (empty, "$line"),
+        (f"{100 * fraction:4.0f}%", "$muted"),
+    )
 
 
 def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
@@ -89,7 +100,9 @@ def _headline(run: Run, width: int) -> Content:
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
     base = Content.assemble(state_mark(run), "  ", (words.one_line(run.name), "bold"))
-    line = Content.assemble(base, ("  " + " · ".join(words.one_line(part) for part in parts) if parts else "", "$muted"))
+    line = Content.assemble(
+        base, ("  " + " · ".join(words.one_line(part) for part in parts) if parts else "", "$muted")
+    )
     return line.truncate(width, ellipsis=True)
 
 
@@ -111,9 +124,12 @@ def _numbers(run: Run, width: int) -> Content:
     def item(label: str, value: str, style: str = "$foreground") -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))
 
-    items = [item("train", words.loss(run.train_loss), "bold $curve-train"),
-             item("eval", words.loss(run.eval_loss), "bold $curve-eval"), item("best", words.loss(run.best_eval_loss)),
-             item("cost", cost_words(run))]
+    items = [
+        item("train", words.loss(run.train_loss), "bold $curve-train"),
+        item("eval", words.loss(run.eval_loss), "bold $curve-eval"),
+        item("best", words.loss(run.best_eval_loss)),
+        item("cost", cost_words(run)),
+    ]
     if run.tokens_per_second:
         items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
     if hardware := hardware_words(run):
@@ -135,8 +151,11 @@ def hardware_words(run: Run) -> str:
     used, total = facts.get("memory_used"), facts.get("memory_total")
     memory = f"{words.size(used)} of {words.size(total)}" if used and total else ""
     load = facts.get("utilisation")
-    return " · ".join(part for part in (str(facts.get("device") or ""), words.percent(load) if load is not None else "",
-                                        memory) if part)
+    return " · ".join(
+        part
+        for part in (str(facts.get("device") or ""), words.percent(load) if load is not None else "", memory)
+        if part
+    )
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
@@ -145,16 +164,26 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         return [Content.styled("No run is chosen.", "$faint")]
     spec = run.spec
     rows: list[tuple[str, str | Content]] = [
-        ("Base model", spec.base.id), ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
-        ("Template", spec.template), ("Where", spec.provider + (f" · {spec.gpu}" if spec.gpu else "")),
-        ("Hardware", hardware_words(run) or words.NOTHING), ("Cost", cost_words(run) + (" · this machine" if spec.provider == "local" else "")),
-        ("Speed", f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING),
+        ("Base model", spec.base.id),
+        ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
+        ("Template", spec.template),
+        ("Where", spec.provider + (f" · {spec.gpu}" if spec.gpu else "")),
+        ("Hardware", hardware_words(run) or words.NOTHING),
+        ("Cost", cost_words(run) + (" · this machine" if spec.provider == "local" else "")),
+        (
+            "Speed",
+            f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING,
+        ),
         ("Started", f"{words.day(run.started_at)} · attempt {run.attempts}" if run.started_at else words.NOTHING),
         ("Directory", run.directory),
     ]
     lines = flow.heading("Run", width, run.id) + flow.pairs(rows, width)
     if changed := changed_settings(spec.settings.model_dump()):
-        lines += [Content(""), *flow.heading("Settings that differ from the defaults", width), *flow.pairs(changed, width, 34)]
+        lines += [
+            Content(""),
+            *flow.heading("Settings that differ from the defaults", width),
+            *flow.pairs(changed, width, 34),
+        ]
     if detail is None:
         return lines
     if detail.alerts:
@@ -165,20 +194,33 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
     if detail.phases:
         lines += [Content(""), *flow.heading("Phases", width)]
-        lines += [Content.assemble((words.clock(event.time).ljust(8), "$muted"), str(event.data.get("phase", "")).ljust(12),
-                                   (words.one_line(str(event.data.get("detail", ""))), "$muted")) for event in detail.phases]
+        lines += [
+            Content.assemble(
+                (words.clock(event.time).ljust(8), "$muted"),
+                str(event.data.get("phase", "")).ljust(12),
+                (words.one_line(str(event.data.get("detail", ""))), "$muted"),
+            )
+            for event in detail.phases
+        ]
     return lines
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
     """Key and value of every setting that is not the default, from the groups as a document."""
     default = RunSettings().model_dump()
-    return [(f"{group}.{name}", str(value)) for group, values in settings.items() if isinstance(values, dict)
-            for name, value in values.items() if value != default.get(group, {}).get(name)]
+    return [
+        (f"{group}.{name}", str(value))
+        for group, values in settings.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if value != default.get(group, {}).get(name)
+    ]
 
 
 def _alert(event: Event, width: int) -> flow.Lines:
-    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(str(event.data.get("level")), ("·", "$muted"))
+    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(
+        str(event.data.get("level")), ("·", "$muted")
+    )
     head = Content.assemble((words.clock(event.time).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
     body = flow.text(words.plain(str(event.data.get("message", ""))), width - 10)
     return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
@@ -187,8 +229,12 @@ def _alert(event: Event, width: int) -> flow.Lines:
 def _checkpoint(event: Event) -> Content:
     loss = event.data.get("eval_loss")
     best = Content.styled("  ★ best", "bold $accent") if event.data.get("best") else Content("")
-    return Content.assemble((words.clock(event.time).ljust(8), "$muted"), f"step {event.data.get('step', 0)}".ljust(12),
-                            (f"eval {words.loss(loss)}" if loss is not None else "", "$muted"), best)
+    return Content.assemble(
+        (words.clock(event.time).ljust(8), "$muted"),
+        f"step {event.data.get('step', 0)}".ljust(12),
+        (f"eval {words.loss(loss)}" if loss is not None else "", "$muted"),
+        best,
+    )
 
 
 def answers(detail: RunDetail | None, width: int) -> flow.Lines:
@@ -205,9 +251,13 @@ def answers(detail: RunDetail | None, width: int) -> flow.Lines:
             lines.append(Content(""))
         lines += prompt_lines(some.data.get("prompt") or (), width)
         base, tuned = found.get("base"), found.get("tuned")
-        lines += compare_answers(str(base.data.get("answer", "")) if base else "",
-                                 str(tuned.data.get("answer", "")) if tuned else "", str(some.data.get("reference") or ""),
-                                 width, tuned_note=f"step {tuned.data.get('step', 0)}" if tuned else "not yet")
+        lines += compare_answers(
+            str(base.data.get("answer", "")) if base else "",
+            str(tuned.data.get("answer", "")) if tuned else "",
+            str(some.data.get("reference") or ""),
+            width,
+            tuned_note=f"step {tuned.data.get('step', 0)}" if tuned else "not yet",
+        )
     return lines
 
 
@@ -217,21 +267,29 @@ def prompt_lines(prompt: object, width: int) -> flow.Lines:
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
-    body = flow.text(Content.assemble((words.plain(str(turns[-1].get("content", ""))), "bold"), (note, "$faint")), width - 2)
+    body = flow.text(
+        Content.assemble((words.plain(str(turns[-1].get("content", ""))), "bold"), (note, "$faint")), width - 2
+    )
     return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
 
 
 def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_note: str = "") -> flow.Lines:
     """Side by side where there is room, else below one another."""
+
     def block(title: str, answer: str, style: str, room: int) -> flow.Lines:
         return [Content.styled(title, style), *flow.text(words.plain(answer) or words.NOTHING, room)]
 
     note = f" · {tuned_note}" if tuned_note else ""
     if width >= 90:
         half = flow.column_width(width - 2)
-        lines = flow.beside(block("base", base, "$muted", half), block(f"tuned{note}", tuned, "bold $curve-train", half), width - 2)
+        lines = flow.beside(
+            block("base", base, "$muted", half), block(f"tuned{note}", tuned, "bold $curve-train", half), width - 2
+        )
     else:
-        lines = [*block("base", base, "$muted", width - 2), *block(f"tuned{note}", tuned, "bold $curve-train", width - 2)]
+        lines = [
+            *block("base", base, "$muted", width - 2),
+            *block(f"tuned{note}", tuned, "bold $curve-train", width - 2),
+        ]
     if reference:
         lines += block("wanted", reference, "$success", width - 2)
     return flow.indented(lines)

@@ -73,7 +73,9 @@ def card_lines(service: Service, state: CardState, width: int) -> flow.Lines:
         lines += flow.text(words.plain(state.detail), width)[:3]
     if state.fix and state.state in ("failed", "off"):
         fix = flow.text(words.plain(state.fix), width - 2)[:3]
-        lines += [Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)]
+        lines += [
+            Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
+        ]
     for name, value in state.facts:
         lines += flow.pair(name, words.plain(value), width, 12)[:2]
     if service.environment:

@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 
 def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") -> None:
-    """Set both titles; data in them is never read as markup. Setting a title repaints the whole widget, so only on change."""
+    """Set both titles, without markup. Setting a title repaints the whole widget, so only on change."""
     wanted = (_content(title), _content(subtitle))
     shown = getattr(widget, "_shown_titles", None)
     if shown is not None and all(a.is_same(b) for a, b in zip(shown, wanted, strict=True)):

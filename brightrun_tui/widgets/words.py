@@ -58,9 +58,9 @@ def count(number: float | None) -> str:
     """``950``, ``12.3 k``, ``1.24 M``, ``7.6 B``."""
     if number is None:
         return NOTHING
-    for limit, unit in ((1e9, " B"), (1e6, " M"), (1e4, " k")):
-        if abs(number) >= limit:
-            return f"{number / (1e3 if unit == ' k' else limit):.3g}{unit}"
+    for limit, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= 0.9995 * limit and abs(number) >= 1e4:
+            return f"{number / limit:.3g}{unit}"
     return f"{number:,.0f}"
 
 
@@ -89,11 +89,13 @@ def day(moment: float | None) -> str:
 
 
 def ago(moment: float | None) -> str:
+    """``just now``, ``40 s ago``, ``5 m ago``, ``2 h 07 m ago``."""
     if not moment:
         return "never"
     seconds = max(0.0, time.time() - moment)
-    return "just now" if seconds < 5 else f"{duration(seconds)} ago" if seconds < 60 else f"{duration(seconds).split(' m')[0]} m ago" \
-        if seconds < 3600 else f"{duration(seconds)} ago"
+    if seconds < 5:
+        return "just now"
+    return f"{seconds // 60:.0f} m ago" if 60 <= seconds < 3600 else f"{duration(seconds)} ago"
 
 
 def stars(rating: int | None) -> str:
@@ -109,8 +111,8 @@ def fit(text: str, width: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without anything that would move the cursor."""
-    return "".join(" " if character in "\n\r\t" else character for character in text if character.isprintable() or character in "\n\r\t")
+    """Without anything that would move the cursor; line breaks become spaces."""
+    return plain(text).replace("\n", " ")
 
 
 def bar(fraction: float, width: int) -> tuple[str, str]:
@@ -122,5 +124,7 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
 
 def plain(text: str) -> str:
     """Text of several lines without control characters that would move the cursor or change colours."""
-    return "".join(character if character == "\n" or character.isprintable() else "    " if character == "\t" else ""
-                   for character in text.replace("\r\n", "\n").replace("\r", "\n"))
+    return "".join(
+        character if character == "\n" or character.isprintable() else "    " if character == "\t" else ""
+        for character in text.replace("\r\n", "\n").replace("\r", "\n")
+    )

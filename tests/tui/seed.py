@@ -1,4 +1,4 @@
-"""A store with a realistic history, made with the store's own functions: runs in every state, curves, models, endpoints."""
+"""A store with a realistic history, made with the store's own functions: runs in every state, models, endpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import random
 import sys
 import time
-from pathlib import Path
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
 from brightrun_tui.domain.events import Event
@@ -28,22 +27,48 @@ from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import Database, datasets, endpoints, engine, models, open_database, runs
 
 QUESTIONS = (
-    ("How do I return a lamp that arrived broken?", "I am sorry about that. You can return it within 30 days: open your "
-     "order, choose “Return”, and we send a label the same day. No need to send the box it came in."),
-    ("Do you deliver to Iceland?", "Yes. Delivery to Iceland takes 5 to 7 working days and costs 14 euros; it is free from 120."),
-    ("The light flickers when dimmed.", "That is nearly always the dimmer, not the lamp. Ours need a trailing-edge dimmer of "
-     "at most 60 W. Tell me the type on yours and I will check it for you."),
+    (
+        "How do I return a lamp that arrived broken?",
+        "I am sorry about that. You can return it within 30 days: open your "
+        "order, choose “Return”, and we send a label the same day. No need to send the box it came in.",
+    ),
+    (
+        "Do you deliver to Iceland?",
+        "Yes. Delivery to Iceland takes 5 to 7 working days and costs 14 euros; it is free from 120.",
+    ),
+    (
+        "The light flickers when dimmed.",
+        "That is nearly always the dimmer, not the lamp. Ours need a trailing-edge dimmer of "
+        "at most 60 W. Tell me the type on yours and I will check it for you.",
+    ),
 )
-BASE_ANSWER = "The return is a return of the lamp. The lamp is a lamp that is a return of the order and the order is the order."
+BASE_ANSWER = (
+    "The return is a return of the lamp. The lamp is a lamp that is a return of the order and the order is the order."
+)
 
 
 def spec(name: str, run_id: str, **changes: object) -> RunSpec:
     settings = RunSettings().with_overrides({"training.epochs": 3, "training.batch_size": 8, "lora.r": 32})
     return RunSpec(
-        run_id=run_id, name=name, created_at=time.time() - 7200, base=BaseModelRef(id="starter", path="/models/starter"),
-        dataset=DatasetRef(path=f"/data/{name}.jsonl", name=name, format="messages", fingerprint="ab" * 16, records=480, usable=472,
-                           train_records=424, eval_records=48, statement="472 of 480 records usable (8 without an answer)"),
-        settings=settings, limits=Limits(budget_usd=5.0), **changes)  # type: ignore[arg-type]
+        run_id=run_id,
+        name=name,
+        created_at=time.time() - 7200,
+        base=BaseModelRef(id="starter", path="/models/starter"),
+        dataset=DatasetRef(
+            path=f"/data/{name}.jsonl",
+            name=name,
+            format="messages",
+            fingerprint="ab" * 16,
+            records=480,
+            usable=472,
+            train_records=424,
+            eval_records=48,
+            statement="472 of 480 records usable (8 without an answer)",
+        ),
+        settings=settings,
+        limits=Limits(budget_usd=5.0),
+        **changes,
+    )  # type: ignore[arg-type]
 
 
 def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[int] = frozenset()) -> list[Event]:
@@ -59,9 +84,17 @@ def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[
     say("phase", phase="training", detail="424 records, micro-batch 4 × 2")
     for step in range(1, steps + 1):
         loss = 0.82 + 2.1 * math.exp(-step / (0.22 * total)) + rng.gauss(0, 0.09)
-        say("metric", step=step, values={"train_loss": None if step in nan_at else max(0.05, loss), "learning_rate": 2e-4})
+        say(
+            "metric",
+            step=step,
+            values={"train_loss": None if step in nan_at else max(0.05, loss), "learning_rate": 2e-4},
+        )
         if step % max(1, total // 12) == 0:
-            say("metric", step=step, values={"eval_loss": 0.93 + 1.9 * math.exp(-step / (0.25 * total)) + rng.gauss(0, 0.01)})
+            say(
+                "metric",
+                step=step,
+                values={"eval_loss": 0.93 + 1.9 * math.exp(-step / (0.25 * total)) + rng.gauss(0, 0.01)},
+            )
         if step % max(1, total // 5) == 0:
             say("checkpoint", step=step, path=f"checkpoints/step-{step}", eval_loss=1.0, best=step > total // 2)
             for number, (question, answer) in enumerate(QUESTIONS):
@@ -71,24 +104,46 @@ def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[
                 say("sample", source="tuned", answer=answer.split(".")[0] + ".", **common)
     say("alert", level="warning", code="records_dropped", message="8 records have no answer and were left out")
     say("hardware", device="cpu (2 cores)", memory_used=int(1.4 * GIB), memory_total=8 * GIB, utilisation=0.93)
-    say("progress", step=steps, total_steps=total, epoch=3 * steps / total, supervised_tokens=steps * 900,
-        tokens_per_second=412.0, eta_seconds=(total - steps) * 2.1)
+    say(
+        "progress",
+        step=steps,
+        total_steps=total,
+        epoch=3 * steps / total,
+        supervised_tokens=steps * 900,
+        tokens_per_second=412.0,
+        eta_seconds=(total - steps) * 2.1,
+    )
     return events
 
 
-async def add_run(db: Database, paths: Paths, name: str, run_id: str, state: str, *, steps: int, total: int = 160,
-                  log: bool = True, nan_at: frozenset[int] = frozenset(), **changes: object) -> Run:
+async def add_run(
+    db: Database,
+    paths: Paths,
+    name: str,
+    run_id: str,
+    state: str,
+    *,
+    steps: int,
+    total: int = 160,
+    log: bool = True,
+    nan_at: frozenset[int] = frozenset(),
+    **changes: object,
+) -> Run:
     """One run, taken through the states that lead to ``state``."""
     directory = paths.run_directory(run_id)
     directory.mkdir(parents=True, exist_ok=True)
     if log:
         (directory / "worker.log").write_text("".join(worker_log(steps)), encoding="utf-8")
     await runs.create(db, spec(name, run_id), str(directory))
-    route = {"queued": (), "preparing": ("preparing",), "running": ("preparing", "launching", "running"),
-             "paused": ("preparing", "launching", "running", "pausing", "paused"),
-             "completed": ("preparing", "launching", "running", "collecting", "registering", "completed"),
-             "stopped": ("preparing", "launching", "running", "stopping", "collecting", "registering", "stopped"),
-             "failed": ("preparing", "launching", "running", "failed")}[state]
+    route = {
+        "queued": (),
+        "preparing": ("preparing",),
+        "running": ("preparing", "launching", "running"),
+        "paused": ("preparing", "launching", "running", "pausing", "paused"),
+        "completed": ("preparing", "launching", "running", "collecting", "registering", "completed"),
+        "stopped": ("preparing", "launching", "running", "stopping", "collecting", "registering", "stopped"),
+        "failed": ("preparing", "launching", "running", "failed"),
+    }[state]
     for number, step in enumerate(route):
         await runs.transition(db, run_id, step)  # type: ignore[arg-type]
         if step == "running" and steps:
@@ -98,64 +153,162 @@ async def add_run(db: Database, paths: Paths, name: str, run_id: str, state: str
 
 
 def worker_log(steps: int) -> list[str]:
-    lines = ["2025-11-22 13:01:02 loading starter in 4 bits\n", "\x1b[32mmodel ready\x1b[0m: 11.2 M parameters, 0.4 M trained\n"]
-    lines += [f"step {step:4d}/160  loss {0.82 + 2 * math.exp(-step / 35):.4f}  lr 2.00e-04  412 tok/s\n" for step in
-              range(1, steps + 1)]
-    lines.append("evaluating:  10%|█         | 5/48\revaluating:  52%|█████     | 25/48\revaluating: 100%|██████████| 48/48\n")
+    lines = [
+        "2025-11-22 13:01:02 loading starter in 4 bits\n",
+        "\x1b[32mmodel ready\x1b[0m: 11.2 M parameters, 0.4 M trained\n",
+    ]
+    lines += [
+        f"step {step:4d}/160  loss {0.82 + 2 * math.exp(-step / 35):.4f}  lr 2.00e-04  412 tok/s\n"
+        for step in range(1, steps + 1)
+    ]
+    lines.append(
+        "evaluating:  10%|█         | 5/48\revaluating:  52%|█████     | 25/48\revaluating: 100%|██████████| 48/48\n"
+    )
     return lines
 
 
 def report(name: str, run_id: str, *, base: float, tuned: float, grade: str) -> Report:
-    summary = {"good": "Clearly better than the base model on records it has never seen.",
-               "mixed": "Better on most records, but some answers got worse.",
-               "poor": "No better than the base model. More or cleaner data would help most."}[grade]
+    summary = {
+        "good": "Clearly better than the base model on records it has never seen.",
+        "mixed": "Better on most records, but some answers got worse.",
+        "poor": "No better than the base model. More or cleaner data would help most.",
+    }[grade]
     return Report(
-        name=name, created_at=time.time(), base=SplitScore(loss=base, perplexity=math.exp(base), tokens=4120, records=48),
+        name=name,
+        created_at=time.time(),
+        base=SplitScore(loss=base, perplexity=math.exp(base), tokens=4120, records=48),
         tuned=SplitScore(loss=tuned, perplexity=math.exp(tuned), tokens=4120, records=48),
-        samples=tuple(SampleAnswer(id=f"q{n}", prompt=({"role": "user", "content": q},), reference=a, base=BASE_ANSWER,
-                                   tuned=a.split(".")[0] + ".", tuned_ended=True) for n, (q, a) in enumerate(QUESTIONS)),
-        training=TrainingFacts(steps=159, epochs=3.0, train_records=424, eval_records=48, supervised_tokens=143_100, seconds=331.0,
-                               tokens_per_second=432.0, best_step=145, trainable_parameters=412_000, base_parameters=11_200_000,
-                               device="cpu (2 cores)", peak_memory=int(1.5 * GIB), records_dropped=8, micro_batch_size=4),
-        lineage=Lineage(run_id=run_id, dataset_name=name, dataset_fingerprint="ab" * 16, base_id="starter",
-                        base_fingerprint="cd" * 16, template="default", settings=RunSettings().model_dump(),
-                        packages={"torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.0"}),
-        verdict=Verdict(grade=grade, summary=summary,  # type: ignore[arg-type]
-                        reasons=(f"held-out loss fell from {base:.2f} to {tuned:.2f}",
-                                 "the answers end by themselves and keep the style of the data")))
+        samples=tuple(
+            SampleAnswer(
+                id=f"q{n}",
+                prompt=({"role": "user", "content": q},),
+                reference=a,
+                base=BASE_ANSWER,
+                tuned=a.split(".")[0] + ".",
+                tuned_ended=True,
+            )
+            for n, (q, a) in enumerate(QUESTIONS)
+        ),
+        training=TrainingFacts(
+            steps=159,
+            epochs=3.0,
+            train_records=424,
+            eval_records=48,
+            supervised_tokens=143_100,
+            seconds=331.0,
+            tokens_per_second=432.0,
+            best_step=145,
+            trainable_parameters=412_000,
+            base_parameters=11_200_000,
+            device="cpu (2 cores)",
+            peak_memory=int(1.5 * GIB),
+            records_dropped=8,
+            micro_batch_size=4,
+        ),
+        lineage=Lineage(
+            run_id=run_id,
+            dataset_name=name,
+            dataset_fingerprint="ab" * 16,
+            base_id="starter",
+            base_fingerprint="cd" * 16,
+            template="default",
+            settings=RunSettings().model_dump(),
+            packages={"torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.0"},
+        ),
+        verdict=Verdict(
+            grade=grade,
+            summary=summary,  # type: ignore[arg-type]
+            reasons=(
+                f"held-out loss fell from {base:.2f} to {tuned:.2f}",
+                "the answers end by themselves and keep the style of the data",
+            ),
+        ),
+    )
 
 
-async def add_model(db: Database, paths: Paths, name: str, run_id: str, *, base: float = 2.91, tuned: float = 0.96,
-                    grade: str = "good", **said: object) -> ModelVersion:
+async def add_model(
+    db: Database,
+    paths: Paths,
+    name: str,
+    run_id: str,
+    *,
+    base: float = 2.91,
+    tuned: float = 0.96,
+    grade: str = "good",
+    **said: object,
+) -> ModelVersion:
     version = await models.reserve(db, name, run_id)
     directory = paths.models / name / str(version)
     directory.mkdir(parents=True, exist_ok=True)
-    model = ModelVersion(name=name, version=version, run_id=run_id, directory=str(directory), base_id="starter",
-                         base_path="/models/starter", report=report(name, run_id, base=base, tuned=tuned, grade=grade),
-                         created_at=time.time() - 500 + version, bytes=6_400_000)
+    model = ModelVersion(
+        name=name,
+        version=version,
+        run_id=run_id,
+        directory=str(directory),
+        base_id="starter",
+        base_path="/models/starter",
+        report=report(name, run_id, base=base, tuned=tuned, grade=grade),
+        created_at=time.time() - 500 + version,
+        bytes=6_400_000,
+    )
     await models.complete(db, model)
     return await models.annotate(db, model, **said) if said else model
 
 
-async def add_endpoint(db: Database, paths: Paths, model: ModelVersion, endpoint_id: str = "ep-7f3a", state: str = "ready",
-                       url: str = "http://127.0.0.1:8311/v1") -> Endpoint:
+async def add_endpoint(
+    db: Database,
+    paths: Paths,
+    model: ModelVersion,
+    endpoint_id: str = "ep-7f3a",
+    state: str = "ready",
+    url: str = "http://127.0.0.1:8311/v1",
+) -> Endpoint:
     directory = paths.endpoints / endpoint_id
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "key").write_text("br-0123456789abcdefghijklmnop\n")
     now = time.time()
-    endpoint = Endpoint(id=endpoint_id, model=model.name, model_version=model.version, state=state, url=url,  # type: ignore[arg-type]
-                        directory=str(directory), created_at=now, updated_at=now, requests=42)
+    endpoint = Endpoint(
+        id=endpoint_id,
+        model=model.name,
+        model_version=model.version,
+        state=state,
+        url=url,  # type: ignore[arg-type]
+        directory=str(directory),
+        created_at=now,
+        updated_at=now,
+        requests=42,
+    )
     return await endpoints.save(db, endpoint)
 
 
 def dataset_report(name: str, path: str) -> DatasetReport:
-    turns = tuple(Record(id=str(n), messages=(Message(role="user", content=q), Message(role="assistant", content=a)))
-                  for n, (q, a) in enumerate(QUESTIONS))
-    return DatasetReport(path=path, name=name, format="messages", bytes=412_000, fingerprint="ab" * 16, records=480, usable=472,
-                         turns=960, duplicates=2, characters=LengthStats(mean=310, p50=290, p99=820, longest=1310),
-                         answer_characters=LengthStats(mean=170, p50=160, p99=430, longest=700), preview=turns,
-                         problems=(Problem(kind="no_answer", what="records without an answer", count=8, places=("line 12",),
-                                           fix="give them an assistant turn"),))
+    turns = tuple(
+        Record(id=str(n), messages=(Message(role="user", content=q), Message(role="assistant", content=a)))
+        for n, (q, a) in enumerate(QUESTIONS)
+    )
+    return DatasetReport(
+        path=path,
+        name=name,
+        format="messages",
+        bytes=412_000,
+        fingerprint="ab" * 16,
+        records=480,
+        usable=472,
+        turns=960,
+        duplicates=2,
+        characters=LengthStats(mean=310, p50=290, p99=820, longest=1310),
+        answer_characters=LengthStats(mean=170, p50=160, p99=430, longest=700),
+        preview=turns,
+        problems=(
+            Problem(
+                kind="no_answer",
+                what="records without an answer",
+                count=8,
+                places=("line 12",),
+                fix="give them an assistant turn",
+            ),
+        ),
+    )
 
 
 async def fill(paths: Paths) -> None:
@@ -165,15 +318,29 @@ async def fill(paths: Paths) -> None:
         model = await add_model(db, paths, "lamp-support", first.id, base=2.91, tuned=1.24, grade="mixed", rating=3)
         await runs.update(db, first.id, model=model.name, model_version=model.version)
         second = await add_run(db, paths, "lamp-support", "r-0002", "completed", steps=160)
-        better = await add_model(db, paths, "lamp-support", second.id, rating=5, note="shipped to the shop", tags=("shop", "v2"))
+        better = await add_model(
+            db, paths, "lamp-support", second.id, rating=5, note="shipped to the shop", tags=("shop", "v2")
+        )
         await runs.update(db, second.id, model=better.name, model_version=better.version)
         await models.move_alias(db, "lamp-support", "champion", better.version)
         await add_endpoint(db, paths, better)
         third = await add_run(db, paths, "poems", "r-0003", "stopped", steps=60)
         await add_model(db, paths, "poems", third.id, base=3.2, tuned=3.15, grade="poor")
-        await add_run(db, paths, "contracts-de", "r-0004", "failed", steps=12, nan_at=frozenset({11, 12}), failure=Failure(
-            error="diverged", cause="the loss became NaN at step 11: the learning rate is too high for this data",
-            fix="use a smaller learning rate", suggestion={"training.learning_rate": 5e-5}))
+        await add_run(
+            db,
+            paths,
+            "contracts-de",
+            "r-0004",
+            "failed",
+            steps=12,
+            nan_at=frozenset({11, 12}),
+            failure=Failure(
+                error="diverged",
+                cause="the loss became NaN at step 11: the learning rate is too high for this data",
+                fix="use a smaller learning rate",
+                suggestion={"training.learning_rate": 5e-5},
+            ),
+        )
         await add_run(db, paths, "tone-of-voice", "r-0005", "paused", steps=44)
         await add_run(db, paths, "shop-faq", "r-0006", "running", steps=98)
         await add_run(db, paths, "shop-faq-large", "r-0007", "queued", steps=0, log=False)
