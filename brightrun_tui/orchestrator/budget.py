@@ -6,14 +6,14 @@ from typing import Literal
 
 Verdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
 
-FINISH_SECONDS = 180.0
-"""Saving, evaluating, bringing home and releasing: what an orderly end is allowed to take."""
-RELEASE_SECONDS = 30.0
-"""From the decision to release to the end of billing."""
 
-
-def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, finish_seconds: float = FINISH_SECONDS) -> Verdict:
+def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float,
+          release_seconds: float) -> Verdict:
     """What the budget demands now.
+
+    Args:
+        finish_seconds: what saving, evaluating and bringing home are allowed to take.
+        release_seconds: from the decision to release to the end of billing.
 
     ``finish``: end the training in order, there is just enough left for it. ``release``: let go of the machine at once,
     even without what is still on it. A run whose whole budget is shorter than an orderly end gets half of it for that.
@@ -21,20 +21,21 @@ def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, finis
     if budget_usd is None:
         return "go"
     per_second = per_hour_usd / 3600
-    if spent_usd + per_second * RELEASE_SECONDS >= budget_usd:
+    if spent_usd + per_second * release_seconds >= budget_usd:
         return "release"
-    if spent_usd + min(per_second * (finish_seconds + RELEASE_SECONDS), budget_usd / 2) >= budget_usd:
+    if spent_usd + min(per_second * (finish_seconds + release_seconds), budget_usd / 2) >= budget_usd:
         return "finish"
     if spent_usd >= 0.95 * budget_usd:
         return "warn_95"
     return "warn_80" if spent_usd >= 0.8 * budget_usd else "go"
 
 
-def lease_seconds(budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None) -> float:
+def lease_seconds(budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None,
+                  finish_seconds: float) -> float:
     """How long a lease may last at most: the guard on the machine ends it then, whatever becomes of us."""
     limits = [7 * 24 * 3600.0]
     if budget_usd is not None and per_hour_usd > 0:
-        limits.append(max(60.0, (budget_usd - spent_usd) / per_hour_usd * 3600))
+        limits.append(max(30.0, (budget_usd - spent_usd) / per_hour_usd * 3600))
     if max_hours:
-        limits.append(max_hours * 3600 + 2 * FINISH_SECONDS)
+        limits.append(max_hours * 3600 + 2 * finish_seconds)
     return min(limits)

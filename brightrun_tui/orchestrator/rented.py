@@ -11,7 +11,16 @@ import shutil
 import time
 from pathlib import Path
 
-from brightrun_tui.domain.errors import BrightrunError, HostError, HostKeyChangedError, NoCapacityError, UnclearError
+from brightrun_tui.domain.errors import (
+    BrightrunError,
+    HostError,
+    HostKeyChangedError,
+    NoCapacityError,
+    ProviderDownError,
+    ProviderError,
+    RateLimitedError,
+    UnclearError,
+)
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.files import write_atomic
@@ -51,6 +60,7 @@ class RentedMachine:
         self._start: tuple[str, str] = ("", "")
         self._unreachable_since: float | None = None
         self._beaten_at = 0.0
+        self._spent_before = 0.0
         self._pulling: asyncio.Task[None] | None = None
         self._checkpoint_waits = True
         self._bad_hosts: set[str] = set()
@@ -62,6 +72,22 @@ class RentedMachine:
         return self._host
 
     async def take(self, run: Run, say: Say) -> None:
+        """As `Place.take`; a provider that is down, busy or sold out is asked again for a while before the run is given up."""
+        began = time.monotonic()
+        problem: ProviderError
+        while True:
+            try:
+                return await self._take(run, say)
+            except (ProviderDownError, RateLimitedError, UnclearError) as error:
+                patience, problem = self.timings.provider_seconds, error
+            except NoCapacityError as error:
+                patience, problem = (0.0 if error.kind == "no_good_machine" else self.timings.capacity_seconds), error
+            if time.monotonic() - began > patience:
+                raise problem
+            say(f"waiting for {self.provider.name}: {problem.what}")
+            await asyncio.sleep(self.timings.lease_poll_seconds * 2)
+
+    async def _take(self, run: Run, say: Say) -> None:
         last = ""
         for _attempt in range(MAX_MACHINES):
             lease = await self._current_lease(run, say)
@@ -79,7 +105,7 @@ class RentedMachine:
                               where=self.provider.name, fix="choose another GPU or provider", kind="no_good_machine")
 
     async def _current_lease(self, run: Run, say: Say) -> Lease:
-        """The run's live lease, an adopted one, or a new one."""
+        """The run's live lease, an adopted one, or a new one once earlier machines are gone."""
         for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state in ("intended", "unclear"):
                 say("looking for the machine that was being rented")
@@ -92,7 +118,18 @@ class RentedMachine:
                 if machine is not None and not machine.interrupted and machine.status in ("starting", "running", "unknown"):
                     return lease
                 await self._drop(lease, "it is gone or was taken away")
+        await self._wait_for_returns(say)
         return await self._rent(run, say)
+
+    async def _wait_for_returns(self, say: Say) -> None:
+        """Two machines for one run are not paid at the same time, unless a provider does not let go of one."""
+        deadline = time.monotonic() + self.timings.verify_seconds * 6
+        while time.monotonic() < deadline:
+            open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
+            if not any(lease.state == "releasing" for lease in open_leases):
+                return
+            say("returning the previous machine")
+            await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
 
     async def _rent(self, run: Run, say: Say) -> Lease:
         say("looking for machines")
@@ -101,13 +138,16 @@ class RentedMachine:
         need = Need(gpu=run.spec.gpu, gpu_memory=memory, disk=max(40 * GIB, int(estimate.get("disk", 0) * 2)),
                     hours=float(estimate.get("seconds_high", 3600.0)) / 3600, without_hosts=frozenset(self._bad_hosts))
         offers = await self.provider.offers(need)
-        spent = await self.spent()
+        spent = self._spent_before = await self.spent()
         if limits.budget_usd is not None:
-            offers = [o for o in offers if (limits.budget_usd - spent) > o.price_per_hour * 2 * budget.FINISH_SECONDS / 3600]
+            hours_at_least = 2 * self.timings.finish_seconds / 3600
+            offers = [offer for offer in offers if limits.budget_usd - spent > offer.price_per_hour * hours_at_least]
         if not offers:
             raise NoCapacityError("no machine for rent fits this run and what is left of its budget", where=self.provider.name,
-                                  fix="raise the budget, choose another GPU or provider, or try again later", kind="no_capacity")
-        seconds = budget.lease_seconds(limits.budget_usd, spent, offers[0].price_per_hour, limits.max_hours)
+                                  kind="no_capacity",
+                                  fix="raise the budget, choose another GPU or provider, or try again later")
+        seconds = budget.lease_seconds(limits.budget_usd, spent, offers[0].price_per_hour, limits.max_hours,
+                                       self.timings.finish_seconds)
         lease, _offer = await leases.rent_first(
             self.db, self.provider, run.id, offers[:MAX_MACHINES], (await self._key()).public, disk=need.disk,
             deadline=time.time() + seconds, timings=self.timings, say=say)
@@ -225,7 +265,7 @@ class RentedMachine:
 
     async def release(self, run: Run) -> None:
         if self._pulling is not None and not self._pulling.done():
-            await asyncio.wait({self._pulling}, timeout=budget.RELEASE_SECONDS)
+            await asyncio.wait({self._pulling}, timeout=self.timings.release_seconds)
         for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state == "live":
                 await book.save(self.db, lease, state="releasing")
@@ -313,8 +353,9 @@ class RentedMachine:
 
     def _seconds_left(self, run: Run, lease: Lease) -> float:
         limits = run.spec.limits
-        spent = lease.cost(time.time())
-        return budget.lease_seconds(limits.budget_usd, spent, lease.price_per_hour, limits.max_hours)
+        spent = self._spent_before + lease.cost(time.time())
+        return budget.lease_seconds(limits.budget_usd, spent, lease.price_per_hour, limits.max_hours,
+                                    self.timings.finish_seconds)
 
     # -- files -------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ class Worker:
         self.log.seek(len(whole))
 
     def tell(self, kind: str, **data: object) -> None:
-        self.log.write(json.dumps({"seq": self.seq, "time": time.time(), "kind": kind, **data}, separators=(",", ":")).encode() + b"\n")
+        document = {"seq": self.seq, "time": time.time(), "kind": kind, **data}
+        self.log.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
         self.log.flush()
         self.seq += 1
 

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Hundreds of runs against stand-in clouds, with seeded faults and kill -9 of the engine: does anything leak?
+
+    scripts/bench/campaign.py [--runs 200] [--seed 1] [--parallel 6] [--quick] [--json]
+
+The clouds, the SSH machines and the engine are real processes; the worker is one that learns nothing, so that a run
+takes seconds. The same seed draws the same runs and the same sequence of faults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from brightrun_tui.domain.money import Limits
+from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.orchestrator import client
+from brightrun_tui.paths import get_paths
+from brightrun_tui.store import Database, leases, open_database, runs
+from tests.clouds.core import Cloud, Instance
+from tests.clouds.server import CloudServer
+from tests.serving.toy import Toy, make_toy
+
+FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("create_500", {"count": 1}), ("create_500_nothing", {"count": 1}), ("create_hangs", {"count": 1, "value": 2.0}),
+    ("create_odd", {"count": 1}), ("no_capacity", {"seconds": 2.0}), ("rate_limit", {"count": 3, "value": 1}),
+    ("rate_limit_plain", {"count": 2}), ("list_misses", {"count": 2}), ("list_null", {"count": 1}), ("get_misses", {"count": 1}),
+    ("ssh_late", {"count": 1, "value": 2.0}), ("key_refused", {"count": 1, "value": 2.0}), ("never_ready", {"count": 1}),
+    ("starts_broken", {"count": 1}), ("no_gpus", {"count": 1}), ("price_jump", {"count": 1, "value": 3}),
+    ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
+    ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
+)
+EVENTS = ("die", "outbid", "cut", "stall", "vanish")
+SETTINGS = {
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7", "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6", "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
+    "BRIGHTRUN_ENGINE_READY_SECONDS": "25", "BRIGHTRUN_ENGINE_SILENT_SECONDS": "8", "BRIGHTRUN_ENGINE_SWEEP_SECONDS": "10",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "4", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
+    "BRIGHTRUN_ENGINE_STOP_SECONDS": "3", "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "5", "BRIGHTRUN_SSH_KEEPALIVE_SECONDS": "3", "OMP_NUM_THREADS": "1",
+}
+"""Every wait that a provider dictates, shortened: the stand-ins' machines come up in a second."""
+
+
+@dataclass
+class Campaign:
+    """One campaign's world and its book of what happened."""
+
+    clouds: CloudServer
+    seed: int
+    injected: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    def machines(self) -> list[tuple[Cloud, Instance]]:
+        return [(cloud, machine) for cloud in self.clouds.clouds for machine in list(cloud.instances.values())
+                if not machine.foreign]
+
+    def running(self) -> list[tuple[Cloud, Instance]]:
+        return [(cloud, machine) for cloud, machine in self.machines() if machine.stage == "running"]
+
+    async def make_trouble(self, stop: asyncio.Event) -> None:
+        """A fault, an accident on a machine, or a kill of the engine, every second or so."""
+        while not stop.is_set():
+            kind = self.chance.choices(("fault", "event", "kill"), weights=(6, 2, 1))[0]
+            if kind == "fault":
+                name, arguments = self.chance.choice(FAULTS)
+                self.chance.choice(self.clouds.clouds).faults.set(name, **arguments)  # type: ignore[arg-type]
+                self.injected[name] += 1
+            elif kind == "event" and (running := self.running()):
+                await self._accident(*self.chance.choice(running), self.chance.choice(EVENTS))
+            elif kind == "kill":
+                await self._kill_engine()
+            await asyncio.sleep(self.chance.uniform(0.5, 1.5))
+
+    async def _accident(self, cloud: Cloud, machine: Instance, what: str) -> None:
+        self.injected[what] += 1
+        links = machine.machine.links if machine.machine else []
+        if what == "die":
+            await self.clouds.ask(cloud.die(machine))
+        elif what == "outbid":
+            await self.clouds.ask(cloud.stop(machine))
+        elif what == "vanish":
+            await self.clouds.ask(cloud.end(machine))
+        elif what == "cut":
+            for link in links:
+                await self.clouds.ask(link.cut())
+        else:
+            for link in links:
+                link.stall(True)
+            asyncio.get_running_loop().call_later(2.0, lambda: [link.stall(False) for link in links])
+
+    async def _kill_engine(self) -> None:
+        paths = get_paths()
+        async with open_database(paths.database) as db:
+            status = await client.engine_status(db, paths)
+            if status.running and status.pid:
+                os.kill(status.pid, signal.SIGKILL)
+                self.kills += 1
+        await asyncio.sleep(self.chance.uniform(0.0, 1.0))
+        await client.ensure_engine(paths)
+
+
+def make_interpreter(directory: Path, template: Path) -> Path:
+    """What the machines take for a Python with everything installed: it starts the worker that learns nothing."""
+    script = directory / "python"
+    worker = ROOT / "tests" / "clouds" / "fast_worker.py"
+    script.write_text(f'#!/bin/sh\nif [ "$1" = "-c" ]; then exit 0; fi\nexec {sys.executable} -S {worker} {template} "$3"\n')
+    script.chmod(0o755)
+    return script
+
+
+async def submit(db: Database, number: int, chance: random.Random, toy: Toy, data: Path) -> Run:
+    provider = chance.choice(("runpod", "vast"))
+    budget = chance.choice((1.0, 1.0, 1.0, 0.05))
+    spec = RunSpec(
+        run_id=f"c{number:04d}-{chance.getrandbits(24):06x}", name=f"campaign-{number}", created_at=time.time(),
+        base=BaseModelRef(id=str(toy.base)), provider=provider, limits=Limits(budget_usd=budget),
+        dataset=DatasetRef(path=str(data), name="d", format="messages", fingerprint="", records=20, usable=20))
+    paths = get_paths()
+    return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), {"memory": 1 << 30, "seconds_high": 60.0})
+
+
+async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> dict[str, object]:
+    paths = get_paths()
+    stop = asyncio.Event()
+    async with open_database(paths.database) as db:
+        await client.ensure_engine(paths)
+        trouble = asyncio.create_task(campaign.make_trouble(stop))
+        chance, started = random.Random(campaign.seed + 1), 0
+        while True:
+            everything = await runs.list_runs(db)
+            waiting = [run for run in everything if run.state not in TERMINAL]
+            if started == count and not waiting:
+                break
+            while started < count and len(waiting) < parallel:
+                waiting.append(await submit(db, started, chance, toy, data))
+                started += 1
+            if trouble.done():
+                trouble.result()
+            if sys.stderr.isatty():
+                faults = sum(campaign.injected.values())
+                print(f"\r{started - len(waiting)}/{count} runs ended, {faults} faults, {campaign.kills} kills ", end="",
+                      file=sys.stderr)
+            await asyncio.sleep(0.5)
+        stop.set()
+        await trouble
+        for cloud in campaign.clouds.clouds:
+            cloud.faults.clear()
+        await client.ensure_engine(paths)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (any(c.alive() for c in campaign.clouds.clouds)
+                                               or await leases.list_leases(db, open_only=True)):
+            await asyncio.sleep(0.5)
+        result = await judge(campaign, db)
+        await client.stop_engine(db, paths)
+    return result
+
+
+async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
+    """The promises, counted in the clouds' own books."""
+    everything = {run.id: run for run in await runs.list_runs(db)}
+    over, doubled, late = 0.0, [], 0.0
+    for run in everything.values():
+        mine = sorted((m for _cloud, m in campaign.machines() if f"-{run.id}-" in m.name), key=lambda m: m.created)
+        cost = sum(cloud.ledger.total(m.id) for cloud, m in campaign.machines() if f"-{run.id}-" in m.name)
+        over = max(over, cost - (run.spec.limits.budget_usd or 0.0))
+        for earlier, later in pairwise(mine):
+            if (earlier.gone_at or time.time()) > later.created:
+                doubled.append((run.id, earlier.id, later.id, round((earlier.gone_at or time.time()) - later.created, 1)))
+        ends = [m.gone_at for m in mine if m.gone_at]
+        if run.finished_at and ends:
+            late = max(late, max(ends) - run.finished_at)
+    completed = [run for run in everything.values() if run.state == "completed"]
+    failures = Counter(run.failure.error if run.failure else run.state for run in everything.values() if run.state != "completed")
+    return {
+        "runs": len(everything), "faults injected": sum(campaign.injected.values()), "engine kills": campaign.kills,
+        "leases created": len(campaign.machines()), "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
+        "double-rented": len(doubled), "dollars beyond a budget": round(max(0.0, over), 6),
+        "completed without help": f"{100 * len(completed) / len(everything):.1f} %",
+        "foreign machines touched": sum(m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign),
+        "longest billing after the end (s)": round(late, 1), "not completed": dict(failures), "double": doubled[:5],
+        "faults by kind": dict(campaign.injected),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--parallel", type=int, default=6)
+    parser.add_argument("--quick", action="store_true", help="8 runs")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", help="leave the home directory here")
+    arguments = parser.parse_args()
+    toy = make_toy()
+    with tempfile.TemporaryDirectory() as scratch, CloudServer() as clouds:
+        home = Path(arguments.keep or scratch) / "home"
+        data = Path(scratch) / "data.jsonl"
+        data.write_text("".join(json.dumps({"prompt": f"q{i}", "completion": f"a{i}"}) + "\n" for i in range(20)))
+        os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(home),
+                           "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(make_interpreter(Path(scratch), toy.run))})
+        for cloud in clouds.clouds:
+            cloud.add_foreign("somebody-elses-machine")
+        campaign = Campaign(clouds, arguments.seed)
+        began = time.monotonic()
+        result = asyncio.run(play(campaign, 8 if arguments.quick else arguments.runs, arguments.parallel, toy, data))
+        result["minutes"] = round((time.monotonic() - began) / 60, 1)
+    if arguments.json:
+        print(json.dumps({"name": "campaign", "seed": arguments.seed, **result}))
+    else:
+        for what, value in result.items():
+            print(f"{what:36} {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
