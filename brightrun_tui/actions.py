@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 SCOPES = {
     "app": "Everywhere",
@@ -270,7 +270,7 @@ def of_scope(scope: str) -> tuple[Action, ...]:
     return tuple(action for action in ACTIONS if action.scope == scope)
 
 
-def bindings(*scopes: str) -> list[Binding]:
+def bindings(*scopes: str) -> list[BindingType]:
     """What a class of these scopes puts into its ``BINDINGS``."""
     return [
         Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)

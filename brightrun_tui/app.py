@@ -95,8 +95,8 @@ class BrightRunApp(App[int]):
     COMMANDS: ClassVar[Any] = {ActionProvider}
     SCOPES = ("app",)
     BINDINGS = actions.bindings("app")
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (34, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
     def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
         self.paths = paths

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.screen import Screen
 
+from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.widgets.footer import KeyFooter
 from brightrun_tui.widgets.header import Header
@@ -22,7 +24,7 @@ class ModeScreen(Screen[None]):
     A subclass says its ``MODE`` and ``SCOPES``, composes its panels in `compose_body` and draws a snapshot in `show`.
     """
 
-    app: BrightRunApp  # type: ignore[assignment]
+    app: BrightRunApp
     MODE: ClassVar[str]
     SCOPES: ClassVar[tuple[str, ...]] = ()
 
@@ -55,6 +57,10 @@ class ModeScreen(Screen[None]):
     def refresh_keys(self) -> None:
         """Show in the footer what is possible now."""
         self.query_one(KeyFooter).refresh()
+
+    async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True) -> bool:
+        """Ask, with No chosen. Call it from a worker."""
+        return bool(await self.app.push_screen_wait(Confirm(title, question, yes=yes, danger=danger)))
 
     def redraw(self) -> None:
         """Draw the newest snapshot again, after something else has changed."""

@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     """A box with a title; ``compose_body`` fills it. Escape answers None."""
 
-    app: BrightRunApp  # type: ignore[assignment]
+    app: BrightRunApp
     SCOPES: tuple[str, ...] = ("modal",)
     BINDINGS = bindings("modal")
 

@@ -15,7 +15,6 @@ from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.services import SERVICES, Service
 from brightrun_tui.screens.base import ModeScreen
-from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import engine
 from brightrun_tui.widgets import flow
@@ -167,10 +166,8 @@ class IntegrationsScreen(ModeScreen):
         if card is None:
             return
         service = card.service
-        if not await self.app.push_screen_wait(
-            Confirm(
-                f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it"
-            )
+        if not await self.confirm(
+            f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it"
         ):
             return
         try:

@@ -15,7 +15,6 @@ from brightrun_tui.actions import BY_ID, bindings
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.screens.base import ModeScreen
-from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.widgets import run_words, words
 from brightrun_tui.widgets.filter_bar import FilterBar, fits
@@ -173,7 +172,7 @@ class MonitorScreen(ModeScreen):
                 f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on "
                 "from here by itself. To go on later, pause it instead."
             )
-        if await self.app.push_screen_wait(Confirm("Stop the run", question, yes="Stop it")):
+        if await self.confirm("Stop the run", question, yes="Stop it"):
             await self.app.ask("stop_run", run.id)
 
     async def action_checkpoint(self) -> None:
@@ -190,7 +189,7 @@ class MonitorScreen(ModeScreen):
         titles = {setting.key: setting.title for setting in iter_settings()}
         changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
         question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{words.plain(changes)}" if changes else "")
-        if await self.app.push_screen_wait(Confirm("Retry the run", question, yes="Retry", danger=False)):
+        if await self.confirm("Retry the run", question, yes="Retry", danger=False):
             await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
 
     @work(group="ask")
@@ -201,7 +200,7 @@ class MonitorScreen(ModeScreen):
         question = (
             f"Forget “{run.name}” and remove its files from this machine? Models made from it stay in the registry."
         )
-        if await self.app.push_screen_wait(Confirm("Delete the run", question, yes="Delete it")):
+        if await self.confirm("Delete the run", question, yes="Delete it"):
             await self.app.ask("delete_run", run.id)
 
     @work(group="ask")

@@ -19,7 +19,6 @@ from brightrun_tui.integrations.services import SERVICES
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.screens.base import ModeScreen
-from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import datasets
 from brightrun_tui.widgets import flow, plan_words, words
@@ -326,7 +325,7 @@ class NewRunScreen(ModeScreen):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if not await self.app.push_screen_wait(Confirm("Start the run", _last_look(plan), yes="Start", danger=False)):
+        if not await self.confirm("Start the run", _last_look(plan), yes="Start", danger=False):
             return
         try:
             if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):

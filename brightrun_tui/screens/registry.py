@@ -17,7 +17,6 @@ from brightrun_tui.actions import bindings
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.screens.base import ModeScreen
-from brightrun_tui.screens.dialog import Confirm
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import models as store
 from brightrun_tui.widgets import model_words
@@ -151,7 +150,7 @@ class RegistryScreen(ModeScreen):
         if endpoint is None or model is None:
             return
         question = f"Stop serving {model.ref}? Programs that call {endpoint.url} will get no answer. The model stays."
-        if await self.app.push_screen_wait(Confirm("Undeploy", question, yes="Stop serving")):
+        if await self.confirm("Undeploy", question, yes="Stop serving"):
             await self.app.ask("undeploy", endpoint.id)
 
     def action_chat(self) -> None:
@@ -182,21 +181,19 @@ class RegistryScreen(ModeScreen):
     @work(group="ask")
     async def action_promote(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(
-            Confirm(
-                "Promote",
-                f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
-                yes="Promote",
-                danger=False,
-            )
+        if model and await self.confirm(
+            "Promote",
+            f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
+            yes="Promote",
+            danger=False,
         ):
             await self._change(store.move_alias, model.name, CHAMPION, model.version)
 
     @work(group="ask")
     async def action_rollback(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(
-            Confirm("Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back")
+        if model and await self.confirm(
+            "Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back"
         ):
             await self._change(registry.rollback, model.name)
 
@@ -232,10 +229,8 @@ class RegistryScreen(ModeScreen):
     @work(group="ask")
     async def action_delete(self) -> None:
         model = self.model
-        if model and await self.app.push_screen_wait(
-            Confirm(
-                "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good"
-            )
+        if model and await self.confirm(
+            "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good"
         ):
             await self._change(registry.delete, self.app.paths, model.ref)
 

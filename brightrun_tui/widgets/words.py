@@ -119,7 +119,7 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
     """The filled and the empty part of a progress bar of ``width`` cells, in half cells."""
     halves = round(max(0.0, min(1.0, fraction)) * width * 2)
     filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
-    return filled, "━" * (width - len(filled))
+    return filled, "─" * (width - len(filled))
 
 
 def plain(text: str) -> str:
