@@ -14,6 +14,7 @@ from brightrun_tui.commands.logs import follow_events, follow_text, print_tail
 from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, duration, page, print_json, print_table, talk
 from brightrun_tui.commands.session import Session, require_changes, with_store
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.orchestrator import client
 from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
 
@@ -30,7 +31,9 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Runs, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
-    found = with_store(lambda session: store.list_runs(session.db))
+    found, idle = with_store(_list)
+    if idle:
+        talk().print("[yellow]The engine is not running, so nothing moves. Start it: brightrun engine start[/]")
     if as_json:
         print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found]})
     elif found:
@@ -151,6 +154,13 @@ def delete(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False
     """Forget a run that has ended, its files included. Its model stays."""
     confirm(yes, f"Delete run {run}, its checkpoints and its logs?")
     _ask("delete_run", run, as_json, "deleted")
+
+
+async def _list(session: Session) -> tuple[list[Run], bool]:
+    """Runs, and whether some of them wait for an engine that is not there."""
+    found = await store.list_runs(session.db)
+    waiting = any(run.active for run in found)
+    return found, waiting and not (await client.engine_status(session.db, session.paths)).running
 
 
 def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any] | None = None) -> None:

@@ -136,11 +136,11 @@ async def _follow(session: Session, run: Run) -> Run:
 
 
 def _print_detached(run: Run, as_json: bool) -> None:
+    talk().print(f"The run goes on. Watch it: [bold]brightrun runs logs -f {run.id}[/]\n"
+                 f"                 Stop it:  [bold]brightrun runs stop {run.id}[/]")
     if as_json:
         print_json({"run": run, "detached": True})
     else:
-        talk().print(f"The run goes on. Watch it: [bold]brightrun runs logs -f {run.id}[/]\n"
-                     f"                 Stop it:  [bold]brightrun runs stop {run.id}[/]")
         print(run.id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +24,10 @@ _SEE_LOG = "see: brightrun engine logs"
 
 STALE_SECONDS = 30.0
 """An engine that gave no sign of life for so long is shown as stuck."""
+
+
+FULL_BYTES = 1 << 20
+"""With less free space than this an engine cannot begin."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     """Start the engine in the background unless it runs.
 
     Raises:
-        EngineError: it did not come up; names its log.
+        EngineError: it did not come up, because the disk is full or for a reason that its log tells.
     """
     if await asyncio.to_thread(_lock_is_held, paths):
         return
@@ -67,6 +72,9 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
         if child.poll() not in (None, 0):
             break
         await asyncio.sleep(0.05)
+    if shutil.disk_usage(paths.data).free < FULL_BYTES:
+        raise EngineError("the disk is full", where=str(paths.data), kind="disk_full",
+                          fix="free some space; runs then go on from their newest checkpoint: brightrun engine start")
     raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_down")
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -137,25 +135,6 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(tmp_path: Path, home: 
         assert (done.code, done.error["kind"]) == (1, "home_not_writable"), arguments
         assert "BRIGHTRUN_HOME" in done.error["fix"]
     assert brightrun.processes() == []
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Makes small file systems in memory; takes them away afterwards."""
-    places: list[Path] = []
-
-    def mount(*options: str) -> Path:
-        place = tmp_path / f"disk{len(places)}"
-        place.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(place)]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-            pytest.skip("mounting a file system needs root")
-        places.append(place)
-        return place
-
-    yield mount
-    for place in places:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_read_only_disk_is_one_clear_error(mounted: Callable[..., Path]) -> None:
