@@ -180,7 +180,8 @@ class Loop:
         self._dead_steps = self._dead_steps + 1 if norm == 0 else 0
         self._bad_steps = self._bad_steps + 1 if loss > 2 * progress.first_loss + 1 else 0
         if not math.isfinite(loss) or not math.isfinite(norm):
-            kind, what = "not_finite", f"the {'gradient' if math.isfinite(loss) else 'loss'} of step {step} is not a finite number"
+            culprit = "gradient" if math.isfinite(loss) else "loss"
+            kind, what = "not_finite", f"the {culprit} of step {step} is not a finite number"
         elif self._bad_steps >= PATIENCE:
             kind, what = "diverged", f"the loss rose from {progress.first_loss:.2f} to {loss:.2f}"
         elif self._dead_steps >= PATIENCE:

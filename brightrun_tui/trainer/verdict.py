@@ -7,6 +7,9 @@ from typing import Literal
 
 from brightrun_tui.domain.model import Verdict
 
+SMALL_CHANGE = 0.02
+"""Relative fall of the loss below which nobody would notice the tuning."""
+FEW_RECORDS = 10
 MEMORISED_GAP = 0.5
 """Nats a token by which held-out loss may exceed training loss before memorising is suspected."""
 
@@ -59,6 +62,10 @@ def _doubts(f: Findings) -> list[str]:
     doubts = []
     if f.difference_high >= 0 and f.tuned_loss < f.base_loss:
         doubts.append("the difference may be chance: its 95 % interval reaches zero")
+    if 0 < f.base_loss - f.tuned_loss < SMALL_CHANGE * f.base_loss:
+        doubts.append("the change is too small to notice: train for more epochs or with a higher learning rate")
+    if not f.stood_in and f.held_out_records < FEW_RECORDS:
+        doubts.append(f"{f.held_out_records} held-out records are too few to be sure")
     if f.stood_in:
         doubts.append("without held-out records nothing is known about text the model has not seen")
     if f.answers and f.tuned_ended < 0.5:

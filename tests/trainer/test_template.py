@@ -29,10 +29,12 @@ FORGETFUL = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 HIDES_ANSWERS = "{% for m in messages %}{{ loop.length }}{{ m['content'] }}{% endfor %}"
-END_OUTSIDE = CHATML.replace("message['content'] + '<|im_end|>' }}{% endgeneration %}", "message['content'] }}{% endgeneration %}<|im_end|>")
+END_OUTSIDE = CHATML.replace("message['content'] + '<|im_end|>' }}{% endgeneration %}",
+                             "message['content'] }}{% endgeneration %}<|im_end|>")
 
 CHAT = Record(id="a", messages=(
-    Message(role="system", content="be kind"), Message(role="user", content="hello"), Message(role="assistant", content="good day"),
+    Message(role="system", content="be kind"),
+    Message(role="user", content="hello"), Message(role="assistant", content="good day"),
     Message(role="user", content="and now"), Message(role="assistant", content="bye")))
 WITHOUT_SYSTEM = Record(id="b", messages=CHAT.messages[1:])
 
@@ -98,7 +100,8 @@ def test_a_template_that_rewrites_earlier_turns_gives_one_example_an_answer(toke
     """Each answer is trained after exactly the text that precedes it in use."""
     prepared = tokenise(tokenizer, with_template(tokenizer, FORGETFUL), [WITHOUT_SYSTEM])
     assert prepared.split_records == 1
-    assert [trained_text(tokenizer, e) for e in prepared.examples] == [["(thinking) good day<|im_end|>"], ["(thinking) bye<|im_end|>"]]
+    answers = [trained_text(tokenizer, e) for e in prepared.examples]
+    assert answers == [["(thinking) good day<|im_end|>"], ["(thinking) bye<|im_end|>"]]
     assert "(thinking) good day" not in tokenizer.decode(prepared.examples[1].ids)
 
 

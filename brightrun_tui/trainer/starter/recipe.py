@@ -15,11 +15,11 @@ class Shape:
     """Sizes of the network; the names are those of `LlamaConfig`."""
 
     vocab_size: int = 3072
-    hidden_size: int = 192
-    intermediate_size: int = 512
+    hidden_size: int = 128
+    intermediate_size: int = 384
     num_hidden_layers: int = 4
-    num_attention_heads: int = 6
-    num_key_value_heads: int = 3
+    num_attention_heads: int = 4
+    num_key_value_heads: int = 2
     max_position_embeddings: int = 4096
 
     @property
@@ -38,7 +38,7 @@ class StarterRecipe:
     shape: Shape = Shape()
     seed: int = 11
     tokenizer_documents: int = 20_000
-    steps: int = 300
+    steps: int = 420
     rows: int = 8
     row_length: int = 256
     matrix_lr: float = 0.04
