@@ -56,7 +56,10 @@ class Offer(BaseModel):
 
 
 class Lease(BaseModel):
-    """A machine rented for one run, from the intent to the proof that it is gone."""
+    """A machine rented for one run, from the intent to the proof that it is gone.
+
+    ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own account.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,16 +72,28 @@ class Lease(BaseModel):
     gpu: str = ""
     quoted_per_hour: float = 0.0
     price_per_hour: float = 0.0
+    idle_per_hour: float | None = None
+    once_usd: float = 0.0
+    gpu_memory: int = 0
     created_at: float = 0.0
+    running_since: float | None = None
     released_at: float | None = None
+    billed_usd: float | None = None
     note: str = ""
 
     def cost(self, now: float) -> float:
-        """US dollars so far: the observed price for the observed seconds, from creation until it was proven gone."""
+        """US dollars so far: the observed price for the observed seconds, from creation until it was proven gone.
+
+        Where the provider charges less until the machine runs, ``idle_per_hour`` holds until ``running_since``.
+        """
         if not self.provider_id:
             return 0.0
         end = self.released_at if self.released_at is not None else now
-        return max(0.0, end - self.created_at) / 3600 * (self.price_per_hour or self.quoted_per_hour)
+        price = self.price_per_hour or self.quoted_per_hour
+        if self.idle_per_hour is None:
+            return max(0.0, end - self.created_at) / 3600 * price
+        running = self.running_since if self.running_since is not None else end
+        return (max(0.0, min(running, end) - self.created_at) * self.idle_per_hour + max(0.0, end - running) * price) / 3600
 
 
 class Limits(BaseModel):

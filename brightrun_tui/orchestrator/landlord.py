@@ -21,6 +21,8 @@ from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
 
+BILL_DAYS = 3
+
 
 class Landlord:
     """Holds the providers of one engine, and sees every lease to its end. One task a lease that must end."""
@@ -35,7 +37,9 @@ class Landlord:
     async def provider(self, name: str) -> Provider:
         """Raises `NotConnectedError` when there is no credential for it."""
         if name not in self._providers:
-            self._providers[name] = await asyncio.to_thread(open_provider, name, self.paths)
+            self._providers[name] = await asyncio.to_thread(
+                open_provider, name, self.paths, guard_silence=self.timings.guard_silence_seconds,
+                guard_tick=self.timings.guard_tick_seconds)
         return self._providers[name]
 
     async def look(self) -> bool:
@@ -63,6 +67,7 @@ class Landlord:
                 log.warning("sweep: %s does not tell what it has of ours (%s)", name, error)
                 continue
             known = {lease.name: lease for lease in await book.list_leases(self.db)}
+            await self._ask_for_bills(name, list(known.values()))
             for machine in machines:
                 lease = known.get(machine.name)
                 if machine.status == "gone" or (lease is not None and lease.state != "released"):
@@ -74,6 +79,13 @@ class Landlord:
                     self.db, orphan, state="releasing", provider_id=machine.provider_id, released_at=None,
                     price_per_hour=machine.price_per_hour, note="found by a sweep"))
         return found
+
+    async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
+        """Bills come hours or days late; each sweep asks again for those of the last days."""
+        for lease in known:
+            young = lease.released_at is not None and time.time() - lease.released_at < BILL_DAYS * 86400
+            if young and lease.provider == provider and lease.provider_id:
+                await leases.note_bill(self.db, await self.provider(provider), lease)
 
     async def close(self) -> None:
         tasks = [*self._ending.values(), *([self._sweep] if self._sweep else [])]
@@ -91,9 +103,11 @@ class Landlord:
             await asyncio.sleep(self.timings.lease_poll_seconds * 4)
             return
         if lease.provider_id:
-            await leases.give_back(self.db, provider, lease, self.timings)
+            lease = await leases.give_back(self.db, provider, lease, self.timings)
         else:
-            await leases.watch_unclear(self.db, provider, lease, self.timings)
+            lease = await leases.watch_unclear(self.db, provider, lease, self.timings)
+        if lease.provider_id:
+            await leases.note_bill(self.db, provider, lease)
         await self._settle(lease)
 
     async def _settle(self, lease: Lease) -> None:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 PRICE_TOLERANCE = 1.1
 """A machine that costs more than the quote times this is given back at once."""
+RELIABLE = 0.95
+"""From this share of uptime on, a market's machine is preferred to a cheaper one below it."""
 
 
 async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
@@ -35,7 +37,8 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
     name = f"br-{await facts.installation(db)}-{run_id}-{number}"
     lease = await leases.save(db, Lease(
         name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
-        quoted_per_hour=offer.price_per_hour, created_at=time.time()))
+        quoted_per_hour=offer.price_per_hour, once_usd=offer.once_usd, gpu_memory=offer.hardware.gpu_memory,
+        created_at=time.time()))
     await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:
         machine = await provider.launch(offer, name, public_key, disk=disk, deadline=deadline)
@@ -80,7 +83,7 @@ async def find(db: Database, provider: Provider, name: str) -> Machine | None:
 async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine) -> Lease:
     lease = await leases.save(db, lease, state="live", provider_id=machine.provider_id,
                               price_per_hour=machine.price_per_hour or lease.quoted_per_hour,
-                              created_at=machine.created_at or lease.created_at)
+                              created_at=machine.created_at or lease.created_at, idle_per_hour=machine.billed_per_hour)
     log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.price_per_hour)
     if lease.price_per_hour > lease.quoted_per_hour * PRICE_TOLERANCE:
         await leases.save(db, lease, state="releasing", note="costs more than quoted")
@@ -93,16 +96,15 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
 async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
     """Terminate, and look until the provider has said twice that the machine is gone. Never gives up; cancel to stop.
 
-    An answer that cannot be read is not "gone": the lease stays ``releasing`` and the asking goes on.
+    An answer that cannot be read is not "gone": the lease stays ``releasing`` and the asking goes on. Billing ended when
+    the terminate call returned, if the very next look found nothing; else when the machine was first seen missing.
     """
     lease = await leases.save(db, lease, state="releasing")
     seen_gone, asked_at, wait = 0, 0.0, timings.verify_seconds
     ended_at: float | None = None
     while True:
         try:
-            machine = await provider.inspect(lease.provider_id)
-            listed = await find(db, provider, lease.name)
-            if machine is None and listed is None:
+            if await provider.inspect(lease.provider_id) is None:
                 ended_at = ended_at or time.time()
                 seen_gone += 1
                 if seen_gone >= 2:
@@ -111,13 +113,13 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
                 seen_gone, ended_at = 0, None
                 if time.monotonic() - asked_at > timings.verify_seconds * 3:
                     await provider.terminate(lease.provider_id)
-                    asked_at = time.monotonic()
+                    asked_at, ended_at = time.monotonic(), time.time()
             wait = timings.verify_seconds
         except BrightrunError as error:
             log.warning("lease %s: not returned yet (%s)", lease.name, error)
             lease = await leases.save(db, lease, note=str(error))
             seen_gone, wait = 0, min(wait * 2, 60.0, timings.verify_seconds * 8)
-        await asyncio.sleep(wait if seen_gone or asked_at == 0.0 else min(wait, timings.lease_poll_seconds))
+        await asyncio.sleep(wait)
 
 
 async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
@@ -127,9 +129,25 @@ async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
     return lease
 
 
+async def note_bill(db: Database, provider: Provider, lease: Lease) -> Lease:
+    """Put on record what the provider itself has charged, as far as it says so."""
+    try:
+        billed = await provider.billed(lease.provider_id, lease.created_at)
+    except BrightrunError as error:
+        log.info("lease %s: no bill yet (%s)", lease.name, error)
+        return lease
+    if billed is None or billed == lease.billed_usd:
+        return lease
+    await leases.book(db, lease.run_id, lease.name, "billed", billed - (lease.billed_usd or 0.0))
+    return await leases.save(db, lease, billed_usd=billed)
+
+
 async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
-    """Keep looking for a machine that may or may not exist; return it when it shows up, conclude after ``unclear_seconds``."""
-    while time.time() - lease.created_at < timings.unclear_seconds:
+    """Keep looking for a machine that may or may not exist; return it when it shows up.
+
+    That it never existed is concluded only from a list that could be read, ``unclear_seconds`` after the create call.
+    """
+    while True:
         try:
             machine = await find(db, provider, lease.name)
             if machine is not None:
@@ -137,10 +155,19 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
                 lease = await leases.save(db, lease, provider_id=machine.provider_id, price_per_hour=machine.price_per_hour,
                                           created_at=machine.created_at or lease.created_at)
                 return await give_back(db, provider, lease, timings)
+            if time.time() - lease.created_at > timings.unclear_seconds:
+                return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)
         await asyncio.sleep(timings.lease_poll_seconds * 4)
-    return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")
+
+
+def reliable_first(offers: list[Offer]) -> list[Offer]:
+    """Cheapest first among those that can be relied upon, then the others."""
+    def relied_upon(offer: Offer) -> bool:
+        return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
+
+    return sorted(offers, key=lambda offer: (not relied_upon(offer), offer.price_per_hour))
 
 
 async def rent_first(db: Database, provider: Provider, run_id: str, offers: list[Offer], public_key: str, *, disk: int,

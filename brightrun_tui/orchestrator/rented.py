@@ -41,6 +41,8 @@ from brightrun_tui.store import leases as book
 log = logging.getLogger(__name__)
 
 GIB = 1024**3
+PACKAGES_BYTES = 4 * GIB
+"""What pip brings onto a machine whose image has nothing."""
 MIRRORED = ("events.jsonl", f"{WORKER}.log")
 RESULTS = ("adapter", "report.json", "manifest.json")
 MAX_MACHINES = 4
@@ -92,9 +94,8 @@ class RentedMachine:
         for _attempt in range(MAX_MACHINES):
             lease = await self._current_lease(run, say)
             try:
-                await self._reach(run, lease, say)
+                self._lease = await self._reach(run, lease, say)
                 await self._equip(run, say)
-                self._lease = lease
                 return
             except HostError as error:
                 log.warning("run %s: machine %s is no good: %s", run.id, lease.provider_id, error)
@@ -136,8 +137,9 @@ class RentedMachine:
         limits, estimate = run.spec.limits, run.estimate
         memory = int(estimate.get("memory", 0) * 1.15)
         need = Need(gpu=run.spec.gpu, gpu_memory=memory, disk=max(40 * GIB, int(estimate.get("disk", 0) * 2)),
+                    download=PACKAGES_BYTES + (0 if run.spec.base.path else 4 * int(estimate.get("memory", 0))),
                     hours=float(estimate.get("seconds_high", 3600.0)) / 3600, without_hosts=frozenset(self._bad_hosts))
-        offers = await self.provider.offers(need)
+        offers = leases.reliable_first(await self.provider.offers(need))
         spent = self._spent_before = await self.spent()
         if limits.budget_usd is not None:
             hours_at_least = 2 * self.timings.finish_seconds / 3600
@@ -153,7 +155,7 @@ class RentedMachine:
             deadline=time.time() + seconds, timings=self.timings, say=say)
         return lease
 
-    async def _reach(self, run: Run, lease: Lease, say: Say) -> None:
+    async def _reach(self, run: Run, lease: Lease, say: Say) -> Lease:
         """From a lease to a machine that lets us in, shows its GPUs and has its guard.
 
         Raises:
@@ -165,6 +167,7 @@ class RentedMachine:
             if machine is None or machine.problem or machine.interrupted:
                 why = machine.problem if machine and machine.problem else "the provider took it away"
                 raise HostError(why, where=self.provider.name, kind="machine_gone")
+            lease = await self._note_rate(lease, machine)
             say(f"machine {machine.raw_status or machine.status}")
             if machine.ssh_host and machine.status == "running":
                 if self._host is not None:
@@ -184,11 +187,20 @@ class RentedMachine:
         self._pin(lease, self._host.host_key)
         options = self.provider.guard_options(time.time() + self._seconds_left(run, lease))
         if options is not None:
-            await ready.require_gpus(self._host, 1)
+            await ready.require_gpus(self._host, 1, lease.gpu_memory)
             report = await ready.ensure_guard(self._host, options)
             if not report.able:
                 say(f"note: the guard on the machine cannot reach the provider ({report.self_test})")
         await self._beat(run, lease)
+        return lease
+
+    async def _note_rate(self, lease: Lease, machine: Machine) -> Lease:
+        """Some providers charge less until the machine runs; the cost follows what they say."""
+        if lease.idle_per_hour is None and machine.billed_per_hour is not None and machine.status == "starting":
+            lease = await book.save(self.db, lease, idle_per_hour=machine.billed_per_hour)
+        if lease.idle_per_hour is not None and lease.running_since is None and machine.running_since is not None:
+            lease = await book.save(self.db, lease, running_since=machine.running_since)
+        return lease
 
     async def _look(self, lease: Lease) -> Machine | None:
         """The machine as the provider sees it; an unreadable answer is asked again, never taken for "gone"."""
@@ -281,6 +293,9 @@ class RentedMachine:
 
     async def spent(self) -> float:
         return sum(lease.cost(time.time()) for lease in await book.list_leases(self.db, run_id=self.run_id))
+
+    async def reserved(self) -> float:
+        return sum(lease.once_usd for lease in await book.list_leases(self.db, run_id=self.run_id) if lease.provider_id)
 
     async def price_per_hour(self) -> float:
         return self._lease.price_per_hour if self._lease else 0.0

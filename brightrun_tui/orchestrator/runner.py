@@ -182,8 +182,8 @@ class Runner:
         spent, per_hour = await self.place.spent(), await self.place.price_per_hour()
         if not per_hour and spent == run.cost_usd:
             return None
-        verdict = budget.judge(spent, per_hour, run.spec.limits.budget_usd, finish_seconds=self.timings.finish_seconds,
-                               release_seconds=self.timings.release_seconds)
+        verdict = budget.judge(spent + await self.place.reserved(), per_hour, run.spec.limits.budget_usd,
+                               finish_seconds=self.timings.finish_seconds, release_seconds=self.timings.release_seconds)
         notices = _with_notice(run, verdict, spent)
         await runs.update(self.db, run.id, cost_usd=spent, notices=notices)
         if verdict == "release":

@@ -33,6 +33,7 @@ class EngineTimings(BaseModel):
     verify_seconds: float = Field(10.0, gt=0, description="Between the two looks that prove a machine gone.")
     sweep_seconds: float = Field(300.0, gt=0, description="Between two sweeps over everything that carries our name.")
     remote_python: str = Field("", description="An interpreter on rented machines to try first, where the image has everything.")
+    guard_tick_seconds: float = Field(5.0, gt=0, description="Between two looks of the guard.")
     guard_silence_seconds: float = Field(900.0, gt=0, description="Unheard for so long with nothing training, the guard acts.")
 
 

@@ -19,7 +19,8 @@ import asyncio, os, sys, pathlib
 from brightrun_tui.hosts.local import LocalHost
 async def main():
     directory = pathlib.Path(sys.argv[1])
-    await LocalHost(directory).start("job", [sys.executable, "-c", "import time, sys; time.sleep(60)", str(directory)], environment={})
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", str(directory)]
+    await LocalHost(directory).start("job", sleeper, environment={})
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
