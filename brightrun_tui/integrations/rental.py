@@ -58,9 +58,8 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
     if name == "runpod":
         from brightrun_tui.providers.runpod import RunPod, RunPodSettings
 
-        return RunPod(
-            secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings
-        )
+        return RunPod(secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings,
+                      guard_silence=guard_silence, guard_tick=guard_tick)
     from brightrun_tui.providers.vast import Vast, VastSettings
 
     return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings,
