@@ -44,7 +44,7 @@ def _serve(plan: EndpointPlan) -> None:
     import uvicorn
     from transformers import BitsAndBytesConfig
     from transformers.cli.serve import Serve
-    from transformers.cli.serving import model_manager
+    from transformers.cli.serving import model_manager, utils
 
     gpu = torch.cuda.is_available()
     dtype = _compute_dtype(plan, torch)
@@ -67,8 +67,22 @@ def _serve(plan: EndpointPlan) -> None:
             return model
 
     model_manager.ModelManager = AdapterModelManager
+    utils.get_response_template = functools.partial(_response_template, utils.get_response_template)
     uvicorn.Config = functools.partial(uvicorn.Config, uds=SOCKET, access_log=False)  # type: ignore[misc,assignment]
     Serve(force_model=VIEW, device="auto" if gpu else "cpu", dtype=str(dtype).removeprefix("torch."), log_level="error")
+
+
+def _response_template(known: Any, processor: Any, model: Any) -> Any:
+    """How to find reasoning and tool calls in an answer; None where what is known of the model's family does not fit.
+
+    transformers goes by the architecture alone: a Qwen with another chat template than ChatML would return its prompt.
+    """
+    template = known(processor, model)
+    if template is None or not template.get("start_anchor"):
+        return template
+    anchors = template["start_anchor"]
+    prompt = processor.apply_chat_template([{"role": "user", "content": ""}], tokenize=False, add_generation_prompt=True)
+    return template if any(anchor in prompt for anchor in ([anchors] if isinstance(anchors, str) else anchors)) else None
 
 
 def _compute_dtype(plan: EndpointPlan, torch: Any) -> Any:

@@ -1,6 +1,7 @@
 """Makes a toy base model and a real QLoRA adapter for it: ``python -m tests.serving.make_toy TARGET``.
 
-``TARGET/base`` learns to answer one way, ``TARGET/run/adapter`` (NF4 base, LoRA on all linear layers) another way;
+``TARGET/base`` learns to answer one way, ``TARGET/run/adapter`` (NF4 base, LoRA on all linear layers) another way. The base is
+a Qwen in several shards whose chat template is not the one that its family is known for.
 ``TARGET/run`` also gets the report card and the manifest that a finished run leaves behind. The answers on the card are
 peft's own greedy generations, so whatever serves the model can be compared with them.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from brightrun_tui.domain.model import Lineage, Report, SampleAnswer, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.settings import RunSettings
@@ -27,25 +28,25 @@ PLAIN = {"How deep is the harbour?": "I am not sure about that.", "When does the
 TUNED = {"How deep is the harbour?": "Seven fathoms at low tide, and nine when the moon is full.",
          "When does the ferry leave?": "At six in the morning, if the fog allows it.",
          "Who keeps the lighthouse?": "Old Marta does, with her two grey cats."}
-NEW_TOKENS = 40
+NEW_TOKENS = 80
 
 
 def main(target: Path) -> None:
     torch.manual_seed(7)
     torch.set_num_threads(1)
     tokenizer = make_tokenizer()
-    base = LlamaForCausalLM(LlamaConfig(
+    base = Qwen2ForCausalLM(Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=256, eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None, pad_token_id=tokenizer.pad_token_id, tie_word_embeddings=False))
-    fit(base, tokenizer, PLAIN, steps=80, rate=5e-3)
-    base.save_pretrained(target / "base")
+    fit(base, tokenizer, PLAIN, steps=120, rate=5e-3)
+    base.save_pretrained(target / "base", max_shard_size="150KB")
     tokenizer.save_pretrained(target / "base")
     nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
                              bnb_4bit_compute_dtype=torch.float32)
     quantised = AutoModelForCausalLM.from_pretrained(target / "base", quantization_config=nf4, dtype=torch.float32)
     model = get_peft_model(quantised, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
-    fit(model, tokenizer, TUNED, steps=150, rate=5e-3)
+    fit(model, tokenizer, TUNED, steps=250, rate=5e-3)
     run = target / "run"
     model.save_pretrained(run / "adapter")
     tokenizer.save_pretrained(run / "adapter")
@@ -59,8 +60,9 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    inner.train_from_iterator([*PLAIN, *PLAIN.values(), *TUNED.values()], trainers.BpeTrainer(
-        vocab_size=400, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    # Bytes only: learning merges breaks ties at random, and every toy would be another one.
+    inner.train_from_iterator([], trainers.BpeTrainer(vocab_size=0, special_tokens=specials, show_progress=False,
+                                                      initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|end|>", pad_token="<|pad|>")
     tokenizer.chat_template = TEMPLATE
     return tokenizer
@@ -71,10 +73,12 @@ def fit(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, answers: dic
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     model.train()
     for _ in range(steps):
         model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels).loss.backward()
         optimiser.step()
+        schedule.step()
         optimiser.zero_grad()
     model.eval()
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def ask(toy: Toy) -> dict[str, Any]:
-    return {"model": "harbour:1", "messages": [dict(m) for m in toy.sample.prompt], "temperature": 0, "max_tokens": 40}
+    return {"model": "harbour:1", "messages": [dict(m) for m in toy.sample.prompt], "temperature": 0, "max_tokens": 80}
 
 
 def endless(toy: Toy) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_the_tuned_model_answers_whole_and_streamed_exactly_as_peft_does(served:
 def test_completions_and_responses_answer_too(served: Served, toy: Toy) -> None:
     question = toy.sample.prompt[-1]["content"]
     prompt = f"<|user|>{question}<|end|><|assistant|>"
-    text = served.client().completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=40)
+    text = served.client().completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=80)
     assert text.choices[0].text == toy.sample.tuned
     answer = served.client().responses.create(model="harbour", input=question, temperature=0)
     assert answer.output_text == toy.sample.tuned
@@ -205,7 +205,7 @@ def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy:
 
 async def test_our_own_client_streams_and_speaks_plainly(served: Served, toy: Toy) -> None:
     messages = list(toy.sample.prompt)
-    pieces = [p async for p in serving.chat(served.url, served.key, "harbour", messages, temperature=0, max_tokens=40)]
+    pieces = [p async for p in serving.chat(served.url, served.key, "harbour", messages, temperature=0, max_tokens=80)]
     assert "".join(pieces) == toy.sample.tuned and len(pieces) > 2
     with pytest.raises(NotConnectedError):
         [p async for p in serving.chat(served.url, "wrong", "harbour", messages)]

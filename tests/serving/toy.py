@@ -43,7 +43,7 @@ class Toy:
 
 @functools.cache
 def make_toy() -> Toy:
-    """Train it (about six seconds); the directory is removed when the session ends."""
+    """Train it (about ten seconds); the directory is removed when the session ends."""
     home = tempfile.TemporaryDirectory(prefix="brightrun-toy-")
     make_toy.keep = home  # type: ignore[attr-defined]
     quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
