@@ -71,7 +71,8 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     return {
         "start": Decision("preparing", ("prepare",), {"failure": None, "outcome": ""}),
         "prepared": Decision("launching", ("launch",)),
-        "launched": Decision(run.state, adopt(run.state)) if run.state in ("stopping", "pausing") else Decision("running", ("follow",)),
+        "launched": Decision(run.state, adopt(run.state)) if run.state in ("stopping", "pausing") else Decision(
+            "running", ("follow",)),
         "worker_paused": Decision("paused", ("release",), {"eta_seconds": None}),
         "collected": Decision("registering", ("release", "register")),
         "nothing_to_collect": Decision("stopped", ("release",)),
