@@ -42,15 +42,14 @@ def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="â€œstarterâ
 
 
 def _fetch(base: str) -> BaseModelRef:
-    """With a bar on a terminal; elsewhere a line for every new thing and every tenth of it."""
+    """With a bar on a terminal; elsewhere a line for every tenth of it."""
     if not sys.stderr.isatty():
-        said: set[tuple[str, int]] = set()
+        said: set[int] = set()
 
         def tell(what: str, fraction: float) -> None:
-            mark = (what, int(fraction * 10))
-            if mark not in said:
-                said.add(mark)
-                print(f"{what}  {fraction:.0%}", file=sys.stderr, flush=True)
+            if int(fraction * 10) not in said:
+                said.add(int(fraction * 10))
+                print(f"  {fraction:4.0%}  {what}", file=sys.stderr, flush=True)
 
         return bases.fetch_base(base, get_paths(), tell)
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
