@@ -65,6 +65,8 @@ done
 class Machine:
     """Lives below ``directory``; ``home`` is its home. Every process in it carries a mark, so that it can lose power.
 
+    The mark is the directory: ids are the same in every stand-in cloud, and several may be at work on this computer.
+
     Args:
         environment: what the provider injects into the container (ids, the machine's own key).
         gpu: name and memory in MiB of the GPUs that nvidia-smi shows, and how many.
@@ -97,7 +99,7 @@ class Machine:
         _script(binaries / "python3", f'#!/bin/sh\nexec {_base_python()} "$@"\n')
         (binaries / "python").symlink_to("python3")
         variables = {"HOME": str(self.home), "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-                     "LANG": "C.UTF-8", MARK: self.id, "PYTHONPATH": sysconfig.get_path("purelib"),
+                     "LANG": "C.UTF-8", MARK: str(self.directory), "PYTHONPATH": sysconfig.get_path("purelib"),
                      **{k: v for k, v in os.environ.items() if k.startswith(("PIP_", "OMP_", "UV_"))}, **self._environment}
         variables.pop("PIP_REQUIRE_VIRTUALENV", None)
         (self.directory / "environment").write_text(
@@ -125,7 +127,7 @@ class Machine:
         with (self.directory / "boot.log").open("ab") as log:
             subprocess.Popen(["/bin/bash", "-c", f'. {self.directory}/environment; cd "$HOME"; {script}'],
                              stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                             env={MARK: self.id})
+                             env={MARK: str(self.directory)})
 
     async def lose_power(self) -> None:
         """Every process in it is gone at once and its ports refuse; the files stay."""
@@ -143,7 +145,7 @@ class Machine:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self.id and process.status() != psutil.STATUS_ZOMBIE:
+                if process.environ().get(MARK) == str(self.directory) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
@@ -161,7 +163,7 @@ class Machine:
         with theirs, (self.directory / "sshd.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 SSHD, "-i", "-e", "-f", str(self.directory / "sshd_config"), stdin=theirs, stdout=theirs,
-                stderr=log, env={MARK: self.id, "PATH": "/usr/bin:/bin"})
+                stderr=log, env={MARK: str(self.directory), "PATH": "/usr/bin:/bin"})
         asyncio.get_running_loop().create_task(process.wait())
         return await asyncio.open_connection(sock=ours)
 
