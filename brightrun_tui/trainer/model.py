@@ -53,7 +53,7 @@ def choose_machine(settings: QuantisationSettings) -> Machine:
     else:
         compute = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     half = compute == torch.float16
-    return Machine(device, compute, torch.float32 if half else compute, half and device.type == "cuda")
+    return Machine(device, compute, torch.float32 if half else compute, half)
 
 
 def locate_base(base: BaseModelRef) -> str:

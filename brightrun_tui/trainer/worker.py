@@ -115,7 +115,7 @@ def _set_up(spec: RunSpec, files: RunFiles, log: EventLog, control: Control,
     session = Session(
         spec, files, log, control, monitor, machine, tokenizer, data, prompts, model, forward, plan,
         make_optimizer(model, settings.training, machine.device),
-        torch.amp.GradScaler("cuda") if machine.scale_gradients else None,
+        torch.amp.GradScaler(machine.device.type) if machine.scale_gradients else None,
         lineage=_lineage_key(spec, files), base_name=_base_name(spec))
     return session, template
 

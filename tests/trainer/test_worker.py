@@ -113,7 +113,8 @@ def test_the_same_seed_gives_the_same_model(base: Path, finished: Path, tmp_path
     {"training.packing": "off"}, {"quantisation.method": "none"}, {"training.gradient_checkpointing": "on"},
     {"training.micro_batch_size": 2}, {"lora.use_dora": True, "lora.use_rslora": True}, {"training.loraplus_lr_ratio": 4},
     {"lora.target_modules": "q_proj,v_proj", "lora.lora_dropout": 0.1}, {"training.neftune_noise_alpha": 5},
-    {"training.optim": "adamw_8bit"}, {"training.lr_scheduler_type": "constant", "training.max_steps": 3},
+    {"training.optim": "adamw_8bit"}, {"quantisation.compute_dtype": "float16"}, {"quantisation.compute_dtype": "bfloat16"},
+    {"training.lr_scheduler_type": "constant", "training.max_steps": 3},
     {"data.max_length": 40, "data.over_length": "truncate"}], ids=lambda s: ",".join(s))
 def test_every_setting_trains(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     """Each way of training that the settings offer ends with a better model."""

@@ -1,0 +1,92 @@
+"""A run that meets trouble goes on, or ends by itself, and says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from brightrun_tui.domain.model import Report
+from brightrun_tui.trainer.batches import Batch
+from brightrun_tui.trainer.events import EventLog
+from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.hardware import HardwareMonitor
+
+from .conftest import make_records, metric, read_events, run_here, wait_for, write_run
+
+
+def refuse_more_than(monkeypatch: pytest.MonkeyPatch, tokens: int, *, when_recomputing: bool = True) -> None:
+    """An allocator that says no to micro-batches above a size, as a GPU's does."""
+    build = Forward.batch
+
+    def batch(self: Forward, examples: Sequence[Example]) -> Batch:
+        recomputing = getattr(self.model.get_base_model().base_model, "gradient_checkpointing", False)
+        too_much = sum(e.length for e in examples) > tokens
+        if self.model.training and too_much and (when_recomputing or not recomputing):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return build(self, examples)
+
+    monkeypatch.setattr(Forward, "batch", batch)
+
+
+def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(base: Path, tmp_path: Path,
+                                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step keeps its records, the losses stay the same, an alert tells."""
+    calm = write_run(tmp_path / "calm", base, settings={"training.epochs": 1})
+    assert run_here(calm) == 0
+    refuse_more_than(monkeypatch, 200)
+    run = write_run(tmp_path / "tight", base, settings={"training.epochs": 1})
+    assert run_here(run) == 0
+    assert [e["code"] for e in read_events(run) if e["kind"] == "alert"].count("out_of_memory") == 3
+    assert list(metric(run, "train_loss").values()) == pytest.approx(list(metric(calm, "train_loss").values()), rel=1e-5)
+
+
+def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single record that does not fit gets gradient checkpointing; when that is not enough, a change is proposed."""
+    with monkeypatch.context() as tight:
+        refuse_more_than(tight, 40, when_recomputing=False)
+        run = write_run(tmp_path / "tight", base, settings={"training.epochs": 1})
+        assert run_here(run) == 0
+        assert any("gradient checkpointing" in e["message"] for e in read_events(run) if e["kind"] == "alert")
+    refuse_more_than(monkeypatch, 40)
+    run = write_run(tmp_path / "hopeless", base, settings={"training.epochs": 1})
+    assert run_here(run) == 1
+    last = read_events(run)[-1]
+    assert last["error"] == "out_of_memory" and last["suggestion"]["data.over_length"] == "truncate"
+
+
+def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_path: Path) -> None:
+    """Four records learnt by heart: the best checkpoint is kept, not the last."""
+    run = write_run(tmp_path, base, train=make_records(4), settings={
+        "training.epochs": 200, "training.learning_rate": 2e-2, "training.batch_size": 4, "evaluation.eval_steps": 5})
+    assert run_here(run) == 0
+    report = Report.model_validate_json((run / "report.json").read_bytes())
+    losses = {step: loss for step, loss in metric(run, "eval_loss").items() if step}
+    assert report.training.early_stopped and report.training.steps < 200
+    assert report.tuned.loss == pytest.approx(min(losses.values()), rel=1e-6)
+    assert losses[report.training.best_step] == min(losses.values())
+
+
+def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brightrun_tui.trainer.hardware.STUCK_SECONDS", 0.0)
+    monkeypatch.setattr("brightrun_tui.trainer.hardware.PERIOD", 0.05)
+    log = EventLog(tmp_path / "events.jsonl")
+
+    def alerts() -> list[dict[str, Any]]:
+        return [e for e in read_events(tmp_path) if e["kind"] == "alert"]
+
+    with HardwareMonitor(log):
+        wait_for(lambda: len(alerts()) == 1, "the alert")
+        seen = len(read_events(tmp_path))
+        wait_for(lambda: len(read_events(tmp_path)) >= seen + 3, "three more readings")
+    log.close()
+    assert len(alerts()) == 1 and alerts()[0]["code"] == "stuck"
+    reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
+    assert 0 < reading["process_memory"] < reading["memory_total"] and 0 <= reading["utilisation"] <= 1
+    assert abs(reading["time"] - time.time()) < 60
