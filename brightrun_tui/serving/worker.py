@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.files import write_atomic
+from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.view import VIEW
 from brightrun_tui.serving.worker_files import REPORT, SOCKET
@@ -61,6 +62,8 @@ def _serve(plan: EndpointPlan) -> None:
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
             model = super()._load_model(*args, **kwargs)
             tensors = _check_adapter(model, Path(VIEW) / "adapter_model.safetensors")
+            if plan.quantisation == "nf4" and not gpu:
+                suit_cpu(model, dtype)
             device = torch.cuda.get_device_name() if gpu else "CPU"
             write_atomic(Path(REPORT), json.dumps({"device": device, "dtype": str(dtype).removeprefix("torch."),
                                                    "adapter_tensors": tensors}))

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedTok
 
 from brightrun_tui.domain.model import Lineage, Report, SampleAnswer, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.nf4 import suit_cpu
 
 TEMPLATE = ("{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
             "{% if add_generation_prompt %}<|assistant|>{% endif %}")
@@ -52,6 +53,7 @@ def main(target: Path) -> None:
     tokenizer.save_pretrained(run / "adapter")
     # Read back what was saved: this, not what training held in memory, is what gets served.
     fresh = AutoModelForCausalLM.from_pretrained(target / "base", quantization_config=nf4, dtype=torch.float32)
+    suit_cpu(fresh, torch.float32)
     write_card(run, PeftModel.from_pretrained(fresh, run / "adapter"), tokenizer)
 
 

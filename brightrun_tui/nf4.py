@@ -1,0 +1,39 @@
+"""4-bit layers on a CPU. Only worker processes import this with torch at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+
+DENSE_SHARE = 0.4
+"""Layers are unpacked once when they then take at most this share of the memory that is free."""
+
+
+def suit_cpu(model: Any, dtype: Any) -> bool:
+    """Make NF4 layers of a loaded model fast and exact on a CPU; whether they were unpacked.
+
+    bitsandbytes dequantises before every product there. Where memory allows it, each layer becomes a dense one with the
+    very numbers that dequantising gives. Else the layers are kept from seeing evaluation mode, in which on CPUs with
+    bfloat16 they would repack themselves and round differently.
+    """
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
+    wanted = sum(layer.in_features * layer.out_features for layer in layers.values()) * dtype.itemsize
+    if wanted > DENSE_SHARE * psutil.virtual_memory().available:
+        for layer in layers.values():
+            layer.training = True
+        return False
+    for name, layer in layers.items():
+        with torch.device("meta"):
+            dense = torch.nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+        weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
+        dense.weight = torch.nn.Parameter(weight, requires_grad=False)
+        if layer.bias is not None:
+            dense.bias = torch.nn.Parameter(layer.bias.data.to(dtype), requires_grad=False)
+        parent, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(parent), leaf, dense)
+    return bool(layers)
