@@ -31,8 +31,9 @@ from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import ExitCode, UsageError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
-from brightrun_tui.paths import get_paths
+from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.offers import find_offers
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import models
 
@@ -81,7 +82,8 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
-    plan = make_plan(make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns), get_paths())
+    draft = make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns)
+    plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
         if plan.first_problem is not None:
@@ -111,8 +113,18 @@ def _absolute(word: str) -> str:
     return str(path.absolute()) if path.exists() else word
 
 
+async def _plan(draft: Draft, paths: Paths) -> Plan:
+    """On this machine, or on the cheapest machine for rent that the run fits on.
+
+    Raises:
+        BrightrunError: the provider is not connected, does not answer, or has no such machine.
+    """
+    offer = None if draft.provider == "local" else (await find_offers(draft, paths))[0]
+    return await asyncio.to_thread(make_plan, draft, paths, offer=offer)
+
+
 async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
-    plan = await asyncio.to_thread(make_plan, draft, session.paths)
+    plan = await _plan(draft, session.paths)
     print_preflight(talk(), plan)
     spec = make_spec(plan)
     _agree(plan, yes=yes)
