@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,14 +124,3 @@ def failure(message: str, *, code: str | None = None) -> dict[str, Any]:
 def event(document: dict[str, Any]) -> str:
     """One server-sent event, in ASCII: some clients take U+2028 for the end of a line."""
     return f"data: {json.dumps(document)}\n\n"
-
-
-async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """The lines of a stream of bytes, split at newlines only."""
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace").rstrip("\r")
-    if rest:
-        yield rest.decode("utf-8", "replace")

@@ -6,10 +6,8 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import httpx
-
 from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
-from brightrun_tui.serving.answers import lines
+from brightrun_tui.serving.sse import lines
 
 
 async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
@@ -24,6 +22,8 @@ async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]
         UsageError: the request is refused.
         EngineError: nobody answers at ``url``, or the answer broke off.
     """
+    import httpx
+
     body = {"model": model, "messages": list(messages), "stream": True, "temperature": temperature,
             "max_completion_tokens": max_tokens}
     limits = httpx.Timeout(timeout, connect=5.0)
@@ -47,6 +47,8 @@ async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]
 async def complete(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
                    max_tokens: int | None = None, timeout: float = 600.0) -> str:
     """The whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
+    import httpx
+
     body = {"model": model, "messages": list(messages), "temperature": temperature, "max_completion_tokens": max_tokens}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=5.0), trust_env=False) as client:

@@ -24,9 +24,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, lines, usage_of, whole_answer
+from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, usage_of, whole_answer
 from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
 from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage
 from brightrun_tui.serving.supervisor import Supervisor
 

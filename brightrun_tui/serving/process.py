@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import psutil
 
 from brightrun_tui.domain.errors import EngineError
@@ -104,6 +103,8 @@ async def healthy(directory: Path, timeout: float = 5.0) -> bool:
     state = read_state(directory)
     if state is None or state.status != "ready" or not alive(directory):
         return False
+    import httpx
+
     try:
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
             reply = await client.get(state.url.removesuffix("/v1") + "/health")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightrun_tui.serving.answers import StopCutter, lines
+from brightrun_tui.serving.answers import StopCutter
+from brightrun_tui.serving.sse import lines
 
 letters = st.text("abc", max_size=12)
 
