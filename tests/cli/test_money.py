@@ -1,0 +1,78 @@
+"""What costs money is priced first, asked about, and held to its budget; the clouds are stand-ins that keep books."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.clouds.server import CloudServer
+
+
+@pytest.fixture
+def clouds() -> Iterator[CloudServer]:
+    with CloudServer() as server:
+        yield server
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "faq.jsonl"
+    lines = [json.dumps({"prompt": f"What costs lamp {n}?", "completion": f"It costs {n} dollars."}) for n in range(80)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("provider", ["runpod", "vast"])
+def test_a_run_over_its_budget_is_refused_with_exit_code_3(brightrun: CommandLine, clouds: CloudServer, data: Path,
+                                                           provider: str) -> None:
+    """A budget is a ceiling: nothing is rented, and the error names the price."""
+    done = brightrun("train", data, "--base", "Qwen/Qwen2.5-7B-Instruct", "--provider", provider, "--budget", "0.0001", "--yes",
+                     "--json", **clouds.environment)
+    assert done.code == 3, done.out
+    assert "$" in done.error["what"]
+    assert [cloud.instances for cloud in clouds.clouds] == [{}, {}]
+    assert brightrun.processes() == []
+
+
+def test_nothing_is_spent_unasked(brightrun: CommandLine, clouds: CloudServer, data: Path) -> None:
+    """A script that forgot --yes is refused; it does not rent."""
+    done = brightrun("train", data, "--provider", "vast", "--json", **clouds.environment)
+    assert (done.code, done.error["kind"]) == (2, "not_confirmed")
+    assert clouds.vast.instances == {} and brightrun.processes() == []
+
+
+def test_an_estimate_has_a_price(brightrun: CommandLine, clouds: CloudServer, data: Path) -> None:
+    """The cost is known before anything starts, for the machine that would be rented."""
+    estimate = brightrun("estimate", data, "--provider", "vast", "--json", **clouds.environment).document["estimate"]
+    assert 0 < estimate["cost_usd"] <= estimate["cost_usd_high"]
+    assert estimate["price_per_hour"] > 0
+
+
+def test_offers_are_cheapest_first_and_sold_out_is_exit_code_5(brightrun: CommandLine, clouds: CloudServer,
+                                                               data: Path) -> None:
+    """A script can tell "sold out" (5) from everything else."""
+    prices = [offer["price_per_hour"] for offer in brightrun("offers", "--json", **clouds.environment).document["offers"]]
+    assert len(prices) > 2 and prices == sorted(prices)
+    done = brightrun("train", data, "--provider", "vast", "--gpu", "RTX 9990", "--yes", "--json", **clouds.environment)
+    assert (done.code, done.error["kind"]) == (5, "no_capacity")
+    assert clouds.vast.instances == {}
+
+
+def test_a_key_is_tried_before_it_is_saved(brightrun: CommandLine, clouds: CloudServer) -> None:
+    """A wrong key is exit code 4 and is not kept; a right one is, and is shown nowhere afterwards."""
+    addresses = {name: value for name, value in clouds.environment.items() if not name.endswith("_API_KEY")}
+    wrong = brightrun("connect", "vast", "--json", stdin="wrong-key\n", **addresses)
+    assert (wrong.code, wrong.error["kind"]) == (4, "bad_credential")
+    right = brightrun("connect", "vast", "--json", stdin=clouds.environment["VAST_API_KEY"] + "\n", **addresses)
+    assert (right.code, right.document["state"]) == (0, "ok")
+    listed = brightrun("integrations", "--json", **addresses)
+    service = next(row for row in listed.document["services"] if row["name"] == "vast")
+    assert service["state"] == "ok"
+    for done in (wrong, right, listed):
+        assert clouds.environment["VAST_API_KEY"] not in done.out + done.err
+    assert brightrun("disconnect", "vast", "--json", **addresses).document["forgotten"]
+    assert brightrun("offers", "--provider", "vast", "--json", **addresses).code == 4
