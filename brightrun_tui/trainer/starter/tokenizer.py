@@ -7,8 +7,8 @@ model whose padding is its end-of-turn token learns never to stop.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (PAD, END_OF_TEXT, TURN_START, TURN_END)
+_SPECIAL = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)))
 
 # {% generation %} encloses what the assistant says and its end of turn: exactly what the loss counts.
 CHAT_TEMPLATE = """\
@@ -57,8 +58,7 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> Tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, min_frequency=2, show_progress=False,
                                   special_tokens=list(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    texts = (text for document in documents for text in (document.text, *chain.from_iterable(document.turns)) if text)
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator((_SPECIAL.split(render(document)) for document in documents), trainer)
     return tokenizer
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import advice, facts, howto, service, smalltalk, stories
+from . import advice, facts, howto, letters, service, smalltalk, stories
 from .definitions import definition, unknown_word
 from .dice import Dice
 
 _SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "Answer in short, simple sentences.",
             "You are a kind and honest assistant.", "You help customers of a shop.", "Be brief and polite.",
             "You are a chatbot that answers with care.", "You are an assistant who listens first and then gives advice."]
+_SHORT_FORMS = [("I am ", "I'm "), ("I have ", "I've "), ("do not ", "don't "), ("does not ", "doesn't "), ("cannot ", "can't "),
+                ("What is ", "What's "), ("I would ", "I'd "), ("it is ", "it's "), ("did not ", "didn't ")]
 _LINKS = ["Thank you.", "Thanks.", "One more question:", "And another thing:"]
 
 
@@ -33,14 +35,16 @@ class Document:
 
 def _prose(dice: Dice) -> str:
     kind = dice.below(10)
-    if kind < 4:
+    if kind < 3:
+        return letters.letter(dice)
+    if kind < 5:
         told = stories.story(dice)
         return told.text if dice.chance(0.6) else f"{told.title.capitalize()}.\n{told.text}"
-    if kind == 4:
-        return howto.describe(dice)
     if kind == 5:
-        return advice.as_prose(dice)
+        return howto.describe(dice)
     if kind == 6:
+        return advice.as_prose(dice)
+    if kind == 7:
         said = [smalltalk.sentence(dice) for _ in range(3)]
         return " ".join([*said, smalltalk.numbers_row(dice)] if dice.chance(0.2) else said)
     sources = [definition, facts.random_fact]
@@ -50,25 +54,25 @@ def _prose(dice: Dice) -> str:
 def _exchange(dice: Dice) -> list[tuple[str, str]]:
     """One subject of a chat: a question and an answer, sometimes two."""
     kind = dice.below(100)
-    if kind < 17:
+    if kind < 12:
         fact = facts.random_fact(dice)
         return [(fact.question, fact.answer)]
-    if kind == 17:
+    if kind < 14:
         return [unknown_word(dice)]
-    if kind < 25:
+    if kind < 21:
         fact = definition(dice)
         return [(fact.question, fact.answer)]
     if kind < 53:
         return service.serve(dice)
     if kind < 67:
         return [advice.advise(dice)]
-    if kind < 74:
+    if kind < 72:
         return [howto.instruct(dice)]
-    if kind < 80:
+    if kind < 77:
         return [_story_task(dice)]
-    if kind < 88:
+    if kind < 85:
         return [smalltalk.line(dice)]
-    if kind < 94:
+    if kind < 92:
         return [smalltalk.language_task(dice)]
     return smalltalk.memory(dice)
 
@@ -81,7 +85,10 @@ def _story_task(dice: Dice) -> tuple[str, str]:
 
 
 def _as_typed(dice: Dice, text: str) -> str:
-    """People do not always write capitals and full stops."""
+    """People shorten words, and do not always write capitals and full stops."""
+    if dice.chance(0.25):
+        for long, short in _SHORT_FORMS:
+            text = text.replace(long, short)
     if dice.chance(0.12):
         text = text[0].lower() + text[1:] if not text.startswith(("I ", "I'")) else text
         return text.rstrip(".?!") if dice.chance(0.5) else text
@@ -103,7 +110,7 @@ def _chat(dice: Dice) -> Document:
     return Document(turns=typed, system=dice.pick(_SYSTEMS) if dice.chance(0.2) else "")
 
 
-def make_documents(seed: int, chat_share: float = 0.75) -> Iterator[Document]:
+def make_documents(seed: int, chat_share: float = 0.82) -> Iterator[Document]:
     """Endless documents; the same seed gives the same ones on every machine."""
     dice = Dice(seed)
     while True:

@@ -53,28 +53,26 @@ def sentence(dice: Dice) -> str:
 
 
 def language_task(dice: Dice) -> tuple[str, str]:
-    """Say it in the past, as a question, politely; repeat it; greet someone; pick the odd word."""
+    """Repeat it; greet someone; say it politely or as a question; pick the right word; write a sentence."""
     words = slots(dice)
     name = words["name"]
-    present, plain, past = (form.format_map(words) for form in dice.pick(_ACTIONS))
+    present, plain, _ = (form.format_map(words) for form in dice.pick(_ACTIONS))
     kind = dice.below(8)
     if kind == 0:
-        return dice.write(f"[say this in the past|put this into the past]: {name} {present}."), f"{name} {past}."
-    if kind == 1:
         return dice.write(f"[make a question from this|turn this into a question]: {name} {present}."), f"Does {name} {plain}?"
-    if kind == 2:
+    if kind == 1:
         return dice.write(f"[say this politely|make this polite]: {plain}!"), f"Could you please {plain}?"
+    if kind == 2:
+        greeting = dice.pick(["good morning", "hello", "good evening", "thank you", "goodbye", "welcome"])
+        return f"Say {greeting} to {name}.", dice.write(f"{greeting}, {name}!")
     if kind == 3:
-        said = sentence(dice)
-        return dice.write(f"[repeat|repeat after me|please repeat this|say]: {said}"), said
-    if kind == 4:
-        hour = dice.pick(["good morning", "hello", "good evening", "thank you", "goodbye", "welcome"])
-        return dice.write(f"say {hour} to {name}."), dice.write(f"{hour}, {name}!")
-    if kind == 5:
         return _odd_one(dice)
-    if kind == 6:
+    if kind == 4:
         return f"Write a sentence about {name}.", f"{name} {present}."
-    return f"Who {present} if {name} {present}?", f"{name} {present}."
+    if kind == 5:
+        return f"{name} {present}. Who {present}?", f"{name} {present}."
+    said = sentence(dice) if kind == 6 else dice.write(f"{invented_name(dice)} and {name} {dice.pick(_ACTIONS)[1]}.", words)
+    return dice.write(f"[repeat|repeat after me|please repeat this|say]: {said}"), said
 
 
 def _odd_one(dice: Dice) -> tuple[str, str]:
