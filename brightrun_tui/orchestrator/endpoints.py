@@ -47,8 +47,13 @@ class Keeper:
         while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
+                    await self._count_requests()
                     await self._pause(self.timings.endpoint_poll_seconds)
                 continue
+            said = serving.read_state(self.directory)
+            if said is not None and said.status == "failed":
+                await self._fail(said.error)
+                return
             if starts > MAX_RESTARTS:
                 await self._fail(f"the server died {starts} times; see {self.directory / 'server.log'}")
                 return
@@ -85,11 +90,16 @@ class Keeper:
             await self._give_up(str(error))
             return False
         if not canary.passed:
-            await self._give_up("it answers like the bare base model, not like the tuned one")
+            await self._give_up(canary.statement)
             return False
         state = serving.read_state(self.directory)
         await self._save(state="ready", url=state.url if state else "", pid=state.pid if state else None, error="")
         return True
+
+    async def _count_requests(self) -> None:
+        requests = serving.read_usage(self.directory).requests
+        if requests != self.endpoint.requests:
+            await self._save(requests=requests)
 
     async def _give_up(self, why: str) -> None:
         await serving.stop(self.directory, grace=self.timings.stop_seconds)
