@@ -6,6 +6,7 @@ mend becomes one message, what nobody foresaw one line and the path of a file th
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -96,10 +97,22 @@ def _open_app(*, read_only: bool) -> None:
     raise typer.Exit(run_app(read_only=read_only))
 
 
+def _keep_log(arguments: list[str]) -> None:
+    import logging
+
+    from brightrun_tui.logs import log_to
+    from brightrun_tui.paths import get_paths
+
+    log_to(get_paths().logs / "brightrun.log")
+    logging.getLogger("brightrun").info("brightrun %s", " ".join(arguments))
+
+
 def run(arguments: list[str]) -> int:
     """Do what the arguments say; returns the exit code. Nothing is raised to the caller."""
     as_json = "--json" in arguments
     try:
+        if os.environ.get("BRIGHTRUN_LOG"):
+            _keep_log(arguments)
         outcome = typer.main.get_command(app).main(args=arguments, prog_name="brightrun", standalone_mode=False)
         return outcome if isinstance(outcome, int) else ExitCode.DONE
     except KeyboardInterrupt:

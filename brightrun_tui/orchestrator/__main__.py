@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import logging.handlers
 import signal
 import sys
 
 from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.logs import log_to
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.paths import Paths, get_paths
@@ -23,7 +23,7 @@ LOCK_SECONDS = 2.0
 
 def main() -> int:
     paths = get_paths()
-    _log_to(paths)
+    _log(paths)
     lock = FileLock(paths.engine_lock)
     while True:
         try:
@@ -61,13 +61,8 @@ async def _left_over(paths: Paths) -> bool:
         return any(request.kind != "stop_engine" for request in await requests.pending(db))
 
 
-def _log_to(paths: Paths) -> None:
-    paths.logs.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(paths.engine_log, maxBytes=2_000_000, backupCount=2)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in ("httpx", "asyncssh"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+def _log(paths: Paths) -> None:
+    log_to(paths.engine_log)
     with contextlib.suppress(OSError):
         sys.stdin.close()
 
