@@ -30,6 +30,14 @@ class RunDefaults(BaseModel):
     budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
 
 
+class MoneyLimits(BaseModel):
+    """``[money]``: what all runs together may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
+
+
 def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
     """One table of the configuration, checked.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,6 +95,19 @@ class Lease(BaseModel):
             return max(0.0, end - self.created_at) / 3600 * price
         running = self.running_since if self.running_since is not None else end
         return (max(0.0, min(running, end) - self.created_at) * self.idle_per_hour + max(0.0, end - running) * price) / 3600
+
+
+    def cost_since(self, since: float, now: float) -> float:
+        """The part of `cost` that fell due after ``since``."""
+        end = now if self.released_at is None else min(self.released_at, now)
+        before = self.model_copy(update={"released_at": min(max(since, self.created_at), end)})
+        return self.cost(now) - before.cost(now)
+
+
+def month_start(now: float) -> float:
+    """When the calendar month of ``now`` began, by the local clock. Seconds since the epoch."""
+    moment = time.localtime(now)
+    return time.mktime((moment.tm_year, moment.tm_mon, 1, 0, 0, 0, 0, 0, -1))
 
 
 class Limits(BaseModel):

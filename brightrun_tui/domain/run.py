@@ -20,7 +20,7 @@ RUN_STATES: tuple[str, ...] = get_args(RunState)
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "queued": frozenset({"preparing", "stopped", "failed"}),
     "preparing": frozenset({"launching", "stopped", "failed"}),
-    "launching": frozenset({"running", "pausing", "paused", "stopping", "collecting", "failed"}),
+    "launching": frozenset({"running", "pausing", "paused", "stopping", "stopped", "collecting", "failed"}),
     "running": frozenset({"launching", "pausing", "paused", "stopping", "collecting", "failed"}),
     "pausing": frozenset({"paused", "stopping", "collecting", "failed"}),
     "paused": frozenset({"queued", "stopped", "failed"}),
@@ -85,6 +85,7 @@ class RunSpec(BaseModel):
     settings: RunSettings = RunSettings()
     provider: str = "local"
     gpu: str = ""
+    offer: str = ""
     limits: Limits = Limits()
 
 

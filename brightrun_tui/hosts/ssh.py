@@ -32,20 +32,23 @@ Progress = Callable[[int, int], None]
 _START = """
 cd {directory} || exit 9
 if [ "$(cat {name}.token 2>/dev/null)" != {token} ]; then
-  rm -f {name}.pid {name}.rc
-  echo {token} > {name}.token
   {exports}
   setsid nohup sh -c '
     trap : TERM INT HUP USR1 USR2
+    mkdir "$0.claim-{token}" 2>/dev/null || exit 0
+    rm -f "$0.pid" "$0.rc"
     echo "$$ $(cut -d" " -f22 /proc/$$/stat)" > "$0.pid.part" && mv "$0.pid.part" "$0.pid"
+    echo {token} > "$0.token.part" && mv "$0.token.part" "$0.token"
+    for old in "$0".claim-*; do [ "$old" = "$0.claim-{token}" ] || rmdir "$old"; done
     "$@"; code=$?
     echo $code > "$0.rc.part" && mv "$0.rc.part" "$0.rc"
   ' {name} {argv} </dev/null >>{name}.log 2>&1 &
 fi
 n=0
-while [ ! -s {name}.pid ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
-cat {name}.pid
+while [ "$(cat {name}.token 2>/dev/null)" != {token} ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+[ "$(cat {name}.token 2>/dev/null)" = {token} ] && cat {name}.pid
 """
+"""The token makes a start that is repeated over a broken connection happen once: the command itself claims it."""
 
 
 @dataclass(frozen=True)

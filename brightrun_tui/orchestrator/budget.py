@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from brightrun_tui.orchestrator.timings import EngineTimings
+
 Verdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
+
+LEAST_SECONDS = 5.0
 
 
 def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float,
@@ -30,12 +34,15 @@ def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, fi
     return "warn_80" if spent_usd >= 0.8 * budget_usd else "go"
 
 
-def lease_seconds(budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None,
-                  finish_seconds: float) -> float:
-    """How long a lease may last at most: the guard on the machine ends it then, whatever becomes of us."""
+def lease_seconds(budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None, *,
+                  timings: EngineTimings) -> float:
+    """How long a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
+
+    From then to the end of the bill it may take ``release_seconds``, which the budget still has to pay.
+    """
     limits = [7 * 24 * 3600.0]
     if budget_usd is not None and per_hour_usd > 0:
-        limits.append(max(30.0, (budget_usd - spent_usd) / per_hour_usd * 3600))
+        limits.append(max(LEAST_SECONDS, (budget_usd - spent_usd) / per_hour_usd * 3600 - timings.release_seconds))
     if max_hours:
-        limits.append(max_hours * 3600 + 2 * finish_seconds)
+        limits.append(max_hours * 3600 + 2 * timings.finish_seconds)
     return min(limits)

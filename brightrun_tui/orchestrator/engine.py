@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from brightrun_tui import __version__
-from brightrun_tui.config import load_section
+from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
@@ -40,6 +40,7 @@ class Engine:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings))
+        self.money = load_section(paths, "money", MoneyLimits)
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Keeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,7 +116,7 @@ class Engine:
             failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
             await runs.transition(self.db, run.id, "failed", failure=failure)
             return
-        runner = Runner(self.db, self.paths, self.timings, run, place)
+        runner = Runner(self.db, self.paths, self.timings, run, place, self.money)
         self.runners[run.id] = runner
         self._spawn(runner.drive(), lambda: self.runners.pop(run.id, None))
 
@@ -123,7 +124,7 @@ class Engine:
         if run.spec.provider == LOCAL:
             return ThisMachine(Path(run.directory), self.timings.poll_seconds)
         provider = await self.landlord.provider(run.spec.provider)
-        return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, run)
+        return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, self.money, run)
 
     async def _answer(self, request: Request) -> None:
         try:

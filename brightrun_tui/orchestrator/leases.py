@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 PRICE_TOLERANCE = 1.1
 """A machine that costs more than the quote times this is given back at once."""
-RELIABLE = 0.95
-"""From this share of uptime on, a market's machine is preferred to a cheaper one below it."""
 
 
 async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
@@ -55,20 +53,24 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
 async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
     """Find the machine of a lease whose create call has no clear answer (or whose engine died during it).
 
+    A list that cannot be read says nothing: the time starts anew with each of them.
+
     Raises:
-        UnclearError: it does not show up within ``adopt_seconds``; the lease stays ``unclear``.
+        UnclearError: readable lists did not show it for ``adopt_seconds``, or none could be read for ``provider_seconds``.
+            The lease is then ``releasing``: watched, and returned when it shows up.
     """
-    deadline = time.monotonic() + timings.adopt_seconds
+    began = absent_since = time.monotonic()
     while True:
         try:
             machine = await find(db, provider, lease.name)
+            if machine is not None:
+                return await _live(db, provider, lease, machine)
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)
-            machine = None
-        if machine is not None:
-            return await _live(db, provider, lease, machine)
-        if time.monotonic() > deadline:
-            await leases.save(db, lease, state="unclear")
+            absent_since = time.monotonic()
+        now = time.monotonic()
+        if now - absent_since > timings.adopt_seconds or now - began > timings.provider_seconds + timings.adopt_seconds:
+            await leases.save(db, lease, state="releasing", note="it may have been rented, but does not show up")
             raise UnclearError(f"{provider.name} may have rented {lease.name}, but does not show it", where=provider.name,
                                fix="it stays under watch and is returned when it appears", kind="lease_unclear")
         await asyncio.sleep(min(timings.lease_poll_seconds, timings.adopt_seconds / 5))
@@ -100,10 +102,13 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
     the terminate call returned, if the very next look found nothing; else when the machine was first seen missing.
     """
     lease = await leases.save(db, lease, state="releasing")
-    seen_gone, asked_at, wait = 0, 0.0, timings.verify_seconds
+    seen_gone, asked_at, wait = 0, float("-inf"), timings.verify_seconds
     ended_at: float | None = None
     while True:
         try:
+            if not seen_gone and time.monotonic() - asked_at > timings.verify_seconds * 3:
+                await provider.terminate(lease.provider_id)
+                asked_at, ended_at = time.monotonic(), time.time()
             if await provider.inspect(lease.provider_id) is None:
                 ended_at = ended_at or time.time()
                 seen_gone += 1
@@ -111,9 +116,6 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
                     return await _released(db, lease, ended_at)
             else:
                 seen_gone, ended_at = 0, None
-                if time.monotonic() - asked_at > timings.verify_seconds * 3:
-                    await provider.terminate(lease.provider_id)
-                    asked_at, ended_at = time.monotonic(), time.time()
             wait = timings.verify_seconds
         except BrightrunError as error:
             log.warning("lease %s: not returned yet (%s)", lease.name, error)
@@ -160,14 +162,6 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)
         await asyncio.sleep(timings.lease_poll_seconds * 4)
-
-
-def reliable_first(offers: list[Offer]) -> list[Offer]:
-    """Cheapest first among those that can be relied upon, then the others."""
-    def relied_upon(offer: Offer) -> bool:
-        return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
-
-    return sorted(offers, key=lambda offer: (not relied_upon(offer), offer.price_per_hour))
 
 
 async def rent_first(db: Database, provider: Provider, run_id: str, offers: list[Offer], public_key: str, *, disk: int,

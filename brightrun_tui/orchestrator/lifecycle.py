@@ -84,6 +84,8 @@ def _asked(run: Run, signal: Signal) -> Decision:
     if signal == "stop_asked":
         if state in ("queued", "preparing", "paused"):
             return Decision("stopped", ("release",))
+        if state == "launching" and not run.attempts:
+            return Decision("stopped", ("release",))
         if state in ("launching", "running", "pausing"):
             return Decision("stopping", ("ask_stop", "follow"))
     elif signal == "pause_asked":
@@ -91,9 +93,9 @@ def _asked(run: Run, signal: Signal) -> Decision:
             return Decision("pausing", ("ask_pause", "follow"))
     elif signal == "resume_asked":
         if state == "paused":
-            return Decision("queued", (), {"attempts": 0})
+            return Decision("queued", (), {"attempts": 0, "launch_seq": run.events_seq})
     elif state in ("failed", "stopped"):
-        return Decision("queued", (), {"attempts": 0})
+        return Decision("queued", (), {"attempts": 0, "launch_seq": run.events_seq})
     verb = signal.removesuffix("_asked")
     raise UsageError(f"run {run.name} is {state}; it cannot {verb} now", where=run.id, fix=_WHEN[verb], kind="wrong_state")
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from brightrun_tui import registry
+from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Failure, Notice, Run, RunSpec
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import read_from
-from brightrun_tui.orchestrator import budget, follow, lifecycle
+from brightrun_tui.orchestrator import budget, follow, lifecycle, purse
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.places import WORKER, MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare
@@ -44,7 +45,9 @@ class Wish:
 class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place) -> None:
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place,
+                 money: MoneyLimits | None = None) -> None:
+        self.money = money or MoneyLimits()
         self.db, self.paths, self.timings, self.run_id = db, paths, timings, run.id
         self.place = place
         self._counted_at = 0.0
@@ -135,6 +138,8 @@ class Runner:
         await self.place.sync(run)
         run = await follow.drain(self.db, await runs.get(self.db, run.id))
         if not (await self.place.worker()).running:
+            if await follow.last_word(self.db, run) is not None:
+                return "launched"  # it had ended in order when the link to it broke
             if run.state == "launching":
                 await self.place.withdraw()
             await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=run.step, launch_seq=run.events_seq,
@@ -154,6 +159,8 @@ class Runner:
                 if said[-1] != shown:
                     shown = said[-1]
                     await runs.update(self.db, run.id, phase=run.state, phase_detail=shown)
+                if not work.done() and (demand := await self._count(await runs.get(self.db, run.id))) is not None:
+                    return Wish(demand)
             return work.result()
         finally:
             work.cancel()
@@ -182,9 +189,10 @@ class Runner:
         spent, per_hour = await self.place.spent(), await self.place.price_per_hour()
         if not per_hour and spent == run.cost_usd:
             return None
-        verdict = budget.judge(spent + await self.place.reserved(), per_hour, run.spec.limits.budget_usd,
+        now = await purse.look(self.db, self.money, run)
+        verdict = budget.judge(spent + await self.place.reserved(), per_hour, now.ceiling,
                                finish_seconds=self.timings.finish_seconds, release_seconds=self.timings.release_seconds)
-        notices = _with_notice(run, verdict, spent)
+        notices = _with_notice(run, verdict, now)
         await runs.update(self.db, run.id, cost_usd=spent, notices=notices)
         if verdict == "release":
             return "budget_spent"
@@ -211,12 +219,13 @@ def _overtime(run: Run) -> bool:
     return bool(limit and run.started_at and time.time() - run.started_at > limit * 3600)
 
 
-def _with_notice(run: Run, verdict: budget.Verdict, spent: float) -> tuple[Notice, ...]:
-    """The run's notices with one about the budget, the first time a verdict is passed."""
-    words = {"warn_80": "80 % of the budget is spent", "warn_95": "95 % of the budget is spent",
-             "finish": "the budget is nearly spent: the run is ended in order", "release": "the budget is spent"}
+def _with_notice(run: Run, verdict: budget.Verdict, now: purse.Purse) -> tuple[Notice, ...]:
+    """The run's notices with one about the money, the first time a verdict is passed."""
+    what = "what this month's limit leaves to the run" if now.monthly else "the budget"
+    words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
+             "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
     code = f"budget_{verdict}"
     if verdict == "go" or any(notice.code == code for notice in run.notices):
         return run.notices
-    message = f"{words[verdict]} (${spent:.2f} of ${run.spec.limits.budget_usd or 0:.2f})"
+    message = f"{words[verdict]} (${now.spent:.2f} of ${now.ceiling or 0:.2f})"
     return (*run.notices, Notice(time=time.time(), level="warning", code=code, message=message))

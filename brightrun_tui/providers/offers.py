@@ -9,6 +9,8 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.providers.base import Need
 
 GB = 10**9
+RELIABLE = 0.95
+"""From this share of uptime on, a market's machine is preferred to a cheaper one below it."""
 
 
 def satisfies(offer: Offer, need: Need) -> bool:
@@ -24,6 +26,14 @@ def satisfies(offer: Offer, need: Need) -> bool:
 
 def cheapest_first(offers: list[Offer], need: Need) -> list[Offer]:
     return sorted((offer for offer in offers if satisfies(offer, need)), key=lambda o: (o.price_per_hour, o.id))
+
+
+def reliable_first(offers: list[Offer]) -> list[Offer]:
+    """Cheapest first among those that can be relied upon, then the others."""
+    def relied_upon(offer: Offer) -> bool:
+        return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
+
+    return sorted(offers, key=lambda offer: (not relied_upon(offer), offer.price_per_hour))
 
 
 def gigabytes(size: int, least: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.store.db import Database
 
 
@@ -38,3 +40,29 @@ async def spent(db: Database, *, run_id: str = "", since: float = 0.0) -> float:
     row = await db.one("SELECT coalesce(sum(amount_usd), 0) AS total FROM ledger WHERE kind = 'observed' "
                        "AND (? = '' OR run_id = ?) AND time >= ?", (run_id, run_id, since))
     return float(row["total"]) if row else 0.0
+
+
+async def entries(db: Database, run_id: str) -> list[dict[str, Any]]:
+    """A run's lines of the ledger, oldest first: ``time``, ``lease``, ``kind``, ``amount_usd``, ``note``."""
+    rows = await db.all("SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,))
+    return [dict(row) for row in rows]
+
+
+async def month_spent(db: Database) -> float:
+    """US dollars that all leases together have cost in this calendar month so far."""
+    now = time.time()
+    return sum(lease.cost_since(month_start(now), now) for lease in await list_leases(db))
+
+
+def month_spent_of(database: Path) -> float:
+    """The same for callers outside an event loop; 0 where nothing is known of it."""
+    now = time.time()
+    try:
+        connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
+        try:
+            rows = connection.execute("SELECT doc FROM leases").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0.0
+    return sum(Lease.model_validate_json(row[0]).cost_since(month_start(now), now) for row in rows)

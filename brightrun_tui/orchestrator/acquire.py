@@ -1,0 +1,207 @@
+"""From a run that needs a machine to one that lets us in: adopt what is ours already, or rent, then reach."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+
+from brightrun_tui.domain.errors import (
+    BrightrunError,
+    BudgetError,
+    HostError,
+    HostKeyChangedError,
+    NoCapacityError,
+    ProviderDownError,
+    UnclearError,
+)
+from brightrun_tui.domain.money import GIB, Lease
+from brightrun_tui.domain.run import Run
+from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts import ready
+from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
+from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.orchestrator import budget, leases
+from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.providers.base import Machine, Need, Provider
+from brightrun_tui.providers.offers import reliable_first
+from brightrun_tui.providers.reach import host_for
+from brightrun_tui.store import Database
+from brightrun_tui.store import leases as book
+
+log = logging.getLogger(__name__)
+
+PACKAGES_BYTES = 4 * GIB
+"""What pip brings onto a machine whose image has nothing."""
+LEAST_DISK = 40 * GIB
+MAX_MACHINES = 4
+"""Machines tried for one launch before the run is given up."""
+AGREED = 1.5
+"""Without a budget, the most that an hour may cost, as a multiple of the price that was agreed to."""
+IN_HAND = ("starting", "running", "unknown")
+
+
+class Acquirer:
+    """Machines of one run. Facts are in the store; the run's SSH key and pinned host keys beside its other files."""
+
+    def __init__(self, db: Database, provider: Provider, timings: EngineTimings, ssh: SshTimings, run: Run) -> None:
+        self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
+        self.run_id, self.home = run.id, Path(run.directory)
+        self._bad_hosts: set[str] = set()
+
+    async def lease(self, run: Run, purse: Purse, say: Say) -> Lease:
+        """The run's live lease, an adopted one, or a new one once earlier machines are gone.
+
+        Raises:
+            BudgetError: what is left does not pay for a machine.
+            NoCapacityError, ProviderDownError, UnclearError, …: none can be had now.
+        """
+        for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
+            if lease.state in ("intended", "unclear"):
+                say("looking for the machine that was being rented")
+                try:
+                    return await leases.adopt(self.db, self.provider, lease, self.timings)
+                except UnclearError:
+                    continue
+            if lease.state == "live":
+                machine = await self.provider.inspect(lease.provider_id)
+                if machine is not None and not machine.interrupted and machine.status in IN_HAND:
+                    return lease
+                await self.drop(lease, "it is gone or was taken away")
+        await self._wait_for_returns(say)
+        return await self._rent(run, purse, say)
+
+    async def drop(self, lease: Lease, why: str) -> None:
+        """No longer ours to use: from now on it is returned."""
+        await book.save(self.db, lease, state="releasing", note=why)
+
+    async def host_of(self, lease: Lease, machine: Machine) -> SshHost:
+        return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
+
+    async def _wait_for_returns(self, say: Say) -> None:
+        """Two machines for one run are not paid at the same time.
+
+        Raises:
+            ProviderDownError: the provider does not let go of one for ``provider_seconds``.
+        """
+        deadline = time.monotonic() + self.timings.provider_seconds
+        while True:
+            open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
+            if not any(lease.state == "releasing" and lease.provider_id for lease in open_leases):
+                return
+            if time.monotonic() > deadline:
+                raise ProviderDownError(f"{self.provider.name} does not take back the previous machine", kind="not_returned",
+                                        where=self.provider.name, fix="see: brightrun reconcile; then retry the run")
+            say("returning the previous machine")
+            await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
+
+    async def _rent(self, run: Run, purse: Purse, say: Say) -> Lease:
+        say("looking for machines")
+        limits = run.spec.limits
+        need = self._need(run)
+        offers = reliable_first(await self.provider.offers(need))
+        offers.sort(key=lambda offer: offer.id != run.spec.offer)
+        if not offers:
+            raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
+                                  kind="no_capacity", fix="choose another GPU or provider, or try again later")
+        hours_at_least = 2 * self.timings.finish_seconds / 3600
+        offers = [offer for offer in offers if purse.left > offer.price_per_hour * hours_at_least]
+        if not offers:
+            name = "this month's limit" if purse.monthly else "the budget"
+            raise BudgetError(f"what is left of {name} (${max(0.0, purse.left):.2f}) does not pay for a machine",
+                              where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
+        seconds = budget.lease_seconds(purse.ceiling, purse.spent, offers[0].price_per_hour, limits.max_hours,
+                                       timings=self.timings)
+        lease, _offer = await leases.rent_first(
+            self.db, self.provider, run.id, offers[:MAX_MACHINES], (await self._key()).public, disk=need.disk,
+            deadline=time.time() + seconds, timings=self.timings, say=say)
+        return lease
+
+    def _need(self, run: Run) -> Need:
+        estimate = run.estimate
+        memory, price = int(estimate.get("memory", 0)), float(estimate.get("price_per_hour", 0.0))
+        return Need(gpu=run.spec.gpu, gpu_memory=int(memory * 1.15), disk=max(LEAST_DISK, int(estimate.get("disk", 0) * 2)),
+                    download=PACKAGES_BYTES + (0 if run.spec.base.path else 4 * memory),
+                    hours=float(estimate.get("seconds_high", 3600.0)) / 3600, without_hosts=frozenset(self._bad_hosts),
+                    max_price_per_hour=price * AGREED if price and run.spec.limits.budget_usd is None else None)
+
+    async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
+        """From a lease to a machine that lets us in, shows its GPUs and has its guard.
+
+        Raises:
+            HostError: not within ``ready_seconds``; the machine is to be replaced.
+        """
+        deadline = time.monotonic() + self.timings.ready_seconds
+        while True:
+            machine = await self._look(lease, say)
+            if machine is None or machine.problem or machine.interrupted:
+                why = machine.problem if machine and machine.problem else "the provider took it away"
+                raise HostError(why, where=self.provider.name, kind="machine_gone")
+            lease = await self._note_rate(lease, machine)
+            say(f"machine {machine.raw_status or machine.status}")
+            if machine.ssh_host and machine.status == "running":
+                host = await self.host_of(lease, machine)
+                try:
+                    await ready.first_contact(host, min(30.0, max(1.0, deadline - time.monotonic())))
+                    break
+                except HostKeyChangedError:
+                    await host.close()
+                    raise
+                except HostError as error:
+                    await host.close()
+                    say(f"waiting for SSH ({error.what})")
+            if time.monotonic() > deadline:
+                self._bad_hosts.add(machine.host_id)
+                raise HostError("it was not usable in time", where=self.provider.name, kind="not_ready")
+            await asyncio.sleep(self.timings.lease_poll_seconds)
+        write_atomic(self.home / f"{lease.name}.hostkey", host.host_key)
+        try:
+            await self._guard(host, lease, seconds_left, say)
+        except HostError:
+            await host.close()
+            raise
+        return lease, host
+
+    async def _guard(self, host: SshHost, lease: Lease, seconds_left: float, say: Say) -> None:
+        options = self.provider.guard_options(time.time() + seconds_left)
+        if options is None:
+            return
+        await ready.require_gpus(host, 1, lease.gpu_memory)
+        report = await ready.ensure_guard(host, options)
+        if not report.able:
+            say(f"note: the guard on the machine cannot reach the provider ({report.self_test})")
+
+    async def _note_rate(self, lease: Lease, machine: Machine) -> Lease:
+        """Some providers charge less until the machine runs; the cost follows what they say."""
+        if lease.idle_per_hour is None and machine.billed_per_hour is not None and machine.status == "starting":
+            lease = await book.save(self.db, lease, idle_per_hour=machine.billed_per_hour)
+        if lease.idle_per_hour is not None and lease.running_since is None and machine.running_since is not None:
+            lease = await book.save(self.db, lease, running_since=machine.running_since)
+        return lease
+
+    async def _look(self, lease: Lease, say: Say) -> Machine | None:
+        """The machine as the provider sees it; an unreadable answer is asked again, never taken for "gone"."""
+        while True:
+            try:
+                return await self.provider.inspect(lease.provider_id)
+            except BrightrunError as error:
+                log.warning("lease %s: %s", lease.name, error)
+                say(f"waiting for {self.provider.name}: {error.what}")
+                await asyncio.sleep(self.timings.lease_poll_seconds)
+
+    async def _key(self) -> KeyPair:
+        """The run's own SSH key, made once; it lets into this run's machines and nowhere else."""
+        path = self.home / "ssh.json"
+        if path.exists():
+            return KeyPair(**json.loads(await asyncio.to_thread(path.read_text)))
+        pair = new_key_pair(f"brightrun-{self.run_id}")
+        await asyncio.to_thread(write_atomic, path, json.dumps({"private": pair.private, "public": pair.public}), mode=0o600)
+        return pair
+
+    def _pinned(self, lease: Lease) -> str:
+        path = self.home / f"{lease.name}.hostkey"
+        return path.read_text() if path.exists() else ""

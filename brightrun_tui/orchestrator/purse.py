@@ -1,0 +1,42 @@
+"""What a run may still spend: its own budget, and its share of what this month's limit leaves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain.money import month_start
+from brightrun_tui.domain.run import Run
+from brightrun_tui.store import Database, leases
+
+
+@dataclass(frozen=True)
+class Purse:
+    """US dollars. ``ceiling`` is the most that the run may come to in all; None where nothing limits it."""
+
+    spent: float
+    ceiling: float | None
+    monthly: bool = False
+    """Whether it is the month's limit that binds, not the run's own budget."""
+
+    @property
+    def left(self) -> float:
+        return float("inf") if self.ceiling is None else self.ceiling - self.spent
+
+
+async def look(db: Database, limits: MoneyLimits, run: Run) -> Purse:
+    """The run's purse at this moment."""
+    limit, now = limits.monthly_limit_usd, time.time()
+    mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
+    spent, budget = sum(lease.cost(now) for lease in mine), run.spec.limits.budget_usd
+    if limit is None:
+        return Purse(spent, budget)
+    everything = await leases.list_leases(db)
+    month = sum(lease.cost_since(month_start(now), now) for lease in everything)
+    rate = sum(lease.price_per_hour for lease in everything if lease.state != "released")
+    own = sum(lease.price_per_hour for lease in mine if lease.state != "released")
+    # several runs end in order at the same time: each may use the part of the rest that its own machine costs
+    monthly = spent + (limit - month) * (own / rate if own else 1.0)
+    binds = budget is None or monthly < budget
+    return Purse(spent, monthly if binds else budget, binds)
