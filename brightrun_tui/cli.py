@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "connect": ("integrations:connect", CONNECT, "Save a credential for a service, and test it."),
     "disconnect": ("integrations:disconnect", CONNECT, "Forget the credential of a service."),
     "engine": ("engine:app", CARE, "The background process: status, start, stop, logs."),
-    "reconcile": ("engine:reconcile", CARE, "Every lease that carries our name, and what it costs."),
+    "reconcile": ("reconcile:reconcile", CARE, "Every lease that carries our name, and what it costs."),
     "doctor": ("doctor:doctor", CARE, "What works on this machine, what does not, and the fix."),
     "locate": ("locate:locate", CARE, "Where config, data, themes, presets and logs lie."),
 }

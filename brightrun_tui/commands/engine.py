@@ -1,4 +1,4 @@
-"""``brightrun engine`` and ``brightrun reconcile``."""
+"""``brightrun engine``: the background process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands.logs import LOOK_SECONDS, print_from, print_last_lines
-from brightrun_tui.commands.output import JsonOption, ago, money, print_json, print_table, talk
+from brightrun_tui.commands.output import JsonOption, ago, print_json, talk
 from brightrun_tui.commands.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import leases, runs
 
 app = typer.Typer(help="The background process: status, start, stop, logs.", add_completion=False)
 
@@ -86,22 +85,3 @@ async def _follow(path: Path, offset: int) -> None:
     while True:
         offset = print_from(path, offset)
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def reconcile(as_json: JsonOption = False) -> None:
-    """Every lease that is not proven gone, and what it costs."""
-    async def look(session: Session) -> list[dict[str, object]]:
-        names = {run.id: run.name for run in await runs.list_runs(session.db)}
-        return [{**lease.model_dump(mode="json"), "run_name": names.get(lease.run_id, ""),
-                 "spent_usd": await leases.spent(session.db, run_id=lease.run_id)}
-                for lease in await leases.list_leases(session.db, open_only=True)]
-
-    found = with_store(look)
-    if as_json:
-        print_json({"leases": found})
-    elif found:
-        print_table(("lease", "provider", "state", "run", "per hour", "spent"),
-                    [(str(lease["name"]), str(lease["provider"]), str(lease["state"]), str(lease["run_name"]),
-                      money(float(str(lease["price_per_hour"]))), money(float(str(lease["spent_usd"])))) for lease in found])
-    else:
-        talk().print("No machine is rented.")

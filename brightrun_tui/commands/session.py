@@ -45,6 +45,11 @@ def forbid_changes() -> None:
     _look_only = True
 
 
+def changes_allowed() -> bool:
+    """Whether this call may change something."""
+    return not _look_only
+
+
 def require_changes() -> None:
     """Called by every verb that starts, stops or changes something.
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from brightrun_tui.hosts.connection import new_key_pair
+from brightrun_tui.providers.base import Need
+from brightrun_tui.providers.vast import Vast
+from brightrun_tui.store import engine, open_database
 from tests.cli.conftest import CommandLine
 from tests.clouds.server import CloudServer
 
@@ -76,3 +82,40 @@ def test_a_key_is_tried_before_it_is_saved(brightrun: CommandLine, clouds: Cloud
         assert clouds.environment["VAST_API_KEY"] not in done.out + done.err
     assert brightrun("disconnect", "vast", "--json", **addresses).document["forgotten"]
     assert brightrun("offers", "--provider", "vast", "--json", **addresses).code == 4
+
+
+def test_reconcile_finds_a_machine_our_books_do_not_know(brightrun: CommandLine, clouds: CloudServer,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever carries our name and costs money is shown with its price, even after the store was lost; others' are not."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    home = brightrun("engine", "status", **clouds.environment)
+    assert home.code == 0
+    installation = asyncio.run(read_installation(brightrun.home))
+    asyncio.run(rent(clouds, f"br-{installation}-lostrun-1"))
+    asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
+    done = brightrun("--read-only", "reconcile", "--json", **clouds.environment)
+    assert done.code == 0, done.out
+    assert [(row["name"], row["state"]) for row in done.document["leases"]] == [(f"br-{installation}-lostrun-1", "")]
+    assert done.document["leases"][0]["price_per_hour"] > 0
+
+
+def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds: CloudServer) -> None:
+    """A provider that does not answer is said to be so, with exit code 1: never "no machine is rented"."""
+    done = brightrun("reconcile", "--json", **{**clouds.environment, "BRIGHTRUN_VAST_URL": "http://127.0.0.1:9"})
+    assert done.code == 1
+    assert set(done.document["unreadable"]) == {"vast"}
+
+
+async def read_installation(home: Path) -> str:
+    async with open_database(home / "data" / "brightrun.db") as db:
+        return await engine.installation(db)
+
+
+async def rent(clouds: CloudServer, name: str) -> None:
+    """One machine at the stand-in Vast, as an engine that died would have left it."""
+    provider = Vast(clouds.environment["VAST_API_KEY"])
+    try:
+        offer = (await provider.offers(Need(gpu_memory=20 << 30, disk=40 << 30)))[0]
+        await provider.launch(offer, name, new_key_pair("test").public, disk=40 << 30, deadline=time.time() + 3600)
+    finally:
+        await provider.close()
