@@ -17,6 +17,18 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+_BY_KIND = {
+    "no_funds": ExitCode.BUDGET, "budget_too_small": ExitCode.BUDGET, "bad_credential": ExitCode.NOT_CONNECTED,
+    "missing_scope": ExitCode.NOT_CONNECTED, "edge_blocked": ExitCode.NOT_CONNECTED, "provider_down": ExitCode.NOT_CONNECTED,
+    "not_connected": ExitCode.NOT_CONNECTED, "no_capacity": ExitCode.NO_CAPACITY, "no_good_machine": ExitCode.NO_CAPACITY,
+}
+
+
+def exit_code_of(kind: str) -> ExitCode:
+    """The exit code for a failure that is known by its kind only: that of a run which ended long ago."""
+    return _BY_KIND.get(kind, ExitCode.FAILED)
+
+
 class BrightrunError(Exception):
     """An error with a plain sentence for the user.
 

@@ -12,7 +12,7 @@ from brightrun_tui.domain.errors import NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.base import Need, Provider
+from brightrun_tui.providers.base import Account, Need, Provider
 from brightrun_tui.providers.local import LocalProvider
 
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
     provider = await asyncio.to_thread(open_provider, name, paths)
     try:
         return await provider.offers(need)
+    finally:
+        await provider.close()
+
+
+async def account_of(name: str, paths: Paths) -> Account:
+    """Whose the credential is, whether it may rent, and what is left. Raises as `open_provider` and the provider."""
+    provider = await asyncio.to_thread(open_provider, name, paths)
+    try:
+        return await provider.check()
     finally:
         await provider.close()
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError, BudgetError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
@@ -21,12 +22,13 @@ from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.providers.local import describe
+from brightrun_tui.store.leases import month_spent_of
 
 FEW_RECORDS = 50
 FEW_STEPS = 10
 FEW_HELD_OUT = 5
 HIGH_LEARNING_RATE = 1e-3
-HIGH_LEARNING_RATE_TINY = 1e-2
+HIGH_LEARNING_RATE_TINY = 2e-2
 TINY_PARAMETERS = 20_000_000
 RESERVE_BYTES = 500_000_000
 
@@ -253,6 +255,25 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if not estimate.price_per_hour:
         return ok("budget", "costs nothing")
     return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
+
+
+def check_month(estimate: Estimate, paths: Paths) -> Check | None:
+    """What all runs together may cost in this calendar month; None where no limit is set."""
+    limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
+    if limit is None:
+        return None
+    left = limit - month_spent_of(paths.database)
+    if estimate.cost_usd > left:
+        return failed(
+            "month",
+            BudgetError(
+                f"the run costs about ${estimate.cost_usd:,.2f}, "
+                f"this month's limit of ${limit:,.2f} leaves ${max(0.0, left):,.2f}",
+                kind="over_month",
+                fix=f"raise monthly_limit_usd under [money] in {paths.config_file}, or wait for the next month",
+            ),
+        )
+    return ok("month", f"${left:,.2f} of ${limit:,.2f} are left for this month")
 
 
 def check_run_name(name: str) -> Check:

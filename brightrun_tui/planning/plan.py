@@ -47,6 +47,7 @@ ORDER = (
     "memory",
     "disk",
     "budget",
+    "month",
     "name",
 )
 
@@ -64,6 +65,7 @@ class Plan(BaseModel):
     report: DatasetReport | None
     base: BaseModelInfo | None
     hardware: Hardware
+    offer: Offer | None = None
     estimate: Estimate | None
     checks: tuple[Check, ...]
 
@@ -115,6 +117,8 @@ def make_plan(
             checks.check_disk(estimated, machine),
             checks.check_budget(draft, estimated),
         ]
+        if draft.provider != "local":
+            found += [check for check in [_or_failed(found, "month", lambda: checks.check_month(estimated, paths))] if check]
     found.append(checks.check_run_name(name))
     found.sort(key=lambda check: ORDER.index(check.name))
     return Plan(
@@ -126,6 +130,7 @@ def make_plan(
         report=report,
         base=base,
         hardware=machine,
+        offer=offer,
         estimate=estimated,
         checks=tuple(found),
     )
@@ -164,6 +169,7 @@ def make_spec(plan: Plan) -> RunSpec:
         settings=plan.settings,
         provider=plan.draft.provider,
         gpu=plan.draft.gpu,
+        offer=plan.offer.id if plan.offer else "",
         limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
     )
 
@@ -213,18 +219,20 @@ def _checked(
 def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
     """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
-        machine = offer.hardware
-        return (
-            machine
-            if machine.flops or not machine.gpu
-            else machine.model_copy(update={"flops": peak_flops(machine.gpu)})
-        )
+        return with_speed(offer.hardware)
     if draft.provider == "local":
         here = hardware(paths.data)
         return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
     gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)
     assert gpu, "the nominal GPU is in the table"
     return Hardware(device="cuda", gpu=gpu.name, gpu_count=1, gpu_memory=gpu.memory, flops=gpu.flops)
+
+
+def with_speed(machine: Hardware) -> Hardware:
+    """The machine with its GPU's peak speed from the table, where it does not say its own."""
+    if machine.flops or not machine.gpu:
+        return machine
+    return machine.model_copy(update={"flops": peak_flops(machine.gpu)})
 
 
 def _without_gpu(machine: Hardware) -> Hardware:

@@ -44,6 +44,8 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
     ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
 )
+TROUBLES = 4
+"""Faults, accidents and kills for every run that is started."""
 EVENTS = ("die", "outbid", "cut", "stall", "vanish")
 SETTINGS = {
     "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
@@ -64,6 +66,7 @@ class Campaign:
     seed: int
     injected: Counter[str] = field(default_factory=Counter)
     kills: int = 0
+    owed: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -76,8 +79,12 @@ class Campaign:
         return [(cloud, machine) for cloud, machine in self.machines() if machine.stage == "running"]
 
     async def make_trouble(self, stop: asyncio.Event) -> None:
-        """A fault, an accident on a machine, or a kill of the engine, every second or so."""
+        """A fault, an accident on a machine, or a kill of the engine, every second or so, as many as are owed."""
         while not stop.is_set():
+            if not self.owed:
+                await asyncio.sleep(0.1)
+                continue
+            self.owed -= 1
             kind = self.chance.choices(("fault", "event", "kill"), weights=(6, 2, 1))[0]
             if kind == "fault":
                 name, arguments = self.chance.choice(FAULTS)
@@ -151,6 +158,7 @@ async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Pa
                 break
             while started < count and len(waiting) < parallel:
                 waiting.append(await submit(db, started, chance, toy, data))
+                campaign.owed += TROUBLES
                 started += 1
             if trouble.done():
                 trouble.result()
