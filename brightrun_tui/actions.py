@@ -300,5 +300,5 @@ def as_markdown() -> str:
 
 
 def _markdown_row(action: Action) -> str:
-    keys = " ".join(f"`{spell(key)}`" for key in action.keys)
+    keys = " ".join(f"`{key if key.startswith('ctrl+') else spell(key)}`" for key in action.keys)
     return f"| {keys} | {action.title}{' •' if action.changes else ''} | {action.help} |"

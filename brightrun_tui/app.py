@@ -37,6 +37,7 @@ from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.snapshot import Snapshot, SnapshotReader  # noqa: E402
 from brightrun_tui.store import Database, open_database, runs  # noqa: E402
+from brightrun_tui.widgets import words  # noqa: E402
 from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""
 ENGINE_LOOK_SECONDS = 3.0
 """Between two looks at the engine, which can die without writing anything."""
+
+
+CLOSE_SECONDS = 2.0
 
 
 class AppSettings(BaseModel):
@@ -107,6 +111,7 @@ class BrightRunApp(App[int]):
         self._first_mode = first_mode
         self._db: Database | None = None
         self._look = asyncio.Event()
+        self._store_closed = asyncio.Event()
         self._watched_run = ""
         super().__init__()
         self._settings = load_section(paths, "app", AppSettings)
@@ -160,20 +165,31 @@ class BrightRunApp(App[int]):
 
     @work(exclusive=True, group="store")
     async def _follow_store(self) -> None:
-        async with open_database(self.paths.database) as db:
-            self._db = db
-            reader = SnapshotReader(db, self.paths)
-            version, since_engine = -1, 0.0
-            while True:
-                newest = await db.data_version()
-                if newest != version or self._look.is_set() or since_engine >= ENGINE_LOOK_SECONDS:
-                    self._look.clear()
-                    version, since_engine = newest, 0.0
-                    self.snapshot = await reader.read(self._watched_run)
-                    self.snapshot_signal.publish(self.snapshot)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
-                since_engine += LOOK_SECONDS
+        try:
+            async with open_database(self.paths.database) as db:
+                self._db = db
+                await self._read_changes(db)
+        finally:
+            self._store_closed.set()
+
+    async def _read_changes(self, db: Database) -> None:
+        reader = SnapshotReader(db, self.paths)
+        version, since_engine = -1, 0.0
+        while True:
+            newest = await db.data_version()
+            if newest != version or self._look.is_set() or since_engine >= ENGINE_LOOK_SECONDS:
+                self._look.clear()
+                version, since_engine = newest, 0.0
+                self.snapshot = await reader.read(self._watched_run)
+                self.snapshot_signal.publish(self.snapshot)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
+            since_engine += LOOK_SECONDS
+
+    async def on_unmount(self) -> None:
+        """Let the connection end in order."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 
     async def ask(
         self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *, wait: float = 10.0
@@ -203,7 +219,8 @@ class BrightRunApp(App[int]):
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
         """A short note; never through markup."""
-        self.notify(message, title=title, severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
+        message = words.plain(message)
+        self.notify(message, title=words.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 
     def show_error(self, error: BrightrunError) -> None:
         place = f"{error.where}\n" if error.where else ""

@@ -60,7 +60,8 @@ class ModeScreen(Screen[None]):
 
     async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True) -> bool:
         """Ask, with No chosen. Call it from a worker."""
-        return bool(await self.app.push_screen_wait(Confirm(title, question, yes=yes, danger=danger)))
+        answer: bool | None = await self.app.push_screen_wait(Confirm(title, question, yes=yes, danger=danger))
+        return answer is True
 
     def redraw(self) -> None:
         """Draw the newest snapshot again, after something else has changed."""

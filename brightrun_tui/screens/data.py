@@ -20,7 +20,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.plan import check_dataset
 from brightrun_tui.resources import resource
 from brightrun_tui.screens.dialog import Dialog
-from brightrun_tui.screens.pick import Choice
+from brightrun_tui.screens.pick import Choice, prompt_of
 from brightrun_tui.widgets import flow, plan_words, words
 from brightrun_tui.widgets.filter_bar import fits
 from brightrun_tui.widgets.flow import Flow
@@ -101,12 +101,7 @@ class DataScreen(Dialog[str]):
                 if fits(typed, choice.title, choice.note, choice.id)
             ]
         options = self.query_one(OptionList)
-        options.set_options(
-            [
-                Option(Content.assemble((choice.title, "bold"), (f"  {choice.note}", "$muted")), id=choice.id)
-                for choice in self._choices
-            ]
-        )
+        options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])
         ids = [choice.id for choice in self._choices]
         if ids:
             options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0

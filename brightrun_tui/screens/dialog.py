@@ -11,7 +11,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from brightrun_tui.actions import bindings
+from brightrun_tui.widgets import words
 from brightrun_tui.widgets.footer import KeyFooter
+from brightrun_tui.widgets.titles import retitle
 
 if TYPE_CHECKING:
     from brightrun_tui.app import BrightRunApp
@@ -32,7 +34,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
+            retitle(box, self._title)
             yield from self.compose_body()
         yield KeyFooter()
 
@@ -57,7 +59,7 @@ class Confirm(Dialog[bool]):
         self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True
     ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
-        self._question = question if isinstance(question, Content) else Content(question)
+        self._question = question if isinstance(question, Content) else Content(words.plain(question))
         self._yes, self._no, self._danger = yes, no, danger
 
     def compose_body(self) -> ComposeResult:

@@ -152,6 +152,7 @@ class MonitorScreen(ModeScreen):
         }
         return True if possible.get(action, True) else None
 
+    @work(group="ask")
     async def action_pause(self) -> None:
         run = self.run
         if run is not None:
@@ -175,6 +176,7 @@ class MonitorScreen(ModeScreen):
         if await self.confirm("Stop the run", question, yes="Stop it"):
             await self.app.ask("stop_run", run.id)
 
+    @work(group="ask")
     async def action_checkpoint(self) -> None:
         run = self.run
         if run is not None and await self.app.ask("checkpoint_run", run.id) is not None:

@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from brightrun_tui.screens.dialog import Dialog
+from brightrun_tui.widgets import words
 from brightrun_tui.widgets.filter_bar import fits
 
 
@@ -69,7 +70,7 @@ class PickScreen(Dialog[str]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         choice = next((choice for choice in self._choices if choice.id == event.option_id), None)
-        self.query_one("#detail", Static).update(Content(choice.detail if choice else ""))
+        self.query_one("#detail", Static).update(Content(words.plain(choice.detail) if choice else ""))
         if self._preview and choice and self.is_active:
             self._preview(choice.id)
 
@@ -82,7 +83,7 @@ class PickScreen(Dialog[str]):
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)
         found = [choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)]
-        options.set_options([Option(_prompt(choice), id=choice.id) for choice in found])
+        options.set_options([Option(prompt_of(choice), id=choice.id) for choice in found])
         if found:
             options.highlighted = 0
         else:
@@ -90,5 +91,7 @@ class PickScreen(Dialog[str]):
             self.query_one("#detail", Static).update(Content(text))
 
 
-def _prompt(choice: Choice) -> Content:
-    return Content.assemble((choice.title, "bold"), ("  " + choice.note if choice.note else "", "$muted"))
+def prompt_of(choice: Choice) -> Content:
+    """The choice as one line of a list."""
+    note = f"  {words.one_line(choice.note)}" if choice.note else ""
+    return Content.assemble((words.one_line(choice.title), "bold"), (note, "$muted"))

@@ -127,6 +127,7 @@ class RegistryScreen(ModeScreen):
             possible[name] = model is not None
         return True if possible.get(action, True) else None
 
+    @work(group="ask")
     async def action_deploy(self) -> None:
         model = self.model
         if model is None:

@@ -80,6 +80,7 @@ def _plot(
     import plotext
 
     plotext.clear_figure()
+    plotext.limit_size(False, False)
     plotext.plot_size(width, height)
     plotext.theme("clear")
     plotext.ticks_color(_ROLES["axis"])

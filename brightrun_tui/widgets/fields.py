@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from brightrun_tui.actions import bindings
+from brightrun_tui.widgets.words import one_line
 
 
 @dataclass
@@ -45,6 +46,7 @@ class TextField(_InForm, Input):
     BINDINGS = bindings("form")
 
     def __init__(self, key: str, value: str = "", *, placeholder: str = "", password: bool = False) -> None:
+        value = one_line(value)
         super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
         self.key = key
         self._told = value

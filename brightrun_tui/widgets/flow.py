@@ -9,6 +9,9 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
+from brightrun_tui.widgets import words
+from brightrun_tui.widgets.harmless import harmless
+
 Lines = list[Content]
 Build = Callable[[int], Lines]
 
@@ -30,7 +33,7 @@ class Flow(Widget):
         if width < 1:
             self.refresh(layout=True)
             return
-        old, new = self._made[1], build(width)
+        old, new = self._made[1], [harmless(line) for line in build(width)]
         if len(old) == len(new) and all(a.is_same(b) for a, b in zip(old, new, strict=True)):
             return
         self._made = (width, new)
@@ -44,19 +47,20 @@ class Flow(Widget):
 
     def _lines(self, width: int) -> Lines:
         if self._made[0] != width:
-            self._made = (width, self._build(max(8, width)))
+            self._made = (width, [harmless(line) for line in self._build(max(8, width))])
         return self._made[1]
 
 
 def text(value: str | Content, width: int, style: str = "") -> Lines:
-    """Wrapped."""
-    content = value if isinstance(value, Content) else Content(value)
+    """Wrapped; a plain string is freed of control characters first."""
+    content = value if isinstance(value, Content) else Content(words.plain(value))
     return (content.stylize(style) if style else content).wrap(max(4, width))
 
 
 def heading(value: str, width: int, note: str = "") -> Lines:
     """A title with a thin line behind it."""
-    title = Content.assemble((value, "bold $primary"), (f"  {note}" if note else "", "$muted"))
+    note = f"  {words.one_line(note)}" if note else ""
+    title = Content.assemble((words.one_line(value), "bold $primary"), (note, "$muted"))
     return [Content.assemble(title, " ", ("─" * max(0, width - title.cell_length - 1), "$line"))]
 
 

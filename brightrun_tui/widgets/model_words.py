@@ -59,7 +59,9 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
     report = model.report
     glyph, style = GRADES[report.verdict.grade]
     lines = flow.text(
-        Content.assemble((f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (report.verdict.summary, "bold")),
+        Content.assemble(
+            (f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (words.plain(report.verdict.summary), "bold")
+        ),
         width,
     )
     for reason in report.verdict.reasons:

@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.actions import bindings
+from brightrun_tui.widgets.harmless import harmless
 
 Row = tuple[str, Callable[[int], Content]]
 """An id, and how the row looks in so many cells."""
@@ -39,7 +40,7 @@ class RowList(OptionList):
         """Show these rows; the cursor stays on its id, or near its place when that id is gone."""
         width = max(8, self.scrollable_content_region.width - 2)
         self._build = rows
-        old, self._rows = self._rows, [(id_, build(width)) for id_, build in rows]
+        old, self._rows = self._rows, [(id_, harmless(build(width))) for id_, build in rows]
         ids = [id_ for id_, _ in rows]
         if [id_ for id_, _ in old] == ids:
             for index, ((_, before), (_, after)) in enumerate(zip(old, self._rows, strict=True)):

@@ -81,7 +81,9 @@ def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
     if rich:
         lines.append(_numbers(run, width))
     if run.failure is not None and run.state == "failed":
-        lines += flow.text(Content.assemble(("✗ ", "bold $error"), (run.failure.cause, "$error")), width)[:3]
+        lines += flow.text(Content.assemble(("✗ ", "bold $error"), (words.plain(run.failure.cause), "$error")), width)[
+            :3
+        ]
         if run.failure.fix or run.failure.suggestion:
             lines += flow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
     return lines

@@ -5,6 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
+from brightrun_tui.widgets.harmless import harmless
+from brightrun_tui.widgets.words import one_line
+
 
 def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") -> None:
     """Set both titles, without markup. Setting a title repaints the whole widget, so only on change."""
@@ -18,4 +21,4 @@ def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") 
 
 
 def _content(text: Content | str) -> Content:
-    return text if isinstance(text, Content) else Content(text)
+    return harmless(text) if isinstance(text, Content) else Content(one_line(text))

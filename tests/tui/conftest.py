@@ -1,0 +1,104 @@
+"""The real app over a real, seeded store, in a terminal of a given size that exists only in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from brightrun_tui.app import BrightRunApp
+from brightrun_tui.paths import Paths, get_paths
+from tests.tui import seed
+
+SIZES = [(80, 24), (120, 40)]
+DEADLINE = 20.0
+
+Opened = Callable[..., AbstractAsyncContextManager["Driver"]]
+
+
+@pytest.fixture(autouse=True)
+def quiet_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches a real service: addresses answer “connection refused” at once."""
+    for name in ("HF_ENDPOINT", "BRIGHTRUN_RUNPOD_URL", "BRIGHTRUN_RUNPOD_GRAPHQL_URL", "BRIGHTRUN_VAST_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("HF_TOKEN", "RUNPOD_API_KEY", "VAST_API_KEY", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """An installation of its own, still empty."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return get_paths()
+
+
+@pytest.fixture
+async def seeded(paths: Paths) -> Paths:
+    """An installation with a history."""
+    await seed.fill(paths)
+    return paths
+
+
+@dataclass
+class Driver:
+    """The app at work, and what a person would do and see."""
+
+    app: BrightRunApp
+    pilot: Pilot[Any]
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
+
+    async def until(self, fact: Callable[[], Any], what: str = "") -> None:
+        """Wait for a fact, with a deadline."""
+        end = time.monotonic() + DEADLINE
+        while not fact():
+            if time.monotonic() > end:
+                raise AssertionError(f"never happened: {what or fact}\n{self.text()}")
+            await asyncio.sleep(0.02)
+            await self.pilot.pause()
+
+    async def sees(self, *words: str) -> None:
+        """Wait until all of these are on the screen."""
+        await self.until(lambda: all(word in self.text() for word in words), f"{words} on the screen")
+
+    def text(self) -> str:
+        """The screen as lines of text."""
+        _width, height = self.app.size
+        rows = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(cell.text for cell in row) for row in rows[:height])
+
+    def one(self, selector: str, kind: type[Widget] = Widget) -> Any:
+        return self.app.screen.query_one(selector, kind)
+
+    def toasts(self) -> str:
+        return "\n".join(f"{note.title} {note.message}" for note in self.app._notifications)
+
+
+@pytest.fixture
+def opened() -> Opened:
+    """Opens the app: ``async with opened(paths, size=(80, 24)) as driver``."""
+
+    @asynccontextmanager
+    async def opening(
+        paths: Paths, size: tuple[int, int] = (120, 40), *, read_only: bool = False
+    ) -> AsyncIterator[Driver]:
+        app = BrightRunApp(paths, read_only=read_only)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            driver = Driver(app, pilot)
+            await driver.until(lambda: app.snapshot.loaded, "the store is read")
+            yield driver
+
+    return opening

@@ -1,0 +1,85 @@
+"""One table of actions: what it promises is bound, documented, and reachable by keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightrun_tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
+from brightrun_tui.app import BrightRunApp
+from brightrun_tui.paths import Paths
+from brightrun_tui.screens.chat import ChatScreen
+from brightrun_tui.screens.data import DataScreen
+from brightrun_tui.screens.dialog import Dialog
+from brightrun_tui.screens.endpoint import EndpointScreen
+from brightrun_tui.screens.integrations import IntegrationsScreen
+from brightrun_tui.screens.monitor import MonitorScreen
+from brightrun_tui.screens.new_run import NewRunScreen
+from brightrun_tui.screens.registry import RegistryScreen
+from brightrun_tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.widgets.log_view import LogView
+from brightrun_tui.widgets.loss_chart import LossChart
+from brightrun_tui.widgets.rows import RowList
+from tests.tui.conftest import SIZES, Opened
+
+CLASSES: tuple[Any, ...] = (
+    BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
+    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, ChatScreen,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_is_bound_and_does_something(action: Any) -> None:
+    """A key that the help shows works: its class has the binding and the method."""
+    owners = [owner for owner in CLASSES if action.scope in owner.SCOPES]
+    assert owners, f"no class answers to the scope {action.scope}"
+    for owner in owners:
+        bound = _keys_of(owner, action.id)
+        assert set(action.keys) <= bound
+        assert callable(getattr(owner, f"action_{action.name}", None))
+
+
+def _keys_of(owner: Any, action_id: str) -> set[str]:
+    """Keys that a class or one of its bases binds to the action."""
+    bindings = [binding for base in owner.__mro__ for binding in base.__dict__.get("BINDINGS", ())]
+    return {key for binding in bindings if getattr(binding, "id", "") == action_id for key in binding.key.split(",")}
+
+
+def test_no_scope_uses_a_key_twice() -> None:
+    """A key means one thing in one place."""
+    for scope in SCOPES:
+        keys = [key for action in of_scope(scope) for key in action.keys]
+        assert len(keys) == len(set(keys)), scope
+
+
+def test_the_documentation_is_the_table() -> None:
+    """docs/keys.md never lies: it is what the table says (python -c 'from brightrun_tui.actions import …')."""
+    assert (Path(__file__).parents[2] / "docs" / "keys.md").read_text("utf-8") == as_markdown()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", ["integrations", "new_run", "monitor", "registry"])
+async def test_help_shows_every_action_of_the_screen(
+    seeded: Paths, opened: Opened, mode: str, size: tuple[int, int]
+) -> None:
+    """`?` lists all that works here; nothing is hidden knowledge."""
+    async with opened(seeded, size) as driver:
+        await driver.press("1234"[["integrations", "new_run", "monitor", "registry"].index(mode)])
+        await driver.until(lambda: driver.app.current_mode == mode)
+        await driver.press("escape", "question_mark")
+        help_text = str([flow._lines(400) for flow in driver.app.screen.query("HelpScreen Flow")])
+        assert all(action.help in help_text for action in of_scope(mode))
+        assert all(action.help in help_text for action in of_scope("app"))
+
+
+async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:
+    """While a text field has the focus, the footer shows only keys that would not end up in the text."""
+    async with opened(seeded) as driver:
+        await driver.press("2")
+        await driver.until(lambda: driver.app.current_mode == "new_run")
+        driver.app.screen.query_one("TextField").focus()
+        await driver.pilot.pause()
+        last = driver.text().splitlines()[-1]
+        assert "f1 Help" in last and " q Quit" not in last and "d Dataset" not in last

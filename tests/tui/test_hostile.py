@@ -1,0 +1,119 @@
+"""Data of any kind is shown, never interpreted; any size of terminal is lived with."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from brightrun_tui.domain.model import SampleAnswer
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import datasets, endpoints, models, open_database, runs
+from tests.tui import seed
+from tests.tui.conftest import SIZES, Opened
+
+NASTY = "[/][type=x, v={'a[0]'}] $accent [@click=app.quit]x[/] \x1b[2J\r\x07 日本語 🚀 " + "w" * 300
+
+
+@pytest.fixture
+async def nasty(paths: Paths) -> Paths:
+    """Markup, escape codes, wide letters and endless words wherever a person or a model can put text."""
+    async with open_database(paths.database) as db:
+        await seed.add_run(db, paths, NASTY, "r-1", "running", steps=30)
+        run = await seed.add_run(db, paths, "[/]", "r-2", "completed", steps=30, phase=NASTY, phase_detail=NASTY)
+        model = await seed.add_model(db, paths, "[/]", run.id, note=NASTY, tags=("[/tag]",), rating=2)
+        sample = SampleAnswer(prompt=({"role": "user", "content": NASTY},), base=NASTY, tuned=NASTY, reference=NASTY)
+        verdict = model.report.verdict.model_copy(update={"summary": NASTY, "reasons": (NASTY,)})
+        report = model.report.model_copy(update={"samples": (sample,), "verdict": verdict})
+        await models.complete(db, model.model_copy(update={"report": report}))
+        await models.annotate(db, model.model_copy(update={"report": report}), note=NASTY)
+        endpoint = await seed.add_endpoint(db, paths, model, state="failed")
+        await endpoints.save(db, endpoint, error=NASTY)
+        await runs.update(db, run.id, model="[/]", model_version=1)
+        report_of_data = seed.dataset_report(NASTY, "/data/[/].jsonl")
+        await datasets.add(db, report_of_data.model_copy(update={"preview": report_of_data.preview}))
+    return paths
+
+
+@pytest.mark.parametrize("size", [*SIZES, (200, 50)])
+async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """A model called “[/]” breaks nothing, on no page of no screen."""
+    async with opened(nasty, size) as driver:
+        pages = (
+            "1",
+            "2 escape d",
+            "escape 3",
+            "c",
+            "L",
+            "a",
+            "i",
+            "z",
+            "4",
+            "] ] ]",
+            "u",
+            "escape r",
+            "escape t",
+            "escape e",
+            "escape D",
+            "escape c",
+        )
+        for page in pages:
+            keys = [{"]": "right_square_bracket"}.get(key, key) for key in page.split()]
+            await driver.press(*keys)
+            await driver.pilot.pause(0.05)
+            assert "\x1b" not in driver.text()
+        assert driver.app.is_running
+
+
+async def test_a_storm_of_resizes_ends_in_order(seeded: Paths, opened: Opened) -> None:
+    """A person drags the window's corner on every screen; the last size is the one that counts."""
+    async with opened(seeded) as driver:
+        for mode in "1234":
+            await driver.press(mode)
+            for width, height in ((80, 24), (200, 50), (40, 10), (161, 33), (20, 5), (99, 34), (120, 40)) * 2:
+                await driver.pilot.resize_terminal(width, height)
+            await driver.pilot.pause()
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.sees("4 Registry", "q Quit")
+        lines = driver.text().splitlines()
+        assert len(lines) == 24 and driver.app.screen.has_class("-narrow")
+
+
+async def test_a_screen_left_at_another_size_fits_when_it_comes_back(seeded: Paths, opened: Opened) -> None:
+    """Resized while on another screen, Monitor is arranged for the new size when it is shown again."""
+    async with opened(seeded, (200, 50)) as driver:
+        await driver.press("3")
+        await driver.until(lambda: driver.app.current_mode == "monitor")
+        await driver.press("4")
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.press("3")
+        await driver.until(lambda: driver.app.screen.has_class("-narrow"), "the narrow layout")
+        await driver.sees("Runs 7")
+
+
+async def test_an_empty_installation_says_what_to_do(paths: Paths, opened: Opened) -> None:
+    """Nothing there yet is no blank screen."""
+    async with opened(paths, (80, 24)) as driver:
+        await driver.press("3")
+        await driver.sees("No run yet. Press 2 to set one up.")
+        await driver.press("4")
+        await driver.sees("Models appear here when a run has completed.")
+
+
+async def test_a_thousand_runs_do_not_freeze_the_keys(paths: Paths, opened: Opened) -> None:
+    """An old installation stays quick: the list is read and shown, and j moves at once."""
+    async with open_database(paths.database) as db:
+        for number in range(300):
+            await runs.create(
+                db, seed.spec(f"run-{number}", f"r-{number:04}"), str(paths.run_directory(f"r-{number:04}"))
+            )
+    async with opened(paths) as driver:
+        await driver.press("3")
+        await driver.sees("Runs 300")
+        lags = []
+        for _ in range(10):
+            began = asyncio.get_running_loop().time()
+            await driver.press("j")
+            lags.append(asyncio.get_running_loop().time() - began)
+        print(f"\nj over 300 runs: {1000 * sorted(lags)[5]:.0f} ms")
+        assert driver.app.watched_run != driver.app.snapshot.runs[0].id

@@ -1,0 +1,135 @@
+"""The log pane: everything a terminal would have shown, nothing that could harm, and it keeps up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.paths import Paths
+from brightrun_tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
+from brightrun_tui.widgets.log_view import MAX_LINES, LogView
+from tests.tui.conftest import Opened
+
+RUN_LOG = "runs/r-0006/worker.log"
+
+
+def test_a_progress_bar_is_one_line(tmp_path: Path) -> None:
+    """Carriage returns overwrite, as in a terminal; the line being written is shown too."""
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"start\n 10%|#   |\r 50%|##  |\r100%|####|\nnext  5%\rnext 10%")
+    news = LogTail(log).read()
+    assert news is not None
+    assert news.lines == ("start", "100%|####|") and news.tail == "next 10%"
+
+
+def test_control_characters_do_nothing(tmp_path: Path) -> None:
+    """Printed escape codes can neither colour nor clear nor retitle this terminal."""
+    log = tmp_path / "worker.log"
+    log.write_bytes(
+        b"\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \x1b[2Jclear \x9b31m \xff\xfe bytes\n" + b"x" * 10_000 + b"\n"
+    )
+    news = LogTail(log).read()
+    assert news is not None
+    assert news.lines[0].isprintable() and news.lines[0].startswith("red bell clear ")
+    assert len(news.lines[1]) <= LINE_LIMIT + 2
+
+
+def test_the_end_of_a_long_file_comes_first(tmp_path: Path) -> None:
+    """A log of hundreds of megabytes opens at once, at its end, and says how much was skipped."""
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"".join(b"line %d\n" % number for number in range(400_000)))
+    news = LogTail(log).read()
+    assert news is not None
+    assert news.lines[-1] == "line 399999"
+    assert news.skipped >= log.stat().st_size - FIRST_BYTES - 20
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7])
+def test_reading_in_pieces_loses_and_doubles_nothing(tmp_path: Path, piece: int) -> None:
+    """Lines written a few bytes at a time, umlauts cut in half included, arrive whole and once."""
+    log = tmp_path / "worker.log"
+    text = "".join(f"zeile {number} äöü\n" for number in range(40))
+    tail, found = LogTail(log), []
+    with log.open("wb") as file:
+        data = text.encode()
+        for start in range(0, len(data), piece):
+            file.write(data[start : start + piece])
+            file.flush()
+            news = tail.read()
+            found += list(news.lines) if news else []
+    assert found == text.splitlines()
+
+
+def test_a_new_file_starts_anew(tmp_path: Path) -> None:
+    """A retried run begins its log again; the old one does not get mixed in."""
+    log = tmp_path / "worker.log"
+    log.write_text("old 1\nold 2\n")
+    tail = LogTail(log)
+    tail.read()
+    os.replace(_written(tmp_path / "aside", "new\n"), log)
+    news = tail.read()
+    assert news is not None and news.restarted and news.lines == ("new",)
+
+
+async def test_following_stands_still_when_scrolled_up(seeded: Paths, opened: Opened) -> None:
+    """Who reads is not scrolled away; how much is new is said, and End goes back to the newest line."""
+    log = seeded.data / RUN_LOG
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.press("3", "L")
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: len(view.lines) > 90)
+        await driver.press("k", "k", "k")
+        place = view.scroll_offset.y
+        with log.open("a") as file:
+            file.write("fresh 1\nfresh 2\n")
+        await driver.sees("paused · 2 new ↓")
+        assert view.scroll_offset.y == place and not view.following
+        await driver.press("G")
+        await driver.sees("fresh 2", "following")
+
+
+async def test_search_finds_and_says_when_there_is_nothing(seeded: Paths, opened: Opened) -> None:
+    """`/` finds text in the log; a miss is said."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.press("3", "L")
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: len(view.lines) > 90)
+        await driver.press("slash", *"ready", "enter")
+        await driver.sees("model ready", "“ready”")
+        assert driver.app.focused is view
+        await driver.press("slash", "end", *"xyzzy", "enter")
+        await driver.sees("not found")
+
+
+async def test_five_thousand_lines_a_second_stay_bounded(
+    seeded: Paths, opened: Opened, record_property: object
+) -> None:
+    """A worker that prints like mad neither fills the memory nor freezes the keys: the oldest lines go."""
+    log = seeded.data / RUN_LOG
+    async with opened(seeded) as driver:
+        await driver.press("3", "L")
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: len(view.lines) > 90)
+        lags: list[float] = []
+        written = 0
+        end = time.monotonic() + 5.0
+        with log.open("a") as file:
+            while time.monotonic() < end:
+                file.write("".join(f"step {written + n} {'x' * 80}\n" for n in range(500)))
+                file.flush()
+                written += 500
+                began = time.monotonic()
+                await asyncio.sleep(0.1)
+                lags.append(time.monotonic() - began - 0.1)
+        await driver.until(lambda: view.lines[-1].startswith(f"step {written - 1} "), "the newest line is shown")
+        assert len(view.lines) <= MAX_LINES
+    print(f"\n{written} lines in 5 s, greatest loop lag {1000 * max(lags):.0f} ms")
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path

@@ -1,0 +1,163 @@
+"""Monitor: what a person sees of runs, and that nothing is stopped or deleted by a slip."""
+
+from __future__ import annotations
+
+import pytest
+from filelock import FileLock
+
+from brightrun_tui.domain.requests import Request
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database, requests, runs
+from brightrun_tui.widgets.loss_chart import LossChart
+from brightrun_tui.widgets.rows import RowList
+from tests.tui import seed
+from tests.tui.conftest import SIZES, Driver, Opened
+
+
+async def asked(paths: Paths) -> list[Request]:
+    async with open_database(paths.database) as db:
+        return await requests.pending(db)
+
+
+async def choose(driver: Driver, run_id: str) -> None:
+    await driver.press("3")
+    await driver.until(lambda: driver.app.current_mode == "monitor" and driver.one("#runs", RowList).option_count)
+    driver.one("#runs", RowList).choose(run_id)
+    await driver.until(lambda: driver.app.snapshot.detail and driver.app.snapshot.detail.run_id == run_id, "its detail")
+    await driver.pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_running_run_is_seen_at_a_glance(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """State in glyph and word, progress, time left, losses and their curves, at every size."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("▶", "running", "shop-faq", "61%", "step 98/160", "left", "train 0.", "eval 1.")
+        await driver.until(lambda: any("⠀" < letter <= "⣿" for letter in driver.text()), "a curve is drawn")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """The cause in plain words, the fix, and that R retries with it; NaN has a badge on the curve."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0004")
+        await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
+        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].gaps == [11, 12]
+
+
+async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:
+    """Enter on the question changes nothing; only a deliberate yes stops the run."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("s")
+        await driver.sees("Stop the run", "No, go back")
+        await driver.press("enter")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        assert await asked(seeded) == []
+        with FileLock(seeded.engine_lock):  # an engine is there already, so none is started
+            await driver.press("s")
+            await driver.sees("Stop the run")
+            await driver.press("y")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting = await asked(seeded)
+    assert [(request.kind, request.target) for request in waiting] == [("stop_run", "r-0006")]
+
+
+@pytest.mark.parametrize(("run_id", "key"), [("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")])
+async def test_escape_is_no(seeded: Paths, opened: Opened, run_id: str, key: str) -> None:
+    """Every question about a run can be left with escape, and then nothing happens."""
+    async with opened(seeded, (80, 24)) as driver:
+        await choose(driver, run_id)
+        await driver.press(key)
+        await driver.until(lambda: len(driver.app.screen_stack) == 2, "the question")
+        await driver.press("escape")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+    assert await asked(seeded) == []
+
+
+async def test_retry_offers_the_suggested_change(seeded: Paths, opened: Opened) -> None:
+    """A run that diverged is retried with the learning rate that the failure suggests."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0004")
+        with FileLock(seeded.engine_lock):
+            await driver.press("R")
+            await driver.sees("Retry the run", "Learning rate", "5e-05")
+            await driver.press("y")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting = await asked(seeded)
+    assert waiting[0].kind == "retry_run" and waiting[0].payload["apply_suggestion"] is True
+
+
+async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> None:
+    """A completed run can be neither paused nor stopped; the keys are not offered and do nothing."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0002")
+        await driver.press("p", "s", "C")
+        assert len(driver.app.screen_stack) == 1
+        assert "Stop" not in driver.text().splitlines()[-1] and "Open model" in driver.text().splitlines()[-1]
+    assert await asked(seeded) == []
+
+
+async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened) -> None:
+    """`/` filters by name and state; a filter in force is seen, and escape drops it."""
+    async with opened(seeded, (80, 24)) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("slash", *"failed", "enter")
+        await driver.sees("Runs 1 of 7", "contracts-de")
+        assert "poems" not in driver.text()
+        assert driver.app.focused is driver.one("#runs")
+        await driver.press("slash", "escape")
+        await driver.sees("Runs 7", "poems" if driver.app.size.height > 30 else "shop-faq")
+
+
+async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
+    """What the engine writes appears by itself: no key, no reopening."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("step 98/160")
+        async with open_database(seeded.database) as db:
+            run = await runs.get(db, "r-0006")
+            later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
+            await runs.ingest(db, "r-0006", later, 999)
+        await driver.sees("step 120/160", "75%")
+        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].steps[-1] == 120
+
+
+async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:
+    """Curves, log, answers and facts each have a key; z gives one of them the whole screen."""
+    async with opened(seeded, (80, 24)) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L")
+        await driver.sees("tok/s", "following")
+        await driver.press("a")
+        await driver.sees("How do I return a lamp that arrived broken?", "base", "tuned · step 96")
+        await driver.press("i")
+        await driver.sees("Base model", "starter", "472 of 480 records usable")
+        await driver.press("z")
+        await driver.until(lambda: "Runs" not in driver.text())
+        await driver.press("z", "c")
+        await driver.sees("Runs 7", "Curves")
+
+
+async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) -> None:
+    """The curve is zoomed, moved, smoothed and put on a log axis with keys alone."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("c", "plus", "h")
+        chart = driver.one("#curves", LossChart)
+        assert chart.view.window is not None and chart.view.window[1] < 98
+        await driver.press("y", "e")
+        await driver.sees("log", "steps ")
+        assert not chart.view.smooth
+        await driver.press("0")
+        assert chart.view.window is None
+
+
+async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:
+    """Another program deletes the chosen run; the screen goes on with the next."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0003")
+        async with open_database(seeded.database) as db:
+            await runs.delete(db, "r-0003")
+        await driver.until(lambda: driver.app.watched_run not in ("", "r-0003"))
+        await driver.until(lambda: "poems" not in driver.text())

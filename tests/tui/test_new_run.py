@@ -1,0 +1,164 @@
+"""New Run: the plan follows every change, and nothing starts by a slip."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database, runs
+from brightrun_tui.widgets.form import SettingRow
+from tests.tui.conftest import SIZES, Driver, Opened
+
+
+async def open_form(driver: Driver) -> None:
+    await driver.press("2")
+    await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
+    await driver.sees("no dataset is")
+
+
+async def choose_example(driver: Driver) -> None:
+    await driver.press("escape", "d")
+    await driver.sees("support-desk", "records usable")
+    await driver.press("enter")
+    await driver.sees("✓ ready")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """From the first screen to a run in Monitor without a mouse; Enter on the last question does not start it."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.sees("Memory", "Time", "free", "Start  ▶")
+        with FileLock(paths.engine_lock):  # an engine is there already, so none is started
+            await driver.press("escape", "s")
+            await driver.sees("Start the run", "It costs nothing")
+            await driver.press("enter")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            assert not driver.app.snapshot.runs
+            await driver.press("s")
+            await driver.sees("Start the run")
+            await driver.press("y")
+            await driver.until(lambda: driver.app.current_mode == "monitor", "Monitor is shown")
+            await driver.sees("support-desk", "queued")
+    async with open_database(paths.database) as db:
+        (run,) = await runs.list_runs(db)
+    assert run.name == "support-desk" and run.state == "queued" and run.estimate["steps"] > 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_why_it_cannot_start_is_said(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """Without a dataset the button says no, with the reason and the fix."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        await driver.sees("✗ not yet: no dataset is", "✗ dataset", "give a file")
+        await driver.press("f5")
+        assert len(driver.app.screen_stack) == 1
+
+
+async def test_the_estimate_follows_a_setting(paths: Paths, opened: Opened) -> None:
+    """More epochs, more steps: without any key but the digits."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        before = driver.app.screen._plan.estimate.steps
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
+        row.field.focus()
+        await driver.press("end", "backspace", "9")
+        await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 9.0)
+        assert driver.app.screen._plan.estimate.steps > 2 * before
+        await driver.sees("● yours")
+
+
+async def test_a_bad_value_is_named_where_it_stands(paths: Paths, opened: Opened) -> None:
+    """A learning rate of “fast” is refused beside its field and in the list of checks; clearing it heals both."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.learning_rate")
+        row.field.focus()
+        await driver.press("end", *["backspace"] * 8, *"fast")
+        await driver.sees("✗ “fast” does not fit", "✗ settings")
+        await driver.press(*["backspace"] * 4)
+        await driver.sees("✓ ready")
+
+
+async def test_advanced_holds_every_other_setting(paths: Paths, opened: Opened) -> None:
+    """Whatever `--set` can change, the form can change: no setting is missing, none appears twice."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "a")
+        await driver.until(lambda: len(driver.app.screen.query(SettingRow)) > 10)
+        keys = [row.setting.key for row in driver.app.screen.query(SettingRow)]
+        assert sorted(keys) == sorted(setting.key for setting in iter_settings())
+
+
+async def test_a_template_changes_what_was_not_typed(paths: Paths, opened: Opened) -> None:
+    """Choosing “Code” raises the rank; a rank that was typed stays."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.press("escape", "t")
+        await driver.sees("Template")
+        await driver.press(*"code", "enter")
+        await driver.until(lambda: driver.app.screen._plan.settings.lora.r == 64)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
+        await driver.until(lambda: row.field.value == "64", "the field shows it")
+        row.field.focus()
+        await driver.press("end", "backspace", "backspace", "8")
+        await driver.until(lambda: driver.app.screen._plan.settings.lora.r == 8)
+        await driver.press("escape", "t", *"quick", "enter")
+        await driver.until(lambda: driver.app.screen._plan.draft.template == "quick")
+        assert driver.app.screen._plan.settings.lora.r == 8
+
+
+async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opened) -> None:
+    """“$4,50” is a number to a person and to the app; “much” is not."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        row = driver.app.screen._row("budget_usd")
+        row.field.focus()
+        await driver.press(*"$4,50")
+        await driver.until(lambda: driver.app.screen._draft.budget_usd == 4.5)
+        await driver.press(*["backspace"] * 5, *"much")
+        await driver.sees("✗ a number above 0")
+
+
+async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """Typing a path lists what is there; the file under the cursor is checked, with reason and fix."""
+    folder = tmp_path / "my data [b]"
+    folder.mkdir()
+    (folder / "bad.jsonl").write_text('{"messages": [\n')
+    good = "".join(f'{{"prompt": "question {n}?", "completion": "answer {n}"}}\n' for n in range(60))
+    (folder / "good.jsonl").write_text(good)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        await driver.sees("support-desk")
+        driver.one("#narrow").value = f"{folder}/"
+        await driver.sees("bad.jsonl", "good.jsonl", "A directory")
+        await driver.press("down")
+        await driver.sees("✗", "→")
+        await driver.press("down")
+        await driver.sees("60 of 60 records usable", "question 0?", "answer 0")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.screen._draft.data == str(folder / "good.jsonl"))
+        await driver.press("escape", "v")
+        await driver.sees("Conversations of good", "assistant", "learned")
+
+
+async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened) -> None:
+    """Quitting while a plan is being made is immediate."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape")
+        began = asyncio.get_running_loop().time()
+        await driver.press("q")
+        assert asyncio.get_running_loop().time() - began < 10

@@ -1,0 +1,130 @@
+"""Registry: report cards in words, endpoints with their key kept, opinions kept, nothing deleted by a slip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import models, open_database, requests
+from brightrun_tui.widgets.rows import RowList
+from tests.tui.conftest import SIZES, Driver, Opened
+
+KEY = "br-0123456789abcdefghijklmnop"
+
+
+async def choose(driver: Driver, ref: str) -> None:
+    await driver.press("4")
+    await driver.until(lambda: driver.app.current_mode == "registry" and driver.one("#models", RowList).option_count)
+    driver.one("#models", RowList).choose(ref)
+    await driver.pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_verdict_comes_first_and_in_words(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """Good or not is said in plain words with a glyph, the numbers follow."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.sees(
+            "✓ good", "Clearly better than the base model", "loss 2.910", "loss 0.960", "67% less loss", "★★★★★"
+        )
+        await choose(driver, "poems:1")
+        await driver.sees("✗ poor", "No better than the base model")
+
+
+async def test_the_key_is_shown_only_on_demand(seeded: Paths, opened: Opened) -> None:
+    """Address and ready-made calls at once; the bearer key only after k, and never in the calls by itself."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("u")
+        await driver.sees("http://127.0.0.1:8311/v1", "lamp-support:2", "curl", "from openai import OpenAI")
+        assert KEY not in driver.text()
+        await driver.press("k")
+        await driver.sees(KEY)
+        await driver.press("k")
+        await driver.until(lambda: KEY not in driver.text())
+
+
+async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, opened: Opened) -> None:
+    """d leaves a request for the engine; no server is started by the app itself."""
+    async with opened(seeded) as driver:
+        await choose(driver, "poems:1")
+        with FileLock(seeded.engine_lock):
+            await driver.press("d")
+            async with open_database(seeded.database) as db:
+                while not (waiting := await requests.pending(db)):
+                    await driver.pilot.pause(0.05)
+                assert [(request.kind, request.target) for request in waiting] == [("deploy", "poems:1")]
+                why = {"error": {"what": "no [/] memory", "fix": "free some"}}
+                await requests.answer(db, waiting[0].id, failed=True, result=why)
+            await driver.until(lambda: "no [/] memory" in driver.toasts(), "the reason as a toast")
+
+
+async def test_rating_and_note_are_kept(seeded: Paths, opened: Opened) -> None:
+    """Four stars and a note, by keyboard; they are in the store afterwards."""
+    async with opened(seeded) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("r", "4", "tab", *"rhymes", "tab", "enter")
+        await driver.sees("★★★★☆", "rhymes")
+    async with open_database(seeded.database) as db:
+        model = await models.find(db, "poems:1")
+    assert (model.rating, model.note) == (4, "rhymes")
+
+
+async def test_tags_are_found_by_the_filter(seeded: Paths, opened: Opened) -> None:
+    """A tag given to a version finds it again."""
+    async with opened(seeded) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("t", *"haiku", "tab", "enter")
+        await driver.sees("#haiku")
+        await driver.press("slash", *"haiku", "enter")
+        await driver.sees("Models 1 of 3")
+
+
+async def test_promote_and_roll_back(seeded: Paths, opened: Opened) -> None:
+    """The champion is moved only after a yes, and moved back with one key."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:1")
+        await driver.press("P", "enter")
+        assert "champion" in (driver.app.snapshot.model("lamp-support:2").aliases)  # type: ignore[union-attr]
+        await driver.press("P", "y")
+        await driver.until(lambda: "champion" in driver.app.snapshot.model("lamp-support:1").aliases)  # type: ignore[union-attr]
+        await driver.press("B", "y")
+        await driver.until(lambda: "champion" in driver.app.snapshot.model("lamp-support:2").aliases)  # type: ignore[union-attr]
+
+
+async def test_deleting_is_refused_by_default_and_final_after_yes(seeded: Paths, opened: Opened) -> None:
+    """No is the default; a served model cannot be deleted and says why; any other goes with its files."""
+    async with opened(seeded) as driver:
+        await choose(driver, "poems:1")
+        directory = Path(driver.app.snapshot.model("poems:1").directory)  # type: ignore[union-attr]
+        await driver.press("D", "enter")
+        assert directory.exists()
+        await driver.press("D", "y")
+        await driver.until(lambda: driver.app.snapshot.model("poems:1") is None)
+        assert not directory.exists()
+        await choose(driver, "lamp-support:2")
+        await driver.press("D", "y")
+        await driver.until(lambda: "being served" in driver.toasts())
+
+
+async def test_comparing_marks_the_better_value(seeded: Paths, opened: Opened) -> None:
+    """Two versions side by side, the better of each fact marked, answers beside one another."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("m")
+        await driver.sees("Compare lamp-support:2 with")
+        await driver.press("enter")
+        await driver.sees("lamp-support:1", "held-out loss", "0.9600 ✓", "1.2400", "Do you deliver to Iceland?")
+
+
+async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
+    """Nobody answers at the address: the chat says so in a sentence, and what was typed can be sent again."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("c")
+        await driver.sees("Chat with lamp-support:2", "● ready")
+        await driver.press(*"hi", "enter")
+        await driver.sees("✗ the endpoint cannot be reached")
