@@ -83,7 +83,7 @@ def root(
     if ctx.invoked_subcommand is None:
         _open_app(read_only=read_only)
     elif read_only:
-        from brightrun_tui.commands import session
+        from brightrun_tui.commands.shared import session
 
         session.forbid_changes()
 
@@ -120,7 +120,7 @@ def run(arguments: list[str]) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.FAILED
     except Exception as error:
-        from brightrun_tui.commands.failures import explain, report
+        from brightrun_tui.commands.shared.failures import explain, report
 
         return report(explain(error, arguments), as_json=as_json)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.output import JsonOption, print_json, print_table, talk
-from brightrun_tui.commands.session import require_changes
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, talk
+from brightrun_tui.commands.shared.session import require_changes
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases

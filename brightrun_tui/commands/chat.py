@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui.commands.models import ModelArgument
-from brightrun_tui.commands.output import JsonOption, print_json, talk
 from brightrun_tui.commands.serve import deploy_and_wait
-from brightrun_tui.commands.session import with_store
+from brightrun_tui.commands.shared.output import JsonOption, print_json, talk
+from brightrun_tui.commands.shared.session import with_store
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.serving import chat as stream_chat

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brightrun_tui import datasets
-from brightrun_tui.commands.options import ColumnOption, parse_columns
-from brightrun_tui.commands.output import JsonOption, page, print_json, print_table, size, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.options import ColumnOption, parse_columns
+from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, size, talk
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.store import datasets as store
 

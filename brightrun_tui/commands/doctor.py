@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import typer
 
-from brightrun_tui.commands.checks import Check, check_all
-from brightrun_tui.commands.output import JsonOption, page, print_json
+from brightrun_tui.commands.shared.checks import Check, check_all
+from brightrun_tui.commands.shared.output import JsonOption, page, print_json
 from brightrun_tui.domain.errors import ExitCode
 from brightrun_tui.paths import get_paths
 

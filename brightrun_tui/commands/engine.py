@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.logs import LOOK_SECONDS, print_from, print_last_lines
-from brightrun_tui.commands.output import JsonOption, ago, print_json, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
+from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, talk
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from brightrun_tui.commands.options import GpuOption
-from brightrun_tui.commands.output import JsonOption, ago, money, print_json, print_table, size, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.options import GpuOption
+from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, size, talk
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.output import JsonOption, print_json, print_table
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table
 from brightrun_tui.paths import get_paths
 from brightrun_tui.resources import resource
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, page, print_json, print_table, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, ago, confirm, page, print_json, print_table, talk
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
 
@@ -51,7 +51,7 @@ def show(model: ModelArgument,
     if markdown:
         print(registry.report_markdown(found.report))
         return
-    from brightrun_tui.commands.report_card import print_report_card
+    from brightrun_tui.commands.shared.report_card import print_report_card
 
     print_report_card(page(), found)
 
@@ -66,7 +66,7 @@ def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = Fals
     if as_json:
         print_json({"comparison": found})
         return
-    from brightrun_tui.commands.report_card import print_comparison
+    from brightrun_tui.commands.shared.report_card import print_comparison
 
     print_comparison(page(), found)
 

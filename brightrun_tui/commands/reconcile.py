@@ -8,8 +8,8 @@ import time
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.output import JsonOption, money, print_json, print_table, talk
-from brightrun_tui.commands.session import Session, changes_allowed, with_store
+from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, talk
+from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
 from brightrun_tui.domain.errors import BrightrunError, ExitCode
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.integrations.rental import connected_providers, open_provider

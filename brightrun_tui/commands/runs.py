@@ -9,10 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from brightrun_tui.commands.asking import ask_engine
-from brightrun_tui.commands.logs import follow_events, follow_text, print_tail
-from brightrun_tui.commands.output import JsonOption, YesOption, ago, confirm, duration, page, print_json, print_table, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.asking import ask_engine
+from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_tail
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    YesOption,
+    ago,
+    confirm,
+    duration,
+    page,
+    print_json,
+    print_table,
+    talk,
+)
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import metrics as curves
@@ -137,7 +147,7 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Try a failed run again: as it was from its newest checkpoint, or as a new run with changes."""
-    from brightrun_tui.commands.options import parse_overrides
+    from brightrun_tui.commands.shared.options import parse_overrides
 
     payload = {"overrides": parse_overrides(settings or []), "apply_suggestion": suggested}
     _ask("retry_run", run, as_json, "tries again", payload)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.asking import ask_engine
 from brightrun_tui.commands.models import ModelArgument
-from brightrun_tui.commands.output import JsonOption, ago, print_json, print_table, talk
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.asking import ask_engine
+from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, print_table, talk
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client

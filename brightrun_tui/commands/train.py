@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.follow import display, follow_run
-from brightrun_tui.commands.options import (
+from brightrun_tui.commands.shared.follow import display, follow_run
+from brightrun_tui.commands.shared.options import (
     BaseOption,
     BudgetOption,
     ColumnOption,
@@ -24,16 +24,16 @@ from brightrun_tui.commands.options import (
     parse_columns,
     parse_overrides,
 )
-from brightrun_tui.commands.output import JsonOption, YesOption, duration, money, page, print_json, talk
-from brightrun_tui.commands.preflight import print_estimate, print_preflight
-from brightrun_tui.commands.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration, money, page, print_json, talk
+from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
-from brightrun_tui.domain.errors import ExitCode, UsageError
+from brightrun_tui.domain.errors import ExitCode, UsageError, exit_code_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import find_offers
+from brightrun_tui.planning.offers import check_account, find_offers
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import models
 
@@ -128,6 +128,8 @@ async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
     print_preflight(talk(), plan)
     spec = make_spec(plan)
     _agree(plan, yes=yes)
+    if plan.estimate is not None:
+        await check_account(draft, session.paths, plan.estimate)
     return await client.submit(session.db, session.paths, spec, plan.estimate)
 
 
@@ -160,9 +162,9 @@ def _finish(run: Run, as_json: bool) -> None:
     """Print what came of the run.
 
     Raises:
-        typer.Exit: with code 1 unless it completed.
+        typer.Exit: unless it completed, with code 1 or the one of its failure.
     """
-    from brightrun_tui.commands.report_card import print_summary
+    from brightrun_tui.commands.shared.report_card import print_summary
 
     model = with_store(lambda session: models.by_run(session.db, run.id))
     failure = run.failure
@@ -181,4 +183,4 @@ def _finish(run: Run, as_json: bool) -> None:
         if model and not as_json:
             print(model.ref)
     if run.state != "completed":
-        raise typer.Exit(ExitCode.FAILED)
+        raise typer.Exit(exit_code_of(failure.error if failure else ""))

@@ -8,8 +8,8 @@ import time
 from types import TracebackType
 from typing import Protocol
 
-from brightrun_tui.commands.output import duration, talk
-from brightrun_tui.commands.session import Session
+from brightrun_tui.commands.shared.output import duration, talk
+from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import runs

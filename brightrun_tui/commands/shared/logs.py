@@ -7,8 +7,8 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from brightrun_tui.commands.output import talk
-from brightrun_tui.commands.session import Session
+from brightrun_tui.commands.shared.output import talk
+from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.store import runs
 

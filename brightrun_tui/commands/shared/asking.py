@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brightrun_tui.commands.session import Session, require_changes
+from brightrun_tui.commands.shared.session import Session, require_changes
 from brightrun_tui.domain.errors import BrightrunError, EngineError, ExitCode
 from brightrun_tui.domain.requests import RequestKind
 from brightrun_tui.orchestrator import client

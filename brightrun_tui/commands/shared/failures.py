@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from brightrun_tui.commands.output import print_json, talk
+from brightrun_tui.commands.shared.output import print_json, talk
 from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError
 from brightrun_tui.paths import get_paths
 

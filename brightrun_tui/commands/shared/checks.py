@@ -15,7 +15,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from brightrun_tui.commands.output import size
+from brightrun_tui.commands.shared.output import size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths

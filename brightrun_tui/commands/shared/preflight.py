@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from brightrun_tui.commands.output import duration, money, size
+from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.planning.plan import Plan
 

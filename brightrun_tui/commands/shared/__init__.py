@@ -1,0 +1,1 @@
+"""What several verbs use: printing, the session with the store, following, asking the engine."""
