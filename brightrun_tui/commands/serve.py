@@ -87,7 +87,7 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
     version = await models.find(session.db, ref)
     answer = await ask_engine(session, "deploy", version.ref)
     if not answer.get("already"):
-        talk().print(f"Starting a server for {version.ref} …")
+        talk().print(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
     endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
     if endpoint.state != "ready":
         raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind="deploy_failed",
