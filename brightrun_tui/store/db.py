@@ -29,11 +29,11 @@ class Database:
     async def transaction(self) -> AsyncIterator[Database]:
         """Everything inside is committed together, or not at all."""
         async with self._lock:
-            with _plain_errors(self.path):
-                await self._connection.execute("BEGIN IMMEDIATE")
             try:
+                with _plain_errors(self.path):
+                    await self._connection.execute("BEGIN IMMEDIATE")
                 yield self
-            except BaseException:
+            except BaseException:  # cancelled while it begins, it has begun all the same
                 await self._connection.rollback()
                 raise
             with _plain_errors(self.path):
