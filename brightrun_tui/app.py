@@ -111,6 +111,7 @@ class BrightRunApp(App[int]):
         self._first_mode = first_mode
         self._db: Database | None = None
         self._look = asyncio.Event()
+        self._stale = False
         self._store_closed = asyncio.Event()
         self._watched_run = ""
         super().__init__()
@@ -136,7 +137,7 @@ class BrightRunApp(App[int]):
     def watched_run(self, run_id: str) -> None:
         if run_id != self._watched_run:
             self._watched_run = run_id
-            self.look_now()
+            self._look.set()
 
     @property
     def mouse(self) -> bool:
@@ -160,7 +161,8 @@ class BrightRunApp(App[int]):
         self.exit(code, return_code=code)
 
     def look_now(self) -> None:
-        """Read the store again at once, e.g. after a change of our own."""
+        """Read the store again at once, e.g. after a change of our own, which `data_version` does not show."""
+        self._stale = True
         self._look.set()
 
     @work(exclusive=True, group="store")
@@ -177,10 +179,15 @@ class BrightRunApp(App[int]):
         version, since_engine = -1, 0.0
         while True:
             newest = await db.data_version()
-            if newest != version or self._look.is_set() or since_engine >= ENGINE_LOOK_SECONDS:
+            if newest != version or self._stale or since_engine >= ENGINE_LOOK_SECONDS:
                 self._look.clear()
+                self._stale = False
                 version, since_engine = newest, 0.0
                 self.snapshot = await reader.read(self._watched_run)
+                self.snapshot_signal.publish(self.snapshot)
+            elif self._look.is_set():
+                self._look.clear()
+                self.snapshot = await reader.read_detail(self.snapshot, self._watched_run)
                 self.snapshot_signal.publish(self.snapshot)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)

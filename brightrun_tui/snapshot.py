@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brightrun_tui.domain.dataset import DatasetReport
@@ -120,6 +120,10 @@ class SnapshotReader:
             detail=await self._read_detail(watched) if watched else None,
             loaded=True,
         )
+
+    async def read_detail(self, snapshot: Snapshot, watched: str) -> Snapshot:
+        """The same picture with the detail of another run."""
+        return replace(snapshot, detail=await self._read_detail(watched) if watched else None)
 
     async def _read_detail(self, run_id: str) -> RunDetail:
         if run_id != self._detail.run_id:

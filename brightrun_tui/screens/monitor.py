@@ -21,7 +21,7 @@ from brightrun_tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.widgets.flow import Flow
 from brightrun_tui.widgets.log_view import LogView
 from brightrun_tui.widgets.loss_chart import LossChart
-from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.widgets.rows import Row, RowList
 from brightrun_tui.widgets.titles import retitle
 
 PANES = ("curves", "log", "answers", "facts")
@@ -85,7 +85,9 @@ class MonitorScreen(ModeScreen):
     def _show_runs(self, shown: list[Run], total: int) -> None:
         tall = not self.has_class("-narrow")
         with self.prevent(OptionList.OptionHighlighted):
-            self.runs.show([(run.id, partial(run_words.run_row, run, tall=tall)) for run in shown])
+            self.runs.show(
+                [Row(run.id, (run.updated_at, tall), partial(run_words.run_row, run, tall=tall)) for run in shown]
+            )
             self.runs.choose(self.app.watched_run)
         active = sum(run.active for run in shown)
         count = f"{len(shown)} of {total}" if self._filter else str(total)

@@ -22,7 +22,7 @@ from brightrun_tui.store import models as store
 from brightrun_tui.widgets import model_words
 from brightrun_tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.widgets.flow import Flow, Lines
-from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.widgets.rows import Row, RowList
 from brightrun_tui.widgets.titles import retitle
 
 PAGES = ("Report card", "Answers", "Training", "Origin")
@@ -75,19 +75,18 @@ class RegistryScreen(ModeScreen):
         shown = [model for model in snapshot.models if fits(self._filter, model.ref, *model.tags, *model.aliases)]
         if snapshot.model(self._chosen) is None:
             self._chosen = shown[0].ref if shown else ""
-        tall = not self.has_class("-narrow")
         with self.prevent(OptionList.OptionHighlighted):
-            self.models.show(
-                [
-                    (model.ref, partial(model_words.model_row, model, snapshot.endpoint_of(model), tall=tall))
-                    for model in shown
-                ]
-            )
+            self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
             self.models.choose(self._chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
         serving = sum(endpoint.state == "ready" for endpoint in snapshot.endpoints)
         retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
         self._show_page()
+
+    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
+        tall = not self.has_class("-narrow")
+        stamp = (model.created_at, model.rating, model.aliases, endpoint.state if endpoint else "", tall)
+        return Row(model.ref, stamp, partial(model_words.model_row, model, endpoint, tall=tall))
 
     def _show_page(self) -> None:
         model, endpoint = self.model, self.endpoint
