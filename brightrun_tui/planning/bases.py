@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
-from brightrun_tui.integrations.packages import missing_packages, require_training_packages
+from brightrun_tui.integrations.packages import require_training_packages
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
@@ -157,13 +157,14 @@ def is_hub_id(model_id: str) -> bool:
 def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
     """Get the base model onto this machine: make the starter, download a Hub id, check a directory.
 
-    Blocking; safe to repeat.
+    Blocking; safe to repeat. A starter that is there stays as it is, even if a newer version of the product would make
+    another one: adapters were trained on it.
 
     Raises:
         BaseModelError: it cannot be had; says why and what to do.
         NotConnectedError: the Hub refuses the token, or wants one.
     """
-    if model_id == STARTER and not (_is_present(STARTER, paths) and missing_packages("train")):
+    if model_id == STARTER and not _is_present(STARTER, paths):
         _make_starter(starter_directory(paths), progress)
     elif is_hub_id(model_id):
         hub_models.download(model_id, paths, progress)
@@ -205,10 +206,7 @@ def _as_directory(model_id: str) -> Path | None:
 
 
 def _make_starter(directory: Path, progress: Progress) -> None:
-    """Run the trainer's own program, which finds a starter that is there and up to date at once.
-
-    It tells on stdout, a JSON object a line: ``{"what", "fraction"}``, or at last ``{"error": {…}}``.
-    """
+    """Run the trainer's own program, which tells a JSON object a line: ``{"what", "fraction"}``, or ``{"error"}``."""
     require_training_packages()
     program = [sys.executable, "-m", "brightrun_tui.trainer.starter", str(directory), "--json"]
     process = subprocess.Popen(
