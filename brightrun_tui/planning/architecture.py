@@ -93,11 +93,6 @@ class BaseModelInfo(BaseModel):
     recommended: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    @property
-    def local(self) -> bool:
-        """Whether it is a directory of this machine rather than a name on the Hub."""
-        return not self.buildable and bool(self.ref.path) and not self.ref.revision
-
 
 def read_architecture(config: dict[str, Any], where: str) -> Architecture:
     """From the keys of a Hugging Face ``config.json``; multimodal models keep theirs under ``text_config``.

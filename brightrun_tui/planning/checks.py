@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
-
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.errors import BrightrunError, BudgetError, NotConnectedError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, BudgetError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations import credentials
@@ -17,10 +13,12 @@ from brightrun_tui.integrations.packages import install_command, missing_package
 from brightrun_tui.integrations.services import SERVICES
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.timing import held_out
+from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.local import describe
 from brightrun_tui.store.leases import month_spent_of
 
@@ -33,32 +31,16 @@ TINY_PARAMETERS = 20_000_000
 RESERVE_BYTES = 500_000_000
 
 
-class Check(BaseModel):
-    """One line of the list. ``pending`` is not wrong: it will be done when the run starts."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    name: str
-    state: Literal["ok", "warning", "failed", "pending"]
-    what: str
-    fix: str = ""
-    error: BrightrunError | None = None
-
-
-def ok(name: str, what: str) -> Check:
-    return Check(name=name, state="ok", what=what)
-
-
-def warning(name: str, what: str, fix: str) -> Check:
-    return Check(name=name, state="warning", what=what, fix=fix)
-
-
-def failed(name: str, error: BrightrunError) -> Check:
-    what = f"{error.where}: {error.what}" if error.where else error.what
-    return Check(name=name, state="failed", what=what, fix=error.fix, error=error)
-
-
-def check_records(report: DatasetReport) -> Check:
+def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: RunSettings) -> Check:
+    if base and settings.data.over_length == "drop":
+        tokens = count_tokens(base, report)
+        limit = min(settings.data.max_length or base.architecture.context, base.architecture.context)
+        if report.characters.p50 / tokens.characters_per_token > limit:
+            what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
+            fix = "set data.over_length=truncate, or choose a base model that takes longer texts"
+            if tokens.measured:
+                return failed("dataset", DatasetError(what, fix=fix, kind="dataset_too_long"))
+            return warning("dataset", f"{report.statement} It seems that {what}.", fix)
     if report.usable < FEW_RECORDS:
         return warning(
             "dataset", f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"

@@ -21,7 +21,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
-from brightrun_tui.planning.checks import Check
+from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.names import name_from, new_run_id
@@ -95,31 +95,30 @@ def make_plan(
     machine = _machine(draft, paths, offer)
     resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
     estimated = None
-    if report:
-        found.append(checks.check_records(report))
-    if base:
-        found.append(checks.check_base(base, paths))
     if report and base and machine.flops:
-        estimated = estimate(
-            base,
-            report,
-            resolved.settings,
-            machine,
-            offer.price_per_hour if offer else 0.0,
-            measured_tokens_per_second=measured_tokens_per_second,
-        )
+        price = offer.price_per_hour if offer else 0.0
+        speed = measured_tokens_per_second
+        estimated = estimate(base, report, resolved.settings, machine, price, measured_tokens_per_second=speed)
     name = draft.name.strip() or name_from(draft.data)
-    found.append(checks.check_settings(resolved.settings, base, report, estimated, resolved.problems))
-    found += [checks.check_provider(draft, paths, offer), checks.check_packages(draft)]
+    work: list[tuple[str, Callable[[], Check | None]]] = [
+        ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
+        ("machine", lambda: checks.check_provider(draft, paths, offer)),
+        ("training packages", lambda: checks.check_packages(draft)),
+        ("name", lambda: checks.check_run_name(name)),
+    ]
+    if report:
+        work.append(("dataset", lambda: checks.check_records(report, base, resolved.settings)))
+    if base:
+        work.append(("base model", lambda: checks.check_base(base, paths)))
     if estimated:
-        found += [
-            checks.check_memory(estimated, machine),
-            checks.check_disk(estimated, machine),
-            checks.check_budget(draft, estimated),
+        work += [
+            ("memory", lambda: checks.check_memory(estimated, machine)),
+            ("disk", lambda: checks.check_disk(estimated, machine)),
+            ("budget", lambda: checks.check_budget(draft, estimated)),
         ]
         if draft.provider != "local":
-            found += [check for check in [_or_failed(found, "month", lambda: checks.check_month(estimated, paths))] if check]
-    found.append(checks.check_run_name(name))
+            work.append(("month", lambda: checks.check_month(estimated, paths)))
+    found += [check for check in (_or_failed(found, *one) for one in work) if check]
     found.sort(key=lambda check: ORDER.index(check.name))
     return Plan(
         draft=draft,
@@ -178,7 +177,7 @@ def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Foun
     try:
         return work()
     except BrightrunError as error:
-        found.append(checks.failed(name, error))
+        found.append(failed(name, error))
         return None
 
 

@@ -48,13 +48,11 @@ class Template(BaseModel):
         return {**self.overrides, **(rule.overrides if rule else {})}
 
 
-def list_templates(paths: Paths) -> list[Template]:
-    """All that can be used, ours first; a person's own template of the same name takes the place of ours."""
-    return load_templates(paths)[0]
-
-
 def load_templates(paths: Paths) -> tuple[list[Template], list[BrightrunError]]:
-    """Templates, and for every file that cannot be used the reason."""
+    """All that can be used, ours first, and for every file that cannot the reason.
+
+    A person's own template of the same name takes the place of ours.
+    """
     loaded: dict[str, Template] = {}
     problems: list[BrightrunError] = []
     for folder, own in ((resource("presets") / "templates", False), (paths.user_templates, True)):

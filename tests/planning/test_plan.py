@@ -115,6 +115,24 @@ def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, pat
     assert states(gated)["base model"] == "warning" and gated.ready
 
 
+def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_path: Path, paths: Paths) -> None:
+    long = tmp_path / "long.jsonl"
+    words = "every word is a token here " * 200
+    long.write_text("".join(json.dumps({"prompt": f"{i} {words}", "completion": "Yes."}) + "\n" for i in range(60)))
+    model = str(write_model(tmp_path / "m"))
+    dropped = make_plan(Draft(data=str(long), base=model), paths)
+    assert dropped.first_problem and dropped.first_problem.kind == "dataset_too_long"
+    cut = make_plan(Draft(data=str(long), base=model, overrides={"data.over_length": "truncate"}), paths)
+    assert cut.ready and cut.estimate and any("512 tokens will be cut off" in note for note in cut.estimate.notes)
+
+
+def test_a_broken_configuration_is_a_failed_check_too(data: Path, paths: Paths) -> None:
+    paths.config.mkdir(parents=True)
+    paths.credentials_file.write_text("{")
+    gated = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths)
+    assert gated.first_problem and gated.first_problem.kind == "credentials_unreadable"
+
+
 def test_a_rented_machine_needs_a_price_before_it_is_planned_for(
     data: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.bases import catalogue, describe_base
 from brightrun_tui.planning.resolve import PERSON, resolve_settings
-from brightrun_tui.planning.templates import get_template, list_templates, load_templates
+from brightrun_tui.planning.templates import get_template, load_templates
 from brightrun_tui.resources import resource
 
 SHIPPED = sorted(path.stem for path in (resource("presets") / "templates").glob("*.toml"))
@@ -77,4 +77,4 @@ def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_re
         get_template("chatt", paths)
     assert "chat" in unknown.value.fix
     (paths.user_templates / "mine.toml").write_text('title = "Mine"\n[settings]\n"lora.r" = 48\n')
-    assert next(template for template in list_templates(paths) if template.name == "mine").overrides == {"lora.r": 48}
+    assert get_template("mine", paths).overrides == {"lora.r": 48}
