@@ -114,7 +114,7 @@ class BrightRunApp(App[int]):
         self._stale = False
         self._store_closed = asyncio.Event()
         self._watched_run = ""
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():

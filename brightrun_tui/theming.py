@@ -65,11 +65,13 @@ class ThemeFile(BaseModel):
     variables: dict[str, str] = Field(default_factory=dict)
 
     def as_textual(self) -> Theme:
+        """Textual wants to know for its own sheets what black and white are, where colours are the terminal's."""
+        own = {"ansi-background": "ansi_black", "ansi-foreground": "ansi_white"} if self.ansi else {}
         return Theme(
             name=self.name,
             dark=self.dark,
             ansi=self.ansi,
-            variables={**VARIABLE_DEFAULTS, **self.variables},
+            variables={**VARIABLE_DEFAULTS, **own, **self.variables},
             **self.colors.model_dump(exclude_none=True),
         )
 

@@ -1,0 +1,97 @@
+"""Integrations: each service says whether it works; credentials are tried, kept private, forgotten."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.paths import Paths
+from brightrun_tui.widgets.fields import TextField
+from brightrun_tui.widgets.service_card import ServiceCard
+from tests.tui.conftest import SIZES, Driver, Opened
+
+TOKEN = "hf_" + "notarealtoken" * 2
+
+
+async def focus(driver: Driver, name: str) -> None:
+    driver.one(f"#card-{name}", ServiceCard).focus()
+    await driver.pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_card_a_service_with_words(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """Every service has its card; colour is never the only sign."""
+    async with opened(paths, size) as driver:
+        await driver.sees("This machine", "✓ works", "Hugging Face")
+        assert {card.service.name for card in driver.app.screen.query(ServiceCard)} == {s.name for s in SERVICES}
+        await focus(driver, "runpod")
+        await driver.sees("RunPod", "– not connected", "enter connects it")
+
+
+async def test_arrows_and_letters_reach_every_card(paths: Paths, opened: Opened) -> None:
+    """The cards are walked with hjkl or arrows; none can be reached by mouse only."""
+    async with opened(paths) as driver:
+        await driver.until(lambda: isinstance(driver.app.focused, ServiceCard))
+        seen = set()
+        for key in ("l", "j", "h", "j", "right", "k", "left", "up", "right", "down", "down"):
+            seen.add(driver.app.focused.service.name)
+            await driver.press(key)
+        seen.add(driver.app.focused.service.name)
+        assert len(seen) >= min(5, len(SERVICES))
+
+
+async def test_a_refused_credential_is_not_kept(paths: Paths, opened: Opened) -> None:
+    """The token is typed unseen, tried first, and when it does not work nothing is saved unless the person insists."""
+    async with opened(paths) as driver:
+        await focus(driver, "huggingface")
+        await driver.press("enter")
+        await driver.sees("Connect Hugging Face", "Access token")
+        await driver.press(*TOKEN)
+        assert TOKEN not in driver.text() and driver.app.screen.query_one(TextField).password
+        await driver.pilot.click("#save")
+        await driver.sees("✗")
+        assert not paths.credentials_file.exists()
+        await driver.pilot.click("#anyway")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        await driver.until(lambda: "private file" in driver.text())
+    assert stat.S_IMODE(paths.credentials_file.stat().st_mode) == 0o600
+    assert json.loads(paths.credentials_file.read_text())["huggingface"]["secret"] == TOKEN
+
+
+async def test_disconnecting_asks_and_forgets(paths: Paths, opened: Opened) -> None:
+    """x forgets the stored credential after a yes; without one it stays."""
+    from brightrun_tui.integrations import credentials
+
+    credentials.save("huggingface", TOKEN, paths)
+    async with opened(paths) as driver:
+        await driver.until(lambda: "private file" in driver.text())
+        await focus(driver, "huggingface")
+        await driver.press("x", "enter")
+        assert credentials.where("huggingface", paths) == "file"
+        await driver.press("x", "y")
+        await driver.until(lambda: credentials.where("huggingface", paths) == "")
+
+
+async def test_a_credential_in_the_environment_is_named(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the credential comes from is said, with the variable's name, never its value."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    async with opened(paths) as driver:
+        await driver.sees("from the environment (HF_TOKEN)", "✗ does not work")
+        assert TOKEN not in driver.text()
+
+
+async def test_test_says_testing_and_then_the_result(paths: Paths, opened: Opened) -> None:
+    """t tests one service now; the card says so while it does."""
+    async with opened(paths) as driver:
+        await focus(driver, "huggingface")
+        await driver.press("t")
+        await driver.sees("✗ does not work")
+        states = driver.app.snapshot
+        await driver.until(
+            lambda: driver.app.snapshot.services.get("huggingface", {}).get("state") == "failed", str(states)
+        )

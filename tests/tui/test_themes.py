@@ -1,0 +1,66 @@
+"""Themes: ours are complete, a person's own are found, a bad file is one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from brightrun_tui.paths import Paths
+from brightrun_tui.theming import chosen_theme, load_themes
+from tests.tui.conftest import Opened
+
+OWN = 'name = "mine"\ntitle = "My colours"\n[colors]\nprimary = "#ff00ff"\n'
+
+
+def test_our_themes_load(paths: Paths) -> None:
+    """Dark, light, high contrast and the terminal's own colours ship and parse."""
+    themes = load_themes(paths)
+    assert not themes.problems
+    assert {"bright-dark", "bright-light", "bright-contrast", "bright-ansi"} <= set(themes.found)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = [", "bad.toml"),
+        ('name = "x"\n[colors]\nprimary = "blurple"\n', "blurple"),
+        ('name = "x"\n[colors]\n', "primary"),
+        ('name = "x"\nshade = 1\n[colors]\nprimary = "#fff"\n', "shade"),
+        ('name = "Bad Name [/]"\n[colors]\nprimary = "#fff"\n', "name"),
+    ],
+)
+async def test_a_bad_theme_file_is_one_toast(paths: Paths, opened: Opened, text: str, says: str) -> None:
+    """The app opens with its own theme and says which file is wrong and why."""
+    paths.user_themes.mkdir(parents=True)
+    (paths.user_themes / "bad.toml").write_text(text)
+    (paths.user_themes / "good.toml").write_text(OWN)
+    async with opened(paths) as driver:
+        assert driver.app.theme == "bright-dark"
+        assert driver.toasts().count("Theme files that cannot be used") == 1
+        assert "bad.toml" in driver.toasts() and says in driver.toasts()
+        assert "mine" in driver.app.available_themes
+
+
+async def test_a_theme_is_tried_before_it_is_taken_and_remembered(paths: Paths, opened: Opened) -> None:
+    """Moving through the list shows each theme; escape goes back; enter is remembered for the next start."""
+    paths.user_themes.mkdir(parents=True)
+    (paths.user_themes / "mine.toml").write_text(OWN)
+    async with opened(paths) as driver:
+        await driver.press("f2", *"colours")
+        await driver.until(lambda: driver.app.theme != "bright-dark", "a preview")
+        await driver.press("escape")
+        await driver.until(lambda: driver.app.theme == "bright-dark")
+        await driver.press("f2", *"my col", "enter")
+        await driver.until(lambda: driver.app.theme == "mine" and chosen_theme(paths) == "mine")
+    async with opened(paths) as driver:
+        assert driver.app.theme == "mine"
+
+
+@pytest.mark.parametrize("theme", ["bright-light", "bright-contrast", "bright-ansi", "textual-dark"])
+async def test_every_screen_lives_with_every_theme(seeded: Paths, opened: Opened, theme: str) -> None:
+    """No theme lacks a colour that a screen needs."""
+    async with opened(seeded) as driver:
+        driver.app.theme = theme
+        for key in ("1", "2", "3", "L", "4"):
+            await driver.press(key)
+            await driver.pilot.pause(0.1)
+        await driver.sees("lamp-support:2")
