@@ -15,9 +15,10 @@ from brightrun_tui.domain.errors import (
     HostKeyChangedError,
     NoCapacityError,
     ProviderDownError,
+    RejectedRequestError,
     UnclearError,
 )
-from brightrun_tui.domain.money import GIB, Lease
+from brightrun_tui.domain.money import GIB, Lease, Offer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
@@ -72,7 +73,6 @@ class Acquirer:
                 if machine is not None and not machine.interrupted and machine.status in IN_HAND:
                     return lease
                 await self.drop(lease, "it is gone or was taken away")
-        await self._wait_for_returns(say)
         return await self._rent(run, purse, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
@@ -116,10 +116,25 @@ class Acquirer:
                               where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
         seconds = budget.lease_seconds(purse.ceiling, purse.spent, offers[0].price_per_hour, limits.max_hours,
                                        timings=self.timings)
-        lease, _offer = await leases.rent_first(
-            self.db, self.provider, run.id, offers[:MAX_MACHINES], (await self._key()).public, disk=need.disk,
-            deadline=time.time() + seconds, timings=self.timings, say=say)
-        return lease
+        return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
+
+    async def _rent_first(self, offers: list[Offer], disk: int, deadline: float, say: Say) -> Lease:
+        """The first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
+        refused = ""
+        for offer in offers:
+            await self._wait_for_returns(say)
+            say(f"renting {offer.hardware.gpu} at ${offer.price_per_hour:.2f}/h")
+            try:
+                return await leases.rent(self.db, self.provider, self.run_id, offer, (await self._key()).public, disk=disk,
+                                         deadline=deadline, timings=self.timings)
+            except (NoCapacityError, UnclearError) as error:
+                refused = str(error)
+            except RejectedRequestError as error:
+                if error.kind != "price_changed":
+                    raise
+                refused = str(error)
+        raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused})", where=self.provider.name,
+                              fix="choose another GPU or provider, or try again later", kind="no_capacity")
 
     def _need(self, run: Run) -> Need:
         estimate = run.estimate

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 
-from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, RejectedRequestError, UnclearError
+from brightrun_tui.domain.errors import BrightrunError, RejectedRequestError, UnclearError
 from brightrun_tui.domain.money import Lease, Offer
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
@@ -162,26 +161,3 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)
         await asyncio.sleep(timings.lease_poll_seconds * 4)
-
-
-async def rent_first(db: Database, provider: Provider, run_id: str, offers: list[Offer], public_key: str, *, disk: int,
-                     deadline: float, timings: EngineTimings, say: Callable[[str], None]) -> tuple[Lease, Offer]:
-    """The first of ``offers`` that can be had.
-
-    Raises:
-        NoCapacityError: none can.
-    """
-    refused = ""
-    for offer in offers:
-        say(f"renting {offer.hardware.gpu} at ${offer.price_per_hour:.2f}/h")
-        try:
-            lease = await rent(db, provider, run_id, offer, public_key, disk=disk, deadline=deadline, timings=timings)
-            return lease, offer
-        except (NoCapacityError, UnclearError) as error:
-            refused = str(error)
-        except RejectedRequestError as error:
-            if error.kind != "price_changed":
-                raise
-            refused = str(error)
-    raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused or 'no offers'})", where=provider.name,
-                          fix="choose another GPU or provider, or try again later", kind="no_capacity")

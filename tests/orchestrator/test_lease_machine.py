@@ -1,0 +1,200 @@
+"""Whatever the provider says and wherever the engine dies: one machine at a time, all of them returned, nobody else's touched."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.orchestrator import acquire, landlord, leases
+from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import get_paths
+from brightrun_tui.store import leases as book
+from brightrun_tui.store import runs
+from tests.orchestrator.virtual import Clock, Lying, Rented, VirtualLoop, memory_store
+
+FAULTS = {"sold_out": 2, "create_lost": 1, "create_unclear": 2, "price_jump": 1, "inspect_misses": 1, "list_misses": 3,
+          "delete_lies": 3, "down": 6}
+"""What may go wrong, and how often in a row. Fewer lists miss a machine than are read before it counts as never made."""
+
+
+class CrashError(BaseException):
+    """kill -9 of the engine at this very call."""
+
+
+class LeaseMachine(RuleBasedStateMachine):
+    """One run, one provider, one engine that is killed and started again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        clock = Clock(self.loop)
+        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord, acquire)]
+        self.patches.append(mock.patch.object(landlord, "connected_providers", lambda _paths: ["lying"]))
+        for patch in self.patches:
+            patch.start()
+        self.home = Path(tempfile.mkdtemp(prefix="lease-machine-"))
+        self.db, self.cloud = memory_store(), Lying(clock)
+        self.cloud.machines["foreign"] = Rented("foreign", "somebody-elses", 0.5, clock.time(), foreign=True)
+        self.cloud.machines["twin"] = Rented("twin", "br-00000000-r-1", 0.5, clock.time(), foreign=True)
+        self.timings = EngineTimings()
+        self.run_: Run = self.do(self.new_run())
+        self.do(runs.transition(self.db, "r", "preparing"))
+        self.do(runs.transition(self.db, "r", "launching"))
+        self.resting = False
+        self.boot()
+
+    async def new_run(self) -> Run:
+        data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
+        spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b", path="b"), dataset=data, provider="lying")
+        return await runs.create(self.db, spec, str(self.home))
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def boot(self) -> None:
+        self.landlord = landlord.Landlord(self.db, get_paths(), self.timings, SshTimings())
+        self.landlord._providers["lying"] = self.cloud  # type: ignore[assignment]
+        self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
+
+    def crash(self) -> None:
+        """Every task of the engine is gone; another engine starts with what is on disk."""
+        async def kill() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.cloud.before = self.cloud.after = lambda _call: None
+        self.do(kill())
+        self.boot()
+
+    @rule(fault=st.sampled_from(sorted(FAULTS)))
+    def go_wrong(self, fault: str) -> None:
+        self.cloud.faults[fault] = FAULTS[fault]
+
+    @precondition(lambda self: not self.resting)
+    @rule()
+    def take(self) -> None:
+        """The engine gets the run its machine, with the landlord at work beside it."""
+        with suppress(BrightrunError):
+            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, Purse(0.0, None), lambda _said: None)))
+
+    @precondition(lambda self: not self.resting)
+    @rule(call=st.sampled_from(["create", "inspect", "list", "terminate", "offers"]), late=st.booleans())
+    def take_and_crash(self, call: str, late: bool) -> None:
+        """kill -9 before that call left, or after it took effect and before its answer came."""
+        def strike(name: str) -> None:
+            if name == call:
+                raise CrashError
+
+        if late:
+            self.cloud.after = strike
+        else:
+            self.cloud.before = strike
+        with suppress(BrightrunError, CrashError):
+            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, Purse(0.0, None), lambda _said: None)))
+        self.crash()
+
+    @rule(seconds=st.sampled_from([5, 60, 400]))
+    def time_goes_by(self, seconds: int) -> None:
+        self.do(self.beside_the_landlord(asyncio.sleep(seconds)))
+
+    @rule()
+    def engine_dies(self) -> None:
+        self.crash()
+
+    @precondition(lambda self: not self.resting)
+    @rule()
+    def machine_is_no_good(self) -> None:
+        """The engine lets go of what it holds; it will want another one."""
+        for lease in self.do(book.list_leases(self.db, run_id="r", open_only=True)):
+            if lease.state == "live":
+                self.do(self.acquirer.drop(lease, "no good"))
+
+    @rule()
+    def provider_takes_it_away(self) -> None:
+        for machine in self.cloud.machines.values():
+            if machine.alive and not machine.foreign:
+                machine.gone_at, machine.taken = self.cloud.clock.time(), True
+                return
+
+    @precondition(lambda self: not self.resting)
+    @rule()
+    def run_ends(self) -> None:
+        self.resting = True
+        self.do(runs.transition(self.db, "r", "failed"))
+
+    async def beside_the_landlord(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Both run until the work is done, as they do in the engine."""
+        async def rounds() -> None:
+            while True:
+                await self.landlord.look()
+                await asyncio.sleep(5)
+
+        looking = asyncio.create_task(rounds())
+        try:
+            return await work
+        finally:
+            looking.cancel()
+
+    def ours(self) -> list[Rented]:
+        return [machine for machine in self.cloud.machines.values() if not machine.foreign]
+
+    @invariant()
+    def one_machine_is_paid_at_a_time(self) -> None:
+        """Another one may only be there while the earlier one has been asked to go."""
+        unasked = [machine for machine in self.ours() if machine.alive and not machine.asked]
+        assert len(unasked) <= 1, unasked
+
+    @invariant()
+    def others_are_left_alone(self) -> None:
+        assert not any(machine.asked for machine in self.cloud.machines.values() if machine.foreign)
+
+    @invariant()
+    def what_lives_is_on_the_books(self) -> None:
+        """Every machine has a lease by its name, intended or more; one that lives is not called released for long."""
+        names = {lease.name for lease in self.do(book.list_leases(self.db))}
+        assert {machine.name for machine in self.ours()} <= names
+
+    def teardown(self) -> None:
+        """The run is over and the provider is itself again: within an hour all is returned, and the books agree."""
+        try:
+            self.crash()
+            self.cloud.faults.clear()
+            if not self.resting:
+                self.run_ends()
+            self.do(self.beside_the_landlord(asyncio.sleep(3600)))
+            assert not [machine for machine in self.ours() if machine.alive]
+            found = {lease.name: lease for lease in self.do(book.list_leases(self.db))}
+            assert all(lease.state == "released" for lease in found.values()), found
+            for machine in self.ours():
+                lease, end = found[machine.name], machine.gone_at or 0.0
+                if machine.taken and not lease.provider_id:
+                    continue  # it was gone before anybody could know of it
+                assert lease.provider_id == machine.id
+                assert lease.cost(end) >= (end - machine.created) / 3600 * machine.price - 1e-6, "less on record than was paid"
+            self.crash()
+        finally:
+            for patch in self.patches:
+                patch.stop()
+            self.loop.close()
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+LeaseMachine.TestCase.settings = settings(max_examples=2, stateful_step_count=6, deadline=None,
+                                          suppress_health_check=list(HealthCheck))
+TestLeases = LeaseMachine.TestCase
