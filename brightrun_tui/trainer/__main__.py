@@ -27,10 +27,9 @@ EXIT_BUSY = 75
 
 def set_environment(run_directory: Path) -> None:
     """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no chatter."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     defaults = {
-        "OMP_NUM_THREADS": str(cores),
         "GOMP_SPINCOUNT": "1000",
+        "MKL_CBWR": "AUTO,STRICT",  # matrix products that do not depend on the number of threads, bit for bit
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

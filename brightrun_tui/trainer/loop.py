@@ -21,6 +21,7 @@ from brightrun_tui.trainer.generate import answer
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
+from brightrun_tui.trainer.threads import ThreadChooser
 
 Outcome = Literal["completed", "stopped", "paused"]
 
@@ -52,6 +53,7 @@ class Loop:
         self.baseline: Baseline | None = None
         self.best_scores: Scores | None = None
         self._waiting: StepResult | None = None
+        self._threads = ThreadChooser() if session.machine.device.type == "cpu" else None
         self._recent: deque[tuple[int, float]] = deque(maxlen=20)
         self._mark = 0.0
         self._bad_steps = 0
@@ -149,6 +151,8 @@ class Loop:
         seconds, self._mark = now - self._mark, now
         progress.seconds += seconds
         self._recent.append((result.tokens, seconds))
+        if self._threads:
+            self._threads.after_step(result.tokens, seconds)
         last = result.step == session.plan.total_steps
         if last or result.step % session.settings.training.logging_steps == 0:
             session.log.write("metric", step=result.step, values={
