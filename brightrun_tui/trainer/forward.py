@@ -13,7 +13,7 @@ from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.loss import summed_loss, token_scores
-from brightrun_tui.trainer.model import Machine, attention_implementation, keep_quantised_layers_in_training_mode
+from brightrun_tui.trainer.model import Machine, keep_quantised_layers_in_training_mode, packed_implementations
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
@@ -105,8 +105,8 @@ class Forward:
         short = [e for e in examples if e.length <= CHECKED_LENGTH] or [min(examples, key=lambda e: e.length)]
         sample = sorted(short, key=lambda e: -e.length)[:: max(1, len(short) // CHECKED_EXAMPLES)][:CHECKED_EXAMPLES]
         expected = self._plain_losses(sample)
-        packable = () if packing == "off" else ((attention_implementation(self.machine), True),)
-        for implementation, packed in (*packable, ("sdpa", False), ("eager", False)):
+        packable = () if packing == "off" else packed_implementations(self.machine)
+        for implementation, packed in (*((name, True) for name in packable), ("sdpa", False), ("eager", False)):
             if packing == "on" and not packed:
                 raise TrainingError("this base model lets packed records see each other", where="training.packing",
                                     fix="set packing to auto", kind="packing_unsafe",

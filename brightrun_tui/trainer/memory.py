@@ -14,7 +14,7 @@ CPU_TOKENS = 1024
 """Tokens of a micro-batch on a CPU: more is no faster there, and takes more memory."""
 GPU_TOKENS = 65_536
 GPU_SHARE = 0.85
-"""Of the GPU's memory that a micro-batch is sized for; the allocator wants the rest."""
+"""Of the GPU memory that is ours or free that a micro-batch is sized for; the allocator wants the rest."""
 
 Result = TypeVar("Result")
 
@@ -34,9 +34,9 @@ def first_guess(session: Session) -> int:
 
 def measured_guess(session: Session, tokens: int, before: int, peak: int) -> int:
     """Tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
-    total = torch.cuda.get_device_properties(session.machine.device).total_memory
+    free, _ = torch.cuda.mem_get_info(session.machine.device)
     each = max(1.0, (peak - before) / tokens)
-    affordable = int((GPU_SHARE * total - before) / each)
+    affordable = int((GPU_SHARE * (free + torch.cuda.memory_reserved(session.machine.device)) - before) / each)
     whole_step = session.plan.batch_size * session.data.longest
     return max(session.data.longest, min(affordable, whole_step, GPU_TOKENS))
 

@@ -15,7 +15,7 @@ from transformers.utils import is_flash_attn_2_available
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.trainer.attention import IMPLEMENTATION
+from brightrun_tui.trainer.attention import ONE_CALL, PER_DOCUMENT
 
 DENSE_SHARE = 0.4
 """On a CPU, NF4 weights are unpacked once when they take at most this share of the memory that is free."""
@@ -127,7 +127,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     Raises:
         BaseModelError: the weights cannot be read, or it is no causal language model.
     """
-    options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": attention_implementation(machine)}
+    options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "sdpa"}
     if settings.method == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=settings.double_quant,
@@ -149,11 +149,11 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     return model
 
 
-def attention_implementation(machine: Machine) -> str:
-    """FlashAttention where it is installed and usable, else our own packed attention."""
-    half = machine.compute in (torch.float16, torch.bfloat16)
-    flash = machine.device.type == "cuda" and half and is_flash_attn_2_available()
-    return "flash_attention_2" if flash else IMPLEMENTATION
+def packed_implementations(machine: Machine) -> tuple[str, ...]:
+    """Attention that keeps packed records apart, the fastest first."""
+    if machine.device.type == "cpu" or machine.compute == torch.float32:
+        return (PER_DOCUMENT,)
+    return (*(("flash_attention_2",) if is_flash_attn_2_available() else ()), ONE_CALL, PER_DOCUMENT)
 
 
 def _unpack_quantised(model: torch.nn.Module, machine: Machine) -> None:

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.trainer.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.attention import PER_DOCUMENT
 from brightrun_tui.trainer.batches import Batch, packed_batch
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.forward import Forward
@@ -39,6 +40,7 @@ def forward(base: Path) -> Forward:
     for name, parameter in trainable(model).items():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
+    model.get_base_model().set_attn_implementation(PER_DOCUMENT)
     made = Forward(model, machine)
     made.set_training(True)
     return made
@@ -78,7 +80,7 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize(("implementation", "packed"), [("brightrun_packed", True), ("sdpa", True), ("eager", True),
+@pytest.mark.parametrize(("implementation", "packed"), [(PER_DOCUMENT, True), ("sdpa", True), ("eager", True),
                                                         ("sdpa", False), ("eager", False)])
 def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: list[Example], implementation: str,
                                                     packed: bool) -> None:
@@ -87,11 +89,11 @@ def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: 
     forward.model.get_base_model().set_attn_implementation(implementation)
     forward.packed = packed
     batch = forward.batch(examples)
-    if packed and implementation != "brightrun_packed":
+    if packed and implementation != PER_DOCUMENT:
         batch = replace(batch, model_inputs={"position_ids": batch.model_inputs["position_ids"]})
     loss = forward.loss_sum(batch) / batch.supervised
     forward.packed = True
-    forward.model.get_base_model().set_attn_implementation("brightrun_packed")
+    forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
     assert difference(gradients(forward, loss), expected) < SAME
 
 
@@ -119,7 +121,7 @@ def test_the_known_mistakes_of_packing_would_be_noticed(forward: Forward, exampl
     wrong = mistake(packed_batch(examples, torch.device("cpu")))
     forward.model.get_base_model().set_attn_implementation("sdpa")
     found = gradients(forward, forward.loss_sum(wrong) / wrong.supervised)
-    forward.model.get_base_model().set_attn_implementation("brightrun_packed")
+    forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
     assert difference(found, expected) > WRONG
 
 
