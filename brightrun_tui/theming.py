@@ -20,6 +20,7 @@ DEFAULT_THEME = "bright-dark"
 PLAIN_THEME = "bright-ansi"
 
 VARIABLE_DEFAULTS = {
+    "on-accent": "#121416",
     "muted": "#8c9299",
     "faint": "#5d6369",
     "line": "#4a5057",
