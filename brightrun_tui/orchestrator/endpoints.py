@@ -11,10 +11,12 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui import serving
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning import bases
+from brightrun_tui.serving.plan import PLAN
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -23,27 +25,58 @@ MAX_RESTARTS = 3
 
 
 async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
-    """A new endpoint in state ``starting``, its directory prepared."""
+    """A new endpoint in state ``starting``; its `Keeper` fetches the base model first where that is not here yet."""
     endpoint_id = f"{version.name}-{version.version}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
-    await asyncio.to_thread(serving.prepare, directory, endpoint_id=endpoint_id, version=version)
+    if base_is_here(version):
+        await asyncio.to_thread(serving.prepare, directory, endpoint_id=endpoint_id, version=version)
     now = time.time()
     return await endpoints.save(db, Endpoint(
         id=endpoint_id, model=version.name, model_version=version.version, state="starting", directory=str(directory),
         created_at=now, updated_at=now))
 
 
+def base_is_here(version: ModelVersion) -> bool:
+    """Whether the base model lies on this machine. A run on a rented machine leaves it there."""
+    return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
+
+
+async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> ModelVersion:
+    """The version with its base model on this machine.
+
+    Raises:
+        BaseModelError: it cannot be fetched, or is another one than the adapter was trained on.
+    """
+    if base_is_here(version):
+        return version
+    revision = version.report.lineage.base_revision
+    wanted = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id
+    log.info("%s: fetching the base model %s", version.ref, wanted)
+    try:
+        found = await asyncio.to_thread(bases.fetch_base, wanted, paths, lambda _what, _fraction: None)
+    except BrightrunError as error:
+        raise BaseModelError(f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
+                             where=error.where, fix=error.fix, kind="base_missing") from None
+    trained_on = version.report.lineage.base_fingerprint
+    if trained_on and found.fingerprint and found.fingerprint != trained_on:
+        raise BaseModelError(f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
+                             where=found.path, fix="fetch the revision that its report card names", kind="other_base")
+    return await models.set_base_path(db, version, found.path)
+
+
 class Keeper:
     """Looks after one endpoint until it is undeployed or has failed for good. Cancelling it leaves the server running."""
 
-    def __init__(self, db: Database, timings: EngineTimings, endpoint: Endpoint) -> None:
-        self.db, self.timings, self.endpoint = db, timings, endpoint
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, endpoint: Endpoint) -> None:
+        self.db, self.paths, self.timings, self.endpoint = db, paths, timings, endpoint
         self.directory = Path(endpoint.directory)
         self.leave = asyncio.Event()
         self._child: int | None = None
 
     async def keep(self) -> None:
         starts = 0
+        if self.endpoint.state == "starting" and not await self._prepare():
+            return
         while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
@@ -63,6 +96,18 @@ class Keeper:
             await self._save(state="starting", pid=self._child)
         if self.leave.is_set() or self.endpoint.state == "stopping":
             await self._end()
+
+    async def _prepare(self) -> bool:
+        """See to the base model and to the endpoint's directory; False when that cannot be."""
+        try:
+            version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
+            if not (self.directory / PLAN).exists():
+                version = await fetch_base(self.db, self.paths, version)
+                await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=version)
+        except BrightrunError as error:
+            await self._fail(str(error))
+            return False
+        return True
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""

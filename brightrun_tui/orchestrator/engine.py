@@ -77,7 +77,7 @@ class Engine:
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
-        keeper = Keeper(self.db, self.timings, endpoint)
+        keeper = Keeper(self.db, self.paths, self.timings, endpoint)
         self.keepers[endpoint.id] = keeper
         self._spawn(keeper.keep(), lambda: self.keepers.pop(endpoint.id, None))
 

@@ -88,6 +88,15 @@ async def annotate(db: Database, version: ModelVersion, **changes: Any) -> Model
     return changed
 
 
+async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> ModelVersion:
+    """Note where the version's base model lies on this machine, once it has been fetched."""
+    changed = version.model_copy(update={"base_path": base_path})
+    async with db.transaction():
+        await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
+                         (_document(changed), version.name, version.version))
+    return changed
+
+
 async def move_alias(db: Database, name: str, alias: str, version: int) -> None:
     """Point ``alias`` at a version. Moving ``champion`` leaves ``previous`` on the one before."""
     await get(db, name, version)

@@ -217,6 +217,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", help="leave the home directory here")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # the clouds and their machines end with us
     toy = make_toy()
     with tempfile.TemporaryDirectory() as scratch, CloudServer() as clouds:
         home = Path(arguments.keep or scratch) / "home"

@@ -135,7 +135,7 @@ def test_a_box_of_ones_own_trains_and_is_left_as_it_was(clouds: CloudServer, hom
     key = tmp_path / "id_ed25519"
     key.write_text(keys.private)
     key.chmod(0o600)
-    config = Path(home.command("locate", "config").stdout.strip())
+    config = home.root / "config" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(f'[boxes.box]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
                       f'host_key = "{box.host_key}"\n')

@@ -1,0 +1,47 @@
+"""A model that was trained on a rented machine can be deployed here: its base model is fetched first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.model import Lineage, ModelVersion, Report
+from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database
+from tests.planning.conftest import hub, paths  # noqa: F401
+from tests.planning.hub_stand_in import COMMIT, StandIn
+
+
+def version(fingerprint: str = "") -> ModelVersion:
+    """As `registry.register` leaves it after a run elsewhere: the base is known by name, and lies nowhere here."""
+    lineage = Lineage(run_id="r", dataset_name="d", dataset_fingerprint="f", base_id="acme/tiny", base_revision=COMMIT,
+                      base_fingerprint=fingerprint)
+    report = Report.model_construct(lineage=lineage)
+    return ModelVersion.model_construct(name="toy", version=1, run_id="r", directory="/d", base_id="acme/tiny", base_path="",
+                                        report=report, created_at=1.0, tags=())
+
+
+async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) -> None:  # noqa: F811
+    async with open_database(paths.database) as db:
+        fetched = await fetch_base(db, paths, version())
+        assert base_is_here(fetched) and (Path(fetched.base_path) / "model.safetensors").is_file()
+        hub.requests.clear()
+        assert (await fetch_base(db, paths, fetched)).base_path == fetched.base_path
+        assert not hub.requests
+
+
+async def test_a_hub_that_cannot_be_reached_is_said_in_one_sentence(paths: Paths) -> None:  # noqa: F811
+    async with open_database(paths.database) as db:
+        with pytest.raises(BaseModelError) as caught:
+            await fetch_base(db, paths, version())
+    assert "acme/tiny" in caught.value.what and caught.value.fix and caught.value.kind == "base_missing"
+
+
+async def test_another_base_than_the_adapters_is_not_served(hub: StandIn, paths: Paths) -> None:  # noqa: F811
+    async with open_database(paths.database) as db:
+        with pytest.raises(BaseModelError) as caught:
+            await fetch_base(db, paths, version(fingerprint="0123456789abcdef"))
+    assert caught.value.kind == "other_base"
