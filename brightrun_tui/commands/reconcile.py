@@ -19,6 +19,8 @@ from brightrun_tui.store import engine as facts
 from brightrun_tui.store import leases as store
 from brightrun_tui.store import runs
 
+SWEEP_SECONDS = 20.0
+
 
 class Holding(BaseModel):
     """One machine as we know it and as its provider does. ``seen`` is empty where the provider does not list it."""
@@ -36,7 +38,7 @@ class Holding(BaseModel):
 def reconcile(as_json: JsonOption = False) -> None:
     """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
 
-    What no run is using is returned by the engine, which this starts when it is needed.
+    What no run is using is returned by the engine, at once; it is started when it is needed.
     """
     holdings, unreadable = with_store(_reconcile)
     if as_json:
@@ -69,7 +71,8 @@ async def _reconcile(session: Session) -> tuple[list[Holding], dict[str, str]]:
             machines += [machine for machine in answer if machine.status != "gone"]
     holdings = await _merge(session, machines)
     if holdings and changes_allowed():
-        await client.ensure_engine(session.paths)
+        await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
+        holdings = await _merge(session, machines)
     return holdings, unreadable
 
 

@@ -17,14 +17,17 @@ from brightrun_tui.commands.shared.output import (
     ago,
     confirm,
     duration,
+    money,
     page,
     print_json,
     print_table,
     talk,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.orchestrator import client
+from brightrun_tui.store import leases as rented
 from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
 
@@ -56,10 +59,16 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Everything about one run."""
-    found = with_store(lambda session: store.find(session.db, run))
+    """Everything about one run, every machine that it rented and what that cost included."""
+    async def read(session: Session) -> tuple[Run, list[Lease], list[dict[str, Any]]]:
+        one = await store.find(session.db, run)
+        return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, one.id)
+
+    found, leases, ledger = with_store(read)
     if as_json:
-        print_json({"run": found})
+        now = time.time()
+        print_json({"run": found, "leases": [{**lease.model_dump(mode="json"), "cost_usd": lease.cost(now)} for lease in leases],
+                    "ledger": ledger})
         return
     from rich.table import Table
     from rich.text import Text
@@ -68,6 +77,8 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
     for name, value in _facts(found):
         table.add_row(Text(name, style="dim"), Text(value))
     page().print(table)
+    if leases:
+        print_table(("lease", "state", "gpu", "quoted per hour", "per hour", "cost", "billed", "note"), _rented(leases))
 
 
 @app.command()
@@ -195,6 +206,13 @@ def _row(run: Run, now: float) -> tuple[str, ...]:
             _number(run.eval_loss), model, ago(run.created_at, now))
 
 
+def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
+    now = time.time()
+    return [(lease.name, "still billing" if lease.state == "releasing" and lease.provider_id else lease.state, lease.gpu,
+             money(lease.quoted_per_hour), money(lease.price_per_hour), f"${lease.cost(now):.4f}",
+             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}", lease.note) for lease in leases]
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     took = (run.finished_at or time.time()) - run.started_at if run.started_at else None
     facts = [
@@ -208,6 +226,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("speed", f"{run.tokens_per_second:.0f} tokens/s" if run.tokens_per_second else ""),
         ("took", duration(took)), ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
+    if run.spec.provider != "local":
+        budget = run.spec.limits.budget_usd
+        facts.append(("cost", f"${run.cost_usd:.4f}" + (f" of ${budget:.2f}" if budget else "")))
+    facts += [(notice.level, notice.message) for notice in run.notices]
     if run.failure:
         facts += [("failed", run.failure.cause), ("fix", run.failure.fix)]
         if run.failure.suggestion:

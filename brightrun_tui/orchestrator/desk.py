@@ -100,6 +100,11 @@ async def _undeploy(engine: Engine, request: Request) -> Answer:
     return {"endpoint": endpoint.id}
 
 
+async def _sweep(engine: Engine, request: Request) -> Answer:
+    """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
+    return {"returning": [lease.name for lease in await engine.landlord.sweep()]}
+
+
 async def _stop_engine(engine: Engine, request: Request) -> Answer:
     if request.created_at >= engine.started_at:
         engine.ending.set()
@@ -108,5 +113,6 @@ async def _stop_engine(engine: Engine, request: Request) -> Answer:
 
 DESK: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
     "stop_run": _stop, "pause_run": _pause, "resume_run": _resume, "retry_run": _retry, "checkpoint_run": _checkpoint,
-    "delete_run": _delete, "deploy": _deploy, "undeploy": _undeploy, "stop_engine": _stop_engine,
+    "delete_run": _delete, "deploy": _deploy, "undeploy": _undeploy, "sweep": _sweep,
+    "stop_engine": _stop_engine,
 }

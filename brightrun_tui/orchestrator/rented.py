@@ -32,7 +32,7 @@ from brightrun_tui.orchestrator.places import CONTROL, WORKER, MachineLostError,
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
-from brightrun_tui.store import Database
+from brightrun_tui.store import Database, runs
 from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class RentedMachine:
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
         self._unreachable_since: float | None = None
-        self._beaten_at = float("-inf")
+        self._beating: asyncio.Task[None] | None = None
 
     @property
     def host(self) -> SshHost:
@@ -83,8 +83,7 @@ class RentedMachine:
             try:
                 await self._let_go()
                 self._lease = lease
-                self._lease, self._host = await self._acquirer.reach(lease, await self._seconds_left(run, lease), say)
-                await self._beat(run, self._lease)
+                self._hold(*await self._acquirer.reach(lease, await self._seconds_left(run, lease), say))
                 await self._equip(run, say)
                 return
             except HostError as error:
@@ -132,8 +131,6 @@ class RentedMachine:
             return
         try:
             await self.mirror.follow(self._host)
-            if self._lease is not None:
-                await self._beat(run, self._lease)
         except HostError as error:
             log.info("run %s: %s", run.id, error)
             return
@@ -181,8 +178,7 @@ class RentedMachine:
             await self._drop(live[0], "it is gone or was taken away")
             return JobStatus(running=False)
         assert machine is not None
-        self._lease = live[0]
-        self._host = await self._acquirer.host_of(live[0], machine)
+        self._hold(live[0], await self._acquirer.host_of(live[0], machine))
         return await self.worker()
 
     async def _silence(self, error: HostError) -> JobStatus:
@@ -233,15 +229,26 @@ class RentedMachine:
         self._lease = self._unreachable_since = None
         await self._let_go()
 
+    def _hold(self, lease: Lease, host: SshHost) -> None:
+        """From now on the machine is ours to use, and its guard hears of us whatever else is going on."""
+        self._lease, self._host = lease, host
+        if self.provider.guard_options(time.time()) is not None:
+            self._beating = asyncio.create_task(self._beat(lease, host))
+
     async def _let_go(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
         host, self._host = self._host, None
         if host is not None:
             await host.close()
 
-    async def _beat(self, run: Run, lease: Lease) -> None:
-        if time.monotonic() - self._beaten_at > self.timings.guard_silence_seconds / 20:
-            await ready.beat(self.host, await self._seconds_left(run, lease))
-            self._beaten_at = time.monotonic()
+    async def _beat(self, lease: Lease, host: SshHost) -> None:
+        while True:
+            try:
+                await ready.beat(host, await self._seconds_left(await runs.get(self.db, self.run_id), lease))
+            except BrightrunError as error:
+                log.info("lease %s: no heartbeat (%s)", lease.name, error)
+            await asyncio.sleep(self.timings.guard_silence_seconds / 20)
 
     async def _seconds_left(self, run: Run, lease: Lease) -> float:
         """How long the machine may live at most from now on, whatever becomes of us."""

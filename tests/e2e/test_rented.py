@@ -159,9 +159,6 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
     check_outcome(home, run_id, calm)
     first, second = machines(cloud)
     assert first.gone_at is not None and first.gone_at <= second.created, "two machines were paid at the same time"
-    started = [line for line in (home.root / "data" / "runs" / run_id / "events.jsonl").read_text().splitlines()
-               if '"kind":"phase"' in line and "resum" in line]
-    assert started or home.run(run_id).attempts >= 0
 
 
 @pytest.mark.slow
@@ -193,7 +190,7 @@ def test_with_the_engine_gone_for_good_the_guard_ends_the_lease(
         clouds: CloudServer, home: Home, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody comes back, ever: the worker finishes, the machine notices the silence and returns itself."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
-    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "4")
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "12")
     run_id = begin(home, provider)
     wait_until(lambda: home.run(run_id).step >= 2, "it trains", 180)
     home.kill(ENGINE)
@@ -202,9 +199,9 @@ def test_with_the_engine_gone_for_good_the_guard_ends_the_lease(
     assert machine is not None
     wait_until(lambda: not [p for p in machine.processes() if "brightrun_tui.trainer" in p.cmdline()], "the worker ends", 180)
     trained = cloud.clock.now()
-    wait_until(lambda: not cloud.alive(), "the guard returns the machine", 30)
+    wait_until(lambda: not cloud.alive(), "the guard returns the machine", 60)
     gone_at = machines(cloud)[0].gone_at
-    assert gone_at is not None and gone_at - trained < 15
+    assert gone_at is not None and gone_at - trained < 25
     assert cloud.ledger.rate_now() == 0
 
 
