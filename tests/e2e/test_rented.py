@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -241,3 +242,31 @@ def test_a_refusal_is_one_sentence_the_right_exit_code_and_few_requests(
     assert len(cloud.requests) <= 8, [f"{r.method} {r.path}" for r in cloud.requests]
     assert not cloud.instances and not home.processes(ENGINE)
     assert "wrong-key-123456" not in done.stdout + done.stderr
+
+
+def test_the_months_limit_refuses_a_run_before_anything_is_rented(clouds: CloudServer, home: Home) -> None:
+    """All runs together have a ceiling, too."""
+    config = home.root / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[money]\nmonthly_limit_usd = 0.0001\n")
+    done = home.command(*train_words(home, "vast"))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert json.loads(done.stdout)["error"]["kind"] == "over_month"
+    assert not clouds.vast.instances
+
+
+@pytest.mark.slow
+def test_a_lost_book_is_made_up_for_by_reconcile(clouds: CloudServer, home: Home) -> None:
+    """The database is gone but for the installation's id: reconcile finds the machine, and the engine returns it."""
+    run_id = begin(home, "vast")
+    wait_until(lambda: clouds.vast.alive(), "a machine is rented")
+    foreign = clouds.vast.add_foreign("somebody-elses-machine")
+    home.kill(ENGINE)
+    wait_until(lambda: not home.processes(ENGINE), "the engine is dead")
+    with sqlite3.connect(home.root / "data" / "brightrun.db") as db:
+        for table in ("leases", "runs", "ledger"):
+            db.execute(f"DELETE FROM {table}")
+    found = home.json("reconcile")["leases"]
+    assert [run_id in lease["name"] for lease in found] == [True] and found[0]["price_per_hour"] > 0
+    wait_until(lambda: not clouds.vast.alive(), "the machine is returned")
+    assert foreign.alive and not foreign.touched
