@@ -109,12 +109,13 @@ class Acquirer:
             raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
                                   kind="no_capacity", fix="choose another GPU or provider, or try again later")
         hours_at_least = 2 * self.timings.finish_seconds / 3600
-        offers = [offer for offer in offers if purse.left > offer.price_per_hour * hours_at_least]
+        offers = [offer for offer in offers if purse.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if purse.monthly else "the budget"
             raise BudgetError(f"what is left of {name} (${max(0.0, purse.left):.2f}) does not pay for a machine",
                               where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
-        seconds = budget.lease_seconds(purse.ceiling, purse.spent, offers[0].price_per_hour, limits.max_hours,
+        first = offers[0]
+        seconds = budget.lease_seconds(purse.ceiling, purse.spent + first.once_usd, first.price_per_hour, limits.max_hours,
                                        timings=self.timings)
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 

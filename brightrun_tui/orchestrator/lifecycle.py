@@ -84,7 +84,7 @@ def _asked(run: Run, signal: Signal) -> Decision:
     if signal == "stop_asked":
         if state in ("queued", "preparing", "paused"):
             return Decision("stopped", ("release",))
-        if state == "launching" and not run.attempts:
+        if state == "launching" and not run.attempts and not run.step:
             return Decision("stopped", ("release",))
         if state in ("launching", "running", "pausing"):
             return Decision("stopping", ("ask_stop", "follow"))
@@ -116,7 +116,10 @@ def _lost(run: Run) -> Decision:
     if progressed or run.attempts < MAX_ATTEMPTS:
         ending = run.state == "stopping" or (run.state == "collecting" and run.outcome == "stopped")
         again: RunState = "stopping" if ending else "launching"
-        return Decision(again, ("launch",), {"attempts": 0 if progressed else run.attempts})
+        changes = {"attempts": 0 if progressed else run.attempts}
+        if run.state == "collecting":  # what the worker had handed in is gone with its machine
+            changes["launch_seq"] = run.events_seq
+        return Decision(again, ("launch",), changes)
     failure = Failure(
         error="worker_lost", cause=f"the worker died {run.attempts} times without a word before it made any progress",
         fix="most often this is too little memory: see the log; try a smaller batch or a smaller base model",

@@ -67,10 +67,6 @@ class Place(Protocol):
         """US dollars that the run has cost so far."""
         ...
 
-    async def reserved(self) -> float:
-        """US dollars that will come on top of what is counted by time: traffic."""
-        ...
-
     async def price_per_hour(self) -> float:
         """US dollars an hour that the machine in hand costs; 0 when there is none."""
         ...
@@ -122,9 +118,6 @@ class ThisMachine:
         return None
 
     async def spent(self) -> float:
-        return 0.0
-
-    async def reserved(self) -> float:
         return 0.0
 
     async def price_per_hour(self) -> float:

@@ -13,7 +13,10 @@ from brightrun_tui.store import Database, leases
 
 @dataclass(frozen=True)
 class Purse:
-    """US dollars. ``ceiling`` is the most that the run may come to in all; None where nothing limits it."""
+    """US dollars. ``ceiling`` is the most that the run may come to in all; None where nothing limits it.
+
+    ``spent`` holds what traffic is expected to cost, too: it is billed with the machine, but not by the second.
+    """
 
     spent: float
     ceiling: float | None
@@ -29,7 +32,7 @@ async def look(db: Database, limits: MoneyLimits, run: Run) -> Purse:
     """The run's purse at this moment."""
     limit, now = limits.monthly_limit_usd, time.time()
     mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
-    spent, budget = sum(lease.cost(now) for lease in mine), run.spec.limits.budget_usd
+    spent, budget = sum(lease.cost(now) + lease.once_usd for lease in mine), run.spec.limits.budget_usd
     if limit is None:
         return Purse(spent, budget)
     everything = await leases.list_leases(db)

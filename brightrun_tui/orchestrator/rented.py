@@ -157,9 +157,6 @@ class RentedMachine:
     async def spent(self) -> float:
         return sum(lease.cost(time.time()) for lease in await book.list_leases(self.db, run_id=self.run_id))
 
-    async def reserved(self) -> float:
-        return sum(lease.once_usd for lease in await book.list_leases(self.db, run_id=self.run_id) if lease.provider_id)
-
     async def price_per_hour(self) -> float:
         open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
         return sum(lease.price_per_hour for lease in open_leases if lease.provider_id)

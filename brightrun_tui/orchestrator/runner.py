@@ -190,13 +190,13 @@ class Runner:
         if not per_hour and spent == run.cost_usd:
             return None
         now = await purse.look(self.db, self.money, run)
-        verdict = budget.judge(spent + await self.place.reserved(), per_hour, now.ceiling,
+        verdict = budget.judge(now.spent, per_hour, now.ceiling,
                                finish_seconds=self.timings.finish_seconds, release_seconds=self.timings.release_seconds)
         notices = _with_notice(run, verdict, now)
         await runs.update(self.db, run.id, cost_usd=spent, notices=notices)
         if verdict == "release":
             return "budget_spent"
-        return "stop_asked" if verdict == "finish" and run.state in ("launching", "running", "pausing") else None
+        return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
 
     async def _silent_death(self, run: Run, worker: JobStatus) -> tuple[Signal, Failure | None]:
         """The worker ended without its last word: killed (worth another try), or crashed by itself (not worth one)."""

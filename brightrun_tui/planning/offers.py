@@ -15,7 +15,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.memory import SAFE
-from brightrun_tui.planning.plan import Plan, make_plan, with_speed
+from brightrun_tui.planning.plan import Plan, make_plan, with_speed, with_traffic
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.offers import reliable_first
 
@@ -104,6 +104,7 @@ def _need(draft: Draft, plan: Plan) -> Need:
 
 def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:
     assert plan.base and plan.report, "a plan with an estimate has both"
-    found = estimate(plan.base, plan.report, plan.settings, with_speed(offer.hardware), offer.price_per_hour)
-    return WeighedOffer(offer=offer, fits=found.fits, seconds=found.seconds, cost_usd=found.cost_usd + offer.once_usd,
-                        cost_usd_high=found.cost_usd_high + offer.once_usd)
+    bare = estimate(plan.base, plan.report, plan.settings, with_speed(offer.hardware), offer.price_per_hour)
+    found = with_traffic(bare, offer)
+    return WeighedOffer(offer=offer, fits=found.fits, seconds=found.seconds, cost_usd=found.cost_usd,
+                        cost_usd_high=found.cost_usd_high)

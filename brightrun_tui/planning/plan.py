@@ -99,6 +99,7 @@ def make_plan(
         price = offer.price_per_hour if offer else 0.0
         speed = measured_tokens_per_second
         estimated = estimate(base, report, resolved.settings, machine, price, measured_tokens_per_second=speed)
+        estimated = with_traffic(estimated, offer) if offer else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
@@ -225,6 +226,12 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
     gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)
     assert gpu, "the nominal GPU is in the table"
     return Hardware(device="cuda", gpu=gpu.name, gpu_count=1, gpu_memory=gpu.memory, flops=gpu.flops)
+
+
+def with_traffic(estimated: Estimate, offer: Offer) -> Estimate:
+    """The estimate with what it costs to bring image and model onto the machine."""
+    return estimated.model_copy(update={"cost_usd": estimated.cost_usd + offer.once_usd,
+                                        "cost_usd_high": estimated.cost_usd_high + offer.once_usd})
 
 
 def with_speed(machine: Hardware) -> Hardware:
