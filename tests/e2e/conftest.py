@@ -20,6 +20,7 @@ import pytest
 
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import metrics, open_database, runs
+from tests.processes import end_all, of_home
 from tests.trainer.conftest import build_base, make_records
 
 
@@ -68,13 +69,7 @@ class Home:
 
     def processes(self, module: str) -> list[psutil.Process]:
         """Our processes of one kind (``brightrun_tui.orchestrator``, ``brightrun_tui.trainer`` …) in this home."""
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if module in process.cmdline() and process.environ().get("BRIGHTRUN_HOME") == str(self.root) \
-                        and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+        return of_home(self.root, module)
 
     def kill(self, module: str) -> None:
         processes = self.processes(module)
@@ -84,10 +79,7 @@ class Home:
                 process.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
-        for module in ("brightrun_tui.orchestrator", "brightrun_tui.trainer", "brightrun_tui.serving"):
-            for process in self.processes(module):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        end_all(self.root)
 
 
 def wait_until(fact: Callable[[], Any], what: str, seconds: float = 120) -> Any:

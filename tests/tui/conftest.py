@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from brightrun_tui.app import BrightRunApp
 from brightrun_tui.paths import Paths, get_paths
+from tests.processes import end_all
 from tests.tui import seed
 
 SIZES = [(80, 24), (120, 40)]
@@ -35,11 +36,12 @@ def quiet_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """An installation of its own, still empty."""
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
+    """An installation of its own, still empty; an engine that the test made it start ends with it."""
     monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    return get_paths()
+    yield get_paths()
+    end_all(tmp_path)
 
 
 @pytest.fixture
