@@ -44,6 +44,8 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
     ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
 )
+TIGHT_BUDGET = 0.003
+"""US dollars: some forty seconds of the cheapest machine, which a run with a fault or two does not end in."""
 TROUBLES = 4
 """Faults, accidents and kills for every run that is started."""
 EVENTS = ("die", "outbid", "cut", "stall", "vanish")
@@ -135,7 +137,8 @@ def make_interpreter(directory: Path, template: Path) -> Path:
 
 async def submit(db: Database, number: int, chance: random.Random, toy: Toy, data: Path) -> Run:
     provider = chance.choice(("runpod", "vast"))
-    budget = chance.choice((1.0, 1.0, 1.0, 0.05))
+    tight = provider == "runpod" and chance.random() < 0.2
+    budget = TIGHT_BUDGET if tight else 1.0
     spec = RunSpec(
         run_id=f"c{number:04d}-{chance.getrandbits(24):06x}", name=f"campaign-{number}", created_at=time.time(),
         base=BaseModelRef(id=str(toy.base)), provider=provider, limits=Limits(budget_usd=budget),
@@ -195,13 +198,16 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
         ends = [m.gone_at for m in mine if m.gone_at]
         if run.finished_at and ends:
             late = max(late, max(ends) - run.finished_at)
-    completed = [run for run in everything.values() if run.state == "completed"]
-    failures = Counter(run.failure.error if run.failure else run.state for run in everything.values() if run.state != "completed")
+    tight = [run for run in everything.values() if run.spec.limits.budget_usd == TIGHT_BUDGET]
+    roomy = [run for run in everything.values() if run not in tight]
+    completed = [run for run in roomy if run.state == "completed"]
+    failures = Counter(run.failure.error if run.failure else run.state for run in roomy if run.state != "completed")
     return {
         "runs": len(everything), "faults injected": sum(campaign.injected.values()), "engine kills": campaign.kills,
         "leases created": len(campaign.machines()), "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
         "double-rented": len(doubled), "dollars beyond a budget": round(max(0.0, over), 6),
-        "completed without help": f"{100 * len(completed) / len(everything):.1f} %",
+        "completed without help": f"{100 * len(completed) / len(roomy):.1f} % of {len(roomy)}",
+        "with a tight budget": dict(Counter(run.failure.error if run.failure else run.state for run in tight)),
         "foreign machines touched": sum(m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign),
         "longest billing after the end (s)": round(late, 1), "not completed": dict(failures), "double": doubled[:5],
         "faults by kind": dict(campaign.injected),
