@@ -112,6 +112,7 @@ class BrightRunApp(App[int]):
         self._db: Database | None = None
         self._look = asyncio.Event()
         self._stale = False
+        self._store_opened = asyncio.Event()
         self._store_closed = asyncio.Event()
         self._watched_run = ""
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -127,6 +128,11 @@ class BrightRunApp(App[int]):
         if self._db is None:
             raise BrightrunError("the store is not open yet", fix="try again in a moment", kind="not_ready")
         return self._db
+
+    async def opened_store(self) -> Database:
+        """`db`, as soon as it is open: for what begins together with the app."""
+        await self._store_opened.wait()
+        return self.db
 
     @property
     def watched_run(self) -> str:
@@ -170,6 +176,7 @@ class BrightRunApp(App[int]):
         try:
             async with open_database(self.paths.database) as db:
                 self._db = db
+                self._store_opened.set()
                 await self._read_changes(db)
         finally:
             self._store_closed.set()

@@ -139,7 +139,7 @@ class IntegrationsScreen(ModeScreen):
         self._statuses[service.name] = status
         if not self.app.read_only:
             try:
-                await engine.save_service(self.app.db, service.name, status.state, status.detail)
+                await engine.save_service(await self.app.opened_store(), service.name, status.state, status.detail)
             except BrightrunError as error:
                 self.app.show_error(error)
         self.app.look_now()
