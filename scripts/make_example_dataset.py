@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice, with_article  # noqa: E402
+from brightrun_tui.trainer.starter.corpus.dice import Dice, with_article
 
 CONTENT = Path(__file__).resolve().parent / "example_dataset"
 TARGET = ROOT / "presets" / "examples" / "support-desk.jsonl"

@@ -127,7 +127,8 @@ async def delete(db: Database, version: ModelVersion) -> None:
         await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (version.name, version.version))
         # Its number is never given again: lineages and logs may still name it.
         await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
-                         "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))", (_deleted(version.name), version.version))
+                         "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+                         (_deleted(version.name), version.version))
 
 
 def _deleted(name: str) -> str:
