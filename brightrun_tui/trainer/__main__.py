@@ -53,6 +53,18 @@ def quieten_libraries() -> None:
     transformers_logging.disable_progress_bar()
 
 
+def import_bitsandbytes() -> None:
+    """Without torch's compiler, which it would load (a second, 40 MB) for fallbacks that are not used compiled here."""
+    import torch
+
+    compiler = torch.compile
+    torch.compile = lambda function=None, **options: function or (lambda decorated: decorated)
+    try:
+        import bitsandbytes  # noqa: F401
+    finally:
+        torch.compile = compiler
+
+
 def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     """The heavy imports: seconds pass here.
 
@@ -61,6 +73,7 @@ def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     """
     try:
         quieten_libraries()
+        import_bitsandbytes()
         from brightrun_tui.trainer.worker import work
     except ImportError as error:
         raise BrightrunError(f"training needs packages that are not installed ({error})", kind="packages_missing",

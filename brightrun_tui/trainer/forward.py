@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.loss import summed_loss, token_scores
 from brightrun_tui.trainer.model import Machine, keep_quantised_layers_in_training_mode, packed_implementations
+from brightrun_tui.trainer.rows import SupervisedRows
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
@@ -27,6 +29,7 @@ class Forward:
     Attributes:
         packed: examples share a row (else they are padded).
         own_logits: the model's own output layer and logits are used, because it does more than one product there.
+        trimmed: the last layer is computed at the places that predict a supervised token only.
     """
 
     def __init__(self, model: Any, machine: Machine, *, pad_id: int = 0, neftune_alpha: float = 0.0) -> None:
@@ -34,11 +37,13 @@ class Forward:
         self.machine = machine
         self.packed = True
         self.own_logits = False
+        self.trimmed = False
         self._pad_id = pad_id
         self._neftune_alpha = neftune_alpha
         self._lm = model.get_base_model()
         self._backbone = self._lm.base_model
         self._head = self._lm.get_output_embeddings()
+        self._last_layer = SupervisedRows(self._backbone)
 
     def batch(self, examples: Sequence[Example]) -> Batch:
         """The examples as one micro-batch on the device."""
@@ -79,7 +84,10 @@ class Forward:
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
         """(S, H) hidden states at the places that predict a supervised token."""
-        output = self._backbone(**self._inputs(batch), use_cache=False)
+        recomputing = self.model.training and getattr(self._backbone, "gradient_checkpointing", False)
+        trimming = self._last_layer.only(batch.predictors) if self.trimmed and not recomputing else nullcontext()
+        with trimming:
+            output = self._backbone(**self._inputs(batch), use_cache=False)
         return output.last_hidden_state.flatten(0, 1)[batch.predictors]
 
     def _supervised_logits(self, batch: Batch) -> torch.Tensor:
@@ -111,8 +119,9 @@ class Forward:
                 raise TrainingError("this base model lets packed records see each other", where="training.packing",
                                     fix="set packing to auto", kind="packing_unsafe",
                                     suggestion={"training.packing": "auto"})
-            for own_logits in (False, True):
-                if self._agrees(implementation, packed, own_logits, sample, expected):
+            for own_logits, trimmed in ((False, True), (False, False), (True, False)):
+                self.packed, self.own_logits, self.trimmed = packed, own_logits, trimmed
+                if self._agrees(implementation, sample, expected):
                     unpackable = packing == "auto" and not packed
                     return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
         raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
@@ -135,9 +144,7 @@ class Forward:
                                 suggestion={"quantisation.compute_dtype": "float32"})
         return plain
 
-    def _agrees(self, implementation: str, packed: bool, own: bool, sample: Sequence[Example],
-                expected: np.ndarray) -> bool:
-        self.packed, self.own_logits = packed, own
+    def _agrees(self, implementation: str, sample: Sequence[Example], expected: np.ndarray) -> bool:
         self._lm.set_attn_implementation(implementation)
         try:
             losses, _ = self.scores(self.batch(sample))

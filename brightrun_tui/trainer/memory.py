@@ -10,7 +10,7 @@ import torch
 from brightrun_tui.trainer.failures import is_out_of_memory, out_of_memory
 from brightrun_tui.trainer.session import Session
 
-CPU_TOKENS = 1024
+CPU_TOKENS = 2048
 """Tokens of a micro-batch on a CPU: more is no faster there, and takes more memory."""
 GPU_TOKENS = 65_536
 GPU_SHARE = 0.85

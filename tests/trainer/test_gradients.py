@@ -80,21 +80,38 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
+@pytest.mark.parametrize("trimmed", [False, True])
 @pytest.mark.parametrize(("implementation", "packed"), [(PER_DOCUMENT, True), ("sdpa", True), ("eager", True),
                                                         ("sdpa", False), ("eager", False)])
 def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: list[Example], implementation: str,
-                                                    packed: bool) -> None:
-    """Packing and padding are only a matter of speed: every adapter weight gets the gradient of unpacked records."""
+                                                    packed: bool, trimmed: bool) -> None:
+    """Packing, padding, a last layer computed in part: a matter of speed only, every adapter weight gets its gradient."""
     expected = gradients(forward, plain(forward, examples))
     forward.model.get_base_model().set_attn_implementation(implementation)
-    forward.packed = packed
+    forward.packed, forward.trimmed = packed, trimmed
     batch = forward.batch(examples)
     if packed and implementation != PER_DOCUMENT:
         batch = replace(batch, model_inputs={"position_ids": batch.model_inputs["position_ids"]})
     loss = forward.loss_sum(batch) / batch.supervised
-    forward.packed = True
+    found = gradients(forward, loss)
+    forward.packed, forward.trimmed = True, False
     forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
-    assert difference(gradients(forward, loss), expected) < SAME
+    assert difference(found, expected) < SAME
+
+
+def test_the_fastest_way_is_taken_because_it_was_measured_to_be_right(forward: Forward, examples: list[Example]) -> None:
+    """For a common model that is packing, with the last layer trimmed; a model that leaks is not packed."""
+    forward.set_training(False)
+    assert forward.choose_way(examples, packing="auto") == ""
+    assert forward.packed and forward.trimmed and not forward.own_logits
+    layer = forward.model.get_base_model().model.layers[0]
+    leak = layer.register_forward_hook(lambda module, inputs, output: output + output.cumsum(dim=1))  # as a recurrence does
+    assert "cannot be packed" in forward.choose_way(examples, packing="auto")
+    assert not forward.packed
+    leak.remove()
+    forward.packed, forward.trimmed = True, False
+    forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
+    forward.set_training(True)
 
 
 def all_ones_mask(batch: Batch) -> Batch:
