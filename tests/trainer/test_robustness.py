@@ -42,7 +42,7 @@ def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(b
     refuse_more_than(monkeypatch, 200)
     run = write_run(tmp_path / "tight", base, settings={"training.epochs": 1})
     assert run_here(run) == 0
-    assert [e["code"] for e in read_events(run) if e["kind"] == "alert"].count("out_of_memory") == 3
+    assert any("halved" in e["message"] for e in read_events(run) if e["kind"] == "alert")
     assert list(metric(run, "train_loss").values()) == pytest.approx(list(metric(calm, "train_loss").values()), rel=1e-5)
 
 
