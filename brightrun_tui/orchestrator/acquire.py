@@ -66,8 +66,8 @@ class Acquirer:
                 say("looking for the machine that was being rented")
                 try:
                     return await leases.adopt(self.db, self.provider, lease, self.timings)
-                except UnclearError:
-                    continue
+                except (UnclearError, RejectedRequestError):
+                    continue  # it does not show up, or costs more than was quoted: on its way back
             if lease.state == "live":
                 machine = await self.provider.inspect(lease.provider_id)
                 if machine is not None and not machine.interrupted and machine.status in IN_HAND:

@@ -10,7 +10,8 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.integrations.rental import connected_providers, open_provider
+from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.rental import configured_boxes, connected_providers, open_provider
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
@@ -29,18 +30,27 @@ class Landlord:
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, ssh: SshTimings) -> None:
         self.db, self.paths, self.timings, self.ssh = db, paths, timings, ssh
-        self._providers: dict[str, Provider] = {}
+        self._providers: dict[str, tuple[str, Provider]] = {}
+        self._former: list[Provider] = []
         self._ending: dict[str, asyncio.Task[object]] = {}
-        self._swept_at = 0.0
+        self._swept_at = float("-inf")
         self._sweep: asyncio.Task[list[Lease]] | None = None
 
     async def provider(self, name: str) -> Provider:
-        """Raises `NotConnectedError` when there is no credential for it."""
-        if name not in self._providers:
-            self._providers[name] = await asyncio.to_thread(
+        """With the credential that is saved now, which may be another one than an hour ago.
+
+        Raises:
+            NotConnectedError: there is none.
+        """
+        access = await asyncio.to_thread(_access, name, self.paths)
+        before, provider = self._providers.get(name, ("", None))
+        if provider is None or access != before:
+            self._former += [provider] if provider is not None else []
+            provider = await asyncio.to_thread(
                 open_provider, name, self.paths, guard_silence=self.timings.guard_silence_seconds,
                 guard_tick=self.timings.guard_tick_seconds)
-        return self._providers[name]
+            self._providers[name] = (access, provider)
+        return provider
 
     async def look(self) -> bool:
         """See to leases that must end; whether any lease is open or a sweep is on."""
@@ -92,16 +102,21 @@ class Landlord:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for provider in self._providers.values():
+        for provider in [*self._former, *(provider for _access, provider in self._providers.values())]:
             await provider.close()
 
     async def _end(self, lease: Lease) -> None:
+        """See to the end of one lease; begun anew from time to time, as the credential may be another one by then."""
         try:
-            provider = await self.provider(lease.provider)
+            async with asyncio.timeout(self.timings.sweep_seconds):
+                await self._return(lease, await self.provider(lease.provider))
+        except TimeoutError:
+            log.warning("lease %s: still not proven gone", lease.name)
         except BrightrunError as error:
             await book.save(self.db, lease, note=f"cannot be returned: {error}")
             await asyncio.sleep(self.timings.lease_poll_seconds * 4)
-            return
+
+    async def _return(self, lease: Lease, provider: Provider) -> None:
         if lease.provider_id:
             lease = await leases.give_back(self.db, provider, lease, self.timings)
         else:
@@ -116,6 +131,14 @@ class Landlord:
         for run in await runs.list_runs(self.db):
             if run.id == lease.run_id:
                 await runs.update(self.db, run.id, cost_usd=total)
+
+
+def _access(name: str, paths: Paths) -> str:
+    """What a provider is reached with. Blocking (keyring)."""
+    if name == "ssh":
+        return repr(configured_boxes(paths))
+    secret = credentials.get(name, paths)
+    return secret.get_secret_value() if secret is not None else ""
 
 
 def _run_of(name: str, installation: str) -> str:

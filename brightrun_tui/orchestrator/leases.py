@@ -62,11 +62,11 @@ async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineT
     while True:
         try:
             machine = await find(db, provider, lease.name)
-            if machine is not None:
-                return await _live(db, provider, lease, machine)
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)
-            absent_since = time.monotonic()
+            machine, absent_since = None, time.monotonic()
+        if machine is not None:
+            return await _live(db, provider, lease, machine)
         now = time.monotonic()
         if now - absent_since > timings.adopt_seconds or now - began > timings.provider_seconds + timings.adopt_seconds:
             await leases.save(db, lease, state="releasing", note="it may have been rented, but does not show up")

@@ -23,9 +23,9 @@ async def save(db: Database, lease: Lease, **changes: Any) -> Lease:
 
 async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False) -> list[Lease]:
     """Newest first. Open: everything that is not proven gone."""
-    rows = await db.all("SELECT doc FROM leases WHERE (? = '' OR run_id = ?) ORDER BY created_at DESC", (run_id, run_id))
-    found = [Lease.model_validate_json(row["doc"]) for row in rows]
-    return [lease for lease in found if not open_only or lease.state != "released"]
+    rows = await db.all("SELECT doc FROM leases WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') "
+                        "ORDER BY created_at DESC", (run_id, run_id, int(open_only)))
+    return [Lease.model_validate_json(row["doc"]) for row in rows]
 
 
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:

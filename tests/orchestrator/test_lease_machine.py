@@ -41,9 +41,12 @@ class LeaseMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
+        self.loop.set_exception_handler(lambda _loop, _context: None)
+        self.dead = False
         clock = Clock(self.loop)
         self.patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord, acquire)]
         self.patches.append(mock.patch.object(landlord, "connected_providers", lambda _paths: ["lying"]))
+        self.patches.append(mock.patch.object(landlord.Landlord, "provider", self.provider))
         for patch in self.patches:
             patch.start()
         self.home = Path(tempfile.mkdtemp(prefix="lease-machine-"))
@@ -62,12 +65,14 @@ class LeaseMachine(RuleBasedStateMachine):
         spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b", path="b"), dataset=data, provider="lying")
         return await runs.create(self.db, spec, str(self.home))
 
+    async def provider(self, _name: str) -> Lying:
+        return self.cloud
+
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
 
     def boot(self) -> None:
         self.landlord = landlord.Landlord(self.db, get_paths(), self.timings, SshTimings())
-        self.landlord._providers["lying"] = self.cloud  # type: ignore[assignment]
         self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
 
     def crash(self) -> None:
@@ -79,6 +84,7 @@ class LeaseMachine(RuleBasedStateMachine):
             await asyncio.gather(*tasks, return_exceptions=True)
 
         self.cloud.before = self.cloud.after = lambda _call: None
+        self.dead = False
         self.do(kill())
         self.boot()
 
@@ -98,7 +104,8 @@ class LeaseMachine(RuleBasedStateMachine):
     def take_and_crash(self, call: str, late: bool) -> None:
         """kill -9 before that call left, or after it took effect and before its answer came."""
         def strike(name: str) -> None:
-            if name == call:
+            if name == call or self.dead:
+                self.dead = True
                 raise CrashError
 
         if late:
@@ -161,6 +168,15 @@ class LeaseMachine(RuleBasedStateMachine):
         assert len(unasked) <= 1, unasked
 
     @invariant()
+    def one_wrong_word_does_not_release(self) -> None:
+        """A lease is called released only when its machine has been called gone twice, and asked to go."""
+        machines = {machine.id: machine for machine in self.ours()}
+        for lease in self.do(book.list_leases(self.db)):
+            machine = machines.get(lease.provider_id)
+            if lease.state == "released" and machine is not None:
+                assert machine.asked and (not machine.alive or machine.missed >= 2)
+
+    @invariant()
     def others_are_left_alone(self) -> None:
         assert not any(machine.asked for machine in self.cloud.machines.values() if machine.foreign)
 
@@ -195,6 +211,6 @@ class LeaseMachine(RuleBasedStateMachine):
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-LeaseMachine.TestCase.settings = settings(max_examples=2, stateful_step_count=6, deadline=None,
+LeaseMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None,
                                           suppress_health_check=list(HealthCheck))
 TestLeases = LeaseMachine.TestCase

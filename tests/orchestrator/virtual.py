@@ -87,7 +87,7 @@ def memory_store() -> Database:
 @dataclass
 class Rented:
     """A machine as the provider knows it. ``asked``: somebody asked for its end, whatever became of that.
-    ``taken``: the provider took it away."""
+    ``taken``: the provider took it away. ``missed``: how often it was called gone while it lived."""
 
     id: str
     name: str
@@ -96,6 +96,7 @@ class Rented:
     foreign: bool = False
     asked: bool = False
     taken: bool = False
+    missed: int = 0
     gone_at: float | None = None
 
     @property
@@ -139,7 +140,10 @@ class Lying:
     async def inspect(self, provider_id: str) -> Machine | None:
         self._call("inspect")
         found = self.machines[provider_id]
-        if not found.alive or self._hit("inspect_misses"):
+        if found.alive and self._hit("inspect_misses"):
+            found.missed += 1
+            return None
+        if not found.alive:
             return None
         return self._machine(found)
 
