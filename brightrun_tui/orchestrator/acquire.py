@@ -108,7 +108,7 @@ class Acquirer:
         if not offers:
             raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
                                   kind="no_capacity", fix="choose another GPU or provider, or try again later")
-        hours_at_least = 2 * self.timings.finish_seconds / 3600
+        hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if purse.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if purse.monthly else "the budget"

@@ -44,8 +44,8 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
     ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
 )
-TIGHT_BUDGET = 0.003
-"""US dollars: some forty seconds of the cheapest machine, which a run with a fault or two does not end in."""
+TIGHT_BUDGET = 0.005
+"""US dollars: some seventy seconds of the cheapest machine, which a run with a fault or two does not end in."""
 TROUBLES = 4
 """Faults, accidents and kills for every run that is started."""
 EVENTS = ("die", "outbid", "cut", "stall", "vanish")
@@ -53,7 +53,7 @@ SETTINGS = {
     "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
     "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7", "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6", "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
     "BRIGHTRUN_ENGINE_READY_SECONDS": "25", "BRIGHTRUN_ENGINE_SILENT_SECONDS": "8", "BRIGHTRUN_ENGINE_SWEEP_SECONDS": "10",
-    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "4", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "12", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
     "BRIGHTRUN_ENGINE_STOP_SECONDS": "3", "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
     "BRIGHTRUN_SSH_PATIENCE_SECONDS": "5", "BRIGHTRUN_SSH_KEEPALIVE_SECONDS": "3", "OMP_NUM_THREADS": "1",
 }
