@@ -50,6 +50,8 @@ ENGINE_LOOK_SECONDS = 3.0
 
 
 CLOSE_SECONDS = 2.0
+SHOW_SECONDS = 3.0
+"""How long a run that was just made may take to appear before Monitor opens without it."""
 
 
 class AppSettings(BaseModel):
@@ -289,6 +291,11 @@ class BrightRunApp(App[int]):
 
     async def show_run(self, run_id: str) -> None:
         """Go to Monitor with this run chosen."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHOW_SECONDS):
+                while self.snapshot.run(run_id) is None:
+                    self.look_now()
+                    await asyncio.sleep(LOOK_SECONDS / 20)
         self.watched_run = run_id
         await self.switch_mode("monitor")
 
