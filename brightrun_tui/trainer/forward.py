@@ -20,7 +20,8 @@ from brightrun_tui.trainer.rows import SupervisedRows
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
 CHECKED_EXAMPLES = 3
-CHECKED_LENGTH = 1024
+CHECKED_LENGTH = 128
+"""Examples about this long show every difference, and cost little."""
 
 
 class Forward:
@@ -110,8 +111,7 @@ class Forward:
         Raises:
             TrainingError: packing is "on" and this model cannot be packed.
         """
-        short = [e for e in examples if e.length <= CHECKED_LENGTH] or [min(examples, key=lambda e: e.length)]
-        sample = sorted(short, key=lambda e: -e.length)[:: max(1, len(short) // CHECKED_EXAMPLES)][:CHECKED_EXAMPLES]
+        sample = sorted(examples, key=lambda e: abs(e.length - CHECKED_LENGTH))[:CHECKED_EXAMPLES]
         expected = self._plain_losses(sample)
         packable = () if packing == "off" else packed_implementations(self.machine)
         for implementation, packed in (*((name, True) for name in packable), ("sdpa", False), ("eager", False)):
