@@ -96,8 +96,8 @@ def _fix_words(run: Run) -> str:
 
 
 def _headline(run: Run, width: int) -> Content:
-    phase = run.phase if run.active else ""
-    detail = run.phase_detail if run.active and width >= 90 else ""
+    phase = run.phase if run.active and run.phase != run.state else ""
+    detail = run.phase_detail if run.active and width >= 90 and run.total_steps else ""
     parts = [part for part in (phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
@@ -109,6 +109,10 @@ def _headline(run: Run, width: int) -> Content:
 
 
 def _bar_line(run: Run, width: int) -> Content:
+    """Progress in steps; before the first step, what is being done instead."""
+    if run.active and not run.total_steps:
+        words_of_phase = words.one_line(run.phase_detail) or "waiting for its turn"
+        return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = run.spec.settings.training.epochs
     note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
@@ -126,12 +130,13 @@ def _numbers(run: Run, width: int) -> Content:
     def item(label: str, value: str, style: str = "$foreground") -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))
 
-    items = [
-        item("train", words.loss(run.train_loss), "bold $curve-train"),
-        item("eval", words.loss(run.eval_loss), "bold $curve-eval"),
-        item("best", words.loss(run.best_eval_loss)),
-        item("cost", cost_words(run)),
-    ]
+    items = []
+    if run.train_loss is not None:
+        items.append(item("train", words.loss(run.train_loss), "bold $curve-train"))
+    if run.eval_loss is not None:
+        items.append(item("eval", words.loss(run.eval_loss), "bold $curve-eval"))
+        items.append(item("best", words.loss(run.best_eval_loss)))
+    items.append(item("cost", cost_words(run)))
     if run.tokens_per_second:
         items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
     if hardware := hardware_words(run):
