@@ -70,9 +70,6 @@ class Campaign:
     kills: int = 0
     owed: int = 0
 
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-
     def machines(self) -> list[tuple[Cloud, Instance]]:
         return [(cloud, machine) for cloud in self.clouds.clouds for machine in list(cloud.instances.values())
                 if not machine.foreign]
@@ -81,22 +78,28 @@ class Campaign:
         return [(cloud, machine) for cloud, machine in self.machines() if machine.stage == "running"]
 
     async def make_trouble(self, stop: asyncio.Event) -> None:
-        """A fault, an accident on a machine, or a kill of the engine, every second or so, as many as are owed."""
+        """A fault, an accident on a machine, or a kill of the engine, every second or so, as many as are owed.
+
+        What the n-th trouble is follows from the seed alone; whom it meets, from what is there at that moment.
+        """
+        number = 0
         while not stop.is_set():
-            if not self.owed:
+            if number == self.owed:
                 await asyncio.sleep(0.1)
                 continue
-            self.owed -= 1
-            kind = self.chance.choices(("fault", "event", "kill"), weights=(6, 2, 1))[0]
+            chance = random.Random(f"{self.seed}/{number}")
+            number += 1
+            kind = chance.choices(("fault", "event", "kill"), weights=(6, 2, 1))[0]
             if kind == "fault":
-                name, arguments = self.chance.choice(FAULTS)
-                self.chance.choice(self.clouds.clouds).faults.set(name, **arguments)  # type: ignore[arg-type]
+                name, arguments = chance.choice(FAULTS)
+                chance.choice(self.clouds.clouds).faults.set(name, **arguments)  # type: ignore[arg-type]
                 self.injected[name] += 1
             elif kind == "event" and (running := self.running()):
-                await self._accident(*self.chance.choice(running), self.chance.choice(EVENTS))
+                what = chance.choice(EVENTS)
+                await self._accident(*chance.choice(running), what)
             elif kind == "kill":
-                await self._kill_engine()
-            await asyncio.sleep(self.chance.uniform(0.5, 1.5))
+                await self._kill_engine(chance.uniform(0.0, 1.0))
+            await asyncio.sleep(chance.uniform(0.5, 1.5))
 
     async def _accident(self, cloud: Cloud, machine: Instance, what: str) -> None:
         self.injected[what] += 1
@@ -115,14 +118,14 @@ class Campaign:
                 link.stall(True)
             asyncio.get_running_loop().call_later(2.0, lambda: [link.stall(False) for link in links])
 
-    async def _kill_engine(self) -> None:
+    async def _kill_engine(self, down_seconds: float) -> None:
         paths = get_paths()
         async with open_database(paths.database) as db:
             status = await client.engine_status(db, paths)
             if status.running and status.pid:
                 os.kill(status.pid, signal.SIGKILL)
                 self.kills += 1
-        await asyncio.sleep(self.chance.uniform(0.0, 1.0))
+        await asyncio.sleep(down_seconds)
         await client.ensure_engine(paths)
 
 
@@ -149,39 +152,45 @@ async def submit(db: Database, number: int, chance: random.Random, toy: Toy, dat
 
 async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> dict[str, object]:
     paths = get_paths()
-    stop = asyncio.Event()
     async with open_database(paths.database) as db:
         await client.ensure_engine(paths)
-        trouble = asyncio.create_task(campaign.make_trouble(stop))
-        chance, started = random.Random(campaign.seed + 1), 0
-        while True:
-            everything = await runs.list_runs(db)
-            waiting = [run for run in everything if run.state not in TERMINAL]
-            if started == count and not waiting:
-                break
-            while started < count and len(waiting) < parallel:
-                waiting.append(await submit(db, started, chance, toy, data))
-                campaign.owed += TROUBLES
-                started += 1
-            if trouble.done():
-                trouble.result()
-            if sys.stderr.isatty():
-                faults = sum(campaign.injected.values())
-                print(f"\r{started - len(waiting)}/{count} runs ended, {faults} faults, {campaign.kills} kills ", end="",
-                      file=sys.stderr)
-            await asyncio.sleep(0.5)
-        stop.set()
-        await trouble
-        for cloud in campaign.clouds.clouds:
-            cloud.faults.clear()
-        await client.ensure_engine(paths)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and (any(c.alive() for c in campaign.clouds.clouds)
-                                               or await leases.list_leases(db, open_only=True)):
-            await asyncio.sleep(0.5)
-        result = await judge(campaign, db)
-        await client.stop_engine(db, paths)
-    return result
+        try:
+            await play_runs(campaign, db, count, parallel, toy, data)
+            return await judge(campaign, db)
+        finally:
+            await client.stop_engine(db, paths)
+
+
+async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int, toy: Toy, data: Path) -> None:
+    """Start runs as others end, with trouble all the while, and wait until everything has been returned."""
+    stop = asyncio.Event()
+    trouble = asyncio.create_task(campaign.make_trouble(stop))
+    chance, started = random.Random(campaign.seed + 1), 0
+    while True:
+        everything = await runs.list_runs(db)
+        waiting = [run for run in everything if run.state not in TERMINAL]
+        if started == count and not waiting:
+            break
+        while started < count and len(waiting) < parallel:
+            waiting.append(await submit(db, started, chance, toy, data))
+            campaign.owed += TROUBLES
+            started += 1
+        if trouble.done():
+            trouble.result()
+        if sys.stderr.isatty():
+            faults = sum(campaign.injected.values())
+            print(f"\r{started - len(waiting)}/{count} runs ended, {faults} faults, {campaign.kills} kills ", end="",
+                  file=sys.stderr)
+        await asyncio.sleep(0.5)
+    stop.set()
+    await trouble
+    for cloud in campaign.clouds.clouds:
+        cloud.faults.clear()
+    await client.ensure_engine(get_paths())
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (any(c.alive() for c in campaign.clouds.clouds)
+                                           or await leases.list_leases(db, open_only=True)):
+        await asyncio.sleep(0.5)
 
 
 async def judge(campaign: Campaign, db: Database) -> dict[str, object]:

@@ -214,3 +214,24 @@ class LeaseMachine(RuleBasedStateMachine):
 LeaseMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None,
                                           suppress_health_check=list(HealthCheck))
 TestLeases = LeaseMachine.TestCase
+
+
+def test_a_delete_that_lies_and_one_look_that_misses_release_nothing() -> None:
+    """Billing is called over only after two looks; one of them may be wrong."""
+    machine = LeaseMachine()
+    machine.take()
+    machine.machine_is_no_good()
+    machine.cloud.faults.update(delete_lies=1, inspect_misses=1)
+    for _ in range(12):
+        machine.time_goes_by(5)
+        machine.one_wrong_word_does_not_release()
+    machine.teardown()
+
+
+def test_a_machine_that_turns_out_dearer_after_an_unclear_answer_is_returned_as_itself() -> None:
+    machine = LeaseMachine()
+    machine.cloud.faults.update(create_unclear=1, price_jump=1)
+    machine.take()
+    machine.one_machine_is_paid_at_a_time()
+    assert [rented.alive for rented in machine.ours()] == [False, True]
+    machine.teardown()
