@@ -21,8 +21,8 @@ from brightrun_tui.trainer.starter.corpus import Document, make_documents
 from brightrun_tui.trainer.starter.packing import pack
 from brightrun_tui.trainer.starter.tokenizer import render
 
-SMALL = StarterRecipe(shape=Shape(vocab_size=600, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-                                  num_key_value_heads=2), tokenizer_documents=300, steps=6, rows=2, row_length=96)
+SMALL = StarterRecipe(shape=Shape(vocab_size=600, hidden_size=64, intermediate_size=96, num_hidden_layers=2),
+                      tokenizer_documents=300, steps=6, rows=2, row_length=96)
 """The same recipe in miniature: two seconds instead of a minute."""
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a fern?"},
@@ -77,7 +77,8 @@ def test_its_template_marks_what_the_assistant_says_and_the_end_of_the_turn(made
     encoded = tokenizer.apply_chat_template(CHAT, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
     marked = [token for token, mask in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if mask]
     assert tokenizer.decode(marked) == "A fern is a plant.<|im_end|>You are welcome.<|im_end|>"
-    document = Document(turns=((CHAT[1]["content"], CHAT[2]["content"]), (CHAT[3]["content"], CHAT[4]["content"])), system="Be brief.")
+    said = [message["content"] for message in CHAT]
+    document = Document(system=said[0], turns=((said[1], said[2]), (said[3], said[4])))
     assert tokenizer.apply_chat_template(CHAT, tokenize=False) + "<|endoftext|>" == render(document)
     prompt = tokenizer.apply_chat_template(CHAT[:2], tokenize=False, add_generation_prompt=True)
     assert render(document).startswith(prompt)
@@ -187,9 +188,34 @@ def test_rows_are_full_and_begin_with_a_document() -> None:
     assert sum(token == 0 for row in rows for token in row) < 0.05 * 20 * len(rows)
 
 
+def test_documents_in_one_row_do_not_see_each_other_and_answers_count_most(made: Path) -> None:
+    """Each token's prediction is the one it gets when its document stands alone; questions weigh less, filler nothing."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from brightrun_tui.trainer.starter.network import Network
+    from brightrun_tui.trainer.starter.pretrain import Marks, own_document, token_weights
+
+    tokenizer = Tokenizer.from_file(str(made / "tokenizer.json"))
+    marks = Marks.of(tokenizer)
+    chat = Document(turns=(("What is a fern?", "A plant."),), system="Be brief.")
+    first, second = (tokenizer.encode(render(document)).ids for document in (chat, Document(text="Anna likes tea.")))
+    row = torch.tensor([first + second + [marks.pad] * 3])
+    network = Network(SMALL.shape, seed=2)
+    with torch.no_grad():
+        together = network(row, own_document(row, marks))[0]
+        torch.testing.assert_close(together[:len(first)], network(torch.tensor([first]))[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(together[len(first):-3], network(row[:, len(first):-3])[0], rtol=1e-4, atol=2e-5)
+    weights = token_weights(row, marks, 0.5)[0]
+    assert tokenizer.decode(row[0][weights == 1].tolist(), skip_special_tokens=False).replace(" ", "") == \
+        "<|im_start|>assistant\nAplant.<|im_end|>\n<|endoftext|>Annalikestea.<|endoftext|>"
+    assert weights[-3:].tolist() == [0, 0, 0]
+
+
 def test_the_command_reports_progress_and_errors_as_json(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
-    done = subprocess.run([sys.executable, "-m", "brightrun_tui.trainer.starter", str(tmp_path), "--json"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "brightrun_tui.trainer.starter", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["kind"] == "starter_target_taken"
     assert "Traceback" not in done.stderr

@@ -94,10 +94,11 @@ def _write_model(directory: Path, recipe: StarterRecipe, progress: Progress) -> 
     def on_step(step: int, loss: float) -> None:
         progress(0.05 + 0.94 * step / recipe.steps, f"learning to write: step {step} of {recipe.steps}, loss {loss:.2f}")
 
-    network = pretrain(recipe, tokenizer, ids["pad"], on_step)
+    network = pretrain(recipe, tokenizer, on_step)
     progress(0.99, "saving")
     save_tokenizer(tokenizer, directory, recipe.shape.max_position_embeddings)
     save_file(as_llama(network), directory / "model.safetensors", metadata={"format": "pt"})
+    (directory / "model.safetensors").chmod(0o644)
     write_json(directory / "config.json", llama_config(recipe.shape, ids))
     write_json(directory / "generation_config.json",
                {"eos_token_id": ids["eos"], "pad_token_id": ids["pad"], "do_sample": False, "max_new_tokens": 160})

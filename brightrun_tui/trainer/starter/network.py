@@ -1,8 +1,8 @@
-"""A Llama as a few plain functions, fast on a CPU: fused projections, fused attention, no masks.
+"""A Llama as a few plain functions, fast on a CPU: fused projections, fused attention.
 
 The weights carry over to transformers' `LlamaForCausalLM` one to one (`as_llama`); a test holds the two to the
 same logits. It exists because importing and stepping the general class costs a quarter of the time the starter
-has, and because training needs no cache, no masks and no padding.
+has, and because training needs no cache and no padding.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Layer:
 
 
 class Network:
-    """The whole model; calling it with token ids (rows, length) gives logits (rows, length, vocabulary)."""
+    """The whole model; calling it with token ids (rows, length) gives logits (rows, length, vocabulary).
+
+    ``visible`` (rows, 1, length, length) says which tokens each one may look at; without it, all before it.
+    """
 
     def __init__(self, shape: Shape, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -50,23 +53,23 @@ class Network:
     def vectors(self) -> list[Tensor]:
         return [self.norm, *(norm for layer in self.layers for norm in (layer.attention_norm, layer.mlp_norm))]
 
-    def __call__(self, ids: Tensor) -> Tensor:
+    def __call__(self, ids: Tensor, visible: Tensor | None = None) -> Tensor:
         cos, sin = _rotation(ids.shape[1], self.shape.head_dim)
         x = F.embedding(ids, self.embedding)
         for layer in self.layers:
-            x = x + self._attend(layer, _rms_norm(x, layer.attention_norm), cos, sin)
+            x = x + self._attend(layer, _rms_norm(x, layer.attention_norm), cos, sin, visible)
             gate, up = F.linear(_rms_norm(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
             x = x + F.linear(F.silu(gate) * up, layer.down)
         return F.linear(_rms_norm(x, self.norm), self.embedding)
 
-    def _attend(self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def _attend(self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor | None) -> Tensor:
         rows, length, width = x.shape
         heads, kv_heads, size = self.shape.num_attention_heads, self.shape.num_key_value_heads, self.shape.head_dim
         mixed = F.linear(x, layer.qkv).view(rows, length, heads + 2 * kv_heads, size).transpose(1, 2)
         turned, value = mixed.split([heads + kv_heads, kv_heads], 1)
         turned = turned * cos + turned.roll(size // 2, -1) * sin
         query, key = turned.split([heads, kv_heads], 1)
-        seen = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True)
         return F.linear(seen.transpose(1, 2).reshape(rows, length, width), layer.out)
 
 

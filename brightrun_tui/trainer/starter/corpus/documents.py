@@ -14,6 +14,7 @@ _SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "An
             "You are a chatbot that answers with care.", "You are an assistant who listens first and then gives advice."]
 _SHORT_FORMS = [("I am ", "I'm "), ("I have ", "I've "), ("do not ", "don't "), ("does not ", "doesn't "), ("cannot ", "can't "),
                 ("What is ", "What's "), ("I would ", "I'd "), ("it is ", "it's "), ("did not ", "didn't ")]
+_CHAT_SHARE = 0.82
 _LINKS = ["Thank you.", "Thanks.", "One more question:", "And another thing:"]
 
 
@@ -54,26 +55,28 @@ def _prose(dice: Dice) -> str:
 def _exchange(dice: Dice) -> list[tuple[str, str]]:
     """One subject of a chat: a question and an answer, sometimes two."""
     kind = dice.below(100)
-    if kind < 12:
+    if kind < 10:
         fact = facts.random_fact(dice)
         return [(fact.question, fact.answer)]
-    if kind < 14:
+    if kind < 12:
         return [unknown_word(dice)]
-    if kind < 21:
+    if kind < 18:
         fact = definition(dice)
         return [(fact.question, fact.answer)]
-    if kind < 53:
+    if kind < 48:
         return service.serve(dice)
-    if kind < 67:
+    if kind < 60:
         return [advice.advise(dice)]
-    if kind < 72:
+    if kind < 64:
         return [howto.instruct(dice)]
-    if kind < 77:
+    if kind < 68:
         return [_story_task(dice)]
-    if kind < 85:
+    if kind < 75:
         return [smalltalk.line(dice)]
-    if kind < 92:
+    if kind < 80:
         return [smalltalk.language_task(dice)]
+    if kind < 90:
+        return [smalltalk.repeat(dice)]
     return smalltalk.memory(dice)
 
 
@@ -110,8 +113,22 @@ def _chat(dice: Dice) -> Document:
     return Document(turns=typed, system=dice.pick(_SYSTEMS) if dice.chance(0.2) else "")
 
 
-def make_documents(seed: int, chat_share: float = 0.82) -> Iterator[Document]:
-    """Endless documents; the same seed gives the same ones on every machine."""
+def _drill(dice: Dice) -> Document:
+    """Something to say again or to remember, mostly: the ability to look back has to be there before the rest can build on it."""
+    kind = dice.below(10)
+    if kind < 8:
+        return Document(turns=(smalltalk.repeat(dice),) if kind < 6 else tuple(smalltalk.memory(dice)))
+    return _document(dice)
+
+
+def _document(dice: Dice) -> Document:
+    return _chat(dice) if dice.chance(_CHAT_SHARE) else Document(text=_prose(dice))
+
+
+def make_documents(seed: int, drill: int = 0) -> Iterator[Document]:
+    """Endless documents, the first ``drill`` of them drill; the same arguments give the same ones on every machine."""
     dice = Dice(seed)
+    for _ in range(drill):
+        yield _drill(dice)
     while True:
-        yield _chat(dice) if dice.chance(chat_share) else Document(text=_prose(dice))
+        yield _document(dice)

@@ -53,11 +53,11 @@ def sentence(dice: Dice) -> str:
 
 
 def language_task(dice: Dice) -> tuple[str, str]:
-    """Repeat it; greet someone; say it politely or as a question; pick the right word; write a sentence."""
+    """Greet someone; say it politely or as a question; pick the right word; write a sentence."""
     words = slots(dice)
     name = words["name"]
     present, plain, _ = (form.format_map(words) for form in dice.pick(_ACTIONS))
-    kind = dice.below(8)
+    kind = dice.below(6)
     if kind == 0:
         return dice.write(f"[make a question from this|turn this into a question]: {name} {present}."), f"Does {name} {plain}?"
     if kind == 1:
@@ -69,9 +69,21 @@ def language_task(dice: Dice) -> tuple[str, str]:
         return _odd_one(dice)
     if kind == 4:
         return f"Write a sentence about {name}.", f"{name} {present}."
-    if kind == 5:
-        return f"{name} {present}. Who {present}?", f"{name} {present}."
-    said = sentence(dice) if kind == 6 else dice.write(f"{invented_name(dice)} and {name} {dice.pick(_ACTIONS)[1]}.", words)
+    return f"{name} {present}. Who {present}?", f"{name} {present}."
+
+
+def repeat(dice: Dice) -> tuple[str, str]:
+    """Say again, once or three times: a number, a list of words, a sentence. It teaches to look at what was said."""
+    kind = dice.below(4)
+    if kind == 0:
+        said = f"{10 ** (2 + dice.below(3)) + dice.below(9000)}."
+    elif kind == 1:
+        pool = [*THINGS, *FRUITS, *ANIMALS, *COLOURS, *PARCELS, *DAYS]
+        said = dice.write(f"{', '.join(dice.some(pool, 3 + dice.below(4)))}.")
+    else:
+        said = sentence(dice) if kind == 2 else f"{invented_name(dice)} and {person(dice)} live in {invented_name(dice)}."
+    if dice.chance(0.4):
+        return dice.write(f"[repeat|say|write] this three times: {said}"), " ".join([said] * 3)
     return dice.write(f"[repeat|repeat after me|please repeat this|say]: {said}"), said
 
 
