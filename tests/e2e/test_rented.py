@@ -24,7 +24,7 @@ from tests.e2e.conftest import Home, wait_until
 
 ENGINE = "brightrun_tui.orchestrator"
 PROVIDERS = ["runpod", "vast"]
-STEADY = ("training.epochs=12", "training.save_steps=10", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
+STEADY = ("training.epochs=6", "training.save_steps=10", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
           "evaluation.sample_prompts=1", "evaluation.max_new_tokens=8", "training.logging_steps=1")
 TIMINGS = {
     "BRIGHTRUN_ENGINE_REMOTE_PYTHON": sys.executable, "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
