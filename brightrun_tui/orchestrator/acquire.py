@@ -151,7 +151,9 @@ class Acquirer:
         Raises:
             HostError: not within ``ready_seconds``; the machine is to be replaced.
         """
-        deadline = time.monotonic() + self.timings.ready_seconds
+        # a restart of the engine does not give a machine that never let us in its whole time again
+        used = 0.0 if self._pinned(lease) else max(0.0, time.time() - lease.created_at)
+        deadline = time.monotonic() + max(self.timings.ready_seconds - used, 2 * self.timings.lease_poll_seconds)
         while True:
             machine = await self._look(lease, say)
             if machine is None or machine.problem or machine.interrupted:
