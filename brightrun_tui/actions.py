@@ -116,6 +116,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),
     _a("new_run.template", "t", "Template", "Choose a proven set of settings.", footer=6),
+    _a("new_run.machine", "m", "Machine", "Choose the machine to rent; prices are asked for now.", footer=7),
     _a("new_run.advanced", "a", "Advanced", "Show or hide all the other settings.", footer=7),
     _a("new_run.reset", "R", "Reset", "Back to the settings of the template."),
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
@@ -232,8 +233,11 @@ ACTIONS: tuple[Action, ...] = (
         footer=6,
         palette=False,
     ),
-    _a("chat.send", "enter", "Send", "Send what you wrote.", palette=False),
-    _a("chat.clear", "ctrl+l f4", "New chat", "Forget the conversation so far.", palette=False),
+    _a("chat.send", "enter", "Send", "Send what you wrote.", footer=2, palette=False),
+    _a(
+        "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False
+    ),
+    _a("chat.clear", "f4 ctrl+l", "New chat", "Forget the conversation so far.", footer=3, palette=False),
 )
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}

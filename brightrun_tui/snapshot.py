@@ -90,10 +90,19 @@ class Snapshot:
             None,
         )
 
+    def leases_of(self, run_id: str) -> tuple[Lease, ...]:
+        """Machines rented for a run and not yet proven gone."""
+        return tuple(lease for lease in self.leases if lease.run_id == run_id)
+
     @property
     def cost_per_hour(self) -> float:
-        """US dollars that machines we rent cost right now; unproven ends still count."""
-        return sum(lease.price_per_hour for lease in self.leases if lease.state != "intended")
+        """US dollars that rented machines cost right now; one that is not proven gone still counts."""
+        return sum(hourly(lease) for lease in self.leases)
+
+
+def hourly(lease: Lease) -> float:
+    """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
+    return 0.0 if lease.state == "intended" else lease.price_per_hour or lease.quoted_per_hour
 
 
 class SnapshotReader:

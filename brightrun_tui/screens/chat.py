@@ -20,6 +20,7 @@ from brightrun_tui.widgets import words
 
 READY_SECONDS = 300.0
 PAINT_SECONDS = 0.1
+ANSWER_TOKENS = 512
 
 
 class ChatScreen(Dialog[None]):
@@ -51,6 +52,20 @@ class ChatScreen(Dialog[None]):
 
     def action_send(self) -> None:
         self.query_one("#say", Input).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action == "stop" and not self._busy else True
+
+    def action_stop(self) -> None:
+        self.workers.cancel_group(self, "answer")
+        self._say("stopped")
+
+    async def action_dismiss(self, result: None = None) -> None:
+        """Escape ends the answer first, then the conversation."""
+        if self._busy:
+            self.action_stop()
+        else:
+            await super().action_dismiss()
 
     async def action_clear(self) -> None:
         self.workers.cancel_group(self, "answer")
@@ -89,12 +104,15 @@ class ChatScreen(Dialog[None]):
                     painted = loop.time()
                     self._paint(shown, text)
             self._paint(shown, text or "(an empty answer)")
-            self._turns.append({"role": "assistant", "content": text})
             self._say("")
         except BrightrunError as error:
             self._paint(shown, text)
             self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
-            self._turns.pop()
+        finally:
+            if text:
+                self._turns.append({"role": "assistant", "content": text})
+            else:
+                self._turns.pop()
 
     async def _endpoint(self) -> Endpoint | None:
         """The model's endpoint, ready; deploys when there is none. None after saying why not."""

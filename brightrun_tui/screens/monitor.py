@@ -22,6 +22,7 @@ from brightrun_tui.widgets.flow import Flow
 from brightrun_tui.widgets.log_view import LogView
 from brightrun_tui.widgets.loss_chart import LossChart
 from brightrun_tui.widgets.rows import Row, RowList
+from brightrun_tui.widgets.run_log import RunLog
 from brightrun_tui.widgets.titles import retitle
 
 PANES = ("curves", "log", "answers", "facts")
@@ -98,9 +99,10 @@ class MonitorScreen(ModeScreen):
         if detail is not None and detail.run_id != self.app.watched_run:
             detail = None
         rich = not self.has_class("-short")
-        self.query_one("#summary", Flow).show(lambda width: run_words.summary(run, width, rich=rich))
+        leases = self.app.snapshot.leases_of(run.id) if run else ()
+        self.query_one("#summary", Flow).show(lambda width: run_words.summary(run, leases, width, rich=rich))
         self.chart.show(detail)
-        self.log_view.follow(Path(run.directory) / "worker.log" if run else None)
+        self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_words.answers(detail, width))
         self.query_one("#facts-text", Flow).show(lambda width: run_words.facts(run, detail, width))
 

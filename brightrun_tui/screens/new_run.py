@@ -14,9 +14,11 @@ from textual.widgets import Button, Static
 from brightrun_tui.actions import bindings
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import SERVICES
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.offers import check_account, weigh_offers
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
@@ -47,6 +49,8 @@ class NewRunScreen(ModeScreen):
         self._draft = Draft()
         self._typed: dict[str, str] = {}
         self._plan: Plan | None = None
+        self._offer: Offer | None = None
+        self._offer_words = ""
 
     def compose_body(self) -> ComposeResult:
         places = ["local", *(service.name for service in SERVICES if service.kind == "gpu")]
@@ -72,6 +76,9 @@ class NewRunScreen(ModeScreen):
                     )
                     yield FormRow(
                         "GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090."
+                    )
+                    yield FormRow(
+                        "Machine", _pick("machine"), "The machine that is rented, with its price (m).", long=True
                     )
                     yield FormRow(
                         "Budget ($)",
@@ -130,6 +137,8 @@ class NewRunScreen(ModeScreen):
         elif key in ("budget_usd", "max_hours"):
             self._change_number(key, value)
         else:
+            if key in ("provider", "gpu"):
+                self._offer, self._offer_words = None, ""
             self._change(**{key: value})
 
     def _change_number(self, key: str, value: str) -> None:
@@ -154,11 +163,32 @@ class NewRunScreen(ModeScreen):
 
     @work(exclusive=True, group="plan")
     async def _make_plan(self) -> None:
-        draft = self._draft
-        plan = await asyncio.to_thread(make_plan, draft, self.app.paths)
-        if draft is self._draft:
-            self._plan = plan
+        draft, offer = self._draft, self._offer
+        plan = await asyncio.to_thread(make_plan, draft, self.app.paths, offer=offer)
+        if draft is not self._draft or offer is not self._offer:
+            return
+        self._plan = plan
+        self._show_plan()
+        problem = plan.first_problem
+        if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._offer_words:
+            self._find_offer(draft)
+
+    @work(exclusive=True, group="offers")
+    async def _find_offer(self, draft: Draft) -> None:
+        """Take the machine that the run would get unasked, so that there is a price."""
+        self._offer_words = "◌ asking for machines and prices …"
+        self._show_plan()
+        try:
+            weighed = await weigh_offers(draft, self.app.paths)
+        except BrightrunError as error:
+            self._offer_words = f"✗ {error.what}"
+        else:
+            fitting = [one for one in weighed if one.fits != "no"]
+            self._offer = fitting[0].offer if fitting else None
+            self._offer_words = "" if fitting else "✗ no machine that fits is for rent now"
+        if draft.provider == self._draft.provider:
             self._show_plan()
+            self._change()
 
     def _show_plan(self) -> None:
         plan, draft = self._plan, self._draft
@@ -182,7 +212,13 @@ class NewRunScreen(ModeScreen):
         choice = self._field("provider")
         assert isinstance(choice, ChoiceField)
         choice.put(draft.provider)
-        self._row("gpu").set_class(draft.provider == "local", "-off")
+        for key in ("gpu", "machine"):
+            self._row(key).set_class(draft.provider == "local", "-off")
+        self._pick_field("machine").show(
+            plan_words.offer_words(self._offer)
+            if self._offer
+            else _chosen("", "", self._offer_words or "choose a dataset first")
+        )
         if plan:
             for row in self.query(SettingRow):
                 group, key = row.setting.group, row.setting.name
@@ -214,6 +250,8 @@ class NewRunScreen(ModeScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
             return True if self._plan and self._plan.ready else None
+        if action == "machine":
+            return True if self._draft.provider != "local" and self._plan and self._plan.estimate else None
         if action == "preview":
             return True if self._plan and self._plan.report else None
         return True
@@ -290,6 +328,23 @@ class NewRunScreen(ModeScreen):
         if chosen:
             self._change(template=chosen)
 
+    @work(group="pick")
+    async def action_machine(self) -> None:
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        self.app.toast("Asking for machines and prices …")
+        try:
+            weighed = await weigh_offers(self._draft, self.app.paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        choices = [Choice(one.offer.id, *plan_words.weighed_words(one)) for one in weighed]
+        chosen = await self.app.push_screen_wait(
+            PickScreen("Machine", choices, chosen=self._offer.id if self._offer else "")
+        )
+        self._offer = next((one.offer for one in weighed if one.offer.id == chosen), self._offer)
+        self._change()
+
     def action_preview(self) -> None:
         from brightrun_tui.screens.data import PreviewScreen
 
@@ -319,7 +374,7 @@ class NewRunScreen(ModeScreen):
     async def action_start(self) -> None:
         from brightrun_tui.orchestrator import client
 
-        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths)
+        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
         try:
             spec = make_spec(plan)
         except BrightrunError as error:
@@ -328,6 +383,8 @@ class NewRunScreen(ModeScreen):
         if not await self.confirm("Start the run", _last_look(plan), yes="Start", danger=False):
             return
         try:
+            if plan.estimate:
+                await check_account(self._draft, self.app.paths, plan.estimate)
             if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
                 await datasets.add(self.app.db, plan.report)
             run = await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
@@ -391,7 +448,7 @@ def _last_look(plan: Plan) -> Content:
         ("Model", plan.name),
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
-        ("Where", plan.draft.provider),
+        ("Where", plan.draft.provider + (f" · {plan_words.offer_words(plan.offer).plain}" if plan.offer else "")),
         ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,10 @@ class News:
 class LogTail:
     """Reads on from where it stopped. The end of a long file comes first; what is too much is skipped and counted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, render: Callable[[bytes], str | None] | None = None) -> None:
+        """``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and shown."""
         self.path = path
+        self._render = render
         self._offset = 0
         self._inode = 0
         self._rest = b""
@@ -67,8 +70,11 @@ class LogTail:
             data = data.partition(b"\n")[2]
         whole, newline, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest[-4 * LINE_LIMIT :]
-        lines = tuple(clean(line) for line in whole.split(b"\n")) if newline else ()
-        return News(lines, clean(self._rest), skipped, restarted)
+        found = whole.split(b"\n") if newline else []
+        if self._render is None:
+            return News(tuple(map(clean, found)), clean(self._rest), skipped, restarted)
+        rendered = (self._render(line) for line in found)
+        return News(tuple(line for line in rendered if line is not None), "", skipped, restarted)
 
 
 def clean(line: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -19,7 +18,8 @@ from textual.style import Style
 
 from brightrun_tui.actions import bindings
 from brightrun_tui.widgets import words
-from brightrun_tui.widgets.log_tail import LogTail, News
+from brightrun_tui.widgets.log_tail import News
+from brightrun_tui.widgets.run_log import RunLog
 from brightrun_tui.widgets.titles import retitle
 
 POLL_SECONDS = 0.4
@@ -29,7 +29,7 @@ KEEP_LINES = 16_000
 
 
 class LogView(ScrollView, can_focus=True):
-    """The newest lines of a file."""
+    """The newest lines of a run's log."""
 
     SCOPES = ("log",)
     BINDINGS = bindings("log")
@@ -41,7 +41,7 @@ class LogView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._lines: list[str] = []
         self._tail = ""
-        self._log: LogTail | None = None
+        self._log: RunLog | None = None
         self._reading = False
         self._following = True
         self._unseen = 0
@@ -64,11 +64,11 @@ class LogView(ScrollView, can_focus=True):
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
         self._retitle()
 
-    def follow(self, path: Path | None) -> None:
-        """Show this file from its end; the same file again changes nothing."""
-        if (self._log.path if self._log else None) == path:
+    def follow(self, log: RunLog | None) -> None:
+        """Show this log from its end; the same directory again changes nothing."""
+        if (self._log.path if self._log else None) == (log.path if log else None):
             return
-        self._log = LogTail(path) if path else None
+        self._log = log
         self._clear()
         self._poll()
 
@@ -100,7 +100,7 @@ class LogView(ScrollView, can_focus=True):
         else:
             text = ""
             if not self._lines and not self._tail and y == self.size.height // 2:
-                text = ("The worker has not printed anything yet." if self._log else "No run is chosen.").center(width)
+                text = ("The worker has not said anything yet." if self._log else "No run is chosen.").center(width)
                 base = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
         cells = [Segment(text, base)]
         if self._needle and self._needle in text.casefold():
@@ -127,6 +127,9 @@ class LogView(ScrollView, can_focus=True):
             self._set_following(True)
         elif not at_end and new < old:
             self._set_following(False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action in ("next_match", "previous_match") and not self._needle else True
 
     def action_follow(self) -> None:
         self._set_following(not self._following)
@@ -176,7 +179,7 @@ class LogView(ScrollView, can_focus=True):
             self._reading = True
             self.run_worker(self._read(self._log), group="log", exit_on_error=True)
 
-    async def _read(self, log: LogTail) -> None:
+    async def _read(self, log: RunLog) -> None:
         try:
             news = await asyncio.to_thread(log.read)
         except OSError as error:

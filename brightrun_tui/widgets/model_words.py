@@ -82,8 +82,6 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         ("Made", f"{words.day(model.created_at)} from {model.base_id}, in {words.duration(report.training.seconds)}")
     )
     lines += [Content(""), *flow.pairs(facts, width, 11)]
-    if report.by_category:
-        lines += [Content(""), *_categories(model, width)]
     if report.samples:
         first = report.samples[0]
         lines += [
@@ -92,6 +90,8 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
             *prompt_lines(first.prompt, width),
             *compare_answers(first.base, first.tuned, first.reference, width),
         ]
+    if report.by_category:
+        lines += [Content(""), *_categories(model, width)]
     return lines
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
-from brightrun_tui.domain.money import Estimate
+from brightrun_tui.domain.money import Estimate, Offer
+from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.widgets import flow, words
 
@@ -38,7 +39,7 @@ def estimate(plan: Plan | None, width: int) -> flow.Lines:
     )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += flow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
-    lines += flow.pair("Cost", _cost(found), width, 8)
+    lines += flow.pair("Cost", _cost(plan, found), width, 8)
     lines += flow.pair("Steps", f"{found.steps:,}  ({words.count(found.tokens)} tokens)", width, 8)
     lines += flow.pair("Disk", words.size(found.disk), width, 8)
     return lines
@@ -56,26 +57,55 @@ def _memory(found: Estimate, width: int) -> flow.Lines:
     ]
 
 
-def _cost(found: Estimate) -> Content:
-    if not found.price_per_hour:
+def _cost(plan: Plan, found: Estimate) -> Content:
+    if plan.draft.provider == "local":
         return Content.styled("free · this machine", "bold $success")
+    if plan.offer is None:
+        return Content.styled("no machine is chosen yet", "$muted")
+    if not found.cost_usd_high:
+        return Content.styled("free · your own machine", "bold $success")
     return Content.assemble(
         (words.money(found.cost_usd), "bold $accent"), (f", at most {words.money(found.cost_usd_high)}", "$muted")
     )
 
 
+def offer_words(offer: Offer) -> Content:
+    """GPU and price of a machine for rent."""
+    price = f"{words.money(offer.price_per_hour)}/h" if offer.price_per_hour else "free"
+    machine = offer.hardware.gpu or f"{offer.hardware.cores} cores"
+    where = " · ".join(
+        part for part in (offer.region, offer.tier, "may be taken away" if offer.interruptible else "") if part
+    )
+    return Content.assemble((words.one_line(machine), "bold"), f"  {price}", (f"  {words.one_line(where)}", "$muted"))
+
+
+def weighed_words(one: WeighedOffer) -> tuple[str, str, str]:
+    """Name, remark and sentence of a machine in the picker."""
+    offer = one.offer
+    machine = offer.hardware.gpu or f"{offer.hardware.cores} cores"
+    title = f"{machine} {words.size(offer.hardware.gpu_memory)}" if offer.hardware.gpu_memory else machine
+    if one.fits == "no":
+        return title, f"{words.money(offer.price_per_hour)}/h · too small", "The run does not fit into its memory."
+    remark = (
+        f"{words.money(offer.price_per_hour)}/h · this run {words.money(one.cost_usd)} in {words.duration(one.seconds)}"
+    )
+    reliable = f", {words.percent(offer.reliability)} reliable" if offer.reliability is not None else ""
+    return title, remark, f"At most {words.money(one.cost_usd_high)}. {offer.region} {offer.tier}{reliable}".strip()
+
+
 def cost_sentence(plan: Plan) -> str:
     """For the confirmation: what starting this costs."""
     found = plan.estimate
-    if found is None or not found.price_per_hour:
-        return (
-            "It costs nothing: it runs on this machine."
-            if plan.draft.provider == "local"
-            else "The price is not known yet."
-        )
+    if plan.draft.provider == "local":
+        return "It costs nothing: it runs on this machine."
+    if found is None or plan.offer is None:
+        return "The price is not known yet."
+    if not found.cost_usd_high:
+        return "It costs nothing: it runs on a machine of your own."
+    budget = f" It never costs more than {words.money(plan.draft.budget_usd)}." if plan.draft.budget_usd else ""
     return (
         f"It costs about {words.money(found.cost_usd)}, at most {words.money(found.cost_usd_high)} "
-        f"({words.money(found.price_per_hour)} an hour)."
+        f"({words.money(found.price_per_hour)} an hour).{budget}"
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
 
 from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.snapshot import RunDetail
+from brightrun_tui.snapshot import RunDetail, hourly
 from brightrun_tui.widgets import flow, words
 
 STATE_STYLE = {
@@ -73,13 +74,16 @@ def _progress(run: Run, width: int) -> Content:
     )
 
 
-def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
+def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool) -> flow.Lines:
     """Two to five lines about the chosen run: state and phase, progress, numbers, and what is wrong."""
     if run is None:
         return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
     lines = [_headline(run, width), _bar_line(run, width)]
     if rich:
         lines.append(_numbers(run, width))
+    lines += [_billing(lease, width) for lease in leases if lease.state in ("releasing", "unclear") or not run.active]
+    if run.notices and run.notices[-1].level != "info" and run.active:
+        lines += flow.text(Content.assemble(("! ", "bold $warning"), words.plain(run.notices[-1].message)), width)[:2]
     if run.failure is not None and run.state == "failed":
         lines += flow.text(Content.assemble(("✗ ", "bold $error"), (words.plain(run.failure.cause), "$error")), width)[
             :3
@@ -87,6 +91,17 @@ def summary(run: Run | None, width: int, *, rich: bool) -> flow.Lines:
         if run.failure.fix or run.failure.suggestion:
             lines += flow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
     return lines
+
+
+def _billing(lease: Lease, width: int) -> Content:
+    """A machine that is not proven gone, although it should be."""
+    price = f"{words.money(hourly(lease))}/h" if hourly(lease) else "price unknown"
+    words_of_lease = (
+        f" {price} · {lease.provider} {lease.provider_id or lease.name} · {words.one_line(lease.note) or lease.state}"
+    )
+    return Content.assemble(("! still billing", "bold $error"), (words_of_lease, "$error")).truncate(
+        width, ellipsis=True
+    )
 
 
 def _fix_words(run: Run) -> str:
@@ -191,11 +206,16 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
             *flow.heading("Settings that differ from the defaults", width),
             *flow.pairs(changed, width, 34),
         ]
+    if run.notices:
+        lines += [Content(""), *flow.heading("Money and machines", width)]
+        for notice in reversed(run.notices):
+            lines += _alert(notice.time, notice.level, notice.message, width)
     if detail is None:
         return lines
     if detail.alerts:
         lines += [Content(""), *flow.heading("Alerts", width)]
-        lines += [line for event in reversed(detail.alerts) for line in _alert(event, width)]
+        for event in reversed(detail.alerts):
+            lines += _alert(event.time, str(event.data.get("level")), str(event.data.get("message", "")), width)
     if detail.checkpoints:
         lines += [Content(""), *flow.heading("Checkpoints", width)]
         lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
@@ -224,12 +244,10 @@ def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Conte
     ]
 
 
-def _alert(event: Event, width: int) -> flow.Lines:
-    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(
-        str(event.data.get("level")), ("·", "$muted")
-    )
-    head = Content.assemble((words.clock(event.time).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
-    body = flow.text(words.plain(str(event.data.get("message", ""))), width - 10)
+def _alert(moment: float, level: str, message: str, width: int) -> flow.Lines:
+    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(level, ("·", "$muted"))
+    head = Content.assemble((words.clock(moment).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
+    body = flow.text(message, width - 10)
     return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
 
 

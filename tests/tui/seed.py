@@ -147,7 +147,9 @@ async def add_run(
     for number, step in enumerate(route):
         await runs.transition(db, run_id, step)  # type: ignore[arg-type]
         if step == "running" and steps:
-            await runs.ingest(db, run_id, training_events(steps, total, seed=number + len(name), nan_at=nan_at), steps)
+            events = training_events(steps, total, seed=number + len(name), nan_at=nan_at)
+            await runs.ingest(db, run_id, events, steps)
+            (directory / "events.jsonl").write_bytes(b"".join(event.to_line() for event in events))
     finished = {"eta_seconds": None} if state not in ("running",) else {}
     return await runs.update(db, run_id, attempts=1, started_at=time.time() - 3000, **finished, **changes)
 
