@@ -36,7 +36,9 @@ def measure_baseline(session: Session) -> Baseline:
     with session.model.disable_adapter():
         scores = evaluate(session.forward, session.data.held_out, session.progress.max_tokens, session.monitor.beat)
         answers = answer(session.forward, session.tokenizer, session.prompts,
-                         session.settings.evaluation.max_new_tokens, session.data.stop_ids)
+                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control)
+    if session.control.request() in ("terminate", "pause"):
+        return Baseline(scores, answers)  # cut short: measured again after the pause
     session.log.write("metric", step=0, values={"eval_loss": scores.loss})
     for prompt, said in zip(session.prompts, answers, strict=True):
         session.log.write("sample", step=0, id=prompt.id, prompt=prompt.messages, answer=said.text, source="base",

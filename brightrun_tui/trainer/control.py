@@ -12,8 +12,8 @@ Request = Literal["stop", "pause", "checkpoint", "terminate"]
 _FILES: tuple[Literal["stop", "pause", "checkpoint"], ...] = ("stop", "pause", "checkpoint")
 
 
-class Terminated(BaseException):
-    """Asked to end (signal or ``control/pause``) while there was nothing to save yet."""
+class Terminated(Exception):
+    """Asked to end (signal or ``control/pause``) while everything worth keeping was on disk."""
 
 
 class Control:
@@ -27,7 +27,6 @@ class Control:
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._signalled = False
-        self._nothing_to_save = True
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT."""
@@ -36,17 +35,6 @@ class Control:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
-        if self._nothing_to_save:
-            raise Terminated
-
-    def hold_for_checkpoint(self) -> None:
-        """From here on a request waits until the loop has saved a checkpoint."""
-        self._nothing_to_save = False
-
-    def release(self) -> None:
-        """Everything worth keeping is on disk again: a request may interrupt at any line."""
-        self._nothing_to_save = True
-        self.leave_if_asked()
 
     def request(self) -> Request | None:
         """The most urgent request that is waiting, if any."""
@@ -64,11 +52,11 @@ class Control:
                 (self._directory / name).unlink(missing_ok=True)
 
     def leave_if_asked(self) -> None:
-        """For the phases in which nothing can be lost.
+        """For the phases in which nothing can be lost; a stop is no reason to leave them.
 
         Raises:
             Terminated: a pause or a signal is waiting.
         """
-        if self.request() in ("pause", "terminate"):
+        if self._signalled or (self._directory / "pause").exists():
             self.answered("pause")
             raise Terminated

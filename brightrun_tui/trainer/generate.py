@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from brightrun_tui.domain.dataset import Record
-from brightrun_tui.trainer.control import Control
+from brightrun_tui.trainer.control import Control, Request
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.template import ChatTemplate, UnrenderableError
 
@@ -66,21 +66,22 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
 
 
 class _LeaveWhenAsked(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, requests: tuple[Request, ...]) -> None:
         self._control = control
+        self._requests = requests
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        asked = self._control.request() in ("terminate", "pause", "stop")
+        asked = self._control.request() in self._requests
         return torch.full((input_ids.shape[0],), asked, dtype=torch.bool, device=input_ids.device)
 
 
 def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
-           control: Control | None = None) -> list[Answer]:
+           control: Control, unless: tuple[Request, ...] = ("terminate", "pause")) -> list[Answer]:
     """Greedy answers in the order of the prompts.
 
     Args:
         stop_ids: tokens that end a turn.
-        control: when given, a waiting request cuts the answers short.
+        unless: requests that cut the answers short.
     """
     model = forward.model
     device = forward.machine.device
@@ -89,7 +90,7 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
     config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=list(stop_ids) or None,
                               pad_token_id=pad, use_cache=True)
-    criteria = StoppingCriteriaList([_LeaveWhenAsked(control)] if control else [])
+    criteria = StoppingCriteriaList([_LeaveWhenAsked(control, unless)])
     answers: dict[int, Answer] = {}
     by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
     try:

@@ -238,7 +238,10 @@ class Loop:
             return
         started = time.monotonic()
         answers = answer(session.forward, session.tokenizer, session.prompts,
-                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control)
+                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control,
+                         unless=("terminate", "pause", "stop"))
+        if session.control.request() in ("terminate", "pause", "stop"):
+            return  # cut short
         for prompt, said in zip(session.prompts, answers, strict=True):
             session.log.write("sample", step=progress.step, id=prompt.id, prompt=prompt.messages, answer=said.text,
                               source="tuned", reference=prompt.reference, ended=said.ended)

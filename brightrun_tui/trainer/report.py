@@ -61,11 +61,10 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
                  best_scores: Scores | None, *, stopped: bool) -> Report:
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
-    tuned = best_scores or evaluate(session.forward, data.held_out, progress.max_tokens, session.monitor.beat)
+    tuned = best_scores or evaluate(session.forward, data.held_out, progress.max_tokens, session.between)
     stride = max(1, len(data.train) // TRAIN_SAMPLE)
-    trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.monitor.beat)
-    answers = answer(session.forward, session.tokenizer, session.prompts,
-                     session.settings.evaluation.max_new_tokens, data.stop_ids)
+    trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.between)
+    answers = _answers(session, session.prompts)
     difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
     ended = {"base": _share_ended(baseline.answers), "tuned": _share_ended(answers)}
     scores: dict[str, Any] = {
@@ -94,6 +93,13 @@ def write_manifest(session: Session) -> None:
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
 
 
+def _answers(session: Session, prompts: list[Prompt]) -> list[Answer]:
+    answers = answer(session.forward, session.tokenizer, prompts, session.settings.evaluation.max_new_tokens,
+                     session.data.stop_ids, control=session.control)
+    session.between()
+    return answers
+
+
 def _side_by_side(prompt: Prompt, base: Answer, tuned: Answer) -> SampleAnswer:
     return SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text,
                         tuned=tuned.text, base_ended=base.ended, tuned_ended=tuned.ended)
@@ -107,7 +113,6 @@ def _answer_scores(session: Session, template: ChatTemplate) -> dict[str, Any]:
     """Exact match and chrF (sacrebleu, 0–100) of base and tuned answers; empty where answers are long."""
     records = session.data.held_out_records
     references = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
-    limit = session.settings.evaluation.max_new_tokens
     if not session.prompts or not references or np.median([len(r) for r in references]) > SHORT_ANSWER:
         return {}
     from sacrebleu.metrics.chrf import CHRF
@@ -115,8 +120,8 @@ def _answer_scores(session: Session, template: ChatTemplate) -> dict[str, Any]:
     prompts = choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
     wanted = [p.reference.strip() for p in prompts]
     with session.model.disable_adapter():
-        base = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids)
-    tuned = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids)
+        base = _answers(session, prompts)
+    tuned = _answers(session, prompts)
     exact, chrf = {}, {}
     for name, said in (("base", [a.text for a in base]), ("tuned", [a.text for a in tuned])):
         exact[name] = sum(one == other for one, other in zip(said, wanted, strict=True)) / len(wanted)

@@ -71,6 +71,15 @@ class Session:
         self.monitor.beat()
         self.log.write("phase", phase=name, detail=detail)
 
+    def between(self) -> None:
+        """Call between pieces of work that can be done again: shows life, and leaves when asked to.
+
+        Raises:
+            Terminated: a pause or a signal is waiting.
+        """
+        self.monitor.beat()
+        self.control.leave_if_asked()
+
     def alert(self, code: str, message: str, level: str = "warning") -> None:
         """Tell something that a person should know."""
         self.log.write("alert", level=level, code=code, message=message)

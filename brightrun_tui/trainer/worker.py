@@ -55,17 +55,16 @@ def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome
         session.phase("rehearsing")
         control.leave_if_asked()
         rehearse(session)
-        control.hold_for_checkpoint()
         loop = Loop(session)
         outcome = loop.run()
         if outcome == "paused":
             return session.progress.step, outcome
-        control.release()
         session.phase("saving")
         best_step = use_best_checkpoint(session)
         publish_adapter(session)
         session.phase("reporting")
         baseline = loop.baseline or measure_baseline(session)
+        control.leave_if_asked()
         write_report(session, template, baseline, best_step, loop.best_scores, stopped=outcome == "stopped")
         write_manifest(session)
         control.answered("stop", "pause", "checkpoint")

@@ -137,6 +137,27 @@ def test_a_pause_before_training_is_answered_too(base: Path, tmp_path: Path) -> 
     assert run_here(run) == 0 and read_events(run)[-1]["outcome"] == "completed"
 
 
+def test_a_pause_while_reporting_is_made_up_for_later(base: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Training is over, its report is not: the next start only reports, with the same result."""
+    run = write_run(tmp_path, base, settings=CHANCY)
+    (run / "control").mkdir()
+
+    def ask() -> None:
+        wait_for(lambda: any(e.get("phase") == "saving" for e in read_events(run)), "the end of training")
+        (run / "control/pause").touch()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert run_here(run) == 0
+    asking.join()
+    paused = read_events(run)[-1]["outcome"] == "paused"
+    assert paused != (run / "manifest.json").exists()
+    assert run_here(run) == 0
+    assert_same_as(undisturbed, run)
+    ours, theirs = (Report.model_validate_json((r / "report.json").read_bytes()) for r in (run, undisturbed))
+    assert (ours.base, ours.tuned, ours.samples) == (theirs.base, theirs.tuned, theirs.samples)
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base: Path, undisturbed: Path, tmp_path: Path) -> None:
     """One flipped byte in the newest: said, left out, and the run still ends the same."""
     run = write_run(tmp_path, base, settings=CHANCY)
