@@ -60,18 +60,19 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
     if not snapshot.loaded or engine is None:
         return Content.assemble(*parts, ("○ …", "$faint"))
     active = sum(run.active for run in snapshot.runs)
-    running = f"{active} running" if active else ""
+    cost = snapshot.cost_per_hour
+    short = not wide and bool(cost)
+    running = (f"{active} ▶" if short else f"{active} running") if active else ""
     if engine.stale:
         parts += [("! engine stuck", "bold $error")]
     elif engine.running:
         parts += [("● ", "$success"), ("engine" if wide or not active else "", "$muted")]
     elif active:
-        parts += [("○ engine off", "$warning")]
+        parts += [("○ off" if short else "○ engine off", "$warning")]
     else:
-        parts += [("○ ", "$faint"), ("engine idle", "$faint")]
-    dot = ("" if engine.running and not wide else " · ", "$faint")
-    parts += [dot, running] if running else []
-    cost = snapshot.cost_per_hour
+        parts += [("○ idle" if short else "○ engine idle", "$faint")]
+    if running:
+        parts += [("" if engine.running and not wide else " · ", "$faint"), running]
     if cost:
         parts += [(" · ", "$faint"), (f"{words.money(cost)}/h", "bold $accent")]
     elif wide:
