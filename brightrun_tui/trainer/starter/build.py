@@ -85,11 +85,11 @@ def _write_model(directory: Path, recipe: StarterRecipe, progress: Progress) -> 
     from .corpus import make_documents
     from .network import as_llama, llama_config
     from .pretrain import pretrain
-    from .tokenizer import PAD, TURN_END, save_tokenizer, train_tokenizer
+    from .tokenizer import PAD, TURN_END, save_tokenizer, token_id, train_tokenizer
 
     progress(0.03, "writing texts and learning their words")
     tokenizer = train_tokenizer(islice(make_documents(recipe.seed), recipe.tokenizer_documents), recipe.shape.vocab_size)
-    ids = {"pad": tokenizer.token_to_id(PAD), "eos": tokenizer.token_to_id(TURN_END)}
+    ids = {"pad": token_id(tokenizer, PAD), "eos": token_id(tokenizer, TURN_END)}
 
     def on_step(step: int, loss: float) -> None:
         progress(0.05 + 0.94 * step / recipe.steps, f"learning to write: step {step} of {recipe.steps}, loss {loss:.2f}")

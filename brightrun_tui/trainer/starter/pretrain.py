@@ -15,7 +15,7 @@ from .corpus import make_documents
 from .network import Network
 from .packing import pack
 from .recipe import StarterRecipe
-from .tokenizer import END_OF_TEXT, PAD, TURN_START, render
+from .tokenizer import END_OF_TEXT, PAD, TURN_START, render, token_id
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -34,9 +34,7 @@ class Marks:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Marks:
-        ids = [tokenizer.token_to_id(token) for token in (PAD, END_OF_TEXT, TURN_START, "assistant")]
-        assert None not in ids, "the corpus is full of assistants; the word must be a token"
-        return cls(*ids)
+        return cls(*(token_id(tokenizer, token) for token in (PAD, END_OF_TEXT, TURN_START, "assistant")))
 
 
 def pretrain(recipe: StarterRecipe, tokenizer: Tokenizer, on_step: Callable[[int, float], None]) -> Network:
@@ -108,7 +106,7 @@ class Optimiser:
         self._matrices = [(matrix, torch.zeros_like(matrix)) for matrix in network.matrices()]
         self._adam = torch.optim.AdamW([network.embedding, *network.vectors()], betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, step: int) -> None:
         """Apply the gradients, at the rates of step number ``step`` (from 1), and clear them."""
         factor = self._schedule(step)

@@ -70,3 +70,10 @@ def save_tokenizer(tokenizer: Tokenizer, directory: Path, max_length: int) -> No
               "additional_special_tokens": [TURN_START]}
     (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (directory / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The number of a token that the vocabulary must have: a special one, or a word the corpus is full of."""
+    found = tokenizer.token_to_id(token)
+    assert found is not None, f"“{token}” must be a token"
+    return found
