@@ -22,6 +22,7 @@ from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import choose_prompts
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop, Outcome, tell_checkpoint
+from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.model import (
     choose_machine,
     load_base,
@@ -104,6 +105,7 @@ def _set_up(spec: RunSpec, files: RunFiles, log: EventLog, control: Control,
     machine = choose_machine(settings.quantisation)
     base = load_base(source, spec.base.revision, settings.quantisation, machine)
     model = attach_adapter(base, settings.lora, machine, settings.training.seed)
+    fuse_adapters(model)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     forward = Forward(model, machine, pad_id=pad_id, neftune_alpha=settings.training.neftune_noise_alpha)
     forward.set_training(False)

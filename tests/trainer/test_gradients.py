@@ -15,9 +15,10 @@ from torch.nn.functional import cross_entropy
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.trainer.adapter import attach_adapter, trainable
 from brightrun_tui.trainer.attention import PER_DOCUMENT
-from brightrun_tui.trainer.batches import Batch, packed_batch
+from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.loss import summed_loss
 from brightrun_tui.trainer.model import choose_machine, load_base, load_tokenizer
 from brightrun_tui.trainer.plan import split_window
@@ -182,6 +183,28 @@ def test_the_chunked_loss_is_the_plain_loss(monkeypatch: pytest.MonkeyPatch) -> 
     trained_head = summed_loss(hidden, head, targets)
     assert torch.allclose(trained_head, full, rtol=1e-6)
     assert difference(torch.autograd.grad(trained_head / 7, hidden)[0], expected) < 1e-6
+
+
+def test_fused_adapters_have_the_gradients_of_pefts_own(base: Path, examples: list[Example]) -> None:
+    """The written-out backward pass of a LoRA layer is right, and switching the adapter off still gives the base."""
+    settings = QuantisationSettings()
+    machine = choose_machine(settings)
+    model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4, lora_alpha=12), machine, seed=1)
+    for name, parameter in trainable(model).items():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    way = Forward(model, machine)
+    way.set_training(True)
+    batch = padded_batch(examples, machine.device)
+    expected = gradients(way, way.loss_sum(batch))
+    with model.disable_adapter():
+        bare = way.scores(batch)[0]
+    assert fuse_adapters(model) == 14
+    assert difference(gradients(way, way.loss_sum(batch)), expected) < SAME
+    with model.disable_adapter():
+        assert np.array_equal(way.scores(batch)[0], bare)
+    special = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4, use_dora=True), machine, seed=1)
+    assert fuse_adapters(special) == 0
 
 
 def test_recomputed_activations_change_nothing(forward: Forward, examples: list[Example]) -> None:
