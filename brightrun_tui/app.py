@@ -49,6 +49,8 @@ ENGINE_LOOK_SECONDS = 3.0
 """Between two looks at the engine, which can die without writing anything."""
 
 
+WAKE_SECONDS = 30.0
+"""Between two attempts to start an engine that is needed and not there."""
 CLOSE_SECONDS = 2.0
 SHOW_SECONDS = 3.0
 """How long a run that was just made may take to appear before Monitor opens without it."""
@@ -114,6 +116,7 @@ class BrightRunApp(App[int]):
         self._db: Database | None = None
         self._look = asyncio.Event()
         self._stale = False
+        self._wake_after = 0.0
         self._store_opened = asyncio.Event()
         self._store_closed = asyncio.Event()
         self._watched_run = ""
@@ -194,6 +197,8 @@ class BrightRunApp(App[int]):
                 version, since_engine = newest, 0.0
                 self.snapshot = await reader.read(self._watched_run)
                 self.snapshot_signal.publish(self.snapshot)
+                if self.owns_terminal and not self.read_only and self.snapshot.needs_engine:
+                    self._wake_engine()
             elif self._look.is_set():
                 self._look.clear()
                 self.snapshot = await reader.read_detail(self.snapshot, self._watched_run)
@@ -201,6 +206,21 @@ class BrightRunApp(App[int]):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
             since_engine += LOOK_SECONDS
+
+    @work(group="engine")
+    async def _wake_engine(self) -> None:
+        """Somebody must look after what is active: start the engine, at most every so often."""
+        from brightrun_tui.orchestrator import client
+
+        now = asyncio.get_running_loop().time()
+        if now < self._wake_after:
+            return
+        self._wake_after = now + WAKE_SECONDS
+        try:
+            await client.ensure_engine(self.paths)
+        except BrightrunError as error:
+            self.show_error(error)
+        self.look_now()
 
     async def on_unmount(self) -> None:
         """Let the connection end in order."""

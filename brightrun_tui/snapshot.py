@@ -95,6 +95,14 @@ class Snapshot:
         return tuple(lease for lease in self.leases if lease.run_id == run_id)
 
     @property
+    def needs_engine(self) -> bool:
+        """Something is active, and no engine looks after it."""
+        if self.engine is None or self.engine.running:
+            return False
+        serving = any(endpoint.state in ("starting", "ready", "stopping") for endpoint in self.endpoints)
+        return serving or bool(self.leases) or any(run.active for run in self.runs)
+
+    @property
     def cost_per_hour(self) -> float:
         """US dollars that rented machines cost right now; one that is not proven gone still counts."""
         return sum(hourly(lease) for lease in self.leases)

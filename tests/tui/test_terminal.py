@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import pty
@@ -18,8 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database, runs
+from tests.tui import seed
 from tests.tui.conftest import DEADLINE
 
 APP = [sys.executable, "-m", "brightrun_tui"]
@@ -78,11 +84,15 @@ class Terminal:
 
 @contextmanager
 def terminal(argv: list[str], paths: Paths, **environment: str) -> Iterator[Terminal]:
+    """Bright Run in a terminal; an engine seems to be there already, so none is started for the pretended runs."""
     given = {"BRIGHTRUN_HOME": str(paths.data.parent), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+    lock = FileLock(paths.engine_lock)
+    lock.acquire()
     found = Terminal(argv, given)
     try:
         yield found
     finally:
+        lock.release()
         if found.code is None:
             os.kill(found.pid, signal.SIGKILL)
             os.waitpid(found.pid, 0)
@@ -171,6 +181,8 @@ def test_inside_tmux_it_paints_and_copies(seeded: Paths) -> None:
 
     home = f"BRIGHTRUN_HOME={seeded.data.parent}"
     start = f"cd {Path(__file__).parents[2]} && exec env {home} {' '.join(APP)}"
+    lock = FileLock(seeded.engine_lock)
+    lock.acquire()
     try:
         tmux("new-session", "-d", "-x", "80", "-y", "24", start)
         until("4 Registry")
@@ -183,3 +195,26 @@ def test_inside_tmux_it_paints_and_copies(seeded: Paths) -> None:
         assert tmux("show-buffer").strip() == "br-0123456789abcdefghijklmnop"
     finally:
         tmux("kill-server")
+        lock.release()
+
+
+@pytest.mark.slow
+async def test_opening_the_app_brings_what_is_active_back_to_life(paths: Paths) -> None:
+    """After a restart of the machine nobody looks after a queued run; opening the app starts the engine, unasked."""
+    async with open_database(paths.database) as db:
+        spec = seed.spec("orphan", "r-1").model_copy(update={"base": BaseModelRef(id="/no/such/directory")})
+        await runs.create(db, spec, str(paths.run_directory("r-1")))
+        term = Terminal(APP, {"BRIGHTRUN_HOME": str(paths.data.parent), "PYTHONPATH": str(Path(__file__).parents[2])})
+        try:
+            end = time.monotonic() + 60
+            while (run := await runs.get(db, "r-1")).state != "failed":
+                assert time.monotonic() < end, f"the run is still {run.state}"
+                await asyncio.to_thread(term.read, 0.1)
+            term.type("q")
+            assert await asyncio.to_thread(term.wait) == 0
+        finally:
+            if term.code is None:
+                os.kill(term.pid, signal.SIGKILL)
+                os.waitpid(term.pid, 0)
+            await client.stop_engine(db, paths)
+    assert run.failure is not None and "/no/such/directory" in f"{run.failure.cause} {run.failure.fix}"
