@@ -23,7 +23,7 @@ from brightrun_tui.trainer.starter.corpus.dice import Dice, with_article
 CONTENT = Path(__file__).resolve().parent / "example_dataset"
 TARGET = ROOT / "presets" / "examples" / "support-desk.jsonl"
 SEED = 7
-PER_TOPIC = 33
+PER_TOPIC = 38
 NAMED = 0.45  # share of customers who give their name
 TWO_MATTERS, THANKS = 14, 20  # of a hundred conversations: a second question follows, or a thank-you
 
@@ -46,7 +46,7 @@ def make_slots(dice: Dice, shop: dict[str, Any], intent: dict[str, Any]) -> dict
     facts = shop["plants"][plant]
     return {"name": dice.pick(shop["names"]), "town": dice.pick(shop["towns"]), "item": dice.pick(shop["items"]),
             "day": dice.pick(shop["days"]), "order": str(2000 + dice.below(8000)), "plant": plant,
-            "a_plant": plant if plant == "basil" else with_article(plant), "water": facts["water"], "light": facts["light"]}
+            "a_plant": with_article(plant), "water": facts["water"], "light": facts["light"]}
 
 
 def with_name(dice: Dice, asked: str) -> str:
@@ -59,8 +59,8 @@ def with_name(dice: Dice, asked: str) -> str:
 
 def answer(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], greeting: str) -> str:
     """Greeting, taking up, facts, next step, and the sign-off on its own line."""
-    parts = [dice.pick(intent[part]) for part in ("take_up", "facts", "next")]
-    return f"{greeting}{parts[0]}. {parts[1]} {parts[2]}\n{shop['sign_off']}"
+    lead_in = dice.pick(shop["tones"][intent["tone"]])
+    return f"{greeting}{lead_in} {dice.pick(intent['facts'])} {dice.pick(intent['next'])}\n{shop['sign_off']}"
 
 
 def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, general: list[dict[str, Any]]) -> list[str]:
@@ -69,7 +69,7 @@ def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: st
     named = "{name}" in asked or dice.chance(NAMED)
     if named and "{name}" not in asked:
         asked = with_name(dice, asked)
-    turns = [asked, answer(dice, shop, intent, dice.pick(shop["greetings_named" if named else "greetings"]))]
+    turns = [asked, answer(dice, shop, intent, shop["greetings_named" if named else "greetings"])]
     kind = dice.below(100)
     if kind < TWO_MATTERS:
         other = dice.pick([candidate for candidate in general if candidate is not intent])
@@ -93,11 +93,10 @@ def make_records() -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     seen: set[str] = set()
     for topic, intents in topics.items():
-        questions = [(intent, asked) for intent in intents for asked in dice.some(intent["ask"], len(intent["ask"]))]
-        per_intent = len(questions) // len(intents)
+        asks = [dice.some(intent["ask"], len(intent["ask"])) for intent in intents]
         for place in range(PER_TOPIC):
-            turn, intent_place = divmod(place, len(intents))
-            intent, asked = questions[intent_place * per_intent + turn % per_intent]
+            turn, which = divmod(place, len(intents))
+            intent, asked = intents[which], asks[which][turn % len(asks[which])]
             turns = fresh_turns(dice, shop, intent, asked, general, seen)
             messages = [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
             records.append({"messages": messages, "topic": topic})

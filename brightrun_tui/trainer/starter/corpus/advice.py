@@ -6,6 +6,7 @@ from .dice import Dice
 from .tables import read_table, split_items
 
 TROUBLES = [(says, takes_up, split_items(suggestions)) for says, takes_up, suggestions in read_table("troubles")]
+TIPS = [(subject, split_items(sentences)) for subject, sentences in read_table("tips")]
 JOYS = [(says, takes_up, split_items(wishes)) for says, takes_up, wishes in read_table("joys")]
 
 
@@ -26,6 +27,16 @@ def advise(dice: Dice) -> tuple[str, str]:
 
 
 def as_prose(dice: Dice) -> str:
-    """General advice without a person."""
-    _, takes_up, suggestions = dice.pick(TROUBLES)
-    return dice.write(f"{takes_up}. " + " ".join(f"{suggestion}." for suggestion in suggestions))
+    """General advice without a person: a paragraph of tips about one thing, or all that helps against one trouble."""
+    if dice.chance(0.3):
+        _, takes_up, suggestions = dice.pick(TROUBLES)
+        return dice.write(f"{takes_up}. " + " ".join(f"{suggestion}." for suggestion in suggestions))
+    _, tips = dice.pick(TIPS)
+    return dice.write(" ".join(f"{tip}." for tip in dice.some(tips, 3 + dice.below(2))))
+
+
+def tell_about(dice: Dice) -> tuple[str, str]:
+    """Someone asks about a subject of the tips."""
+    subject, tips = dice.pick(TIPS)
+    asked = dice.write(f"[tell me something about {subject}.|what should I know about {subject}?|any tips about {subject}?]")
+    return asked, dice.write(" ".join(f"{tip}." for tip in dice.some(tips, 1 + dice.below(2))))

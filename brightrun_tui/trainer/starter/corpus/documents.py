@@ -38,12 +38,12 @@ def _prose(dice: Dice) -> str:
     kind = dice.below(10)
     if kind < 3:
         return letters.letter(dice)
-    if kind < 5:
+    if kind == 3:
         told = stories.story(dice)
         return told.text if dice.chance(0.6) else f"{told.title.capitalize()}.\n{told.text}"
-    if kind == 5:
+    if kind == 4:
         return howto.describe(dice)
-    if kind == 6:
+    if kind < 7:
         return advice.as_prose(dice)
     if kind == 7:
         said = [smalltalk.sentence(dice) for _ in range(3)]
@@ -65,8 +65,10 @@ def _exchange(dice: Dice) -> list[tuple[str, str]]:
         return [(fact.question, fact.answer)]
     if kind < 48:
         return service.serve(dice)
-    if kind < 60:
+    if kind < 57:
         return [advice.advise(dice)]
+    if kind < 60:
+        return [advice.tell_about(dice)]
     if kind < 64:
         return [howto.instruct(dice)]
     if kind < 68:

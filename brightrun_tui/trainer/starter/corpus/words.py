@@ -16,7 +16,7 @@ VEGETABLES = "carrot onion potato tomato pea bean cabbage pumpkin leek beetroot 
 FLOWERS = "rose tulip daisy lily sunflower violet poppy orchid lavender daffodil".split()
 HOUSE_PLANTS = ["fern", "cactus", "ivy", "aloe", "orchid", "palm", "peace lily", "rubber plant", "snake plant", "spider plant",
                 "money tree", "basil plant", "fig tree", "begonia", "violet", "jade plant", "lemon tree", "mint plant",
-                "rosemary plant", "monstera"]
+                "rosemary plant", "monstera", "Boston fern", "parlour palm", "calathea"]
 TREES = "oak pine birch maple willow ash fir beech elm chestnut".split()
 TOOLS = "hammer saw spade rake broom brush ladder bucket screwdriver drill".split()
 CLOTHES = "coat hat scarf shirt jacket dress sweater skirt belt glove sock shoe boot".split()
