@@ -27,6 +27,7 @@ from textual.app import App  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.signal import Signal  # noqa: E402
+from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui import actions, theming  # noqa: E402
 from brightrun_tui.config import load_section  # noqa: E402
@@ -365,7 +366,10 @@ class BrightRunApp(App[int]):
             self.toast(path, title="Screenshot saved")
 
     async def action_back(self) -> None:
-        if self.screen.focused is not None and len(self.screen_stack) == 1:
+        """Out of the full screen, else out of the field, so that single keys work again."""
+        if self.screen.has_class("-zoomed"):
+            await self.run_action("zoom", self.screen)
+        elif isinstance(self.screen.focused, Input):
             self.screen.set_focus(None)
 
     async def action_quit(self) -> None:

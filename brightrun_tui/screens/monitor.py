@@ -196,7 +196,9 @@ class MonitorScreen(ModeScreen):
         changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
         question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{words.plain(changes)}" if changes else "")
         if await self.confirm("Retry the run", question, yes="Retry", danger=False):
-            await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
+            answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
+            if answer and answer.get("run"):
+                self.app.watched_run = answer["run"]
 
     @work(group="ask")
     async def action_delete(self) -> None:

@@ -135,7 +135,7 @@ async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) 
         await driver.sees("Base model", "starter", "472 of 480 records usable")
         await driver.press("z")
         await driver.until(lambda: "Runs" not in driver.text())
-        await driver.press("z", "c")
+        await driver.press("escape", "c")
         await driver.sees("Runs 7", "Curves")
 
 

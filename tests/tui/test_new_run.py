@@ -150,6 +150,7 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.sees("60 of 60 records usable", "question 0?", "answer 0")
         await driver.press("enter")
         await driver.until(lambda: driver.app.screen._draft.data == str(folder / "good.jsonl"))
+        await driver.sees("✓ ready")
         await driver.press("escape", "v")
         await driver.sees("Conversations of good", "assistant", "learned")
 
