@@ -80,6 +80,11 @@ class EventLog:
             raise
         self._size += len(line)
 
+    def sync(self) -> None:
+        """Wait until everything said is on the disk: a checkpoint must not outlive the events before it."""
+        with self._lock:
+            os.fsync(self._descriptor)
+
     def close(self) -> None:
         """Flush to disk and give the run directory free."""
         with self._lock:

@@ -20,6 +20,7 @@ from brightrun_tui.trainer.figures import Figures
 from brightrun_tui.trainer.generate import answer
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.threads import ThreadChooser
 
@@ -41,7 +42,6 @@ class StepResult:
     step: int
     figures: Figures
     rate: float
-    supervised: int
     tokens: int
 
 
@@ -75,7 +75,7 @@ class Loop:
         first = True
         self._mark = time.monotonic()
         while progress.step < plan.total_steps and not progress.early_stopped:
-            before = _probe(session) if first else {}
+            before = probe(session) if first else {}
             result = self._take_step()
             self._settle()
             self._waiting = result
@@ -83,7 +83,8 @@ class Loop:
                 self._settle()
             if first:
                 self._settle()
-                _check_what_moved(session, before, result.rate)
+                check_what_moved(session, before)
+                rehearse(session)
                 self.baseline = measure_baseline(session)
                 self._mark = time.monotonic()
                 first = False
@@ -105,7 +106,7 @@ class Loop:
         progress.step += 1
         progress.supervised_tokens += supervised
         progress.tokens += tokens
-        return StepResult(progress.step, Figures(loss, norm), rate, supervised, tokens)
+        return StepResult(progress.step, Figures(loss, norm), rate, tokens)
 
     def _accumulate(self, window: list[int], supervised: int) -> torch.Tensor:
         """Gradients of the mean loss over all supervised tokens of the window, however it is cut; returns that mean."""
@@ -249,6 +250,7 @@ class Loop:
 
     def _save(self) -> None:
         session, progress = self.session, self.session.progress
+        session.log.sync()
         save_checkpoint(session.files, session.model, session.optimizer, progress, scaler=session.scaler,
                         lineage=session.lineage, base_name=session.base_name)
         prune(session.files, session.settings.training.keep_checkpoints, progress.best_step)
@@ -277,33 +279,3 @@ def tell_checkpoint(session: Session) -> None:
     session.log.write("checkpoint", step=progress.step, path=f"checkpoints/step-{progress.step}",
                       eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
                       best=progress.best_step == progress.step)
-
-
-def _probe(session: Session) -> dict[str, torch.Tensor]:
-    """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
-    probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
-    frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
-    for name, parameter in frozen[:: max(1, len(frozen) // 16)]:
-        probe[name] = parameter.detach().flatten()[:1024].clone()
-    return probe
-
-
-def _check_what_moved(session: Session, before: dict[str, torch.Tensor], rate: float) -> None:
-    """After the first step: the adapter must have moved, the base must not.
-
-    Raises:
-        TrainingError: naming which.
-    """
-    moved = False
-    for name, parameter in session.model.named_parameters():
-        if name not in before:
-            continue
-        if parameter.requires_grad:
-            moved = moved or not torch.equal(parameter.detach(), before[name])
-        elif not torch.equal(parameter.detach().flatten()[:1024], before[name]):
-            raise TrainingError(f"training changed the frozen base model ({name})", kind="base_moved",
-                                fix="report this; the run cannot be trusted")
-    if not moved and rate > 0 and session.scaler is None:
-        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind="frozen",
-                            fix="use all-linear target modules and a learning rate around 2e-4",
-                            suggestion={"lora.target_modules": "all-linear"})

@@ -24,12 +24,19 @@ def max_records(session: Session) -> int:
     return session.settings.training.micro_batch_size or session.plan.batch_size
 
 
-def first_guess(session: Session) -> int:
-    """Tokens of a micro-batch before anything was measured; never less than the longest record."""
-    longest, fixed = session.data.longest, session.settings.training.micro_batch_size
-    if fixed:
-        return fixed * longest
-    return max(longest, CPU_TOKENS) if session.machine.device.type == "cpu" else longest
+def begin(session: Session) -> None:
+    """Size of the first micro-batches, before anything was measured; gradient checkpointing where it is wanted.
+
+    A resumed session keeps what it had found.
+    """
+    progress, longest = session.progress, session.data.longest
+    if not progress.max_tokens:
+        fixed = session.settings.training.micro_batch_size
+        most = CPU_TOKENS if session.machine.device.type == "cpu" else longest
+        progress.max_tokens = fixed * longest if fixed else max(longest, most)
+    if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
+        progress.gradient_checkpointing = True
+        recompute_activations(session)
 
 
 def measured_guess(session: Session, tokens: int, before: int, peak: int) -> int:

@@ -1,6 +1,5 @@
-"""The first minute: everything the run will need is done once, at its largest, before the long part begins.
-
-Afterwards weights, optimiser, random numbers and disk are exactly as before.
+"""The first minute: after the first step, what it moved is looked at, and then everything the run will need is done once,
+at its largest, before the long part begins. Afterwards weights, optimiser, random numbers and disk are as before.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from brightrun_tui.trainer import memory
+from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state, write_contents
 from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.examples import Example
@@ -32,19 +32,44 @@ def rehearse(session: Session) -> None:
     """
     random_numbers = take_random_state()
     progress = session.progress
-    fresh = progress.max_tokens == 0
-    if fresh:
-        progress.max_tokens = memory.first_guess(session)
-    if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
-        progress.gradient_checkpointing = True
-        memory.recompute_activations(session)
+    session.phase("rehearsing", "the longest records, an evaluation, a checkpoint")
     memory.with_less_memory_if_needed(session, lambda: _train_once(session))
-    if fresh and session.machine.device.type == "cuda" and not session.settings.training.micro_batch_size:
+    if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
         _grow(session)
     hardest = _hardest(session, session.data.held_out)
     memory.with_less_memory_if_needed(session, lambda: evaluate(session.forward, hardest, progress.max_tokens))
     _save_once(session)
     restore_random_state(random_numbers)
+
+
+def probe(session: Session) -> dict[str, torch.Tensor]:
+    """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
+    probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
+    frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
+    for name, parameter in frozen[:: max(1, len(frozen) // 16)]:
+        probe[name] = parameter.detach().flatten()[:1024].clone()
+    return probe
+
+
+def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
+    """After the first step of this process: the base must be as it was, and the very first must have moved the adapter.
+
+    Raises:
+        TrainingError: naming which.
+    """
+    moved = False
+    for name, parameter in session.model.named_parameters():
+        if name not in before:
+            continue
+        if parameter.requires_grad:
+            moved = moved or not torch.equal(parameter.detach(), before[name])
+        elif not torch.equal(parameter.detach().flatten()[:1024], before[name]):
+            raise TrainingError(f"training changed the frozen base model ({name})", kind="base_moved",
+                                fix="report this; the run cannot be trusted")
+    if not moved and session.progress.step == 1 and session.scaler is None:
+        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind="frozen",
+                            fix="use all-linear target modules and a learning rate around 2e-4",
+                            suggestion={"lora.target_modules": "all-linear"})
 
 
 def _train_once(session: Session) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import attach_adapter
 from brightrun_tui.trainer.baseline import measure_baseline
 from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
@@ -34,7 +35,6 @@ from brightrun_tui.trainer.model import (
 from brightrun_tui.trainer.optim import make_optimizer
 from brightrun_tui.trainer.plan import make_plan
 from brightrun_tui.trainer.prepare import prepare_data
-from brightrun_tui.trainer.rehearsal import rehearse
 from brightrun_tui.trainer.report import publish_adapter, use_best_checkpoint, write_manifest, write_report
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate, chat_template
@@ -53,9 +53,8 @@ def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome
     with HardwareMonitor(log) as monitor:
         session, template = _set_up(spec, files, log, control, monitor)
         _resume(session)
-        session.phase("rehearsing")
         control.leave_if_asked()
-        rehearse(session)
+        memory.begin(session)
         loop = Loop(session)
         outcome = loop.run()
         if outcome == "paused":

@@ -185,7 +185,7 @@ def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: i
     watch = Watch(process, options.cpu_seconds)
     began = 0.0  # after the base model was measured, which the peers do not do
     for event in follow(run / "events.jsonl", process):
-        if event.get("phase") == "rehearsing":
+        if event.get("phase") == "training" and not watch.loaded:
             watch.model_is_loaded()
         elif event["kind"] == "metric" and "train_loss" in event["values"]:
             if event["step"] == 1:

@@ -16,6 +16,7 @@ from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.hardware import HardwareMonitor
+from brightrun_tui.trainer.loop import Loop
 
 from .conftest import make_records, metric, read_events, run_here, wait_for, write_run
 
@@ -59,6 +60,29 @@ def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_
     assert run_here(run) == 1
     last = read_events(run)[-1]
     assert last["error"] == "out_of_memory" and last["suggestion"]["data.over_length"] == "truncate"
+
+
+def test_an_adapter_that_does_not_move_is_noticed_after_the_first_step(base: Path, tmp_path: Path) -> None:
+    """Training that runs but learns nothing would otherwise be paid for to its end."""
+    run = write_run(tmp_path, base, settings={"training.learning_rate": 1e-45})
+    assert run_here(run) == 1
+    assert read_events(run)[-1]["error"] == "frozen" and len(metric(run, "train_loss")) == 1
+
+
+def test_a_base_that_moves_is_noticed_after_the_first_step(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base model is shared by all adapters: a run that changes it cannot be trusted."""
+    update = Loop._update
+
+    def and_change_the_base(self: Loop) -> torch.Tensor:
+        for name, parameter in self.session.model.named_parameters():
+            if name.endswith("embed_tokens.weight"):
+                parameter.data[0, 0] += 1e-3
+        return update(self)
+
+    monkeypatch.setattr(Loop, "_update", and_change_the_base)
+    run = write_run(tmp_path, base)
+    assert run_here(run) == 1
+    assert read_events(run)[-1]["error"] == "base_moved"
 
 
 def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_path: Path) -> None:
