@@ -20,6 +20,7 @@ from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.checkpoint import step_directory
 from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
+from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.generate import Answer, Prompt, answer, choose_prompts
 from brightrun_tui.trainer.memory import max_records
 from brightrun_tui.trainer.model import parameter_counts
@@ -65,17 +66,18 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     stride = max(1, len(data.train) // TRAIN_SAMPLE)
     trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.between)
     answers = _answers(session, session.prompts)
+    general = _general_loss(session, template)
     difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
     ended = {"base": _share_ended(baseline.answers), "tuned": _share_ended(answers)}
     scores: dict[str, Any] = {
         "token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
         "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
-        "answers": len(answers), "ended": ended, **_answer_scores(session, template)}
+        "general_loss": general, "answers": len(answers), "ended": ended, **_answer_scores(session, template)}
     verdict = judge(Findings(
         base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
         held_out_records=len(data.held_out), train_loss=trained.loss, answers=len(answers),
         tuned_ended=ended["tuned"], tuned_empty=sum(not a.text for a in answers) / max(1, len(answers)),
-        early_stopped=progress.early_stopped, stopped=stopped,
+        general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
         stood_in=data.held_out_records is data.train_records))
     report = Report(
         name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),
@@ -91,6 +93,17 @@ def write_manifest(session: Session) -> None:
     files = session.files
     artefacts: list[Path] = [files.adapter, files.report, files.spec]
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
+
+
+def _general_loss(session: Session, template: ChatTemplate) -> dict[str, float]:
+    """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
+    examples = general_examples(session.tokenizer, template)
+    if not examples:
+        return {"base": 0.0, "tuned": 0.0}
+    with session.model.disable_adapter():
+        base = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
+    tuned = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
+    return {"base": base.loss, "tuned": tuned.loss}
 
 
 def _answers(session: Session, prompts: list[Prompt]) -> list[Answer]:

@@ -10,6 +10,8 @@ from brightrun_tui.domain.model import Verdict
 SMALL_CHANGE = 0.02
 """Relative fall of the loss below which nobody would notice the tuning."""
 FEW_RECORDS = 10
+FORGOTTEN = 1.1
+"""Rise of the loss on everyday questions that is worth a word. It does not lower the grade: a narrow task may want it."""
 MEMORISED_GAP = 0.5
 """Nats a token by which held-out loss may exceed training loss before memorising is suspected."""
 
@@ -29,6 +31,8 @@ class Findings:
     answers: int
     tuned_ended: float
     tuned_empty: float
+    general_base: float
+    general_tuned: float
     early_stopped: bool
     stopped: bool
     stood_in: bool
@@ -51,6 +55,9 @@ def judge(findings: Findings) -> Verdict:
         grade, summary = "good", "The tuned model does clearly better than the base model on records it has not seen."
     if f.answers and f.tuned_ended == 1:
         reasons.append(f"all {f.answers} sample answers end by themselves")
+    if f.general_tuned > FORGOTTEN * f.general_base:
+        reasons.append(f"everyday questions got harder for it (loss {f.general_base:.2f} before, {f.general_tuned:.2f} "
+                       "after): it forgot some of what the base knew")
     if f.early_stopped:
         reasons.append("training ended early because the held-out loss no longer fell; the best checkpoint is kept")
     if f.stopped:
