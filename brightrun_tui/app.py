@@ -6,6 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,19 +38,13 @@ from brightrun_tui.domain.model import ModelVersion  # noqa: E402
 from brightrun_tui.domain.requests import RequestKind  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
-from brightrun_tui.snapshot import Snapshot, SnapshotReader  # noqa: E402
+from brightrun_tui.snapshot import Snapshot, Watch, follow  # noqa: E402
 from brightrun_tui.store import Database, open_database, runs  # noqa: E402
 from brightrun_tui.widgets import words  # noqa: E402
 from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
 
 if TYPE_CHECKING:
     from brightrun_tui.registry import ExportForm
-
-LOOK_SECONDS = 0.5
-"""Between two looks at whether the store has changed."""
-ENGINE_LOOK_SECONDS = 3.0
-"""Between two looks at the engine, which can die without writing anything."""
-
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -66,28 +62,10 @@ class AppSettings(BaseModel):
     mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")
 
 
-def _integrations() -> Screen[None]:
-    from brightrun_tui.screens.integrations import IntegrationsScreen
-
-    return IntegrationsScreen()
-
-
-def _new_run() -> Screen[None]:
-    from brightrun_tui.screens.new_run import NewRunScreen
-
-    return NewRunScreen()
-
-
-def _monitor() -> Screen[None]:
-    from brightrun_tui.screens.monitor import MonitorScreen
-
-    return MonitorScreen()
-
-
-def _registry() -> Screen[None]:
-    from brightrun_tui.screens.registry import RegistryScreen
-
-    return RegistryScreen()
+def _screen(module: str, name: str) -> Screen[None]:
+    """One of the four, imported when first visited."""
+    screen: Screen[None] = getattr(import_module(f"brightrun_tui.screens.{module}"), name)()
+    return screen
 
 
 class BrightRunApp(App[int]):
@@ -96,10 +74,10 @@ class BrightRunApp(App[int]):
     TITLE = "Bright Run"
     CSS_PATH = "screens/app.tcss"
     MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]
-        "integrations": _integrations,
-        "new_run": _new_run,
-        "monitor": _monitor,
-        "registry": _registry,
+        "integrations": partial(_screen, "integrations", "IntegrationsScreen"),
+        "new_run": partial(_screen, "new_run", "NewRunScreen"),
+        "monitor": partial(_screen, "monitor", "MonitorScreen"),
+        "registry": partial(_screen, "registry", "RegistryScreen"),
     }
     COMMANDS: ClassVar[Any] = {ActionProvider}
     SCOPES = ("app",)
@@ -115,12 +93,10 @@ class BrightRunApp(App[int]):
         self.owns_terminal = False
         self._first_mode = first_mode
         self._db: Database | None = None
-        self._look = asyncio.Event()
-        self._stale = False
+        self._watch = Watch()
         self._wake_after = 0.0
         self._store_opened = asyncio.Event()
         self._store_closed = asyncio.Event()
-        self._watched_run = ""
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
@@ -143,13 +119,11 @@ class BrightRunApp(App[int]):
     @property
     def watched_run(self) -> str:
         """Id of the run whose curves and events the snapshot carries."""
-        return self._watched_run
+        return self._watch.run_id
 
     @watched_run.setter
     def watched_run(self, run_id: str) -> None:
-        if run_id != self._watched_run:
-            self._watched_run = run_id
-            self._look.set()
+        self._watch.choose(run_id)
 
     @property
     def mouse(self) -> bool:
@@ -173,9 +147,8 @@ class BrightRunApp(App[int]):
         self.exit(code, return_code=code)
 
     def look_now(self) -> None:
-        """Read the store again at once, e.g. after a change of our own, which `data_version` does not show."""
-        self._stale = True
-        self._look.set()
+        """Read the store again at once, e.g. after a change of our own."""
+        self._watch.look_now()
 
     @work(exclusive=True, group="store")
     async def _follow_store(self) -> None:
@@ -183,30 +156,13 @@ class BrightRunApp(App[int]):
             async with open_database(self.paths.database) as db:
                 self._db = db
                 self._store_opened.set()
-                await self._read_changes(db)
+                async for snapshot in follow(db, self.paths, self._watch):
+                    self.snapshot = snapshot
+                    self.snapshot_signal.publish(snapshot)
+                    if self.owns_terminal and not self.read_only and snapshot.needs_engine:
+                        self._wake_engine()
         finally:
             self._store_closed.set()
-
-    async def _read_changes(self, db: Database) -> None:
-        reader = SnapshotReader(db, self.paths)
-        version, since_engine = -1, 0.0
-        while True:
-            newest = await db.data_version()
-            if newest != version or self._stale or since_engine >= ENGINE_LOOK_SECONDS:
-                self._look.clear()
-                self._stale = False
-                version, since_engine = newest, 0.0
-                self.snapshot = await reader.read(self._watched_run)
-                self.snapshot_signal.publish(self.snapshot)
-                if self.owns_terminal and not self.read_only and self.snapshot.needs_engine:
-                    self._wake_engine()
-            elif self._look.is_set():
-                self._look.clear()
-                self.snapshot = await reader.read_detail(self.snapshot, self._watched_run)
-                self.snapshot_signal.publish(self.snapshot)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
-            since_engine += LOOK_SECONDS
 
     @work(group="engine")
     async def _wake_engine(self) -> None:
@@ -316,7 +272,7 @@ class BrightRunApp(App[int]):
             async with asyncio.timeout(SHOW_SECONDS):
                 while self.snapshot.run(run_id) is None:
                     self.look_now()
-                    await asyncio.sleep(LOOK_SECONDS / 20)
+                    await asyncio.sleep(SHOW_SECONDS / 100)
         self.watched_run = run_id
         await self.switch_mode("monitor")
 

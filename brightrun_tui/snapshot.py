@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +18,11 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, datasets, endpoints, engine, leases, metrics, models, runs
+
+LOOK_SECONDS = 0.5
+"""Between two looks at whether the store has changed."""
+ENGINE_LOOK_SECONDS = 3.0
+"""Between two looks at the engine, which can die without writing anything."""
 
 
 class Curve:
@@ -111,6 +118,48 @@ class Snapshot:
 def hourly(lease: Lease) -> float:
     """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
     return 0.0 if lease.state == "intended" else lease.price_per_hour or lease.quoted_per_hour
+
+
+class Watch:
+    """What the readers of snapshots want to see, and whether they want to see it now."""
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self.wanted = asyncio.Event()
+        self.stale = False
+
+    def choose(self, run_id: str) -> None:
+        """Carry the detail of this run from now on."""
+        if run_id != self.run_id:
+            self.run_id = run_id
+            self.wanted.set()
+
+    def look_now(self) -> None:
+        """Read everything again at once: `data_version` does not show changes of our own."""
+        self.stale = True
+        self.wanted.set()
+
+
+async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snapshot]:
+    """A new picture whenever the store has changed, or another run is watched; without end."""
+    reader = SnapshotReader(db, paths)
+    snapshot = Snapshot()
+    version, since_engine = -1, 0.0
+    while True:
+        newest = await db.data_version()
+        if newest != version or watch.stale or since_engine >= ENGINE_LOOK_SECONDS:
+            watch.wanted.clear()
+            watch.stale = False
+            version, since_engine = newest, 0.0
+            snapshot = await reader.read(watch.run_id)
+            yield snapshot
+        elif watch.wanted.is_set():
+            watch.wanted.clear()
+            snapshot = await reader.read_detail(snapshot, watch.run_id)
+            yield snapshot
+        with suppress(TimeoutError):
+            await asyncio.wait_for(watch.wanted.wait(), LOOK_SECONDS)
+        since_engine += LOOK_SECONDS
 
 
 class SnapshotReader:

@@ -9,14 +9,12 @@ from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from brightrun_tui.actions import bindings
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.settings import iter_settings
-from brightrun_tui.integrations.services import SERVICES
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import check_account, weigh_offers
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
@@ -24,9 +22,9 @@ from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import datasets
 from brightrun_tui.widgets import flow, plan_words, words
-from brightrun_tui.widgets.fields import ChoiceField, FieldChanged, PickField, TextField
+from brightrun_tui.widgets.fields import FieldChanged, PickField
 from brightrun_tui.widgets.flow import Flow
-from brightrun_tui.widgets.form import FormRow, SettingRow
+from brightrun_tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.widgets.titles import retitle
 
 PLAN_SECONDS = 0.25
@@ -42,6 +40,7 @@ class NewRunScreen(ModeScreen):
     CSS_PATH = "new_run.tcss"
     AUTO_FOCUS = "PickField#data"
 
+    form = getters.query_one("#form", RunForm)
     start_button = getters.query_one("#start", Button)
 
     def __init__(self) -> None:
@@ -53,49 +52,9 @@ class NewRunScreen(ModeScreen):
         self._offer_words = ""
 
     def compose_body(self) -> ComposeResult:
-        places = ["local", *(service.name for service in SERVICES if service.kind == "gpu")]
         with Container(id="body"):
             with Vertical(id="left"):
-                with VerticalScroll(id="form", classes="panel scroll", can_focus=False):
-                    yield FormRow("Dataset", _pick("data"), "A file, an added dataset or the example (d).", long=True)
-                    yield Flow(id="data-report")
-                    yield FormRow("Base model", _pick("base"), "The larger, the better and the slower (b).", long=True)
-                    yield FormRow(
-                        "Template", _pick("template"), "A proven set of settings for a kind of task (t).", long=True
-                    )
-                    yield FormRow(
-                        "Name",
-                        TextField("name"),
-                        "Name of the run and of its model. A second run of the same name makes version 2.",
-                        long=True,
-                    )
-                    yield FormRow(
-                        "Where",
-                        ChoiceField("provider", places),
-                        "This machine is free. Rented machines cost money by the hour.",
-                    )
-                    yield FormRow(
-                        "GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090."
-                    )
-                    yield FormRow(
-                        "Machine", _pick("machine"), "The machine that is rented, with its price (m).", long=True
-                    )
-                    yield FormRow(
-                        "Budget ($)",
-                        TextField("budget_usd", placeholder="no limit"),
-                        "A ceiling: the run is saved and ended before it costs more.",
-                    )
-                    yield FormRow(
-                        "Time limit (h)",
-                        TextField("max_hours", placeholder="no limit"),
-                        "The run is saved and ended after so many hours.",
-                    )
-                    yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
-                    for setting in iter_settings():
-                        if setting.simple:
-                            yield SettingRow(setting)
-                    yield _toggle()
-                    yield Vertical(id="advanced")
+                yield RunForm(id="form", classes="panel scroll")
                 yield Flow(id="hint")
             with Vertical(id="right"):
                 with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
@@ -121,6 +80,7 @@ class NewRunScreen(ModeScreen):
                 provider=defaults.provider,
                 budget_usd=defaults.budget_usd,
             )
+            self.form.put_number("budget_usd", defaults.budget_usd)
         self._show_plan()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -137,26 +97,24 @@ class NewRunScreen(ModeScreen):
         elif key in ("budget_usd", "max_hours"):
             self._change_number(key, value)
         else:
-            if key in ("provider", "gpu"):
-                self._offer, self._offer_words = None, ""
             self._change(**{key: value})
 
     def _change_number(self, key: str, value: str) -> None:
         text = value.strip().removeprefix("$").replace(",", ".")
-        row = self._row(key)
         try:
             number = float(text) if text else None
-            if number is not None and not 0 < number < 1e9:
-                raise ValueError
         except ValueError:
-            row.add_class("-wrong")
-            row.remark("✗ a number above 0", "$error")
+            number = -1.0
+        if number is not None and not 0 < number < 1e9:
+            self.form.refuse(key, "a number above 0")
             return
-        row.remove_class("-wrong")
-        row.remark("")
+        self.form.refuse(key, "")
         self._change(**{key: number})
 
     def _change(self, **changes: object) -> None:
+        """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
+        if changes.keys() & {"provider", "gpu", "data", "base"}:
+            self._offer, self._offer_words = None, ""
         self._draft = self._draft.model_copy(update=changes)
         self._timer.stop()
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
@@ -191,42 +149,12 @@ class NewRunScreen(ModeScreen):
             self._change()
 
     def _show_plan(self) -> None:
-        plan, draft = self._plan, self._draft
+        plan = self._plan
         report = plan.report if plan else None
+        self.form.show(self._draft, plan, self._typed, self._offer, self._offer_words)
         self.query_one("#estimate", Flow).show(partial(plan_words.estimate, plan))
         self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
-        self.query_one("#data-report", Flow).show(partial(plan_words.data_report, report))
         self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
-        self._pick_field("data").show(
-            _chosen(report.name if report else draft.data, draft.data, "choose what to learn from")
-        )
-        base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""
-        self._pick_field("base").show(
-            _chosen(base or draft.base, draft.base if base != draft.base else "", "choose a model")
-        )
-        template = plan.template.title if plan and plan.template else draft.template
-        self._pick_field("template").show(_chosen(template, "", "choose a template"))
-        name = self._field("name")
-        assert isinstance(name, TextField)
-        name.placeholder = plan.name if plan and draft.data else "after the dataset"
-        choice = self._field("provider")
-        assert isinstance(choice, ChoiceField)
-        choice.put(draft.provider)
-        for key in ("gpu", "machine"):
-            self._row(key).set_class(draft.provider == "local", "-off")
-        self._pick_field("machine").show(
-            plan_words.offer_words(self._offer)
-            if self._offer
-            else _chosen("", "", self._offer_words or "choose a dataset first")
-        )
-        if plan:
-            for row in self.query(SettingRow):
-                group, key = row.setting.group, row.setting.name
-                row.show(
-                    getattr(getattr(plan.settings, group), key),
-                    plan.sources.get(row.setting.key, ""),
-                    self._typed.get(row.setting.key),
-                )
         ready = bool(plan and plan.ready)
         self.start_button.set_class(ready, "-ready")
         self.start_button.label = Content("Start  ▶" if ready else "Start")
@@ -236,15 +164,10 @@ class NewRunScreen(ModeScreen):
         self.refresh_keys()
 
     def on_descendant_focus(self) -> None:
-        row = next(
-            (node for node in (self.focused.ancestors_with_self if self.focused else ()) if isinstance(node, FormRow)),
-            None,
-        )
-        hint = row.hint if row else ""
-        title = row.label if row else ""
-        self.query_one("#hint", Flow).show(
-            lambda width: flow.text(Content.assemble((f"{title}  " if title else "", "bold"), (hint, "$muted")), width)
-        )
+        row = row_of(self.focused)
+        label, hint = (f"{row.label}  ", row.hint) if row else ("", "")
+        text = Content.assemble((label, "bold"), (hint, "$muted"))
+        self.query_one("#hint", Flow).show(lambda width: flow.text(text, width))
         self.refresh_keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -352,18 +275,8 @@ class NewRunScreen(ModeScreen):
             self.app.push_screen(PreviewScreen(self._plan.report))
 
     async def action_advanced(self) -> None:
-        advanced = self.query_one("#advanced", Vertical)
-        if not advanced.children:
-            await advanced.mount_all([SettingRow(setting) for setting in iter_settings() if not setting.simple])
+        if await self.form.toggle_advanced():
             self._show_plan()
-        advanced.toggle_class("-open")
-        is_open = advanced.has_class("-open")
-        self.query_one("#advanced-toggle", PickField).show(_advanced_words(is_open))
-        if is_open:
-            first = advanced.query(SettingRow).first()
-            first.field.focus()
-            toggle = self.query_one("#advanced-toggle")
-            self.call_after_refresh(self.query_one("#form").scroll_to_widget, toggle, top=True, animate=False)
 
     def action_reset(self) -> None:
         self._typed = {}
@@ -380,7 +293,7 @@ class NewRunScreen(ModeScreen):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if not await self.confirm("Start the run", _last_look(plan), yes="Start", danger=False):
+        if not await self.confirm("Start the run", plan_words.last_look(plan), yes="Start", danger=False):
             return
         try:
             if plan.estimate:
@@ -399,57 +312,3 @@ class NewRunScreen(ModeScreen):
 
     def action_previous(self) -> None:
         self.focus_previous()
-
-    def _row(self, key: str) -> FormRow:
-        return next(row for row in self.query(FormRow) if getattr(row.field, "key", "") == key)
-
-    def _field(self, key: str) -> object:
-        return self._row(key).field
-
-    def _pick_field(self, key: str) -> PickField:
-        return self.query_one(f"#{key}", PickField)
-
-
-def _pick(key: str) -> PickField:
-    field = PickField(key)
-    field.id = key
-    return field
-
-
-def _toggle() -> PickField:
-    field = PickField("advanced")
-    field.id = "advanced-toggle"
-    field.show(_advanced_words(False))
-    return field
-
-
-def _advanced_words(is_open: bool) -> Content:
-    count = sum(not setting.simple for setting in iter_settings())
-    return Content.assemble(
-        ("▾ " if is_open else "▸ ", "bold $accent"),
-        ("Advanced", "bold $primary"),
-        (f"  {count} more, all with good values" if not is_open else "", "$muted"),
-    )
-
-
-def _chosen(title: str, note: str, empty: str) -> Content:
-    if not title:
-        return Content.styled(empty, "italic $muted")
-    return Content.assemble(
-        (words.one_line(title), "bold"),
-        (f"  {words.one_line(note)}" if note and note.casefold() != title.casefold() else "", "$muted"),
-    )
-
-
-def _last_look(plan: Plan) -> Content:
-    """Everything that matters before money is spent."""
-    found = plan.estimate
-    rows = [
-        ("Model", plan.name),
-        ("Data", plan.report.statement if plan.report else ""),
-        ("Base", plan.base.title if plan.base else ""),
-        ("Where", plan.draft.provider + (f" · {plan_words.offer_words(plan.offer).plain}" if plan.offer else "")),
-        ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING),
-    ]
-    lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]
-    return Content("\n").join([*lines, Content(""), Content.styled(plan_words.cost_sentence(plan), "bold")])

@@ -109,6 +109,20 @@ def cost_sentence(plan: Plan) -> str:
     )
 
 
+def last_look(plan: Plan) -> Content:
+    """Everything that matters before money is spent."""
+    found = plan.estimate
+    rows = [
+        ("Model", plan.name),
+        ("Data", plan.report.statement if plan.report else ""),
+        ("Base", plan.base.title if plan.base else ""),
+        ("Where", plan.draft.provider + (f" · {offer_words(plan.offer).plain}" if plan.offer else "")),
+        ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING),
+    ]
+    lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]
+    return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
+
+
 def checks(plan: Plan | None, width: int) -> flow.Lines:
     """The pre-flight list: a glyph, what was found, and the fix where one is needed."""
     lines: flow.Lines = []

@@ -121,7 +121,7 @@ async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opene
     """“$4,50” is a number to a person and to the app; “much” is not."""
     async with opened(paths) as driver:
         await open_form(driver)
-        row = driver.app.screen._row("budget_usd")
+        row = driver.app.screen.form.row("budget_usd")
         row.field.focus()
         await driver.press(*"$4,50")
         await driver.until(lambda: driver.app.screen._draft.budget_usd == 4.5)

@@ -47,7 +47,7 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
         await driver.press("enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         assert not driver.app.snapshot.runs and server.runpod.count("POST", "/v2/pods") == 0
-        driver.app.screen._row("budget_usd").field.focus()
+        driver.app.screen.form.row("budget_usd").field.focus()
         await driver.press(*"0.01")
         await driver.sees("✗ budget", "✗ not yet")
 
