@@ -17,6 +17,7 @@ included; a reader that saw ``seq`` n expects n + 1. Fields beside the three com
 from __future__ import annotations
 
 import json
+from enum import IntEnum
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +28,15 @@ EVENT_KINDS: tuple[str, ...] = get_args(EventKind)
 PHASES = ("starting", "loading", "preparing", "rehearsing", "training", "evaluating", "saving", "reporting")
 
 METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
+
+
+class WorkerExit(IntEnum):
+    """How a worker's process ends when its event log cannot tell, or need not."""
+
+    FAILED = 1
+    USAGE = 2
+    DISK_FULL = 74
+    ANOTHER_AT_WORK = 75
 
 
 class Event(BaseModel):

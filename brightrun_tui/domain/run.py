@@ -100,6 +100,13 @@ class Failure(BaseModel):
     suggestion: dict[str, Any] = Field(default_factory=dict)
 
 
+DISK_FULL = Failure(
+    error="disk_full",
+    cause="the disk is full",
+    fix="free some space (old runs, checkpoints, caches) and resume: it goes on from the newest checkpoint",
+)
+
+
 class Notice(BaseModel):
     """Something the engine has to say about a run: money, machines. ``level``: info, warning or error."""
 

@@ -13,7 +13,8 @@ from typing import TypeVar
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Failure, Notice, Run, RunSpec
+from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.run import DISK_FULL, Failure, Notice, Run, RunSpec
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator import budget, follow, lifecycle, purse
@@ -29,9 +30,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 COUNT_SECONDS = 1.0
-
-ANOTHER_AT_WORK = 75
-"""The exit code of a worker that found another one at work in its run directory."""
 
 
 @dataclass
@@ -200,11 +198,13 @@ class Runner:
 
     async def _silent_death(self, run: Run, worker: JobStatus) -> tuple[Signal, Failure | None]:
         """The worker ended without its last word: killed (worth another try), or crashed by itself (not worth one)."""
-        if worker.exit_code == ANOTHER_AT_WORK:
+        if worker.exit_code == WorkerExit.ANOTHER_AT_WORK:
             await asyncio.sleep(self.timings.stop_seconds)
             return "worker_lost", None
         if worker.exit_code is None or worker.exit_code <= 0 or worker.exit_code > 128:
             return "worker_lost", None
+        if worker.exit_code == WorkerExit.DISK_FULL:
+            return "worker_failed", DISK_FULL
         lines = (await asyncio.to_thread(_tail, Path(run.directory) / f"{WORKER}.log")).splitlines() or [""]
         return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
                                         fix="see its log; brightrun doctor tells whether the training packages are complete")

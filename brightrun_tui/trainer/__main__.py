@@ -16,13 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.trainer.control import Control, Terminated
 from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
-from brightrun_tui.trainer.failures import explain
+from brightrun_tui.trainer.failures import explain, is_disk_full
 from brightrun_tui.trainer.files import RunFiles
-
-EXIT_USAGE = 2
-EXIT_BUSY = 75
 
 
 def set_environment(run_directory: Path) -> None:
@@ -101,7 +99,7 @@ def run(files: RunFiles, log: EventLog) -> int:
     except Exception as error:
         traceback.print_exc()
         log.write("failed", **explain(error).model_dump())
-        return 1
+        return WorkerExit.FAILED
     finally:
         log.close()
 
@@ -110,7 +108,7 @@ def main(arguments: list[str]) -> int:
     """Returns the exit code."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("usage: python -m brightrun_tui.trainer RUN_DIRECTORY", file=sys.stderr)
-        return EXIT_USAGE
+        return WorkerExit.USAGE
     run_directory = Path(arguments[0]).resolve()
     set_environment(run_directory)
     files = RunFiles(run_directory)
@@ -118,10 +116,10 @@ def main(arguments: list[str]) -> int:
         return run(files, EventLog(files.events))
     except AnotherWorkerError:
         print("another worker is already at this run", file=sys.stderr)
-        return EXIT_BUSY
+        return WorkerExit.ANOTHER_AT_WORK
     except OSError as error:
         print(f"the run directory cannot be written: {error}", file=sys.stderr)
-        return 1
+        return WorkerExit.DISK_FULL if is_disk_full(error) else WorkerExit.FAILED
 
 
 if __name__ == "__main__":

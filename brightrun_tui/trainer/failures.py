@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Failure
+from brightrun_tui.domain.run import DISK_FULL, Failure
 
 
 class TrainingError(BrightrunError):
@@ -56,9 +56,7 @@ def explain(error: BaseException) -> Failure:
         chain.append(current)
         current = current.__cause__ or current.__context__
     if any(is_disk_full(link) for link in chain):
-        return Failure(error="disk_full", cause="the disk is full",
-                       fix="free some space (old runs, checkpoints, caches) and resume: it goes on from the newest "
-                           "checkpoint")
+        return DISK_FULL
     if isinstance(error, BrightrunError):
         cause = f"{error.where}: {error.what}" if error.where else error.what
         return Failure(error=error.kind, cause=cause, fix=error.fix, suggestion=getattr(error, "suggestion", {}))

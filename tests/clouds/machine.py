@@ -140,12 +140,13 @@ class Machine:
         await self.lose_power()
         await asyncio.to_thread(shutil.rmtree, self.directory, True)
 
-    def processes(self) -> list[psutil.Process]:
-        """What runs inside it."""
+    def processes(self, word: str = "") -> list[psutil.Process]:
+        """What runs inside it; with ``word``, only what has it on its command line."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == str(self.directory) and process.status() != psutil.STATUS_ZOMBIE:
+                inside = process.environ().get(MARK) == str(self.directory) and process.status() != psutil.STATUS_ZOMBIE
+                if inside and (not word or word in process.cmdline()):
                     found.append(process)
         return found
 

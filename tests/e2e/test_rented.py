@@ -144,7 +144,7 @@ def test_a_box_of_ones_own_trains_and_is_left_as_it_was(clouds: CloudServer, hom
     run = check_outcome(home, run_id, calm)
     assert run.cost_usd == 0
     assert not list((box.home / ".brightrun" / "leases").iterdir())
-    wait_until(lambda: not [p for p in box.processes() if "brightrun_tui.trainer" in p.cmdline()], "no worker is left")
+    wait_until(lambda: not box.processes("brightrun_tui.trainer"), "no worker is left")
 
 
 @pytest.mark.slow
@@ -198,7 +198,7 @@ def test_with_the_engine_gone_for_good_the_guard_ends_the_lease(
     cloud = cloud_of(clouds, provider)
     machine = machines(cloud)[0].machine
     assert machine is not None
-    wait_until(lambda: not [p for p in machine.processes() if "brightrun_tui.trainer" in p.cmdline()], "the worker ends", 180)
+    wait_until(lambda: not machine.processes("brightrun_tui.trainer"), "the worker ends", 180)
     trained = cloud.clock.now()
     wait_until(lambda: not cloud.alive(), "the guard returns the machine", 60)
     gone_at = machines(cloud)[0].gone_at

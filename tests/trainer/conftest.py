@@ -19,7 +19,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 pytest.importorskip("torch", reason="the training packages are not installed")
 pytest.importorskip("bitsandbytes", reason="the training packages are not installed")
@@ -36,6 +35,15 @@ UNMARKED_CHATML = CHATML.replace("{% generation %}", "").replace("{% endgenerati
 FAST = {"training.learning_rate": 2e-3, "training.batch_size": 8, "lora.r": 4, "evaluation.sample_prompts": 1,
         "evaluation.max_new_tokens": 8}
 """Settings of most test runs: a few steps of a tiny model."""
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """The worker's choice for its own process must not outlive a test that runs it in this one."""
+    import torch
+
+    yield
+    torch.set_flush_denormal(False)
 
 
 def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: int = 2) -> Path:
