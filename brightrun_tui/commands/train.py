@@ -17,6 +17,7 @@ from brightrun_tui.commands.shared.options import (
     DataArgument,
     GpuOption,
     HoursOption,
+    InterruptibleOption,
     NameOption,
     ProviderOption,
     SetOption,
@@ -33,7 +34,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import check_account, find_offers
+from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import models
 
@@ -45,6 +46,7 @@ def train(
     template: TemplateOption = None,
     provider: ProviderOption = None,
     gpu: GpuOption = "",
+    interruptible: InterruptibleOption = False,
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
@@ -55,7 +57,7 @@ def train(
 ) -> None:
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
-    draft = make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns)
+    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
         _print_detached(run, as_json)
@@ -75,6 +77,7 @@ def estimate(
     template: TemplateOption = None,
     provider: ProviderOption = None,
     gpu: GpuOption = "",
+    interruptible: InterruptibleOption = False,
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
@@ -82,7 +85,7 @@ def estimate(
     as_json: JsonOption = False,
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
-    draft = make_draft(data, name, base, template, provider, gpu, budget, max_hours, settings, columns)
+    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
     plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
@@ -97,12 +100,13 @@ def estimate(
 
 
 def make_draft(data: str, name: str, base: str | None, template: str | None, provider: str | None, gpu: str,
-               budget: float | None, max_hours: float | None, settings: list[str] | None, columns: list[str] | None) -> Draft:
+               interruptible: bool, budget: float | None, max_hours: float | None, settings: list[str] | None,
+               columns: list[str] | None) -> Draft:
     """The draft that the options describe; what was not said comes from ``[defaults]`` of the configuration."""
     defaults = load_section(get_paths(), "defaults", RunDefaults)
     return Draft(name=name, data=_absolute(data), base=_absolute(base) if base else defaults.base,
                  template=template or defaults.template, overrides=parse_overrides(settings or []),
-                 provider=provider or defaults.provider, gpu=gpu,
+                 provider=provider or defaults.provider, gpu=gpu, interruptible=interruptible,
                  budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
                  columns=parse_columns(columns or []))
 
@@ -119,7 +123,7 @@ async def _plan(draft: Draft, paths: Paths) -> Plan:
     Raises:
         BrightrunError: the provider is not connected, does not answer, or has no such machine.
     """
-    offer = None if draft.provider == "local" else (await find_offers(draft, paths))[0]
+    offer = None if draft.provider == "local" else await best_offer(draft, paths)
     return await asyncio.to_thread(make_plan, draft, paths, offer=offer)
 
 

@@ -71,7 +71,10 @@ class DatasetRef(BaseModel):
 
 
 class RunSpec(BaseModel):
-    """``spec.json``: the whole run, resolved and immutable."""
+    """``spec.json``: the whole run, resolved and immutable.
+
+    ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,6 +88,7 @@ class RunSpec(BaseModel):
     settings: RunSettings = RunSettings()
     provider: str = "local"
     gpu: str = ""
+    interruptible: bool = False
     offer: str = ""
     limits: Limits = Limits()
 

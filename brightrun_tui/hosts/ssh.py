@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import posixpath
 import secrets
 import shlex
-import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,37 +15,13 @@ from pathlib import Path, PurePosixPath
 import asyncssh
 
 from brightrun_tui.domain.errors import HostError, HostUnreachableError
+from brightrun_tui.hosts import jobs, transfer
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import LOST, SshAddress, SshConnection, SshTimings
+from brightrun_tui.hosts.transfer import CHUNK, Progress
 
-CHUNK = 4 << 20
-SMALL = 1 << 20
-"""A file of at least this size that is already there with the same size and time is not sent again."""
 COMMANDS_AT_ONCE = 5
 """An sshd allows ten sessions on a connection; one is the SFTP session."""
-
-Progress = Callable[[int, int], None]
-
-_START = """
-cd {directory} || exit 9
-if [ "$(cat {name}.token 2>/dev/null)" != {token} ]; then
-  {exports}
-  setsid nohup sh -c '
-    trap : TERM INT HUP USR1 USR2
-    mkdir "$0.claim-{token}" 2>/dev/null || exit 0
-    rm -f "$0.pid" "$0.rc"
-    echo "$$ $(cut -d" " -f22 /proc/$$/stat)" > "$0.pid.part" && mv "$0.pid.part" "$0.pid"
-    echo {token} > "$0.token.part" && mv "$0.token.part" "$0.token"
-    for old in "$0".claim-*; do [ "$old" = "$0.claim-{token}" ] || rmdir "$old"; done
-    "$@"; code=$?
-    echo $code > "$0.rc.part" && mv "$0.rc.part" "$0.rc"
-  ' {name} {argv} </dev/null >>{name}.log 2>&1 &
-fi
-n=0
-while [ "$(cat {name}.token 2>/dev/null)" != {token} ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
-[ "$(cat {name}.token 2>/dev/null)" = {token} ] && cat {name}.pid
-"""
-"""The token makes a start that is repeated over a broken connection happen once: the command itself claims it."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +66,14 @@ class SshHost:
             HostError: no progress for too long; calling again resumes.
         """
         if not source.is_dir():
-            await self.connection.insist(partial(self._put_file, source, target, progress))
+            await self._send(source, await self._path(target), progress)
             return
         final = await self._path(target)
         self._made.clear()
         aside = posixpath.join(posixpath.dirname(final), f".{posixpath.basename(final)}.part")
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             inside = posixpath.join(aside, file.relative_to(source).as_posix())
-            await self.connection.insist(partial(self._put_file, file, inside, progress, keep=True))
+            await self._send(file, inside, progress, keep=True)
         new, old = shlex.quote(aside), shlex.quote(f"{aside}-old")
         await self.run(f"[ ! -d {new} ] || {{ rm -rf {old}; mv -T {shlex.quote(final)} {old} 2>/dev/null; "
                        f"mv -T {new} {shlex.quote(final)}; }} && rm -rf {old}", repeat=True, check=True)
@@ -128,18 +101,18 @@ class SshHost:
             HostError: no progress for too long; calling again resumes.
         """
         path = await self._path(source)
-        attributes = await self.connection.insist(partial(self._stat, path))
-        if attributes is None:
+        line, insist = self.connection, self.connection.insist
+        there = await insist(partial(transfer.attributes, line, path))
+        if there is None:
             raise FileNotFoundError(source)
-        if not stat.S_ISDIR(attributes.permissions or 0):
-            await self.connection.insist(partial(self._get_file, path, target, progress))
+        if not stat.S_ISDIR(there.permissions or 0):
+            await insist(partial(transfer.fetch, line, path, target, progress))
             return
         aside = target.with_name(f".{target.name}.part")
-        files = await self.connection.insist(partial(self._files, path))
-        wanted = {aside / inside for inside in files}
+        files = await insist(partial(transfer.files_below, line, path))
         for inside in files:
-            await self.connection.insist(partial(self._get_file, f"{path}/{inside}", aside / inside, progress, keep=True))
-        await asyncio.to_thread(_swap_in, aside, target, wanted)
+            await insist(partial(transfer.fetch, line, f"{path}/{inside}", aside / inside, progress, keep=True))
+        await asyncio.to_thread(transfer.swap_in, aside, target, {aside / inside for inside in files})
 
     async def read(self, path: str, offset: int, limit: int = CHUNK) -> bytes:
         async def work() -> bytes:
@@ -155,10 +128,8 @@ class SshHost:
         return await self.connection.insist(work)
 
     async def start(self, name: str, argv: list[str], *, environment: dict[str, str]) -> int:
-        exports = "\n  ".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
         await self.connection.insist(partial(self._parent, await self._path(name)))
-        script = _START.format(directory=shlex.quote(await self._path(".")), name=shlex.quote(name), token=secrets.token_hex(8),
-                               exports=exports or ":", argv=shlex.join(argv))
+        script = jobs.start_script(await self._path("."), name, argv, environment)
         done = await self.run("exec sh -s", stdin=script.encode(), repeat=True)
         words = done.output.split()
         if done.exit_code or not words:
@@ -167,16 +138,16 @@ class SshHost:
         return int(words[0])
 
     async def status(self, name: str) -> JobStatus:
-        ended = await self._ended(name)
-        pid, born = await self._pid(name)
+        ended = jobs.exit_code(await self.read(f"{name}.rc", 0))
+        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0))
         if ended is not None or not pid:
             return JobStatus(running=False, exit_code=ended, pid=pid or None)
         if await self._alive(pid, born):
             return JobStatus(running=True, pid=pid)
-        return JobStatus(running=False, exit_code=await self._ended(name), pid=pid)
+        return JobStatus(running=False, exit_code=jobs.exit_code(await self.read(f"{name}.rc", 0)), pid=pid)
 
     async def signal(self, name: str, number: int) -> None:
-        pid, born = await self._pid(name)
+        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0))
         if pid and await self._alive(pid, born):
             await self.run(f"kill -{number} -- -{pid}", repeat=True)
 
@@ -209,88 +180,15 @@ class SshHost:
     async def close(self) -> None:
         await self.connection.close()
 
-    # -- transfers --------------------------------------------------------------------------------------------
+    async def _alive(self, pid: int, born: str) -> bool:
+        return await self.connection.insist(partial(jobs.alive, self.connection, pid, born))
 
-    async def _put_file(self, source: Path, target: str, progress: Progress | None, keep: bool = False) -> None:
-        """Send in chunks to a part file named after size and time of the source; continue what such a file holds.
+    async def _send(self, source: Path, path: str, progress: Progress | None, keep: bool = False) -> None:
+        async def work() -> None:
+            await self._parent(path)
+            await transfer.send(self.connection, source, path, progress, keep)
 
-        With ``keep`` even a small file that is there already is kept, as it lies in a directory not yet in place.
-        """
-        facts = await asyncio.to_thread(source.stat)
-        path = await self._path(target)
-        sftp = await self.connection.sftp()
-        there = await self._stat(path)
-        same = there is not None and (there.size, there.mtime) == (facts.st_size, int(facts.st_mtime))
-        if same and (keep or facts.st_size >= SMALL):
-            return
-        await self._parent(path)
-        part = f"{path}.{facts.st_size:x}-{facts.st_mtime_ns:x}.part"
-        begun = await self._stat(part)
-        # the chunk in which the part file ends may have holes: its blocks travelled side by side
-        offset = max(0, (begun.size or 0) - 1) // CHUNK * CHUNK if begun is not None else 0
-        async with sftp.open(part, "r+b" if begun is not None else "wb") as file:
-            with source.open("rb") as data:
-                data.seek(offset)
-                while chunk := await asyncio.to_thread(data.read, CHUNK):
-                    await file.write(chunk, offset)
-                    offset += len(chunk)
-                    self.connection.progressed()
-                    if progress:
-                        progress(offset, facts.st_size)
-            if offset != facts.st_size:
-                raise HostError(f"{source.name} changed while it was sent", where=str(source), fix="send it again",
-                                kind="file_changed")
-            await file.truncate(offset)
-            await file.utime((facts.st_atime, int(facts.st_mtime)))
-        await sftp.chmod(part, facts.st_mode & 0o777)
-        await sftp.posix_rename(part, path)
-
-    async def _get_file(self, path: str, target: Path, progress: Progress | None, keep: bool = False) -> None:
-        sftp = await self.connection.sftp()
-        try:
-            async with sftp.open(path, "rb") as file:
-                facts = await file.stat()
-                size, modified = facts.size or 0, int(facts.mtime or 0)
-                if keep and await asyncio.to_thread(_same, target, size, modified):
-                    return
-                part = target.with_name(f".{target.name}.{size:x}-{modified:x}.part")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with part.open("ab") as data:
-                    offset = data.tell()
-                    if offset > size:
-                        data.truncate(offset := 0)
-                    while offset < size:
-                        chunk = bytes(await file.read(min(CHUNK, size - offset), offset))
-                        if not chunk:
-                            raise HostError(f"{posixpath.basename(path)} became shorter while it was fetched", where=path,
-                                            kind="file_changed")
-                        await asyncio.to_thread(data.write, chunk)
-                        offset += len(chunk)
-                        self.connection.progressed()
-                        if progress:
-                            progress(offset, size)
-                    data.flush()
-                    await asyncio.to_thread(os.fsync, data.fileno())
-                os.utime(part, (modified, modified))
-                os.replace(part, target)
-        except asyncssh.SFTPNoSuchFile:
-            raise FileNotFoundError(path) from None
-
-    async def _files(self, path: str, inside: str = "") -> list[str]:
-        """Every file below a directory, by its path from there."""
-        sftp = await self.connection.sftp()
-        found: list[str] = []
-        for entry in await sftp.readdir(posixpath.join(path, inside)):
-            name = str(entry.filename)
-            if name in (".", "..") or name.endswith(".part"):
-                continue
-            if stat.S_ISDIR(entry.attrs.permissions or 0):
-                found += await self._files(path, posixpath.join(inside, name))
-            else:
-                found.append(posixpath.join(inside, name))
-        return sorted(found)
-
-    # -- small things -----------------------------------------------------------------------------------------
+        await self.connection.insist(work)
 
     async def _path(self, path: str) -> str:
         if not self.connection.home:
@@ -306,55 +204,6 @@ class SshHost:
             await (await self.connection.sftp()).makedirs(directory, exist_ok=True)
             self._made.add(directory)
 
-    async def _stat(self, path: str) -> asyncssh.SFTPAttrs | None:
-        with contextlib.suppress(asyncssh.SFTPNoSuchFile):
-            return await (await self.connection.sftp()).stat(path)
-        return None
-
-    async def _ended(self, name: str) -> int | None:
-        """The exit code as Python's subprocess gives it (negative: the signal), when the command has ended."""
-        words = (await self.read(f"{name}.rc", 0)).split()
-        if not words:
-            return None
-        code = int(words[0])
-        return 128 - code if code > 128 else code
-
-    async def _pid(self, name: str) -> tuple[int, str]:
-        words = (await self.read(f"{name}.pid", 0)).decode().split()
-        return (int(words[0]), words[1] if len(words) > 1 else "") if words else (0, "")
-
-    async def _alive(self, pid: int, born: str) -> bool:
-        """Whether that very process lives: a zombie does not, nor one that got the same number later."""
-
-        async def work() -> str:
-            sftp = await self.connection.sftp()
-            try:
-                async with sftp.open(f"/proc/{pid}/stat", "rb") as file:
-                    return bytes(await file.read(1024, 0)).decode(errors="replace")
-            except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPFailure):
-                return ""
-
-        fields = (await self.connection.insist(work)).rpartition(")")[2].split()
-        return len(fields) > 19 and fields[0] != "Z" and born in ("", fields[19])
-
 
 def _text(data: object) -> str:
     return data.decode(errors="replace") if isinstance(data, bytes) else str(data or "")
-
-
-def _same(path: Path, size: int, modified: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        facts = path.stat()
-        return (facts.st_size, int(facts.st_mtime)) == (size, modified)
-    return False
-
-
-def _swap_in(aside: Path, target: Path, wanted: set[Path]) -> None:
-    """Give a complete directory its final name; leftovers of earlier attempts do not come along."""
-    aside.mkdir(parents=True, exist_ok=True)
-    for path in list(aside.rglob("*")):
-        if path.is_file() and path not in wanted:
-            path.unlink()
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(aside, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from brightrun_tui.orchestrator import budget, leases
 from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.purse import Purse
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.providers.base import Machine, Need, Provider
 from brightrun_tui.providers.offers import reliable_first
 from brightrun_tui.providers.reach import host_for
@@ -140,7 +142,10 @@ class Acquirer:
     def _need(self, run: Run) -> Need:
         estimate = run.estimate
         memory, price = int(estimate.get("memory", 0)), float(estimate.get("price_per_hour", 0.0))
-        return Need(gpu=run.spec.gpu, gpu_memory=int(memory * 1.15), disk=max(LEAST_DISK, int(estimate.get("disk", 0) * 2)),
+        agreed = int(estimate.get("memory_available", 0)) if run.spec.offer else 0
+        # a machine on which the run is tight was agreed to: machines like it are good enough
+        return Need(gpu=run.spec.gpu, gpu_memory=min(int(memory * SAFE), agreed or sys.maxsize),
+                    interruptible=run.spec.interruptible, disk=max(LEAST_DISK, int(estimate.get("disk", 0) * 2)),
                     download=PACKAGES_BYTES + (0 if run.spec.base.path else 4 * memory),
                     hours=float(estimate.get("seconds_high", 3600.0)) / 3600, without_hosts=frozenset(self._bad_hosts),
                     max_price_per_hour=price * AGREED if price and run.spec.limits.budget_usd is None else None)

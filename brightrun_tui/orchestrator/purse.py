@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
-from brightrun_tui.config import MoneyLimits
+from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import month_start
 from brightrun_tui.domain.run import Run
+from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, leases
+
+log = logging.getLogger(__name__)
+
+
+class MoneyWatch:
+    """``[money]`` as it is at this moment: a change holds for the next run, and for those that are under way.
+
+    Args:
+        limits: what holds until the configuration can be read again, should it be wrong just now.
+    """
+
+    def __init__(self, paths: Paths, limits: MoneyLimits) -> None:
+        self._paths, self._limits = paths, limits
+        self._said = ""
+
+    def now(self) -> MoneyLimits:
+        try:
+            self._limits, self._said = load_section(self._paths, "money", MoneyLimits), ""
+        except UsageError as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                log.warning("the month's limit stays as it was: %s", error)
+        return self._limits
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ class RentedMachine:
 
     def __init__(self, db: Database, paths: Paths, provider: Provider, timings: EngineTimings, ssh: SshTimings,
                  money: MoneyLimits, run: Run) -> None:
-        self.db, self.paths, self.provider, self.timings, self.money = db, paths, provider, timings, money
+        self.db, self.paths, self.provider, self.timings = db, paths, provider, timings
+        self.money = purse.MoneyWatch(paths, money)
         self.run_id = run.id
         self.poll_seconds = timings.remote_poll_seconds
         self.mirror = Mirror(Path(run.directory))
@@ -79,7 +80,7 @@ class RentedMachine:
     async def _take(self, run: Run, say: Say) -> None:
         last = ""
         for _attempt in range(MAX_MACHINES):
-            lease = await self._acquirer.lease(run, await purse.look(self.db, self.money, run), say)
+            lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
             try:
                 await self._let_go()
                 self._lease = lease
@@ -249,7 +250,7 @@ class RentedMachine:
 
     async def _seconds_left(self, run: Run, lease: Lease) -> float:
         """How long the machine may live at most from now on, whatever becomes of us."""
-        now = await purse.look(self.db, self.money, run)
+        now = await purse.look(self.db, self.money.now(), run)
         return budget.lease_seconds(now.ceiling, now.spent, lease.price_per_hour, _hours_left(run), timings=self.timings)
 
 

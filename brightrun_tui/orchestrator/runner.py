@@ -45,7 +45,7 @@ class Runner:
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place,
                  money: MoneyLimits | None = None) -> None:
-        self.money = money or MoneyLimits()
+        self.money = purse.MoneyWatch(paths, money or MoneyLimits())
         self.db, self.paths, self.timings, self.run_id = db, paths, timings, run.id
         self.place = place
         self._counted_at = 0.0
@@ -187,7 +187,7 @@ class Runner:
         spent, per_hour = await self.place.spent(), await self.place.price_per_hour()
         if not per_hour and spent == run.cost_usd:
             return None
-        now = await purse.look(self.db, self.money, run)
+        now = await purse.look(self.db, self.money.now(), run)
         verdict = budget.judge(now.spent, per_hour, now.ceiling,
                                finish_seconds=self.timings.finish_seconds, release_seconds=self.timings.release_seconds)
         notices = _with_notice(run, verdict, now)

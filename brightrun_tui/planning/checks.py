@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.errors import BrightrunError, BudgetError, DatasetError, NotConnectedError, UsageError
+from brightrun_tui.domain.errors import (
+    BrightrunError,
+    BudgetError,
+    DatasetError,
+    NoFundsError,
+    NotConnectedError,
+    UsageError,
+)
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations import credentials
@@ -19,6 +26,7 @@ from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
+from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.local import describe
 from brightrun_tui.store.leases import month_spent_of
 
@@ -37,7 +45,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
         limit = min(settings.data.max_length or base.architecture.context, base.architecture.context)
         if report.characters.p50 / tokens.characters_per_token > limit:
             what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
-            fix = "set data.over_length=truncate, or choose a base model that takes longer texts"
+            fix = "set data.over_length to split or truncate, or choose a base model that takes longer texts"
             if tokens.measured:
                 return failed("dataset", DatasetError(what, fix=fix, kind="dataset_too_long"))
             return warning("dataset", f"{report.statement} It seems that {what}.", fix)
@@ -71,7 +79,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     )
 
 
-def check_provider(draft: Draft, paths: Paths, offer: Offer | None) -> Check:
+def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: BrightrunError | None = None) -> Check:
     service = next(
         (service for service in SERVICES if service.name == draft.provider and service.kind in ("gpu", "machine")), None
     )
@@ -98,6 +106,8 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None) -> Check:
         )
     if service.name == "local":
         return ok("machine", "this one, free of charge")
+    if offer is None and refusal is not None:
+        return failed("machine", refusal)
     if offer is None:
         return failed(
             "machine",
@@ -237,6 +247,31 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if not estimate.price_per_hour:
         return ok("budget", "costs nothing")
     return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
+
+
+def check_account(draft: Draft, account: Account, estimate: Estimate) -> Check | None:
+    """Whether the balance pays for the run; None where nothing is paid."""
+    if not estimate.cost_usd:
+        return None
+    balance = account.balance_usd
+    if balance is None:
+        return warning("account", "the balance is not known", "look there whether it pays for the run")
+    if balance < estimate.cost_usd:
+        return failed(
+            "account",
+            NoFundsError(
+                f"the account has ${max(0.0, balance):,.2f}, the run costs about ${estimate.cost_usd:,.2f}",
+                where=draft.provider,
+                fix="add funds there, or choose a smaller run",
+                kind="no_funds",
+            ),
+        )
+    left = f"${balance:,.2f} are on it"
+    if balance < estimate.cost_usd_high:
+        return warning(
+            "account", f"{left}; the run could come to ${estimate.cost_usd_high:,.2f}", "add funds, or set a budget below that"
+        )
+    return ok("account", left)
 
 
 def check_month(estimate: Estimate, paths: Paths) -> Check | None:

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Draft(BaseModel):
-    """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed."""
+    """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed.
+
+    ``interruptible``: machines that may be taken away at any time are welcome; they are cheaper.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,6 +22,7 @@ class Draft(BaseModel):
     overrides: dict[str, Any] = Field(default_factory=dict)
     provider: str = "local"
     gpu: str = ""
+    interruptible: bool = False
     budget_usd: float | None = None
     max_hours: float | None = None
     columns: dict[str, str] = Field(default_factory=dict)

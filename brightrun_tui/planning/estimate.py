@@ -10,7 +10,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
 from brightrun_tui.planning.timing import Shape, other_seconds, shape_of, training_seconds
-from brightrun_tui.planning.tokens import TokenCounts, count_tokens
+from brightrun_tui.planning.tokens import TURN_TOKENS, TokenCounts, count_tokens
 
 RENT_SECONDS = 240.0
 DOWNLOAD_BYTES_PER_SECOND = 1e8
@@ -63,7 +63,7 @@ def estimate(
         cost_usd_high=price_per_hour * (setup + work * high) / 3600,
         disk=_disk_bytes(base, report, settings, hardware),
         measured=measured,
-        notes=_notes(tokens, shape, need, settings, hardware, work, measured),
+        notes=_notes(report, tokens, shape, need, settings, hardware, work, measured),
     )
 
 
@@ -79,6 +79,7 @@ def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSetting
 
 
 def _notes(
+    report: DatasetReport,
     tokens: TokenCounts,
     shape: Shape,
     need: MemoryNeed,
@@ -95,8 +96,12 @@ def _notes(
     if need.checkpointing and settings.training.gradient_checkpointing == "auto":
         notes.append("Memory is short: activations will be computed twice, which takes about a third more time.")
     if tokens.longest > shape.longest:
-        fate = {"drop": "left out", "truncate": "cut off", "refuse": "a reason to refuse"}[settings.data.over_length]
-        notes.append(f"Records over {shape.longest:,} tokens will be {fate}.")
+        characters = (shape.longest - TURN_TOKENS * report.turns / max(1, report.usable)) * tokens.characters_per_token
+        about = max(1, round(report.usable * report.characters.share_over(characters)))
+        fate = {"drop": "left out", "truncate": "cut off", "split": "cut into pieces", "refuse": "a reason to refuse"}[
+            settings.data.over_length
+        ]
+        notes.append(f"About {about:,} of {report.usable:,} records, those over {shape.longest:,} tokens, will be {fate}.")
     if not machine.gpu_count and seconds > LONG_ON_CPU_SECONDS:
         notes.append(
             "That is long for a machine without a GPU: a smaller base model, fewer epochs, or a rented GPU would help."

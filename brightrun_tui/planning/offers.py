@@ -1,52 +1,106 @@
-"""The machine that a rented run would get, so that there is a price before anything starts."""
+"""The machine that a rented run would get, and every other one for rent, so that there is a price before anything starts."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.errors import NoCapacityError, NoFundsError
+from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
 from brightrun_tui.domain.money import GIB, Estimate, Offer
-from brightrun_tui.integrations.rental import account_of, offers_of
+from brightrun_tui.integrations.rental import account_of, connected_providers, offers_of
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning import checks
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.planning.plan import Plan, make_plan, with_speed, with_traffic
 from brightrun_tui.providers.base import Need
-from brightrun_tui.providers.offers import reliable_first
+from brightrun_tui.providers.offers import relied_upon
 
 LEAST_DISK = 40 * GIB
+_FITS = {"safe": 0, "tight": 1, "no": 2}
 
 
 class WeighedOffer(BaseModel):
-    """An offer and what this run would be on it. Seconds and US dollars, traffic and disk included."""
+    """An offer and what this run would be on it. Seconds and US dollars, traffic and disk included.
+
+    ``fits``: whether the run fits into its memory; ``memory`` is what it needs there, in bytes.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     offer: Offer
     fits: Literal["safe", "tight", "no"]
+    memory: int
     seconds: float
     cost_usd: float
     cost_usd_high: float
 
 
-async def weigh_offers(draft: Draft, paths: Paths) -> list[WeighedOffer]:
-    """Every machine for rent from half the memory that the run needs, the ones to be recommended first.
+@dataclass(frozen=True)
+class Market:
+    """What every connected service has for one run, the machine to be recommended first; and who gave no answer."""
 
-    The first is what the run would get unasked; give any of them to `make_plan` to choose it by hand.
+    offers: tuple[WeighedOffer, ...] = ()
+    silent: dict[str, BrightrunError] = field(default_factory=dict)
+
+
+async def weigh_offers(draft: Draft, paths: Paths) -> list[WeighedOffer]:
+    """Every machine of the draft's provider from half the memory that the run needs, the one to be recommended first.
+
+    That is the one on which this run costs least among those that it fits on and that can be relied upon. Machines that
+    may be taken away are among them only where the draft says that they are welcome.
 
     Raises:
-        BrightrunError: as `find_offers`.
+        BrightrunError: the provider is unknown, not connected or does not answer, or the draft does not say enough
+            to know what the run needs.
     """
     plan = await asyncio.to_thread(make_plan, draft, paths)
-    need = _need(draft, plan)
-    found = await offers_of(draft.provider, paths, replace(need, gpu_memory=need.gpu_memory // 2))
-    weighed = await asyncio.to_thread(lambda: [_weigh(plan, offer) for offer in reliable_first(found)])
-    return sorted(weighed, key=lambda one: one.fits == "no")
+    return await _weigh_all(draft.provider, draft, plan, paths)
+
+
+async def weigh_market(draft: Draft, paths: Paths) -> Market:
+    """The same for every service that is connected. Machines that may be taken away are listed in any case, but come
+    after the others where they are not welcome.
+
+    Raises:
+        BrightrunError: the draft does not say enough to know what the run needs.
+    """
+    names = await asyncio.to_thread(connected_providers, paths)
+    drafts = [draft.model_copy(update={"provider": name}) for name in names]
+    plans = await asyncio.to_thread(lambda: [make_plan(one, paths) for one in drafts])
+    for plan in plans:
+        _need(draft, plan)
+    answers = await asyncio.gather(*(_weigh_all(one.provider, one.model_copy(update={"interruptible": True}), plan, paths)
+                                     for one, plan in zip(drafts, plans, strict=True)), return_exceptions=True)
+    found: list[WeighedOffer] = []
+    silent: dict[str, BrightrunError] = {}
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, BrightrunError):
+            silent[name] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += answer
+    return Market(tuple(recommended_first(found, interruptible=draft.interruptible)), silent)
+
+
+async def best_offer(draft: Draft, paths: Paths) -> Offer:
+    """The machine that the draft's run would get unasked. Give it to `make_plan`.
+
+    Raises:
+        NoCapacityError: nothing that fits is for rent now.
+        BrightrunError: as `weigh_offers`.
+    """
+    weighed = await weigh_offers(draft, paths)
+    if not weighed or weighed[0].fits == "no":
+        need = f" with {weighed[0].memory * SAFE / GIB:.0f} GiB of GPU memory" if weighed else " that fits this run"
+        raise NoCapacityError(f"no machine{need} is for rent now", where=draft.provider, kind="no_capacity",
+                              fix="choose another GPU or provider, or try again later")
+    return weighed[0].offer
 
 
 async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
@@ -58,35 +112,25 @@ async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
     """
     if not expected.cost_usd:
         return
-    account = await account_of(draft.provider, paths)
-    if account.balance_usd is not None and account.balance_usd < expected.cost_usd:
-        balance = max(0.0, account.balance_usd)
-        raise NoFundsError(f"the account has ${balance:,.2f}, the run costs about ${expected.cost_usd:,.2f}",
-                           where=draft.provider, fix="add funds there, or choose a smaller run", kind="no_funds")
+    check = checks.check_account(draft, await account_of(draft.provider, paths), expected)
+    if check is not None and check.error is not None:
+        raise check.error
 
 
-async def find_offers(draft: Draft, paths: Paths) -> list[Offer]:
-    """Machines that the draft's run fits on: cheapest first among the reliable ones, then the others.
+def recommended_first(weighed: list[WeighedOffer], *, interruptible: bool = False) -> list[WeighedOffer]:
+    """What fits before what does not, what is welcome before what is not, reliable machines before others; then by cost."""
+    def rank(one: WeighedOffer) -> tuple[object, ...]:
+        unwelcome = one.offer.interruptible and not interruptible
+        return (_FITS[one.fits], unwelcome, not relied_upon(one.offer), one.cost_usd, one.offer.price_per_hour, one.offer.id)
 
-    Give one of them to `make_plan`.
+    return sorted(weighed, key=rank)
 
-    Raises:
-        BrightrunError: the provider is unknown, not connected or does not answer, or the draft does not say enough
-            to know what it needs.
-        NoCapacityError: nothing that fits is for rent now.
-    """
-    if draft.provider == "local":
-        return await offers_of("local", paths, Need())
-    need = _need(draft, await asyncio.to_thread(make_plan, draft, paths))
-    offers = reliable_first(await offers_of(draft.provider, paths, need))
-    if not offers:
-        raise NoCapacityError(
-            f"no machine with {need.gpu_memory / GIB:.0f} GiB of GPU memory is for rent now",
-            where=draft.provider,
-            fix="choose another GPU or provider, or try again later",
-            kind="no_capacity",
-        )
-    return offers
+
+async def _weigh_all(provider: str, draft: Draft, plan: Plan, paths: Paths) -> list[WeighedOffer]:
+    need = _need(draft, plan)
+    found = await offers_of(provider, paths, replace(need, gpu_memory=need.gpu_memory // 2))
+    weighed = await asyncio.to_thread(lambda: [_weigh(plan, offer) for offer in found])
+    return recommended_first(weighed, interruptible=draft.interruptible)
 
 
 def _need(draft: Draft, plan: Plan) -> Need:
@@ -97,6 +141,7 @@ def _need(draft: Draft, plan: Plan) -> Need:
         gpu=draft.gpu,
         gpu_memory=int(plan.estimate.memory * SAFE),
         disk=max(LEAST_DISK, 2 * plan.estimate.disk),
+        interruptible=draft.interruptible,
         download=plan.base.weight_bytes if plan.base else 0,
         hours=plan.estimate.seconds_high / 3600,
     )
@@ -106,5 +151,5 @@ def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:
     assert plan.base and plan.report, "a plan with an estimate has both"
     bare = estimate(plan.base, plan.report, plan.settings, with_speed(offer.hardware), offer.price_per_hour)
     found = with_traffic(bare, offer)
-    return WeighedOffer(offer=offer, fits=found.fits, seconds=found.seconds, cost_usd=found.cost_usd,
+    return WeighedOffer(offer=offer, fits=found.fits, memory=found.memory, seconds=found.seconds, cost_usd=found.cost_usd,
                         cost_usd_high=found.cost_usd_high)

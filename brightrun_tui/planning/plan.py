@@ -28,6 +28,7 @@ from brightrun_tui.planning.names import name_from, new_run_id
 from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import Template, get_template
 from brightrun_tui.planning.timing import held_out
+from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.gpus import find_gpu, peak_flops
 from brightrun_tui.providers.local import CPU_FLOPS_PER_CORE, hardware
 from brightrun_tui.store import datasets as added_datasets
@@ -43,6 +44,7 @@ ORDER = (
     "template",
     "settings",
     "machine",
+    "account",
     "training packages",
     "memory",
     "disk",
@@ -81,9 +83,17 @@ class Plan(BaseModel):
 
 
 def make_plan(
-    draft: Draft, paths: Paths, *, offer: Offer | None = None, measured_tokens_per_second: float | None = None
+    draft: Draft,
+    paths: Paths,
+    *,
+    offer: Offer | None = None,
+    account: Account | None = None,
+    refusal: BrightrunError | None = None,
+    measured_tokens_per_second: float | None = None,
 ) -> Plan:
     """Everything that follows from ``draft``, on ``offer`` or on this machine.
+
+    ``account`` is what the provider said of the person's account; ``refusal`` why it named no machine.
 
     Blocking: reads the dataset when it has changed, and may ask the Hub for a base model that nobody knows; a few
     milliseconds otherwise. Raises nothing for what a person can get wrong: that becomes a failed check.
@@ -103,7 +113,7 @@ def make_plan(
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
-        ("machine", lambda: checks.check_provider(draft, paths, offer)),
+        ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
         ("training packages", lambda: checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),
     ]
@@ -119,6 +129,8 @@ def make_plan(
         ]
         if draft.provider != "local":
             work.append(("month", lambda: checks.check_month(estimated, paths)))
+        if account and offer:
+            work.append(("account", lambda: checks.check_account(draft, account, estimated)))
     found += [check for check in (_or_failed(found, *one) for one in work) if check]
     found.sort(key=lambda check: ORDER.index(check.name))
     return Plan(
@@ -169,6 +181,7 @@ def make_spec(plan: Plan) -> RunSpec:
         settings=plan.settings,
         provider=plan.draft.provider,
         gpu=plan.draft.gpu,
+        interruptible=plan.draft.interruptible,
         offer=plan.offer.id if plan.offer else "",
         limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -28,11 +29,13 @@ def cheapest_first(offers: list[Offer], need: Need) -> list[Offer]:
     return sorted((offer for offer in offers if satisfies(offer, need)), key=lambda o: (o.price_per_hour, o.id))
 
 
+def relied_upon(offer: Offer) -> bool:
+    """Whether the machine belongs to a data centre or to the person, or has proven reliable on a market."""
+    return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
+
+
 def reliable_first(offers: list[Offer]) -> list[Offer]:
     """Cheapest first among those that can be relied upon, then the others."""
-    def relied_upon(offer: Offer) -> bool:
-        return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
-
     return sorted(offers, key=lambda offer: (not relied_upon(offer), offer.price_per_hour))
 
 
@@ -42,7 +45,7 @@ def gigabytes(size: int, least: int) -> int:
 
 
 class OfferCache:
-    """Keeps what a search found, as searches are rationed. One search at a time for the same need."""
+    """Keeps what a search found, as searches are rationed: for as long as this process lives, see `shared_cache`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -58,6 +61,15 @@ class OfferCache:
     def forget(self) -> None:
         """After renting one of them, what was found is no longer true."""
         self._found.clear()
+
+
+_caches: dict[tuple[str, str], OfferCache] = {}
+
+
+def shared_cache(url: str, token: str, seconds: float) -> OfferCache:
+    """One cache an account: a provider that is opened anew must not search anew."""
+    account = (url, hashlib.sha256(token.encode()).hexdigest())
+    return _caches.setdefault(account, OfferCache(seconds))
 
 
 def _plain(name: str) -> str:

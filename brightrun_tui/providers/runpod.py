@@ -24,7 +24,7 @@ from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to
-from brightrun_tui.providers.offers import OfferCache, cheapest_first, gigabytes
+from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 
 SERVICE = "RunPod"
 URL = "https://api.runpod.io/v2"
@@ -115,7 +115,7 @@ class RunPod:
         self._silence, self._tick = guard_silence, guard_tick
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
-        self._offers = OfferCache(timings.offers_seconds)
+        self._offers = shared_cache(self._url, token, timings.offers_seconds)
 
     async def check(self) -> Account:
         await self._client.ask("GET", "account/ssh-keys", kind="read")

@@ -27,7 +27,7 @@ from brightrun_tui.hosts.boot import GuardOptions, accept_key, start_guard
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to
-from brightrun_tui.providers.offers import OfferCache, cheapest_first, gigabytes
+from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_shapes import VastInstance, VastOffer
 
 SERVICE = "Vast.ai"
@@ -83,7 +83,7 @@ class Vast:
         self._silence, self._tick = guard_silence, guard_tick
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
-        self._offers = OfferCache(timings.offers_seconds)
+        self._offers = shared_cache(self._url, token, timings.offers_seconds)
 
     async def check(self) -> Account:
         user = await self._client.ask("GET", "api/v0/users/current/", kind="user")

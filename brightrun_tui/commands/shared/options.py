@@ -15,6 +15,8 @@ BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")]
 GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]
+InterruptibleOption = Annotated[bool, typer.Option(
+    "--interruptible", help="Cheaper machines that may be taken away are welcome; the run then goes on elsewhere.")]
 BudgetOption = Annotated[float | None, typer.Option("--budget", metavar="USD", min=0, help="Ceiling in US dollars.")]
 HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, help="Ceiling in hours.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
