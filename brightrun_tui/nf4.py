@@ -14,8 +14,7 @@ def suit_cpu(model: Any, dtype: Any) -> bool:
     """Make NF4 layers of a loaded model fast and exact on a CPU; whether they were unpacked.
 
     bitsandbytes dequantises before every product there. Where memory allows it, each layer becomes a dense one with the
-    very numbers that dequantising gives. Else the layers are kept from seeing evaluation mode, in which on CPUs with
-    bfloat16 they would repack themselves and round differently.
+    very numbers that dequantising gives, in ``dtype``. Else the layers are kept from seeing evaluation mode.
     """
     import torch
     from bitsandbytes.functional import dequantize_4bit
@@ -24,8 +23,7 @@ def suit_cpu(model: Any, dtype: Any) -> bool:
     layers = {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
     wanted = sum(layer.in_features * layer.out_features for layer in layers.values()) * dtype.itemsize
     if wanted > DENSE_SHARE * psutil.virtual_memory().available:
-        for layer in layers.values():
-            layer.training = True
+        keep_in_training_mode(model)
         return False
     for name, layer in layers.items():
         with torch.device("meta"):
@@ -37,3 +35,14 @@ def suit_cpu(model: Any, dtype: Any) -> bool:
         parent, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(parent), leaf, dense)
     return bool(layers)
+
+
+def keep_in_training_mode(model: Any) -> None:
+    """Undo what ``eval()`` does to 4-bit layers.
+
+    On CPUs with bfloat16, bitsandbytes repacks a layer in place (in bfloat16, so it rounds differently) when it sees
+    evaluation mode. Its layers behave alike in both modes otherwise, so they are kept from ever seeing it.
+    """
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit" and type(module).__module__.startswith("bitsandbytes"):
+            module.training = True

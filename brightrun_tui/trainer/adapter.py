@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import LoraSettings
+from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.model import Machine, keep_quantised_layers_in_training_mode
+from brightrun_tui.trainer.model import Machine
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -45,7 +46,7 @@ def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machi
     for parameter in trainable(model).values():
         parameter.data = parameter.data.to(machine.adapter)
     model.eval()
-    keep_quantised_layers_in_training_mode(model)
+    keep_in_training_mode(model)
     return model
 
 

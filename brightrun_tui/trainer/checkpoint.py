@@ -18,11 +18,11 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from brightrun_tui.files import sync_directory
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.files import (
     RunFiles,
     digest_files,
-    fsync_directory,
     matches_digests,
     publish_directory,
     write_json,
@@ -149,7 +149,7 @@ def set_aside(files: RunFiles) -> None:
     while (target := files.root / f"checkpoints.old-{number}").exists():
         number += 1
     files.checkpoints.rename(target)
-    fsync_directory(files.root)
+    sync_directory(files.root)
 
 
 def prune(files: RunFiles, keep: int, best_step: int) -> None:

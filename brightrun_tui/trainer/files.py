@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from brightrun_tui.files import sha256, sync_directory, write_atomic
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class RunFiles:
     @property
     def eval(self) -> Path:
         return self.root / "data" / "eval.jsonl"
+
+    @property
+    def tokens(self) -> Path:
+        """The data as tokens; made where it is missing."""
+        return self.root / "data" / "tokens.safetensors"
 
     @property
     def events(self) -> Path:
@@ -59,15 +65,6 @@ class RunFiles:
         return self.root / "manifest.json"
 
 
-def fsync_directory(directory: Path) -> None:
-    """Make renames and new names in ``directory`` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def fsync_tree(directory: Path) -> None:
     """Flush every file below ``directory``, then the directories themselves."""
     for folder, _, names in os.walk(directory):
@@ -77,23 +74,13 @@ def fsync_tree(directory: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        fsync_directory(Path(folder))
+        sync_directory(Path(folder))
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Replace ``path`` by ``document`` as JSON: written aside, flushed, renamed."""
+    """Replace ``path`` by ``document`` as JSON. Raises ``OSError``, and ``ValueError`` for a number that is not finite."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        with aside.open("wb") as file:
-            file.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
-    fsync_directory(path.parent)
+    write_atomic(path, json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n", mode=0o644)
 
 
 def publish_directory(aside: Path, final: Path) -> None:
@@ -107,13 +94,7 @@ def publish_directory(aside: Path, final: Path) -> None:
         shutil.rmtree(outgoing, ignore_errors=True)
     else:
         os.rename(aside, final)
-    fsync_directory(final.parent)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sync_directory(final.parent)
 
 
 def digest_files(root: Path, paths: list[Path]) -> dict[str, dict[str, Any]]:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.loss import summed_loss, token_scores
-from brightrun_tui.trainer.model import Machine, keep_quantised_layers_in_training_mode, packed_implementations
+from brightrun_tui.trainer.model import Machine, packed_implementations
 from brightrun_tui.trainer.rows import SupervisedRows
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
@@ -56,7 +57,7 @@ class Forward:
         """Dropout, noise and gradient checkpointing on or off."""
         if self.model.training != training:
             self.model.train(training)
-            keep_quantised_layers_in_training_mode(self.model)
+            keep_in_training_mode(self.model)
 
     def loss_sum(self, batch: Batch) -> torch.Tensor:
         """Sum over the supervised tokens of their losses (nats), a float32 scalar with a gradient."""

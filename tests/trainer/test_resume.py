@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain.model import Report
-from brightrun_tui.trainer.files import sha256
+from brightrun_tui.files import sha256
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 

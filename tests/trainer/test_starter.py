@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
-from brightrun_tui.trainer.files import sha256
+from brightrun_tui.files import sha256
 from brightrun_tui.trainer.starter import MARKER, Shape, StarterRecipe, ensure_starter, is_complete
 from brightrun_tui.trainer.starter.corpus import Document, make_documents
 from brightrun_tui.trainer.starter.packing import pack

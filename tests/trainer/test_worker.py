@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.events import EVENT_KINDS, PHASES
 from brightrun_tui.domain.model import Report
-from brightrun_tui.trainer.files import matches_digests, sha256
+from brightrun_tui.files import sha256
+from brightrun_tui.trainer.files import matches_digests
 
 from .conftest import UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
 
