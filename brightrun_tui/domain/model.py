@@ -18,8 +18,18 @@ class SplitScore(BaseModel):
     records: int
 
 
+class StepAnswer(BaseModel):
+    """What the model answered after so many steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    text: str
+    ended: bool = False
+
+
 class SampleAnswer(BaseModel):
-    """One held-out prompt answered by base and tuned model, greedily."""
+    """One held-out prompt answered by base and tuned model, greedily; ``by_step``: on the way from one to the other."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +40,7 @@ class SampleAnswer(BaseModel):
     tuned: str = ""
     base_ended: bool = False
     tuned_ended: bool = False
+    by_step: tuple[StepAnswer, ...] = ()
 
 
 class Lineage(BaseModel):

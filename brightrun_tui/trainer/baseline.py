@@ -6,7 +6,7 @@ Measured after the first step and the rehearsal, because a run that cannot train
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.files import write_json
@@ -44,6 +44,6 @@ def measure_baseline(session: Session) -> Baseline:
         session.log.write("sample", step=0, id=prompt.id, prompt=prompt.messages, answer=said.text, source="base",
                           reference=prompt.reference, ended=said.ended)
     write_json(path, {"lineage": session.lineage, "scores": scores.as_lists(),
-                      "answers": [{"text": a.text, "ended": a.ended} for a in answers]})
+                      "answers": [asdict(a) for a in answers]})
     session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")
     return Baseline(scores, answers)

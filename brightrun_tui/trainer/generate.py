@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,29 +15,35 @@ from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.template import ChatTemplate, UnrenderableError
 
 BATCH = 8
+BATCH_TOKENS = 16_384
+"""Tokens, answers included, that are held in memory at once: 2 GiB of keys and values for an 8B Llama."""
+ROOM = (64, 1024)
+"""Least and most tokens of an answer where the setting leaves its length open."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A held-out conversation up to its last answer, and that answer."""
+    """A held-out conversation up to its last answer, and that answer; ``expected``: how many tokens it has."""
 
     id: str
     messages: tuple[dict[str, str], ...]
     reference: str
     ids: tuple[int, ...]
+    expected: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said; ``ended``: with an end-of-turn token, not by running into the limit."""
+    """What the model said; ``ended``: with an end-of-turn token, not by running into the limit. ``tokens`` without that one."""
 
     text: str
     ended: bool
+    tokens: int = 0
 
 
 def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int,
                    longest: int) -> list[Prompt]:
-    """Up to ``count`` prompts of at most ``longest`` tokens, spread evenly over the held-out records."""
+    """Up to ``count`` prompts, spread evenly over the held-out records, that with their answers have at most ``longest`` tokens."""
     prompts: list[Prompt] = []
     stride = max(1, len(records) // count) if count else 1
     order = [i for first in range(stride) for i in range(first, len(records), stride)]
@@ -45,7 +51,7 @@ def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Rec
         if len(prompts) >= count:
             break
         prompt = _prompt_of(tokenizer, template, records[index])
-        if prompt and len(prompt.ids) <= longest:
+        if prompt and len(prompt.ids) + prompt.expected <= longest:
             prompts.append(prompt)
     return prompts
 
@@ -61,8 +67,15 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
         text = template.render(before, generation_prompt=True)
     except UnrenderableError:
         return None
-    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    return Prompt(record.id, tuple(before), record.messages[answers[-1]].content, tuple(ids))
+    reference = record.messages[answers[-1]].content
+    ids, expected = tokenizer([text, reference], add_special_tokens=False, verbose=False)["input_ids"]
+    return Prompt(record.id, tuple(before), reference, tuple(ids), len(expected))
+
+
+def answer_limit(prompts: Sequence[Prompt], max_new_tokens: int) -> int:
+    """``max_new_tokens``; where it is 0, twice the longest answer expected, so that one who ends in time is seen to end."""
+    least, most = ROOM
+    return max_new_tokens or min(most, max(least, 2 * max((prompt.expected for prompt in prompts), default=0)))
 
 
 class _LeaveWhenAsked(StoppingCriteria):  # type: ignore[misc]
@@ -80,6 +93,7 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
     """Greedy answers in the order of the prompts.
 
     Args:
+        max_new_tokens: longest answer; 0: see `answer_limit`.
         stop_ids: tokens that end a turn.
         unless: requests that cut the answers short.
     """
@@ -88,14 +102,13 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
     was_training = model.training
     forward.set_training(False)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
-    config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=list(stop_ids) or None,
+    limit = answer_limit(prompts, max_new_tokens)
+    config = GenerationConfig(do_sample=False, max_new_tokens=limit, eos_token_id=list(stop_ids) or None,
                               pad_token_id=pad, use_cache=True)
     criteria = StoppingCriteriaList([_LeaveWhenAsked(control, unless)])
     answers: dict[int, Answer] = {}
-    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
     try:
-        for start in range(0, len(by_length), BATCH):
-            members = by_length[start : start + BATCH]
+        for members in _batches(prompts, limit):
             width = max(len(prompts[i].ids) for i in members)
             ids = torch.full((len(members), width), pad, dtype=torch.long)
             mask = torch.zeros((len(members), width), dtype=torch.long)
@@ -113,7 +126,20 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
     return [answers[i] for i in range(len(prompts))]
 
 
+def _batches(prompts: Sequence[Prompt], limit: int) -> Iterator[list[int]]:
+    """Indices of prompts of similar length, as many at once as `BATCH` and `BATCH_TOKENS` allow, and at least one."""
+    members: list[int] = []
+    for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids)):
+        tokens = (len(members) + 1) * (len(prompts[index].ids) + limit)
+        if members and (len(members) == BATCH or tokens > BATCH_TOKENS):
+            yield members
+            members = []
+        members.append(index)
+    if members:
+        yield members
+
+
 def _read(tokenizer: Any, ids: list[int], stop_ids: set[int]) -> Answer:
     end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
     text = tokenizer.decode(ids[:end], skip_special_tokens=True)
-    return Answer(text.strip(), end is not None)
+    return Answer(text.strip(), end is not None, len(ids) if end is None else end)

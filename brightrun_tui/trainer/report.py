@@ -8,20 +8,18 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from transformers import GenerationConfig
 
-from brightrun_tui.domain.model import Lineage, Report, SampleAnswer, TrainingFacts
+from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
+from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.checkpoint import step_directory
 from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
-from brightrun_tui.trainer.generate import Answer, Prompt, answer, choose_prompts
 from brightrun_tui.trainer.memory import max_records
 from brightrun_tui.trainer.model import parameter_counts
 from brightrun_tui.trainer.plan import split_window
@@ -29,10 +27,6 @@ from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.verdict import Findings, judge
 
-SCORED_ANSWERS = 24
-"""Held-out prompts answered for exact match and chrF, where the task has short answers."""
-SHORT_ANSWER = 200
-"""Characters up to which the median reference answer counts as short."""
 TRAIN_SAMPLE = 64
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
 
@@ -65,25 +59,21 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     tuned = best_scores or evaluate(session.forward, data.held_out, progress.max_tokens, session.between)
     stride = max(1, len(data.train) // TRAIN_SAMPLE)
     trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.between)
-    answers = _answers(session, session.prompts)
+    answers = compare_answers(session, template, baseline)
     general = _general_loss(session, template)
     difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
-    ended = {"base": _share_ended(baseline.answers), "tuned": _share_ended(answers)}
-    scores: dict[str, Any] = {
-        "token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
-        "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
-        "general_loss": general, "answers": len(answers), "ended": ended, **_answer_scores(session, template)}
     verdict = judge(Findings(
         base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
-        held_out_records=len(data.held_out), train_loss=trained.loss, answers=len(answers),
-        tuned_ended=ended["tuned"], tuned_empty=sum(not a.text for a in answers) / max(1, len(answers)),
-        general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
-        stood_in=data.held_out_records is data.train_records))
+        held_out_records=len(data.held_out), train_loss=trained.loss, general_base=general["base"],
+        general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
+        stood_in=data.held_out_records is data.train_records, answers=answers.findings()))
     report = Report(
         name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),
         by_category=by_category(data.held_out, data.held_out_records, baseline.scores, tuned),
-        samples=tuple(_side_by_side(*row) for row in zip(session.prompts, baseline.answers, answers, strict=True)),
-        scores=scores, training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict)
+        samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict,
+        scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
+                "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
+                "general_loss": general, **answers.scores()})
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
 
@@ -104,42 +94,6 @@ def _general_loss(session: Session, template: ChatTemplate) -> dict[str, float]:
         base = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
     tuned = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
     return {"base": base.loss, "tuned": tuned.loss}
-
-
-def _answers(session: Session, prompts: list[Prompt]) -> list[Answer]:
-    answers = answer(session.forward, session.tokenizer, prompts, session.settings.evaluation.max_new_tokens,
-                     session.data.stop_ids, control=session.control)
-    session.between()
-    return answers
-
-
-def _side_by_side(prompt: Prompt, base: Answer, tuned: Answer) -> SampleAnswer:
-    return SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text,
-                        tuned=tuned.text, base_ended=base.ended, tuned_ended=tuned.ended)
-
-
-def _share_ended(answers: list[Answer]) -> float:
-    return sum(a.ended for a in answers) / len(answers) if answers else 0.0
-
-
-def _answer_scores(session: Session, template: ChatTemplate) -> dict[str, Any]:
-    """Exact match and chrF (sacrebleu, 0–100) of base and tuned answers; empty where answers are long."""
-    records = session.data.held_out_records
-    references = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
-    if not session.prompts or not references or np.median([len(r) for r in references]) > SHORT_ANSWER:
-        return {}
-    from sacrebleu.metrics.chrf import CHRF
-
-    prompts = choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
-    wanted = [p.reference.strip() for p in prompts]
-    with session.model.disable_adapter():
-        base = _answers(session, prompts)
-    tuned = _answers(session, prompts)
-    exact, chrf = {}, {}
-    for name, said in (("base", [a.text for a in base]), ("tuned", [a.text for a in tuned])):
-        exact[name] = sum(one == other for one, other in zip(said, wanted, strict=True)) / len(wanted)
-        chrf[name] = CHRF().corpus_score(said, [wanted]).score
-    return {"exact_match": exact, "chrf": chrf, "scored_answers": len(prompts)}
 
 
 def _facts(session: Session, best_step: int) -> TrainingFacts:

@@ -54,9 +54,22 @@ def test_training_helps_and_the_report_card_shows_it(finished: Path) -> None:
     assert report.verdict.grade in ("good", "mixed") and report.verdict.reasons
     assert report.training.steps == 18 and report.training.supervised_tokens > 0 and report.training.best_step
     assert set(report.by_category["kind"]) == {"x", "y"}
-    assert len(report.samples) == 1 and report.samples[0].reference
+    assert len(report.samples) == 8 and all(sample.reference for sample in report.samples)
     assert report.lineage.packages["torch"] == torch.__version__
     assert report.base.loss == pytest.approx(metric(finished, "eval_loss")[0])
+
+
+def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
+    """The first prompt's answers can be followed from base over the checkpoints to the tuned model; all are measured."""
+    report = Report.model_validate_json((finished / "report.json").read_bytes())
+    told = {e["step"]: e["answer"] for e in read_events(finished) if e["kind"] == "sample" and e["source"] == "tuned"}
+    assert told and {said.step: said.text for said in report.samples[0].by_step} == told
+    assert report.scores["answers"] == len(report.samples)
+    for name in ("exact_match", "token_f1", "chrf", "ended", "cut_off", "answer_tokens", "verbatim"):
+        assert {"base", "tuned"} <= report.scores[name].keys()
+    cut_off = sum(not sample.tuned_ended for sample in report.samples)
+    assert report.scores["cut_off"]["tuned"] == cut_off
+    assert report.scores["answer_tokens"]["reference"] > 0
 
 
 def test_the_adapter_reopened_by_peft_gives_the_reported_loss(finished: Path, base: Path) -> None:

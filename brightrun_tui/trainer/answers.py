@@ -1,0 +1,138 @@
+"""The same held-out prompts answered by base and tuned model: kept side by side, and measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from brightrun_tui.domain.model import SampleAnswer, StepAnswer
+from brightrun_tui.trainer.baseline import Baseline
+from brightrun_tui.trainer.generate import Answer, Prompt, answer, answer_limit, choose_prompts
+from brightrun_tui.trainer.session import Session
+from brightrun_tui.trainer.template import ChatTemplate
+from brightrun_tui.trainer.text_scores import Overlap, token_f1, verbatim_overlap
+from brightrun_tui.trainer.verdict import AnswerFindings
+
+SCORED_ANSWERS = 24
+"""Held-out prompts answered where the task has short answers, so that counting right ones makes sense."""
+SHORT_ANSWER = 200
+"""Characters up to which the median wanted answer counts as short."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Answers in the order of the prompts; ``limits``: tokens that each might have."""
+
+    prompts: Sequence[Prompt]
+    base: Sequence[Answer]
+    tuned: Sequence[Answer]
+    by_step: dict[str, tuple[StepAnswer, ...]]
+    limits: Sequence[int]
+    overlap: dict[str, Overlap]
+    short: bool
+
+    def samples(self) -> tuple[SampleAnswer, ...]:
+        """Side by side, as the report card keeps them."""
+        return tuple(
+            SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text, tuned=tuned.text,
+                         base_ended=base.ended, tuned_ended=tuned.ended, by_step=self.by_step.get(prompt.id, ()))
+            for prompt, base, tuned in zip(self.prompts, self.base, self.tuned, strict=True))
+
+    def scores(self) -> dict[str, Any]:
+        """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
+        if not self.prompts:
+            return {"answers": 0, "ended": {"base": 0.0, "tuned": 0.0}}
+        both = {"base": self.base, "tuned": self.tuned}
+        scores: dict[str, Any] = {
+            "answers": len(self.prompts),
+            "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
+            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": max(self.limits)},
+            "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
+            | {"reference": median(prompt.expected for prompt in self.prompts)},
+            "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
+            | {"phrases": self.overlap["tuned"].phrases}}
+        return scores | (self._short_scores(both) if self.short else {})
+
+    def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
+        from sacrebleu.metrics.chrf import CHRF
+
+        wanted = [prompt.reference.strip() for prompt in self.prompts]
+        texts = {name: [a.text for a in said] for name, said in both.items()}
+        return {
+            "exact_match": {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()},
+            "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
+            "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
+            "scored_answers": len(wanted)}
+
+    def findings(self) -> AnswerFindings | None:
+        """What the verdict needs to know of them; None where nothing was asked."""
+        if not self.prompts:
+            return None
+        scores = self.scores()
+        rows = zip(self.prompts, self.tuned, self.limits, strict=True)
+        fair = [said for prompt, said, limit in rows if prompt.expected < limit]
+        return AnswerFindings(
+            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=max(self.limits),
+            empty=_share(not a.text for a in self.tuned), length_base=scores["answer_tokens"]["base"],
+            length_tuned=scores["answer_tokens"]["tuned"], length_wanted=scores["answer_tokens"]["reference"],
+            copied=scores["verbatim"]["tuned"], phrases=scores["verbatim"]["phrases"],
+            usually_copied=max(scores["verbatim"]["base"], scores["verbatim"]["reference"]),
+            exact=scores.get("exact_match"), f1=scores.get("token_f1"))
+
+
+def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline) -> Compared:
+    """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
+
+    Raises:
+        Terminated: a pause or a signal is waiting.
+    """
+    records = session.data.held_out_records
+    prompts, base = list(session.prompts), list(baseline.answers)
+    tuned, limits = _answers(session, prompts)
+    wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
+    short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
+    if short:
+        known = {prompt.ids for prompt in prompts}
+        more = [prompt for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
+                if prompt.ids not in known][:max(0, SCORED_ANSWERS - len(prompts))]
+        with session.model.disable_adapter():
+            base += _answers(session, more)[0]
+        said, their_limits = _answers(session, more)
+        prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
+    references = [prompt.reference for prompt in prompts]
+    overlap = verbatim_overlap(
+        ["\n".join(message["content"] for message in prompt.messages) for prompt in prompts], references,
+        {"base": [a.text for a in base], "tuned": [a.text for a in tuned]},
+        [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
+    return Compared(prompts, base, tuned, answers_by_step(session.files.events), limits, overlap, short)
+
+
+def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
+    """Prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
+    found: dict[str, dict[int, StepAnswer]] = {}
+    with events.open("rb") as lines:
+        for line in lines:
+            if b'"kind":"sample"' not in line:
+                continue
+            said = json.loads(line)
+            if said["kind"] == "sample" and said["source"] == "tuned":
+                found.setdefault(said["id"], {})[said["step"]] = StepAnswer(
+                    step=said["step"], text=said["answer"], ended=said.get("ended", False))
+    return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
+
+
+def _answers(session: Session, prompts: Sequence[Prompt]) -> tuple[list[Answer], list[int]]:
+    """Answers of the model as it now is, and the tokens that each might have."""
+    limit = answer_limit(prompts, session.settings.evaluation.max_new_tokens)
+    answers = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids, control=session.control)
+    session.between()
+    return answers, [limit] * len(answers)
+
+
+def _share(these: Any) -> float:
+    values = list(these)
+    return sum(map(bool, values)) / len(values) if values else 0.0
