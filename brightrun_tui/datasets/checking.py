@@ -155,5 +155,5 @@ def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
 def _stats(lengths: Any) -> LengthStats:
     ordered = sorted(lengths)
     count = len(ordered)
-    return LengthStats(mean=sum(ordered) / count, p50=ordered[(count - 1) // 2], p99=ordered[min(count - 1, count * 99 // 100)],
-                       longest=ordered[-1])
+    percentiles = tuple(ordered[max(0, -(-count * percent // 100) - 1)] for percent in range(1, 101))
+    return LengthStats(mean=sum(ordered) / count, percentiles=percentiles, longest=ordered[-1])

@@ -143,6 +143,7 @@ def _events(reader: GuardedReader) -> Events:
         yield from events
         events.clear()
     parser.close()
+    yield from events  # a number may go on, so the parser tells a bare one only at the end
 
 
 def _drain(events: Events) -> None:

@@ -56,14 +56,29 @@ class Problem(BaseModel):
 
 
 class LengthStats(BaseModel):
-    """Characters a record; token counts are only known once a tokenizer is."""
+    """Characters a record; token counts are only known once a tokenizer is. ``percentiles``: the 1st to the 100th."""
 
     model_config = ConfigDict(frozen=True)
 
     mean: float = 0.0
-    p50: int = 0
-    p99: int = 0
+    percentiles: tuple[int, ...] = ()
     longest: int = 0
+
+    @property
+    def p50(self) -> int:
+        """The median."""
+        return self.percentiles[49] if self.percentiles else 0
+
+    @property
+    def p99(self) -> int:
+        """Ninety-nine of a hundred are no longer."""
+        return self.percentiles[98] if self.percentiles else 0
+
+    def share_over(self, characters: float) -> float:
+        """About which part of the records is longer (0–1); never 0 when one is."""
+        if characters >= self.longest:
+            return 0.0
+        return max(1, sum(value > characters for value in self.percentiles)) / 100
 
 
 class DatasetReport(BaseModel):

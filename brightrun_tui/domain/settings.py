@@ -64,8 +64,9 @@ class DataSettings(SettingsGroup):
         500, title="Held-out at most", description="Upper limit of held-out records.")
     max_length: Annotated[int, Field(ge=0, le=1_048_576)] = Field(
         0, title="Max length (tokens)", description="0: the longest record, up to what the base model can take.")
-    over_length: Literal["drop", "truncate", "refuse"] = Field(
-        "drop", title="Longer records", description="What to do with records over the max length. Always counted and shown.")
+    over_length: Literal["drop", "truncate", "split", "refuse"] = Field(
+        "drop", title="Longer records",
+        description="What to do with records over the max length; split cuts them between turns. Always counted and shown.")
     split_seed: int = Field(13, title="Split seed", description="Which records are held out.")
 
 
@@ -84,7 +85,7 @@ class TrainingSettings(SettingsGroup):
     micro_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, title="Micro-batch", description="Records held in memory at once. 0: found automatically.")
     max_steps: Annotated[int, Field(ge=0)] = Field(
-        0, title="Max steps", description="Stop after so many optimiser steps. 0: as many as the epochs take.")
+        0, title="Max steps", description="So many optimiser steps, whatever the epochs say. 0: as many as the epochs take.")
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = Field(
         "cosine", title="Schedule", description="How the learning rate falls after warm-up.")
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -119,9 +120,9 @@ class EvaluationSettings(SettingsGroup):
     early_stopping_patience: Annotated[int, Field(ge=0)] = Field(
         3, title="Early stop after", description="Evaluations without improvement before training ends. 0: never.")
     sample_prompts: Annotated[int, Field(ge=0, le=64)] = Field(
-        3, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")
-    max_new_tokens: Annotated[int, Field(ge=1, le=8192)] = Field(
-        96, title="Answer length", description="Longest sample answer, in tokens.")
+        8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")
+    max_new_tokens: Annotated[int, Field(ge=0, le=8192)] = Field(
+        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice the longest that the data expects.")
 
 
 class RunSettings(SettingsGroup):

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
+from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.base import JobStatus
 
 _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
@@ -45,6 +46,22 @@ class LocalHost:
         self._children[name] = child
         return child.pid
 
+    async def hand_over(self, name: str, child: subprocess.Popen[bytes]) -> bool:
+        """Give this directory to a command that waits for one on its standard input; False when it has died meanwhile.
+
+        The pid file comes first: whoever finds it there after a crash of ours sees by the working directory whether
+        the command had taken the directory.
+        """
+        await asyncio.to_thread(write_atomic, self._directory / f"{name}.pid", f"{child.pid}\n")
+        try:
+            assert child.stdin is not None
+            with child.stdin as stdin:
+                stdin.write(f"{self._directory}\n".encode())
+        except BrokenPipeError:
+            return False
+        self._children[name] = child
+        return True
+
     async def status(self, name: str) -> JobStatus:
         child = self._children.get(name)
         if child is not None:
@@ -77,12 +94,12 @@ class LocalHost:
         await self.signal(name, signals.SIGKILL)
 
     def _find(self, name: str) -> psutil.Process | None:
-        """The process of an earlier engine: the pid in the file, if its command line still names our directory."""
+        """The process of an earlier engine: the pid in the file, if it still works in our directory."""
         try:
             pid = int((self._directory / f"{name}.pid").read_text())
             process = psutil.Process(pid)
-            ours = any(str(self._directory) in word for word in process.cmdline())
-            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+            ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._directory.resolve()
+            return process if ours else None
         except (OSError, ValueError, psutil.Error):
             return None
 

@@ -105,6 +105,11 @@ async def _sweep(engine: Engine, request: Request) -> Answer:
     return {"returning": [lease.name for lease in await engine.landlord.sweep()]}
 
 
+async def _stand_by(engine: Engine, request: Request) -> Answer:
+    """Somebody is about to start a run on this machine."""
+    return {"ready": await engine.spare.want()}
+
+
 async def _stop_engine(engine: Engine, request: Request) -> Answer:
     if request.created_at >= engine.started_at:
         engine.ending.set()
@@ -114,5 +119,5 @@ async def _stop_engine(engine: Engine, request: Request) -> Answer:
 DESK: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
     "stop_run": _stop, "pause_run": _pause, "resume_run": _resume, "retry_run": _retry, "checkpoint_run": _checkpoint,
     "delete_run": _delete, "deploy": _deploy, "undeploy": _undeploy, "sweep": _sweep,
-    "stop_engine": _stop_engine,
+    "stand_by": _stand_by, "stop_engine": _stop_engine,
 }

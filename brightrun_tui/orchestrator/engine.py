@@ -21,6 +21,7 @@ from brightrun_tui.orchestrator.landlord import Landlord
 from brightrun_tui.orchestrator.places import Place, ThisMachine
 from brightrun_tui.orchestrator.rented import RentedMachine
 from brightrun_tui.orchestrator.runner import Runner
+from brightrun_tui.orchestrator.spare import SpareWorker
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, requests, runs
@@ -41,6 +42,7 @@ class Engine:
         self.ending = asyncio.Event()
         self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings))
         self.money = load_section(paths, "money", MoneyLimits)
+        self.spare = SpareWorker(paths, timings.spare_seconds)
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Keeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +76,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.landlord.close()
+        await asyncio.to_thread(self.spare.close)
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
@@ -95,7 +98,7 @@ class Engine:
                 if endpoint.id not in self.keepers:
                     self.keep(endpoint)
         renting = await self.landlord.look()
-        return bool(self.runners or self.keepers or self._tasks or renting)
+        return bool(self.runners or self.keepers or self._tasks or renting or self.spare.waiting())
 
     async def _look_at_runs(self) -> None:
         """Adopt every active run; start queued ones, oldest first, while there is room on this machine."""
@@ -122,7 +125,9 @@ class Engine:
 
     async def _place(self, run: Run) -> Place:
         if run.spec.provider == LOCAL:
-            return ThisMachine(Path(run.directory), self.timings.poll_seconds)
+            if run.state in ("queued", "preparing"):
+                await self.spare.want()
+            return ThisMachine(Path(run.directory), self.timings.poll_seconds, self.spare)
         provider = await self.landlord.provider(run.spec.provider)
         return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, self.money, run)
 

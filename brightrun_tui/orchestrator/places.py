@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.orchestrator.spare import SpareWorker, worker_command
 
 WORKER = "worker"
 CONTROL = "control"
@@ -79,8 +79,9 @@ class Place(Protocol):
 class ThisMachine:
     """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
 
-    def __init__(self, directory: Path, poll_seconds: float) -> None:
+    def __init__(self, directory: Path, poll_seconds: float, spare: SpareWorker) -> None:
         self.directory = directory
+        self.spare = spare
         self.poll_seconds = poll_seconds
         self.host = LocalHost(directory)
 
@@ -88,8 +89,9 @@ class ThisMachine:
         return None
 
     async def start(self) -> None:
-        await self.host.start(WORKER, ["nice", "-n", "5", sys.executable, "-m", "brightrun_tui.trainer", str(self.directory)],
-                              environment={})
+        waiting = self.spare.take()
+        if waiting is None or not await self.host.hand_over(WORKER, waiting):
+            await self.host.start(WORKER, worker_command(str(self.directory)), environment={})
 
     async def worker(self) -> JobStatus:
         return await self.host.status(WORKER)

@@ -9,6 +9,7 @@ from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import write_atomic
 from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 
@@ -45,5 +46,9 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         "dataset": spec.dataset.model_copy(update={
             "fingerprint": data.source_fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
     })
+    if not bring_tokens(directory, spec, paths) and spec.provider != "local" and can_make_tokens():
+        say("tokens")
+        make_tokens(directory, spec, bases.fetch_tokenizer(base, paths))
+        keep_tokens(directory, spec, paths)
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec

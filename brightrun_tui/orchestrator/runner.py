@@ -22,6 +22,7 @@ from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.places import WORKER, MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.tokens import keep_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
 
@@ -112,6 +113,7 @@ class Runner:
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
+            await asyncio.to_thread(keep_tokens, Path(run.directory), run.spec, self.paths)
             return "registered", None
         return None, None
 

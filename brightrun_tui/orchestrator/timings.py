@@ -20,6 +20,7 @@ class EngineTimings(BaseModel):
     endpoint_ready_seconds: float = Field(240.0, gt=0, description="An endpoint that does not answer by then has failed.")
     endpoint_poll_seconds: float = Field(3.0, gt=0, description="Between two looks at an endpoint that serves.")
     stop_seconds: float = Field(15.0, gt=0, description="Between asking a process to end and killing it.")
+    spare_seconds: float = Field(300.0, ge=0, description="How long a worker waits, ready, for a run to come; 0: none does.")
     remote_poll_seconds: float = Field(2.0, gt=0, description="Between two looks at a worker on another machine.")
     lease_poll_seconds: float = Field(5.0, gt=0, description="Between two looks at a rented machine.")
     adopt_seconds: float = Field(60.0, gt=0, description="After an unclear create: how long to look for the machine.")

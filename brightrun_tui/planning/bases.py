@@ -171,6 +171,15 @@ def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
     return describe_base(model_id, paths, network=False).ref
 
 
+def fetch_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
+    """The directory of its tokenizer on this machine; only that is fetched of a base model of the Hub. Blocking.
+
+    Raises:
+        BaseModelError, NotConnectedError: it cannot be had.
+    """
+    return Path(base.path) if base.path else hub_models.download_tokenizer(base, paths)
+
+
 def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
     if _is_present(STARTER, paths):
         made = describe_directory(starter_directory(paths), model_id=STARTER, title=known.title)

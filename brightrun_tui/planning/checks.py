@@ -249,10 +249,12 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
 
 
-def check_account(draft: Draft, account: Account, estimate: Estimate) -> Check | None:
+def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:
     """Whether the balance pays for the run; None where nothing is paid."""
     if not estimate.cost_usd:
         return None
+    if isinstance(account, BrightrunError):
+        return failed("account", account)
     balance = account.balance_usd
     if balance is None:
         return warning("account", "the balance is not known", "look there whether it pays for the run")

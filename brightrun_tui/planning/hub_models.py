@@ -21,6 +21,7 @@ from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES
 from brightrun_tui.providers.local import disk_free
 
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
+TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
 REMEMBER_SECONDS = 3600.0
 REMEMBER_FAILURE_SECONDS = 20.0
@@ -118,6 +119,20 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
     return snapshot
 
 
+def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
+    """Get what is needed to make tokens: some megabytes. Blocking; raises as `describe_remote`."""
+    name = base.id.partition("@")[0]
+    token = credentials.get("huggingface", paths)
+    cache = hub.cache_directory(paths)
+    try:
+        with hub.plain_errors(base.id, has_token=token is not None):
+            return Path(hub.api(token).snapshot_download(
+                name, revision=base.revision or None, cache_dir=cache, allow_patterns=list(TOKENIZER_PATTERNS),
+                ignore_patterns=list(UNWANTED_FILES), tqdm_class=_progress_bar(lambda done: None)))
+    except OSError as error:
+        raise _disk_error(error, cache) from None
+
+
 def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
     name, _, revision = model_id.partition("@")
     token = credentials.get("huggingface", paths)
@@ -138,7 +153,7 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         id=model_id,
         title=name.split("/")[1],
         architecture=architecture,
-        ref=BaseModelRef(id=model_id),
+        ref=BaseModelRef(id=model_id, revision=about.sha or ""),
         parameters=counted or architecture.parameters,
         weight_bytes=sum(sizes.values()),
         gated=bool(about.gated),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 
 from textual import getters, on, work
@@ -15,9 +16,11 @@ from brightrun_tui.actions import bindings
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import check_account, weigh_offers
+from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.providers.base import Account
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import datasets
@@ -29,6 +32,8 @@ from brightrun_tui.widgets.titles import retitle
 
 PLAN_SECONDS = 0.25
 """How long typing must rest before the plan is made anew."""
+STAND_BY_SECONDS = 120.0
+"""How often at most the engine is told that a run is about to be started here."""
 
 
 class NewRunScreen(ModeScreen):
@@ -49,7 +54,11 @@ class NewRunScreen(ModeScreen):
         self._typed: dict[str, str] = {}
         self._plan: Plan | None = None
         self._offer: Offer | None = None
-        self._offer_words = ""
+        self._account: Account | BrightrunError | None = None
+        self._refusal: BrightrunError | None = None
+        self._asking = False
+        self._refused_at = 0.0
+        self._stand_by_after = 0.0
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -86,6 +95,15 @@ class NewRunScreen(ModeScreen):
     def show(self, snapshot: Snapshot) -> None:
         self._show_plan()
 
+    def on_screen_resume(self) -> None:
+        """Back from another screen: what stood in the way may have been mended there."""
+        super().on_screen_resume()
+        problem = self._plan.first_problem if self._plan else None
+        tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
+        if problem is not None and (problem.kind == "not_connected" or 0.0 < self._refused_at < tested_at):
+            self._drop_offer()
+            self._change()
+
     @on(FieldChanged)
     def _field_changed(self, event: FieldChanged) -> None:
         key, value = event.key, event.value
@@ -94,6 +112,8 @@ class NewRunScreen(ModeScreen):
             if value.strip():
                 self._typed[key] = value
             self._change(overrides=dict(self._typed))
+        elif key == "interruptible":
+            self._change(interruptible=value == "yes")
         elif key in ("budget_usd", "max_hours"):
             self._change_number(key, value)
         else:
@@ -113,8 +133,8 @@ class NewRunScreen(ModeScreen):
 
     def _change(self, **changes: object) -> None:
         """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
-        if changes.keys() & {"provider", "gpu", "data", "base"}:
-            self._offer, self._offer_words = None, ""
+        if changes.keys() & {"provider", "gpu", "interruptible", "data", "base"}:
+            self._drop_offer()
         self._draft = self._draft.model_copy(update=changes)
         self._timer.stop()
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
@@ -122,36 +142,63 @@ class NewRunScreen(ModeScreen):
     @work(exclusive=True, group="plan")
     async def _make_plan(self) -> None:
         draft, offer = self._draft, self._offer
-        plan = await asyncio.to_thread(make_plan, draft, self.app.paths, offer=offer)
+        plan = await asyncio.to_thread(
+            make_plan, draft, self.app.paths, offer=offer, account=self._account, refusal=self._refusal
+        )
         if draft is not self._draft or offer is not self._offer:
             return
         self._plan = plan
         self._show_plan()
         problem = plan.first_problem
-        if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._offer_words:
+        if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._asking:
             self._find_offer(draft)
+        if plan.ready and draft.provider == "local" and time.monotonic() > self._stand_by_after:
+            self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
+            await self.app.ask("stand_by", wait=0.0)
 
     @work(exclusive=True, group="offers")
     async def _find_offer(self, draft: Draft) -> None:
-        """Take the machine that the run would get unasked, so that there is a price."""
-        self._offer_words = "◌ asking for machines and prices …"
+        """Take the machine that the run would get unasked, so that there is a price; then see whether it can be paid."""
+        self._asking = True
         self._show_plan()
         try:
-            weighed = await weigh_offers(draft, self.app.paths)
+            offer = await best_offer(draft, self.app.paths)
         except BrightrunError as error:
-            self._offer_words = f"✗ {error.what}"
+            self._hold(None, error)
         else:
-            fitting = [one for one in weighed if one.fits != "no"]
-            self._offer = fitting[0].offer if fitting else None
-            self._offer_words = "" if fitting else "✗ no machine that fits is for rent now"
-        if draft.provider == self._draft.provider:
-            self._show_plan()
+            self._hold(offer)
+
+    def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
+        """Plan with this machine, or with the reason why there is none."""
+        self._offer, self._refusal, self._asking = offer, refusal, False
+        self._refused_at = time.time() if refusal else 0.0
+        if offer is not None and self._account is None:
+            self._ask_account(offer.provider)
+        self._show_plan()
+        self._change()
+
+    @work(exclusive=True, group="account")
+    async def _ask_account(self, provider: str) -> None:
+        try:
+            account: Account | BrightrunError = await account_of(provider, self.app.paths)
+        except BrightrunError as error:
+            account, self._refused_at = error, time.time()
+        if provider == self._draft.provider:
+            self._account = account
             self._change()
+
+    def _drop_offer(self) -> None:
+        """Whatever was found no longer counts: the plan asks anew when it needs a machine."""
+        self.workers.cancel_group(self, "offers")
+        self.workers.cancel_group(self, "account")
+        self._offer = self._account = self._refusal = None
+        self._asking, self._refused_at = False, 0.0
 
     def _show_plan(self) -> None:
         plan = self._plan
         report = plan.report if plan else None
-        self.form.show(self._draft, plan, self._typed, self._offer, self._offer_words)
+        waiting = "◌ asking for machines and prices …" if self._asking else ""
+        self.form.show(self._draft, plan, self._typed, self._offer, waiting or (f"✗ {self._refusal.what}" if self._refusal else ""))
         self.query_one("#estimate", Flow).show(partial(plan_words.estimate, plan))
         self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
         self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
@@ -174,7 +221,7 @@ class NewRunScreen(ModeScreen):
         if action == "start":
             return True if self._plan and self._plan.ready else None
         if action == "machine":
-            return True if self._draft.provider != "local" and self._plan and self._plan.estimate else None
+            return True if self._plan and self._plan.estimate else None
         if action == "preview":
             return True if self._plan and self._plan.report else None
         return True
@@ -253,20 +300,17 @@ class NewRunScreen(ModeScreen):
 
     @work(group="pick")
     async def action_machine(self) -> None:
-        from brightrun_tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.screens.offers import OffersScreen
 
-        self.app.toast("Asking for machines and prices …")
-        try:
-            weighed = await weigh_offers(self._draft, self.app.paths)
-        except BrightrunError as error:
-            self.app.show_error(error)
+        one = await self.app.push_screen_wait(OffersScreen(self._draft, self._offer))
+        if one is None:
             return
-        choices = [Choice(one.offer.id, *plan_words.weighed_words(one)) for one in weighed]
-        chosen = await self.app.push_screen_wait(
-            PickScreen("Machine", choices, chosen=self._offer.id if self._offer else "")
-        )
-        self._offer = next((one.offer for one in weighed if one.offer.id == chosen), self._offer)
-        self._change()
+        offer = one.offer
+        welcome = self._draft.interruptible or offer.interruptible
+        if offer.provider != self._draft.provider or welcome != self._draft.interruptible:
+            self._change(provider=offer.provider, interruptible=welcome)
+        self.workers.cancel_group(self, "offers")
+        self._hold(offer)
 
     def action_preview(self) -> None:
         from brightrun_tui.screens.data import PreviewScreen

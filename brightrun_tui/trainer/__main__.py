@@ -1,11 +1,11 @@
 """``python -m brightrun_tui.trainer RUN_DIRECTORY``: the worker, in a process of its own.
 
+With ``--spare`` instead of a directory it does its imports and waits until one is named on standard input.
 What torch and its companions read from the environment must be set before they are imported.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -21,9 +21,12 @@ from brightrun_tui.trainer.control import Control, Terminated
 from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
 from brightrun_tui.trainer.failures import explain, is_disk_full
 from brightrun_tui.trainer.files import RunFiles
+from brightrun_tui.trainer.spare import wait_for_run
+
+SPARE = "--spare"
 
 
-def set_environment(run_directory: Path) -> None:
+def set_environment(*, hub: bool) -> None:
     """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no chatter."""
     defaults = {
         "GOMP_SPINCOUNT": "1000",
@@ -34,11 +37,18 @@ def set_environment(run_directory: Path) -> None:
         "TRANSFORMERS_VERBOSITY": "error",
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",
     }
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # a bad spec.json is reported by the worker
-        if json.loads((run_directory / "spec.json").read_bytes())["base"]["path"]:
-            defaults["HF_HUB_OFFLINE"] = "1"
+    if not hub:
+        defaults["HF_HUB_OFFLINE"] = "1"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def needs_the_hub(run_directory: Path) -> bool:
+    """Whether the base model is still to be fetched; a bad specification is reported by the worker."""
+    try:
+        return not json.loads((run_directory / "spec.json").read_bytes())["base"]["path"]
+    except (OSError, ValueError, TypeError, LookupError):
+        return True
 
 
 def quieten_libraries() -> None:
@@ -106,11 +116,30 @@ def run(files: RunFiles, log: EventLog) -> int:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
+    if arguments == [SPARE]:
+        return wait()
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        print("usage: python -m brightrun_tui.trainer RUN_DIRECTORY", file=sys.stderr)
+        print(f"usage: python -m brightrun_tui.trainer RUN_DIRECTORY | {SPARE}", file=sys.stderr)
         return WorkerExit.USAGE
     run_directory = Path(arguments[0]).resolve()
-    set_environment(run_directory)
+    set_environment(hub=needs_the_hub(run_directory))
+    return work_in(run_directory)
+
+
+def wait() -> int:
+    """Be ready for a run on this machine, whose base model lies in a directory."""
+    set_environment(hub=False)
+    try:
+        import_worker()
+        run_directory = wait_for_run()
+    except (BrightrunError, OSError) as error:
+        print(error, file=sys.stderr)
+        return WorkerExit.FAILED
+    return work_in(run_directory) if run_directory else 0
+
+
+def work_in(run_directory: Path) -> int:
+    """The whole of a worker's life, once its environment is set."""
     files = RunFiles(run_directory)
     try:
         return run(files, EventLog(files.events))

@@ -47,6 +47,7 @@ class Prepared:
     examples: list[Example] = field(default_factory=list)
     dropped: int = 0
     truncated: int = 0
+    split: int = 0
     unsupervised: list[str] = field(default_factory=list)
     unrenderable: dict[str, list[str]] = field(default_factory=dict)
     split_records: int = 0
@@ -56,6 +57,25 @@ class Prepared:
     @property
     def lengths(self) -> np.ndarray:
         return np.array([e.length for e in self.examples], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The two splits as records and as examples, and what the records that are left out amount to."""
+
+    train_records: list[Record]
+    held_out_records: list[Record]
+    train: list[Example]
+    held_out: list[Example]
+    stop_ids: tuple[int, ...]
+    dropped: int = 0
+    truncated: int = 0
+    split: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example of either split."""
+        return max(e.length for e in (*self.train, *self.held_out))
 
 
 def read_records(path: Path) -> list[Record]:
@@ -76,15 +96,15 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
-def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
-    """Render, tokenise and mask every record, whatever its length.
-
-    Raises:
-        BaseModelError: the tokenizer cannot tell where its tokens lie in the text.
-    """
+def require_offsets(tokenizer: Any) -> None:
+    """Raises `BaseModelError` when the tokenizer cannot tell where its tokens lie in the text."""
     if not getattr(tokenizer, "is_fast", False):
         raise BaseModelError("its tokenizer cannot say which characters a token covers", where="base model",
                              fix="use a model with a tokenizer.json", kind="slow_tokenizer")
+
+
+def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
+    """Render, tokenise and mask every record, whatever its length."""
     prepared = Prepared()
     owners: list[int] = []
     renderings: list[Rendering] = []
@@ -158,7 +178,7 @@ def _special_ids(tokenizer: Any) -> frozenset[int]:
     return frozenset(added | set(tokenizer.all_special_ids))
 
 
-def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "truncate", "refuse"],
+def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "truncate", "split", "refuse"],
                  records: list[Record]) -> Prepared:
     """Apply ``data.max_length`` (tokens). Truncation keeps the start; what loses all its answers is dropped.
 
@@ -174,7 +194,7 @@ def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "t
             raise TrainingError(
                 f"record {records[example.record].id} has {example.length} tokens, more than {max_length}",
                 where="data.over_length", kind="over_length", suggestion={"data.over_length": "drop"},
-                fix="raise data.max_length, or let data.over_length drop or truncate such records")
+                fix="raise data.max_length, or let data.over_length drop, truncate or split such records")
         shorter = Example(example.record, example.ids[:max_length], example.supervised[:max_length])
         if policy == "truncate" and shorter.targets:
             prepared.truncated += 1

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.settings import DataSettings
-from brightrun_tui.trainer.examples import Prepared, limit_length, name_some, read_records, tokenise
+from brightrun_tui.trainer.examples import Data, Prepared, limit_length, name_some, read_records, require_offsets, tokenise
 from brightrun_tui.trainer.files import RunFiles
-from brightrun_tui.trainer.session import Data
+from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate
+from brightrun_tui.trainer.tokens import load_tokens, save_tokens, tokens_key
 
 Alert = Callable[[str, str], None]
 
@@ -39,28 +43,45 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
     held_out_records = _records(files.eval)
     if template.notice:
         alert("chat_template", template.notice)
-    train, held_out = tokenise(tokenizer, template, train_records), tokenise(tokenizer, template, held_out_records)
+    train, held_out = _tokens(files, tokenizer, template, train_records, held_out_records)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
         raise DatasetError(_why_nothing(train), where="data/train.jsonl", kind="nothing_to_learn",
                            fix="look at the dataset's preview: every record needs an answer that is trained")
     limit = _limit(settings, train, held_out, context, alert)
+    if settings.over_length == "split":
+        for prepared, records in ((train, train_records), (held_out, held_out_records)):
+            split_long(prepared, records, limit, partial(tokenise, tokenizer, template))
     limit_length(train, limit, settings.over_length, train_records)
     limit_length(held_out, limit, settings.over_length, held_out_records)
     dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
-    if dropped or truncated:
-        alert("over_length", f"{dropped} records longer than {limit} tokens are left out, {truncated} are cut short")
+    split = train.split + held_out.split
+    fates = [f"{count} {fate}" for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split")) if count]
+    if fates:
+        alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
     if not train.examples:
         raise DatasetError(f"every record is longer than {limit} tokens", where="data.max_length", kind="over_length",
-                           fix="raise data.max_length, or set data.over_length to truncate")
+                           fix="raise data.max_length, or set data.over_length to truncate or split")
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
         held_out_records, held_out.examples = train_records, train.examples[:STAND_IN_RECORDS]
     return Data(train_records, held_out_records, train.examples, held_out.examples,
-                _stop_ids(tokenizer, train), dropped, truncated)
+                _stop_ids(tokenizer, train), dropped, truncated, split)
 
 
-def _records(path: Path) -> list[Any]:
+def _tokens(files: RunFiles, tokenizer: Any, template: ChatTemplate, *splits: list[Record]) -> list[Prepared]:
+    """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
+    require_offsets(tokenizer)
+    key = tokens_key((files.train, files.eval), tokenizer, template)
+    kept = load_tokens(files.tokens, key)
+    if kept is None:
+        kept = [tokenise(tokenizer, template, records) for records in splits]
+        with suppress(OSError):  # without it they are made again
+            save_tokens(files.tokens, key, kept)
+    return kept
+
+
+def _records(path: Path) -> list[Record]:
     return read_records(path) if path.is_file() else []
 
 

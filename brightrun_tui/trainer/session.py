@@ -7,37 +7,18 @@ from typing import Any
 
 import torch
 
-from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.checkpoint import Progress
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.examples import Data
 from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.model import Machine
 from brightrun_tui.trainer.plan import Plan
-
-
-@dataclass(frozen=True)
-class Data:
-    """The two splits as records and as examples, and what the records that are left out amount to."""
-
-    train_records: list[Record]
-    held_out_records: list[Record]
-    train: list[Example]
-    held_out: list[Example]
-    stop_ids: tuple[int, ...]
-    dropped: int = 0
-    truncated: int = 0
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest example of either split."""
-        return max(e.length for e in (*self.train, *self.held_out))
 
 
 @dataclass

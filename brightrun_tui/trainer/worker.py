@@ -12,26 +12,21 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.files import sha256
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import attach_adapter
+from brightrun_tui.trainer.base import load_config, load_tokenizer, locate_base, longest_context
 from brightrun_tui.trainer.baseline import measure_baseline
 from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.files import RunFiles, sha256
+from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import choose_prompts
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop, Outcome, tell_checkpoint
 from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.model import (
-    choose_machine,
-    load_base,
-    load_config,
-    load_tokenizer,
-    locate_base,
-    longest_context,
-)
+from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.optim import make_optimizer
 from brightrun_tui.trainer.plan import make_plan
 from brightrun_tui.trainer.prepare import prepare_data

@@ -70,15 +70,20 @@ def smooth(values: Sequence[float], weight: float) -> list[float]:
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
-    """About ``wanted`` round numbers between ``low`` and ``high``: 1, 2 or 5 times a power of ten apart."""
+    """About ``wanted`` round numbers between ``low`` and ``high``, at least two: 1, 2 or 5 times a power of ten apart."""
     span = high - low
     if span <= 0 or not math.isfinite(span):
         return [low]
     raw = span / max(1, wanted)
     power = 10 ** math.floor(math.log10(raw))
-    distance = next((factor * power for factor in (1, 2, 5, 10) if factor * power >= raw), 10 * power)
-    first = math.ceil(low / distance - 1e-9) * distance
-    return [first + index * distance for index in range(int((high - first) / distance + 1e-9) + 1)]
+    found: list[float] = []
+    for factor in (10, 5, 2, 1, 0.5, 0.2):
+        distance = factor * power
+        if len(found) >= 2 and distance < raw:
+            break
+        first, last = math.ceil(low / distance - 1e-9), math.floor(high / distance + 1e-9)
+        found = [index * distance for index in range(first, last + 1)]
+    return found
 
 
 def gap_words(gaps: Sequence[int]) -> str:

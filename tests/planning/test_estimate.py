@@ -53,8 +53,8 @@ def gpu(name: str) -> Hardware:
 
 
 def report(records: int = 1000, characters: int = 2000) -> DatasetReport:
-    lengths = LengthStats(mean=characters, p50=characters, p99=characters, longest=characters)
-    answers = LengthStats(mean=characters / 3, p50=characters // 3, p99=characters // 3, longest=characters // 3)
+    lengths = LengthStats(mean=characters, percentiles=(characters,) * 100, longest=characters)
+    answers = LengthStats(mean=characters / 3, percentiles=(characters // 3,) * 100, longest=characters // 3)
     return DatasetReport(
         path="d",
         name="d",

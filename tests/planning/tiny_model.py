@@ -19,6 +19,12 @@ CONFIG: dict[str, Any] = {
     "max_position_embeddings": 512,
     "tie_word_embeddings": True,
 }
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] + ': ' }}"
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + ' </s>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] }}{% endif %}{{ ' ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
 
 
 def safetensors(shapes: dict[str, tuple[int, ...]], fill: int = 0) -> bytes:
@@ -42,7 +48,7 @@ def write_model(directory: Path, *, config: dict[str, Any] | None = None, weight
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(json.dumps(CONFIG | (config or {})))
     (directory / "tokenizer.json").write_text(json.dumps(word_tokenizer()))
-    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE, "eos_token": "</s>"}))
     shapes = WEIGHTS | {"model.embed_tokens.weight": (weight_rows, 64)}
     (directory / "model.safetensors").write_bytes(safetensors(shapes))
     return directory

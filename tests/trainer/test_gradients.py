@@ -15,12 +15,13 @@ from torch.nn.functional import cross_entropy
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.trainer.adapter import attach_adapter, trainable
 from brightrun_tui.trainer.attention import PER_DOCUMENT
+from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.loss import summed_loss
-from brightrun_tui.trainer.model import choose_machine, load_base, load_tokenizer
+from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.template import chat_template
 
@@ -236,7 +237,7 @@ def test_unpacked_weights_are_the_quantised_ones(base: Path, monkeypatch: pytest
     batch = packed_batch(examples, machine.device)
     scores = []
     for share in (0.4, 0.0):
-        monkeypatch.setattr("brightrun_tui.trainer.model.DENSE_SHARE", share)
+        monkeypatch.setattr("brightrun_tui.nf4.DENSE_SHARE", share)
         model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4), machine, seed=1)
         quantised = [m for m in model.modules() if type(m).__name__ == "Linear4bit" and hasattr(m, "quant_state")]
         assert bool(quantised) == (share == 0.0)

@@ -298,8 +298,8 @@ def dataset_report(name: str, path: str) -> DatasetReport:
         usable=472,
         turns=960,
         duplicates=2,
-        characters=LengthStats(mean=310, p50=290, p99=820, longest=1310),
-        answer_characters=LengthStats(mean=170, p50=160, p99=430, longest=700),
+        characters=LengthStats(mean=310, percentiles=(290,) * 98 + (820, 1310), longest=1310),
+        answer_characters=LengthStats(mean=170, percentiles=(160,) * 98 + (430, 700), longest=700),
         preview=turns,
         problems=(
             Problem(

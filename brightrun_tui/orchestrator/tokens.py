@@ -1,0 +1,87 @@
+"""Tokenised data is made on this machine, before anything is rented, and kept for the next run of the same data and base."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.files import sha256
+from brightrun_tui.paths import Paths
+
+TOKEN_FILE = "tokens.safetensors"
+KEPT_BYTES = 2 << 30
+"""The oldest go first when the kept files are larger than this together."""
+
+
+def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
+    """Put what an earlier run left into this run's data, if there is any; the worker checks that it fits."""
+    kept = _kept(directory, spec, paths)
+    target = directory / "data" / TOKEN_FILE
+    if target.exists():
+        return True
+    with suppress(OSError):
+        _link(kept, target)
+        os.utime(kept)
+        return True
+    return False
+
+
+def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
+    """Keep this run's tokens for the next one; a cache that cannot be written is no reason to complain."""
+    made, kept = directory / "data" / TOKEN_FILE, _kept(directory, spec, paths)
+    if not made.exists() or kept.exists():
+        return
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _link(made, kept)
+        files = sorted(kept.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        total = 0
+        for file in files:
+            total += file.stat().st_size
+            if total > KEPT_BYTES:
+                file.unlink()
+
+
+def can_make_tokens() -> bool:
+    """Whether the packages for it are installed on this machine; without them the worker makes the tokens."""
+    return find_spec("transformers") is not None and find_spec("safetensors") is not None
+
+
+def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
+    """Tokenise, in a process of its own.
+
+    Raises:
+        DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
+    """
+    done = subprocess.run([sys.executable, "-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)],
+                          input=spec.model_dump_json(), capture_output=True, text=True)
+    with suppress(ValueError, IndexError, TypeError):
+        said = json.loads(done.stdout.splitlines()[-1])
+        raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said["kind"])
+
+
+def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
+    """Named after the data and the base model."""
+    base = spec.base.fingerprint or f"{spec.base.id}@{spec.base.revision}"
+    data = [sha256(directory / "data" / name) for name in ("train.jsonl", "eval.jsonl")]
+    return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data]).encode()).hexdigest()[:32]}.safetensors"
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        aside = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, aside)
+        aside.replace(target)

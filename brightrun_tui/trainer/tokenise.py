@@ -1,0 +1,39 @@
+"""``python -m brightrun_tui.trainer.tokenise RUN_DIRECTORY TOKENIZER``: the data as tokens, before a machine is paid for.
+
+The specification comes on standard input. What makes the data unusable is written to standard output, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.trainer.files import RunFiles
+
+
+def main(run_directory: str, tokenizer_directory: str) -> int:
+    """Returns the exit code."""
+    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true", TRANSFORMERS_VERBOSITY="error")
+    from brightrun_tui.trainer.base import load_config, load_tokenizer, longest_context
+    from brightrun_tui.trainer.prepare import prepare_data
+    from brightrun_tui.trainer.template import chat_template
+
+    spec = RunSpec.model_validate_json(sys.stdin.read())
+    try:
+        tokenizer = load_tokenizer(tokenizer_directory, "")
+        context = longest_context(load_config(tokenizer_directory, ""), tokenizer)
+        prepare_data(RunFiles(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer), context,
+                     lambda code, message: None)
+    except BrightrunError as error:
+        print(json.dumps(error.as_dict()))
+        return WorkerExit.FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
