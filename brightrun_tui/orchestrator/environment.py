@@ -15,7 +15,7 @@ from brightrun_tui.resources import resource
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
-NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "paths.py", "resources.py")
+NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "nf4.py", "paths.py", "resources.py")
 """The rooms that a worker imports."""
 
 SETUP = Path(__file__).with_name("setup_machine.sh")
