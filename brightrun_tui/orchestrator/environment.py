@@ -16,7 +16,7 @@ from brightrun_tui.resources import resource
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
 NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "nf4.py", "paths.py", "resources.py")
-"""The rooms that a worker imports."""
+"""The rooms that a worker imports, but for the starter, which is made on the user's own machine."""
 
 SETUP = Path(__file__).with_name("setup_machine.sh")
 
@@ -24,7 +24,8 @@ SETUP = Path(__file__).with_name("setup_machine.sh")
 def build_archive(directory: Path) -> Path:
     """The rooms that the worker needs as one importable archive, named by its content."""
     places = [PACKAGE / name for name in NEEDED]
-    files = sorted(path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    found = (path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    files = sorted(path for path in found if "starter" not in path.parts)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     target = directory / f"brightrun-{digest}.zip"
     if not target.exists():
