@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bases": ("bases:app", START, "Base models: what can be trained; fetch one beforehand."),
     "offers": ("integrations:offers", START, "Machines a run could take, with their price."),
     "runs": ("runs:app", WATCH, "Runs: list, show, logs, metrics, stop, pause, resume, retry, delete."),
-    "models": ("models:app", KEEP, "Models: list, report cards, compare, rate, tag, rollback, export, import, delete."),
+    "models": ("models:app", KEEP, "Models: list, report cards, compare, judge, rate, tag, rollback, export, import, delete."),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
     "deploy": ("serve:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
     "endpoints": ("serve:endpoints", KEEP, "Endpoints that serve, and where."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from brightrun_tui.store import models as store
 ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
 CHAMPION = "champion"
 
-app = typer.Typer(help="Models: list, report cards, compare, rate, tag, rollback, export, delete.", add_completion=False)
+app = typer.Typer(help="Models: list, report cards, compare, judge, rate, tag, rollback, export, delete.", add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -69,6 +70,33 @@ def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = Fals
     from brightrun_tui.commands.shared.report_card import print_comparison
 
     print_comparison(page(), found)
+
+
+@app.command()
+def judge(model: ModelArgument,
+          url: Annotated[str, typer.Option("--url", help="Base address of an OpenAI-compatible API; else [judge] of "
+                                           "config.toml.")] = "",
+          judge_model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model there that judges.")] = "",
+          as_json: JsonOption = False) -> None:
+    """Have base and tuned answers compared by a language model elsewhere. Its key: brightrun connect judge."""
+    require_changes()
+    from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
+
+    async def ask(session: Session) -> ModelVersion:
+        settings = judge_settings(session.paths, url=url, model=judge_model)
+        found = await store.find(session.db, model)
+        async with Judge(settings, judge_key(session.paths, settings.url)) as judge:
+            talk().print(f"{judge.host} is shown {len(found.report.samples)} questions of {found.ref} with both answers and the "
+                         "wanted one, each pair twice", markup=False)
+            return await registry.judge_version(session.db, found, judge, _tell_judged)
+
+    judged = with_store(ask)
+    if as_json:
+        print_json({"model": judged.ref, "judgement": judged.report.judgement, "verdict": judged.report.verdict})
+        return
+    from brightrun_tui.commands.shared.report_card import print_judgement
+
+    print_judgement(page(), judged)
 
 
 @app.command()
@@ -139,6 +167,11 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
         print_json({"deleted": found.ref})
     else:
         talk().print(f"[green]✓[/] {found.ref} deleted")
+
+
+def _tell_judged(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total} judged", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool) -> None:

@@ -92,6 +92,39 @@ class Verdict(BaseModel):
     reasons: tuple[str, ...] = ()
 
 
+class Ruling(BaseModel):
+    """What a judge made of one sample: the tuned answer wins, loses or ties against the base model's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["win", "tie", "loss", "unparsable"]
+    reason: str = ""
+
+
+class Judgement(BaseModel):
+    """What a language model elsewhere made of the samples. ``rulings`` are in the order of the samples.
+
+    ``swayed``: ties in which the judge preferred whichever answer it was shown first, or last. ``questions``: how often it
+    was asked. Tokens and cost are as the judge's server counts them, 0 and None where it does not say.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    judge: str
+    host: str
+    created_at: float
+    rulings: tuple[Ruling, ...]
+    swayed: int = 0
+    questions: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+
+    def count(self, outcome: str) -> int:
+        """Samples that ended so."""
+        return sum(ruling.outcome == outcome for ruling in self.rulings)
+
+
 class Report(BaseModel):
     """``report.json``: the report card."""
 
@@ -109,6 +142,7 @@ class Report(BaseModel):
     lineage: Lineage
     verdict: Verdict
     cost_usd: float = 0.0
+    judgement: Judgement | None = None
 
 
 class ModelVersion(BaseModel):

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.integrations import credentials, hub
+from brightrun_tui.integrations.boxes import configured_boxes
+from brightrun_tui.integrations.judge import Judge, judge_settings
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
-from brightrun_tui.integrations.rental import configured_boxes, open_provider
+from brightrun_tui.integrations.rental import open_provider
 from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths
+from brightrun_tui.providers.box import SshBox
 from brightrun_tui.providers.local import describe, hardware
+from brightrun_tui.store.leases import month_spent_of
+
+if TYPE_CHECKING:
+    from brightrun_tui.providers.ssh import Ssh
 
 DEADLINE_SECONDS = 10.0
-ADD_BOX = "add a table [boxes.NAME] with host and user to {}"
+ADD_BOX = "add one in the app (Integrations), or as a table [boxes.NAME] in {}"
 
 
 class ServiceStatus(BaseModel):
@@ -48,9 +56,13 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
         async with asyncio.timeout(DEADLINE_SECONDS):
             if name == "local":
                 return await asyncio.to_thread(_test_local, paths)
+            if name == "ssh":
+                return await _test_boxes(paths)
             secret = secret or await asyncio.to_thread(credentials.get, name, paths)
             if name == "huggingface":
                 return await asyncio.to_thread(_test_huggingface, secret)
+            if name == "judge":
+                return await _test_judge(paths, secret)
             if secret is None and service.environment:
                 return ServiceStatus(state="off", detail="not connected", fix=f"get a key at {service.where_to_get}")
             return await _test_provider(name, paths, secret)
@@ -117,24 +129,82 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
     )
 
 
+async def _test_judge(paths: Paths, secret: SecretStr | None) -> ServiceStatus:
+    try:
+        settings = judge_settings(paths)
+    except UsageError as error:
+        if error.kind != "no_judge":
+            raise
+        return ServiceStatus(state="off", detail="no judge is set up", fix=f"write url and model below [judge] in "
+                                                                          f"{paths.config_file}")
+    async with Judge(settings, secret) as judge:
+        listed = await judge.models()
+    facts = {"address": settings.url, "model": settings.model} | ({"token": _last_four(secret)} if secret else {})
+    if listed and settings.model not in listed:
+        return ServiceStatus(state="failed", detail=f"“{settings.model}” is not among the {len(listed)} models there",
+                             fix="correct model below [judge] in config.toml", facts=facts)
+    return ServiceStatus(state="ok", detail=f"{settings.model} at {judge.host} can be asked", facts=facts)
+
+
 async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> ServiceStatus:
-    if name == "ssh" and not configured_boxes(paths):
-        return ServiceStatus(
-            state="off", detail="no machine of your own is configured", fix=ADD_BOX.format(paths.config_file)
-        )
     provider = await asyncio.to_thread(open_provider, name, paths, secret)
     try:
         account = await provider.check()
     finally:
         await provider.close()
-    facts = {"account": account.who}
-    if secret:
-        facts["token"] = _last_four(secret)
+    facts = {"key": _last_four(secret)} if secret else {}
+    words = [f"signed in as {account.who}" if account.who else "the key works"]
     if account.balance_usd is not None:
-        facts["balance"] = f"${account.balance_usd:,.2f}"
-    words = [f"signed in as {account.who}" if account.who and secret else account.who or "the key works"]
-    words += [f"{facts['balance']} left"] if "balance" in facts else []
+        words.append(f"${account.balance_usd:,.2f} left")
+    if account.spend_per_hour_usd is not None:
+        facts["spends now"] = f"${account.spend_per_hour_usd:,.2f} an hour"
+    facts["this month"] = await asyncio.to_thread(_month, name, paths)
     return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)
+
+
+async def _test_boxes(paths: Paths) -> ServiceStatus:
+    """Green when at least one of them lets us in."""
+    boxes = configured_boxes(paths)
+    if not boxes:
+        return ServiceStatus(state="off", detail="none is known yet", fix=ADD_BOX.format(paths.config_file))
+    found = await _own(boxes, paths).survey()
+    good = sum(isinstance(seen, str) for seen in found.values())
+    detail = f"{good} of {len(found)} machines let us in" if len(found) > 1 else "it lets us in"
+    facts = {name: seen if isinstance(seen, str) else f"✗ {seen.what}" for name, seen in found.items()}
+    return ServiceStatus(state="ok", detail=detail, facts=facts)
+
+
+async def test_box(name: str, box: SshBox, paths: Paths) -> tuple[ServiceStatus, SshBox]:
+    """Whether a machine of one's own lets us in; and the box with the host key that it is pinned to from then on."""
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            what, host_key = await _own({name: box}, paths).meet(name)
+    except TimeoutError:
+        return ServiceStatus(
+            state="failed",
+            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            fix="check address and port, and that the machine is up",
+        ), box
+    except BrightrunError as error:
+        return ServiceStatus(state="failed", detail=error.what, fix=error.fix), box
+    return ServiceStatus(state="ok", detail=what), box.model_copy(update={"host_key": box.host_key or host_key})
+
+
+test_box.__test__ = False  # type: ignore[attr-defined]
+
+
+def _own(boxes: dict[str, SshBox], paths: Paths) -> Ssh:
+    from brightrun_tui.hosts.connection import SshTimings
+    from brightrun_tui.providers.ssh import Ssh
+
+    return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
+
+
+def _month(provider: str, paths: Paths) -> str:
+    """What our own runs cost there this month, and the limit of all of them together. Blocking."""
+    limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
+    spent = f"${month_spent_of(paths.database, provider):,.2f} by your runs"
+    return f"{spent}; the limit is ${limit:,.2f}" if limit is not None else spent
 
 
 def _last_four(secret: SecretStr) -> str:

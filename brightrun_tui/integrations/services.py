@@ -27,7 +27,7 @@ class Service(BaseModel):
 
     name: str
     title: str
-    kind: Literal["machine", "models", "gpu"]
+    kind: Literal["machine", "models", "gpu", "judge"]
     gives: str
     environment: str = ""
     fields: tuple[Field, ...] = ()
@@ -60,6 +60,7 @@ OWN = Service(
     title="Your own machines",
     kind="gpu",
     gives="Training on any Linux machine that you can reach over SSH.",
+    where_to_get="its address, a user and an SSH key",
 )
 RENTED = (
     Service(
@@ -77,9 +78,19 @@ RENTED = (
         kind="gpu",
         gives="Rented GPUs from a market, often the cheapest.",
         environment="VAST_API_KEY",
-        fields=_token("API key", "from the account page"),
-        where_to_get="https://cloud.vast.ai/account/",
+        fields=_token("API key", "read users; read and write instances"),
+        where_to_get="https://cloud.vast.ai/manage-keys/",
     ),
+)
+JUDGE = Service(
+    name="judge",
+    title="Judge",
+    kind="judge",
+    gives="A language model elsewhere that compares base and tuned answers (J in the Registry).",
+    environment="BRIGHTRUN_JUDGE_KEY",
+    fields=_token("API key", "of the OpenAI-compatible address below [judge] in config.toml"),
+    where_to_get="the judge's provider, as https://platform.openai.com/api-keys",
+    optional=True,
 )
 
 SERVICES: tuple[Service, ...] = (
@@ -87,6 +98,7 @@ SERVICES: tuple[Service, ...] = (
     HUGGINGFACE,
     OWN,
     *RENTED,
+    JUDGE,
 )
 
 

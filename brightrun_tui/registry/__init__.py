@@ -10,9 +10,12 @@ from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.curate import delete, rate, rollback, tag
 from brightrun_tui.registry.export import EXPORT_FORMS, ExportForm, export
 from brightrun_tui.registry.intake import register
+from brightrun_tui.registry.judging import judge_version, judgement_sentence
 from brightrun_tui.registry.safety import UntrustedError, model_name
+from brightrun_tui.registry.scores import ScoreLine, ruling_words, score_lines
 
 __all__ = [
-    "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "UntrustedError", "compare", "delete", "export", "import_bundle",
-    "model_name", "rate", "register", "report_markdown", "rollback", "tag",
+    "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "ScoreLine", "UntrustedError", "compare", "delete", "export",
+    "import_bundle", "judge_version", "judgement_sentence", "model_name", "rate", "register", "report_markdown", "rollback",
+    "ruling_words", "score_lines", "tag",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
-from brightrun_tui.domain.model import Report, SampleAnswer
+from brightrun_tui.domain.model import Report, Ruling, SampleAnswer
 from brightrun_tui.registry.safety import Manifest
+from brightrun_tui.registry.scores import ruling_words, score_lines
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -20,13 +22,17 @@ def report_markdown(report: Report) -> str:
         ("", "base", "tuned"), [("loss (nats a token)", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}"),
                                 ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}"),
                                 ("records", str(report.base.records), str(report.tuned.records)),
-                                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}")])]
+                                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}"),
+                                *((line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned)
+                                  for line in score_lines(report))])]
     for category, values in report.by_category.items():
         rows = [(value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
                 for value, scores in values.items()]
         parts += [f"### Loss by {_inline(category)}", _table((category, "base", "tuned"), rows)]
     if report.samples:
-        parts += ["## The same questions, before and after", *(_sample(sample) for sample in report.samples)]
+        rulings = report.judgement.rulings if report.judgement else ()
+        parts += ["## The same questions, before and after",
+                  *(_sample(sample, ruling) for sample, ruling in zip_longest(report.samples, rulings) if sample)]
     facts, lineage = report.training, report.lineage
     parts += ["## Training", _table(("what", "value"), [
         ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")), ("epochs", f"{facts.epochs:.2f}"),
@@ -61,11 +67,12 @@ def model_card(report: Report, manifest: Manifest) -> str:
     return f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{usage}"
 
 
-def _sample(sample: SampleAnswer) -> str:
+def _sample(sample: SampleAnswer, ruling: Ruling | None) -> str:
     question = "\n".join(f"{message.get('role', '')}: {message.get('content', '')}" for message in sample.prompt)
     blocks = [("Question", question), ("Base model", sample.base), ("Tuned model", sample.tuned)]
     blocks += [("In the data", sample.reference)] if sample.reference else []
-    return "\n\n".join(f"**{title}**\n\n{_fenced(text)}" for title, text in blocks) + "\n\n---"
+    judged = f"\n\n**The judge:** {_inline(ruling_words(ruling))}" if ruling else ""
+    return "\n\n".join(f"**{title}**\n\n{_fenced(text)}" for title, text in blocks) + f"{judged}\n\n---"
 
 
 def _fenced(text: str) -> str:

@@ -14,6 +14,7 @@ from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageErr
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors
 from brightrun_tui.registry.bundle import write_bundle
+from brightrun_tui.registry.intake import settle_report
 from brightrun_tui.registry.safety import MANIFEST, check_files, read_manifest
 from brightrun_tui.serving.process import environment
 
@@ -34,6 +35,7 @@ async def export(version: ModelVersion, target: Path, *, form: ExportForm = "ada
         BrightrunError: merging failed, or the disk is full.
     """
     stem = f"{version.name}-v{version.version}"
+    await asyncio.to_thread(settle_report, version)
     if form == "bundle":
         path = target / f"{stem}.brightrun.tar" if target.is_dir() else target
         _refuse_taken(path)

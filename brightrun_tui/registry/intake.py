@@ -129,13 +129,48 @@ def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, ma
 
 def finish_directory(aside: Path, config: dict[str, Any], report: Report, manifest: Manifest) -> None:
     """Add what is written rather than copied: adapter configuration, report card, model card, manifest."""
-    shown = report.model_copy(update={"name": manifest.model,
-                                      "lineage": report.lineage.model_copy(update={"base_id": manifest.base})})
     write_atomic(aside / ADAPTER_CONFIG, json.dumps(config, indent=2, sort_keys=True), mode=0o644)
-    write_atomic(aside / REPORT, shown.model_dump_json(indent=2), mode=0o644)
-    write_atomic(aside / CARD, model_card(shown, manifest), mode=0o644)
+    _write_report(aside, report, manifest)
     files = {path.name: facts_of(path) for path in sorted(aside.iterdir())}
     write_atomic(aside / MANIFEST, manifest.model_copy(update={"files": files}).model_dump_json(indent=2), mode=0o644)
+
+
+def rewrite_report(version: ModelVersion) -> None:
+    """Make the report card among the version's files the one that the store has. What else lies there is not looked at.
+
+    Raises:
+        UntrustedError: there is no manifest that can be read.
+        BrightrunError: the disk is full or cannot be written.
+    """
+    directory = Path(version.directory)
+    manifest = read_manifest(directory / MANIFEST, str(directory))
+    with plain_disk_errors(directory):
+        _write_report(directory, version.report, manifest)
+        files = manifest.files | {name: facts_of(directory / name) for name in (REPORT, CARD)}
+        write_atomic(directory / MANIFEST, manifest.model_copy(update={"files": files}).model_dump_json(indent=2), mode=0o644)
+
+
+def settle_report(version: ModelVersion) -> None:
+    """Do `rewrite_report` for a judged version whose files do not show it: that was interrupted. Raises as it does."""
+    directory = Path(version.directory)
+    if version.report.judgement is None:
+        return
+    try:
+        files = read_manifest(directory / MANIFEST, str(directory)).files
+        check_files(directory, {name: files[name] for name in (REPORT, CARD) if name in files}, str(directory))
+        shown = read_json(directory / REPORT, str(directory)).get("judgement")
+    except UntrustedError:
+        shown = None
+    if shown != version.report.judgement.model_dump(mode="json"):
+        rewrite_report(version)
+
+
+def _write_report(directory: Path, report: Report, manifest: Manifest) -> None:
+    """Report card and model card, which name the base as other machines know it."""
+    shown = report.model_copy(update={"name": manifest.model,
+                                      "lineage": report.lineage.model_copy(update={"base_id": manifest.base})})
+    write_atomic(directory / REPORT, shown.model_dump_json(indent=2), mode=0o644)
+    write_atomic(directory / CARD, model_card(shown, manifest), mode=0o644)
 
 
 def _with_base(config: dict[str, Any], manifest: Manifest) -> dict[str, Any]:

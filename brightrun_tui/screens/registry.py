@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -24,6 +25,9 @@ from brightrun_tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.widgets.flow import Flow, Lines
 from brightrun_tui.widgets.rows import Row, RowList
 from brightrun_tui.widgets.titles import retitle
+
+if TYPE_CHECKING:
+    from brightrun_tui.integrations.judge import JudgeSettings
 
 PAGES = ("Report card", "Answers", "Training", "Origin")
 CHAMPION = "champion"
@@ -45,6 +49,7 @@ class RegistryScreen(ModeScreen):
         self._filter = ""
         self._chosen = ""
         self._page = PAGES[0]
+        self._judge: JudgeSettings | None = None
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -124,6 +129,7 @@ class RegistryScreen(ModeScreen):
         }
         for name in ("chat", "rate", "tag", "export", "delete"):
             possible[name] = model is not None
+        possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
 
     @work(group="ask")
@@ -225,6 +231,45 @@ class RegistryScreen(ModeScreen):
         wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
         if model and wanted:
             self.app.export_model(model, *wanted)
+
+    @work(group="ask")
+    async def action_judge(self) -> None:
+        from brightrun_tui.config import load_section
+        from brightrun_tui.integrations import credentials
+        from brightrun_tui.integrations.judge import JudgeSettings
+        from brightrun_tui.screens.judge import JudgeScreen
+
+        model, paths = self.model, self.app.paths
+        if model is None:
+            return
+        try:
+            settings = self._judge or load_section(paths, "judge", JudgeSettings)
+            place = await asyncio.to_thread(credentials.where, "judge", paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        said = await self.app.push_screen_wait(JudgeScreen(model, settings, place))
+        if said:
+            self._judge = settings.model_copy(update={"url": said[0], "model": said[1]})
+            self._ask_judge(model, *said)
+
+    @work(group="judge")
+    async def _ask_judge(self, model: ModelVersion, url: str, name: str) -> None:
+        """Takes a minute; goes on whatever screen is shown."""
+        from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
+
+        self.app.toast(f"{name} compares the answers of {model.ref} …")
+        try:
+            settings = judge_settings(self.app.paths, url=url, model=name)
+            key = await asyncio.to_thread(judge_key, self.app.paths, settings.url)
+            async with Judge(settings, key) as judge:
+                judged = await registry.judge_version(await self.app.opened_store(), model, judge)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            if judged.report.judgement:
+                self.app.toast(registry.judgement_sentence(judged.report.judgement), title=f"{model.ref} is judged")
+        self.app.look_now()
 
     @work(group="ask")
     async def action_delete(self) -> None:

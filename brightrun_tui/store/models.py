@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.store.db import Database
 
 
@@ -92,6 +92,19 @@ async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> 
     """Note where the version's base model lies on this machine, once it has been fetched."""
     changed = version.model_copy(update={"base_path": base_path})
     async with db.transaction():
+        await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
+                         (_document(changed), version.name, version.version))
+    return changed
+
+
+async def save_report(db: Database, version: ModelVersion, report: Report) -> ModelVersion:
+    """Put ``report`` in the place of the version's report card; what people say about the version stays as it is now.
+
+    Raises:
+        UsageError: the version is gone.
+    """
+    async with db.transaction():
+        changed = (await get(db, version.name, version.version)).model_copy(update={"report": report})
         await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
                          (_document(changed), version.name, version.version))
     return changed

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
 from brightrun_tui.registry.compare import Comparison, Row
+from brightrun_tui.registry.scores import ruling_words, score_lines
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -76,6 +77,8 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
     if model.aliases:
         facts.append(("Alias", Content.styled("  ".join(model.aliases), "$accent")))
+    if report.judgement:
+        facts.append(("Judge", _judgement_line(report.judgement)))
     facts.append(("Endpoint", _endpoint_line(endpoint)))
     facts.append(("Cost", words.money(report.cost_usd) if report.cost_usd else "free · this machine"))
     facts.append(
@@ -89,10 +92,29 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
             *flow.heading("One answer", width, "] shows the others"),
             *prompt_lines(first.prompt, width),
             *compare_answers(first.base, first.tuned, first.reference, width),
+            *_ruling(model, 0, width),
         ]
     if report.by_category:
         lines += [Content(""), *_categories(model, width)]
     return lines
+
+
+def _judgement_line(judgement: Judgement) -> Content:
+    """Wins, ties and losses, who said so, and what it cost."""
+    counts = [(judgement.count("win"), "better", "$success"), (judgement.count("tie"), "equal", "$muted"),
+              (judgement.count("loss"), "worse", "$error"), (judgement.count("unparsable"), "unclear", "$warning")]
+    shown = [Content.styled(f"{number} {word}", style) for number, word, style in counts if number]
+    cost = f", {words.money(judgement.cost_usd)}" if judgement.cost_usd else ""
+    who = f"  {judgement.judge} at {judgement.host}{cost}"
+    return Content.assemble(Content("  ").join(shown), (words.plain(who), "$muted"))
+
+
+def _ruling(model: ModelVersion, index: int, width: int) -> flow.Lines:
+    """What the judge said to one sample; nothing where there was none."""
+    judgement = model.report.judgement
+    if judgement is None or index >= len(judgement.rulings):
+        return []
+    return flow.indented(flow.pair("judge", ruling_words(judgement.rulings[index]), width - 2, 7))
 
 
 def _endpoint_line(endpoint: Endpoint | None) -> Content:
@@ -123,7 +145,27 @@ def _scores(model: ModelVersion, width: int) -> flow.Lines:
         change = 1 - tuned.loss / base.loss
         word = "less" if change >= 0 else "more"
         lines.append(Content.styled(f"{'':7}{abs(change):.0%} {word} loss than the base model", "$muted"))
-    return lines
+    return lines + _measures(model, width)
+
+
+def _measures(model: ModelVersion, width: int) -> flow.Lines:
+    """The other measures, base and tuned in columns; those that the report card does not have are left out."""
+    lines = score_lines(model.report)
+    if not lines:
+        return []
+    label = min(32, max(16, width - 26))
+    styles = {"tuned": "bold $success", "base": "bold $error", "": "bold"}
+    rows = [Content.assemble(" " * label, ("base".rjust(7), "$muted"), ("tuned".rjust(8), "bold $curve-train"))]
+    rows += [
+        Content.assemble(
+            (words.fit(line.what, label), "$muted"),
+            line.base.rjust(7),
+            (line.tuned.rjust(8), styles[line.better]),
+            (f"  {line.note}", "$muted"),
+        ).truncate(width)
+        for line in lines
+    ]
+    return [Content(""), *flow.heading("What it answers", width, f"{len(model.report.samples)} held-out questions"), *rows]
 
 
 def _categories(model: ModelVersion, width: int) -> flow.Lines:
@@ -141,12 +183,16 @@ def answers(model: ModelVersion, width: int) -> flow.Lines:
     if not model.report.samples:
         return [Content.styled("This version has no sample answers.", "$faint")]
     lines: flow.Lines = []
-    for sample in model.report.samples:
+    for index, sample in enumerate(model.report.samples):
         lines += [Content("")] if lines else []
         lines += [
             *prompt_lines(sample.prompt, width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
+            *_ruling(model, index, width),
         ]
+        for said in sample.by_step:
+            note = "" if said.ended else " …"
+            lines += flow.indented(flow.pair(f"step {said.step:,}", words.plain(said.text) + note, width - 2, 12))
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from itertools import zip_longest
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
-from brightrun_tui.domain.model import ModelVersion, Report
-from brightrun_tui.registry import Comparison
+from brightrun_tui.domain.model import ModelVersion, Report, Ruling, SampleAnswer
+from brightrun_tui.registry import Comparison, judgement_sentence, ruling_words, score_lines
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
+SHOWN_SAMPLES = 8
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
@@ -26,7 +27,7 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     out.print(_headline(model))
     out.print(Padding(_scores(report), (0, 0, 0, 2)))
     if report.samples:
-        out.print(Padding(_answer(report.samples[0].model_dump()), (1, 0, 0, 2)))
+        out.print(Padding(_answer(report.samples[0]), (1, 0, 0, 2)))
     out.print(Text.assemble("\n  Talk with it   ", (f"brightrun chat {model.ref}", "bold"),
                             "\n  Serve it       ", (f"brightrun deploy {model.ref}", "bold"),
                             "\n  Report card    ", (f"brightrun models show {model.ref}", "bold")))
@@ -39,13 +40,37 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     if report.by_category:
         parts += [_heading("By category"), _categories(report)]
     if report.samples:
-        answers = [Padding(_answer(sample.model_dump()), (1 if number else 0, 0, 0, 0))
-                   for number, sample in enumerate(report.samples)]
+        rulings = report.judgement.rulings if report.judgement else ()
+        shown = list(zip_longest(report.samples[:SHOWN_SAMPLES], rulings[:SHOWN_SAMPLES]))
+        answers = [Padding(_answer(sample, ruling), (1 if number else 0, 0, 0, 0))
+                   for number, (sample, ruling) in enumerate(shown) if sample]
         parts += [_heading("The same questions, before and after"), *answers]
+        if more := len(report.samples) - len(answers):
+            parts.append(Text(f"\n{more} more: brightrun models show {model.ref} --markdown", style="dim italic"))
     parts += [_heading("Training"), _pairs(_training(report)), _heading("Where it comes from"), _pairs(_lineage(model))]
     colour = GRADES[report.verdict.grade]
     out.print(Panel(Group(*parts), title=f"[bold]{model.ref}[/]", subtitle=_subtitle(model), border_style=colour,
                     title_align="left", subtitle_align="right", padding=(1, 2)))
+
+
+def print_judgement(out: Console, model: ModelVersion) -> None:
+    """What a judge made of each sample, and all in all."""
+    judgement = model.report.judgement
+    if judgement is None:
+        return
+    styles = {"win": ("✓ tuned", "green"), "loss": ("✗ base", "red"), "tie": ("= neither", "dim"),
+              "unparsable": ("? unclear", "yellow")}
+    table = Table("better", "question", "why", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
+    for sample, ruling in zip(model.report.samples, judgement.rulings, strict=False):
+        word, style = styles[ruling.outcome]
+        table.add_row(Text(word, style=style), Text(_short(_question(sample), 120)), Text(ruling.reason, style="dim"))
+    out.print(table)
+    out.print(Text(f"\n{judgement_sentence(judgement)}", style="bold"))
+    tokens = judgement.prompt_tokens + judgement.completion_tokens
+    facts = [f"{judgement.questions} questions asked", *([f"{tokens:,} tokens"] if tokens else []),
+             *([money(judgement.cost_usd)] if judgement.cost_usd is not None else []),
+             *([f"{judgement.swayed} times it followed the order in which the answers were shown"] if judgement.swayed else [])]
+    out.print(Text(", ".join(facts), style="dim"))
 
 
 def print_comparison(out: Console, found: Comparison) -> None:
@@ -85,9 +110,9 @@ def _scores(report: Report) -> Group:
     for name, before, after, form in (("loss", report.base.loss, report.tuned.loss, ".3f"),
                                       ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f")):
         table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"), _change(before, after))
-    for name, value in report.scores.items():
-        if isinstance(value, dict) and isinstance(value.get("base"), int | float) and isinstance(value.get("tuned"), int | float):
-            table.add_row(name.replace("_", " "), f"{value['base']:.3g}", Text(f"{value['tuned']:.3g}", style="bold"), "")
+    for line in score_lines(report):
+        style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
+        table.add_row(line.what, line.base, Text(line.tuned, style=style), Text(line.note, style="dim"))
     measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
     return Group(table, Text(measured, style="dim italic"))
 
@@ -109,18 +134,29 @@ def _categories(report: Report) -> Table:
     return table
 
 
-def _answer(sample: dict[str, Any]) -> Table:
-    """The last question, and what base, tuned model and the data answer."""
-    questions = [message.get("content", "") for message in sample["prompt"] if message.get("role") == "user"]
+def _question(sample: SampleAnswer) -> str:
+    """What was asked last."""
+    return str(next((turn.get("content", "") for turn in reversed(sample.prompt) if turn.get("role") == "user"), ""))
+
+
+def _answer(sample: SampleAnswer, ruling: Ruling | None = None) -> Table:
+    """The last question, and what base, tuned model and the data answer; and what a judge says to that."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    table.add_row("asked", Text(_short(str(questions[-1] if questions else ""))))
-    table.add_row("base", Text(_short(sample["base"]) or "(nothing)", style="dim"))
-    table.add_row("tuned", Text(_short(sample["tuned"]) or "(nothing)", style="bold"))
-    if sample["reference"]:
-        table.add_row("wanted", Text(_short(sample["reference"]), style="italic"))
+    table.add_row("asked", Text(_short(_question(sample))))
+    table.add_row("base", Text(_said(sample.base, sample.base_ended), style="dim"))
+    table.add_row("tuned", Text(_said(sample.tuned, sample.tuned_ended), style="bold"))
+    if sample.reference:
+        table.add_row("wanted", Text(_short(sample.reference), style="italic"))
+    if ruling:
+        table.add_row("judge", Text(ruling_words(ruling)))
     return table
+
+
+def _said(answer: str, ended: bool) -> str:
+    """The answer; one that ran into the limit shows it."""
+    return (_short(answer) or "(nothing)") + ("" if ended or not answer else " … (cut off)")
 
 
 def _training(report: Report) -> list[tuple[str, str]]:
