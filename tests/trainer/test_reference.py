@@ -1,4 +1,4 @@
-"""The whole trainer against another: transformers' Trainer on the same data, order and settings gives the same run."""
+"""The whole trainer against others: TRL and transformers, on the same data, order and settings, give the same run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.examples import tokenise
-from brightrun_tui.trainer.model import choose_machine, load_base, load_tokenizer
+from brightrun_tui.trainer.base import load_tokenizer
+from brightrun_tui.trainer.examples import Example, tokenise
+from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.plan import make_plan
 from brightrun_tui.trainer.template import chat_template
 
@@ -36,24 +38,61 @@ class _Losses(TrainerCallback):
             self.norms.append(logs["grad_norm"])
 
 
-class _InOrder(Trainer):
-    """Takes the records in the order they are given, in padded batches."""
+class _InOrder:
+    """For a trainer that is to take the records in the order they are given, in padded batches."""
+
+    train_dataset: Any
 
     def _get_train_sampler(self, *args: Any) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
 
-def reference_run(run: Path, base: Path, output: Path) -> _Losses:
+def reference_run(kind: str, run: Path, base: Path, output: Path) -> _Losses:
     spec = RunSpec.model_validate_json((run / "spec.json").read_bytes())
     settings = spec.settings
     tokenizer = load_tokenizer(str(base), "")
     examples = tokenise(tokenizer, chat_template(tokenizer), make_records(48)).examples
     plan = make_plan(np.array([e.length for e in examples]), settings.training, settings.evaluation, bucketed=False)
-    rows = [examples[i] for step in range(plan.total_steps) for i in plan.window(step)]
+    order = [i for step in range(plan.total_steps) for i in plan.window(step)]
     machine = choose_machine(settings.quantisation)
     quantised = load_base(str(base), "", settings.quantisation, machine)
     model = attach_adapter(quantised, settings.lora, machine, settings.training.seed)
     model.get_base_model().set_attn_implementation("sdpa")
+
+    losses = _Losses()
+    arguments: dict[str, Any] = {
+        "output_dir": str(output), "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "num_train_epochs": 1,
+        "learning_rate": settings.training.learning_rate, "lr_scheduler_type": "constant", "logging_steps": 1,
+        "save_strategy": "no", "optim": "adamw_torch_fused", "max_grad_norm": 1.0, "report_to": [], "use_cpu": True,
+        "disable_tqdm": True, "gradient_checkpointing": False, "bf16": False}
+    if kind == "trl":
+        trainer = trl_trainer(model, tokenizer, [make_records(48)[examples[i].record] for i in order], arguments, losses)
+    else:
+        trainer = plain_trainer(model, [examples[i] for i in order], arguments, losses)
+    trainer.train()
+    return losses
+
+
+def trl_trainer(model: Any, tokenizer: Any, records: list[Record], arguments: dict[str, Any], losses: _Losses) -> Trainer:
+    """From the conversations on, masks included, it is TRL's own work."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    class InOrder(_InOrder, SFTTrainer):  # type: ignore[misc]
+        pass
+
+    chats = [{"messages": [{"role": m.role, "content": m.content} for m in record.messages]} for record in records]
+    trainer = InOrder(model=model, args=SFTConfig(**arguments, assistant_only_loss=True, max_length=None, packing=False),
+                      train_dataset=Dataset.from_list(chats), processing_class=tokenizer, callbacks=[losses])
+    for name, parameter in trainer.model.named_parameters():
+        if "lora_" in name:  # TRL turns them into bfloat16
+            parameter.data = parameter.data.float()
+    return trainer
+
+
+def plain_trainer(model: Any, examples: list[Example], arguments: dict[str, Any], losses: _Losses) -> Trainer:
+    class InOrder(_InOrder, Trainer):
+        pass
 
     def collate(batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         width = max(len(row["ids"]) for row in batch)
@@ -66,24 +105,19 @@ def reference_run(run: Path, base: Path, output: Path) -> _Losses:
             tensors["attention_mask"][place, :length] = 1
         return tensors
 
-    losses = _Losses()
-    arguments = TrainingArguments(
-        output_dir=str(output), per_device_train_batch_size=4, gradient_accumulation_steps=2, num_train_epochs=1,
-        learning_rate=settings.training.learning_rate, lr_scheduler_type="constant", logging_steps=1, save_strategy="no",
-        optim="adamw_torch_fused", max_grad_norm=1.0, report_to=[], use_cpu=True, disable_tqdm=True, remove_unused_columns=False,
-        gradient_checkpointing=False)
-    data = [{"ids": e.ids.tolist(), "supervised": e.supervised.tolist()} for e in rows]
-    trainer = _InOrder(model=model, args=arguments, train_dataset=data, data_collator=collate, callbacks=[losses])
-    trainer.train()
-    return losses
+    data = [{"ids": e.ids.tolist(), "supervised": e.supervised.tolist()} for e in examples]
+    return InOrder(model=model, args=TrainingArguments(**arguments, remove_unused_columns=False), train_dataset=data,
+                   data_collator=collate, callbacks=[losses])
 
 
-def test_the_trajectory_is_that_of_transformers_trainer(base: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["transformers", "trl"])
+def test_the_trajectory_is_that_of_another_trainer(kind: str, base: Path, tmp_path: Path) -> None:
     """Losses and gradient norms agree step by step, and the differences have no direction: a one-sided drift is how an
     error of normalisation shows."""
     run = write_run(tmp_path / "run", base, settings=SETTINGS)
     assert run_here(run) == 0
-    reference = reference_run(run, base, tmp_path / "reference")
+    reference = reference_run(kind, run, base, tmp_path / "reference")
     ours = np.array(list(metric(run, "train_loss").values()))
     theirs = np.array(reference.values)
     assert len(ours) == len(theirs) == 12
