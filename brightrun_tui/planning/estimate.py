@@ -63,7 +63,7 @@ def estimate(
         cost_usd_high=price_per_hour * (setup + work * high) / 3600,
         disk=_disk_bytes(base, report, settings, hardware),
         measured=measured,
-        notes=_notes(report, tokens, shape, need, settings, hardware, work, measured),
+        notes=_notes(base, report, tokens, shape, need, settings, hardware, work, measured),
     )
 
 
@@ -78,7 +78,17 @@ def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSetting
     return checkpoints + 2 * adapter + 3 * report.bytes + SPARE_DISK + (0 if base.present else base.weight_bytes)
 
 
+def _has_room_for_16_bit(base: BaseModelInfo, settings: RunSettings, machine: Hardware, shape: Shape) -> bool:
+    """Whether a run that is to be quantised would fit on this GPU without."""
+    if not machine.gpu_count or settings.quantisation.method == "none":
+        return False
+    unquantised = settings.with_overrides({"quantisation.method": "none"})
+    need = memory_need(base.architecture, unquantised, machine, shape.longest, shape.supervised_share)
+    return _fits(need.total, available(machine)) == "safe"
+
+
 def _notes(
+    base: BaseModelInfo,
     report: DatasetReport,
     tokens: TokenCounts,
     shape: Shape,
@@ -95,6 +105,8 @@ def _notes(
         notes.append(f"Tokens are guessed: {tokens.characters_per_token:.1f} characters each.")
     if need.checkpointing and settings.training.gradient_checkpointing == "auto":
         notes.append("Memory is short: activations will be computed twice, which takes about a third more time.")
+    if _has_room_for_16_bit(base, settings, machine, shape):
+        notes.append("16-bit LoRA fits on this machine too, and is faster: set quantisation.method to none.")
     if tokens.longest > shape.longest:
         characters = (shape.longest - TURN_TOKENS * report.turns / max(1, report.usable)) * tokens.characters_per_token
         about = max(1, round(report.usable * report.characters.share_over(characters)))

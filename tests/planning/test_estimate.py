@@ -193,3 +193,12 @@ def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
     words = 9 + 14 + 2 * 5
     assert found.tokens / 108 == pytest.approx(words, rel=0.2), "one token a word, five a turn for the template"
     assert not any("guessed" in note for note in found.notes if "Tokens" in note)
+
+
+@examples(max_examples=80, deadline=None)
+@given(base=bases, machine=machines)
+def test_16_bit_is_offered_where_it_fits_and_nowhere_else(base: str, machine: Hardware) -> None:
+    """The offer is kept: what is recommended is itself found safe."""
+    offered = any("16-bit" in note for note in reckon(base, {}, machine).notes)
+    unquantised = reckon(base, {"quantisation.method": "none"}, machine)
+    assert offered == (bool(machine.gpu_count) and unquantised.fits == "safe")
