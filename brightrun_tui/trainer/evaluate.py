@@ -15,6 +15,9 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.plan import split_window
 
+FEWEST_RECORDS = 5
+WORSE = 1.02
+"""Times the base model's loss from which on, with so many records, a category is worth a word."""
 RESAMPLES = 2000
 """Of the bootstrap; its interval then varies by about 1 % from seed to seed."""
 
@@ -90,6 +93,12 @@ def by_category(examples: Sequence[Example], records: Sequence[Record], base: Sc
             } for value, members in sorted(values.items())
         } for category, values in sorted(table.items())
     }
+
+
+def worse_categories(categories: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
+    """Values of `by_category` with enough records on which the tuned model's loss is noticeably the higher one."""
+    return tuple(f"{category}: {value}" for category, values in categories.items() for value, score in values.items()
+                 if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"])
 
 
 def loss_difference(base: Scores, tuned: Scores, seed: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.checkpoint import step_directory
-from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference
+from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference, worse_categories
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.memory import max_records
@@ -62,14 +62,15 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     answers = compare_answers(session, template, baseline)
     general = _general_loss(session, template)
     difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
+    categories = by_category(data.held_out, data.held_out_records, baseline.scores, tuned)
     verdict = judge(Findings(
         base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
         held_out_records=len(data.held_out), train_loss=trained.loss, general_base=general["base"],
         general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
-        stood_in=data.held_out_records is data.train_records, answers=answers.findings()))
+        stood_in=data.held_out_records is data.train_records, answers=answers.findings(), worse=worse_categories(categories)))
     report = Report(
         name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),
-        by_category=by_category(data.held_out, data.held_out_records, baseline.scores, tuned),
+        by_category=categories,
         samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict,
         scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,

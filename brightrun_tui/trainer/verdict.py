@@ -55,7 +55,10 @@ class AnswerFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the verdict rests on. Losses are in nats a supervised token; ``answers`` is None where no prompt was answered."""
+    """What the verdict rests on. Losses are in nats a supervised token; ``answers`` is None where no prompt was answered.
+
+    ``worse``: categories of records on which the base model does better, as ``topic: returns``.
+    """
 
     base_loss: float
     tuned_loss: float
@@ -68,6 +71,7 @@ class Findings:
     stopped: bool
     stood_in: bool
     answers: AnswerFindings | None = None
+    worse: tuple[str, ...] = ()
 
 
 def judge(findings: Findings) -> Verdict:
@@ -78,8 +82,9 @@ def judge(findings: Findings) -> Verdict:
     f = findings
     change = (f.base_loss - f.tuned_loss) / f.base_loss if f.base_loss > 0 else 0.0
     measured_on = "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} held-out records"
-    way = "fell" if change > 0 else "did not fall: it went"
-    reasons = [f"on {measured_on} its error (loss) {way} from {f.base_loss:.3f} to {f.tuned_loss:.3f} ({-change:+.0%})"]
+    way = "fell" if change > 0 else "rose"
+    reasons = [f"its error (loss) on {measured_on} {way} by {_percent(abs(change))}, "
+               f"from {f.base_loss:.3f} to {f.tuned_loss:.3f}"]
     doubts = _doubts(f) + (_doubts_about(f.answers) if f.answers else [])
     if f.tuned_loss >= f.base_loss:
         grade: Literal["good", "mixed", "poor"] = "poor"
@@ -128,7 +133,7 @@ def _words_about(a: AnswerFindings) -> list[str]:
     words = []
     if a.exact and max(a.exact.values()) > 0:
         words.append(f"it gives exactly the wanted answer to {_of(a.exact['tuned'], a.count)} held-out questions, "
-                     f"the base model to {round(a.exact['base'] * a.count)}")
+                     f"the base model to {round(a.exact['base'] * a.count) or 'none'}")
     elif a.f1:
         words.append(f"{_percent(a.f1['tuned'])} of the words of its answers and the wanted ones agree, "
                      f"{_percent(a.f1['base'])} for the base model")
@@ -149,6 +154,8 @@ def _words_about(a: AnswerFindings) -> list[str]:
 
 def _notes(f: Findings) -> list[str]:
     notes = []
+    if f.worse and f.tuned_loss < f.base_loss:
+        notes.append(f"it does worse than the base model on some records ({', '.join(f.worse)})")
     if f.general_tuned > FORGOTTEN * f.general_base:
         notes.append(f"everyday questions got harder for it (loss {f.general_base:.2f} before, {f.general_tuned:.2f} "
                      "after): it forgot some of what the base knew")

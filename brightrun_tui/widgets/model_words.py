@@ -66,7 +66,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         width,
     )
     for reason in report.verdict.reasons:
-        lines += flow.indented(flow.text(reason, width - 4), 4, "  ·", "$muted")
+        lines += flow.pair("  ·", reason, width, 4)
     lines += [Content(""), *_scores(model, width)]
     facts: list[tuple[str, str | Content]] = [
         ("Rating", Content.styled(words.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
@@ -94,6 +94,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
             *compare_answers(first.base, first.tuned, first.reference, width),
             *_ruling(model, 0, width),
         ]
+    lines += _measures(model, width)
     if report.by_category:
         lines += [Content(""), *_categories(model, width)]
     return lines
@@ -145,7 +146,7 @@ def _scores(model: ModelVersion, width: int) -> flow.Lines:
         change = 1 - tuned.loss / base.loss
         word = "less" if change >= 0 else "more"
         lines.append(Content.styled(f"{'':7}{abs(change):.0%} {word} loss than the base model", "$muted"))
-    return lines + _measures(model, width)
+    return lines
 
 
 def _measures(model: ModelVersion, width: int) -> flow.Lines:
@@ -165,7 +166,9 @@ def _measures(model: ModelVersion, width: int) -> flow.Lines:
         ).truncate(width)
         for line in lines
     ]
-    return [Content(""), *flow.heading("What it answers", width, f"{len(model.report.samples)} held-out questions"), *rows]
+    asked = model.report.scores.get("answers")
+    note = f"{asked} held-out questions" if isinstance(asked, int) else ""
+    return [Content(""), *flow.heading("Measured on its answers", width, note), *rows]
 
 
 def _categories(model: ModelVersion, width: int) -> flow.Lines:
@@ -174,7 +177,9 @@ def _categories(model: ModelVersion, width: int) -> flow.Lines:
         lines += flow.heading(f"By {label}", width)
         for name, score in sorted(values.items())[:12]:
             base, tuned = score.get("base"), score.get("tuned")
-            lines.append(Content.assemble(words.fit(name, 24), f" {words.loss(base)} → ", (words.loss(tuned), "bold")))
+            worse = base is not None and tuned is not None and tuned > base
+            shown = Content.styled(words.loss(tuned) + (" worse" if worse else ""), "bold $error" if worse else "bold")
+            lines.append(Content.assemble(words.fit(name, 24), f" {words.loss(base)} → ", shown))
     return lines
 
 
@@ -191,8 +196,8 @@ def answers(model: ModelVersion, width: int) -> flow.Lines:
             *_ruling(model, index, width),
         ]
         for said in sample.by_step:
-            note = "" if said.ended else " …"
-            lines += flow.indented(flow.pair(f"step {said.step:,}", words.plain(said.text) + note, width - 2, 12))
+            answer = words.one_line(said.text) + ("" if said.ended else " …")
+            lines.append(Content.assemble((f"  step {said.step:,}".ljust(14), "$muted"), answer).truncate(width, ellipsis=True))
     return lines
 
 

@@ -16,6 +16,8 @@ from brightrun_tui.domain.model import (
     Verdict,
 )
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
+from brightrun_tui.registry.intake import finish_directory
+from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.store import Database, models, open_database, runs
 
 LOSSES = {1: 3.2, 2: 2.5, 3: None, 4: 1.75}
@@ -70,5 +72,6 @@ async def _model(db: Database, home: Path, run_id: str, loss: float) -> None:
         verdict=Verdict(grade="good" if number > 1 else "mixed", summary="It learned the tone.", reasons=("loss fell by half",)))
     directory = home / "data" / "models" / "tone" / str(number)
     directory.mkdir(parents=True)
+    finish_directory(directory, {}, report, Manifest(model="tone", version=number, run_id=run_id, base="starter", files={}))
     await models.complete(db, ModelVersion(name="tone", version=number, run_id=run_id, directory=str(directory),
                                            base_id="starter", report=report, created_at=1000.0 + number))

@@ -29,7 +29,8 @@ CLEAR = Findings(base_loss=3.0, tuned_loss=2.0, difference_high=-0.8, held_out_r
     ({"general_tuned": 3.0}, "good", "forgot"),
     ({"early_stopped": True}, "good", "no longer fell"),
     ({"stopped": True}, "good", "stopped"),
-    ({"answers": None}, "good", "fell from 3.000 to 2.000 (-33%)"),
+    ({"worse": ("topic: returns", "tone: formal")}, "good", "worse than the base model on some records (topic: returns, tone"),
+    ({"answers": None}, "good", "on 50 held-out records fell by 33 %, from 3.000 to 2.000"),
 ])
 def test_the_grade_and_its_reasons_follow_from_the_findings(change: dict[str, Any], grade: str, word: str) -> None:
     """Nobody is told "good" when it may be chance, too little or memorised; each doubt is named."""
@@ -39,7 +40,7 @@ def test_the_grade_and_its_reasons_follow_from_the_findings(change: dict[str, An
 
 
 @pytest.mark.parametrize(("change", "grade", "word"), [
-    ({}, "good", "exactly the wanted answer to 12 of 24 held-out questions, the base model to 0"),
+    ({}, "good", "exactly the wanted answer to 12 of 24 held-out questions, the base model to none"),
     ({}, "good", "all 24 sample answers end by themselves"),
     ({}, "good", "about as long as those in your data; the base model's are 3 times as long"),
     ({"exact": {"base": 0.0, "tuned": 0.0}}, "good", "80 % of the words"),

@@ -17,6 +17,7 @@ from brightrun_tui.domain.model import (
     Report,
     SampleAnswer,
     SplitScore,
+    StepAnswer,
     TrainingFacts,
     Verdict,
 )
@@ -24,6 +25,8 @@ from brightrun_tui.domain.money import GIB, Limits
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.registry.intake import finish_directory
+from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.store import Database, datasets, endpoints, engine, models, open_database, runs
 
 QUESTIONS = (
@@ -187,10 +190,31 @@ def report(name: str, run_id: str, *, base: float, tuned: float, grade: str) -> 
                 reference=a,
                 base=BASE_ANSWER,
                 tuned=a.split(".")[0] + ".",
+                base_ended=n == 1,
                 tuned_ended=True,
+                by_step=(StepAnswer(step=40, text="The lamp is a lamp that you", ended=False), StepAnswer(step=120, text=a[:40])),
             )
             for n, (q, a) in enumerate(QUESTIONS)
         ),
+        scores={
+            "token_accuracy": {"base": 0.41, "tuned": 0.83},
+            "ended": {"base": 0.33, "tuned": 1.0},
+            "cut_off": {"base": 16, "tuned": 0, "limit": 96},
+            "answer_tokens": {"base": 96, "tuned": 31, "reference": 33},
+            "verbatim": {"base": 0.0, "tuned": 0.22, "reference": 0.19, "phrases": 260},
+            "exact_match": {"base": 0.0, "tuned": 13 / 24},
+            "token_f1": {"base": 0.12, "tuned": 0.81},
+            "chrf": {"base": 14.2, "tuned": 78.5},
+            "general_loss": {"base": 2.31, "tuned": 2.38},
+            "answers": 24,
+        },
+        by_category={
+            "topic": {
+                "delivery": {"base": base, "tuned": tuned * 0.8, "records": 20, "tokens": 1700},
+                "returns": {"base": base * 1.1, "tuned": tuned, "records": 18, "tokens": 1600},
+                "warranty": {"base": base, "tuned": base * 1.02, "records": 10, "tokens": 820},
+            }
+        },
         training=TrainingFacts(
             steps=159,
             epochs=3.0,
@@ -221,8 +245,10 @@ def report(name: str, run_id: str, *, base: float, tuned: float, grade: str) -> 
             grade=grade,
             summary=summary,  # type: ignore[arg-type]
             reasons=(
-                f"held-out loss fell from {base:.2f} to {tuned:.2f}",
-                "the answers end by themselves and keep the style of the data",
+                f"its error (loss) on 48 held-out records fell by {1 - tuned / base:.0%}, from {base:.3f} to {tuned:.3f}",
+                "it gives exactly the wanted answer to 13 of 24 held-out questions, the base model to none",
+                "all 24 sample answers end by themselves",
+                "its answers are about as long as those in your data; the base model's are 3 times as long",
             ),
         ),
     )
@@ -253,6 +279,8 @@ async def add_model(
         created_at=time.time() - 500 + version,
         bytes=6_400_000,
     )
+    manifest = Manifest(model=name, version=version, run_id=run_id, base="starter", files={})
+    finish_directory(directory, {}, model.report, manifest)
     await models.complete(db, model)
     return await models.annotate(db, model, **said) if said else model
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import models, open_database, requests
 from brightrun_tui.widgets.rows import RowList
+from tests.registry.judge_server import KEY as JUDGE_KEY
+from tests.registry.judge_server import by_marker, prefer, serving_judge
 from tests.tui.conftest import SIZES, Driver, Opened
 
 KEY = "br-0123456789abcdefghijklmnop"
@@ -128,3 +131,24 @@ async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
         await driver.sees("Chat with lamp-support:2", "● ready")
         await driver.press(*"hi", "enter")
         await driver.sees("✗ the endpoint cannot be reached")
+
+
+async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths, opened: Opened) -> None:
+    """J says what leaves this machine, asks the judge, and shows whom it preferred, beside the other reasons."""
+    credentials.save("judge", JUDGE_KEY, seeded)
+    with serving_judge(prefer(by_marker("order is the order"))) as server:
+        async with opened(seeded) as driver:
+            await choose(driver, "poems:1")
+            await driver.press("J")
+            await driver.sees("3 questions", "They leave this machine", "in a private file")
+            await driver.press(*server.url, "enter", *"judge-1")
+            driver.one("#ask").focus()
+            await driver.press("enter")
+            await driver.until(lambda: "poems:1 is judged" in driver.toasts())
+            await driver.sees("3 worse", "judge-1 at 127.0.0.1")
+            await driver.press("right_square_bracket")
+            await driver.sees("the base answer is better")
+            assert JUDGE_KEY not in driver.text() + driver.toasts()
+            server.required_key = "another"
+            await driver.press("J", "enter")
+            await driver.until(lambda: "refuses this key" in driver.toasts())
