@@ -194,6 +194,13 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.endpoint", "u", "Use it", "Address, key and ready-made calls of the running endpoint.", footer=4),
     _a("registry.undeploy", "U", "Undeploy", "Stop serving the model.", changes=True),
     _a("registry.rate", "r", "Rate", "One to five stars and a note.", changes=True, footer=6),
+    _a(
+        "registry.judge",
+        "J",
+        "Judge",
+        "Let a language model elsewhere compare base and tuned answers.",
+        changes=True,
+    ),
     _a("registry.tag", "t", "Tags", "Words of your own to find it by.", changes=True),
     _a("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     _a("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
