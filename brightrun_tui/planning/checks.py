@@ -75,7 +75,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     return Check(
         name="base model",
         state="pending",
-        what=f"{base.title}, {size} parameters, will be downloaded ({base.weight_bytes / 1e9:.1f} GB)",
+        what=f"{base.title}, {size} parameters, will be downloaded ({_bytes(base.weight_bytes)})",
     )
 
 
@@ -164,18 +164,22 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
     return ok("memory", f"about {need:.1f} of {there:.1f} GiB of {kind}")
 
 
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
     need = estimate.disk + RESERVE_BYTES
     if hardware.disk_free and hardware.disk_free < need:
         return failed(
             "disk",
             BrightrunError(
-                f"about {need / 1e9:.1f} GB of disk are needed, {hardware.disk_free / 1e9:.1f} GB are free",
+                f"about {_bytes(need)} of disk are needed, {_bytes(hardware.disk_free)} are free",
                 fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
                 kind="disk_full",
             ),
         )
-    return ok("disk", f"about {estimate.disk / 1e9:.1f} GB will be written")
+    return ok("disk", f"about {_bytes(estimate.disk)} will be written")
 
 
 def check_settings(
@@ -268,7 +272,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
                 kind="no_funds",
             ),
         )
-    left = f"${balance:,.2f} are on it"
+    left = f"${balance:,.2f} left"
     if balance < estimate.cost_usd_high:
         return warning(
             "account", f"{left}; the run could come to ${estimate.cost_usd_high:,.2f}", "add funds, or set a budget below that"

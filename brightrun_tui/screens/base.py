@@ -58,9 +58,11 @@ class ModeScreen(Screen[None]):
         """Show in the footer what is possible now."""
         self.query_one(KeyFooter).refresh()
 
-    async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True) -> bool:
-        """Ask, with No chosen. Call it from a worker."""
-        answer: bool | None = await self.app.push_screen_wait(Confirm(title, question, yes=yes, danger=danger))
+    async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True,
+                      harmless: bool = False) -> bool:
+        """Ask, as `Confirm` does. Call it from a worker."""
+        dialog = Confirm(title, question, yes=yes, danger=danger, harmless=harmless)
+        answer: bool | None = await self.app.push_screen_wait(dialog)
         return answer is True
 
     def redraw(self) -> None:

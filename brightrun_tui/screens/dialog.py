@@ -53,14 +53,15 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
 
 class Confirm(Dialog[bool]):
-    """A question with No chosen, and the consequences in words."""
+    """A question with its consequences in words; No is chosen unless ``harmless``."""
 
     def __init__(
-        self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True
+        self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True,
+        harmless: bool = False
     ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
         self._question = question if isinstance(question, Content) else Content(words.plain(question))
-        self._yes, self._no, self._danger = yes, no, danger
+        self._yes, self._no, self._danger, self._harmless = yes, no, danger, harmless
 
     def compose_body(self) -> ComposeResult:
         yield Static(self._question, classes="question")
@@ -69,7 +70,7 @@ class Confirm(Dialog[bool]):
             yield Button(Content(self._yes), id="yes", variant="error" if self._danger else "primary", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#no").focus()
+        self.query_one("#yes" if self._harmless else "#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

@@ -198,7 +198,8 @@ class NewRunScreen(ModeScreen):
         plan = self._plan
         report = plan.report if plan else None
         waiting = "◌ asking for machines and prices …" if self._asking else ""
-        self.form.show(self._draft, plan, self._typed, self._offer, waiting or (f"✗ {self._refusal.what}" if self._refusal else ""))
+        refused = f"✗ {self._refusal.what}" if self._refusal else ""
+        self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
         self.query_one("#estimate", Flow).show(partial(plan_words.estimate, plan))
         self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
         self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
@@ -337,7 +338,8 @@ class NewRunScreen(ModeScreen):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if not await self.confirm("Start the run", plan_words.last_look(plan), yes="Start", danger=False):
+        free = not (plan.estimate and plan.estimate.price_per_hour)
+        if not await self.confirm("Start the run", plan_words.last_look(plan), yes="Start", danger=False, harmless=free):
             return
         try:
             if plan.estimate:

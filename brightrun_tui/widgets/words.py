@@ -26,8 +26,8 @@ def duration(seconds: float | None) -> str:
 
 
 def band(low: float, high: float) -> str:
-    """Two durations in one unit: ``4–7 m``."""
-    unit, name = (1, "s") if high < 90 else (60, "m") if high < 5400 else (3600, "h")
+    """Two durations in one unit: ``24–97 s``, ``4–7 m``, ``1.5–2.1 h``."""
+    unit, name = (1, "s") if high < 180 else (60, "m") if high < 5400 else (3600, "h")
     digits = 1 if unit == 3600 else 0
     first, second = f"{low / unit:.{digits}f}", f"{high / unit:.{digits}f}"
     return f"{second} {name}" if first == second else f"{first}–{second} {name}"
@@ -49,7 +49,7 @@ def money(amount: float | None) -> str:
     """``$0.42``; fractions of a cent are not hidden: ``$0.003``."""
     if amount is None:
         return NOTHING
-    if amount and abs(amount) < 0.01:
+    if 0.00005 <= abs(amount) < 0.01:
         return f"${amount:.4f}".rstrip("0")
     return f"${amount:,.2f}"
 
