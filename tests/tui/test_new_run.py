@@ -30,7 +30,7 @@ async def choose_example(driver: Driver) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """From the first screen to a run in Monitor without a mouse; Enter on the last question does not start it."""
+    """From the first screen to a run in Monitor without a mouse; Escape at the last question does not start it."""
     async with opened(paths, size) as driver:
         await open_form(driver)
         await choose_example(driver)
@@ -38,12 +38,12 @@ async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, siz
         with FileLock(paths.engine_lock):  # an engine is there already, so none is started
             await driver.press("escape", "s")
             await driver.sees("Start the run", "It costs nothing")
-            await driver.press("enter")
+            await driver.press("escape")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             assert not driver.app.snapshot.runs
             await driver.press("s")
             await driver.sees("Start the run")
-            await driver.press("y")
+            await driver.press("enter")
             await driver.until(lambda: driver.app.current_mode == "monitor", "Monitor is shown")
             await driver.sees("support-desk", "queued")
     async with open_database(paths.database) as db:
