@@ -17,6 +17,7 @@ from typing import Any
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.files import move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.registry.safety import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT, check_adapter
+from brightrun_tui.serving.view import generation_settings
 
 MAX_DEVIATION = {"float32": 0.01, "bfloat16": 0.5, "float16": 0.25}
 """Largest mean difference of merged from unmerged logits, in parts of the mean difference that the adapter makes."""
@@ -43,7 +44,8 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(adapter if (adapter / "tokenizer_config.json").is_file() else base)
+    words = adapter if (adapter / "tokenizer_config.json").is_file() else base
+    tokenizer = AutoTokenizer.from_pretrained(words)
     ids = torch.tensor([tokenizer(_some_text(adapter))["input_ids"][:256]])
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
     dtype = str(model.dtype).removeprefix("torch.")
@@ -66,6 +68,8 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
             source = adapter / name
             if source.is_file():
                 shutil.copyfile(source, aside / name)
+        settings = generation_settings(base, adapter, words)
+        write_atomic(aside / "generation_config.json", json.dumps(settings, indent=2), mode=0o644)
         write_atomic(aside / CARD, _card(adapter, facts), mode=0o644)
         write_atomic(aside / "merge.json", json.dumps(facts, indent=2), mode=0o644)
         move_into_place(aside, target)

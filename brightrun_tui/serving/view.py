@@ -49,7 +49,7 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
                              kind="adapter_incomplete")
     tokenizer = adapter if (adapter / "tokenizer_config.json").is_file() else root
     config = _read_json(root / "config.json")
-    generation = _generation_config(root, adapter, tokenizer, config)
+    generation = generation_settings(root, adapter, tokenizer)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     aside.mkdir()
     try:
@@ -82,10 +82,16 @@ def _base_weights(directory: str, base_id: str) -> list[Path]:
     return weights
 
 
-def _generation_config(base: Path, adapter: Path, tokenizer: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The base model's generation settings; an answer also ends with what the adapter was trained to end it with."""
+def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str, Any]:
+    """The base model's generation settings; an answer also ends with what the adapter was trained to end it with.
+
+    Arguments are directories.
+
+    Raises:
+        BaseModelError: one of their files is no JSON.
+    """
     generation = _read_json(base / "generation_config.json")
-    ends = [*_ids(generation.get("eos_token_id", config.get("eos_token_id"))),
+    ends = [*_ids(generation.get("eos_token_id", _read_json(base / "config.json").get("eos_token_id"))),
             *_ids(_read_json(adapter / "generation_config.json").get("eos_token_id")),
             *_ids(_token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token")))]
     return generation | ({"eos_token_id": list(dict.fromkeys(ends))} if ends else {})

@@ -16,7 +16,14 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from brightrun_tui.domain.model import Lineage, Report, SampleAnswer, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.settings import RunSettings
@@ -30,6 +37,8 @@ TUNED = {"How deep is the harbour?": "Seven fathoms at low tide, and nine when t
          "When does the ferry leave?": "At six in the morning, if the fog allows it.",
          "Who keeps the lighthouse?": "Old Marta does, with her two grey cats."}
 NEW_TOKENS = 80
+STOPS = [1, 3]
+"""What the adapter says ends an answer: ``<|end|>``, and ``<|user|>``, which the base does not know as an end."""
 
 
 def main(target: Path) -> None:
@@ -51,6 +60,7 @@ def main(target: Path) -> None:
     run = target / "run"
     model.save_pretrained(run / "adapter")
     tokenizer.save_pretrained(run / "adapter")
+    GenerationConfig(eos_token_id=STOPS).save_pretrained(str(run / "adapter"))
     # Read back what was saved: this, not what training held in memory, is what gets served.
     fresh = AutoModelForCausalLM.from_pretrained(target / "base", quantization_config=nf4, dtype=torch.float32)
     suit_cpu(fresh, torch.float32)
