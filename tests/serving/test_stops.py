@@ -1,34 +1,56 @@
-"""An endpoint ends its answers where the tuned model was taught to end them."""
+"""An endpoint ends its answers where the tuned model was taught to, and talks to other clients of ours as OpenAI's does."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
+from pydantic import SecretStr
 from tokenizers import Tokenizer
 
 from brightrun_tui import serving
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.integrations.judge import Judge, JudgeSettings
+from brightrun_tui.registry.judging import judge_samples
 from tests.serving.toy import Toy, end, serve
 
 pytestmark = pytest.mark.slow
 
 
-def test_the_adapters_stop_tokens_end_the_answer(toy: Toy, tmp_path: Path) -> None:
-    """``eos_token_id`` of the adapter's generation_config.json counts, beside those of base and tokenizer."""
-    run = Path(shutil.copytree(toy.run, tmp_path / "run"))
+@pytest.fixture(scope="module")
+def endpoint(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Address and key of the toy, whose adapter was taught that a comma ends an answer."""
+    folder = tmp_path_factory.mktemp("stops")
+    run = Path(shutil.copytree(toy.run, folder / "run"))
     comma = Tokenizer.from_file(str(run / "adapter" / "tokenizer.json")).encode(",").ids
     (run / "adapter" / "generation_config.json").write_text(json.dumps({"eos_token_id": comma}))
-    sample = next(s for s in toy.report.samples if "," in s.tuned)
-    directory = tmp_path / "endpoint"
     try:
-        state = serve(directory, toy.version(directory=str(run / "adapter")))
-        client = openai.OpenAI(base_url=state.url, api_key=serving.read_key(directory), max_retries=0, timeout=60)
-        reply = client.chat.completions.create(model="harbour", temperature=0, max_tokens=80,
-                                               messages=[dict(turn) for turn in sample.prompt])  # type: ignore[misc]
+        state = serve(folder / "endpoint", toy.version(directory=str(run / "adapter")))
+        yield state.url, serving.read_key(folder / "endpoint")
     finally:
-        end(directory)
+        end(folder / "endpoint")
+
+
+def test_the_adapters_stop_tokens_end_the_answer(toy: Toy, endpoint: tuple[str, str]) -> None:
+    """``eos_token_id`` of the adapter's generation_config.json counts, beside those of base and tokenizer."""
+    sample = next(s for s in toy.report.samples if "," in s.tuned)
+    client = openai.OpenAI(base_url=endpoint[0], api_key=endpoint[1], max_retries=0, timeout=60)
+    reply = client.chat.completions.create(model="harbour", temperature=0, max_tokens=80,
+                                           messages=[dict(turn) for turn in sample.prompt])  # type: ignore[misc]
     said = reply.choices[0].message.content or ""
     assert said.rstrip(",") == sample.tuned.split(",")[0] and reply.choices[0].finish_reason == "stop"
+
+
+async def test_an_endpoint_of_ours_can_be_asked_as_judge(toy: Toy, endpoint: tuple[str, str]) -> None:
+    """It takes the judge's questions as any OpenAI-compatible server does, and what it cannot do is said in words."""
+    settings = JudgeSettings(url=endpoint[0], model="harbour", timeout_seconds=60, parallel=1)
+    async with Judge(settings, SecretStr(endpoint[1])) as judge:
+        assert "harbour:1" in await judge.models()
+        said = await judge.ask([dict(turn) for turn in toy.sample.prompt])
+        assert said.text and said.prompt_tokens and said.completion_tokens
+        with pytest.raises(BrightrunError, match="this model can hold 256"):
+            await judge_samples(toy.report.samples, judge)
