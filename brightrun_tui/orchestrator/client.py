@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from brightrun_tui import __version__
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Request, RequestKind
@@ -79,7 +80,10 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
 
 
 async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
-    """Put a run into the queue and see to it that an engine takes it from there."""
+    """Put a run into the queue and see to it that an engine of this very version takes it from there."""
+    status = await engine_status(db, paths)
+    if status.running and status.version not in ("", __version__):
+        await stop_engine(db, paths)  # left over from before an update; workers and servers go on
     run = await runs.create(db, spec, str(paths.run_directory(spec.run_id)), estimate.model_dump() if estimate else None)
     await ensure_engine(paths)
     return run

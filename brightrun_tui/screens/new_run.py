@@ -17,6 +17,7 @@ from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
+from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
@@ -93,14 +94,18 @@ class NewRunScreen(ModeScreen):
         self._show_plan()
 
     def show(self, snapshot: Snapshot) -> None:
+        self._ask_again_if_mended()
         self._show_plan()
 
     def on_screen_resume(self) -> None:
-        """Back from another screen: what stood in the way may have been mended there."""
         super().on_screen_resume()
-        problem = self._plan.first_problem if self._plan else None
+        if self._plan and self._plan.first_problem and self._plan.first_problem.kind == "not_connected":
+            self._change()
+
+    def _ask_again_if_mended(self) -> None:
+        """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
         tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
-        if problem is not None and (problem.kind == "not_connected" or 0.0 < self._refused_at < tested_at):
+        if 0.0 < self._refused_at < tested_at:
             self._drop_offer()
             self._change()
 
@@ -154,7 +159,17 @@ class NewRunScreen(ModeScreen):
             self._find_offer(draft)
         if plan.ready and draft.provider == "local" and time.monotonic() > self._stand_by_after:
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
-            await self.app.ask("stand_by", wait=0.0)
+            await self._stand_by()
+
+    async def _stand_by(self) -> None:
+        """A run on this machine is likely now: have a worker ready for it."""
+        try:
+            wanted = load_timings(self.app.paths).spare_seconds > 0
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            if wanted:
+                await self.app.ask("stand_by", wait=0.0)
 
     @work(exclusive=True, group="offers")
     async def _find_offer(self, draft: Draft) -> None:

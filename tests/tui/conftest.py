@@ -40,6 +40,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
     """An installation of its own, still empty; an engine that the test made it start ends with it."""
     monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_SPARE_SECONDS", "0")  # a filled-in form alone starts nothing
     yield get_paths()
     end_all(tmp_path)
 
