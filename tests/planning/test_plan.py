@@ -123,7 +123,8 @@ def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_pat
     dropped = make_plan(Draft(data=str(long), base=model), paths)
     assert dropped.first_problem and dropped.first_problem.kind == "dataset_too_long"
     cut = make_plan(Draft(data=str(long), base=model, overrides={"data.over_length": "truncate"}), paths)
-    assert cut.ready and cut.estimate and any("60 of 60 records, those over 512 tokens, will be cut off" in note for note in cut.estimate.notes)
+    said = "60 of 60 records, those over 512 tokens, will be cut off"
+    assert cut.ready and cut.estimate and any(said in note for note in cut.estimate.notes)
 
 
 def test_a_broken_configuration_is_a_failed_check_too(data: Path, paths: Paths) -> None:
