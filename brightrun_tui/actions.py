@@ -25,6 +25,7 @@ SCOPES = {
     "endpoint": "Endpoint",
     "chat": "Chat",
     "pick": "Pickers",
+    "offers": "Machines for rent",
     "modal": "Dialogues",
 }
 """Scope by name, with the words that people read."""
@@ -116,7 +117,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),
     _a("new_run.template", "t", "Template", "Choose a proven set of settings.", footer=6),
-    _a("new_run.machine", "m", "Machine", "Choose the machine to rent; prices are asked for now.", footer=7),
+    _a("new_run.machine", "m", "Machine", "Every machine for rent now, and what this run would cost on it.", footer=7),
     _a("new_run.advanced", "a", "Advanced", "Show or hide all the other settings.", footer=7),
     _a("new_run.reset", "R", "Reset", "Back to the settings of the template."),
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
@@ -228,6 +229,15 @@ ACTIONS: tuple[Action, ...] = (
     _a("modal.next", "down", "Next", "Next field or button.", palette=False),
     _a("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     _a("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
+    _a(
+        "offers.interruptible",
+        "f4 ctrl+t",
+        "Interruptible",
+        "Show or hide machines that may be taken away.",
+        footer=2,
+        palette=False,
+    ),
+    _a("offers.again", "f5 ctrl+r", "Ask again", "Ask every service again.", footer=3, palette=False),
     _a("endpoint.reveal", "k", "Show key", "Show or hide the bearer key.", footer=2, palette=False),
     _a("endpoint.copy_key", "c", "Copy key", "Copy the bearer key.", footer=3, palette=False),
     _a("endpoint.copy_url", "a", "Copy address", "Copy the base address.", footer=4, palette=False),

@@ -56,7 +56,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunDetail:
-    """The chosen run's curves and what its worker said, by kind of event."""
+    """The chosen run's curves, what its worker said, by kind of event, and every machine that was rented for it."""
 
     run_id: str
     curves: Mapping[str, Curve] = field(default_factory=dict)
@@ -64,6 +64,7 @@ class RunDetail:
     checkpoints: tuple[Event, ...] = ()
     alerts: tuple[Event, ...] = ()
     phases: tuple[Event, ...] = ()
+    leases: tuple[Lease, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ class SnapshotReader:
             old.checkpoints + _of(fresh, "checkpoint"),
             old.alerts + _of(fresh, "alert"),
             old.phases + _of(fresh, "phase"),
+            tuple(await leases.list_leases(self._db, run_id=run_id)),
         )
         return self._detail
 

@@ -37,6 +37,7 @@ class JudgeSettings(BaseModel):
 
     url: str = Field("", description="Base address, as https://api.openai.com/v1.")
     model: str = Field("", description="The model's name there.")
+    automatic: bool = Field(False, description="Ask it about every new model.")
     timeout_seconds: float = Field(60.0, gt=0)
     parallel: int = Field(4, ge=1, le=32, description="Questions under way at once.")
 

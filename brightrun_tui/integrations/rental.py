@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -11,12 +10,10 @@ from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Account, Need, Provider
 from brightrun_tui.providers.local import LocalProvider
-
-if TYPE_CHECKING:
-    from brightrun_tui.providers.ssh import SshBox
 
 RENTAL = ("runpod", "vast", "ssh")
 
@@ -42,7 +39,7 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
                 "no box of your own is configured",
                 where=str(paths.config_file),
                 kind="not_connected",
-                fix="add a table [boxes.NAME] with host, user and key",
+                fix="add one in the app (Integrations), or a table [boxes.NAME] with host, user and key",
             )
         return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
     if name not in RENTAL:
@@ -84,13 +81,6 @@ async def account_of(name: str, paths: Paths) -> Account:
         return await provider.check()
     finally:
         await provider.close()
-
-
-def configured_boxes(paths: Paths) -> dict[str, SshBox]:
-    """The person's own machines by name. Raises `UsageError` where the configuration does not fit."""
-    from brightrun_tui.providers.ssh import SshBoxes
-
-    return load_section(paths, "boxes", SshBoxes).root
 
 
 def connected_providers(paths: Paths) -> list[str]:

@@ -11,7 +11,8 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.integrations import credentials
-from brightrun_tui.integrations.rental import configured_boxes, connected_providers, open_provider
+from brightrun_tui.integrations.boxes import configured_boxes
+from brightrun_tui.integrations.rental import connected_providers, open_provider
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths

@@ -37,6 +37,9 @@ from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
 
+_WITH_OUR_CODE = 'PYTHONPATH="$0${PYTHONPATH:+:$PYTHONPATH}" exec "$@"'
+"""An image may have its packages in PYTHONPATH: our code goes before them, not in their place."""
+
 
 class RentedMachine:
     """Implements `places.Place`. The run directory at home is a mirror; the lease in the store says which machine it is."""
@@ -103,8 +106,8 @@ class RentedMachine:
     async def start(self) -> None:
         async def begin() -> None:
             interpreter, code = self._start
-            await self.host.start(WORKER, [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)],
-                                  environment={"PYTHONPATH": code, "PYTHONUNBUFFERED": "1"})
+            worker = [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)]
+            await self.host.start(WORKER, ["sh", "-c", _WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
 
         await self._patiently(begin)
 

@@ -87,13 +87,13 @@ def make_plan(
     paths: Paths,
     *,
     offer: Offer | None = None,
-    account: Account | None = None,
+    account: Account | BrightrunError | None = None,
     refusal: BrightrunError | None = None,
     measured_tokens_per_second: float | None = None,
 ) -> Plan:
     """Everything that follows from ``draft``, on ``offer`` or on this machine.
 
-    ``account`` is what the provider said of the person's account; ``refusal`` why it named no machine.
+    ``account`` is what the provider said of the person's account, ``refusal`` why it named no machine.
 
     Blocking: reads the dataset when it has changed, and may ask the Hub for a base model that nobody knows; a few
     milliseconds otherwise. Raises nothing for what a person can get wrong: that becomes a failed check.
@@ -125,8 +125,9 @@ def make_plan(
         work += [
             ("memory", lambda: checks.check_memory(estimated, machine)),
             ("disk", lambda: checks.check_disk(estimated, machine)),
-            ("budget", lambda: checks.check_budget(draft, estimated)),
         ]
+        if offer or draft.provider == "local":
+            work.append(("budget", lambda: checks.check_budget(draft, estimated)))
         if draft.provider != "local":
             work.append(("month", lambda: checks.check_month(estimated, paths)))
         if account and offer:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
-
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     HostError,
@@ -24,6 +22,7 @@ from brightrun_tui.hosts.boot import REMOTE_HOME, GuardOptions
 from brightrun_tui.hosts.connection import SshTimings, known_host_key
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.providers.base import Account, Machine, Need
+from brightrun_tui.providers.box import SshBox
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.names import belongs_to
 from brightrun_tui.providers.offers import cheapest_first
@@ -43,25 +42,6 @@ exit 0
 """
 
 
-class SshBox(BaseModel):
-    """``[boxes.<name>]`` in ``config.toml``. Without ``key`` the person's own keys and agent are used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    port: int = Field(22, ge=1, le=65535)
-    user: str = "root"
-    key: str = ""
-    host_key: str = ""
-    price_per_hour: float = Field(0.0, ge=0, description="What an hour of it costs you; 0 when nothing.")
-
-
-class SshBoxes(RootModel[dict[str, SshBox]]):
-    """``[boxes]``: every box by name."""
-
-    root: dict[str, SshBox] = Field(default_factory=dict)
-
-
 class Ssh:
     """Implements `providers.base.Provider` for boxes that need no renting. One run at a time has a box."""
 
@@ -72,10 +52,23 @@ class Ssh:
         self._timings = (timings or SshTimings()).model_copy(update={"patience_seconds": 5.0})
 
     async def check(self) -> Account:
+        await self._look_everywhere()
+        return Account(who=", ".join(self.boxes))
+
+    async def survey(self) -> dict[str, str | NotConnectedError]:
+        """Of every box what it is, in words, or why it cannot be reached. Raises as `check`."""
         facts = await self._look_everywhere()
-        good = [f"{name}: {_describe(_hardware(seen))}" for name, seen in facts.items() if isinstance(seen, str)]
-        bad = [f"{name}: {seen.what}" for name, seen in facts.items() if not isinstance(seen, str)]
-        return Account(who=", ".join(self.boxes), notes=(*good, *bad))
+        return {name: _describe(_hardware(seen)) if isinstance(seen, str) else seen for name, seen in facts.items()}
+
+    async def meet(self, name: str) -> tuple[str, str]:
+        """What one box is, in words, and the host key that it shows.
+
+        Raises:
+            BadCredentialError, ProviderDownError: it does not let us in, or cannot be reached.
+        """
+        async with _Session(self, name) as host:
+            seen = (await host.run(_FACTS.format(leases=LEASES), repeat=True)).output
+            return _describe(_hardware(seen)), host.host_key
 
     async def offers(self, need: Need) -> list[Offer]:
         facts = await self._look_everywhere()

@@ -89,9 +89,10 @@ class Vast:
         user = await self._client.ask("GET", "api/v0/users/current/", kind="user")
         if not isinstance(user, dict) or "id" not in user:
             raise self._client.unreadable("no account in the answer")
-        await self._page({"limit": "1"})
+        rate = sum(instance.machine().billed_per_hour or 0.0 for instance in await self._instances())
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
-        return Account(who=str(user.get("email") or user["id"]), balance_usd=float(money) if money is not None else None)
+        return Account(who=str(user.get("email") or user["id"]), balance_usd=float(money) if money is not None else None,
+                       spend_per_hour_usd=rate)
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)

@@ -39,7 +39,7 @@ class ConnectScreen(Dialog[ServiceStatus]):
             )
         for field in service.fields:
             yield Label(Content.assemble((field.title, "bold $foreground"), f"  {field.hint}"))
-            yield TextField(field.name, password=field.secret)
+            yield TextField(field.name, password=field.secret, last=field is service.fields[-1])
         yield Static(Content.assemble("Get one at ", (service.where_to_get, "underline")), classes="spaced hint")
         yield Static("", id="said", markup=False)
         with Horizontal(classes="buttons"):
@@ -55,6 +55,9 @@ class ConnectScreen(Dialog[ServiceStatus]):
     def on_field_changed(self, event: FieldChanged) -> None:
         self.query_one("#anyway").display = False
         self._say(Content(""))
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#save", Button).press()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         secret = self.query_one(TextField).value.strip()

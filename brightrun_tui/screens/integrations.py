@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,14 +13,20 @@ from textual.content import Content
 from brightrun_tui.actions import bindings
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.boxes import delete_box, saved_boxes
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.services import SERVICES, Service
+from brightrun_tui.providers.box import SshBox
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.store import engine
 from brightrun_tui.widgets import flow
 from brightrun_tui.widgets.flow import Flow
 from brightrun_tui.widgets.service_card import CardState, ServiceCard
+
+OWN = "ssh"
+ANOTHER = "…"
+"""Stands for a box that is not known yet; no box can have this name."""
 
 
 class IntegrationsScreen(ModeScreen):
@@ -36,6 +43,7 @@ class IntegrationsScreen(ModeScreen):
         self._testing: set[str] = set()
         self._statuses: dict[str, ServiceStatus] = {}
         self._places: dict[str, str] = {}
+        self._boxes = False
 
     def compose_body(self) -> ComposeResult:
         yield Flow(_welcome, id="welcome")
@@ -64,6 +72,7 @@ class IntegrationsScreen(ModeScreen):
                     if service.environment
                 }
             )
+            self._boxes = bool(await asyncio.to_thread(saved_boxes, self.app.paths))
         except BrightrunError as error:
             self.app.show_error(error)
             return
@@ -89,6 +98,8 @@ class IntegrationsScreen(ModeScreen):
         detail, fix = (status.detail, status.fix) if status else (str(known.get("detail", "")), "")
         if service.name in self._places and not place and not service.optional:
             state, detail, fix = "off", "", f"enter connects it, with a key from {service.where_to_get}"
+        if service.name == OWN and state == "off":
+            detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
             state="testing" if service.name in self._testing else state,
             detail=detail,
@@ -103,9 +114,10 @@ class IntegrationsScreen(ModeScreen):
         if action == "test":
             return True if card else None
         if action == "configure":
-            return True if card and card.service.environment else None
+            return True if card and (card.service.environment or card.service.name == OWN) else None
         if action == "disconnect":
-            return True if card and self._places.get(card.service.name) in ("keyring", "file") else None
+            forgettable = self._boxes if card and card.service.name == OWN else None
+            return True if card and (forgettable or self._places.get(card.service.name) in ("keyring", "file")) else None
         return True
 
     def on_descendant_focus(self) -> None:
@@ -152,6 +164,9 @@ class IntegrationsScreen(ModeScreen):
         card = self.card
         if card is None:
             return
+        if card.service.name == OWN:
+            await self._configure_box(card.service)
+            return
         if not card.service.environment:
             self.app.toast(f"{card.service.title} needs no credential.")
             return
@@ -160,12 +175,44 @@ class IntegrationsScreen(ModeScreen):
             await self._find_places()
             await self._keep(card.service, status)
 
+    async def _configure_box(self, service: Service) -> None:
+        """Add a machine of one's own, or change one that was added here."""
+        from brightrun_tui.screens.box import BoxScreen
+
+        boxes = await asyncio.to_thread(saved_boxes, self.app.paths)
+        chosen = await self._pick_box("Your own machines", boxes, another="Another machine") if boxes else ""
+        if chosen is None:
+            return
+        if await self.app.push_screen_wait(BoxScreen(chosen, boxes.get(chosen))) is not None:
+            await self._find_places()
+            self._test(service)
+
+    async def _pick_box(self, title: str, boxes: Mapping[str, SshBox], *, another: str = "") -> str | None:
+        """The name of a box; empty for another one; None where nothing was chosen."""
+        from brightrun_tui.screens.pick import Choice, PickScreen
+
+        choices = [Choice(name, name, f"{box.user}@{box.host}:{box.port}") for name, box in boxes.items()]
+        choices += [Choice(ANOTHER, another, "address, user and key")] if another else []
+        chosen = await self.app.push_screen_wait(PickScreen(title, choices))
+        return "" if chosen == ANOTHER else chosen
+
+    async def _forget_box(self, service: Service) -> None:
+        chosen = await self._pick_box("Forget a machine", await asyncio.to_thread(saved_boxes, self.app.paths))
+        question = "Forget where it is and how to log in? Nothing on the machine itself is changed."
+        if chosen and await self.confirm(f"Forget {chosen}", question, yes="Forget it"):
+            await asyncio.to_thread(delete_box, self.app.paths, chosen)
+            await self._find_places()
+            self._test(service)
+
     @work(group="configure")
     async def action_disconnect(self) -> None:
         card = self.card
         if card is None:
             return
         service = card.service
+        if service.name == OWN:
+            await self._forget_box(service)
+            return
         if not await self.confirm(
             f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it"
         ):

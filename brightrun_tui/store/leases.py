@@ -54,13 +54,13 @@ async def month_spent(db: Database) -> float:
     return sum(lease.cost_since(month_start(now), now) for lease in await list_leases(db))
 
 
-def month_spent_of(database: Path) -> float:
-    """The same for callers outside an event loop; 0 where nothing is known of it."""
+def month_spent_of(database: Path, provider: str = "") -> float:
+    """The same for callers outside an event loop, also of one provider; 0 where nothing is known of it."""
     now = time.time()
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
         try:
-            rows = connection.execute("SELECT doc FROM leases").fetchall()
+            rows = connection.execute("SELECT doc FROM leases WHERE ? IN ('', provider)", (provider,)).fetchall()
         finally:
             connection.close()
     except sqlite3.Error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,10 +45,14 @@ class TextField(_InForm, Input):
     SCOPES = ("form",)
     BINDINGS = bindings("form")
 
-    def __init__(self, key: str, value: str = "", *, placeholder: str = "", password: bool = False) -> None:
+    def __init__(
+        self, key: str, value: str = "", *, placeholder: str = "", password: bool = False, last: bool = False
+    ) -> None:
+        """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field."""
         value = one_line(value)
         super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
         self.key = key
+        self._last = last
         self._told = value
 
     def put(self, value: str) -> None:
@@ -64,8 +68,9 @@ class TextField(_InForm, Input):
             self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.focus_next()
+        if not self._last:
+            event.stop()
+            self.screen.focus_next()
 
 
 class ChoiceField(_InForm, Widget, can_focus=True):
@@ -75,8 +80,10 @@ class ChoiceField(_InForm, Widget, can_focus=True):
     BINDINGS = bindings("choice", "form")
     value: reactive[str] = reactive("")
 
-    def __init__(self, key: str, choices: Sequence[str], value: str = "") -> None:
+    def __init__(self, key: str, choices: Sequence[str], value: str = "", *, titles: Mapping[str, str] | None = None) -> None:
+        """``titles`` are the words for choices that are not said as they are written."""
         super().__init__(classes="field choice")
+        self._titles = titles or {}
         self.key = key
         self.choices = tuple(choices)
         self.set_reactive(ChoiceField.value, value or self.choices[0])
@@ -87,7 +94,8 @@ class ChoiceField(_InForm, Widget, can_focus=True):
 
     def render(self) -> RenderResult:
         arrows = "bold $accent" if self.has_focus else "$faint"
-        return Content.assemble(("‹ ", arrows), self.value, (" ›", arrows)).truncate(self.size.width, ellipsis=True)
+        said = self._titles.get(self.value, self.value)
+        return Content.assemble(("‹ ", arrows), said, (" ›", arrows)).truncate(self.size.width, ellipsis=True)
 
     def on_click(self) -> None:
         self.action_next_choice()

@@ -6,9 +6,8 @@ from textual.content import Content
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.money import Estimate, Offer
-from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.planning.plan import Plan
-from brightrun_tui.widgets import flow, words
+from brightrun_tui.widgets import flow, offer_words, words
 
 CHECKS = {
     "ok": ("✓", "$success"),
@@ -69,28 +68,13 @@ def _cost(plan: Plan, found: Estimate) -> Content:
     )
 
 
-def offer_words(offer: Offer) -> Content:
-    """GPU and price of a machine for rent."""
-    price = f"{words.money(offer.price_per_hour)}/h" if offer.price_per_hour else "free"
-    machine = offer.hardware.gpu or f"{offer.hardware.cores} cores"
-    where = " · ".join(
-        part for part in (offer.region, offer.tier, "may be taken away" if offer.interruptible else "") if part
-    )
-    return Content.assemble((words.one_line(machine), "bold"), f"  {price}", (f"  {words.one_line(where)}", "$muted"))
-
-
-def weighed_words(one: WeighedOffer) -> tuple[str, str, str]:
-    """Name, remark and sentence of a machine in the picker."""
-    offer = one.offer
-    machine = offer.hardware.gpu or f"{offer.hardware.cores} cores"
-    title = f"{machine} {words.size(offer.hardware.gpu_memory)}" if offer.hardware.gpu_memory else machine
-    if one.fits == "no":
-        return title, f"{words.money(offer.price_per_hour)}/h · too small", "The run does not fit into its memory."
-    remark = (
-        f"{words.money(offer.price_per_hour)}/h · this run {words.money(one.cost_usd)} in {words.duration(one.seconds)}"
-    )
-    reliable = f", {words.percent(offer.reliability)} reliable" if offer.reliability is not None else ""
-    return title, remark, f"At most {words.money(one.cost_usd_high)}. {offer.region} {offer.tier}{reliable}".strip()
+def machine_words(offer: Offer) -> Content:
+    """GPU and price of the machine that is planned for."""
+    price = f"{offer_words.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
+    taken = "may be taken away" if offer.interruptible else ""
+    kind = offer.id if offer.provider == offer_words.OWN else taken or offer.tier
+    note = " · ".join(part for part in (kind, offer.region) if part)
+    return Content.assemble((offer_words.gpu(offer), "bold"), f"  {price}", (f"  {words.one_line(note)}", "$muted"))
 
 
 def cost_sentence(plan: Plan) -> str:
@@ -116,7 +100,7 @@ def last_look(plan: Plan) -> Content:
         ("Model", plan.name),
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
-        ("Where", plan.draft.provider + (f" · {offer_words(plan.offer).plain}" if plan.offer else "")),
+        ("Where", offer_words.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         ("Time", words.band(found.seconds_low, found.seconds_high) if found else words.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), words.one_line(value)) for label, value in rows]

@@ -34,10 +34,18 @@ class RunForm(VerticalScroll, can_focus=False):
             "Name", TextField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
         )
         yield FormRow(
-            "Where", ChoiceField("provider", places), "This machine is free; rented ones cost money by the hour."
+            "Where",
+            ChoiceField("provider", places, titles={service.name: service.title for service in SERVICES}),
+            "This machine is free; rented ones cost money by the hour.",
+            long=True,
         )
         yield FormRow("GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
-        yield _pick_row("Machine", "machine", "The machine that is rented, with its price (m).")
+        yield FormRow(
+            "Interruptible",
+            ChoiceField("interruptible", ("no", "yes")),
+            "Cheaper machines that may be taken away at any time; the run then goes on elsewhere.",
+        )
+        yield _pick_row("Machine", "machine", "The machine that is rented, with its price; m shows all others.")
         yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit"),
                       "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
         yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit"),
@@ -96,13 +104,17 @@ class RunForm(VerticalScroll, can_focus=False):
         if offer is None:
             self._show_pick("machine", "", "", offer_words or "choose a dataset first")
         else:
-            self.query_one("#machine", PickField).show(plan_words.offer_words(offer))
+            self.query_one("#machine", PickField).show(plan_words.machine_words(offer))
         name, provider = self.row("name").field, self.row("provider").field
         assert isinstance(name, TextField) and isinstance(provider, ChoiceField)
         name.placeholder = plan.name if plan and draft.data else "after the dataset"
         provider.put(draft.provider)
         for key in ("gpu", "machine"):
             self.row(key).set_class(draft.provider == "local", "-off")
+        interruptible = self.row("interruptible")
+        interruptible.set_class(draft.provider != "vast", "-off")
+        if isinstance(interruptible.field, ChoiceField):
+            interruptible.field.put("yes" if draft.interruptible else "no")
         for row in self.query(SettingRow) if plan else ():
             setting = row.setting
             value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]

@@ -11,8 +11,9 @@ from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.snapshot import RunDetail, hourly
-from brightrun_tui.widgets import flow, words
+from brightrun_tui.snapshot import RunDetail
+from brightrun_tui.widgets import flow, lease_words, words
+from brightrun_tui.widgets.offer_words import place
 
 STATE_STYLE = {
     "queued": "$muted",
@@ -57,8 +58,9 @@ def _right_of(run: Run) -> Content:
 
 def _second_line(run: Run, width: int) -> Content:
     value, word = (run.eval_loss, "eval") if run.eval_loss is not None else (run.train_loss, "loss")
-    tail = f"  {word} {words.loss(value)}" if value is not None else ""
-    tail += f"  {words.money(run.cost_usd)}" if run.cost_usd else ""
+    loss = f"  {word} {words.loss(value)}" if value is not None else ""
+    cost = f"  {words.money(run.cost_usd)}" if run.cost_usd else ""
+    tail = loss + cost if 20 + len(loss) + len(cost) <= width else cost or loss
     middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
     state = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, middle, (tail, "$muted"))
@@ -78,10 +80,10 @@ def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool)
     """Two to five lines about the chosen run: state and phase, progress, numbers, and what is wrong."""
     if run is None:
         return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
-    lines = [_headline(run, width), _bar_line(run, width)]
+    lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
     if rich:
-        lines.append(_numbers(run, width))
-    lines += [_billing(lease, width) for lease in leases if lease.state in ("releasing", "unclear") or not run.active]
+        lines.append(_numbers(run, leases, width))
+    lines += [lease_words.billing(lease, width) for lease in leases if lease.state in ("releasing", "unclear") or not run.active]
     if run.notices and run.notices[-1].level != "info" and run.active:
         lines += flow.text(Content.assemble(("! ", "bold $warning"), words.plain(run.notices[-1].message)), width)[:2]
     if run.failure is not None and run.state == "failed":
@@ -93,27 +95,17 @@ def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool)
     return lines
 
 
-def _billing(lease: Lease, width: int) -> Content:
-    """A machine that is not proven gone, although it should be."""
-    price = f"{words.money(hourly(lease))}/h" if hourly(lease) else "price unknown"
-    words_of_lease = (
-        f" {price} · {lease.provider} {lease.provider_id or lease.name} · {words.one_line(lease.note) or lease.state}"
-    )
-    return Content.assemble(("! still billing", "bold $error"), (words_of_lease, "$error")).truncate(
-        width, ellipsis=True
-    )
-
-
 def _fix_words(run: Run) -> str:
     assert run.failure is not None
     change = ", ".join(f"{key} = {value}" for key, value in run.failure.suggestion.items())
     return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
 
 
-def _headline(run: Run, width: int) -> Content:
+def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool) -> Content:
     phase = run.phase if run.active and run.phase != run.state else ""
     detail = run.phase_detail if run.active and width >= 90 and run.total_steps else ""
-    parts = [part for part in (phase, detail) if part]
+    cost = lease_words.cost_words(run, leases) if with_cost and run.spec.provider != "local" else ""
+    parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
     base = Content.assemble(state_mark(run), "  ", (words.one_line(run.name), "bold"))
@@ -141,7 +133,7 @@ def _bar_line(run: Run, width: int) -> Content:
     return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
 
 
-def _numbers(run: Run, width: int) -> Content:
+def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
     def item(label: str, value: str, style: str = "$foreground") -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))
 
@@ -151,19 +143,12 @@ def _numbers(run: Run, width: int) -> Content:
     if run.eval_loss is not None:
         items.append(item("eval", words.loss(run.eval_loss), "bold $curve-eval"))
         items.append(item("best", words.loss(run.best_eval_loss)))
-    items.append(item("cost", cost_words(run)))
+    items.append(item("cost", lease_words.cost_words(run, leases)))
     if run.tokens_per_second:
         items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
     if hardware := hardware_words(run):
         items.append(item("on", hardware))
     return Content("   ").join(items).truncate(width, ellipsis=True)
-
-
-def cost_words(run: Run) -> str:
-    budget = run.spec.limits.budget_usd
-    if run.spec.provider == "local" and not run.cost_usd:
-        return "free"
-    return words.money(run.cost_usd) + (f" of {words.money(budget)}" if budget else "")
 
 
 def hardware_words(run: Run) -> str:
@@ -189,9 +174,9 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         ("Base model", spec.base.id),
         ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
         ("Template", spec.template),
-        ("Where", spec.provider + (f" · {spec.gpu}" if spec.gpu else "")),
+        ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
         ("Hardware", hardware_words(run) or words.NOTHING),
-        ("Cost", cost_words(run) + (" · this machine" if spec.provider == "local" else "")),
+        ("Cost", lease_words.cost_words(run)),
         (
             "Speed",
             f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING,
@@ -200,6 +185,8 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         ("Directory", run.directory),
     ]
     lines = flow.heading("Run", width, run.id) + flow.pairs(rows, width)
+    if detail is not None and detail.leases:
+        lines += [Content(""), *lease_words.machines(detail.leases, width)]
     if changed := changed_settings(spec.settings.model_dump()):
         lines += [
             Content(""),
@@ -207,7 +194,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
             *flow.pairs(changed, width, 34),
         ]
     if run.notices:
-        lines += [Content(""), *flow.heading("Money and machines", width)]
+        lines += [Content(""), *flow.heading("Notices", width)]
         for notice in reversed(run.notices):
             lines += _alert(notice.time, notice.level, notice.message, width)
     if detail is None:

@@ -17,6 +17,7 @@ from brightrun_tui.screens.endpoint import EndpointScreen
 from brightrun_tui.screens.integrations import IntegrationsScreen
 from brightrun_tui.screens.monitor import MonitorScreen
 from brightrun_tui.screens.new_run import NewRunScreen
+from brightrun_tui.screens.offers import OffersScreen
 from brightrun_tui.screens.registry import RegistryScreen
 from brightrun_tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.widgets.log_view import LogView
@@ -26,7 +27,7 @@ from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
-    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, ChatScreen,
+    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, ChatScreen, OffersScreen,
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +13,8 @@ from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import leases, open_database, runs
 from brightrun_tui.widgets.fields import ChoiceField
+from tests.clouds import runpod, vast
+from tests.clouds.core import Cloud
 from tests.clouds.fixtures import server
 from tests.clouds.server import CloudServer
 from tests.tui.conftest import SIZES, Driver, Opened
@@ -18,18 +22,18 @@ from tests.tui.conftest import SIZES, Driver, Opened
 __all__ = ["server"]
 
 
-async def rented_draft(driver: Driver) -> None:
-    """The example on a real base model, on RunPod."""
+async def rented_draft(driver: Driver, provider: str = "runpod") -> None:
+    """The example on a real base model, on a rented machine."""
     await driver.press("2")
     await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
-    await driver.press("escape", "d")
-    await driver.sees("records usable")
-    await driver.press("enter")
-    await driver.sees("✓ ready")
-    await driver.press("escape", "b", *"qwen2.5 7", "enter")
+    if not driver.app.screen._draft.data:
+        await driver.press("escape", "d")
+        await driver.sees("records usable")
+        await driver.press("enter")
+        await driver.press("escape", "b", *"qwen2.5 7", "enter")
     where = next(field for field in driver.app.screen.query(ChoiceField) if field.key == "provider")
     where.focus()
-    while where.value != "runpod":
+    while where.value != provider:
         await driver.press("right")
 
 
@@ -52,30 +56,117 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
         await driver.sees("✗ budget", "✗ not yet")
 
 
-async def test_machines_are_compared_by_what_this_run_would_cost(
+@pytest.mark.parametrize("size", SIZES)
+async def test_machines_of_every_service_are_compared_by_what_this_run_would_cost(
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+) -> None:
+    """One table: price an hour, time and cost of this run, whether it fits; typing narrows it, enter takes a machine."""
+    async with opened(paths, size) as driver:
+        await rented_draft(driver)
+        await driver.until(lambda: driver.app.screen._offer is not None)
+        await driver.press("escape", "m")
+        await driver.sees("Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "at most $", "on demand")
+        assert ("Lyon, FR" in driver.text()) == (size[0] > 100), "a wide terminal shows the region of every machine"
+        await driver.press(*"3090", "space", *"inter")
+        await driver.sees("Texas, US", "It can be taken away at any time")
+        assert "4090" not in driver.text()
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.screen._plan.offer == driver.app.screen._offer, "it is planned for")
+        draft, offer = driver.app.screen._draft, driver.app.screen._offer
+        assert (draft.provider, draft.interruptible, offer.interruptible) == ("vast", True, True)
+        await driver.sees("‹ Vast.ai ›", "‹ yes ›", "✓ account", "✓ ready")
+
+
+async def test_one_service_that_is_silent_hides_no_other(
     paths: Paths, opened: Opened, quiet_network: None, server: CloudServer
 ) -> None:
-    """m lists machines with hourly price, the run's price and time; the chosen one is planned for."""
+    """The table says who gave no answer and why, and lists what the others have."""
+    server.vast.faults.set("edge_block")
     async with opened(paths) as driver:
         await rented_draft(driver)
         await driver.until(lambda: driver.app.screen._offer is not None)
-        first = driver.app.screen._offer.id
         await driver.press("escape", "m")
-        await driver.sees("Machine", "/h · this run $")
-        await driver.press("down", "enter")
-        await driver.until(lambda: driver.app.screen._offer.id != first)
-        await driver.until(lambda: driver.app.screen._plan.offer == driver.app.screen._offer)
+        await driver.sees("RTX 4090", "✗ Vast.ai: Vast.ai's edge network refuses")
 
 
-async def test_a_refused_key_is_said_where_the_machine_should_be(
+def wrong_key(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_wrong")
+    monkeypatch.setenv("VAST_API_KEY", "wrong")
+
+
+def no_scope(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", runpod.NO_PODS_KEY)
+    monkeypatch.setenv("VAST_API_KEY", vast.NO_INSTANCES_KEY)
+
+
+def empty(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.prepaid = 0.0
+
+
+def edge_block(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.faults.set("edge_block")
+
+
+def down(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.faults.set("api_down")
+
+
+TROUBLES = (
+    (wrong_key, "does not accept this API key", "✗ does not work", "make a new key"),
+    (no_scope, "the API key may not do this", "✗ does not work", "permissions"),
+    (empty, "the account has $0.00", "$0.00 left", "add funds"),
+    (edge_block, "edge network refuses", "✗ does not work", "another network"),
+    (down, "does not answer as it should", "✗ does not work", "try again"),
+)
+
+
+@pytest.mark.parametrize(("trouble", "said", "card", "fix"), TROUBLES, ids=[row[0].__name__ for row in TROUBLES])
+async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[[Cloud, pytest.MonkeyPatch], None], said: str, card: str, fix: str,
+) -> None:  # fmt: skip
+    """On the card and in the pre-flight list: what is wrong, with the fix; nothing starts, and nobody is pestered."""
+    for cloud in server.clouds:
+        trouble(cloud, monkeypatch)
+    async with opened(paths, (120, 40)) as driver:
+        tested: dict[str, int] = {}
+        for cloud in server.clouds:
+            await driver.until(lambda name=cloud.name: driver.app.snapshot.services.get(name, {}).get("checked_at"))  # type: ignore[misc]
+            tested[cloud.name] = len(cloud.requests)
+        await driver.until(lambda: driver.text().count(card) == 2, f"“{card}” on both cards")
+        for cloud in server.clouds:
+            await rented_draft(driver, cloud.name)
+            await driver.until(lambda: said in seen(driver), f"“{said}” in the checks")
+            assert fix in seen(driver) or trouble is no_scope
+            assert not driver.app.screen._plan.ready and "✗ not yet" in driver.text()
+            await driver.press("escape", "f5")
+            assert len(driver.app.screen_stack) == 1, "it would start all the same"
+        for cloud in server.clouds:
+            assert tested[cloud.name] <= 4 and len(cloud.requests) <= 12, [f"{r.method} {r.path}" for r in cloud.requests]
+            assert not cloud.instances
+
+
+def seen(driver: Driver) -> str:
+    """The checks and their fixes as one line, however they are wrapped."""
+    plan = driver.app.screen._plan
+    return " ".join(f"{check.what} {check.fix}" for check in plan.checks) if plan else ""
+
+
+async def test_a_key_that_is_mended_is_noticed_on_coming_back(
     paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a wrong key there is no price and no start, and the form says why."""
-    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_wrong")
+    """New Run asks again by itself once the service has been tested anew."""
+    server.runpod.faults.set("edge_block")
     async with opened(paths) as driver:
         await rented_draft(driver)
-        await driver.until(lambda: driver.app.screen._offer_words.startswith("✗"))
-        await driver.sees("✗ not yet", "no machine is chosen")
+        await driver.sees("✗ not yet", "edge network")
+        server.runpod.faults.clear()
+        await driver.press("escape", "1")
+        driver.one("#card-runpod").focus()
+        await driver.press("t")
+        await driver.sees("signed in as someone@example.com")
+        await driver.press("2")
+        await driver.sees("✓ ready", "✓ account")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -93,4 +184,4 @@ async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Op
         await driver.press("3")
         await driver.sees("80 % of the budget is spent", "$0.69/h")
         driver.one("#runs").choose("r-0003")
-        await driver.sees("! still billing", "$0.69/h · runpod pod-9")
+        await driver.sees("! still billing", "$0.69/h · RunPod pod-9")

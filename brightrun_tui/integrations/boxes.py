@@ -1,0 +1,88 @@
+"""Machines of one's own, by name: those in ``config.toml``, and those that were added in the app (``boxes.toml``)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from pydantic import ValidationError
+
+from brightrun_tui.config import load_section
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.files import write_atomic
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.box import SshBox, SshBoxes
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+
+def configured_boxes(paths: Paths) -> dict[str, SshBox]:
+    """Every box by name; ``config.toml`` wins. Raises `UsageError` where one of the files does not fit."""
+    return {**saved_boxes(paths), **load_section(paths, "boxes", SshBoxes).root}
+
+
+def saved_boxes(paths: Paths) -> dict[str, SshBox]:
+    """Those that were added in the app. Raises `UsageError` where the file does not fit."""
+    path = _file(paths)
+    try:
+        return SshBoxes.model_validate(tomllib.loads(path.read_text("utf-8"))).root
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the machines that were added cannot be read ({type(error).__name__})", where=str(path),
+                         fix="correct the file, or move it away and add them again", kind="bad_config") from None
+
+
+def save_box(paths: Paths, name: str, box: SshBox) -> None:
+    """Add a box, or change the one of that name.
+
+    Raises:
+        UsageError: no such name is possible.
+        BrightrunError: the file cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"“{name}” is no name for a machine", where="Name", kind="bad_name",
+                         fix="use letters, digits and dashes, at most 32")
+    _write(paths, {**saved_boxes(paths), name: box})
+
+
+def delete_box(paths: Paths, name: str) -> bool:
+    """Forget a box that was added in the app; False when there is none of that name. Raises as `save_box`."""
+    boxes = saved_boxes(paths)
+    if boxes.pop(name, None) is None:
+        return False
+    _write(paths, boxes)
+    return True
+
+
+def make_box(values: dict[str, str]) -> SshBox:
+    """A box from what a person typed: host, port, user, key, price_per_hour. Empty fields keep their default.
+
+    Raises:
+        UsageError: a value does not fit.
+    """
+    if not values.get("host"):
+        raise UsageError("the address of the machine is missing", where="Address", fix="a name or an IP address",
+                         kind="bad_box")
+    try:
+        return SshBox.model_validate({key: value for key, value in values.items() if value})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"“{first.get('input')}” does not fit: {first['msg']}", where=str(first["loc"][0]),
+                         kind="bad_box") from None
+
+
+def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
+    document = {name: box.model_dump(exclude_defaults=True) for name, box in boxes.items()}
+    try:
+        _file(paths).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
+    except OSError as error:
+        raise BrightrunError(f"the machine cannot be saved ({error.strerror})", where=str(_file(paths)),
+                             fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
+
+
+def _file(paths: Paths) -> Path:
+    return paths.config / "boxes.toml"

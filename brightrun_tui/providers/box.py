@@ -1,0 +1,24 @@
+"""A machine of one's own, as it is configured."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+
+class SshBox(BaseModel):
+    """``[boxes.<name>]`` in ``config.toml``. Without ``key`` the person's own keys and agent are used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    port: int = Field(22, ge=1, le=65535)
+    user: str = "root"
+    key: str = ""
+    host_key: str = ""
+    price_per_hour: float = Field(0.0, ge=0, description="What an hour of it costs you; 0 when nothing.")
+
+
+class SshBoxes(RootModel[dict[str, SshBox]]):
+    """``[boxes]``: every box by name."""
+
+    root: dict[str, SshBox] = Field(default_factory=dict)

@@ -1,0 +1,101 @@
+"""A machine of one's own: address, user and key; tried before it is saved."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Label, Static
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.integrations.boxes import make_box, save_box
+from brightrun_tui.integrations.connection import test_box
+from brightrun_tui.providers.box import SshBox
+from brightrun_tui.screens.dialog import Dialog
+from brightrun_tui.widgets.fields import FieldChanged, TextField
+
+FIELDS = (
+    ("name", "Name", "yours to choose", "studio"),
+    ("host", "Address", "name or IP address", ""),
+    ("user", "User", "who logs in", "root"),
+    ("port", "Port", "of its SSH", "22"),
+    ("key", "Key file", "private key; empty: your own keys and agent", "~/.ssh/id_ed25519"),
+    ("price_per_hour", "Price", "US dollars an hour, if it costs you any", "0"),
+)
+
+
+class BoxScreen(Dialog[str]):
+    """Answers the name of the machine once it is saved. The host key seen in the test is the one it is held to."""
+
+    def __init__(self, name: str = "", box: SshBox | None = None) -> None:
+        super().__init__("Your own machine")
+        known = {key: str(value) for key, value in box.model_dump().items()} if box else {}
+        self._known = {**known, "name": name}
+        self._host_key = box.host_key if box else ""
+
+    def compose_body(self) -> ComposeResult:
+        for key, title, note, example in FIELDS:
+            yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))
+            yield TextField(key, self._known.get(key, ""), placeholder=example, last=key == FIELDS[-1][0])
+        yield Static("", id="said", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            anyway = Button("Save untested", id="anyway", compact=True)
+            anyway.display = False
+            yield anyway
+            yield Button("Test and save", id="save", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        self.query(TextField).first().focus()
+
+    def on_field_changed(self, event: FieldChanged) -> None:
+        self.query_one("#anyway").display = False
+        self._say(Content(""))
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#save", Button).press()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "cancel":
+            self.dismiss(None)
+            return
+        typed = {field.key: field.value.strip() for field in self.query(TextField)}
+        name = typed.pop("name") or typed["host"].partition(".")[0]
+        if typed["host"] != self._known.get("host") or typed["port"] != self._known.get("port"):
+            self._host_key = ""
+        try:
+            box = make_box({**typed, "host_key": self._host_key})
+        except BrightrunError as error:
+            self._say(Content.styled(f"✗ {error.where}: {error.what}", "$error"))
+            return
+        if event.button.id == "anyway":
+            self._save(name, box)
+        else:
+            self._test(name, box)
+
+    @work(exclusive=True, group="box")
+    async def _test(self, name: str, box: SshBox) -> None:
+        self._say(Content.styled("◌ testing …", "$primary"))
+        status, met = await test_box(name, box, self.app.paths)
+        if status.state == "ok":
+            self._save(name, met)
+            return
+        fix = f"\n→ {status.fix}" if status.fix else ""
+        self._say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
+        self.query_one("#anyway").display = True
+
+    @work(group="save")
+    async def _save(self, name: str, box: SshBox) -> None:
+        try:
+            await asyncio.to_thread(save_box, self.app.paths, name, box)
+        except BrightrunError as error:
+            self._say(Content.styled(f"✗ {error.what}\n→ {error.fix}", "$error"))
+            return
+        self.app.toast(f"{name} is saved.")
+        self.dismiss(name)
+
+    def _say(self, text: Content) -> None:
+        self.query_one("#said", Static).update(text)
