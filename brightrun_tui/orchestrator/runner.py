@@ -18,6 +18,7 @@ from brightrun_tui.domain.run import DISK_FULL, Failure, Notice, Run, RunSpec
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator import budget, follow, lifecycle, purse
+from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.places import WORKER, MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare
@@ -113,6 +114,7 @@ class Runner:
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
+            await judge_if_wished(self.db, self.paths, run.id, version)
             await asyncio.to_thread(keep_tokens, Path(run.directory), run.spec, self.paths)
             return "registered", None
         return None, None

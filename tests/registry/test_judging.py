@@ -16,12 +16,13 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import test_service as look_at
 from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
+from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import export, import_bundle, judge_version, register, report_markdown
 from brightrun_tui.registry.intake import rewrite_report
 from brightrun_tui.registry.judging import judge_samples, read_choice
 from brightrun_tui.registry.safety import check_files, read_manifest
-from brightrun_tui.store import Database, models, open_database
+from brightrun_tui.store import Database, models, open_database, runs
 from tests.registry.judge_server import KEY, JudgeServer, by_marker, completion, prefer, refusal, serving_judge
 
 SAMPLES = tuple(
@@ -283,3 +284,28 @@ async def test_integrations_say_whether_the_judge_can_be_asked(
     monkeypatch.setenv("BRIGHTRUN_JUDGE_MODEL", "judge-2")
     assert "not among" in (await look_at("judge", paths)).detail
     assert not server.bodies
+
+
+async def test_the_judge_is_asked_once_and_never_spoils_a_run(
+        db: Database, paths: Paths, finished: Callable[..., Run], source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where it is wished for; what goes wrong becomes a notice on the run with a way out, and the model stays."""
+    run = finished()
+    await runs.create(db, run.spec, run.directory)
+    version = await register(db, paths, run, source)
+    with serving_judge(prefer(lambda material: "tie")) as server:
+        for name, value in (("URL", server.url), ("MODEL", "judge-1"), ("KEY", KEY)):
+            monkeypatch.setenv(f"BRIGHTRUN_JUDGE_{name}", value)
+        await judge_if_wished(db, paths, run.id, version)
+        assert not server.bodies
+        monkeypatch.setenv("BRIGHTRUN_JUDGE_AUTOMATIC", "true")
+        server.answer = lambda body: completion("no JSON")
+        await judge_if_wished(db, paths, run.id, version)
+        notice = (await runs.get(db, run.id)).notices[-1]
+        assert notice.code == "not_judged" and "brightrun models judge harbour:1" in notice.message
+        server.answer = prefer(lambda material: "tie")
+        await judge_if_wished(db, paths, run.id, version)
+        judged = await models.get(db, "harbour")
+        assert judged.report.judgement and judged.report.judgement.count("tie") == len(version.report.samples)
+        asked = len(server.bodies)
+        await judge_if_wished(db, paths, run.id, judged)
+        assert len(server.bodies) == asked
