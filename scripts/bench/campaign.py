@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hundreds of runs against stand-in clouds, with seeded faults and kill -9 of the engine: does anything leak?
+"""Hundreds of runs against stand-in clouds, with seeded faults and kill -9 of engine and app: does anything leak?
 
     scripts/bench/campaign.py [--runs 200] [--seed 1] [--parallel 6] [--quick] [--json]
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -43,12 +44,18 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("starts_broken", {"count": 1}), ("no_gpus", {"count": 1}), ("price_jump", {"count": 1, "value": 3}),
     ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
     ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
+    ("api_slow", {"seconds": 4.0, "value": 0.7}), ("search_quota", {"seconds": 2.0}), ("direct_blocked", {"count": 1}),
+    ("create_rejected_but_exists", {"count": 1}), ("public_key_null", {"count": 1}),
 )
 TIGHT_BUDGET = 0.005
 """US dollars: some seventy seconds of the cheapest machine, which a run with a fault or two does not end in."""
 TROUBLES = 4
 """Faults, accidents and kills for every run that is started."""
-EVENTS = ("die", "outbid", "cut", "stall", "vanish")
+EVENTS = ("die", "outbid", "cut", "stall", "slow", "vanish")
+KINDS = {"fault": 6.0, "event": 2.0, "kill the engine": 1.0, "kill the app": 0.6, "empty the account": 0.15}
+SLOW_BYTES = 30_000
+APP_SECONDS = 3.0
+"""How long an app lives before it is killed: long enough to read the store and to wake an engine."""
 SETTINGS = {
     "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
     "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7", "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6", "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
@@ -68,6 +75,7 @@ class Campaign:
     seed: int
     injected: Counter[str] = field(default_factory=Counter)
     kills: int = 0
+    app_kills: int = 0
     owed: int = 0
 
     def machines(self) -> list[tuple[Cloud, Instance]]:
@@ -89,7 +97,7 @@ class Campaign:
                 continue
             chance = random.Random(f"{self.seed}/{number}")
             number += 1
-            kind = chance.choices(("fault", "event", "kill"), weights=(6, 2, 1))[0]
+            kind = chance.choices(list(KINDS), weights=list(KINDS.values()))[0]
             if kind == "fault":
                 name, arguments = chance.choice(FAULTS)
                 chance.choice(self.clouds.clouds).faults.set(name, **arguments)  # type: ignore[arg-type]
@@ -97,8 +105,12 @@ class Campaign:
             elif kind == "event" and (running := self.running()):
                 what = chance.choice(EVENTS)
                 await self._accident(*chance.choice(running), what)
-            elif kind == "kill":
+            elif kind == "kill the engine":
                 await self._kill_engine(chance.uniform(0.0, 1.0))
+            elif kind == "kill the app":
+                await self._kill_app(chance.uniform(0.3, APP_SECONDS))
+            elif kind == "empty the account":
+                await self._empty_account(chance.choice(self.clouds.clouds))
             await asyncio.sleep(chance.uniform(0.5, 1.5))
 
     async def _accident(self, cloud: Cloud, machine: Instance, what: str) -> None:
@@ -113,10 +125,35 @@ class Campaign:
         elif what == "cut":
             for link in links:
                 await self.clouds.ask(link.cut())
+        elif what == "slow":
+            for link in links:
+                link.bytes_per_second = SLOW_BYTES
         else:
             for link in links:
                 link.stall(True)
             asyncio.get_running_loop().call_later(2.0, lambda: [link.stall(False) for link in links])
+
+    async def _empty_account(self, cloud: Cloud) -> None:
+        """The balance is gone, and the provider takes every machine back; somebody adds funds a moment later."""
+        self.injected["empty account"] += 1
+        cloud.prepaid = cloud.ledger.total()
+        await asyncio.sleep(1.0)
+        cloud.prepaid = cloud.ledger.total() + 50.0
+
+    async def _kill_app(self, seconds: float) -> None:
+        """The real app in a terminal of its own; kill -9 in the midst of whatever it is doing."""
+        ours, theirs = os.openpty()
+        app = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "brightrun_tui", stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"})
+        os.close(theirs)
+        reading = asyncio.create_task(asyncio.to_thread(_read_all, ours))
+        await asyncio.sleep(seconds)
+        with suppress(ProcessLookupError):
+            app.kill()
+        await app.wait()
+        await reading
+        self.app_kills += 1
 
     async def _kill_engine(self, down_seconds: float) -> None:
         paths = get_paths()
@@ -127,6 +164,14 @@ class Campaign:
                 self.kills += 1
         await asyncio.sleep(down_seconds)
         await client.ensure_engine(paths)
+
+
+def _read_all(terminal: int) -> None:
+    """Take what an app paints until it is dead, so that it never waits for us."""
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+    os.close(terminal)
 
 
 def make_interpreter(directory: Path, template: Path) -> Path:
@@ -208,14 +253,17 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
         if run.finished_at and ends:
             late = max(late, max(ends) - run.finished_at)
     tight = [run for run in everything.values() if run.spec.limits.budget_usd == TIGHT_BUDGET]
-    roomy = [run for run in everything.values() if run not in tight]
+    poor = [run for run in everything.values() if run.failure and run.failure.error == "no_funds"]
+    roomy = [run for run in everything.values() if run not in tight and run not in poor]
     completed = [run for run in roomy if run.state == "completed"]
     failures = Counter(run.failure.error if run.failure else run.state for run in roomy if run.state != "completed")
     return {
         "runs": len(everything), "faults injected": sum(campaign.injected.values()), "engine kills": campaign.kills,
+        "app kills": campaign.app_kills,
         "leases created": len(campaign.machines()), "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
         "double-rented": len(doubled), "dollars beyond a budget": round(max(0.0, over), 6),
         "completed without help": f"{100 * len(completed) / len(roomy):.1f} % of {len(roomy)}",
+        "ended for want of money, which only a person can add": len(poor),
         "with a tight budget": dict(Counter(run.failure.error if run.failure else run.state for run in tight)),
         "foreign machines touched": sum(m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign),
         "longest billing after the end (s)": round(late, 1), "not completed": dict(failures), "double": doubled[:5],
@@ -251,7 +299,7 @@ def main() -> int:
         print(json.dumps({"name": "campaign", "seed": arguments.seed, **result}))
     else:
         for what, value in result.items():
-            print(f"{what:36} {value}")
+            print(f"{what:54} {value}")
     return 0
 
 
