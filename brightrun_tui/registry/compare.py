@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.registry.scores import score_lines
 
 Better = Literal["a", "b", ""]
 
@@ -47,6 +48,8 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if caution else "low"),
         _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if caution else "low"),
         _numbers("loss below base", left.base.loss - left.tuned.loss, right.base.loss - right.tuned.loss, ".4f", "high"),
+        *_measures(left, right, comparable=not caution),
+        *([Row(what="judge: beats the base", a=_judged(left), b=_judged(right))] if left.judgement or right.judgement else []),
         _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
         Row(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
         Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
@@ -62,6 +65,23 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
                 for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))}
     return Comparison(a=a.ref, b=b.ref, facts=tuple(facts), comparable=not caution, caution=caution,
                       settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y))
+
+
+def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
+    """What was measured on the answers of both tuned models."""
+    theirs = {line.what: line for line in score_lines(b)}
+    rows = []
+    for line in score_lines(a):
+        other = theirs.get(line.what)
+        if other and line.good:
+            better = _better(line.value, other.value, line.good) if comparable and line.tuned != other.tuned else ""
+            rows.append(Row(what=line.what, a=line.tuned, b=other.tuned, better=better))
+    return rows
+
+
+def _judged(report: Report) -> str:
+    judgement = report.judgement
+    return f"{judgement.count('win')} of {len(judgement.rulings)}" if judgement else "–"
 
 
 def _caution(a: ModelVersion, b: ModelVersion) -> str:

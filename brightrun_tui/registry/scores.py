@@ -9,26 +9,31 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.model import Report, Ruling
 
 _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""]], ...] = (
-    ("exact_match", "answers exactly as wanted", ".0%", "high"),
+    ("exact_match", "exactly as wanted", ".0%", "high"),
     ("token_f1", "words as wanted (F1)", ".0%", "high"),
-    ("chrf", "letters as wanted (chrF)", ".0f", "high"),
-    ("token_accuracy", "next token guessed right", ".0%", "high"),
-    ("ended", "answers that end by themselves", ".0%", "high"),
-    ("answer_tokens", "median answer in tokens", ".0f", ""),
-    ("verbatim", "phrases out of training answers", ".0%", ""),
-    ("general_loss", "loss on everyday questions", ".2f", "low"),
+    ("chrf", "likeness (chrF, to 100)", ".0f", "high"),
+    ("token_accuracy", "tokens guessed right", ".0%", "high"),
+    ("ended", "answers that end", ".0%", "high"),
+    ("answer_tokens", "median length in tokens", ".0f", ""),
+    ("verbatim", "copied from training", ".0%", ""),
+    ("general_loss", "loss on everyday talk", ".2f", "low"),
 )
 """Name in the report, words, form, and which is better."""
 
 
 class ScoreLine(BaseModel):
-    """One measure of both models. ``better`` is empty where neither is, or where it is no question of better."""
+    """One measure of both models. ``better`` and ``good`` are empty where it is no question of better.
+
+    ``value`` is the tuned model's, as measured; ``good`` says whether a high or a low one is better.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     what: str
     base: str
     tuned: str
+    value: float
+    good: Literal["high", "low", ""] = ""
     better: Literal["base", "tuned", ""] = ""
     note: str = ""
 
@@ -48,7 +53,7 @@ def score_lines(report: Report) -> list[ScoreLine]:
             "tuned" if (tuned > base) == (good == "high") else "base"
         reference = score.get("reference")
         note = f"wanted: {format(reference, form)}" if _is_number(reference) else ""
-        lines.append(ScoreLine(what=what, base=shown[0], tuned=shown[1], better=better, note=note))
+        lines.append(ScoreLine(what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note))
     return lines
 
 

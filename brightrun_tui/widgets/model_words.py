@@ -11,6 +11,7 @@ from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
+MEASURE_WIDTH = 25
 ENDPOINT_GLYPHS = {
     "starting": ("◌", "$secondary"),
     "ready": ("●", "$success"),
@@ -154,7 +155,7 @@ def _measures(model: ModelVersion, width: int) -> flow.Lines:
     lines = score_lines(model.report)
     if not lines:
         return []
-    label = min(32, max(16, width - 26))
+    label = MEASURE_WIDTH
     styles = {"tuned": "bold $success", "base": "bold $error", "": "bold"}
     rows = [Content.assemble(" " * label, ("base".rjust(7), "$muted"), ("tuned".rjust(8), "bold $curve-train"))]
     rows += [
@@ -250,10 +251,10 @@ def origin(model: ModelVersion, width: int) -> flow.Lines:
 
 def comparison(found: Comparison, width: int) -> flow.Lines:
     """Two versions side by side; the better value of each line is marked."""
-    column = max(10, (width - 22) // 2)
+    column = max(10, (width - MEASURE_WIDTH - 2) // 2)
     lines = [
         Content.assemble(
-            " " * 20, (words.fit(found.a, column), "bold $primary"), " ", (words.fit(found.b, column), "bold $accent")
+            " " * MEASURE_WIDTH, (words.fit(found.a, column), "bold $primary"), " ", (words.fit(found.b, column), "bold $accent")
         )
     ]
     if found.caution:
@@ -263,17 +264,17 @@ def comparison(found: Comparison, width: int) -> flow.Lines:
         lines += [
             Content(""),
             *flow.heading("Settings that differ", width),
-            *[_compared(row, column, 20) for row in found.settings],
+            *[_compared(row, column) for row in found.settings],
         ]
     return lines
 
 
-def _compared(row: Row, column: int, label: int = 20) -> Content:
+def _compared(row: Row, column: int) -> Content:
     def cell(value: str, better: bool) -> Content:
         return Content.styled(words.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
 
     return Content.assemble(
-        (words.fit(row.what, label), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b")
+        (words.fit(row.what, MEASURE_WIDTH), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b")
     )
 
 
