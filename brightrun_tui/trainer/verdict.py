@@ -19,6 +19,10 @@ COPIED = 0.25
 FEW_PHRASES = 40
 WORSE_ANSWERS = 0.05
 """Fall of the token F1 that outweighs a better loss."""
+MANY_EXACT = 0.2
+"""Share of exact matches from which on they are worth counting; below, the words that agree say more."""
+OFTEN_OTHERWISE = 0.5
+"""Token F1 below which an answer is more often something else than the wanted one in other words."""
 OTHER_LENGTH = 2.0
 """Times longer or shorter than the wanted answers from which on the length is worth a word."""
 FEW_TOKENS = 8
@@ -83,7 +87,7 @@ def judge(findings: Findings) -> Verdict:
     change = (f.base_loss - f.tuned_loss) / f.base_loss if f.base_loss > 0 else 0.0
     measured_on = "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} held-out records"
     way = "fell" if change > 0 else "rose"
-    reasons = [f"its error (loss) on {measured_on} {way} by {_percent(abs(change))}, "
+    reasons = [f"its error (loss) on {measured_on} {way} by {abs(change):.0%}, "
                f"from {f.base_loss:.3f} to {f.tuned_loss:.3f}"]
     doubts = _doubts(f) + (_doubts_about(f.answers) if f.answers else [])
     if f.tuned_loss >= f.base_loss:
@@ -101,7 +105,7 @@ def judge(findings: Findings) -> Verdict:
 def _doubts(f: Findings) -> list[str]:
     doubts = []
     if f.difference_high >= 0 and f.tuned_loss < f.base_loss:
-        doubts.append("the difference may be chance: its 95 % interval reaches zero")
+        doubts.append("the difference may be chance: its 95% interval reaches zero")
     if 0 < f.base_loss - f.tuned_loss < SMALL_CHANGE * f.base_loss:
         doubts.append("the change is too small to notice: train for more epochs or with a higher learning rate")
     if not f.stood_in and f.held_out_records < FEW_RECORDS:
@@ -121,22 +125,24 @@ def _doubts_about(a: AnswerFindings) -> list[str]:
     if a.empty > 0.5:
         doubts.append(f"{_of(a.empty, a.count)} sample answers are empty")
     if a.f1 and a.f1["tuned"] < a.f1["base"] - WORSE_ANSWERS:
-        doubts.append(f"its answers are further from the wanted ones than before ({_percent(a.f1['tuned'])} of the words "
-                      f"agree, {_percent(a.f1['base'])} for the base model)")
+        doubts.append(f"its answers are further from the wanted ones than before ({a.f1['tuned']:.0%} of the words "
+                      f"agree, {a.f1['base']:.0%} for the base model)")
     if a.phrases >= FEW_PHRASES and a.copied - a.usually_copied > COPIED:
-        doubts.append(f"{_percent(a.copied)} of what it writes stands word for word in the training answers "
-                      f"({_percent(a.usually_copied)} would be usual for this data): check that nothing private is in there")
+        doubts.append(f"{a.copied:.0%} of what it writes stands word for word in the training answers "
+                      f"({a.usually_copied:.0%} would be usual for this data): check that nothing private is in there")
     return doubts
 
 
 def _words_about(a: AnswerFindings) -> list[str]:
     words = []
-    if a.exact and max(a.exact.values()) > 0:
+    if a.exact and max(a.exact.values()) >= MANY_EXACT:
         words.append(f"it gives exactly the wanted answer to {_of(a.exact['tuned'], a.count)} held-out questions, "
                      f"the base model to {round(a.exact['base'] * a.count) or 'none'}")
     elif a.f1:
-        words.append(f"{_percent(a.f1['tuned'])} of the words of its answers and the wanted ones agree, "
-                     f"{_percent(a.f1['base'])} for the base model")
+        words.append(f"{a.f1['tuned']:.0%} of the words of its answers and the wanted ones agree, "
+                     f"{a.f1['base']:.0%} for the base model")
+    if a.f1 and a.f1["tuned"] < OFTEN_OTHERWISE:
+        words.append("many of its answers are not the wanted ones: read some before you rely on what it says")
     if a.fair and a.ended == 1:
         words.append(f"all {a.fair} sample answers end by themselves" if a.fair > 1 else "the sample answer ends by itself")
     elif a.fair and a.ended >= 0.5:
@@ -184,7 +190,3 @@ def _times(length: float, wanted: float) -> tuple[str, str]:
 
 def _of(share: float, count: int) -> str:
     return f"{round(share * count)} of {count}"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")

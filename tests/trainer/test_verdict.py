@@ -30,7 +30,7 @@ CLEAR = Findings(base_loss=3.0, tuned_loss=2.0, difference_high=-0.8, held_out_r
     ({"early_stopped": True}, "good", "no longer fell"),
     ({"stopped": True}, "good", "stopped"),
     ({"worse": ("topic: returns", "tone: formal")}, "good", "worse than the base model on some records (topic: returns, tone"),
-    ({"answers": None}, "good", "on 50 held-out records fell by 33 %, from 3.000 to 2.000"),
+    ({"answers": None}, "good", "on 50 held-out records fell by 33%, from 3.000 to 2.000"),
 ])
 def test_the_grade_and_its_reasons_follow_from_the_findings(change: dict[str, Any], grade: str, word: str) -> None:
     """Nobody is told "good" when it may be chance, too little or memorised; each doubt is named."""
@@ -43,13 +43,14 @@ def test_the_grade_and_its_reasons_follow_from_the_findings(change: dict[str, An
     ({}, "good", "exactly the wanted answer to 12 of 24 held-out questions, the base model to none"),
     ({}, "good", "all 24 sample answers end by themselves"),
     ({}, "good", "about as long as those in your data; the base model's are 3 times as long"),
-    ({"exact": {"base": 0.0, "tuned": 0.0}}, "good", "80 % of the words"),
+    ({"exact": {"base": 0.0, "tuned": 0.0}}, "good", "80% of the words"),
+    ({"exact": {"base": 0.0, "tuned": 0.04}, "f1": {"base": 0.1, "tuned": 0.4}}, "good", "read some before you rely on"),
     ({"ended": 0.25}, "mixed", "only 6 of 24 sample answers end by themselves; the others were cut off at 96 tokens"),
     ({"ended": 0.75}, "good", "18 of 24 sample answers end"),
     ({"ended": 0.0, "fair": 0, "length_wanted": 200}, "good", "24 of the wanted answers are longer than the 96 tokens"),
     ({"empty": 1.0}, "mixed", "24 of 24 sample answers are empty"),
     ({"f1": {"base": 0.9, "tuned": 0.8}}, "mixed", "further from the wanted ones than before"),
-    ({"copied": 0.8}, "mixed", "80 % of what it writes stands word for word in the training answers (25 %"),
+    ({"copied": 0.8}, "mixed", "80% of what it writes stands word for word in the training answers (25%"),
     ({"length_tuned": 90}, "good", "its answers are 3 times as long as those in your data"),
     ({"length_tuned": 3}, "good", "its answers are 10 times shorter than those in your data"),
 ])

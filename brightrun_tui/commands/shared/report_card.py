@@ -93,11 +93,12 @@ def _headline(model: ModelVersion) -> Text:
     return Text.assemble((f"● {model.ref}  ", f"bold {GRADES[verdict.grade]}"), verdict.summary)
 
 
-def _verdict(report: Report) -> Text:
-    text = Text.assemble((f"{report.verdict.grade.upper()}  ", f"bold {GRADES[report.verdict.grade]}"), report.verdict.summary)
+def _verdict(report: Report) -> Group:
+    grade = Text.assemble((f"{report.verdict.grade.upper()}  ", f"bold {GRADES[report.verdict.grade]}"), report.verdict.summary)
+    reasons = Table.grid(padding=(0, 1))
     for reason in report.verdict.reasons:
-        text.append(f"\n  · {reason}")
-    return text
+        reasons.add_row("  ·", Text(reason))
+    return Group(grade, reasons)
 
 
 def _subtitle(model: ModelVersion) -> str:
