@@ -50,6 +50,11 @@ def kind(offer: Offer) -> str:
     return "yours" if offer.provider == OWN else "interruptible" if offer.interruptible else "on demand"
 
 
+def region(offer: Offer) -> str:
+    """Where it stands; of one's own machine its name."""
+    return words.one_line(offer.id if offer.provider == OWN else offer.region)
+
+
 def hourly_price(offer: Offer) -> str:
     return words.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
@@ -63,7 +68,7 @@ COLUMNS = (
     Column("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
     Column("GPU", 13, lambda one: gpu(one.offer), style="bold"),
     Column("memory", 9, lambda one: words.size(one.offer.hardware.usable_memory), right=True),
-    Column("region", 14, lambda one: words.one_line(one.offer.region) or words.NOTHING, wide=True),
+    Column("region", 14, lambda one: region(one.offer) or words.NOTHING, wide=True),
     Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
     Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
     Column("kind", 14, lambda one: kind(one.offer), style="$muted"),
@@ -111,7 +116,7 @@ def machine_lines(one: WeighedOffer, width: int) -> flow.Lines:
     """The chosen machine in sentences: where and what it is, whether the run fits, time and money, what may happen to it."""
     offer = one.offer
     glyph, word, style = FITS[one.fits]
-    parts = [place(offer.provider), offer.region, kind(offer)]
+    parts = [place(offer.provider), region(offer), kind(offer)]
     if reliability(offer) != words.NOTHING:
         parts.append(reliability(offer) + (" reliable" if offer.reliability is not None else ""))
     parts += [network(offer)] if offer.network_mbps else []

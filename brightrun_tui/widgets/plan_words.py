@@ -72,8 +72,8 @@ def machine_words(offer: Offer) -> Content:
     """GPU and price of the machine that is planned for."""
     price = f"{offer_words.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
     taken = "may be taken away" if offer.interruptible else ""
-    kind = offer.id if offer.provider == offer_words.OWN else taken or offer.tier
-    note = " · ".join(part for part in (kind, offer.region) if part)
+    kind = offer.region if offer.provider == offer_words.OWN else taken or offer.tier
+    note = " · ".join(part for part in (kind, offer_words.region(offer)) if part)
     return Content.assemble((offer_words.gpu(offer), "bold"), f"  {price}", (f"  {words.one_line(note)}", "$muted"))
 
 
