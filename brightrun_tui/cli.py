@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "disconnect": ("integrations:disconnect", CONNECT, "Forget the credential of a service."),
     "engine": ("engine:app", CARE, "The background process: status, start, stop, logs."),
     "reconcile": ("reconcile:reconcile", CARE, "Every lease that carries our name, and what it costs."),
+    "costs": ("costs:costs", CARE, "What rented machines cost: quoted, counted, billed."),
     "doctor": ("doctor:doctor", CARE, "What works on this machine, what does not, and the fix."),
     "locate": ("locate:locate", CARE, "Where config, data, themes, presets and logs lie."),
 }

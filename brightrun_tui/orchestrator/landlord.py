@@ -23,7 +23,8 @@ from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
 
-BILL_DAYS = 3
+BILL_DAYS = 30
+BILLS_A_SWEEP = 10
 
 
 class Landlord:
@@ -36,6 +37,7 @@ class Landlord:
         self._ending: dict[str, asyncio.Task[object]] = {}
         self._swept_at = float("-inf")
         self._sweep: asyncio.Task[list[Lease]] | None = None
+        self._bill_asked: dict[str, float] = {}
 
     async def provider(self, name: str) -> Provider:
         """With the credential that is saved now, which may be another one than an hour ago.
@@ -92,11 +94,18 @@ class Landlord:
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
-        """Bills come hours or days late; each sweep asks again for those of the last days."""
-        for lease in known:
-            young = lease.released_at is not None and time.time() - lease.released_at < BILL_DAYS * 86400
-            if young and lease.provider == provider and lease.provider_id:
-                await leases.note_bill(self.db, await self.provider(provider), lease)
+        """Bills come hours or days late, and are corrected later: asked for less and less often, a few at a time."""
+        due = [lease for lease in known if lease.provider == provider and lease.provider_id and self._bill_is_due(lease)]
+        due.sort(key=lambda lease: (lease.billed_usd is not None, self._bill_asked.get(lease.name, 0.0)))
+        for lease in due[:BILLS_A_SWEEP]:
+            self._bill_asked[lease.name] = time.monotonic()
+            await leases.note_bill(self.db, await self.provider(provider), lease)
+
+    def _bill_is_due(self, lease: Lease) -> bool:
+        if lease.released_at is None or not lease.price_per_hour:
+            return False
+        age, asked_at = time.time() - lease.released_at, self._bill_asked.get(lease.name)
+        return age < BILL_DAYS * 86400 and (asked_at is None or time.monotonic() - asked_at >= age / 4)
 
     async def close(self) -> None:
         tasks = [*self._ending.values(), *([self._sweep] if self._sweep else [])]

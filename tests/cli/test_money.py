@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.providers.base import Need
+from brightrun_tui.providers.runpod import RunPod
 from brightrun_tui.providers.vast import Vast
-from brightrun_tui.store import engine, open_database
+from brightrun_tui.store import engine, leases, open_database
 from tests.cli.conftest import CommandLine
 from tests.clouds.server import CloudServer
 
@@ -104,6 +106,45 @@ def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds:
     done = brightrun("reconcile", "--json", **{**clouds.environment, "BRIGHTRUN_VAST_URL": "http://127.0.0.1:9"})
     assert done.code == 1
     assert set(done.document["unreadable"]) == {"vast"}
+
+
+@pytest.mark.parametrize("provider", ["runpod", "vast"])
+def test_a_bill_that_comes_late_is_asked_for_and_shown(brightrun: CommandLine, clouds: CloudServer,
+                                                       monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """`costs` shows what we counted beside what the provider billed, which it tells only later; nothing is made up meanwhile."""
+    for name, value in clouds.environment.items():
+        monkeypatch.setenv(name, value)
+    cloud = clouds.runpod if provider == "runpod" else clouds.vast
+    cloud.faults.set("bill_late")
+    asyncio.run(returned_machine(brightrun.home, provider))
+    early = brightrun("costs", "--json").document
+    (machine,) = early["machines"]
+    assert (early["not_billed_yet"], machine["billed_usd"]) == (1, None) and machine["observed_usd"] > 0
+    assert "not yet" in brightrun("costs").out
+    brightrun("engine", "stop")
+    cloud.faults.clear()
+    late = brightrun("costs", "--json").document
+    assert late["machines"][0]["billed_usd"] == pytest.approx(cloud.ledger.total(), abs=1e-6)
+    assert late["billed_usd"] == pytest.approx(late["observed_usd"], abs=0.69 / 3600 * 2)
+    assert not brightrun("costs", "--month", "2019-03", "--json").document["machines"]
+
+
+async def returned_machine(home: Path, provider: str) -> None:
+    """A machine that was rented for two seconds, as the engine leaves it in the books."""
+    service: RunPod | Vast = RunPod("rpa_standin_key") if provider == "runpod" else Vast("vast-standin-key")
+    offer = (await service.offers(Need(gpu_memory=20 << 30, disk=40 << 30)))[0]
+    async with open_database(home / "data" / "brightrun.db") as db:
+        name = f"br-{await engine.installation(db)}-run-1"
+        rented = await service.launch(offer, name, new_key_pair("test").public, disk=40 << 30, deadline=time.time() + 60)
+        await asyncio.sleep(2.0)
+        seen = await service.inspect(rented.provider_id)
+        await service.terminate(rented.provider_id)
+        assert seen is not None
+        await leases.save(db, Lease(
+            name=name, run_id="run", provider=provider, state="released", provider_id=rented.provider_id, gpu="G",
+            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, created_at=seen.created_at or 0.0,
+            running_since=seen.running_since, idle_per_hour=0.0 if provider == "vast" else None, released_at=time.time()))
+    await service.close()
 
 
 async def read_installation(home: Path) -> str:

@@ -25,7 +25,8 @@ def seeded(brightrun: CommandLine) -> CommandLine:
 @pytest.mark.parametrize("arguments", [
     ("runs",), ("runs", "show", "last"), ("runs", "metrics", "faq"), ("runs", "logs", "faq"), ("models",),
     ("models", "show", "tone"), ("models", "compare", "tone:1", "tone:2"), ("models", "rate", "tone", "4"), ("endpoints",),
-    ("engine", "status"), ("engine",), ("reconcile",), ("locate",), ("locate", "data"), ("integrations",), ("offers",),
+    ("engine", "status"), ("engine",), ("reconcile",), ("costs",), ("locate",), ("locate", "data"), ("integrations",),
+    ("offers",),
     ("datasets", "list"), ("datasets",), ("bases",),
 ])
 def test_json_is_exactly_one_document_on_stdout(seeded: CommandLine, arguments: tuple[str, ...]) -> None:

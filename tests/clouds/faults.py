@@ -37,6 +37,7 @@ KNOWN = {
     "plain_error": "every request answers 502 with an HTML page",
     "edge_block": "every request answers 403 `error code: 1010`",
     "odd_status": "machines report the status `value`",
+    "bill_late": "what a machine cost is not known to the provider's billing yet",
     "no_funds": "create answers that the money is used up",
     "graphql_errors": "GraphQL answers 200 with errors (RunPod)",
     "graphql_gone": "the GraphQL address is no more (RunPod)",

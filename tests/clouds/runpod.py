@@ -247,8 +247,9 @@ class RunPod(Cloud):
         query = request.query_params
         if "lastN" in query and ("startTime" in query or "endTime" in query):
             return problem(400, "lastN and startTime/endTime are mutually exclusive")
+        late = self.faults.hit("bill_late") is not None
         records = [self._record(pod) for pod in self.ledger.accounts
-                   if pod in self.instances and query.get("podId", pod) == pod]
+                   if not late and pod in self.instances and query.get("podId", pod) == pod]
         totals = {key: sum(r[key] for r in records) for key in ("totalAmount", "gpuAmount", "cpuAmount", "diskAmount")}
         return ok({"records": records, "metadata": {"query": dict(query), "recordCount": len(records), "totals": totals,
                                                     "uniquePodCount": len({r["podId"] for r in records})}})

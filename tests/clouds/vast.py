@@ -275,7 +275,8 @@ class Vast(Cloud):
         if not {"gte", "lte"} <= set(day):
             missing = "Must provide both 'day' gte and lte filters for instance charges"
             return JSONResponse({"success": False, "msg": missing}, 400)
-        results = [self._charges_of(i) for i in self.instances.values() if i.created <= day["lte"]]
+        late = self.faults.hit("bill_late") is not None
+        results = [self._charges_of(i) for i in self.instances.values() if not late and i.created <= day["lte"]]
         return JSONResponse({"success": True, "count": len(results), "total": len(results), "next_token": None,
                              "results": results})
 
