@@ -51,13 +51,15 @@ class CatalogueBase(Architecture):
 
 
 class SizeRule(BaseModel):
-    """One ``[[learning_rate_by_size]]``: the learning rate's factor for models up to that many weights."""
+    """One ``[[by_size]]``: the learning rate's factor for models up to that many weights, and how few steps are too few."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     up_to_parameters: int
     factor: float
     why: str = ""
+    least_steps: int = 0
+    why_steps: str = ""
 
 
 class Catalogue(BaseModel):
@@ -66,7 +68,7 @@ class Catalogue(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: tuple[CatalogueBase, ...]
-    learning_rate_by_size: tuple[SizeRule, ...]
+    by_size: tuple[SizeRule, ...]
 
 
 class BaseChoice(BaseModel):
@@ -90,8 +92,8 @@ def catalogue() -> Catalogue:
 
 
 def size_rule(parameters: int) -> SizeRule:
-    """The learning-rate rule for a model of that size."""
-    rules = catalogue().learning_rate_by_size
+    """The rule for a model of that size."""
+    rules = catalogue().by_size
     return next((rule for rule in rules if parameters <= rule.up_to_parameters), rules[-1])
 
 

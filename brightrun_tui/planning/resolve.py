@@ -5,6 +5,7 @@ Default < base model < template (with its rules by number of records) < rule by 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,10 +13,14 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import size_rule
+from brightrun_tui.planning.bases import SizeRule, size_rule
 from brightrun_tui.planning.templates import Template
+from brightrun_tui.planning.timing import held_out
 
 LEARNING_RATE = "training.learning_rate"
+EPOCHS, MAX_STEPS = "training.epochs", "training.max_steps"
+MOST_EPOCHS = 12
+"""However few steps that are: what was seen so often and is not learnt will not be learnt by seeing it again."""
 PERSON = "you"
 
 
@@ -65,11 +70,27 @@ def resolve_settings(
             continue
         put({key: value}, PERSON)
     settings = RunSettings().with_overrides(values)
+    if base and not {EPOCHS, MAX_STEPS} & overrides.keys():
+        rule = size_rule(base.parameters)
+        put(_more_steps(settings, rule, records), f"at least {rule.least_steps} optimiser steps: {rule.why_steps}")
+        settings = RunSettings().with_overrides(values)
     defaults = {setting.key: setting.default for setting in iter_settings()}
     changed = {
         key: source for key, source in sources.items() if source == PERSON or _value(settings, key) != defaults[key]
     }
     return Resolved(settings=settings, sources=changed, problems=tuple(problems))
+
+
+def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> dict[str, Any]:
+    """What makes a run of too few optimiser steps long enough for a model of that size; nothing where it is."""
+    training = settings.training
+    if training.max_steps:
+        return {MAX_STEPS: rule.least_steps} if training.max_steps < rule.least_steps else {}
+    if records is None:
+        return {}
+    train = max(1, records - held_out(records, settings))
+    wanted = min(MOST_EPOCHS, math.ceil(rule.least_steps * training.batch_size / train))
+    return {EPOCHS: wanted} if wanted > training.epochs else {}
 
 
 def _value(settings: RunSettings, key: str) -> Any:

@@ -22,6 +22,8 @@ START_SECONDS = 12.0
 LOAD_BYTES_PER_SECOND = 5e8
 DORA_FACTOR = 1.26
 GPU_SHARE = 0.85
+ANSWERS_AT_ONCE = 8
+"""Sample answers are written side by side."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ def other_seconds(
     one_round = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
     one_round += forward_layers * max(1.0, tokens / need.tokens)
     one_token = forward_layers + need.parts["base model"] / pace.bandwidth
-    answer = min(settings.evaluation.max_new_tokens, 1.5 * shape.answer_mean + 8)
-    answers = 2 * min(settings.evaluation.sample_prompts, shape.eval_records)
+    answer = min(settings.evaluation.max_new_tokens or math.inf, 1.5 * shape.answer_mean + 8)
+    answers = 2 * math.ceil(min(settings.evaluation.sample_prompts, shape.eval_records) / ANSWERS_AT_ONCE)
     return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + rounds * one_round + answers * answer * one_token
 
 

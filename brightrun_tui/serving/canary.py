@@ -75,7 +75,7 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
 
 async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer | None) -> Canary:
     prompt = [dict(message) for message in sample.prompt] if sample else [{"role": "user", "content": "Hello"}]
-    limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 64))
+    limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 0)) or _room_for(sample)
     started = time.monotonic()
     answer = await complete(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit)
     seconds = time.monotonic() - started
@@ -86,6 +86,11 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
     return Canary(prompt=str(prompt[-1].get("content", "")), answer=answer.strip(), streamed="".join(pieces).strip(),
                   expected=sample.tuned if sample else "", base=sample.base if sample else "",
                   likeness=_likeness(answer, sample), seconds=seconds, first_piece_seconds=first)
+
+
+def _room_for(sample: SampleAnswer | None) -> int:
+    """Tokens that are enough for the answer on the report card: no token is shorter than a byte."""
+    return max(64, len(sample.tuned.encode())) if sample else 64
 
 
 def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:

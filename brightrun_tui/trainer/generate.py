@@ -43,7 +43,7 @@ class Answer:
 
 def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int,
                    longest: int) -> list[Prompt]:
-    """Up to ``count`` prompts, spread evenly over the held-out records, that with their answers have at most ``longest`` tokens."""
+    """Up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens or fewer."""
     prompts: list[Prompt] = []
     stride = max(1, len(records) // count) if count else 1
     order = [i for first in range(stride) for i in range(first, len(records), stride)]

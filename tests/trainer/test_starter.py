@@ -94,6 +94,25 @@ def test_any_text_comes_back_from_the_tokenizer_as_it_was(made: Path) -> None:
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
+def test_signs_that_the_texts_never_contain_can_be_learnt_later() -> None:
+    """Brackets, umlauts and foreign scripts: training alone moves all of them to one row, which fine-tuning cannot undo."""
+    import torch
+    from torch.nn.functional import normalize
+
+    from brightrun_tui.trainer.starter.pretrain import tell_apart
+
+    generator = torch.Generator().manual_seed(5)
+    known = torch.randn(40, 64, generator=generator) * 3
+    common = torch.randn(64, generator=generator) * 5
+    unmet = common + torch.randn(30, 64, generator=generator) * 0.1
+    embedding = torch.cat([common[None], known, unmet])
+    tell_apart(embedding, 0, seed=1)
+    assert torch.equal(embedding[1:41], known) and torch.equal(embedding[0], common)
+    rows = normalize(embedding[41:], dim=1)
+    assert (rows @ rows.T).fill_diagonal_(0).max() < 0.7
+    assert (normalize(embedding[41:], dim=1) @ normalize(common, dim=0)).mean() > 0.1, "nobody said them, and that is kept"
+
+
 def test_a_made_starter_is_found_again_at_once(made: Path) -> None:
     before, said = (made / "model.safetensors").stat().st_mtime_ns, []
     begun = time.monotonic()
