@@ -28,7 +28,7 @@ class JudgeScreen(Dialog[tuple[str, str]]):
         yield Static(
             Content(
                 f"A language model is shown {count} questions with the base and the tuned answer and the wanted one, "
-                "not knowing which is which, and says which is better. They leave this machine."
+                "not knowing which is which, and says which is better. All this is sent to the address below."
             ),
             classes="question",
         )
@@ -38,6 +38,7 @@ class JudgeScreen(Dialog[tuple[str, str]]):
         yield TextField("model", self._settings.model, placeholder="the name of a capable model")
         key = credentials.PLACES[self._key_place]
         yield Static(Content(f"Its key: {key}. Integrations keeps it (1, Judge)."), classes="spaced hint")
+        yield Static("", id="said", markup=False)
         with Horizontal(classes="buttons"):
             yield Button("Ask the judge", id="ask", variant="primary", compact=True)
 
@@ -48,3 +49,5 @@ class JudgeScreen(Dialog[tuple[str, str]]):
         url, model = (field.value.strip() for field in self.query(TextField))
         if url and model:
             self.dismiss((url, model))
+        else:
+            self.query_one("#said", Static).update(Content.styled("Address and model are both needed.", "$warning"))

@@ -134,13 +134,13 @@ async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
 
 
 async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths, opened: Opened) -> None:
-    """J says what leaves this machine, asks the judge, and shows whom it preferred, beside the other reasons."""
+    """J says what is sent where, asks the judge, and shows whom it preferred, beside the other reasons."""
     credentials.save("judge", JUDGE_KEY, seeded)
     with serving_judge(prefer(by_marker("order is the order"))) as server:
         async with opened(seeded) as driver:
             await choose(driver, "poems:1")
             await driver.press("J")
-            await driver.sees("3 questions", "They leave this machine", "in a private file")
+            await driver.sees("3 questions", "sent to the address below", "in a private file")
             await driver.press(*server.url, "enter", *"judge-1")
             driver.one("#ask").focus()
             await driver.press("enter")
