@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -183,6 +184,22 @@ def test_an_engine_killed_and_started_again_adopts_the_machine(
     run = check_outcome(home, run_id, calm)
     assert run.attempts == 1, "the worker was started a second time"
     assert len(machines(cloud)) == 1
+
+
+@pytest.mark.slow
+def test_whoever_waits_for_a_rented_run_may_be_killed(clouds: CloudServer, home: Home,
+                                                      calm: dict[str, dict[int, float | None]]) -> None:
+    """kill -9 of `brightrun train` in the midst of it: the run goes on, comes home, and its machine is returned."""
+    waiting = subprocess.Popen([sys.executable, "-m", "brightrun_tui", *train_words(home, "vast")], env=home.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: machines(clouds.vast) and machines(clouds.vast)[0].stage == "running", "a machine runs", 120)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    (run_id,) = [path.name for path in (home.root / "data" / "runs").iterdir()]
+    check_outcome(home, run_id, calm)
+    assert len(machines(clouds.vast)) == 1 and not clouds.vast.alive()
 
 
 @pytest.mark.slow

@@ -30,6 +30,9 @@ FAULTS = {"sold_out": 2, "create_lost": 1, "create_unclear": 2, "price_jump": 1,
           "delete_lies": 3, "down": 6}
 """What may go wrong, and how often in a row. Fewer lists miss a machine than are read before it counts as never made."""
 
+OUTAGES = {"down": 600.0, "delete_fails": 3600.0}
+"""What may last, in seconds: no answer to anything for ten minutes, no machine taken back for an hour."""
+
 
 class CrashError(BaseException):
     """kill -9 of the engine at this very call."""
@@ -91,6 +94,10 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(sorted(FAULTS)))
     def go_wrong(self, fault: str) -> None:
         self.cloud.faults[fault] = FAULTS[fault]
+
+    @rule(outage=st.sampled_from(sorted(OUTAGES)))
+    def outage_begins(self, outage: str) -> None:
+        self.cloud.outages[outage] = self.cloud.clock.time() + OUTAGES[outage]
 
     @precondition(lambda self: not self.resting)
     @rule()
@@ -191,6 +198,7 @@ class LeaseMachine(RuleBasedStateMachine):
         try:
             self.crash()
             self.cloud.faults.clear()
+            self.cloud.outages.clear()
             if not self.resting:
                 self.run_ends()
             self.do(self.beside_the_landlord(asyncio.sleep(3600)))
@@ -211,7 +219,7 @@ class LeaseMachine(RuleBasedStateMachine):
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-LeaseMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None,
+LeaseMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None,
                                           suppress_health_check=list(HealthCheck))
 TestLeases = LeaseMachine.TestCase
 
@@ -225,6 +233,23 @@ def test_a_delete_that_lies_and_one_look_that_misses_release_nothing() -> None:
     for _ in range(12):
         machine.time_goes_by(5)
         machine.one_wrong_word_does_not_release()
+    machine.teardown()
+
+
+def test_an_hour_in_which_no_machine_is_taken_back_is_outlasted() -> None:
+    """Delete fails for an hour: the lease stays on the books as releasing all the while, no other is rented, then it is gone."""
+    machine = LeaseMachine()
+    machine.take()
+    machine.outage_begins("delete_fails")
+    machine.machine_is_no_good()
+    for _ in range(8):
+        machine.time_goes_by(400)
+        (lease,) = machine.do(book.list_leases(machine.db))
+        assert lease.state == "releasing" and len(machine.ours()) == 1
+        machine.one_wrong_word_does_not_release()
+    for _ in range(3):
+        machine.time_goes_by(400)
+    assert [lease.state for lease in machine.do(book.list_leases(machine.db))] == ["released"]
     machine.teardown()
 
 

@@ -106,11 +106,12 @@ class Rented:
 
 @dataclass
 class Lying:
-    """Implements `providers.base.Provider`. Each fault is a number of occasions left."""
+    """Implements `providers.base.Provider`. Each fault is a number of occasions left; ``outages`` last until a time."""
 
     clock: Clock
     machines: dict[str, Rented] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
+    outages: dict[str, float] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _call: None
     after: Callable[[str], None] = lambda _call: None
     name: str = "lying"
@@ -157,6 +158,8 @@ class Lying:
     async def terminate(self, provider_id: str) -> None:
         self.machines[provider_id].asked = True
         self._call("terminate")
+        if self._out("delete_fails"):
+            raise ProviderDownError("500", kind="provider_down")
         if not self._hit("delete_lies") and self.machines[provider_id].alive:
             self.machines[provider_id].gone_at = self.clock.time()
         self.after("terminate")
@@ -172,8 +175,11 @@ class Lying:
 
     def _call(self, name: str) -> None:
         self.before(name)
-        if name != "create" and self._hit("down"):
+        if self._out("down") or (name != "create" and self._hit("down")):
             raise ProviderDownError("down", kind="provider_down")
+
+    def _out(self, outage: str) -> bool:
+        return self.clock.time() < self.outages.get(outage, 0.0)
 
     def _hit(self, fault: str) -> bool:
         left = self.faults.get(fault, 0)
