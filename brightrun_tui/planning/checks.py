@@ -250,6 +250,12 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
         )
     if not estimate.price_per_hour:
         return ok("budget", "costs nothing")
+    if draft.budget_usd is None:
+        return warning(
+            "budget",
+            f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f}), and no ceiling is set",
+            "a budget ends the run in time and keeps what it has learned, whatever happens",
+        )
     return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
 
 

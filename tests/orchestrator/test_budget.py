@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from brightrun_tui.domain.money import Lease, Limits, month_start
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 from tests.orchestrator.virtual import memory_store
 
@@ -67,6 +70,19 @@ async def test_runs_side_by_side_share_what_the_month_leaves() -> None:
     assert first.monthly and abs(first.left - 0.25) < 0.01 and abs(second.left - 0.75) < 0.01
     own = await purse.look(db, MoneyLimits(monthly_limit_usd=1000.0), a_run("a", hours + 0.1))
     assert not own.monthly and abs(own.left - 0.1) < 0.01
+
+
+def test_a_change_of_the_months_limit_holds_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for runs that are under way; while the file is wrong, the last limit that could be read holds on."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    config = get_paths().config_file
+    config.parent.mkdir(parents=True)
+    watch = purse.MoneyWatch(get_paths(), MoneyLimits(monthly_limit_usd=9.0))
+    assert watch.now().monthly_limit_usd is None, "no file, no limit"
+    for text, limit in (("[money]\nmonthly_limit_usd = 5", 5.0), ("[money]\nmonthly_limit_usd = 2.5", 2.5), ("[money", 2.5),
+                        ("[money]\nmonthly_limit_usd = -1", 2.5), ("[money]\nmonthly_limit_usd = 7", 7.0)):
+        config.write_text(text)
+        assert watch.now().monthly_limit_usd == limit
 
 
 async def test_last_months_machines_count_only_from_the_first() -> None:
