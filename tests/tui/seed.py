@@ -26,7 +26,7 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.registry.intake import finish_directory
-from brightrun_tui.registry.safety import Manifest
+from brightrun_tui.registry.safety import Manifest, model_name
 from brightrun_tui.store import Database, datasets, endpoints, engine, models, open_database, runs
 
 QUESTIONS = (
@@ -279,7 +279,7 @@ async def add_model(
         created_at=time.time() - 500 + version,
         bytes=6_400_000,
     )
-    manifest = Manifest(model=name, version=version, run_id=run_id, base="starter", files={})
+    manifest = Manifest(model=model_name(name), version=version, run_id=run_id, base="starter", files={})
     finish_directory(directory, {}, model.report, manifest)
     await models.complete(db, model)
     return await models.annotate(db, model, **said) if said else model

@@ -140,7 +140,7 @@ async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths
         async with opened(seeded) as driver:
             await choose(driver, "poems:1")
             await driver.press("J")
-            await driver.sees("3 questions", "sent to the address below", "in a private file")
+            await driver.sees("3 questions", "All this is sent to", "in a private file")
             await driver.press(*server.url, "enter", *"judge-1")
             driver.one("#ask").focus()
             await driver.press("enter")
