@@ -19,6 +19,8 @@ COPIED = 0.25
 FEW_PHRASES = 40
 WORSE_ANSWERS = 0.05
 """Fall of the token F1 that outweighs a better loss."""
+ENOUGH_ENDED = 0.8
+"""Share of the answers that a usable model ends by itself; the others may be long for once."""
 MANY_EXACT = 0.2
 """Share of exact matches from which on they are worth counting; below, the words that agree say more."""
 OFTEN_OTHERWISE = 0.5
@@ -120,7 +122,7 @@ def _doubts(f: Findings) -> list[str]:
 
 def _doubts_about(a: AnswerFindings) -> list[str]:
     doubts = []
-    if a.fair and a.ended < 0.5:
+    if a.fair and a.ended < ENOUGH_ENDED:
         doubts.append(f"only {_endings(a)}")
     if a.empty > 0.5:
         doubts.append(f"{_of(a.empty, a.count)} sample answers are empty")
@@ -145,7 +147,7 @@ def _words_about(a: AnswerFindings) -> list[str]:
         words.append("many of its answers are not the wanted ones: read some before you rely on what it says")
     if a.fair and a.ended == 1:
         words.append(f"all {a.fair} sample answers end by themselves" if a.fair > 1 else "the sample answer ends by itself")
-    elif a.fair and a.ended >= 0.5:
+    elif a.fair and a.ended >= ENOUGH_ENDED:
         words.append(_endings(a))
     if a.fair < a.count:
         words.append(f"{a.count - a.fair} of the wanted answers are longer than the {a.limit} tokens that sample answers may "
