@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from brightrun_tui.commands.shared.options import GpuOption
+from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
 from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, size, talk
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
@@ -54,7 +54,9 @@ def connect(
     require_changes()
     service = get_service(name)
     if not service.environment:
-        raise UsageError(f"{service.title} needs no credential", where=name, kind="no_credential_needed")
+        own = f"add them in the app (Integrations), or as tables [boxes.NAME] in {get_paths().config_file}"
+        raise UsageError(f"{service.title} needs no credential", where=name, kind="no_credential_needed",
+                         fix=own if name == "ssh" else "")
     secret = _read_secret(service)
     status = ServiceStatus(state="off", detail="saved, not tested")
     if not untested:
@@ -86,18 +88,22 @@ def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
 def offers(
     provider: Annotated[str, typer.Option("--provider", help="Only of this one.")] = "",
     gpu: GpuOption = "",
+    interruptible: InterruptibleOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Machines a run could take, cheapest first."""
+    """Machines a run could take, cheapest first. What a run would cost on them: brightrun estimate."""
     names = [provider] if provider else ["local", *(service.name for service in SERVICES
                                                      if service.kind == "gpu" and is_connected(service, get_paths()))]
-    found = asyncio.run(_offers(names, Need(gpu=gpu)))
+    found = asyncio.run(_offers(names, Need(gpu=gpu, interruptible=interruptible)))
     if as_json:
         print_json({"offers": found})
     elif found:
-        print_table(("provider", "machine", "memory", "per hour", "region", "id"),
+        print_table(("provider", "machine", "memory", "per hour", "kind", "reliable", "network", "region", "id"),
                     [(offer.provider, offer.hardware.gpu or f"{offer.hardware.cores} cores", size(offer.hardware.usable_memory),
-                      money(offer.price_per_hour), offer.region, offer.id) for offer in found])
+                      money(offer.price_per_hour), "interruptible" if offer.interruptible else offer.tier,
+                      f"{offer.reliability:.1%}" if offer.reliability is not None else "",
+                      f"{offer.network_mbps:.0f} Mb/s" if offer.network_mbps else "", offer.region, offer.id)
+                     for offer in found])
     else:
         talk().print("No machine fits.")
 

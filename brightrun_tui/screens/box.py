@@ -63,7 +63,8 @@ class BoxScreen(Dialog[str]):
             self.dismiss(None)
             return
         typed = {field.key: field.value.strip() for field in self.query(TextField)}
-        name = typed.pop("name") or typed["host"].partition(".")[0]
+        first = typed["host"].partition(".")[0]
+        name = typed.pop("name") or (typed["host"].replace(".", "-") if first.isdigit() else first)
         if typed["host"] != self._known.get("host") or typed["port"] != self._known.get("port"):
             self._host_key = ""
         try:

@@ -184,9 +184,9 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         ("Started", f"{words.day(run.started_at)} · attempt {run.attempts}" if run.started_at else words.NOTHING),
         ("Directory", run.directory),
     ]
-    lines = flow.heading("Run", width, run.id) + flow.pairs(rows, width)
-    if detail is not None and detail.leases:
-        lines += [Content(""), *lease_words.machines(detail.leases, width)]
+    machines = lease_words.machines(detail.leases, width) if detail else []
+    lines = [*machines, Content("")] if machines else []
+    lines += flow.heading("Run", width, run.id) + flow.pairs(rows, width)
     if changed := changed_settings(spec.settings.model_dump()):
         lines += [
             Content(""),
