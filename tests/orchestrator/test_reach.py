@@ -1,0 +1,106 @@
+"""From a lease to a machine that lets us in: what takes its time is waited for, what will never do is given up on time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.orchestrator.acquire import Acquirer
+from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.store import open_database, runs
+from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
+
+__all__ = ["rig", "server"]
+
+TIMINGS = EngineTimings(lease_poll_seconds=0.1, ready_seconds=4.0)
+PATIENCE = TIMINGS.ready_seconds + 4.0
+
+
+@dataclass
+class Renter:
+    """One run that needs a machine of the rig's cloud."""
+
+    rig: Rig
+    acquirer: Acquirer
+    run: Run
+
+    async def rent(self) -> Lease:
+        return await self.acquirer.lease(self.run, Purse(0.0, None), lambda _said: None)
+
+    async def reach(self, lease: Lease) -> SshHost:
+        _lease, host = await self.acquirer.reach(lease, 600.0, lambda _said: None)
+        self.rig.open.append(host)
+        return host
+
+
+@pytest.fixture
+async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
+    data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
+    spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
+    async with open_database(tmp_path / "brightrun.db") as db:
+        run = await runs.create(db, spec, str(tmp_path), {"memory": 1 << 30, "seconds_high": 60.0})
+        yield Renter(rig, Acquirer(db, rig.provider(guard_tick=0.3), TIMINGS, FAST_SSH, run), run)
+
+
+@pytest.mark.parametrize("fault", ["ssh_late", "key_refused", "odd_status", "api_slow"])
+async def test_a_machine_that_takes_its_time_is_waited_for(renter: Renter, fault: str) -> None:
+    """The status says running long before SSH does, the key is refused for a while, answers are odd: the same machine is used."""
+    faults, value = renter.rig.cloud.faults, {"odd_status": "MIGRATING", "api_slow": 0.3}.get(fault, 1.5)
+    of_the_machine = fault in ("ssh_late", "key_refused")
+    if of_the_machine:
+        faults.set(fault, count=1, value=value)
+    lease = await renter.rent()
+    if not of_the_machine:
+        faults.set(fault, seconds=1.5, value=value)
+    host = await renter.reach(lease)
+    assert (await host.run("echo in")).output == "in\n"
+    assert renter.rig.creates() == 1
+
+
+@pytest.mark.parametrize("fault", ["never_ready", "starts_broken", "no_gpus"])
+async def test_a_machine_that_will_never_do_is_given_up_on_time(renter: Renter, fault: str) -> None:
+    renter.rig.cloud.faults.set(fault, count=1)
+    lease, began = await renter.rent(), time.monotonic()
+    with pytest.raises(HostError):
+        await renter.reach(lease)
+    assert time.monotonic() - began < PATIENCE
+
+
+async def test_a_blocked_port_is_no_matter_where_there_is_another_way(renter: Renter) -> None:
+    """Vast has a proxy beside the direct port; at RunPod such a machine is given up."""
+    renter.rig.cloud.faults.set("direct_blocked", count=1)
+    lease = await renter.rent()
+    if renter.rig.name == "vast":
+        assert (await (await renter.reach(lease)).run("echo in")).output == "in\n"
+    else:
+        with pytest.raises(HostError):
+            await renter.reach(lease)
+
+
+async def test_a_slow_link_and_one_that_stalls_are_worked_over(renter: Renter) -> None:
+    """At thirty kilobytes a second the machine is reached; two seconds without a byte lose nothing."""
+    lease = await renter.rent()
+    instance = renter.rig.cloud.instances[lease.provider_id]
+    assert instance.machine is not None
+    for link in instance.machine.links:
+        link.bytes_per_second = 30_000
+    host = await renter.reach(lease)
+    for link in instance.machine.links:
+        link.bytes_per_second = None
+        link.stall(True)
+    writing = asyncio.create_task(host.write("note", b"x" * 100_000))
+    await asyncio.sleep(2.0)
+    for link in instance.machine.links:
+        link.stall(False)
+    await writing
+    assert (await host.read("note", 0)) == b"x" * 100_000
