@@ -165,7 +165,7 @@ class Acquirer:
                 why = machine.problem if machine and machine.problem else "the provider took it away"
                 raise HostError(why, where=self.provider.name, kind="machine_gone")
             lease = await self._note_rate(lease, machine)
-            say(f"machine {machine.raw_status or machine.status}")
+            say(f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else ""))
             if machine.ssh_host and machine.status == "running":
                 host = await self.host_of(lease, machine)
                 try:

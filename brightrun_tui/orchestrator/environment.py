@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import zipfile
 from importlib.metadata import requires
 from pathlib import Path
@@ -17,6 +18,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
 NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "nf4.py", "paths.py", "resources.py")
 """The rooms that a worker imports, but for the starter, which is made on the user's own machine."""
+
+_PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
+"""What pip says while it is at work; of its lines only the package is worth showing."""
 
 SETUP = Path(__file__).with_name("setup_machine.sh")
 
@@ -78,7 +82,8 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
         lines = [line for line in chunk.decode(errors="replace").splitlines() if line.strip()]
         if lines:
             last = lines[-1].strip()[:160]
-            say(f"environment: {last}")
+            step = _PIP.match(last)
+            say(f"installing packages: {step[1]}" if step else last)
         if not status.running and not chunk:
             break
         await asyncio.sleep(poll)

@@ -100,7 +100,8 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
             NotConnectedError(
                 f"{service.title} is not connected",
                 where=service.name,
-                fix=f"run: brightrun connect {service.name}",
+                fix="in the app: 1 Integrations, enter on its card"
+                + (f"; or run: brightrun connect {service.name}" if service.environment else ""),
                 kind="not_connected",
             ),
         )
