@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Our trainer against plain transformers + peft, and against TRL's SFTTrainer where it is installed.
+"""Our trainer against plain transformers + peft, and against TRL's SFTTrainer.
 
-    scripts/bench/train.py [--quick] [--json] [--runs 3] [--threads N] [--cpu-seconds] [--base DIRECTORY] [--trl DIRECTORY]
+    scripts/bench/train.py [--quick] [--json] [--runs 3] [--threads N] [--cpu-seconds] [--base DIRECTORY]
 
 Same model (NF4 + LoRA on all linear layers), data, seed, records a step and number of steps; runs alternate, each in a
-process of its own; medians. ``--trl`` names a directory in which TRL is installed, when the environment has none.
+process of its own; medians.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure; ``environments`` by who runs in them."""
+    """How to measure; ``environment`` is that of every process."""
 
-    environments: dict[str, dict[str, str]]
+    environment: dict[str, str]
     peers: tuple[str, ...]
     runs: int
     quick: bool
@@ -151,7 +151,7 @@ def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: in
     command = [sys.executable, str(Path(__file__).with_name("train_peer.py")), kind, str(base), str(data), str(BATCH), str(RATE),
                str(RANK)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                               env=options.environments[kind])
+                               env=options.environment)
     watch = Watch(process, options.cpu_seconds)
     eval_loss = None
     assert process.stdout is not None
@@ -172,7 +172,7 @@ def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: in
 
 def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: int) -> Result:
     run = write_run(base, data)
-    process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", str(run)], env=options.environments["ours"],
+    process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", str(run)], env=options.environment,
                                text=True, stderr=subprocess.DEVNULL, cwd=ROOT)
     watch = Watch(process, options.cpu_seconds)
     began = 0.0  # after the base model was measured, which the peers do not do
@@ -196,7 +196,7 @@ def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: i
 def first_step_of_waiting_worker(base: Path, data: Path, options: Options) -> float:
     """Seconds from naming the run to a worker in waiting, as the engine keeps one, to its first step."""
     run = write_run(base, data)
-    with subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", "--spare"], env=options.environments["ours"],
+    with subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", "--spare"], env=options.environment,
                           stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
         watched = psutil.Process(process.pid)
         used = -1.0
@@ -294,14 +294,10 @@ def read_options() -> tuple[Options, argparse.Namespace]:
     parser.add_argument("--threads", type=int, help="the same number for everybody; without it, each its own choice")
     parser.add_argument("--cpu-seconds", action="store_true", help="measure CPU instead of wall time: for a busy machine")
     parser.add_argument("--base", type=Path, help="a model directory whose template marks generations")
-    parser.add_argument("--trl", type=Path, help="directory that holds TRL")
     given = parser.parse_args()
     shared = {**os.environ, **({"OMP_NUM_THREADS": str(given.threads)} if given.threads else {})}
-    with_trl = {**shared, "PYTHONPATH": str(given.trl)} if given.trl else shared
-    has_trl = subprocess.run([sys.executable, "-c", "import trl"], env=with_trl, capture_output=True).returncode == 0
-    peers = ("transformers", "trl") if has_trl and not given.quick else ("transformers",)
-    return Options({"ours": shared, "transformers": shared, "trl": with_trl}, peers, 1 if given.quick else given.runs,
-                   given.quick, given.cpu_seconds), given
+    peers = ("transformers",) if given.quick else ("transformers", "trl")
+    return Options(shared, peers, 1 if given.quick else given.runs, given.quick, given.cpu_seconds), given
 
 
 def main() -> int:
