@@ -26,10 +26,12 @@ def print_tail(run: Run, lines: int) -> None:
     print_last_lines(path, lines)
 
 
-def print_last_lines(path: Path, lines: int) -> int:
-    """Print them; returns the byte offset where the file ended."""
+def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
+    """Print them, with ``whole`` without a last one that is still being written; returns the byte offset behind them."""
     with path.open("rb") as file:
         for line in deque(file, lines) if lines else file:
+            if whole and not line.endswith(b"\n"):
+                return file.tell() - len(line)
             _write(line)
         return file.tell()
 
@@ -37,7 +39,7 @@ def print_last_lines(path: Path, lines: int) -> int:
 async def follow_text(session: Session, run: Run, lines: int) -> None:
     """The log of a run, until the run ends."""
     path = Path(run.directory) / LOG
-    offset = print_last_lines(path, lines) if path.exists() else 0
+    offset = print_last_lines(path, lines, whole=True) if path.exists() else 0
     await _follow(session, run, path, offset)
 
 
