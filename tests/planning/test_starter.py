@@ -51,3 +51,16 @@ def test_a_caller_that_stops_waiting_leaves_neither_process_nor_half_a_model(pat
     info = describe_base("starter", paths)
     assert not info.present and info.buildable
     assert not [path for path in paths.bases.iterdir() if path.is_dir()]
+
+
+def test_the_catalogue_knows_the_starter_as_it_will_be_made(paths: Paths) -> None:
+    """The estimate that is shown before the starter exists is that of the model which is then trained."""
+    from brightrun_tui.trainer.starter.recipe import StarterRecipe
+
+    shape, known = StarterRecipe().shape, describe_base("starter", paths).architecture
+    assert (known.hidden, known.layers, known.vocab) == (shape.hidden_size, shape.num_hidden_layers, shape.vocab_size)
+    assert (known.query_width, known.kv_width) == (
+        shape.num_attention_heads * shape.head_dim,
+        shape.num_key_value_heads * shape.head_dim,
+    )
+    assert (known.intermediate, known.context) == (shape.intermediate_size, shape.max_position_embeddings)
