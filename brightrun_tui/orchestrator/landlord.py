@@ -17,7 +17,8 @@ from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
-from brightrun_tui.store import Database, runs
+from brightrun_tui.registry.intake import rewrite_report
+from brightrun_tui.store import Database, models, runs
 from brightrun_tui.store import engine as facts
 from brightrun_tui.store import leases as book
 
@@ -37,6 +38,7 @@ class Landlord:
         self._ending: dict[str, asyncio.Task[object]] = {}
         self._swept_at = float("-inf")
         self._sweep: asyncio.Task[list[Lease]] | None = None
+        self._one_sweep = asyncio.Lock()
         self._bill_asked: dict[str, float] = {}
 
     async def provider(self, name: str) -> Provider:
@@ -70,7 +72,14 @@ class Landlord:
         return bool(open_leases or self._sweep)
 
     async def sweep(self) -> list[Lease]:
-        """Ask every connected provider what of ours it has; whatever no run is using becomes a lease that must end."""
+        """Ask every connected provider what of ours it has; whatever no run is using becomes a lease that must end.
+
+        One at a time: who asks while another one is under way gets an answer that includes its findings.
+        """
+        async with self._one_sweep:
+            return await self._sweep_now()
+
+    async def _sweep_now(self) -> list[Lease]:
         installation = await facts.installation(self.db)
         found: list[Lease] = []
         for name in await asyncio.to_thread(connected_providers, self.paths):
@@ -136,11 +145,18 @@ class Landlord:
         await self._settle(lease)
 
     async def _settle(self, lease: Lease) -> None:
-        """The run's cost is the sum of its leases, now that this one has ended."""
+        """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended."""
         total = sum(one.cost(time.time()) for one in await book.list_leases(self.db, run_id=lease.run_id))
         for run in await runs.list_runs(self.db):
             if run.id == lease.run_id:
                 await runs.update(self.db, run.id, cost_usd=total)
+        version = await models.by_run(self.db, lease.run_id)
+        if version is not None and version.report.cost_usd != total:
+            try:
+                version = await models.save_report(self.db, version, version.report.model_copy(update={"cost_usd": total}))
+                await asyncio.to_thread(rewrite_report, version)
+            except BrightrunError as error:
+                log.warning("%s: its report card does not show the final cost (%s)", version.ref, error)
 
 
 def _access(name: str, paths: Paths) -> str:

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Label, Static
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.integrations.boxes import make_box, save_box
+from brightrun_tui.integrations.boxes import delete_box, make_box, save_box
 from brightrun_tui.integrations.connection import test_box
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.screens.dialog import Dialog
@@ -32,7 +32,7 @@ class BoxScreen(Dialog[str]):
 
     def __init__(self, name: str = "", box: SshBox | None = None) -> None:
         super().__init__("Your own machine")
-        known = {key: str(value) for key, value in box.model_dump().items()} if box else {}
+        known = {key: str(value) for key, value in box.model_dump(exclude_defaults=True).items()} if box else {}
         self._known = {**known, "name": name}
         self._host_key = box.host_key if box else ""
 
@@ -65,7 +65,7 @@ class BoxScreen(Dialog[str]):
         typed = {field.key: field.value.strip() for field in self.query(TextField)}
         first = typed["host"].partition(".")[0]
         name = typed.pop("name") or (typed["host"].replace(".", "-") if first.isdigit() else first)
-        if typed["host"] != self._known.get("host") or typed["port"] != self._known.get("port"):
+        if typed["host"] != self._known.get("host") or typed["port"] != self._known.get("port", ""):
             self._host_key = ""
         try:
             box = make_box({**typed, "host_key": self._host_key})
@@ -92,6 +92,8 @@ class BoxScreen(Dialog[str]):
     async def _save(self, name: str, box: SshBox) -> None:
         try:
             await asyncio.to_thread(save_box, self.app.paths, name, box)
+            if self._known["name"] not in ("", name):
+                await asyncio.to_thread(delete_box, self.app.paths, self._known["name"])
         except BrightrunError as error:
             self._say(Content.styled(f"✗ {error.what}\n→ {error.fix}", "$error"))
             return

@@ -81,7 +81,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
     if report.judgement:
         facts.append(("Judge", _judgement_line(report.judgement)))
     facts.append(("Endpoint", _endpoint_line(endpoint)))
-    facts.append(("Cost", words.money(report.cost_usd) if report.cost_usd else "free · this machine"))
+    facts.append(("Cost", words.money(report.cost_usd) if report.cost_usd else "free"))
     facts.append(
         ("Made", f"{words.day(model.created_at)} from {model.base_id}, in {words.duration(report.training.seconds)}")
     )

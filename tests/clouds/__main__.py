@@ -87,6 +87,7 @@ def _start(options: argparse.Namespace, command: list[str]) -> int:
         key.write_text(keys.private)
         print(f'# in config.toml, for a box of your own:\n#   [boxes.studio]\n#   host = "127.0.0.1"\n'
               f'#   port = {box.links[0].port}\n#   user = "{box.user}"\n#   key = "{key}"', file=sys.stderr)
+        print("# to type the keys into the app instead: unset RUNPOD_API_KEY VAST_API_KEY", file=sys.stderr)
         print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
         if command:
             return subprocess.call(command, env={**os.environ, **variables})

@@ -126,6 +126,9 @@ def test_a_rented_run_comes_home_and_costs_what_the_cloud_says(
     assert len(machines(cloud)) == 1 and not cloud.alive()
     wait_until(lambda: all(lease.billed_usd is not None for lease in books(home, run_id)), "the bill is on record")
     check_cost(cloud, home.run(run.id), books(home, run_id))
+    model = home.json("models", "show", "toy")["model"]
+    assert model["report"]["cost_usd"] == home.run(run.id).cost_usd == json.loads(
+        (Path(model["directory"]) / "report.json").read_text())["cost_usd"], "the report card reads the same ledger"
 
 
 @pytest.mark.slow
