@@ -7,6 +7,7 @@ import os
 import shutil
 import signal as signals
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import psutil
@@ -21,8 +22,10 @@ _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 class LocalHost:
     """Processes are detached: they run on when the engine dies, and are found again by pid file and command line."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+        """``environment``: what every command gets; ours when it is not given."""
         self._directory = directory
+        self._environment = os.environ if environment is None else environment
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -42,7 +45,7 @@ class LocalHost:
         with (self._directory / f"{name}.log").open("ab") as log:
             child = await asyncio.to_thread(
                 subprocess.Popen, ["sh", "-c", _LAUNCHER, str(pid_file), *argv], cwd=self._directory, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, env={**os.environ, **environment})
+                stdout=log, stderr=log, start_new_session=True, env={**self._environment, **environment})
         self._children[name] = child
         return child.pid
 

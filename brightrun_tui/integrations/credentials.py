@@ -20,10 +20,13 @@ from pydantic import SecretStr
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations import keyring_client
-from brightrun_tui.integrations.services import get_service
+from brightrun_tui.integrations.services import SERVICES, get_service
 from brightrun_tui.paths import Paths, get_paths
 
 LOCK_SECONDS = 10.0
+
+SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+"""How the names of environment variables end that hold other programs' secrets."""
 
 Place = Literal["", "environment", "keyring", "file", "login"]
 PLACES: dict[Place, str] = {
@@ -112,6 +115,12 @@ def delete(name: str, paths: Paths | None = None) -> bool:
     with _changing(paths.credentials_file) as entries:
         entries.pop(name, None)
     return True
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """This process's environment for one that must not know any key: a worker."""
+    known = {service.environment for service in SERVICES}
+    return {name: value for name, value in os.environ.items() if name not in known and not name.endswith(SECRET_ENDINGS)}
 
 
 def _from_environment(name: str) -> str:

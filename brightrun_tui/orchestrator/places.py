@@ -11,6 +11,7 @@ from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.orchestrator.spare import SpareWorker, worker_command
 
 WORKER = "worker"
@@ -83,7 +84,7 @@ class ThisMachine:
         self.directory = directory
         self.spare = spare
         self.poll_seconds = poll_seconds
-        self.host = LocalHost(directory)
+        self.host = LocalHost(directory, environment_without_secrets())
 
     async def take(self, run: Run, say: Say) -> None:
         return None

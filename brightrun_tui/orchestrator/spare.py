@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import psutil
 
+from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
 
 ROOM_BYTES = 2 << 30
@@ -62,7 +63,7 @@ class SpareWorker:
             return None
         with self._log.open("ab") as log:
             return subprocess.Popen(worker_command("--spare"), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/",
-                                    start_new_session=True)
+                                    start_new_session=True, env=environment_without_secrets())
 
 
 def worker_command(argument: str) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.files import sha256
+from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
 
 TOKEN_FILE = "tokens.safetensors"
@@ -63,7 +64,8 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
         DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
     """
     done = subprocess.run([sys.executable, "-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)],
-                          input=spec.model_dump_json(), capture_output=True, text=True)
+                          input=spec.model_dump_json(), capture_output=True, text=True,
+                          env=environment_without_secrets())
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
         raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said["kind"])

@@ -12,12 +12,13 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.store import open_database
 from tests.e2e.conftest import Home, wait_until
 
+SECRET = "sk-nobody-must-see-me"
 LONG = ("training.epochs=400", "evaluation.eval_steps=1000", "training.save_steps=5", "evaluation.sample_prompts=0")
 
 
 def stand_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> psutil.Process:
     """Ask for a worker in waiting, as the form does when everything is green; returns it."""
-    for name, value in home.environment.items():
+    for name, value in {**home.environment, "RUNPOD_API_KEY": SECRET, "OPENAI_API_KEY": SECRET}.items():
         monkeypatch.setenv(name, value)
 
     async def ask() -> bool:
@@ -27,7 +28,9 @@ def stand_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> psutil.Process:
 
     home.json("runs")
     assert asyncio.run(ask())
-    return home.processes("brightrun_tui.trainer")[0]
+    (worker,) = home.processes("brightrun_tui.trainer")
+    assert SECRET not in worker.environ().values()
+    return worker
 
 
 @pytest.mark.slow
@@ -65,4 +68,6 @@ def test_a_run_starts_anyway_when_the_waiting_worker_was_killed(home: Home, monk
     stand_by(home, monkeypatch)
     home.kill("brightrun_tui.trainer")
     run_id = home.start_training("training.epochs=1")
+    worker = wait_until(lambda: home.processes("brightrun_tui.trainer"), "another worker is started")[0]
+    assert SECRET not in worker.environ().values()
     wait_until(lambda: home.run(run_id).state == "completed", "it is done")
