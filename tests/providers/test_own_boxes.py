@@ -11,8 +11,9 @@ from brightrun_tui.domain.errors import BadCredentialError, ExitCode, NotConnect
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
 from brightrun_tui.providers.base import Need
+from brightrun_tui.providers.box import SshBox, SshBoxes
 from brightrun_tui.providers.reach import host_for
-from brightrun_tui.providers.ssh import Ssh, SshBox, SshBoxes
+from brightrun_tui.providers.ssh import Ssh
 from tests.clouds.fixtures import FAST_SSH, until
 from tests.clouds.machine import Machine as Box
 from tests.clouds.server import CloudServer
@@ -33,7 +34,7 @@ async def own_box(server: CloudServer, directory: Path, name: str = "box") -> tu
 async def test_a_box_is_offered_used_and_left_clean(server: CloudServer, tmp_path: Path) -> None:
     settings, box = await own_box(server, tmp_path)
     provider = Ssh({"studio": settings}, timings=QUICK)
-    assert "RTX 4090" in (await provider.check()).notes[0]
+    assert (await provider.check()).who == "studio" and "RTX 4090" in str((await provider.survey())["studio"])
     offer = (await provider.offers(Need(gpu_memory=20 * 1024**3)))[0]
     assert (offer.id, offer.price_per_hour, offer.hardware.gpu_count) == ("studio", 0.0, 1)
     assert offer.hardware.memory > 0 and offer.hardware.disk_free > 0
@@ -76,7 +77,8 @@ async def test_one_box_that_is_off_does_not_hide_the_others(server: CloudServer,
     off = SshBox(host="127.0.0.1", port=1, key=good.key)
     provider = Ssh({"good": good, "off": off}, timings=QUICK)
     assert [offer.id for offer in await provider.offers(Need())] == ["good"]
-    assert any(note.startswith("off: ") for note in (await provider.check()).notes)
+    surveyed = await provider.survey()
+    assert isinstance(surveyed["good"], str) and isinstance(surveyed["off"], ProviderDownError)
     with pytest.raises(ProviderDownError):
         await provider.inspect(f"off/br-{OURS}-run-1")
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.model import load_tokenizer
 from brightrun_tui.trainer.template import CHATML, ChatTemplate, chat_template
 
 from .conftest import UNMARKED_CHATML, build_base
