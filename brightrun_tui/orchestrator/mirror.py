@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.places import WORKER, Say
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EVENTS = "events.jsonl"
 MIRRORED = (EVENTS, f"{WORKER}.log")
+CHECKPOINT = b'"kind":"checkpoint"'
 RESULTS = ("adapter", "report.json", "manifest.json")
 _STEP = re.compile(r"step-(\d+)")
 
@@ -39,7 +41,7 @@ class Mirror:
             while chunk := await host.read(name, copy.stat().st_size if copy.exists() else 0):
                 if name == EVENTS:
                     chunk = chunk[: chunk.rfind(b"\n") + 1]
-                    self._checkpoint_waits = self._checkpoint_waits or b'"kind":"checkpoint"' in chunk
+                    self._checkpoint_waits = self._checkpoint_waits or CHECKPOINT in chunk
                 if not chunk:
                     break
                 await asyncio.to_thread(_append, copy, chunk)
@@ -66,18 +68,23 @@ class Mirror:
             self._pulling.cancel()
 
     async def _pull_checkpoints(self, host: SshHost) -> None:
-        """Every complete checkpoint that is not home yet, newest first; older ones at home go when they are gone there."""
+        """Every complete checkpoint that is not home yet, newest first; older ones at home go when they are gone there.
+
+        One that the events at home do not tell of yet is left for the next time: a run that went on from it elsewhere would
+        lack the steps between.
+        """
         try:
+            told = await asyncio.to_thread(_newest_told, self.home / EVENTS)
             done = await host.run(f"ls -1 {host.directory}/checkpoints 2>/dev/null", repeat=True)
             names = [word for word in done.output.split() if _STEP.fullmatch(word)]
             for name in sorted(names, key=_step_of, reverse=True):
-                if not (self.home / "checkpoints" / name).exists():
+                if _step_of(name) <= told and not (self.home / "checkpoints" / name).exists():
                     (self.home / "checkpoints").mkdir(exist_ok=True)
                     await host.get(f"checkpoints/{name}", self.home / "checkpoints" / name)
             for path in self.checkpoints():
                 if names and path.name not in names:
                     await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
-        except (HostError, FileNotFoundError) as error:
+        except (HostError, FileNotFoundError, ValueError) as error:
             log.info("%s: checkpoints: %s", self.home.name, error)
             self._checkpoint_waits = True
 
@@ -129,6 +136,13 @@ def _append(path: Path, chunk: bytes) -> None:
 def _end_with_a_whole_line(path: Path) -> None:
     data = path.read_bytes()
     os.truncate(path, data.rfind(b"\n") + 1)
+
+
+def _newest_told(events: Path) -> int:
+    """The newest step whose checkpoint the worker has spoken of; 0 when there is none."""
+    with suppress(FileNotFoundError), events.open("rb") as lines:
+        return max((int(Event.from_line(line).data["step"]) for line in lines if CHECKPOINT in line), default=0)
+    return 0
 
 
 def _step_of(name: str) -> int:

@@ -1,0 +1,99 @@
+"""What dies while a rented run is on: the machine, the engine, whoever waits. Nothing is lost and nothing is paid for twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.clouds.server import CloudServer
+from tests.e2e.conftest import Home, wait_until
+from tests.e2e.renting import (
+    ENGINE,
+    PROVIDERS,
+    begin,
+    calm,
+    check_outcome,
+    cloud_of,
+    clouds,
+    machines,
+    train_words,
+)
+
+__all__ = ["calm", "clouds"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
+        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
+    """The run goes on elsewhere from the newest checkpoint that was brought home; never two machines at a time."""
+    run_id = begin(home, provider)
+    directory = home.root / "data" / "runs" / run_id / "checkpoints"
+    wait_until(lambda: list(directory.glob("step-*")) and home.run(run_id).step >= 12, "a checkpoint is home", 180)
+    cloud = cloud_of(clouds, provider)
+    clouds.do(cloud.die(machines(cloud)[0]))
+    check_outcome(home, run_id, calm)
+    first, second = machines(cloud)
+    assert first.gone_at is not None and first.gone_at <= second.created, "two machines were paid at the same time"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_engine_killed_and_started_again_adopts_the_machine(
+        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
+    """kill -9 and a cut link in the middle of it: the same machine, the same worker, the same curve."""
+    run_id = begin(home, provider)
+    wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
+    home.kill(ENGINE)
+    cloud = cloud_of(clouds, provider)
+    machine = machines(cloud)[0].machine
+    assert machine is not None
+    for link in machine.links:
+        clouds.do(link.cut())
+    wait_until(lambda: not home.processes(ENGINE), "the engine is dead")
+    assert home.command("engine", "start").returncode == 0
+    wait_until(lambda: home.run(run_id).step >= 15, "it follows again")
+    for link in machine.links:
+        clouds.do(link.cut())
+    run = check_outcome(home, run_id, calm)
+    assert run.attempts == 1, "the worker was started a second time"
+    assert len(machines(cloud)) == 1
+
+
+@pytest.mark.slow
+def test_whoever_waits_for_a_rented_run_may_be_killed(clouds: CloudServer, home: Home,
+                                                      calm: dict[str, dict[int, float | None]]) -> None:
+    """kill -9 of `brightrun train` in the midst of it: the run goes on, comes home, and its machine is returned."""
+    waiting = subprocess.Popen([sys.executable, "-m", "brightrun_tui", *train_words(home, "vast")], env=home.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: machines(clouds.vast) and machines(clouds.vast)[0].stage == "running", "a machine runs", 120)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    (run_id,) = [path.name for path in (home.root / "data" / "runs").iterdir()]
+    check_outcome(home, run_id, calm)
+    assert len(machines(clouds.vast)) == 1 and not clouds.vast.alive()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_with_the_engine_gone_for_good_the_guard_ends_the_lease(
+        clouds: CloudServer, home: Home, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody comes back, ever: the worker finishes, the machine notices the silence and returns itself."""
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "12")
+    run_id = begin(home, provider)
+    wait_until(lambda: home.run(run_id).step >= 2, "it trains", 180)
+    home.kill(ENGINE)
+    cloud = cloud_of(clouds, provider)
+    machine = machines(cloud)[0].machine
+    assert machine is not None
+    wait_until(lambda: not machine.processes("brightrun_tui.trainer"), "the worker ends", 180)
+    trained = cloud.clock.now()
+    wait_until(lambda: not cloud.alive(), "the guard returns the machine", 60)
+    gone_at = machines(cloud)[0].gone_at
+    assert gone_at is not None and gone_at - trained < 25
+    assert cloud.ledger.rate_now() == 0
