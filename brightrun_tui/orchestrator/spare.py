@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psutil
 
@@ -20,10 +19,10 @@ ROOM_BYTES = 2 << 30
 class SpareWorker:
     """At most one; it waits for its run on standard input, and ends when that closes, as it does when the engine dies."""
 
-    def __init__(self, paths: Paths, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, paths: Paths, seconds: float) -> None:
         self._log = paths.engine_log
         self._seconds = seconds
-        self._clock = clock
+        self._starting = asyncio.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._needed_until = 0.0
 
@@ -31,9 +30,10 @@ class SpareWorker:
         """Have one from now on and for ``seconds``. Returns whether there is one."""
         if not self._seconds:
             return False
-        self._needed_until = self._clock() + self._seconds
-        if not self._alive():
-            self._child = await asyncio.to_thread(self._start)
+        self._needed_until = time.monotonic() + self._seconds
+        async with self._starting:
+            if not self._alive():
+                self._child = await asyncio.to_thread(self._start)
         return self._child is not None
 
     def take(self) -> subprocess.Popen[bytes] | None:
@@ -43,7 +43,7 @@ class SpareWorker:
 
     def waiting(self) -> bool:
         """Whether one is kept; sends one home that has waited in vain."""
-        if self._child is not None and (not self._alive() or self._clock() > self._needed_until):
+        if self._child is not None and (not self._alive() or time.monotonic() > self._needed_until):
             self.close()
         return self._child is not None
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from brightrun_tui.datasets.preparing import EVAL_FILE, TRAIN_FILE
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.files import sha256
@@ -25,10 +26,10 @@ KEPT_BYTES = 2 << 30
 
 def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
     """Put what an earlier run left into this run's data, if there is any; the worker checks that it fits."""
-    kept = _kept(directory, spec, paths)
     target = directory / "data" / TOKEN_FILE
     if target.exists():
         return True
+    kept = _kept(directory, spec, paths)
     with suppress(OSError):
         _link(kept, target)
         os.utime(kept)
@@ -38,8 +39,8 @@ def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
 
 def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
     """Keep this run's tokens for the next one; a cache that cannot be written is no reason to complain."""
-    made, kept = directory / "data" / TOKEN_FILE, _kept(directory, spec, paths)
-    if not made.exists() or kept.exists():
+    made = directory / "data" / TOKEN_FILE
+    if not made.exists() or (kept := _kept(directory, spec, paths)).exists():
         return
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
     """Named after the data and the base model."""
     base = spec.base.fingerprint or f"{spec.base.id}@{spec.base.revision}"
-    data = [sha256(directory / "data" / name) for name in ("train.jsonl", "eval.jsonl")]
+    data = [sha256(directory / "data" / name) for name in (TRAIN_FILE, EVAL_FILE)]
     return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data]).encode()).hexdigest()[:32]}.safetensors"
 
 

@@ -6,16 +6,15 @@ import asyncio
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Button, Label, Static
+from textual.widgets import Button, Label
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations.boxes import delete_box, make_box, save_box
 from brightrun_tui.integrations.connection import test_box
 from brightrun_tui.providers.box import SshBox
-from brightrun_tui.screens.dialog import Dialog
-from brightrun_tui.widgets.fields import FieldChanged, TextField
+from brightrun_tui.screens.dialog import TryThenSave
+from brightrun_tui.widgets.fields import TextField
 
 FIELDS = (
     ("name", "Name", "yours to choose", "studio"),
@@ -27,7 +26,7 @@ FIELDS = (
 )
 
 
-class BoxScreen(Dialog[str]):
+class BoxScreen(TryThenSave[str]):
     """Answers the name of the machine once it is saved. The host key seen in the test is the one it is held to."""
 
     def __init__(self, name: str = "", box: SshBox | None = None) -> None:
@@ -40,23 +39,10 @@ class BoxScreen(Dialog[str]):
         for key, title, note, example in FIELDS:
             yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))
             yield TextField(key, self._known.get(key, ""), placeholder=example, last=key == FIELDS[-1][0])
-        yield Static("", id="said", markup=False)
-        with Horizontal(classes="buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
-            anyway = Button("Save untested", id="anyway", compact=True)
-            anyway.display = False
-            yield anyway
-            yield Button("Test and save", id="save", variant="primary", compact=True)
+        yield from self.compose_saving()
 
     def on_mount(self) -> None:
         self.query(TextField).first().focus()
-
-    def on_field_changed(self, event: FieldChanged) -> None:
-        self.query_one("#anyway").display = False
-        self._say(Content(""))
-
-    def on_input_submitted(self) -> None:
-        self.query_one("#save", Button).press()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "cancel":
@@ -70,7 +56,7 @@ class BoxScreen(Dialog[str]):
         try:
             box = make_box({**typed, "host_key": self._host_key})
         except BrightrunError as error:
-            self._say(Content.styled(f"✗ {error.where}: {error.what}", "$error"))
+            self.say(Content.styled(f"✗ {error.where}: {error.what}", "$error"))
             return
         if event.button.id == "anyway":
             self._save(name, box)
@@ -79,14 +65,12 @@ class BoxScreen(Dialog[str]):
 
     @work(exclusive=True, group="box")
     async def _test(self, name: str, box: SshBox) -> None:
-        self._say(Content.styled("◌ testing …", "$primary"))
+        self.say_testing()
         status, met = await test_box(name, box, self.app.paths)
         if status.state == "ok":
             self._save(name, met)
             return
-        fix = f"\n→ {status.fix}" if status.fix else ""
-        self._say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
-        self.query_one("#anyway").display = True
+        self.say_failed(status)
 
     @work(group="save")
     async def _save(self, name: str, box: SshBox) -> None:
@@ -95,10 +79,7 @@ class BoxScreen(Dialog[str]):
             if self._known["name"] not in ("", name):
                 await asyncio.to_thread(delete_box, self.app.paths, self._known["name"])
         except BrightrunError as error:
-            self._say(Content.styled(f"✗ {error.what}\n→ {error.fix}", "$error"))
+            self.say(Content.styled(f"✗ {error.what}\n→ {error.fix}", "$error"))
             return
         self.app.toast(f"{name} is saved.")
         self.dismiss(name)
-
-    def _say(self, text: Content) -> None:
-        self.query_one("#said", Static).update(text)

@@ -7,7 +7,6 @@ import asyncio
 from pydantic import SecretStr
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Label, Static
 
@@ -15,11 +14,11 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.services import Service
-from brightrun_tui.screens.dialog import Dialog
-from brightrun_tui.widgets.fields import FieldChanged, TextField
+from brightrun_tui.screens.dialog import TryThenSave
+from brightrun_tui.widgets.fields import TextField
 
 
-class ConnectScreen(Dialog[ServiceStatus]):
+class ConnectScreen(TryThenSave[ServiceStatus]):
     """Answers the status of the test once the credential is saved."""
 
     def __init__(self, service: Service, place: str) -> None:
@@ -41,30 +40,17 @@ class ConnectScreen(Dialog[ServiceStatus]):
             yield Label(Content.assemble((field.title, "bold $foreground"), f"  {field.hint}"))
             yield TextField(field.name, password=field.secret, last=field is service.fields[-1])
         yield Static(Content.assemble("Get one at ", (service.where_to_get, "underline")), classes="spaced hint")
-        yield Static("", id="said", markup=False)
-        with Horizontal(classes="buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
-            anyway = Button("Save untested", id="anyway", compact=True)
-            anyway.display = False
-            yield anyway
-            yield Button("Test and save", id="save", variant="primary", compact=True)
+        yield from self.compose_saving()
 
     def on_mount(self) -> None:
         self.query_one(TextField).focus()
-
-    def on_field_changed(self, event: FieldChanged) -> None:
-        self.query_one("#anyway").display = False
-        self._say(Content(""))
-
-    def on_input_submitted(self) -> None:
-        self.query_one("#save", Button).press()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         secret = self.query_one(TextField).value.strip()
         if event.button.id == "cancel":
             self.dismiss(None)
         elif not secret:
-            self._say(Content.styled("Nothing is entered yet.", "$warning"))
+            self.say(Content.styled("Nothing is entered yet.", "$warning"))
         elif event.button.id == "anyway":
             self._save(secret, ServiceStatus(state="off", detail="saved, not tested"))
         else:
@@ -72,24 +58,19 @@ class ConnectScreen(Dialog[ServiceStatus]):
 
     @work(exclusive=True, group="connect")
     async def _test(self, secret: str) -> None:
-        self._say(Content.styled("◌ testing …", "$primary"))
+        self.say_testing()
         status = await test_service(self._service.name, self.app.paths, SecretStr(secret))
         if status.state == "ok":
             self._save(secret, status)
             return
-        fix = f"\n→ {status.fix}" if status.fix else ""
-        self._say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
-        self.query_one("#anyway").display = True
+        self.say_failed(status)
 
     @work(group="save")
     async def _save(self, secret: str, status: ServiceStatus) -> None:
         try:
             place = await asyncio.to_thread(credentials.save, self._service.name, SecretStr(secret), self.app.paths)
         except BrightrunError as error:
-            self._say(Content.styled(f"✗ {error.what}", "$error"))
+            self.say(Content.styled(f"✗ {error.what}", "$error"))
             return
         self.app.toast(f"{self._service.title}: saved {credentials.PLACES[place]}.")
         self.dismiss(status)
-
-    def _say(self, text: Content) -> None:
-        self.query_one("#said", Static).update(text)

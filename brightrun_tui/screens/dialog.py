@@ -1,4 +1,4 @@
-"""Dialogues: a titled box in the middle, closed by escape. The safe answer is always the first to have the focus."""
+"""Dialogues: a titled box in the middle, closed by escape. A safe answer is always the first to have the focus."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from brightrun_tui.widgets.titles import retitle
 
 if TYPE_CHECKING:
     from brightrun_tui.app import BrightRunApp
+    from brightrun_tui.integrations.connection import ServiceStatus
 
 Answer = TypeVar("Answer")
 
@@ -50,6 +51,42 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def action_previous(self) -> None:
         self.focus_previous()
+
+
+class TryThenSave(Dialog[Answer]):
+    """What is typed is tested before it is saved; after a test that fails it may be saved all the same.
+
+    A dialog of this kind has `compose_saving` at its end and answers the buttons ``cancel``, ``anyway`` and ``save``.
+    """
+
+    def compose_saving(self) -> ComposeResult:
+        """The line that tells how the test went, and the buttons."""
+        yield Static("", id="said", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            anyway = Button("Save untested", id="anyway", compact=True)
+            anyway.display = False
+            yield anyway
+            yield Button("Test and save", id="save", variant="primary", compact=True)
+
+    def on_field_changed(self) -> None:
+        self.query_one("#anyway").display = False
+        self.say(Content(""))
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#save", Button).press()
+
+    def say(self, text: Content) -> None:
+        self.query_one("#said", Static).update(text)
+
+    def say_testing(self) -> None:
+        self.say(Content.styled("◌ testing …", "$primary"))
+
+    def say_failed(self, status: ServiceStatus) -> None:
+        """Why the test failed; from now on it can be saved untested."""
+        fix = f"\n→ {status.fix}" if status.fix else ""
+        self.say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
+        self.query_one("#anyway").display = True
 
 
 class Confirm(Dialog[bool]):
