@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
 
-DENSE_SHARE = 0.4
-"""Layers are unpacked once when they then take at most this share of the memory that is free."""
+from brightrun_tui.domain.sizing import DENSE_SHARE
 
 
 def suit_cpu(model: Any, dtype: Any) -> bool:
@@ -43,6 +43,15 @@ def keep_in_training_mode(model: Any) -> None:
     On CPUs with bfloat16, bitsandbytes repacks a layer in place (in bfloat16, so it rounds differently) when it sees
     evaluation mode. Its layers behave alike in both modes otherwise, so they are kept from ever seeing it.
     """
-    for module in model.modules():
-        if type(module).__name__ == "Linear4bit" and type(module).__module__.startswith("bitsandbytes"):
-            module.training = True
+    for module in _layers(model):
+        module.training = True
+
+
+def has_4_bit_layers(model: Any) -> bool:
+    """Whether any layer is dequantised with every product."""
+    return any(True for _ in _layers(model))
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    return (module for module in model.modules()
+            if type(module).__name__ == "Linear4bit" and type(module).__module__.startswith("bitsandbytes"))

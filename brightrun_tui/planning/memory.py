@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.sizing import CHUNK_LOGITS, CPU_TOKENS, DENSE_SHARE
 from brightrun_tui.planning.architecture import Architecture
 
 NF4_BITS = 4.5
@@ -25,11 +26,6 @@ CPU_HEAP = 2
 """On a CPU freed activations stay with the process for a while: its peak was measured at 0.7–1.1 times what this gives."""
 
 SAFE, TIGHT = 1.15, 1.05
-CHUNK_LOGITS = 32 * 1024**2
-CPU_TOKENS = 1024
-GPU_TOKENS = 65_536
-"""Tokens of a micro-batch that the worker chooses by itself, at most."""
-DENSE_SHARE = 0.4
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.sizing import GPU_SHARE, GPU_TOKENS
 from brightrun_tui.planning.architecture import Architecture
-from brightrun_tui.planning.memory import GPU_TOKENS, MemoryNeed
+from brightrun_tui.planning.memory import MemoryNeed
 from brightrun_tui.planning.tokens import TokenCounts
 
 EVALUATIONS = 10
 START_SECONDS = 12.0
 LOAD_BYTES_PER_SECOND = 5e8
 DORA_FACTOR = 1.26
-GPU_SHARE = 0.85
 ANSWERS_AT_ONCE = 8
 """Sample answers are written side by side."""
 

@@ -6,6 +6,8 @@ What torch and its companions read from the environment must be set before they 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import logging
 import os
@@ -24,6 +26,8 @@ from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.spare import wait_for_run
 
 SPARE = "--spare"
+M_ARENA_MAX = -8
+"""From glibc's malloc.h."""
 
 
 def set_environment(*, hub: bool) -> None:
@@ -41,6 +45,17 @@ def set_environment(*, hub: bool) -> None:
         defaults["HF_HUB_OFFLINE"] = "1"
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def share_one_heap() -> None:
+    """One heap for all threads, where the C library is glibc.
+
+    With a heap for each, what one thread has freed is no use to the others: a third more memory, and no faster.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt:
+            mallopt(M_ARENA_MAX, 1)
 
 
 def needs_the_hub(run_directory: Path) -> bool:
@@ -79,6 +94,7 @@ def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     Raises:
         BrightrunError: a package that training needs is not installed.
     """
+    gc.disable()  # modules stay: looking for garbage among them is a quarter of the time
     try:
         quieten_libraries()
         import_bitsandbytes()
@@ -86,6 +102,9 @@ def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     except ImportError as error:
         raise BrightrunError(f"training needs packages that are not installed ({error})", kind="packages_missing",
                              where="this machine", fix="pip install 'brightrun[train]'") from error
+    finally:
+        gc.freeze()
+        gc.enable()
     return work
 
 
@@ -116,6 +135,7 @@ def run(files: RunFiles, log: EventLog) -> int:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
+    share_one_heap()
     if arguments == [SPARE]:
         return wait()
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.files import write_json
 from brightrun_tui.trainer.generate import Answer, answer
 from brightrun_tui.trainer.session import Session
@@ -34,7 +34,7 @@ def measure_baseline(session: Session) -> Baseline:
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
     session.phase("evaluating", "base model")
     with session.model.disable_adapter():
-        scores = evaluate(session.forward, session.data.held_out, session.progress.max_tokens, session.monitor.beat)
+        scores = session.score(session.data.held_out, session.monitor.beat)
         answers = answer(session.forward, session.tokenizer, session.prompts,
                          session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control)
     if session.control.request() in ("terminate", "pause"):

@@ -42,6 +42,7 @@ class Progress:
     Attributes:
         step: optimiser steps taken.
         max_tokens: tokens a micro-batch may have.
+        lanes: micro-batches that a step is cut into at least, so that they can be computed side by side.
         best_step: step with the lowest held-out loss so far, ``best_loss``; 0 while there is none.
         since_best: evaluations without improvement.
         first_loss: training loss of the first step, by which divergence is judged.
@@ -52,6 +53,7 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     max_tokens: int = 0
+    lanes: int = 1
     gradient_checkpointing: bool = False
     first_loss: float | None = None
     best_step: int = 0

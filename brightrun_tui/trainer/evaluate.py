@@ -13,6 +13,7 @@ from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.plan import split_window
 
 FEWEST_RECORDS = 5
@@ -51,8 +52,8 @@ class Scores:
         return cls(*(np.array(lists[name], dtype=np.float64) for name in ("losses", "tokens", "right")))
 
 
-def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int,
-             between: Callable[[], None] = lambda: None) -> Scores:
+def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
+             lanes: Lanes) -> Scores:
     """Score every example with the model as it is, in evaluation mode.
 
     Args:
@@ -60,17 +61,21 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int,
     """
     lengths = np.array([e.length for e in examples])
     losses, tokens, right = (np.zeros(len(examples)) for _ in range(3))
+
+    def score(row: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        batch = forward.batch([examples[i] for i in row])
+        return batch.owners, *forward.scores(batch)
+
     was_training = forward.model.training
     forward.set_training(False)
     try:
-        for row in split_window(range(len(examples)), lengths, max_tokens=max_tokens, max_records=len(examples),
-                                packed=forward.packed):
-            batch = forward.batch([examples[i] for i in row])
-            batch_losses, batch_right = forward.scores(batch)
+        rows = split_window(range(len(examples)), lengths, max_tokens=max_tokens, max_records=len(examples),
+                            packed=forward.packed)
+        for row, (owners, batch_losses, batch_right) in zip(rows, lanes.map(score, rows), strict=True):
             where = np.array(row)
-            losses[where] = np.bincount(batch.owners, weights=batch_losses, minlength=len(row))
-            right[where] = np.bincount(batch.owners, weights=batch_right, minlength=len(row))
-            tokens[where] = np.bincount(batch.owners, minlength=len(row))
+            losses[where] = np.bincount(owners, weights=batch_losses, minlength=len(row))
+            right[where] = np.bincount(owners, weights=batch_right, minlength=len(row))
+            tokens[where] = np.bincount(owners, minlength=len(row))
             between()
     finally:
         forward.set_training(was_training)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+import sys
 import threading
 import time
 from typing import Any
@@ -70,6 +72,12 @@ class HardwareMonitor:
         busy = pynvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu
         return {"device": str(pynvml.nvmlDeviceGetName(self._gpu)), "memory_used": int(memory.used),
                 "memory_total": int(memory.total), "utilisation": busy / 100, "process_memory": own}
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process ever held."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
 def _open_gpu() -> Any:

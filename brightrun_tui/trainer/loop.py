@@ -8,18 +8,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
 import torch
 
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.baseline import Baseline, measure_baseline
 from brightrun_tui.trainer.checkpoint import prune, save_checkpoint, step_directory
-from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.figures import Figures
 from brightrun_tui.trainer.generate import answer
+from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
-from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.threads import ThreadChooser
@@ -53,7 +54,8 @@ class Loop:
         self.baseline: Baseline | None = None
         self.best_scores: Scores | None = None
         self._waiting: StepResult | None = None
-        self._threads = ThreadChooser() if session.machine.device.type == "cpu" else None
+        self._threads: ThreadChooser | None = None
+        self._memory_before = psutil.Process().memory_info().rss
         self._recent: deque[tuple[int, float]] = deque(maxlen=20)
         self._mark = 0.0
         self._bad_steps = 0
@@ -85,6 +87,9 @@ class Loop:
                 self._settle()
                 check_what_moved(session, before)
                 rehearse(session)
+                if session.machine.device.type == "cpu":
+                    memory.open_lanes(session, self._memory_before)
+                    self._threads = ThreadChooser(start_with_all=session.lanes.allowed > 1)
                 self.baseline = measure_baseline(session)
                 self._mark = time.monotonic()
                 first = False
@@ -101,24 +106,13 @@ class Loop:
         tokens = sum(session.data.train[i].length for i in window)
         rate = learning_rate(progress.step, session.plan.total_steps, session.settings.training)
         set_learning_rate(session.optimizer, rate)
-        loss = memory.with_less_memory_if_needed(session, lambda: self._accumulate(window, supervised))
+        loss = memory.with_less_memory_if_needed(session, lambda: accumulate(
+            session.forward, memory.cut(session, window), session.lanes, session.scaler))
         norm = self._update()
         progress.step += 1
         progress.supervised_tokens += supervised
         progress.tokens += tokens
         return StepResult(progress.step, Figures(loss, norm), rate, tokens)
-
-    def _accumulate(self, window: list[int], supervised: int) -> torch.Tensor:
-        """Gradients of the mean loss over all supervised tokens of the window, however it is cut; returns that mean."""
-        session = self.session
-        total = torch.zeros((), device=session.machine.device)
-        rows = split_window(window, session.plan.lengths, max_tokens=session.progress.max_tokens,
-                            max_records=memory.max_records(session), packed=session.forward.packed)
-        for row in rows:
-            loss = session.forward.loss_sum(session.forward.batch([session.data.train[i] for i in row])) / supervised
-            (session.scaler.scale(loss) if session.scaler else loss).backward()
-            total += loss.detach()
-        return total
 
     def _update(self) -> torch.Tensor:
         """Clip, step, clear; returns the length of the gradient before clipping."""
@@ -213,7 +207,7 @@ class Loop:
         session, progress = self.session, self.session.progress
         started = time.monotonic()
         session.phase("evaluating", f"step {progress.step}")
-        scores = evaluate(session.forward, session.data.held_out, progress.max_tokens, session.monitor.beat)
+        scores = session.score(session.data.held_out, session.monitor.beat)
         loss = scores.loss
         session.log.write("metric", step=progress.step, values={"eval_loss": loss})
         improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)

@@ -13,8 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 from torch.utils.checkpoint import checkpoint
 
-CHUNK_LOGITS = 32 * 1024 * 1024
-"""Logits in memory at a time (fp32: 128 MiB, and as much again for the softmax)."""
+from brightrun_tui.domain.sizing import CHUNK_LOGITS
 
 
 def chunk_rows(vocabulary: int) -> int:

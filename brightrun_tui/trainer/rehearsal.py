@@ -12,7 +12,6 @@ import torch
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state, write_contents
-from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.session import Session
@@ -37,7 +36,7 @@ def rehearse(session: Session) -> None:
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
         _grow(session)
     hardest = _hardest(session, session.data.held_out)
-    memory.with_less_memory_if_needed(session, lambda: evaluate(session.forward, hardest, progress.max_tokens))
+    memory.with_less_memory_if_needed(session, lambda: session.score(hardest, session.monitor.beat))
     _save_once(session)
     restore_random_state(random_numbers)
 

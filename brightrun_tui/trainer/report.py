@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sys
 import time
@@ -17,12 +16,12 @@ from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.checkpoint import step_directory
-from brightrun_tui.trainer.evaluate import Scores, by_category, evaluate, loss_difference, worse_categories
+from brightrun_tui.trainer.evaluate import Scores, by_category, loss_difference, worse_categories
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
-from brightrun_tui.trainer.memory import max_records
+from brightrun_tui.trainer.hardware import peak_memory
+from brightrun_tui.trainer.memory import cut
 from brightrun_tui.trainer.model import parameter_counts
-from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.verdict import Findings, judge
@@ -56,9 +55,9 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
                  best_scores: Scores | None, *, stopped: bool) -> Report:
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
-    tuned = best_scores or evaluate(session.forward, data.held_out, progress.max_tokens, session.between)
+    tuned = best_scores or session.score(data.held_out, session.between)
     stride = max(1, len(data.train) // TRAIN_SAMPLE)
-    trained = evaluate(session.forward, data.train[::stride][:TRAIN_SAMPLE], progress.max_tokens, session.between)
+    trained = session.score(data.train[::stride][:TRAIN_SAMPLE], session.between)
     answers = compare_answers(session, template, baseline)
     general = _general_loss(session, template)
     difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
@@ -92,18 +91,17 @@ def _general_loss(session: Session, template: ChatTemplate) -> dict[str, float]:
     if not examples:
         return {"base": 0.0, "tuned": 0.0}
     with session.model.disable_adapter():
-        base = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
-    tuned = evaluate(session.forward, examples, session.progress.max_tokens, session.between)
+        base = session.score(examples, session.between)
+    tuned = session.score(examples, session.between)
     return {"base": base.loss, "tuned": tuned.loss}
 
 
 def _facts(session: Session, best_step: int) -> TrainingFacts:
     data, progress, plan = session.data, session.progress, session.plan
     trainable, frozen = parameter_counts(session.model)
-    rows = split_window(plan.window(0), plan.lengths, max_tokens=progress.max_tokens,
-                        max_records=max_records(session), packed=session.forward.packed)
+    rows = cut(session, plan.window(0))
     on_gpu = session.machine.device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
     return TrainingFacts(
         steps=progress.step, epochs=plan.epoch(progress.step), train_records=len({e.record for e in data.train}),
         eval_records=len({e.record for e in data.held_out}), supervised_tokens=progress.supervised_tokens,

@@ -7,6 +7,7 @@ work of a model of four layers, a thirtieth of one of thirty. Other positions ho
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ class SupervisedRows:
     """
 
     def __init__(self, backbone: Any) -> None:
-        self._rows: torch.Tensor | None = None
+        self._now = threading.local()  # rows are computed side by side, each with its own choice
         layers = getattr(backbone, "layers", None)
         last = layers[-1] if isinstance(layers, torch.nn.ModuleList) and len(layers) else None
         attention = getattr(last, "self_attn", None)
@@ -35,18 +36,19 @@ class SupervisedRows:
     @contextmanager
     def only(self, rows: torch.Tensor) -> Iterator[None]:
         """Compute only these places of the flattened (rows, columns) in the last layer; each place once."""
-        self._rows = rows
+        self._now.rows = rows
         try:
             yield
         finally:
-            self._rows = None
+            self._now.rows = None
 
     def _rowwise(self, whole: Callable[..., Any]) -> Callable[..., Any]:
         def forward(hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            if self._rows is None:
+            rows: torch.Tensor | None = getattr(self._now, "rows", None)
+            if rows is None:
                 return whole(hidden, *args, **kwargs)
-            chosen = whole(hidden.flatten(0, 1)[self._rows].unsqueeze(0), *args, **kwargs)[0]
+            chosen = whole(hidden.flatten(0, 1)[rows].unsqueeze(0), *args, **kwargs)[0]
             empty = chosen.new_zeros(hidden.shape[0] * hidden.shape[1], chosen.shape[-1])
-            return empty.index_copy(0, self._rows, chosen).view(*hidden.shape[:2], -1)
+            return empty.index_copy(0, rows, chosen).view(*hidden.shape[:2], -1)
 
         return forward

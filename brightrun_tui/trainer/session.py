@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,14 @@ from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.checkpoint import Progress
 from brightrun_tui.trainer.control import Control
+from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.examples import Data
+from brightrun_tui.trainer.examples import Data, Example
 from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
+from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import Machine
 from brightrun_tui.trainer.plan import Plan
 
@@ -42,6 +45,7 @@ class Session:
     lineage: str
     base_name: str
     progress: Progress = field(default_factory=Progress)
+    lanes: Lanes = field(default_factory=Lanes)
 
     @property
     def settings(self) -> RunSettings:
@@ -51,6 +55,10 @@ class Session:
         """Tell which phase begins."""
         self.monitor.beat()
         self.log.write("phase", phase=name, detail=detail)
+
+    def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
+        """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
+        return evaluate(self.forward, examples, self.progress.max_tokens, between, self.lanes)
 
     def between(self) -> None:
         """Call between pieces of work that can be done again: shows life, and leaves when asked to.

@@ -24,10 +24,10 @@ class ThreadChooser:
     Trials come seldom when they keep confirming the choice. ``OMP_NUM_THREADS``, where the user has set it, is obeyed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, start_with_all: bool) -> None:
         every = torch.get_num_threads()
         self._counts = (every,) if os.environ.get("OMP_NUM_THREADS") else (max(1, every // 2), every)
-        self._chosen = self._counts[0]
+        self._chosen = self._counts[-1 if start_with_all else 0]
         self._usual_speed = 0.0
         self._wait = FIRST_TRIAL_SECONDS
         self._next_trial = time.monotonic() + self._wait

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.gradients import accumulate
+from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.loss import summed_loss
 from brightrun_tui.trainer.model import choose_machine, load_base
@@ -158,6 +161,58 @@ def test_micro_batches_add_up_to_the_whole_step(forward: Forward, examples: list
         total = sum(gradients(forward, forward.loss_sum(forward.batch([examples[i] for i in row])) / supervised) for row in rows)
         assert difference(total, expected) < SAME
     forward.packed = True
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_rows_side_by_side_give_the_same_bits(forward: Forward, examples: list[Example], two_threads: None,
+                                              recomputed: bool) -> None:
+    """How many rows are computed at a time is a matter of speed only: the gradient is right, and equal to the bit."""
+    expected = gradients(forward, plain(forward, examples))
+    forward.trimmed = True
+    lm = forward.model.get_base_model()
+    if recomputed:
+        lm.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    lengths = np.array([e.length for e in examples])
+    rows = split_window(range(12), lengths, max_tokens=120, max_records=12, packed=True, lanes=2)
+    found = []
+    for allowed in (1, 2, 2, 2):
+        lanes = Lanes()
+        lanes.allowed = allowed
+        loss = accumulate(forward, [[examples[i] for i in row] for row in rows], lanes)
+        found.append(torch.cat([p.grad.flatten() for p in trainable(forward.model).values()] + [loss[None]]))
+        forward.model.zero_grad(set_to_none=True)
+    lm.activation_checkpointing_disable()
+    forward.trimmed = False
+    assert len(rows) >= 4 and difference(found[0][:-1], expected) < SAME
+    assert all(torch.equal(found[0], other) for other in found[1:])
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_in_one_lane_ends_all_of_them(two_threads: None) -> None:
+    """Work is done again after an error, so nothing of the first try may still be running."""
+    lanes, ended, second_began = Lanes(), [], threading.Event()
+    lanes.allowed = 2
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert second_began.wait(60)
+            raise torch.OutOfMemoryError("no memory")
+        second_began.set()
+        ended.append(item)
+        return item
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(lanes.map(work, range(10)))
+    assert ended == [1] and torch.get_num_threads() == 2
+    assert list(lanes.map(work, range(1, 10))) == list(range(1, 10))
 
 
 def test_the_mean_of_means_would_be_noticed(forward: Forward, examples: list[Example]) -> None:

@@ -92,6 +92,25 @@ def test_a_killed_worker_loses_no_metric_and_doubles_none(base: Path, undisturbe
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_with_fewer_threads_to_the_same_bit(base: Path, tmp_path: Path, start_worker: StartWorker,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows computed side by side, and one after the other where it is resumed: the result does not tell."""
+    settings = {"training.epochs": 8, "evaluation.eval_steps": 12}
+    whole, cut = (write_run(tmp_path / name, base, settings=settings) for name in ("whole", "cut"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert start_worker(whole).wait(timeout=120) == 0
+    asking = ask_when_reached(cut, "pause", 2)
+    assert start_worker(cut).wait(timeout=120) == 0
+    asking.join()
+    paused = read_events(cut)[-1]
+    assert paused["outcome"] == "paused"
+    assert json.loads((cut / f"checkpoints/step-{paused['step']}/state.json").read_bytes())["progress"]["lanes"] == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert start_worker(cut).wait(timeout=120) == 0 and read_events(cut)[-1]["outcome"] == "completed"
+    assert_same_as(whole, cut)
+
+
+@pytest.mark.slow
 def test_sigterm_saves_before_it_leaves(base: Path, tmp_path: Path, start_worker: StartWorker) -> None:
     """A pre-empted machine gives seconds: the step in progress is kept."""
     run = write_run(tmp_path, base, settings={**CHANCY, "training.epochs": 200, "training.save_steps": 10_000,

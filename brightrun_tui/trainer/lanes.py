@@ -1,0 +1,56 @@
+"""Several rows side by side on a CPU, each in a thread of its own.
+
+Torch by itself splits every operation over all threads. In small models most operations are over before a second thread
+has begun; whole rows keep every thread busy until the step ends. On two cores that was 1.2 to 1.4 times as fast. What is
+computed does not depend on it: rows are cut the same, and their gradients are added in the order of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import torch
+
+MOST = 4
+"""Beyond, threads would wait for Python's lock instead; each lane gets several cores then."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Lanes:
+    """Works on items one after the other or side by side; results always come in the items' order.
+
+    Attributes:
+        allowed: items that memory has room for at a time.
+    """
+
+    def __init__(self) -> None:
+        self.allowed = 1
+        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="lane")
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """``work`` of each item. With several lanes it runs in their threads, and all have ended when this has."""
+        threads = torch.get_num_threads()
+        count = min(self.allowed, threads, len(items))
+        if count <= 1:
+            yield from map(work, items)
+            return
+
+        def in_lane(item: Item) -> Result:
+            torch.set_num_threads(threads // count)
+            return work(item)
+
+        waiting = list(items)
+        running = [self._pool.submit(in_lane, waiting.pop(0)) for _ in range(count)]
+        try:
+            while running:
+                result = running.pop(0).result()
+                if waiting:
+                    running.append(self._pool.submit(in_lane, waiting.pop(0)))
+                yield result
+        finally:
+            wait(running)
+            torch.set_num_threads(threads)
