@@ -210,8 +210,11 @@ class Runner:
         if worker.exit_code == WorkerExit.DISK_FULL:
             return "worker_failed", DISK_FULL
         lines = (await asyncio.to_thread(_tail, Path(run.directory) / f"{WORKER}.log")).splitlines() or [""]
+        here = run.spec.provider == "local"
+        look = "brightrun doctor tells whether the training packages are complete" if here else \
+            "the fault is on the machine of the run, not on this one"
         return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
-                                        fix="see its log; brightrun doctor tells whether the training packages are complete")
+                                        fix=f"see its log; {look}")
 
 
 def _tail(path: Path) -> str:

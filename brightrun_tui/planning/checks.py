@@ -32,6 +32,8 @@ from brightrun_tui.store.leases import month_spent_of
 
 FEW_RECORDS = 50
 FEW_STEPS = 10
+STRANGE_SCRIPT = 0.8
+"""Characters a token, below which a tokenizer has no words or syllables of a script: known ones are above 1."""
 FEW_HELD_OUT = 5
 HIGH_LEARNING_RATE = 1e-3
 HIGH_LEARNING_RATE_TINY = 2e-2
@@ -40,8 +42,8 @@ RESERVE_BYTES = 500_000_000
 
 
 def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: RunSettings) -> Check:
-    if base and settings.data.over_length == "drop":
-        tokens = count_tokens(base, report)
+    tokens = count_tokens(base, report) if base else None
+    if base and tokens and settings.data.over_length == "drop":
         limit = min(settings.data.max_length or base.architecture.context, base.architecture.context)
         if report.characters.p50 / tokens.characters_per_token > limit:
             what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
@@ -49,6 +51,13 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             if tokens.measured:
                 return failed("dataset", DatasetError(what, fix=fix, kind="dataset_too_long"))
             return warning("dataset", f"{report.statement} It seems that {what}.", fix)
+    if tokens and tokens.measured and tokens.characters_per_token < STRANGE_SCRIPT:
+        return warning(
+            "dataset",
+            f"{report.statement} The base model spells these texts byte by byte ({tokens.characters_per_token:.1f} characters a "
+            "token): it has hardly ever seen their script.",
+            "choose a base model that knows the language",
+        )
     if report.usable < FEW_RECORDS:
         return warning(
             "dataset", f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"

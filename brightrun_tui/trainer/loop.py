@@ -20,6 +20,7 @@ from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.figures import Figures
 from brightrun_tui.trainer.generate import answer
 from brightrun_tui.trainer.gradients import accumulate
+from brightrun_tui.trainer.lane_count import open_lanes
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
 from brightrun_tui.trainer.session import Session
@@ -88,7 +89,7 @@ class Loop:
                 check_what_moved(session, before)
                 rehearse(session)
                 if session.machine.device.type == "cpu":
-                    memory.open_lanes(session, self._memory_before)
+                    open_lanes(session, self._memory_before)
                     self._threads = ThreadChooser(start_with_all=session.lanes.allowed > 1)
                 self.baseline = measure_baseline(session)
                 self._mark = time.monotonic()

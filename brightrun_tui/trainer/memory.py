@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import psutil
 import torch
 
 from brightrun_tui.domain.sizing import CPU_TOKENS, GPU_SHARE, GPU_TOKENS
-from brightrun_tui.nf4 import has_4_bit_layers
-from brightrun_tui.trainer import lanes
-from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import is_out_of_memory, out_of_memory
-from brightrun_tui.trainer.hardware import peak_memory
+from brightrun_tui.trainer.lane_count import useful_lanes
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
-
-CPU_SHARE = 0.5
-"""Of the memory that is free, which further lanes may take: others work on this machine too."""
 
 Result = TypeVar("Result")
 
@@ -44,47 +37,13 @@ def begin(session: Session) -> None:
     progress, longest = session.progress, session.data.longest
     if not progress.max_tokens:
         fixed = session.settings.training.micro_batch_size
-        progress.lanes = _useful_lanes(session)
+        progress.lanes = useful_lanes(session)
         most = CPU_TOKENS // progress.lanes if session.machine.device.type == "cpu" else longest
         progress.max_tokens = fixed * longest if fixed else max(longest, most)
     session.lanes.allowed = max(1, min(progress.lanes, CPU_TOKENS // progress.max_tokens))
     if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
         progress.gradient_checkpointing = True
         recompute_activations(session)
-
-
-def _useful_lanes(session: Session) -> int:
-    """On a CPU, rows that are worth computing side by side.
-
-    4-bit layers that were not unpacked would be dequantised in every lane again. Random numbers have one order only.
-    """
-    on_cpu, fixed = session.machine.device.type == "cpu", session.settings.training.micro_batch_size
-    if not on_cpu or fixed or not session.forward.packed or has_4_bit_layers(session.model) or _draws_random_numbers(session):
-        return 1
-    return min(int(torch.get_num_threads()), lanes.MOST, session.plan.batch_size)
-
-
-def _draws_random_numbers(session: Session) -> bool:
-    """Whether training by chance leaves something out, or adds noise."""
-    before = take_random_state()
-    session.forward.set_training(True)
-    with torch.no_grad():
-        session.forward.loss_sum(session.forward.batch([min(session.data.train, key=lambda e: e.length)]))
-    session.forward.set_training(False)
-    drawn = take_random_state() != before
-    restore_random_state(before)
-    return drawn
-
-
-def open_lanes(session: Session, memory_before: int) -> None:
-    """On a CPU: as many rows side by side as there is memory for.
-
-    Args:
-        memory_before: bytes of this process before its first micro-batch of the largest size.
-    """
-    taken = max(1, peak_memory() - memory_before)
-    affordable = 1 + int(CPU_SHARE * int(psutil.virtual_memory().available) / taken)
-    session.lanes.allowed = min(session.progress.lanes, max(session.lanes.allowed, affordable))
 
 
 def measured_guess(session: Session, tokens: int, before: int, peak: int) -> int:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does the first run come out usable? Small datasets of many kinds × every template that ships, defaults untouched.
 
-    scripts/bench/first_try.py [--only DATASET/TEMPLATE …] [--home DIRECTORY] [--jobs N] [--seeds N] [--keep] [--json]
+    scripts/bench/first_try.py [--only DATASET/TEMPLATE …] [--home DIRECTORY] [--jobs N] [--seed N] [--seeds N] [--keep] [--json]
 
 Each cell is a real run on the starter model: planned as ``brightrun train DATA --template NAME`` plans it, prepared as the
 engine prepares it, trained by the worker in a process of its own. A cell is right when the tuned model beats the base on
@@ -204,6 +204,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="BRIGHTRUN_HOME to use and to keep")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a thread each")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every dataset")
+    parser.add_argument("--seed", type=int, default=0, help="the first version; trainer and templates were tuned with 0")
     parser.add_argument("--keep", action="store_true", help="leave the run directories (below --home)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -212,7 +213,8 @@ def main() -> int:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         paths = get_paths()
         templates = [template.name for template in load_templates(paths)[0]]
-        wanted = [(dataset, template, seed) for seed in range(arguments.seeds) for dataset in DATASETS for template in templates
+        seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+        wanted = [(dataset, template, seed) for seed in seeds for dataset in DATASETS for template in templates
                   if any(fnmatch(f"{dataset}/{template}", pattern) for pattern in arguments.only or ["*"])]
         if not wanted:
             parser.error(f"--only: datasets are {', '.join(DATASETS)}; templates are {', '.join(templates)}")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from brightrun_tui.domain.errors import BudgetError, DatasetError, ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Hardware, Offer
@@ -113,6 +114,21 @@ def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, pat
     assert states(make_plan(Draft(data=str(data), overrides={"training.max_steps": 3}), paths))["settings"] == "warning"
     gated = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths)
     assert states(gated)["base model"] == "warning" and gated.ready
+
+
+def test_a_script_that_the_base_model_does_not_know_is_noticed(tmp_path: Path, paths: Paths) -> None:
+    """A tokenizer without any merges, as all are for a script they never met, spells Japanese in bytes."""
+    base = write_model(tmp_path / "m")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    spelling = Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
+    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    spelling.save(str(base / "tokenizer.json"))
+    for language, expected in (("いつ開きますか", "warning"), ("When do you open?", "ok")):
+        data = tmp_path / f"{expected}.jsonl"
+        data.write_text("".join(json.dumps({"prompt": f"{i} {language}", "completion": language}) + "\n" for i in range(60)))
+        plan = make_plan(Draft(data=str(data), base=str(base)), paths)
+        (check,) = [check for check in plan.checks if check.name == "dataset"]
+        assert check.state == expected and ("script" in check.what) == (expected == "warning"), check
 
 
 def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_path: Path, paths: Paths) -> None:

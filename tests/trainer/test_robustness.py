@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop
+from brightrun_tui.trainer.model import load_base
 
 from .conftest import make_records, metric, read_events, run_here, wait_for, write_run
 
@@ -60,6 +62,51 @@ def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_
     assert run_here(run) == 1
     last = read_events(run)[-1]
     assert last["error"] == "out_of_memory" and last["suggestion"]["data.over_length"] == "truncate"
+
+
+def lanes_of(run: Path) -> int:
+    """How many rows side by side a run of one step was cut for, on two threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert run_here(run) == 0
+    finally:
+        torch.set_num_threads(before)
+    (state,) = (run / "checkpoints").glob("step-*/state.json")
+    lanes: int = json.loads(state.read_bytes())["progress"]["lanes"]
+    return lanes
+
+
+def test_rows_are_computed_side_by_side_only_where_that_changes_nothing(base: Path, tmp_path: Path,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with random numbers, not at a micro-batch of the user's, not in a model whose rows leave a trace on each other."""
+    one_step = {"training.max_steps": 1}
+    assert lanes_of(write_run(tmp_path / "plain", base, settings=one_step)) == 2
+    for name, value in (("lora.lora_dropout", 0.1), ("training.neftune_noise_alpha", 5), ("training.micro_batch_size", 4)):
+        assert lanes_of(write_run(tmp_path / name, base, settings={**one_step, name: value})) == 1
+
+    def with_memory(*args: Any) -> torch.nn.Module:
+        model = load_base(*args)
+        layer = model.get_submodule("model.layers.0")
+
+        def remember(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            module.seen = output.shape[1]
+            time.sleep(0.02)  # the others' turn
+            return output * (1 + module.seen - output.shape[1])
+
+        layer.register_forward_hook(remember)
+        return model
+
+    monkeypatch.setattr("brightrun_tui.trainer.worker.load_base", with_memory)
+    assert lanes_of(write_run(tmp_path / "memory", base, settings=one_step)) == 1
+
+    def with_dynamic_rope(*args: Any) -> torch.nn.Module:
+        model = load_base(*args)
+        model.get_submodule("model.rotary_emb").rope_type = "dynamic"
+        return model
+
+    monkeypatch.setattr("brightrun_tui.trainer.worker.load_base", with_dynamic_rope)
+    assert lanes_of(write_run(tmp_path / "rope", base, settings=one_step)) == 1
 
 
 def test_an_adapter_that_does_not_move_is_noticed_after_the_first_step(base: Path, tmp_path: Path) -> None:

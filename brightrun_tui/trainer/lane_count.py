@@ -1,0 +1,83 @@
+"""How many rows to compute side by side: as many as are useful, as are safe, and as there is memory for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from brightrun_tui.nf4 import has_4_bit_layers
+from brightrun_tui.trainer import lanes
+from brightrun_tui.trainer.adapter import trainable
+from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state
+from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.forward import CHECKED_LENGTH
+from brightrun_tui.trainer.gradients import accumulate
+from brightrun_tui.trainer.hardware import peak_memory
+from brightrun_tui.trainer.lanes import Lanes
+from brightrun_tui.trainer.session import Session
+
+CPU_SHARE = 0.5
+"""Of the memory that is free, which further lanes may take: others work on this machine too."""
+CHANGING_ROPE = ("dynamic", "longrope")
+"""Kinds of position embedding whose frequencies the model changes by the length of the row before it."""
+
+
+def useful_lanes(session: Session) -> int:
+    """Rows a step should be cut into at least; 1 on a GPU, and wherever several at a time would be slower or not the same.
+
+    4-bit layers that were not unpacked would be dequantised in every lane again.
+    """
+    on_cpu, fixed = session.machine.device.type == "cpu", session.settings.training.micro_batch_size
+    if not on_cpu or fixed or not session.forward.packed or has_4_bit_layers(session.model) or _keeps_rope(session.model):
+        return 1
+    count = min(int(torch.get_num_threads()), lanes.MOST, session.plan.batch_size, len(session.data.train))
+    return count if count > 1 and _same_side_by_side(session, count) else 1
+
+
+def open_lanes(session: Session, memory_before: int) -> None:
+    """On a CPU, after the rehearsal: as many rows side by side as there is memory for.
+
+    Args:
+        memory_before: bytes of this process before its first micro-batch of the largest size.
+    """
+    taken = max(1, peak_memory() - memory_before)
+    affordable = 1 + int(CPU_SHARE * int(psutil.virtual_memory().available) / taken)
+    session.lanes.allowed = min(session.progress.lanes, max(session.lanes.allowed, affordable))
+
+
+def _keeps_rope(model: torch.nn.Module) -> bool:
+    """Whether a row would leave its mark on the position embeddings of those beside it."""
+    kinds: list[Any] = []
+    for module in model.modules():
+        kind = getattr(module, "rope_type", None)
+        kinds += kind.values() if isinstance(kind, dict) else [kind]
+    return any(kind in CHANGING_ROPE for kind in kinds)
+
+
+def _beginning(example: Example, length: int) -> Example:
+    """The first tokens of an example, all of them supervised."""
+    ids = example.ids[:length]
+    return Example(example.record, ids, np.arange(len(ids)) > 0)
+
+
+def _same_side_by_side(session: Session, count: int) -> bool:
+    """Train on the beginnings of ``count`` records one after the other, then at once: whether no random number is drawn
+    (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
+    """
+    rows = [[_beginning(example, CHECKED_LENGTH // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
+    before = take_random_state()
+    session.forward.set_training(True)
+    found = []
+    for allowed in (1, count):
+        several = Lanes()
+        several.allowed = allowed
+        accumulate(session.forward, rows, several)
+        found.append([p.grad for p in trainable(session.model).values() if p.grad is not None])
+        session.optimizer.zero_grad(set_to_none=True)
+    session.forward.set_training(False)
+    drawn = take_random_state() != before
+    restore_random_state(before)
+    return not drawn and all(torch.equal(one, other) for one, other in zip(*found, strict=True))
