@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from brightrun_tui import __version__
 from brightrun_tui.domain.errors import ExitCode, UsageError
+from brightrun_tui.importing import without_garbage_collection
 
 START, WATCH, KEEP, CONNECT, CARE = "Start", "Watch", "Keep and use", "Connect", "Look after"
 
@@ -93,8 +94,8 @@ def _open_app(*, read_only: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal, and this is none", kind="no_terminal",
                          fix="run it in a terminal, or use a verb: brightrun --help")
-    from brightrun_tui.app import run_app
-
+    with without_garbage_collection():
+        from brightrun_tui.app import run_app
     raise typer.Exit(run_app(read_only=read_only))
 
 

@@ -23,7 +23,7 @@ CONTEXT_CPU = 620 * 1024**2
 """Taken by the libraries before any weight is loaded: CUDA context and kernels; Python, PyTorch and transformers."""
 
 CPU_HEAP = 2
-"""On a CPU freed activations stay with the process for a while: its peak was measured at 0.7–1.1 times what this gives."""
+"""On a CPU freed activations stay with the process for a while: its peak was measured at 0.65–0.95 times what this gives."""
 
 SAFE, TIGHT = 1.15, 1.05
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.files import write_atomic
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.view import VIEW
@@ -41,11 +42,12 @@ def _end_with_gate(pipe: int) -> None:
 
 
 def _serve(plan: EndpointPlan) -> None:
-    import torch
-    import uvicorn
-    from transformers import BitsAndBytesConfig
-    from transformers.cli.serve import Serve
-    from transformers.cli.serving import model_manager, utils
+    with without_garbage_collection():
+        import torch
+        import uvicorn
+        from transformers import BitsAndBytesConfig
+        from transformers.cli.serve import Serve
+        from transformers.cli.serving import model_manager, utils
 
     gpu = torch.cuda.is_available()
     dtype = _compute_dtype(plan, torch)

@@ -7,7 +7,6 @@ What torch and its companions read from the environment must be set before they 
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.control import Control, Terminated
 from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
 from brightrun_tui.trainer.failures import explain, is_disk_full
@@ -94,17 +94,14 @@ def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     Raises:
         BrightrunError: a package that training needs is not installed.
     """
-    gc.disable()  # modules stay: looking for garbage among them is a quarter of the time
     try:
-        quieten_libraries()
-        import_bitsandbytes()
-        from brightrun_tui.trainer.worker import work
+        with without_garbage_collection():
+            quieten_libraries()
+            import_bitsandbytes()
+            from brightrun_tui.trainer.worker import work
     except ImportError as error:
         raise BrightrunError(f"training needs packages that are not installed ({error})", kind="packages_missing",
                              where="this machine", fix="pip install 'brightrun[train]'") from error
-    finally:
-        gc.freeze()
-        gc.enable()
     return work
 
 

@@ -21,15 +21,20 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
     Returns:
         The mean loss (nats, a scalar), not scaled.
     """
-    parameters = list(trainable(forward.model).values())
     supervised = sum(example.targets for row in rows for example in row)
+    total = torch.zeros((), device=forward.machine.device)
+    if lanes.allowed == 1:
+        for row in rows:  # one gradient of the adapter in memory, not two
+            loss = forward.loss_sum(forward.batch(row)) / supervised
+            (scaler.scale(loss) if scaler else loss).backward()
+            total += loss.detach()
+        return total
+    parameters = list(trainable(forward.model).values())
 
     def differentiate(row: Sequence[Example]) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
         loss = forward.loss_sum(forward.batch(row)) / supervised
-        scaled = scaler.scale(loss) if scaler else loss
-        return loss.detach(), torch.autograd.grad(scaled, parameters, allow_unused=True)
+        return loss.detach(), torch.autograd.grad(scaler.scale(loss) if scaler else loss, parameters, allow_unused=True)
 
-    total = torch.zeros((), device=forward.machine.device)
     for loss, gradients in lanes.map(differentiate, rows):
         total += loss
         for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -84,7 +84,7 @@ def make_room(session: Session) -> None:
     """
     progress, longest = session.progress, session.data.longest
     if session.lanes.allowed > 1:
-        session.lanes.allowed = 1
+        session.lanes.allowed = progress.lanes = 1
         done = "micro-batches are computed one after the other"
     elif progress.max_tokens > longest:
         progress.max_tokens = max(longest, progress.max_tokens // 2)

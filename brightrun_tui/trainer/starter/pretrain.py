@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from brightrun_tui.trainer.lanes import Lanes
+
 from .corpus import make_documents
 from .network import Network
 from .packing import pack
@@ -20,6 +22,7 @@ from .tokenizer import END_OF_TEXT, PAD, TURN_START, render, token_id
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_PARTS = 2
 _CHUNK = 1000  # documents encoded at once
 _UNMET = 0.9
 """A row this like the padding token's (cosine) has learnt nothing."""
@@ -47,12 +50,13 @@ def pretrain(recipe: StarterRecipe, tokenizer: Tokenizer, on_step: Callable[[int
     optimiser = Optimiser(network, recipe)
     marks = Marks.of(tokenizer)
     rows = encoded_rows(recipe, tokenizer, marks.pad)
+    lanes = Lanes()
+    lanes.allowed = _PARTS
     for step in range(1, recipe.steps + 1):
         batch = torch.tensor(list(islice(rows, recipe.rows)))
-        loss = next_token_loss(network, batch, marks, recipe.asked_weight)
-        loss.backward()
+        loss = add_gradients(network, batch, marks, recipe.asked_weight, lanes)
         optimiser.step(step)
-        on_step(step, loss.item())
+        on_step(step, loss)
     tell_apart(network.embedding, marks.pad, recipe.seed)
     return network
 
@@ -83,12 +87,28 @@ def encoded_rows(recipe: StarterRecipe, tokenizer: Tokenizer, filler: int) -> It
     return pack(encode(), recipe.row_length, filler)
 
 
-def next_token_loss(network: Network, batch: Tensor, marks: Marks, asked_weight: float) -> Tensor:
-    """Weighted mean cross-entropy of each next token of ``batch`` (rows, length)."""
-    logits = network(batch[:, :-1], own_document(batch[:, :-1], marks))
-    losses = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="none")
-    weights = token_weights(batch, marks, asked_weight)[:, 1:].flatten()
-    return (losses * weights).sum() / weights.sum()
+def add_gradients(network: Network, batch: Tensor, marks: Marks, asked_weight: float, lanes: Lanes) -> float:
+    """Weighted mean cross-entropy (nats) of each next token of ``batch`` (rows, length); its gradient is left in ``grad``.
+
+    The rows are computed in parts side by side, and the parts' gradients added in order.
+    """
+    parameters = [network.embedding, *network.vectors(), *network.matrices()]
+    weights = token_weights(batch, marks, asked_weight)[:, 1:]
+    weights = weights / weights.sum()
+
+    def differentiate(part: tuple[Tensor, Tensor]) -> tuple[float, tuple[Tensor, ...]]:
+        rows, counts = part
+        logits = network(rows[:, :-1], own_document(rows[:, :-1], marks))
+        losses = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), reduction="none")
+        loss = (losses * counts.flatten()).sum()
+        return loss.item(), torch.autograd.grad(loss, parameters)
+
+    total = 0.0
+    for loss, gradients in lanes.map(differentiate, list(zip(batch.chunk(_PARTS), weights.chunk(_PARTS), strict=True))):
+        total += loss
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    return total
 
 
 def own_document(batch: Tensor, marks: Marks) -> Tensor:
