@@ -13,6 +13,7 @@ from brightrun_tui.trainer import lanes
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state
 from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.failures import is_out_of_memory
 from brightrun_tui.trainer.forward import CHECKED_LENGTH
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.hardware import peak_memory
@@ -66,18 +67,27 @@ def _beginning(example: Example, length: int) -> Example:
 def _same_side_by_side(session: Session, count: int) -> bool:
     """Train on the beginnings of ``count`` records one after the other, then at once: whether no random number is drawn
     (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
+
+    Where memory is too short even for that, it is not done side by side.
     """
     rows = [[_beginning(example, CHECKED_LENGTH // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
     before = take_random_state()
     session.forward.set_training(True)
     found = []
-    for allowed in (1, count):
-        several = Lanes()
-        several.allowed = allowed
-        accumulate(session.forward, rows, several)
-        found.append([p.grad for p in trainable(session.model).values() if p.grad is not None])
+    try:
+        for allowed in (1, count):
+            several = Lanes()
+            several.allowed = allowed
+            accumulate(session.forward, rows, several)
+            found.append([p.grad for p in trainable(session.model).values() if p.grad is not None])
+            session.optimizer.zero_grad(set_to_none=True)
+        same = all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         session.optimizer.zero_grad(set_to_none=True)
+        same = False
     session.forward.set_training(False)
     drawn = take_random_state() != before
     restore_random_state(before)
-    return not drawn and all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    return same and not drawn

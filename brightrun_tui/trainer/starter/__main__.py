@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="progress as JSON lines on stdout")
     arguments = parser.parse_args()
     set_environment()
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ensure_starter(arguments.directory, progress=report_json if arguments.json else make_reporter())
     except BrightrunError as error:
