@@ -16,7 +16,7 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
                scaler: torch.amp.GradScaler | None = None) -> torch.Tensor:
     """Add to the adapter's ``grad`` that of the mean loss over all supervised tokens of ``rows``.
 
-    Micro-batches are added in their order, so the result is the same bits for any number of lanes.
+    Micro-batches are added in their order, so the result is the same bits for any number of lanes. ``scaler``: for one lane only.
 
     Returns:
         The mean loss (nats, a scalar), not scaled.
@@ -33,7 +33,7 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
 
     def differentiate(row: Sequence[Example]) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
         loss = forward.loss_sum(forward.batch(row)) / supervised
-        return loss.detach(), torch.autograd.grad(scaler.scale(loss) if scaler else loss, parameters, allow_unused=True)
+        return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     for loss, gradients in lanes.map(differentiate, rows):
         total += loss

@@ -31,8 +31,9 @@ def useful_lanes(session: Session) -> int:
 
     4-bit layers that were not unpacked would be dequantised in every lane again.
     """
-    on_cpu, fixed = session.machine.device.type == "cpu", session.settings.training.micro_batch_size
-    if not on_cpu or fixed or not session.forward.packed or has_4_bit_layers(session.model) or _keeps_rope(session.model):
+    training, machine = session.settings.training, session.machine
+    if machine.device.type != "cpu" or machine.scale_gradients or training.micro_batch_size or not session.forward.packed \
+            or has_4_bit_layers(session.model) or _keeps_rope(session.model):
         return 1
     count = min(int(torch.get_num_threads()), lanes.MOST, session.plan.batch_size, len(session.data.train))
     return count if count > 1 and _same_side_by_side(session, count) else 1

@@ -34,13 +34,14 @@ def begin(session: Session) -> None:
 
     A resumed session keeps what it had found.
     """
-    progress, longest = session.progress, session.data.longest
+    progress, longest, on_cpu = session.progress, session.data.longest, session.machine.device.type == "cpu"
     if not progress.max_tokens:
         fixed = session.settings.training.micro_batch_size
         progress.lanes = useful_lanes(session)
-        most = CPU_TOKENS // progress.lanes if session.machine.device.type == "cpu" else longest
+        most = CPU_TOKENS // progress.lanes if on_cpu else longest
         progress.max_tokens = fixed * longest if fixed else max(longest, most)
-    session.lanes.allowed = max(1, min(progress.lanes, CPU_TOKENS // progress.max_tokens))
+    if on_cpu:  # a run that began on a CPU may go on elsewhere
+        session.lanes.allowed = max(1, min(progress.lanes, CPU_TOKENS // progress.max_tokens))
     if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
         progress.gradient_checkpointing = True
         recompute_activations(session)
