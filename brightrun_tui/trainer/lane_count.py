@@ -33,7 +33,7 @@ def useful_lanes(session: Session) -> int:
     """
     training, machine = session.settings.training, session.machine
     if machine.device.type != "cpu" or machine.scale_gradients or training.micro_batch_size or not session.forward.packed \
-            or has_4_bit_layers(session.model) or _keeps_rope(session.model):
+            or has_4_bit_layers(session.model) or _rope_changes(session.model):
         return 1
     count = min(int(torch.get_num_threads()), lanes.MOST, session.plan.batch_size, len(session.data.train))
     return count if count > 1 and _same_side_by_side(session, count) else 1
@@ -50,7 +50,7 @@ def open_lanes(session: Session, memory_before: int) -> None:
     session.lanes.allowed = min(session.progress.lanes, max(session.lanes.allowed, affordable))
 
 
-def _keeps_rope(model: torch.nn.Module) -> bool:
+def _rope_changes(model: torch.nn.Module) -> bool:
     """Whether a row would leave its mark on the position embeddings of those beside it."""
     kinds: list[Any] = []
     for module in model.modules():
