@@ -22,22 +22,15 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
         The mean loss (nats, a scalar), not scaled.
     """
     supervised = sum(example.targets for row in rows for example in row)
+
+    def loss_of(row: Sequence[Example]) -> torch.Tensor:
+        return forward.loss_sum(forward.batch(row)) / supervised
+
+    if lanes.allowed > 1:
+        return lanes.add_gradients(list(trainable(forward.model).values()), loss_of, rows)
     total = torch.zeros((), device=forward.machine.device)
-    if lanes.allowed == 1:
-        for row in rows:  # one gradient of the adapter in memory, not two
-            loss = forward.loss_sum(forward.batch(row)) / supervised
-            (scaler.scale(loss) if scaler else loss).backward()
-            total += loss.detach()
-        return total
-    parameters = list(trainable(forward.model).values())
-
-    def differentiate(row: Sequence[Example]) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
-        loss = forward.loss_sum(forward.batch(row)) / supervised
-        return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
-
-    for loss, gradients in lanes.map(differentiate, rows):
-        total += loss
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if gradient is not None:
-                parameter.grad = gradient.contiguous() if parameter.grad is None else parameter.grad.add_(gradient)
+    for row in rows:  # backward() keeps one gradient of the adapter in memory, not two
+        loss = loss_of(row)
+        (scaler.scale(loss) if scaler else loss).backward()
+        total += loss.detach()
     return total

@@ -17,7 +17,6 @@ from brightrun_tui.trainer.failures import is_out_of_memory
 from brightrun_tui.trainer.forward import CHECKED_LENGTH
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.hardware import peak_memory
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.session import Session
 
 CPU_SHARE = 0.5
@@ -77,9 +76,8 @@ def _same_side_by_side(session: Session, count: int) -> bool:
     found = []
     try:
         for allowed in (1, count):
-            several = Lanes()
-            several.allowed = allowed
-            accumulate(session.forward, rows, several)
+            session.lanes.allowed = allowed
+            accumulate(session.forward, rows, session.lanes)
             found.append([p.grad for p in trainable(session.model).values() if p.grad is not None])
             session.optimizer.zero_grad(set_to_none=True)
         same = all(torch.equal(one, other) for one, other in zip(*found, strict=True))

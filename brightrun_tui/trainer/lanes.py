@@ -54,3 +54,18 @@ class Lanes:
         finally:
             wait(running)
             torch.set_num_threads(threads)
+
+    def add_gradients(self, parameters: Sequence[torch.Tensor], loss_of: Callable[[Item], torch.Tensor],
+                      items: Sequence[Item]) -> torch.Tensor:
+        """Add to each parameter's ``grad`` that of the sum of the items' losses, in their order. Returns that sum (a scalar)."""
+        def differentiate(item: Item) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
+            loss = loss_of(item)
+            return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
+
+        total = torch.zeros(())
+        for loss, gradients in self.map(differentiate, items):
+            total += loss
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient.contiguous() if parameter.grad is None else parameter.grad.add_(gradient)
+        return total

@@ -20,8 +20,17 @@ import pytest
 
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import metrics, open_database, runs
+from tests.clouds.server import CloudServer, why_not
 from tests.processes import end_all, of_home
 from tests.trainer.conftest import build_base, make_records
+
+TIMINGS = {
+    "BRIGHTRUN_ENGINE_REMOTE_PYTHON": sys.executable, "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.3", "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_SILENT_SECONDS": "4", "BRIGHTRUN_ENGINE_FINISH_SECONDS": "30", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
+    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.2", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "4",
+    "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive",
+}
 
 
 @dataclass
@@ -106,3 +115,19 @@ def home(tmp_path: Path, toy_base: Path) -> Iterator[Home]:
     home = Home(tmp_path / "home", toy_base, data)
     yield home
     home.close()
+
+
+@pytest.fixture
+def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with CloudServer() as server:
+        for name, value in {**server.environment, **TIMINGS}.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def calm() -> dict[str, dict[int, float | None]]:
+    """The curve of the first run; every other run of the same settings must have the very same."""
+    return {}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,37 +13,14 @@ import pytest
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import leases, open_database
-from tests.clouds.core import Cloud, Instance
-from tests.clouds.server import CloudServer, why_not
+from tests.clouds.core import Cloud, Instance, Machine
+from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 
 ENGINE = "brightrun_tui.orchestrator"
 PROVIDERS = ["runpod", "vast"]
 STEADY = ("training.epochs=6", "training.save_steps=10", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
           "evaluation.sample_prompts=1", "evaluation.max_new_tokens=8", "training.logging_steps=1")
-TIMINGS = {
-    "BRIGHTRUN_ENGINE_REMOTE_PYTHON": sys.executable, "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
-    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.3", "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
-    "BRIGHTRUN_ENGINE_SILENT_SECONDS": "4", "BRIGHTRUN_ENGINE_FINISH_SECONDS": "30", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
-    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.2", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "4",
-    "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive",
-}
-
-
-@pytest.fixture
-def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]:
-    if reason := why_not():
-        pytest.skip(reason)
-    with CloudServer() as server:
-        for name, value in {**server.environment, **TIMINGS}.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def calm() -> dict[str, dict[int, float | None]]:
-    """The curve of the first run; every other run of the same settings must have the very same."""
-    return {}
 
 
 def train_words(home: Home, provider: str, settings: tuple[str, ...] = STEADY) -> list[str]:
@@ -66,6 +41,13 @@ def cloud_of(clouds: CloudServer, provider: str) -> Cloud:
 
 def machines(cloud: Cloud) -> list[Instance]:
     return sorted(cloud.instances.values(), key=lambda machine: machine.created)
+
+
+def machine_of(cloud: Cloud) -> Machine:
+    """What runs behind the first machine that was rented."""
+    machine = machines(cloud)[0].machine
+    assert machine is not None
+    return machine
 
 
 def books(home: Home, run_id: str) -> list[Lease]:

@@ -18,16 +18,12 @@ from tests.e2e.renting import (
     PROVIDERS,
     begin,
     books,
-    calm,
     check_cost,
     check_outcome,
     cloud_of,
-    clouds,
     machines,
     train_words,
 )
-
-__all__ = ["calm", "clouds"]
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ from brightrun_tui.widgets.fields import TextField
 from brightrun_tui.widgets.service_card import ServiceCard
 from tests.clouds import runpod, vast
 from tests.clouds.server import CloudServer, why_not
-from tests.e2e.conftest import Home
-from tests.e2e.renting import TIMINGS, books, check_cost, cloud_of
+from tests.e2e.conftest import TIMINGS, Home
+from tests.e2e.renting import books, check_cost, cloud_of
 from tests.tui.conftest import Driver, Opened, opened
 
 __all__ = ["opened"]

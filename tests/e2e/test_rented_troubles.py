@@ -13,15 +13,12 @@ from tests.e2e.renting import (
     ENGINE,
     PROVIDERS,
     begin,
-    calm,
     check_outcome,
     cloud_of,
-    clouds,
+    machine_of,
     machines,
     train_words,
 )
-
-__all__ = ["calm", "clouds"]
 
 
 @pytest.mark.slow
@@ -48,8 +45,7 @@ def test_an_engine_killed_and_started_again_adopts_the_machine(
     wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
     home.kill(ENGINE)
     cloud = cloud_of(clouds, provider)
-    machine = machines(cloud)[0].machine
-    assert machine is not None
+    machine = machine_of(cloud)
     for link in machine.links:
         clouds.do(link.cut())
     wait_until(lambda: not home.processes(ENGINE), "the engine is dead")
@@ -89,8 +85,7 @@ def test_with_the_engine_gone_for_good_the_guard_ends_the_lease(
     wait_until(lambda: home.run(run_id).step >= 2, "it trains", 180)
     home.kill(ENGINE)
     cloud = cloud_of(clouds, provider)
-    machine = machines(cloud)[0].machine
-    assert machine is not None
+    machine = machine_of(cloud)
     wait_until(lambda: not machine.processes("brightrun_tui.trainer"), "the worker ends", 180)
     trained = cloud.clock.now()
     wait_until(lambda: not cloud.alive(), "the guard returns the machine", 60)

@@ -92,23 +92,17 @@ def add_gradients(network: Network, batch: Tensor, marks: Marks, asked_weight: f
 
     The rows are computed in parts side by side, and the parts' gradients added in order.
     """
-    parameters = [network.embedding, *network.vectors(), *network.matrices()]
     weights = token_weights(batch, marks, asked_weight)[:, 1:]
     weights = weights / weights.sum()
 
-    def differentiate(part: tuple[Tensor, Tensor]) -> tuple[float, tuple[Tensor, ...]]:
+    def loss_of(part: tuple[Tensor, Tensor]) -> Tensor:
         rows, counts = part
         logits = network(rows[:, :-1], own_document(rows[:, :-1], marks))
         losses = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), reduction="none")
-        loss = (losses * counts.flatten()).sum()
-        return loss.item(), torch.autograd.grad(loss, parameters)
+        return (losses * counts.flatten()).sum()
 
-    total = 0.0
-    for loss, gradients in lanes.map(differentiate, list(zip(batch.chunk(_PARTS), weights.chunk(_PARTS), strict=True))):
-        total += loss
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    return total
+    parts = list(zip(batch.chunk(_PARTS), weights.chunk(_PARTS), strict=True))
+    return float(lanes.add_gradients([network.embedding, *network.vectors(), *network.matrices()], loss_of, parts))
 
 
 def own_document(batch: Tensor, marks: Marks) -> Tensor:
