@@ -77,11 +77,19 @@ class Driver:
         """Wait until all of these are on the screen."""
         await self.until(lambda: all(word in self.text() for word in words), f"{words} on the screen")
 
+    async def sees_no(self, *words: str) -> None:
+        """Wait until none of these is on the screen: its parts are drawn one after the other."""
+        await self.until(lambda: not any(word in self.text() for word in words), f"no {words} on the screen")
+
     def text(self) -> str:
         """The screen as lines of text."""
         _width, height = self.app.size
         rows = self.app.screen._compositor.render_strips()
         return "\n".join("".join(cell.text for cell in row) for row in rows[:height])
+
+    def keys(self) -> str:
+        """The last line: the keys that can be pressed."""
+        return self.text().splitlines()[-1]
 
     def one(self, selector: str, kind: type[Widget] = Widget) -> Any:
         return self.app.screen.query_one(selector, kind)
