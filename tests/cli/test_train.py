@@ -95,7 +95,7 @@ def test_a_disk_that_fills_up_while_training_is_one_clear_error(
     command = brightrun.command("train", data, "--base", base, *LONG, "--set", "training.save_steps=5", "--json")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=brightrun.environment())
     wait_for(lambda: any(r["step"] > 0 for r in brightrun("runs", "--json").document["runs"]), "it trains")
-    with (disk / "filler").open("wb") as filler, pytest.raises(OSError):
+    with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
         while True:
             filler.write(bytes(1 << 20))
     out, err = process.communicate(timeout=120)
