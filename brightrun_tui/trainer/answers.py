@@ -45,7 +45,7 @@ class Compared:
     def scores(self) -> dict[str, Any]:
         """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
         if not self.prompts:
-            return {"answers": 0, "ended": {"base": 0.0, "tuned": 0.0}}
+            return {"answers": 0}
         both = {"base": self.base, "tuned": self.tuned}
         scores: dict[str, Any] = {
             "answers": len(self.prompts),
@@ -100,7 +100,7 @@ def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline
         more = [prompt for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
                 if prompt.ids not in known][:max(0, SCORED_ANSWERS - len(prompts))]
         with session.model.disable_adapter():
-            base += _answers(session, more)[0]
+            base += _answers(session, more, opened=True)[0]
         said, their_limits = _answers(session, more)
         prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
     references = [prompt.reference for prompt in prompts]
@@ -125,10 +125,11 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 
-def _answers(session: Session, prompts: Sequence[Prompt]) -> tuple[list[Answer], list[int]]:
+def _answers(session: Session, prompts: Sequence[Prompt], *, opened: bool = False) -> tuple[list[Answer], list[int]]:
     """Answers of the model as it now is, and the tokens that each might have."""
     limit = answer_limit(prompts, session.settings.evaluation.max_new_tokens)
-    answers = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids, control=session.control)
+    answers = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids, control=session.control,
+                     opened=opened)
     session.between()
     return answers, [limit] * len(answers)
 

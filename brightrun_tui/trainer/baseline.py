@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from brightrun_tui.trainer.evaluate import Scores
+from brightrun_tui.trainer.evaluate import Scores, require_finite
 from brightrun_tui.trainer.files import write_json
 from brightrun_tui.trainer.generate import Answer, answer
 from brightrun_tui.trainer.session import Session
@@ -35,8 +35,10 @@ def measure_baseline(session: Session) -> Baseline:
     session.phase("evaluating", "base model")
     with session.model.disable_adapter():
         scores = session.score(session.data.held_out, session.monitor.beat)
+        require_finite(scores, "the base model's loss on held-out records")
         answers = answer(session.forward, session.tokenizer, session.prompts,
-                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control)
+                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control,
+                         opened=True)
     if session.control.request() in ("terminate", "pause"):
         return Baseline(scores, answers)  # cut short: measured again after the pause
     session.log.write("metric", step=0, values={"eval_loss": scores.loss})

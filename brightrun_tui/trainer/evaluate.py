@@ -12,6 +12,7 @@ import numpy as np
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.plan import split_window
@@ -40,9 +41,9 @@ class Scores:
     def accuracy(self) -> float:
         return float(self.right.sum() / self.tokens.sum())
 
-    def split_score(self) -> SplitScore:
+    def split_score(self, records: int) -> SplitScore:
         perplexity = math.exp(min(self.loss, 700.0))
-        return SplitScore(loss=self.loss, perplexity=perplexity, tokens=int(self.tokens.sum()), records=len(self.tokens))
+        return SplitScore(loss=self.loss, perplexity=perplexity, tokens=int(self.tokens.sum()), records=records)
 
     def as_lists(self) -> dict[str, list[float]]:
         return {"losses": self.losses.tolist(), "tokens": self.tokens.tolist(), "right": self.right.tolist()}
@@ -54,11 +55,12 @@ class Scores:
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
              lanes: Lanes) -> Scores:
-    """Score every example with the model as it is, in evaluation mode.
+    """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
     Args:
         between: called between micro-batches; may raise to leave.
     """
+    examples = [example.measured for example in examples]
     lengths = np.array([e.length for e in examples])
     losses, tokens, right = (np.zeros(len(examples)) for _ in range(3))
 
@@ -82,6 +84,15 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
     return Scores(losses, tokens, right)
 
 
+def require_finite(scores: Scores, what: str) -> Scores:
+    """Raises `TrainingError` where a loss is no number: float16 is too narrow for this model or its data."""
+    if not math.isfinite(scores.loss):
+        raise TrainingError(f"{what} is not a finite number", where="quantisation.compute_dtype", kind="not_finite",
+                            fix="compute in float32, or leave out the records that are unlike all others",
+                            suggestion={"quantisation.compute_dtype": "float32"})
+    return scores
+
+
 def by_category(examples: Sequence[Example], records: Sequence[Record], base: Scores,
                 tuned: Scores) -> dict[str, dict[str, dict[str, float]]]:
     """``{category: {value: {"base", "tuned", "records", "tokens"}}}`` with losses in nats a supervised token."""
@@ -94,7 +105,7 @@ def by_category(examples: Sequence[Example], records: Sequence[Record], base: Sc
             value: {
                 "base": float(base.losses[members].sum() / base.tokens[members].sum()),
                 "tuned": float(tuned.losses[members].sum() / tuned.tokens[members].sum()),
-                "records": len(members), "tokens": int(base.tokens[members].sum()),
+                "records": len({examples[i].record for i in members}), "tokens": int(base.tokens[members].sum()),
             } for value, members in sorted(values.items())
         } for category, values in sorted(table.items())
     }
@@ -106,14 +117,23 @@ def worse_categories(categories: dict[str, dict[str, dict[str, float]]]) -> tupl
                  if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"])
 
 
-def loss_difference(base: Scores, tuned: Scores, seed: int) -> dict[str, Any]:
-    """Tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of record scores."""
+def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.ndarray:
+    """For every example the number (from 0) of the conversation it belongs to: what is alike beyond chance."""
+    numbers: dict[tuple[bool, str], int] = {}
+    owners = (records[example.record] for example in examples)
+    return np.array([numbers.setdefault((bool(r.group), r.group or r.id), len(numbers)) for r in owners])
+
+
+def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed: int) -> dict[str, Any]:
+    """Tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
+
+    Whole conversations are drawn (`conversations`), because examples of one and the same rise and fall together.
+    """
     generator = np.random.Generator(np.random.PCG64(seed))
-    count = len(base.tokens)
-    difference = tuned.losses - base.losses
+    difference, tokens = (np.bincount(conversation, weights=each) for each in (tuned.losses - base.losses, base.tokens))
     draws = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
-        drawn = generator.integers(0, count, count)
-        draws[i] = difference[drawn].sum() / base.tokens[drawn].sum()
+        drawn = generator.integers(0, len(tokens), len(tokens))
+        draws[i] = difference[drawn].sum() / tokens[drawn].sum()
     low, high = np.quantile(draws, [0.025, 0.975])
     return {"mean": tuned.loss - base.loss, "low": float(low), "high": float(high), "confidence": 0.95}

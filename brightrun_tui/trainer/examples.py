@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.template import ChatTemplate, Rendering, Span, UnrenderableError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +27,13 @@ class Example:
         record: index of the record it comes from.
         ids: token ids, int64, shape (length,).
         supervised: which tokens the loss counts as targets, bool, shape (length,); the first never is.
+        opening: which of them the template puts at the head of every answer by itself, bool, shape (length,); None: none.
     """
 
     record: int
     ids: np.ndarray
     supervised: np.ndarray
+    opening: np.ndarray | None = None
 
     @property
     def length(self) -> int:
@@ -38,6 +42,21 @@ class Example:
     @property
     def targets(self) -> int:
         return int(self.supervised.sum())
+
+    @property
+    def measured(self) -> Example:
+        """As models are compared by it: what was said counts, not what the template puts there for everybody."""
+        if self.opening is None:
+            return self
+        said = self.supervised & ~self.opening
+        return Example(self.record, self.ids, said) if said.any() else self
+
+    def part(self, start: int, end: int) -> Example:
+        """The tokens from ``start`` up to ``end``; its first is no target."""
+        supervised = self.supervised[start:end].copy()
+        supervised[:1] = False
+        return Example(self.record, self.ids[start:end], supervised,
+                       None if self.opening is None else self.opening[start:end])
 
 
 @dataclass
@@ -53,6 +72,11 @@ class Prepared:
     split_records: int = 0
     open_ended: int = 0
     turn_ends: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def unusable(self) -> int:
+        """Records that the template refuses, or that have nothing to learn from."""
+        return len(self.unsupervised) + sum(map(len, self.unrenderable.values()))
 
     @property
     def lengths(self) -> np.ndarray:
@@ -139,6 +163,7 @@ def _mask(rendering: Rendering, record: int, ids: list[int], places: list[tuple[
     tokens = np.array(ids, dtype=np.int64)
     begins, ends = np.array(places, dtype=np.int64).reshape(-1, 2).T
     supervised = np.zeros(len(tokens), dtype=bool)
+    opening = np.zeros(len(tokens), dtype=bool)
     is_special = np.isin(tokens, list(special))
     for span in rendering.spans:
         inside = np.flatnonzero((ends > span.start) & (begins < span.end))
@@ -146,12 +171,13 @@ def _mask(rendering: Rendering, record: int, ids: list[int], places: list[tuple[
             continue
         first, last = int(inside[0]), _end_of_turn(rendering.text, span, inside, begins, is_special)
         supervised[first : last + 1] = True
+        opening[inside[ends[inside] <= span.said]] = True
         if is_special[last]:
             prepared.turn_ends[int(tokens[last])] += 1
         else:
             prepared.open_ended += 1
     supervised[:1] = False
-    return Example(record, tokens, supervised)
+    return Example(record, tokens, supervised, opening if opening.any() else None)
 
 
 def _end_of_turn(text: str, span: Span, inside: np.ndarray, begins: np.ndarray, is_special: np.ndarray) -> int:
@@ -195,7 +221,7 @@ def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "t
                 f"record {records[example.record].id} has {example.length} tokens, more than {max_length}",
                 where="data.over_length", kind="over_length", suggestion={"data.over_length": "drop"},
                 fix="raise data.max_length, or let data.over_length drop, truncate or split such records")
-        shorter = Example(example.record, example.ids[:max_length], example.supervised[:max_length])
+        shorter = example.part(0, max_length)
         if policy == "truncate" and shorter.targets:
             prepared.truncated += 1
             kept.append(shorter)
@@ -203,6 +229,12 @@ def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "t
             prepared.dropped += 1
     prepared.examples = kept
     return prepared
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Up to ``count`` of them, evenly chosen from the first to the last."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def name_some(ids: Iterable[str], shown: int = 3) -> str:

@@ -11,6 +11,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.trainer.control import Control, Request
+from brightrun_tui.trainer.examples import spread
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.template import ChatTemplate, UnrenderableError
 
@@ -23,13 +24,19 @@ ROOM = (64, 1024)
 
 @dataclass(frozen=True)
 class Prompt:
-    """A held-out conversation up to its last answer, and that answer; ``expected``: how many tokens it has."""
+    """A held-out conversation up to its last answer, and that answer; ``expected``: how many tokens it has.
+
+    ``opening``: what the template writes by itself at the head of the answer, as text and (where the prompt can be
+    continued by it) as tokens.
+    """
 
     id: str
     messages: tuple[dict[str, str], ...]
     reference: str
     ids: tuple[int, ...]
     expected: int
+    opening: str = ""
+    opening_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,8 @@ def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Rec
                    longest: int) -> list[Prompt]:
     """Up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens or fewer."""
     prompts: list[Prompt] = []
-    stride = max(1, len(records) // count) if count else 1
-    order = [i for first in range(stride) for i in range(first, len(records), stride)]
-    for index in order:
+    chosen = spread(range(len(records)), count)
+    for index in (*chosen, *sorted(set(range(len(records))) - set(chosen))):
         if len(prompts) >= count:
             break
         prompt = _prompt_of(tokenizer, template, records[index])
@@ -65,11 +71,15 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
         return None
     try:
         text = template.render(before, generation_prompt=True)
+        rendering = template.renderings(record.messages[: answers[-1] + 1])[-1]
     except UnrenderableError:
         return None
-    reference = record.messages[answers[-1]].content
-    ids, expected = tokenizer([text, reference], add_special_tokens=False, verbose=False)["input_ids"]
-    return Prompt(record.id, tuple(before), reference, tuple(ids), len(expected))
+    span = rendering.spans[-1]
+    opening = rendering.text[span.start : span.said]
+    reference = record.messages[answers[-1]].content.removeprefix(opening)
+    ids, expected, opening_ids = tokenizer([text, reference, opening], add_special_tokens=False, verbose=False)["input_ids"]
+    return Prompt(record.id, tuple(before), reference, tuple(ids), len(expected), opening,
+                  tuple(opening_ids) if rendering.text.startswith(text + opening) else ())
 
 
 def answer_limit(prompts: Sequence[Prompt], max_new_tokens: int) -> int:
@@ -89,48 +99,51 @@ class _LeaveWhenAsked(StoppingCriteria):  # type: ignore[misc]
 
 
 def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
-           control: Control, unless: tuple[Request, ...] = ("terminate", "pause")) -> list[Answer]:
+           control: Control, unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False) -> list[Answer]:
     """Greedy answers in the order of the prompts.
 
     Args:
         max_new_tokens: longest answer; 0: see `answer_limit`.
         stop_ids: tokens that end a turn.
         unless: requests that cut the answers short.
+        opened: begin every answer as the template does by itself, for a model that has not learnt it. A base that would
+            think first answers at once then, as the tuned one does.
     """
     model = forward.model
     device = forward.machine.device
     was_training = model.training
     forward.set_training(False)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
-    limit = answer_limit(prompts, max_new_tokens)
+    limit = answer_limit(prompts, max_new_tokens) + (0 if opened else max((len(p.opening_ids) for p in prompts), default=0))
     config = GenerationConfig(do_sample=False, max_new_tokens=limit, eos_token_id=list(stop_ids) or None,
                               pad_token_id=pad, use_cache=True)
     criteria = StoppingCriteriaList([_LeaveWhenAsked(control, unless)])
+    asked = [prompt.ids + prompt.opening_ids if opened else prompt.ids for prompt in prompts]
     answers: dict[int, Answer] = {}
     try:
-        for members in _batches(prompts, limit):
-            width = max(len(prompts[i].ids) for i in members)
+        for members in _batches(asked, limit):
+            width = max(len(asked[i]) for i in members)
             ids = torch.full((len(members), width), pad, dtype=torch.long)
             mask = torch.zeros((len(members), width), dtype=torch.long)
             for row, index in enumerate(members):
-                length = len(prompts[index].ids)
-                ids[row, width - length :] = torch.tensor(prompts[index].ids)
+                length = len(asked[index])
+                ids[row, width - length :] = torch.tensor(asked[index])
                 mask[row, width - length :] = 1
             with torch.no_grad():
                 output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
                                         generation_config=config, stopping_criteria=criteria)
             for row, index in enumerate(members):
-                answers[index] = _read(tokenizer, output[row, width:].tolist(), set(stop_ids))
+                answers[index] = _read(tokenizer, prompts[index], output[row, width:].tolist(), set(stop_ids))
     finally:
         forward.set_training(was_training)
     return [answers[i] for i in range(len(prompts))]
 
 
-def _batches(prompts: Sequence[Prompt], limit: int) -> Iterator[list[int]]:
+def _batches(prompts: Sequence[Sequence[int]], limit: int) -> Iterator[list[int]]:
     """Indices of prompts of similar length, as many at once as `BATCH` and `BATCH_TOKENS` allow, and at least one."""
     members: list[int] = []
-    for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids)):
-        tokens = (len(members) + 1) * (len(prompts[index].ids) + limit)
+    for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
+        tokens = (len(members) + 1) * (len(prompts[index]) + limit)
         if members and (len(members) == BATCH or tokens > BATCH_TOKENS):
             yield members
             members = []
@@ -139,7 +152,10 @@ def _batches(prompts: Sequence[Prompt], limit: int) -> Iterator[list[int]]:
         yield members
 
 
-def _read(tokenizer: Any, ids: list[int], stop_ids: set[int]) -> Answer:
+def _read(tokenizer: Any, prompt: Prompt, ids: list[int], stop_ids: set[int]) -> Answer:
     end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
-    text = tokenizer.decode(ids[:end], skip_special_tokens=True)
-    return Answer(text.strip(), end is not None, len(ids) if end is None else end)
+    said = ids[:end]
+    if prompt.opening_ids and tuple(said[: len(prompt.opening_ids)]) == prompt.opening_ids:
+        said = said[len(prompt.opening_ids) :]
+    text = tokenizer.decode(said, skip_special_tokens=True).strip().removeprefix(prompt.opening.strip())
+    return Answer(text.strip(), end is not None, len(said))

@@ -12,7 +12,16 @@ from typing import Any
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.settings import DataSettings
-from brightrun_tui.trainer.examples import Data, Prepared, limit_length, name_some, read_records, require_offsets, tokenise
+from brightrun_tui.trainer.examples import (
+    Data,
+    Prepared,
+    limit_length,
+    name_some,
+    read_records,
+    require_offsets,
+    spread,
+    tokenise,
+)
 from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate
@@ -64,9 +73,9 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
                            fix="raise data.max_length, or set data.over_length to truncate or split")
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
-        held_out_records, held_out.examples = train_records, train.examples[:STAND_IN_RECORDS]
+        held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
     return Data(train_records, held_out_records, train.examples, held_out.examples,
-                _stop_ids(tokenizer, train), dropped, truncated, split)
+                _stop_ids(tokenizer, train), dropped + train.unusable + held_out.unusable, truncated, split)
 
 
 def _tokens(files: RunFiles, tokenizer: Any, template: ChatTemplate, *splits: list[Record]) -> list[Prepared]:

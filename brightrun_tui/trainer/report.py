@@ -16,7 +16,15 @@ from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.checkpoint import step_directory
-from brightrun_tui.trainer.evaluate import Scores, by_category, loss_difference, worse_categories
+from brightrun_tui.trainer.evaluate import (
+    Scores,
+    by_category,
+    conversations,
+    loss_difference,
+    require_finite,
+    worse_categories,
+)
+from brightrun_tui.trainer.examples import spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.hardware import peak_memory
@@ -55,21 +63,22 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
                  best_scores: Scores | None, *, stopped: bool) -> Report:
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
-    tuned = best_scores or session.score(data.held_out, session.between)
-    stride = max(1, len(data.train) // TRAIN_SAMPLE)
-    trained = session.score(data.train[::stride][:TRAIN_SAMPLE], session.between)
+    tuned = require_finite(best_scores or session.score(data.held_out, session.between), "the loss on held-out records")
+    trained = require_finite(session.score(spread(data.train, TRAIN_SAMPLE), session.between), "the loss on training records")
     answers = compare_answers(session, template, baseline)
     general = _general_loss(session, template)
-    difference = loss_difference(baseline.scores, tuned, session.settings.training.seed)
+    conversation = conversations(data.held_out, data.held_out_records)
+    difference = loss_difference(baseline.scores, tuned, conversation, session.settings.training.seed)
+    held_out = len({example.record for example in data.held_out})
     categories = by_category(data.held_out, data.held_out_records, baseline.scores, tuned)
     verdict = judge(Findings(
         base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
-        held_out_records=len(data.held_out), train_loss=trained.loss, general_base=general["base"],
-        general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
+        held_out_records=held_out, conversations=int(conversation.max()) + 1, train_loss=trained.loss,
+        general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
         stood_in=data.held_out_records is data.train_records, answers=answers.findings(), worse=worse_categories(categories)))
     report = Report(
-        name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(), tuned=tuned.split_score(),
-        by_category=categories,
+        name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(held_out),
+        tuned=tuned.split_score(held_out), by_category=categories,
         samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict,
         scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.trainer.examples import Example, Prepared
@@ -58,7 +59,6 @@ def _exchanges(messages: tuple[Message, ...]) -> tuple[list[Message], list[list[
 
 def _windows(example: Example, record: int, limit: int) -> Iterator[Example]:
     for start in range(0, example.length, limit):
-        supervised = example.supervised[start : start + limit].copy()
-        supervised[:1] = False
-        if supervised.any():
-            yield Example(record, example.ids[start : start + limit], supervised)
+        part = replace(example.part(start, start + limit), record=record)
+        if part.targets:
+            yield part

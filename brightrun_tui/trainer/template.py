@@ -12,7 +12,7 @@ Three kinds of template are met in the wild:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jinja2.exceptions import TemplateError
@@ -49,9 +49,14 @@ class UnrenderableError(Exception):
 
 @dataclass(frozen=True)
 class Span:
-    """One trained answer: characters ``start`` to ``end`` of the text. ``exact``: the template itself marked it."""
+    """One trained answer: characters ``start`` to ``end`` of the text.
+
+    From ``said`` on it is what the assistant said; what precedes that, the template puts there. ``exact``: the template
+    itself marked it.
+    """
 
     start: int
+    said: int
     end: int
     exact: bool
 
@@ -66,12 +71,18 @@ class Rendering:
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A tokenizer's template. ``notice`` is what the user should know about it, or empty."""
+    """A tokenizer's template.
+
+    Attributes:
+        notice: what the user should know about it, or empty.
+        opening: what it writes by itself at the head of an answer, as Qwen3 does with empty thoughts; mostly empty.
+    """
 
     source: str
     kind: Kind
     variables: dict[str, str]
     notice: str = ""
+    opening: str = ""
 
     def render(self, messages: list[dict[str, str]], *, generation_prompt: bool = False) -> str:
         """The text of a conversation.
@@ -112,7 +123,7 @@ class ChatTemplate:
             text, marks = self._render(turns, False)
             if len(marks) != len(answers):
                 raise UnrenderableError(f"the template marks {len(marks)} answers where the conversation has {len(answers)}")
-            spans = [Span(*mark, exact=True) for i, mark in zip(answers, marks, strict=True) if i in trained]
+            spans = [self._span(text, *mark, exact=True) for i, mark in zip(answers, marks, strict=True) if i in trained]
             return [Rendering(text, tuple(spans))]
         return self._renderings_by_prefix(turns, trained)
 
@@ -127,10 +138,13 @@ class ChatTemplate:
             if not after.startswith(before) or len(after) == len(before):
                 raise UnrenderableError("the template has no {% generation %} markers, and what precedes an answer "
                                         "changes when the answer is added")
-            pieces.append(Rendering(after, (Span(len(before), len(after), exact=False),)))
+            pieces.append(Rendering(after, (self._span(after, len(before), len(after), exact=False),)))
         if all(whole.startswith(piece.text) for piece in pieces):
             return [Rendering(whole, tuple(piece.spans[0] for piece in pieces))]
         return pieces
+
+    def _span(self, text: str, start: int, end: int, *, exact: bool) -> Span:
+        return Span(start, start + len(self.opening) if text.startswith(self.opening, start) else start, end, exact)
 
 
 def chat_template(tokenizer: Any) -> ChatTemplate:
@@ -154,7 +168,19 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
         notice = f"the base model has no chat template; {name} is used and saved with the adapter"
     source = tokenizer.get_chat_template()
     kind: Kind = "marked" if _GENERATION_MARKER.search(source) else "unmarked"
-    return ChatTemplate(source, kind, variables, notice)
+    template = ChatTemplate(source, kind, variables, notice)
+    return replace(template, opening=_opening(template))
+
+
+def _opening(template: ChatTemplate) -> str:
+    said = "\u2588 answer \u2588"
+    try:
+        rendering = template.renderings((Message(role="user", content="?"), Message(role="assistant", content=said)))[0]
+    except UnrenderableError:
+        return ""
+    span = rendering.spans[0]
+    opening, found, _ = rendering.text[span.start : span.end].partition(said)
+    return opening if found and opening.strip() else ""
 
 
 def _system_into_first_turn(messages: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from brightrun_tui.trainer.examples import Example, Prepared
 from brightrun_tui.trainer.template import ChatTemplate
 
-VERSION = "1"
+VERSION = "2"
 """Raised when the same records would become other tokens or masks than before."""
 
 
@@ -40,6 +40,8 @@ def save_tokens(path: Path, key: str, splits: Sequence[Prepared]) -> None:
         tensors[f"{name}.lengths"] = split.lengths
         tensors[f"{name}.ids"] = np.concatenate([np.empty(0, np.int32), *(e.ids.astype(np.int32) for e in examples)])
         tensors[f"{name}.supervised"] = np.packbits(np.concatenate([np.empty(0, bool), *(e.supervised for e in examples)]))
+        opening = [np.zeros(e.length, bool) if e.opening is None else e.opening for e in examples]
+        tensors[f"{name}.opening"] = np.packbits(np.concatenate([np.empty(0, bool), *opening]))
     told = [{"unsupervised": s.unsupervised, "unrenderable": s.unrenderable, "split_records": s.split_records,
              "open_ended": s.open_ended, "turn_ends": s.turn_ends} for s in splits]
     aside = path.with_name(f".{path.name}.new")
@@ -68,9 +70,12 @@ def load_tokens(path: Path, key: str) -> list[Prepared] | None:
 def _split(file: Any, name: str, said: dict[str, Any]) -> Prepared:
     lengths = file.get_tensor(f"{name}.lengths")
     ids = file.get_tensor(f"{name}.ids").astype(np.int64)
-    supervised = np.unpackbits(file.get_tensor(f"{name}.supervised"), count=len(ids)).astype(bool)
-    ends = np.cumsum(lengths)
-    examples = [Example(int(record), ids[end - length : end], supervised[end - length : end])
-                for record, length, end in zip(file.get_tensor(f"{name}.records"), lengths, ends, strict=True)]
+    supervised, opening = (np.unpackbits(file.get_tensor(f"{name}.{mask}"), count=len(ids)).astype(bool)
+                           for mask in ("supervised", "opening"))
+    records, ends = file.get_tensor(f"{name}.records"), np.cumsum(lengths)
+    opened = np.logical_or.reduceat(opening, ends - lengths) if len(ends) else np.empty(0, bool)
+    examples = [Example(int(record), ids[end - length : end], supervised[end - length : end],
+                        opening[end - length : end] if has_opening else None)
+                for record, length, end, has_opening in zip(records, lengths, ends, opened, strict=True)]
     ended = Counter({int(token): count for token, count in said.pop("turn_ends").items()})
     return Prepared(examples=examples, turn_ends=ended, **said)

@@ -63,13 +63,15 @@ class AnswerFindings:
 class Findings:
     """What the verdict rests on. Losses are in nats a supervised token; ``answers`` is None where no prompt was answered.
 
-    ``worse``: categories of records on which the base model does better, as ``topic: returns``.
+    ``conversations``: how many the held-out records belong to. ``worse``: categories of records on which the base model does
+    better, as ``topic: returns``.
     """
 
     base_loss: float
     tuned_loss: float
     difference_high: float
     held_out_records: int
+    conversations: int
     train_loss: float
     general_base: float
     general_tuned: float
@@ -110,8 +112,9 @@ def _doubts(f: Findings) -> list[str]:
         doubts.append("the difference may be chance: its 95% interval reaches zero")
     if 0 < f.base_loss - f.tuned_loss < SMALL_CHANGE * f.base_loss:
         doubts.append("the change is too small to notice: train for more epochs or with a higher learning rate")
-    if not f.stood_in and f.held_out_records < FEW_RECORDS:
-        doubts.append(f"{f.held_out_records} held-out records are too few to be sure")
+    if not f.stood_in and f.conversations < FEW_RECORDS:
+        what = "records" if f.conversations == f.held_out_records else "conversations"
+        doubts.append(f"{f.conversations} held-out {what} are too few to be sure")
     if f.stood_in:
         doubts.append("without held-out records nothing is known about text the model has not seen")
     if f.tuned_loss - f.train_loss > MEMORISED_GAP:

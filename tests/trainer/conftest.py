@@ -32,6 +32,11 @@ WORDS = "a small big red blue cat dog house worker file reads writes opens sees 
 
 UNMARKED_CHATML = CHATML.replace("{% generation %}", "").replace("{% endgeneration %}", "")
 
+THOUGHTFUL = CHATML.replace(
+    "{% generation %}{{ message['content']",
+    "{% generation %}{% if loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{{ message['content']")
+"""As Qwen3: the last answer opens with thoughts, empty ones where there are none. Such an answer's earlier turns have none."""
+
 FAST = {"training.learning_rate": 2e-3, "training.batch_size": 8, "lora.r": 4, "evaluation.sample_prompts": 1,
         "evaluation.max_new_tokens": 8}
 """Settings of most test runs: a few steps of a tiny model."""

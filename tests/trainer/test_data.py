@@ -21,7 +21,7 @@ from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.tokens import VERSION
 
-from .conftest import WORDS, build_base, make_records, write_run
+from .conftest import THOUGHTFUL, WORDS, build_base, make_records, write_run
 
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join)
 exchanges = st.lists(st.tuples(sentences, sentences), min_size=1, max_size=8)
@@ -81,6 +81,7 @@ def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
 def same(one: list[Example], other: list[Example]) -> bool:
     return len(one) == len(other) and all(
         a.record == b.record and np.array_equal(a.ids, b.ids) and np.array_equal(a.supervised, b.supervised)
+        and np.array_equal(a.measured.supervised, b.measured.supervised)
         for a, b in zip(one, other, strict=True))
 
 
@@ -108,3 +109,8 @@ def test_tokens_are_made_once_and_again_when_anything_they_depend_on_is_differen
     assert len(made) == 8
     data_of(run, base)
     assert len(made) == 8 and VERSION
+
+    thoughtful = build_base(tmp_path / "thoughtful", chat_template=THOUGHTFUL)
+    (first, _), (again, _) = data_of(run, thoughtful), data_of(run, thoughtful)
+    assert len(made) == 10 and same(first.train, again.train)
+    assert all(example.measured.targets < example.targets for example in again.train)

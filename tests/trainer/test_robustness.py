@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer, LlamaForCausalLM
 
+from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.model import Report
 from brightrun_tui.trainer.batches import Batch
 from brightrun_tui.trainer.events import EventLog
@@ -20,7 +23,7 @@ from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop
 from brightrun_tui.trainer.model import load_base
 
-from .conftest import make_records, metric, read_events, run_here, wait_for, write_run
+from .conftest import build_base, make_records, metric, read_events, run_here, wait_for, write_run
 
 
 def refuse_more_than(monkeypatch: pytest.MonkeyPatch, tokens: int, *, when_recomputing: bool = True) -> None:
@@ -130,6 +133,22 @@ def test_a_base_that_moves_is_noticed_after_the_first_step(base: Path, tmp_path:
     run = write_run(tmp_path, base)
     assert run_here(run) == 1
     assert read_events(run)[-1]["error"] == "base_moved"
+
+
+def test_a_held_out_record_that_overflows_ends_with_a_change_that_helps(tmp_path: Path) -> None:
+    """A single record beyond the numbers' range: no report card of "nan", and no traceback."""
+    directory = build_base(tmp_path / "base")
+    model = LlamaForCausalLM.from_pretrained(directory)
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    model.get_input_embeddings().weight.data[AutoTokenizer.from_pretrained(directory)("~")["input_ids"]] = torch.inf
+    model.save_pretrained(directory)
+    strange = Record(id="s", messages=(Message(role="user", content="~"), Message(role="assistant", content="red")))
+    run = write_run(tmp_path / "run", directory, held_out=[*make_records(4, seed=1), strange])
+    assert run_here(run) == WorkerExit.FAILED
+    event = read_events(run)[-1]
+    assert event["kind"] == "failed" and event["error"] == "not_finite" and "held-out" in event["cause"]
+    assert event["suggestion"] == {"quantisation.compute_dtype": "float32"}
 
 
 def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_path: Path) -> None:

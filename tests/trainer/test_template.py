@@ -16,7 +16,7 @@ from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.template import CHATML, ChatTemplate, chat_template
 
-from .conftest import UNMARKED_CHATML, build_base
+from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base
 
 LLAMA2_LIKE = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST]' }}"
@@ -103,6 +103,21 @@ def test_a_template_that_rewrites_earlier_turns_gives_one_example_an_answer(toke
     answers = [trained_text(tokenizer, e) for e in prepared.examples]
     assert answers == [["(thinking) good day<|im_end|>"], ["(thinking) bye<|im_end|>"]]
     assert "(thinking) good day" not in tokenizer.decode(prepared.examples[1].ids)
+
+
+@pytest.mark.parametrize(("source", "opening"), [
+    (FORGETFUL, "(thinking) "), (THOUGHTFUL, "<think>\n\n</think>\n\n"),
+    (CHATML, ""), (UNMARKED_CHATML, ""), (LLAMA2_LIKE, ""), (END_OUTSIDE, "")])
+def test_what_a_template_says_by_itself_is_learnt_but_not_measured(tokenizer: Any, source: str, opening: str) -> None:
+    """Else a base model's error would be that of boilerplate which it was never shown."""
+    template = with_template(tokenizer, source)
+    assert template.opening == opening
+    (*_, example) = tokenise(tokenizer, template, [WITHOUT_SYSTEM]).examples
+    learnt, measured = trained_text(tokenizer, example)[-1], trained_text(tokenizer, example.measured)[-1]
+    assert learnt.removesuffix(measured).strip() == opening.strip() and measured.strip().startswith("bye")
+    assert learnt.endswith("<|im_end|>")
+    cut = example.part(2, example.length)
+    assert trained_text(tokenizer, cut.measured)[-1] == measured and not cut.supervised[0]
 
 
 def test_a_template_that_hides_what_was_answered_is_refused_with_the_reason(tokenizer: Any) -> None:

@@ -14,8 +14,8 @@ from brightrun_tui.trainer.verdict import AnswerFindings, Findings, judge
 ANSWERS = AnswerFindings(count=24, fair=24, ended=1.0, limit=96, empty=0.0, length_base=90, length_tuned=31, length_wanted=30,
                          copied=0.3, usually_copied=0.25, phrases=400, exact={"base": 0.0, "tuned": 0.5},
                          f1={"base": 0.2, "tuned": 0.8})
-CLEAR = Findings(base_loss=3.0, tuned_loss=2.0, difference_high=-0.8, held_out_records=50, train_loss=1.9, general_base=2.0,
-                 general_tuned=2.0, early_stopped=False, stopped=False, stood_in=False, answers=ANSWERS)
+CLEAR = Findings(base_loss=3.0, tuned_loss=2.0, difference_high=-0.8, held_out_records=50, conversations=50, train_loss=1.9,
+                 general_base=2.0, general_tuned=2.0, early_stopped=False, stopped=False, stood_in=False, answers=ANSWERS)
 
 
 @pytest.mark.parametrize(("change", "grade", "word"), [
@@ -23,7 +23,8 @@ CLEAR = Findings(base_loss=3.0, tuned_loss=2.0, difference_high=-0.8, held_out_r
     ({"tuned_loss": 3.1, "difference_high": 0.2}, "poor", "no better"),
     ({"difference_high": 0.1}, "mixed", "chance"),
     ({"tuned_loss": 2.97, "train_loss": 2.9}, "mixed", "too small to notice"),
-    ({"held_out_records": 3}, "mixed", "too few"),
+    ({"held_out_records": 3, "conversations": 3}, "mixed", "3 held-out records are too few"),
+    ({"conversations": 4}, "mixed", "4 held-out conversations are too few"),
     ({"stood_in": True}, "mixed", "has not seen"),
     ({"train_loss": 1.0}, "mixed", "memorised"),
     ({"general_tuned": 3.0}, "good", "forgot"),
@@ -76,8 +77,22 @@ def test_the_interval_of_the_difference_holds_the_truth_and_pairs_records() -> N
     """Records differ far more among themselves than base from tuned does; in pairs the difference still shows."""
     generator = np.random.Generator(np.random.PCG64(1))
     base = generator.normal(30, 10, 200)
-    interval = loss_difference(scores(base), scores(base - 1 + generator.normal(0, 0.5, 200)), seed=1)
+    interval = loss_difference(scores(base), scores(base - 1 + generator.normal(0, 0.5, 200)), np.arange(200), seed=1)
     assert interval["low"] < -0.1 < interval["high"] < 0
     assert interval["high"] - interval["low"] < 0.03
-    same = loss_difference(scores(base), scores(base + generator.normal(0, 1, 200)), seed=1)
+    same = loss_difference(scores(base), scores(base + generator.normal(0, 1, 200)), np.arange(200), seed=1)
     assert same["low"] < 0 < same["high"]
+
+
+def test_many_answers_of_few_conversations_do_not_pass_for_certainty() -> None:
+    """Where nothing was won, an interval that ignores who belongs together excludes zero far too often."""
+    generator = np.random.Generator(np.random.PCG64(2))
+    conversation = np.repeat(np.arange(12), 10)
+    wrong = {"together": 0, "apart": 0}
+    for seed in range(100):
+        base = generator.normal(30, 3, 120)
+        tuned = scores(base + generator.normal(0, 2, 12)[conversation] + generator.normal(0, 0.5, 120))
+        for way, owners in (("together", conversation), ("apart", np.arange(120))):
+            interval = loss_difference(scores(base), tuned, owners, seed=seed)
+            wrong[way] += not interval["low"] <= 0 <= interval["high"]
+    assert wrong["together"] <= 15 and wrong["apart"] > 40

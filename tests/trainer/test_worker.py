@@ -16,9 +16,10 @@ from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.events import EVENT_KINDS, PHASES
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
+from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.files import matches_digests
 
-from .conftest import UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
+from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
 
 
 def failure(run: Path) -> dict[str, Any]:
@@ -70,6 +71,23 @@ def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
     cut_off = sum(not sample.tuned_ended for sample in report.samples)
     assert report.scores["cut_off"]["tuned"] == cut_off
     assert report.scores["answer_tokens"]["reference"] > 0
+
+
+def test_a_template_that_opens_answers_by_itself_spoils_no_score(tmp_path: Path) -> None:
+    """As with Qwen3: the tuned model has learnt to write empty thoughts, and its answer is still exactly the wanted one."""
+    def asked(count: int) -> list[Record]:
+        return [Record(id=str(i), messages=(Message(role="user", content="red " * (i % 5 + 1)),
+                                            Message(role="assistant", content="blue cat"))) for i in range(count)]
+
+    run = write_run(tmp_path / "run", build_base(tmp_path / "base", chat_template=THOUGHTFUL), train=asked(32),
+                    held_out=asked(5), settings={"training.epochs": 20, "training.learning_rate": 1e-2, "lora.r": 16,
+                                                 "evaluation.max_new_tokens": 5})
+    assert run_here(run) == 0
+    report = Report.model_validate_json((run / "report.json").read_bytes())
+    tokenizer = load_tokenizer(str(tmp_path / "base"), "")
+    assert report.tuned.tokens == report.base.tokens == 5 * len(tokenizer("blue cat<|im_end|>")["input_ids"])
+    assert report.scores["exact_match"]["tuned"] == 1.0 and report.samples[0].tuned == "blue cat"
+    assert report.training.supervised_tokens > 20 * 32 * len(tokenizer("<think>")["input_ids"])
 
 
 def test_the_adapter_reopened_by_peft_gives_the_reported_loss(finished: Path, base: Path) -> None:
@@ -156,7 +174,7 @@ def test_records_left_out_are_counted_and_shown(base: Path, tmp_path: Path) -> N
     alerts = {e["code"]: e["message"] for e in read_events(run) if e["kind"] == "alert"}
     assert "1 records" in alerts["no_supervised_tokens"] and "mute" in alerts["no_supervised_tokens"]
     dropped = Report.model_validate_json((run / "report.json").read_bytes()).training.records_dropped
-    assert dropped > 0 and f"{dropped} records longer than 60 tokens" in alerts["over_length"]
+    assert dropped > 1 and f"{dropped - 1} records longer than 60 tokens" in alerts["over_length"]
 
 
 def test_a_base_without_weights_is_refused_before_anything_is_loaded(base: Path, tmp_path: Path) -> None:
