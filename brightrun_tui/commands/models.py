@@ -27,9 +27,15 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Model versions, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
-    found = with_store(lambda session: store.list_models(session.db))
+
+    async def look(session: Session) -> tuple[list[ModelVersion], list[str]]:
+        return await store.list_models(session.db), await store.unreadable(session.db)
+
+    found, unreadable = with_store(look)
+    for ref in unreadable:
+        talk().print(f"what is stored of {ref} cannot be read; remove it: [bold]brightrun models delete {ref}[/]")
     if as_json:
-        print_json({"models": [_short(model) for model in found]})
+        print_json({"models": [_short(model) for model in found], "unreadable": unreadable})
     elif found:
         now = time.time()
         print_table(("model", "verdict", "loss", "base loss", "base", "rating", "aliases", "made"),
@@ -160,13 +166,14 @@ def import_(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .br
 def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove a version and its files for good."""
     require_changes()
-    found = with_store(lambda session: store.find(session.db, model))
-    confirm(yes, f"Delete {found.ref} and its files for good?")
-    with_store(lambda session: registry.delete(session.db, session.paths, found.ref))
+    name, number = with_store(lambda session: store.locate(session.db, model))
+    ref = f"{name}:{number}"
+    confirm(yes, f"Delete {ref} and its files for good?")
+    with_store(lambda session: registry.delete(session.db, session.paths, ref))
     if as_json:
-        print_json({"deleted": found.ref})
+        print_json({"deleted": ref})
     else:
-        talk().print(f"[green]✓[/] {found.ref} deleted")
+        talk().print(f"[green]✓[/] {ref} deleted")
 
 
 def _tell_judged(done: int, total: int) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -168,10 +169,10 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
     check_files(aside, manifest.files, where)
     check_adapter(aside, where)
     try:
-        report = Report.model_validate(_printable(read_json(aside / REPORT, where)))
-    except ValidationError as error:
-        raise UntrustedError(f"its report card is not valid ({error.errors()[0]['msg']})", where=f"{where}: {REPORT}",
-                             kind="bad_report") from None
+        report = Report.model_validate(_harmless(read_json(aside / REPORT, where)))
+    except ValueError as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UntrustedError(f"its report card is not valid ({why})", where=f"{where}: {REPORT}", kind="bad_report") from None
     (aside / CARD).unlink(missing_ok=True)
     return manifest, report
 
@@ -204,14 +205,21 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
     os.fsync(target.fileno())
 
 
-def _printable(document: Any) -> Any:
-    """The same document without control characters: a stranger's text must not steer the terminal it is shown on."""
+def _harmless(document: Any) -> Any:
+    """The same document without control characters: a stranger's text must not steer the terminal it is shown on.
+
+    Raises:
+        ValueError: a number in it is none that the registry could write and read again.
+    """
     if isinstance(document, str):
-        return "".join(c for c in document if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) <= 159))
+        return "".join(c for c in document if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) <= 159 and not
+                                                             0xD800 <= ord(c) <= 0xDFFF))
     if isinstance(document, list):
-        return [_printable(item) for item in document]
+        return [_harmless(item) for item in document]
     if isinstance(document, dict):
-        return {_printable(key): _printable(value) for key, value in document.items()}
+        return {_harmless(key): _harmless(value) for key, value in document.items()}
+    if isinstance(document, int | float) and not abs(document) <= sys.float_info.max:
+        raise ValueError("a number in it is infinite, or no number")
     return document
 
 

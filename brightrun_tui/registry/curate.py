@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from pathlib import Path
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import ModelVersion
@@ -48,25 +47,23 @@ async def rollback(db: Database, name: str) -> ModelVersion:
 
 
 async def delete(db: Database, paths: Paths, ref: str) -> None:
-    """Remove a version and its files for good.
+    """Remove a version and its files for good, also one that cannot be read any more.
 
     The last version of a model may go although it is the champion; ``previous`` never holds a version back.
 
     Raises:
         UsageError: there is no such version, an endpoint serves it, or an alias that people chose points at it.
     """
-    version = await models.find(db, ref)
-    serving = [e for e in await endpoints.list_endpoints(db, live_only=True)
-               if (e.model, e.model_version) == (version.name, version.version)]
+    name, number = await models.locate(db, ref)
+    serving = [e for e in await endpoints.list_endpoints(db, live_only=True) if (e.model, e.model_version) == (name, number)]
     if serving:
-        raise UsageError(f"{version.ref} is being served", where=serving[0].id,
+        raise UsageError(f"{name}:{number} is being served", where=serving[0].id,
                          fix=f"end it first: brightrun undeploy {serving[0].id}", kind="in_use")
-    only = not any(v.name == version.name and v.version != version.version for v in await models.list_models(db))
+    only = await models.numbers(db, name) == [number]
     droppable = {"previous", "champion"} if only else {"previous"}
-    if set(version.aliases) <= droppable:
-        for alias in version.aliases:
-            await models.drop_alias(db, version.name, alias)
-    await models.delete(db, version)
-    directory = Path(version.directory)
-    if paths.models in directory.parents:
-        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    aliases = await models.aliases(db, name, number)
+    if set(aliases) <= droppable:
+        for alias in aliases:
+            await models.drop_alias(db, name, alias)
+    await models.delete(db, name, number)
+    await asyncio.to_thread(shutil.rmtree, paths.models / name / str(number), ignore_errors=True)

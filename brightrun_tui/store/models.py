@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from brightrun_tui.domain.errors import UsageError
+import aiosqlite
+from pydantic import ValidationError
+
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.store.db import Database
 
@@ -39,41 +42,62 @@ async def get(db: Database, name: str, version: int | None = None) -> ModelVersi
 
     Raises:
         UsageError: there is none.
+        BrightrunError: what is stored of it cannot be read.
     """
-    row = await db.one("SELECT doc FROM model_versions WHERE name = ? AND state = 'ready' "
-                       "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1", (name, version, version))
-    if row is None:
-        ref = name if version is None else f"{name}:{version}"
-        raise UsageError(f"there is no model “{ref}”", fix="see: brightrun models", kind="unknown_model")
-    return await _with_aliases(db, ModelVersion.model_validate_json(row["doc"]))
+    row = await _row(db, name, version)
+    found = _read(row)
+    if found is None:
+        ref = f"{name}:{row['version']}"
+        raise BrightrunError(f"what is stored of {ref} cannot be read", where=str(db.path),
+                             fix=f"brightrun models delete {ref}", kind="unreadable_model")
+    return await _with_aliases(db, found)
 
 
 async def find(db: Database, ref: str) -> ModelVersion:
-    """``name``, ``name:2`` or ``name:champion``.
+    """``name``, ``name:2`` or ``name:champion``. Raises as `get` does."""
+    return await get(db, *await locate(db, ref))
+
+
+async def locate(db: Database, ref: str) -> tuple[str, int]:
+    """Name and number of ``name``, ``name:2`` or ``name:champion``, also of a version that cannot be read.
 
     Raises:
         UsageError: there is none.
     """
     name, _, wanted = ref.partition(":")
-    if not wanted:
-        return await get(db, name)
-    if wanted.isdigit():
-        return await get(db, name, int(wanted))
+    if not wanted or wanted.isdigit():
+        return name, int((await _row(db, name, int(wanted) if wanted else None))["version"])
     row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = ?", (name, wanted))
     if row is None:
         raise UsageError(f"“{name}” has no version or alias “{wanted}”", fix="see: brightrun models", kind="unknown_model")
-    return await get(db, name, int(row["version"]))
+    return name, int(row["version"])
 
 
 async def by_run(db: Database, run_id: str) -> ModelVersion | None:
-    row = await db.one("SELECT doc FROM model_versions WHERE run_id = ? AND state = 'ready'", (run_id,))
-    return await _with_aliases(db, ModelVersion.model_validate_json(row["doc"])) if row else None
+    """The version that a run became. Raises ``BrightrunError`` when what is stored of it cannot be read."""
+    row = await db.one("SELECT name, version FROM model_versions WHERE run_id = ? AND state = 'ready'", (run_id,))
+    return await get(db, row["name"], int(row["version"])) if row else None
 
 
 async def list_models(db: Database) -> list[ModelVersion]:
-    """Every ready version, newest first."""
-    rows = await db.all("SELECT doc FROM model_versions WHERE state = 'ready' ORDER BY created_at DESC")
-    return [await _with_aliases(db, ModelVersion.model_validate_json(row["doc"])) for row in rows]
+    """Every ready version that can be read, newest first; `unreadable` names the others."""
+    return [await _with_aliases(db, found) for row in await _ready(db) if (found := _read(row))]
+
+
+async def unreadable(db: Database) -> list[str]:
+    """``name:version`` of every ready version that cannot be read any more. They can be deleted."""
+    return [f"{row['name']}:{row['version']}" for row in await _ready(db) if not _read(row)]
+
+
+async def numbers(db: Database, name: str) -> list[int]:
+    """The ready versions of one model, also those that cannot be read."""
+    return [int(row["version"]) for row in await _ready(db) if row["name"] == name]
+
+
+async def aliases(db: Database, name: str, version: int) -> tuple[str, ...]:
+    """What points at a version, by alphabet."""
+    rows = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", (name, version))
+    return tuple(row["alias"] for row in rows)
 
 
 async def annotate(db: Database, version: ModelVersion, **changes: Any) -> ModelVersion:
@@ -126,22 +150,42 @@ async def drop_alias(db: Database, name: str, alias: str) -> None:
         await db.execute("DELETE FROM aliases WHERE name = ? AND alias = ?", (name, alias))
 
 
-async def delete(db: Database, version: ModelVersion) -> None:
+async def delete(db: Database, name: str, version: int) -> None:
     """Forget a version that no alias points at; files are the caller's.
 
     Raises:
         UsageError: an alias points at it.
     """
     async with db.transaction():
-        rows = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ?", (version.name, version.version))
-        if rows:
-            names = ", ".join(row["alias"] for row in rows)
-            raise UsageError(f"{version.ref} is {names}", fix="move the alias to another version first", kind="aliased")
-        await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (version.name, version.version))
+        if pointing := await aliases(db, name, version):
+            raise UsageError(f"{name}:{version} is {', '.join(pointing)}", fix="move the alias to another version first",
+                             kind="aliased")
+        await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (name, version))
         # Its number is never given again: lineages and logs may still name it.
         await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
                          "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-                         (_deleted(version.name), version.version))
+                         (_deleted(name), version))
+
+
+async def _ready(db: Database) -> list[aiosqlite.Row]:
+    return await db.all("SELECT name, version, doc FROM model_versions WHERE state = 'ready' ORDER BY created_at DESC")
+
+
+async def _row(db: Database, name: str, version: int | None) -> aiosqlite.Row:
+    """One ready version as stored; without a number the newest. Raises ``UsageError``."""
+    row = await db.one("SELECT version, doc FROM model_versions WHERE name = ? AND state = 'ready' "
+                       "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1", (name, version, version))
+    if row is None:
+        ref = name if version is None else f"{name}:{version}"
+        raise UsageError(f"there is no model “{ref}”", fix="see: brightrun models", kind="unknown_model")
+    return row
+
+
+def _read(row: aiosqlite.Row) -> ModelVersion | None:
+    try:
+        return ModelVersion.model_validate_json(row["doc"])
+    except ValidationError:
+        return None
 
 
 def _deleted(name: str) -> str:
@@ -156,9 +200,7 @@ async def _move(db: Database, name: str, alias: str, version: int) -> None:
 
 
 async def _with_aliases(db: Database, version: ModelVersion) -> ModelVersion:
-    rows = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias",
-                        (version.name, version.version))
-    return version.model_copy(update={"aliases": tuple(row["alias"] for row in rows)})
+    return version.model_copy(update={"aliases": await aliases(db, version.name, version.version)})
 
 
 def _document(version: ModelVersion) -> str:

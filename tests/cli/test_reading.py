@@ -141,11 +141,23 @@ def test_locate_names_what_it_names(brightrun: CommandLine) -> None:
     assert brightrun("locate", "data").out == f"{brightrun.home}/data\n"
 
 
+def test_a_model_that_cannot_be_read_is_named_beside_the_others_and_can_be_removed(seeded: CommandLine) -> None:
+    """One damaged version takes nothing else away, and its removal is one command."""
+    with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
+        db.execute("UPDATE model_versions SET doc = '{}' WHERE version = 2")
+    done = seeded("models", "--json")
+    assert [model["ref"] for model in done.document["models"]] == ["tone:1"] and done.document["unreadable"] == ["tone:2"]
+    assert done.code == 0 and "brightrun models delete tone:2" in done.err
+    assert seeded("models", "show", "tone:2", "--json").error["kind"] == "unreadable_model"
+    assert seeded("models", "delete", "tone:2", "--yes", "--json").document == {"deleted": "tone:2"}
+    assert seeded("models", "--json").document["unreadable"] == []
+
+
 def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:
     """Never a traceback on the screen: one message, and the details in a file that it names."""
     with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
-        db.execute("UPDATE model_versions SET doc = '{}'")
-    done = seeded("models", "--json")
+        db.execute("UPDATE runs SET doc = '{}'")
+    done = seeded("runs", "--json")
     assert (done.code, done.error["kind"]) == (1, "internal_error")
     assert "Traceback" in Path(done.error["where"]).read_text()
     assert len(done.err.splitlines()) <= 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion, SampleAnswer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
@@ -53,6 +53,24 @@ async def test_what_is_used_is_not_deleted_and_what_is_deleted_is_gone(
     assert [v.ref for v in await models.list_models(db)] == ["harbour:2"] and Path(three[1].directory).is_dir()
     await delete(db, paths, "harbour:2")
     assert await models.list_models(db) == [] and not list(paths.models.glob("harbour/*"))
+
+
+async def test_a_version_that_cannot_be_read_hides_no_other_and_can_be_deleted(
+        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    await models.move_alias(db, "harbour", "champion", 3)
+    await db.execute("UPDATE model_versions SET doc = json_set(doc, '$.report.tuned.loss', null) WHERE version IN (1, 3)")
+    assert [v.ref for v in await models.list_models(db)] == ["harbour:2"]
+    assert sorted(await models.unreadable(db)) == ["harbour:1", "harbour:3"]
+    for ref in ("harbour", "harbour:champion", "harbour:1"):
+        with pytest.raises(BrightrunError, match=r"harbour:\d cannot be read"):
+            await models.find(db, ref)
+    with pytest.raises(UsageError, match="champion"):
+        await delete(db, paths, "harbour")
+    await models.move_alias(db, "harbour", "champion", 2)
+    for number in (1, 3):
+        await delete(db, paths, f"harbour:{number}")
+        assert not Path(three[number - 1].directory).exists()
+    assert await models.unreadable(db) == [] and await champion(db) == "harbour:2" and Path(three[1].directory).is_dir()
 
 
 async def test_a_deleted_versions_number_is_never_given_again(
