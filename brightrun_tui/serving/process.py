@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.serving.state import STATE_FILE, alive, read_state, same_process
+from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 
 LOG = "server.log"
 MAX_LOG_BYTES = 10 << 20
@@ -63,34 +64,40 @@ def start(directory: Path) -> int:
 
 
 async def stop(directory: Path, *, grace: float = 10.0) -> None:
-    """End the server process and its worker; after ``grace`` seconds without mercy. Fine when it is already gone."""
-    state = read_state(directory)
-    if state is None:
-        return
+    """End the server process and its worker; after ``grace`` seconds without mercy. Fine when it is already gone.
+
+    It need not have said anything yet: it takes seconds from its start to its first ``state.json``.
+    """
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-        if not alive(directory):
-            break
-        try:
-            os.kill(state.pid, number)
-        except ProcessLookupError:
-            break
+        servers = await asyncio.to_thread(_servers, directory)
+        for server in servers:
+            with suppress(psutil.NoSuchProcess):
+                server.send_signal(number)
         deadline = time.monotonic() + patience
-        while same_process(state.pid, state.pid_started) and time.monotonic() < deadline:
+        while any(_runs_for(server.pid, directory) for server in servers) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-    if state.worker_pid is not None:
+    state = read_state(directory)
+    if state is not None and state.worker_pid is not None:
         await _wait_for_worker(state.worker_pid, directory)
+
+
+def _servers(directory: Path) -> list[psutil.Process]:
+    """The server processes of this endpoint: one, or for a moment a second that will find the first one's lock."""
+    tail = command(directory)[-2:]
+    return [process for process in psutil.process_iter(["cmdline"]) if (process.info["cmdline"] or [])[-2:] == tail]
 
 
 async def _wait_for_worker(pid: int, directory: Path) -> None:
     """The worker ends with the server; if it does not within seconds, it is killed."""
     deadline = time.monotonic() + 5.0
-    while _is_worker(pid, directory):
+    while _runs_for(pid, directory):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         await asyncio.sleep(0.05)
 
 
-def _is_worker(pid: int, directory: Path) -> bool:
+def _runs_for(pid: int, directory: Path) -> bool:
+    """Whether ``pid`` is a live process of this endpoint."""
     try:
         process = psutil.Process(pid)
         return str(directory.absolute()) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE

@@ -84,6 +84,20 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
         end(directory)
 
 
+def test_a_server_that_has_said_nothing_yet_can_be_ended(toy: Toy, tmp_path: Path) -> None:
+    """Deployed and undeployed at once: nothing goes on running that nobody looks after."""
+    directory = tmp_path / "endpoint"
+    serving.prepare(directory, endpoint_id="e1", version=toy.version())
+    pid = serving.start(directory)
+    try:
+        assert serving.read_state(directory) is None, "the server was faster than this test"
+        end(directory)
+        assert gone(pid)
+    finally:
+        if not gone(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_the_server_keeps_no_credential_of_whoever_started_it(toy: Toy, tmp_path: Path) -> None:
     directory = tmp_path / "endpoint"
     serving.prepare(directory, endpoint_id="e1", version=toy.version())
