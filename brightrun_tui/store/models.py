@@ -101,34 +101,31 @@ async def aliases(db: Database, name: str, version: int) -> tuple[str, ...]:
 
 
 async def annotate(db: Database, version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Change what people say about a version: ``rating``, ``note``, ``tags``. The rest is immutable."""
+    """Change what people say about a version: ``rating``, ``note``, ``tags``. The rest is immutable. Raises ``UsageError``."""
     unknown = set(changes) - {"rating", "note", "tags"}
     if unknown:
         raise ValueError(f"immutable: {', '.join(sorted(unknown))}")
-    changed = version.model_copy(update=changes)
-    async with db.transaction():
-        await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
-                         (_document(changed), version.name, version.version))
-    return changed
+    return await _change(db, version, **changes)
 
 
 async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> ModelVersion:
-    """Note where the version's base model lies on this machine, once it has been fetched."""
-    changed = version.model_copy(update={"base_path": base_path})
-    async with db.transaction():
-        await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
-                         (_document(changed), version.name, version.version))
-    return changed
+    """Note where the version's base model lies on this machine, once it has been fetched. Raises ``UsageError``."""
+    return await _change(db, version, base_path=base_path)
 
 
 async def save_report(db: Database, version: ModelVersion, report: Report) -> ModelVersion:
-    """Put ``report`` in the place of the version's report card; what people say about the version stays as it is now.
+    """Put ``report`` in the place of the version's report card. Raises ``UsageError``."""
+    return await _change(db, version, report=report)
+
+
+async def _change(db: Database, version: ModelVersion, **changes: Any) -> ModelVersion:
+    """Change these facts of a version; all others stay as they are now, whatever they were when ``version`` was read.
 
     Raises:
         UsageError: the version is gone.
     """
     async with db.transaction():
-        changed = (await get(db, version.name, version.version)).model_copy(update={"report": report})
+        changed = (await get(db, version.name, version.version)).model_copy(update=changes)
         await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
                          (_document(changed), version.name, version.version))
     return changed

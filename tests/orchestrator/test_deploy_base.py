@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
-from brightrun_tui.domain.model import Lineage, ModelVersion, Report
+from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import open_database
+from brightrun_tui.store import models, open_database
 from tests.planning.conftest import hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
 
@@ -19,14 +19,24 @@ def version(fingerprint: str = "") -> ModelVersion:
     """As `registry.register` leaves it after a run elsewhere: the base is known by name, and lies nowhere here."""
     lineage = Lineage(run_id="r", dataset_name="d", dataset_fingerprint="f", base_id="acme/tiny", base_revision=COMMIT,
                       base_fingerprint=fingerprint)
-    report = Report.model_construct(lineage=lineage)
-    return ModelVersion.model_construct(name="toy", version=1, run_id="r", directory="/d", base_id="acme/tiny", base_path="",
-                                        report=report, created_at=1.0, tags=())
+    score = SplitScore(loss=1.0, perplexity=2.7, tokens=9, records=1)
+    report = Report(name="toy", created_at=1.0, base=score, tuned=score, lineage=lineage,
+                    training=TrainingFacts(steps=1, epochs=1, train_records=1, eval_records=1, supervised_tokens=9, seconds=1),
+                    verdict=Verdict(grade="good", summary="It learned."))
+    return ModelVersion(name="toy", version=1, run_id="r", directory="/d", base_id="acme/tiny", report=report, created_at=1.0)
 
 
 async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) -> None:  # noqa: F811
+    """What people say about the model while it is fetched, which takes minutes, is not lost."""
     async with open_database(paths.database) as db:
-        fetched = await fetch_base(db, paths, version())
+        await models.reserve(db, "toy", "r")
+        await models.complete(db, version())
+        before = await models.get(db, "toy")
+        await models.annotate(db, before, rating=4, note="good with fog", tags=("prod",))
+        fetched = await fetch_base(db, paths, before)
+        assert (fetched.rating, fetched.note, fetched.tags) == (4, "good with fog", ("prod",))
+        await models.annotate(db, before, rating=5)
+        assert await models.get(db, "toy") == fetched.model_copy(update={"rating": 5})
         assert base_is_here(fetched) and (Path(fetched.base_path) / "model.safetensors").is_file()
         hub.requests.clear()
         assert (await fetch_base(db, paths, fetched)).base_path == fetched.base_path
