@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brightrun_tui.serving.plan import EndpointPlan
 
@@ -60,11 +60,16 @@ class _TextPart(_Strict):
 
 
 class _Message(_Strict):
+    """One turn. Earlier answers come back as OpenAI's client dumps them; what a model thought is not told to it again."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[_TextPart] | None = None
     name: str | None = None
     refusal: None = None
     annotations: list[Any] | None = None
+    audio: None = None
+    function_call: None = None
+    reasoning_content: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
 
@@ -79,6 +84,7 @@ class _ResponseMessage(_Message):
     type: Literal["message"] | None = None
     id: str | None = None
     status: str | None = None
+    phase: str | None = None
 
 
 class _TextFormat(_Strict):
@@ -93,7 +99,7 @@ class _Common(_Strict):
     """Fields of every dialect. Those from ``user`` on change nothing in the answer and are not passed on."""
 
     model: str
-    stream: bool = False
+    stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
@@ -106,7 +112,7 @@ class _Common(_Strict):
 
     def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
         """How to sample; without a word from the caller as the base model's own settings say."""
-        given = self.model_dump(include={"stream", "temperature", "top_p", "seed"}, exclude_none=True)
+        given = {"stream": bool(self.stream)} | self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
         return ({"temperature": 0.0} | given) if plan.greedy and "top_p" not in given else given
 
 
@@ -149,7 +155,7 @@ class ChatRequest(_Generation):
         body = self.generation(plan) | {"messages": messages}
         if self.tools and self.tool_choice != "none":
             body["tools"] = self.tools
-        return Ask("chat", self.model, self.stream, body, tuple(m["content"] for m in messages), self.stops(),
+        return Ask("chat", self.model, bool(self.stream), body, tuple(m["content"] for m in messages), self.stops(),
                    self.max_completion_tokens or self.max_tokens)
 
 
@@ -164,7 +170,7 @@ class CompletionRequest(_Generation):
 
     def ask(self, plan: EndpointPlan) -> Ask:
         prompt = self.prompt if isinstance(self.prompt, str) else self.prompt[0]
-        return Ask("completions", self.model, self.stream, self.generation(plan) | {"prompt": prompt}, (prompt,),
+        return Ask("completions", self.model, bool(self.stream), self.generation(plan) | {"prompt": prompt}, (prompt,),
                    self.stops(), self.max_tokens)
 
 
@@ -182,6 +188,13 @@ class ResponseRequest(_Common):
     top_logprobs: Literal[0] | None = None
     truncation: Literal["disabled"] | None = None
 
+    @field_validator("input", mode="before")
+    @classmethod
+    def _without_reasoning(cls, given: Any) -> Any:
+        """What a model thought is part of its earlier output, and is not told to it again."""
+        return [item for item in given if not (isinstance(item, dict) and item.get("type") == "reasoning")] \
+            if isinstance(given, list) else given
+
     def ask(self, plan: EndpointPlan) -> Ask:
         messages = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else \
             [message.plain() for message in self.input]
@@ -189,7 +202,7 @@ class ResponseRequest(_Common):
             rest = messages[1:] if messages[0]["role"] == "system" else messages
             own = [messages[0]["content"]] if len(rest) < len(messages) else []
             messages = [{"role": "system", "content": "\n\n".join([self.instructions, *own])}, *rest]
-        return Ask("responses", self.model, self.stream, self.sampling(plan) | {"input": messages},
+        return Ask("responses", self.model, bool(self.stream), self.sampling(plan) | {"input": messages},
                    tuple(m["content"] for m in messages), (), self.max_output_tokens)
 
 

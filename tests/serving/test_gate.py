@@ -126,6 +126,31 @@ def test_neutral_values_of_those_fields_are_accepted(served: Served, toy: Toy) -
     assert answer.choices[0].message.content == toy.sample.tuned
 
 
+def test_an_earlier_answer_goes_back_as_openais_client_dumps_it(served: Served, toy: Toy) -> None:
+    first = served.client().chat.completions.create(**ask(toy)).choices[0].message
+    turns = [*ask(toy)["messages"], first.model_dump() | {"reasoning_content": "Let me think."}, *ask(toy)["messages"]]
+    again = served.client().chat.completions.create(**ask(toy) | {"messages": turns})
+    plain = served.client().chat.completions.create(**ask(toy) | {"messages": [
+        turns[0], {"role": "assistant", "content": first.content}, turns[0]]})
+    assert again.choices[0].message.content == plain.choices[0].message.content
+    assert again.usage == plain.usage, "the model was told more, or less, than what was said"
+    question = toy.sample.prompt[-1]["content"]
+    said = served.client().responses.create(model="harbour", input=question, temperature=0).output
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
+    turns = [{"role": "user", "content": question}, thought, *(item.model_dump() for item in said),
+             {"role": "user", "content": question}]
+    follow_up = served.client().responses.create(model="harbour", input=turns, temperature=0)
+    assert follow_up.output_text == plain.choices[0].message.content
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses"])
+def test_null_is_the_same_as_nothing_said(served: Served, toy: Toy, path: str) -> None:
+    asked = {"/v1/chat/completions": ask(toy), "/v1/completions": {"model": "harbour", "prompt": "Fog?", "max_tokens": 5},
+             "/v1/responses": {"model": "harbour", "input": "Fog?", "max_output_tokens": 5}}[path]
+    reply = post(served, path, asked | {"stream": None, "temperature": None, "top_p": None, "user": None})
+    assert reply.status_code == 200 and reply.json()["model"] == "harbour:1"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"model": NaN}'])
 def test_a_broken_body_gets_a_plain_400(served: Served, body: bytes) -> None:
     reply = post(served, "/v1/chat/completions", body)
