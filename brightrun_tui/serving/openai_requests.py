@@ -74,8 +74,11 @@ class _Message(_Strict):
     tool_call_id: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As a chat template takes it: text in one string, and ``developer`` under its older name."""
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
+        """As a chat template takes it: text in one string, and ``developer`` under its older name.
+
+        Parts become lines, as in training, and as vLLM does.
+        """
+        content = self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content or ())
         document: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": content}
         return document | self.model_dump(include={"tool_calls", "tool_call_id"}, exclude_none=True)
 

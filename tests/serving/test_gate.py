@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from brightrun_tui import serving
+from brightrun_tui.datasets.turns import text_of
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
 from tests.serving.conftest import Served
 from tests.serving.toy import Toy, wait_for
@@ -124,6 +125,15 @@ def test_neutral_values_of_those_fields_are_accepted(served: Served, toy: Toy) -
         **ask(toy), n=1, logprobs=False, response_format={"type": "text"}, tool_choice="none", presence_penalty=0,
         user="u", metadata={"a": "b"}, store=False)
     assert answer.choices[0].message.content == toy.sample.tuned
+
+
+def test_the_parts_of_a_message_are_told_to_the_model_as_in_training(served: Served, toy: Toy) -> None:
+    parts = [{"type": "text", "text": text} for text in ("How deep is it?", "Say it in metres.")]
+    trained_on = text_of(parts)
+    answers = [served.client().chat.completions.create(**ask(toy) | {"messages": [{"role": "user", "content": content}]})
+               for content in (parts, trained_on)]
+    assert answers[0].usage == answers[1].usage
+    assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
 
 
 def test_an_earlier_answer_goes_back_as_openais_client_dumps_it(served: Served, toy: Toy) -> None:
