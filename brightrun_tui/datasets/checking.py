@@ -12,7 +12,7 @@ from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.reading import Source, open_source
 from brightrun_tui.datasets.source import file_fingerprint, no_records
-from brightrun_tui.datasets.splitting import content_key
+from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, split_key
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
@@ -29,7 +29,7 @@ _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
           format: str | None = None, preview: int = 5) -> DatasetReport:  # noqa: A002
-    """Read a dataset once, as a stream, and report on it. Memory: about 150 bytes a record.
+    """Read a dataset once, as a stream, and report on it. Memory: about 400 bytes a record.
 
     Args:
         path: JSONL, JSON, CSV, TSV or Parquet.
@@ -68,13 +68,14 @@ class _Survey:
         self._preview: list[Record] = []
         self._lengths = array("L")
         self._answer_lengths = array("L")
-        self._contents: set[int] = set()
+        self._keys: list[SplitKey] = []
+        self._said: set[int] = set()
         self._answers: Counter[int] = Counter()
         self._categories: dict[str, Counter[str]] = {}
 
     @property
-    def distinct(self) -> int:
-        return len(self._contents)
+    def all_the_same(self) -> bool:
+        return all(content_of(key) == content_of(self._keys[0]) for key in self._keys)
 
     def take(self, record: Record, place: str) -> None:
         """Count a usable record."""
@@ -87,10 +88,12 @@ class _Survey:
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
-        content = int.from_bytes(content_key(record)[:8])
-        if content in self._contents:
+        key = split_key(record)
+        self._keys.append(key)
+        said = hash((likeness(key), *(message.train for message in record.messages)))
+        if said in self._said:
             self.log.add("duplicate", place)
-        self._contents.add(content)
+        self._said.add(said)
         if min(len(answer.strip()) for answer in answers) <= SHORT_ANSWER:
             self.log.add("short_answer", place)
         if length > VERY_LONG:
@@ -119,6 +122,9 @@ class _Survey:
         most = self._answers.most_common(1)[0][1]
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             self.log.add("same_answer", count=most)
+        units = find_units(self._keys)
+        if units.parted:
+            self.log.add("shared_prompt", count=units.parted)
         announced = announced_records(source.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
@@ -146,7 +152,7 @@ def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
     if not survey.usable:
         raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}", where=where,
                            fix=problems[0].fix, kind="dataset_unusable")
-    if survey.distinct < 2:
+    if survey.all_the_same:
         what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
         raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")

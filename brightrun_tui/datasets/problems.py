@@ -34,7 +34,7 @@ LEFT_OUT: dict[str, Reason] = {
 """Why a record is not used."""
 
 REMARKS: dict[str, Reason] = {
-    "duplicate": Reason("exact copies of an earlier record",
+    "duplicate": Reason("copies of an earlier record (spaces and capitals aside)",
                         "remove them, unless they are meant to weigh more; copies are never held out apart from one another"),
     "duplicate_id": Reason("with the id of an earlier record",
                            "they were given ids of their own; check that the export is right"),
@@ -49,6 +49,9 @@ REMARKS: dict[str, Reason] = {
                       "the text was once read in the wrong encoding: export it as UTF-8"),
     "few_records": Reason("usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"),
     "same_answer": Reason("with one and the same answer", "the model will learn to say little else: add other answers"),
+    "shared_prompt": Reason("that ask word for word what many others ask, too many to be held out together",
+                            "fine where one instruction has many good answers; the held-out loss may look a little better than "
+                            "it is"),
     "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
     "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
 }

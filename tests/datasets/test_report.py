@@ -43,10 +43,30 @@ def test_remarks_count_what_a_careful_reader_would_see(write):
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert kinds(report) == {"duplicate": 3, "garbled": 1, "very_long": 1, "short_answer": 1, "duplicate_id": 1}
     assert report.duplicates == 3 and report.usable == report.records == len(rows)
-    assert "Also noticed: 3 exact copies of an earlier record;" in report.statement
+    assert "Also noticed: 3 copies of an earlier record (spaces and capitals aside);" in report.statement
     assert len({r.id for r in datasets.read(report.path)}) == len(rows)
     same = datasets.check(write("same.jsonl", lines(*({"prompt": str(i), "completion": "yes"} for i in range(40)), *pairs(2))))
     assert kinds(same) == {"same_answer": 40}
+
+
+def test_copies_are_told_whatever_their_spaces_and_capitals(write):
+    """A trailing space or another capital does not hide a copy; answers marked otherwise make another record."""
+    rows = [*pairs(20), *({name: f" {text.upper()}\n" for name, text in row.items()} for row in pairs(20))]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert (report.duplicates, kinds(report)) == (20, {"duplicate": 20})
+    asked = [[{**turn, "weight": int(i == trained)} for i, turn in enumerate(chat("a", "bcd", "e", "fgh")["messages"])]
+             for trained in (1, 3)]
+    assert datasets.check(write("b.jsonl", lines(*({"messages": turns} for turns in asked)))).duplicates == 0
+
+
+def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(write):
+    """Forty poems on one demand are split all the same, and the report says so; five answers to a question stay together."""
+    poems = [{"prompt": "Write a poem", "completion": f"Poem number {i}"} for i in range(40)]
+    same = [{"prompt": f"What is {i // 5}?", "completion": f"It is {i}."} for i in range(100)]
+    report = datasets.check(write("a.jsonl", lines(*poems, *same)))
+    assert kinds(report) == {"shared_prompt": 40}
+    assert "40 that ask word for word what many others ask" in report.statement
+    assert datasets.check(write("b.jsonl", lines(*same))).problems == ()
 
 
 def test_short_labels_are_no_problem_where_all_answers_are_labels(write):

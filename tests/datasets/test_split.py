@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui import datasets
-from brightrun_tui.datasets.splitting import ONE_GROUP_NOTE, plan_split, split_key
+from brightrun_tui.datasets.splitting import ONE_GROUP_NOTE, find_units, plan_split, split_key
 from brightrun_tui.domain.dataset import Message, Record
 
 
@@ -91,3 +92,73 @@ def test_new_records_leave_most_of_the_choice_as_it_was():
     before = {r.id for r in datasets.split(records[:200], 0.1, 500, 1)[1]}
     after = {r.id for r in datasets.split(records, 0.1, 500, 1)[1]}
     assert len(before & after) >= 0.8 * len(before)
+
+
+def test_records_that_have_nothing_in_common_are_split_as_they_always_were():
+    """A run is repeated with the records it held out in an earlier version."""
+    held = datasets.split([record(i, f"t{i}") for i in range(100)], 0.1, 500, 1)[1]
+    assert [int(r.id[1:]) for r in held] == [3, 7, 15, 43, 66, 68, 82, 85, 88, 92]
+
+
+def talk(name: str, turns: Sequence[str], system: str = "") -> Record:
+    messages = [Message(role=("user", "assistant")[i % 2], content=text) for i, text in enumerate(turns)]
+    return Record(id=name, messages=tuple([Message(role="system", content=system)] * bool(system) + messages))
+
+
+def respaced(text: str, dice: random.Random) -> str:
+    """The same words in other capitals and with other spaces."""
+    text = dice.choice([str.upper, str.lower, str])(text)
+    return dice.choice(["", " ", "\n"]) + text.replace(" ", dice.choice([" ", "  ", "\t"]))
+
+
+def conversation_of(r: Record) -> str:
+    return r.id.split("/")[0]
+
+
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.booleans(), st.sampled_from([None, "greeting", "greeted"]),
+       st.integers(0, 5), st.randoms(use_true_random=False))
+def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, system, opening, seed, dice: random.Random):
+    """Growing prefixes without an id, in any order and spacing, also where all conversations open alike."""
+    records = []
+    for c, length in enumerate(exchanges):
+        start = ["Hi", "Hello, how can I help?"] if opening else []
+        turns = start + [f"{kind} {c} {i}" for i in range(length) for kind in ("question", "answer")]
+        ends = range(2 if opening == "greeting" else len(start) + 2, len(turns) + 1, 2)
+        records += [talk("hello" if end == 2 and opening else f"c{c}/{end}", [respaced(turn, dice) for turn in turns[:end]],
+                         "Be kind" * system) for end in ends]
+    dice.shuffle(records)
+    train, held = datasets.split(records, 0.2, 500, seed)
+    assert train and held
+    assert not {conversation_of(r) for r in train} & {conversation_of(r) for r in held}
+
+
+@given(st.integers(20, 60), st.integers(2, 6), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice: random.Random):
+    """A held-out question was never asked in training, not even with another answer."""
+    answers = min(answers, questions * answers // 10)
+    records = [talk(f"q{q}/{a}", [respaced(f"question {q}", dice), f"answer {a} to {q}"])
+               for q in range(questions) for a in range(answers)]
+    train, held = datasets.split(records, 0.2, 500, seed)
+    assert train and held and len(held) <= 0.3 * len(records)
+    assert not {conversation_of(r) for r in train} & {conversation_of(r) for r in held}
+
+
+@pytest.mark.parametrize(("prompts", "answers", "held_out"), [(1, 200, 20), (3, 100, 30), (1, 5, 1), (2, 8, 2)])
+def test_a_constant_instruction_does_not_keep_everything_together(prompts, answers, held_out):
+    """Where one instruction has many good answers, the answers are split as asked, and no note speaks of one conversation."""
+    records = [talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)]
+    plan = plan_split([split_key(r) for r in records], 0.1, 500, 3)
+    assert (sum(plan.held_out), plan.note) == (held_out, "")
+
+
+def test_instructions_in_the_system_message_are_not_one_conversation():
+    """The text to work on may be in the system message and the question always the same."""
+    records = [talk(str(i), ["Is this spam?", "yes" if i % 2 else "no"], f"Message {i}") for i in range(100)]
+    assert len(datasets.split(records, 0.1, 500, 1)[1]) == 10
+
+
+def test_answers_of_given_groups_do_not_chain_the_groups():
+    """Where the file names its conversations, one question asked in all of them does not make them one."""
+    records = [record(g * 5 + i, f"{g} {i}", f"g{g}") for g in range(40) for i in range(4)]
+    records += [talk(f"hello{g}", ["Hi", f"hello from {g}"]).model_copy(update={"group": f"g{g}"}) for g in range(15)]
+    assert len(set(find_units([split_key(r) for r in records]).first)) == 40
