@@ -123,6 +123,8 @@ class _Survey:
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             self.log.add("same_answer", count=most)
         units = find_units(self._keys)
+        if units.one_group:
+            self.log.add("one_conversation", count=self.usable)
         if units.parted:
             self.log.add("shared_prompt", count=units.parted)
         announced = announced_records(source.header)

@@ -32,20 +32,19 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
     fingerprint = file_fingerprint(path)
     plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format)],
                       settings.eval_fraction, settings.eval_max_records, settings.split_seed)
-    held_out = sum(plan.held_out)
+    held_out = sum(plan)
     if not held_out:
         raise DatasetError("fewer than two different records can be used", where=str(path), kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with")
     target = Path(directory)
-    written = _write(read(path, columns=columns, format=format), plan.held_out, target)
-    if written != len(plan.held_out) or file_fingerprint(path) != fingerprint:
+    written = _write(read(path, columns=columns, format=format), plan, target)
+    if written != len(plan) or file_fingerprint(path) != fingerprint:
         _discard(target)
         raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")
     _publish(target)
     return PreparedData(
         directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=fingerprint,
-        train_fingerprint=file_fingerprint(target / TRAIN_FILE), eval_fingerprint=file_fingerprint(target / EVAL_FILE),
-        notes=(plan.note,) if plan.note else ())
+        train_fingerprint=file_fingerprint(target / TRAIN_FILE), eval_fingerprint=file_fingerprint(target / EVAL_FILE))
 
 
 def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:

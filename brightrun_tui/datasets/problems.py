@@ -49,6 +49,9 @@ REMARKS: dict[str, Reason] = {
                       "the text was once read in the wrong encoding: export it as UTF-8"),
     "few_records": Reason("usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"),
     "same_answer": Reason("with one and the same answer", "the model will learn to say little else: add other answers"),
+    "one_conversation": Reason("that all belong to one conversation, so the held-out ones come from it too",
+                               "the held-out loss will look better than it is: add other conversations; if there are more, "
+                               "check the ids that name them"),
     "shared_prompt": Reason("that ask word for word what many others ask, too many to be held out together",
                             "fine where one instruction has many good answers; the held-out loss may look a little better than "
                             "it is"),

@@ -6,13 +6,10 @@ import hashlib
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from brightrun_tui.domain.dataset import Record
-
-ONE_GROUP_NOTE = ("All records belong to one conversation, so the held-out records come from it too: "
-                  "the held-out loss will look better than it is.")
-ONE_RECORD_NOTE = "All records are the same, so none could be held out."
 
 SplitKey = bytes
 """All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its turns."""
@@ -21,13 +18,6 @@ _GROUP, _CONTENT = slice(0, 16), slice(16, 32)
 _TURNS, _TURN = 32, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
-
-
-class SplitPlan(NamedTuple):
-    """``held_out`` has one entry a record; ``note`` is a sentence for people, empty when all is as asked."""
-
-    held_out: list[bool]
-    note: str
 
 
 class Units(NamedTuple):
@@ -50,23 +40,23 @@ def split(records: Sequence[Record], eval_fraction: float, eval_max: int, seed: 
     """Training and held-out records, each in the given order (see `plan_split`)."""
     plan = plan_split([split_key(record) for record in records], eval_fraction, eval_max, seed)
     sides: tuple[list[Record], list[Record]] = ([], [])
-    for record, held_out in zip(records, plan.held_out, strict=True):
+    for record, held_out in zip(records, plan, strict=True):
         sides[held_out].append(record)
     return sides
 
 
-def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, seed: int) -> SplitPlan:
-    """Choose the records to hold out.
+def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, seed: int) -> list[bool]:
+    """Choose the records to hold out: one entry a record.
 
     Records that belong together (`find_units`) stay on one side. Whole units are taken in the order of
     a hash of seed and content, so that the choice does not depend on the order of the file, until their number
     is as close to ``eval_fraction`` of all records as whole units allow, and at most ``eval_max``. With two
-    units or more each side gets at least one.
+    units or more each side gets at least one; where all records are the same, none is held out.
     """
     units = find_units(keys)
     held_out = [False] * len(keys)
     if not units.several:
-        return SplitPlan(held_out, ONE_RECORD_NOTE if len(keys) > 1 else "")
+        return held_out
     members: dict[int, list[int]] = {}
     for index, first in enumerate(units.first):
         members.setdefault(first, []).append(index)
@@ -75,7 +65,7 @@ def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, se
     for unit in _choose(order, target, eval_max, len(keys)):
         for index in unit:
             held_out[index] = True
-    return SplitPlan(held_out, ONE_GROUP_NOTE if units.one_group else "")
+    return held_out
 
 
 def find_units(keys: Sequence[SplitKey]) -> Units:
@@ -167,7 +157,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int) -> tuple[list[list[int]], i
             todo.append((ended, onward, depth + 1))
             continue
         found.append(ended)
-        todo += [([], branch, depth + 1) for branch in _same(onward, lambda i, depth=depth: turn(i, depth))]
+        todo += [([], branch, depth + 1) for branch in _same(onward, partial(turn, depth=depth))]
         answers = Counter(turn(i, depth) for i in onward if not turn(i, depth + 1))
         if len(answers) > 1:
             parted += answers.total()

@@ -119,8 +119,7 @@ class DatasetReport(BaseModel):
 class PreparedData(BaseModel):
     """What `datasets.prepare` wrote: ``train.jsonl`` and ``eval.jsonl`` in ``directory``.
 
-    Fingerprints are ``sha256:…`` of the files' content. ``notes`` are sentences a person should read,
-    such as why the held-out records are fewer than asked for.
+    Fingerprints are ``sha256:…`` of the files' content.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -131,4 +130,3 @@ class PreparedData(BaseModel):
     source_fingerprint: str
     train_fingerprint: str
     eval_fingerprint: str
-    notes: tuple[str, ...] = ()

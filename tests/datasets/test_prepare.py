@@ -28,7 +28,6 @@ def test_prepare_writes_every_usable_record_once(write, tmp_path):
     assert sorted(train + held, key=lambda r: r.line) == list(datasets.read(path))
     assert prepared.source_fingerprint == datasets.check(path).fingerprint == datasets.fingerprint(path)
     assert prepared.eval_fingerprint == datasets.fingerprint(tmp_path / "run" / "data" / "eval.jsonl")
-    assert prepared.notes == ()
     assert sorted(p.name for p in (tmp_path / "run" / "data").iterdir()) == ["eval.jsonl", "train.jsonl"]
 
 
@@ -41,12 +40,21 @@ def test_preparing_again_gives_the_same_bytes(write, tmp_path):
     assert (other.train_fingerprint, other.eval_fingerprint) == (first.train_fingerprint, first.eval_fingerprint)
 
 
-def test_one_conversation_is_split_with_a_warning(write, tmp_path):
-    """If all records are one conversation, there is still a held-out part, and a note says what that means."""
-    path = write("one.jsonl", lines(*({**row, "conversation_id": "c"} for row in pairs(20))))
+TALK = [f"{kind} {i}" for i in range(20) for kind in ("question", "answer")]
+ONE_CONVERSATION = {"by its id": [{**row, "conversation_id": "c"} for row in pairs(20)],
+                    "turn by turn": [chat(*TALK[:end]) for end in range(2, 41, 2)]}
+
+
+@pytest.mark.parametrize("rows", ONE_CONVERSATION.values(), ids=ONE_CONVERSATION)
+def test_one_conversation_is_split_with_a_warning_before_the_start(write, tmp_path, rows):
+    """If all records are one conversation, there is still a held-out part, and the check says what that means."""
+    path = write("one.jsonl", lines(*rows))
     prepared = datasets.prepare(path, tmp_path / "data", SETTINGS)
     assert (prepared.train_records, prepared.eval_records) == (18, 2)
-    assert "one conversation" in prepared.notes[0]
+    report = datasets.check(path)
+    assert [(p.kind, p.count) for p in report.problems if p.remark] == [("one_conversation", 20)]
+    assert "20 that all belong to one conversation" in report.statement
+    assert not datasets.check(write("two.jsonl", lines(*rows, chat("Who?", "Me.")))).problems
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)

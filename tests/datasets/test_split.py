@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui import datasets
-from brightrun_tui.datasets.splitting import ONE_GROUP_NOTE, find_units, plan_split, split_key
+from brightrun_tui.datasets.splitting import find_units, split_key
 from brightrun_tui.domain.dataset import Message, Record
 
 
@@ -49,7 +49,7 @@ def test_split_is_a_deterministic_partition_without_leaks(records, fraction, mos
         assert train and held
         assert not {r.group for r in train if r.group} & {r.group for r in held if r.group}
     elif len({r.messages for r in records}) >= 2:
-        assert train and held and plan_split([split_key(r) for r in records], fraction, most, seed).note == ONE_GROUP_NOTE
+        assert train and held and find_units([split_key(r) for r in records]).one_group
     else:
         assert held == []
 
@@ -145,10 +145,10 @@ def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice
 
 @pytest.mark.parametrize(("prompts", "answers", "held_out"), [(1, 200, 20), (3, 100, 30), (1, 5, 1), (2, 8, 2)])
 def test_a_constant_instruction_does_not_keep_everything_together(prompts, answers, held_out):
-    """Where one instruction has many good answers, the answers are split as asked, and no note speaks of one conversation."""
+    """Where one instruction has many good answers, the answers are split as asked, and nobody speaks of one conversation."""
     records = [talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)]
-    plan = plan_split([split_key(r) for r in records], 0.1, 500, 3)
-    assert (sum(plan.held_out), plan.note) == (held_out, "")
+    assert len(datasets.split(records, 0.1, 500, 3)[1]) == held_out
+    assert not find_units([split_key(r) for r in records]).one_group
 
 
 def test_instructions_in_the_system_message_are_not_one_conversation():
