@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from brightrun_tui.datasets.turns import Turn, Unusable, text_of
@@ -83,9 +85,14 @@ def is_turn(value: Any) -> bool:
 
 
 def scalar(value: Any) -> str:
-    """A text or whole number as valid Unicode; anything else is empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    """A text or number as valid Unicode; anything else is empty. 12.0 is 12: a table's whole numbers with gaps become floats."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return ""
+    if isinstance(value, float | Decimal):
+        value = float(value)
+        if not isfinite(value):
+            return ""
+        value = int(value) if value.is_integer() else value
     text = str(value).strip()
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 

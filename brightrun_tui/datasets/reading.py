@@ -40,12 +40,16 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Source:
-    """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`)."""
+    """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`).
+
+    ``unheard`` are the roles group and id with their columns, where mapped, until a record has a value there.
+    """
 
     file: SourceFile
     format: Format
     rows: Iterator[Row]
     forced: bool = False
+    unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
@@ -53,7 +57,7 @@ class Source:
         """What becomes of every entry, in order. Record ids are unique.
 
         Raises:
-            DatasetError: the file turns out to be broken.
+            DatasetError: the file turns out to be broken, or a column mapped to group or id to hold nothing.
         """
         ids: set[int] = set()
         for row in _pairs(self.rows, self.header):
@@ -68,6 +72,11 @@ class Source:
                 remarks.append("duplicate_id")
             ids.add(key)
             yield Outcome(row.place, record, remarks=remarks)
+        if ids and self.unheard:
+            role, column = next(iter(self.unheard.items()))
+            raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
+                               where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
+                               kind="dataset_columns")
 
     def _record(self, row: Row) -> tuple[Record, list[str]]:
         if not isinstance(row.value, Mapping):
@@ -76,6 +85,8 @@ class Source:
         if not self.forced and not chosen.matches(row.value):
             chosen = recognise([row.value]) or chosen
         draft = chosen.draft(row.value)
+        for role in [role for role in self.unheard if getattr(draft, role)]:
+            del self.unheard[role]
         messages, remarks = canonical_messages(draft.turns)
         return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
                       categories=draft.categories, line=row.number), remarks
@@ -126,7 +137,8 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
                else f"{format} looks like {chosen.info.looks}")
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
                            kind="dataset_wrong_format")
-    source = Source(file, chosen, chain(first, rows), forced=format is not None)
+    named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
+    source = Source(file, chosen, chain(first, rows), forced=format is not None, unheard=named)
     if document is not None:
         source.header, source.others = document.header, document.others
     return source

@@ -11,6 +11,7 @@ import pytest
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
+from brightrun_tui.domain.settings import DataSettings
 from tests.datasets.conftest import chat, lines
 
 TALKS = [("Why is the sky blue?", "Air scatters blue light, more than red."),
@@ -109,6 +110,32 @@ def test_columns_can_be_mapped_by_name(write):
         datasets.check(path, columns={"prompt": "Frage"})
     with pytest.raises(UsageError):
         datasets.check(path, columns={"querry": "Frage", "completion": "Antwort"})
+
+
+def test_group_and_id_may_be_numbers_of_any_kind(write):
+    """A table's whole numbers become floats where some are missing; they name the same group as whole numbers do."""
+    rows = [{"q": f"Question {i}?", "a": f"Answer {i}.", "talk": float(i // 2) if i < 7 else None, "no": i + 0.5}
+            for i in range(8)]
+    path = write("a.parquet", as_parquet(rows))
+    mapping = {"prompt": "q", "completion": "a", "group": "talk", "id": "no"}
+    records = list(datasets.read(path, columns=mapping))
+    assert [(r.id, r.group) for r in records[:3]] == [("0.5", "0"), ("1.5", "0"), ("2.5", "1")] and records[7].group == ""
+    document = write("a.json", json.dumps([{**row, "talk": 12.0 if row["no"] < 4 else 12} for row in rows]))
+    assert {r.group for r in datasets.read(document, columns=mapping)} == {"12"}
+
+
+@pytest.mark.parametrize("value", [None, "", True, ["x"], float("nan")], ids=str)
+@pytest.mark.parametrize("role", ["group", "id"])
+def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(write, tmp_path, role, value):
+    """Instead of splitting without the groups that were asked for; check and prepare agree."""
+    path = write("a.parquet", as_parquet([{"q": f"Question {i}?", "a": f"Answer {i}.", "Talk no": value} for i in range(30)]))
+    mapping = {"prompt": "q", "completion": "a", role: "Talk no"}
+    for use in (lambda: datasets.check(path, columns=mapping),
+                lambda: datasets.prepare(path, tmp_path / "data", DataSettings(), columns=mapping)):
+        with pytest.raises(DatasetError, match="“Talk no”") as refused:
+            use()
+        assert refused.value.kind == "dataset_columns" and role in refused.value.fix
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_mapping_also_applies_to_json(write):
