@@ -40,16 +40,18 @@ def per_document_attention(module: torch.nn.Module, query: torch.Tensor, key: to
         return _unpacked(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
                          sliding_window=sliding_window, **kwargs)
     _refuse_extras(kwargs)
+    windowed = sliding_window is not None and max(document_lengths) > sliding_window
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1 and not _shares_heads(query, windowed):
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        groups = 1
     outputs = []
-    grouped = query.shape[1] != key.shape[1]
-    start = 0
-    for length in document_lengths:
-        piece = slice(start, start + length)
-        mask = _window_mask(length, sliding_window, query.device)
+    pieces = zip(*(tensor.split(document_lengths, dim=2) for tensor in (query, key, value)), strict=True)
+    for queries, keys, values in pieces:
+        mask = _window_mask(queries.shape[2], sliding_window, query.device)
         outputs.append(scaled_dot_product_attention(
-            query[:, :, piece], key[:, :, piece], value[:, :, piece], attn_mask=mask, dropout_p=dropout,
-            is_causal=mask is None, scale=scaling, enable_gqa=grouped))
-        start += length
+            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling,
+            enable_gqa=groups > 1))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
@@ -85,6 +87,13 @@ def _unpacked(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
 def _refuse_extras(kwargs: dict[str, Any]) -> None:
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         raise ValueError("packed attention knows neither soft capping nor attention sinks")
+
+
+def _shares_heads(query: torch.Tensor, masked: bool) -> bool:
+    """Whether torch has a fast way for several queries on one key; on a GPU only its flash attention does."""
+    if query.device.type != "cuda":
+        return True
+    return not masked and query.dtype != torch.float32 and torch.cuda.get_device_capability(query.device) >= (8, 0)
 
 
 def _window_mask(length: int, sliding_window: int | None, device: torch.device) -> torch.Tensor | None:

@@ -71,8 +71,8 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
     was_training = forward.model.training
     forward.set_training(False)
     try:
-        rows = split_window(range(len(examples)), lengths, max_tokens=max_tokens, max_records=len(examples),
-                            packed=forward.packed)
+        rows = split_window(range(len(examples)), lengths, max_tokens=max_tokens,
+                            max_records=1 if forward.alone else len(examples), packed=forward.packed)
         for row, (owners, batch_losses, batch_right) in zip(rows, lanes.map(score, rows), strict=True):
             where = np.array(row)
             losses[where] = np.bincount(owners, weights=batch_losses, minlength=len(row))

@@ -51,6 +51,11 @@ class Example:
         said = self.supervised & ~self.opening
         return Example(self.record, self.ids, said) if said.any() else self
 
+    def beginning(self, length: int) -> Example:
+        """Up to ``length`` of its first tokens, every second of them supervised, wherever the answers are."""
+        ids = self.ids[:length]
+        return Example(self.record, ids, np.arange(len(ids)) % 2 == 1)
+
     def part(self, start: int, end: int) -> Example:
         """The tokens from ``start`` up to ``end``; its first is no target."""
         supervised = self.supervised[start:end].copy()

@@ -16,13 +16,16 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.loss import summed_loss, token_scores
 from brightrun_tui.trainer.model import Machine, packed_implementations
+from brightrun_tui.trainer.rope import changes_beyond
 from brightrun_tui.trainer.rows import SupervisedRows
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
 CHECKED_EXAMPLES = 3
 CHECKED_LENGTH = 128
-"""Examples about this long show every difference, and cost little."""
+"""Examples about this long, or beginnings of longer ones, show every difference, and cost little."""
+ALIKE = {torch.float32: 0.999, torch.bfloat16: 0.95, torch.float16: 0.95}
+"""Cosine of two gradients from which on they count as the same."""
 
 
 class Forward:
@@ -32,6 +35,7 @@ class Forward:
         packed: examples share a row (else they are padded).
         own_logits: the model's own output layer and logits are used, because it does more than one product there.
         trimmed: the last layer is computed at the places that predict a supervised token only.
+        alone: a micro-batch holds one record, because its length would change what the model makes of others.
     """
 
     def __init__(self, model: Any, machine: Machine, *, pad_id: int = 0, neftune_alpha: float = 0.0) -> None:
@@ -40,6 +44,7 @@ class Forward:
         self.packed = True
         self.own_logits = False
         self.trimmed = False
+        self.alone = False
         self._pad_id = pad_id
         self._neftune_alpha = neftune_alpha
         self._lm = model.get_base_model()
@@ -97,7 +102,7 @@ class Forward:
             return self._lm(**self._inputs(batch), use_cache=False, logits_to_keep=batch.predictors).logits[0]
         return self._lm(**self._inputs(batch), use_cache=False).logits.flatten(0, 1)[batch.predictors]
 
-    def choose_way(self, examples: Sequence[Example], *, packing: str) -> str:
+    def choose_way(self, examples: Sequence[Example], *, packing: str, longest: int) -> str:
         """Take the fastest way whose token losses equal those of the model run plainly, one record at a time.
 
         Packing is only safe in models whose every layer keeps to the given lengths; scoring hidden states is only
@@ -105,6 +110,7 @@ class Forward:
 
         Args:
             packing: the setting; "off" leaves packed ways out.
+            longest: tokens of the longest record of all.
 
         Returns:
             What the user should know about the choice, or "".
@@ -112,9 +118,17 @@ class Forward:
         Raises:
             TrainingError: packing is "on" and this model cannot be packed.
         """
-        sample = sorted(examples, key=lambda e: abs(e.length - CHECKED_LENGTH))[:CHECKED_EXAMPLES]
+        nearest = sorted(examples, key=lambda e: abs(e.length - CHECKED_LENGTH))[:CHECKED_EXAMPLES]
+        sample = [example.beginning(CHECKED_LENGTH - i) for i, example in enumerate(nearest)]
         expected = self._plain_losses(sample)
+        slope = None if packing == "off" else self._slope(sample[-1:])
         packable = () if packing == "off" else packed_implementations(self.machine)
+        limit = changes_beyond(self.model)
+        self.alone = limit is not None and longest > limit
+        if self.alone and packing == "on":
+            raise TrainingError(f"records of more than {limit} tokens change how this base model reads those beside them",
+                                where="training.packing", fix="set packing to auto", kind="packing_unsafe",
+                                suggestion={"training.packing": "auto"})
         for implementation, packed in (*((name, True) for name in packable), ("sdpa", False), ("eager", False)):
             if packing == "on" and not packed:
                 raise TrainingError("this base model lets packed records see each other", where="training.packing",
@@ -122,9 +136,14 @@ class Forward:
                                     suggestion={"training.packing": "auto"})
             for own_logits, trimmed in ((False, True), (False, False), (True, False)):
                 self.packed, self.own_logits, self.trimmed = packed, own_logits, trimmed
-                if self._agrees(implementation, sample, expected):
-                    unpackable = packing == "auto" and not packed
-                    return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
+                if not self._agrees(implementation, sample, expected):
+                    continue
+                if packed and not self._keeps_apart(sample, slope):
+                    break
+                if self.alone:
+                    return f"this base model reads records of more than {limit} tokens in another way; each is computed alone"
+                unpackable = packing == "auto" and not packed
+                return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
         raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
                             fix="report this base model; meanwhile choose another", kind="base_unsupported")
 
@@ -145,9 +164,39 @@ class Forward:
                                 suggestion={"quantisation.compute_dtype": "float32"})
         return plain
 
-    def _agrees(self, implementation: str, sample: Sequence[Example], expected: np.ndarray) -> bool:
-        self._lm.set_attn_implementation(implementation)
+    def _slope(self, sample: Sequence[Example]) -> torch.Tensor:
+        """How the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
+        batch = packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
+        embedded: list[torch.Tensor] = []
+
+        def keep(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            embedded.append(output.detach().requires_grad_())
+            return embedded[-1]
+
+        with torch.enable_grad(), self._lm.get_input_embeddings().register_forward_hook(keep):
+            hidden = self._backbone(input_ids=batch.input_ids, **batch.model_inputs, use_cache=False).last_hidden_state
+            target = hidden[:, -sample[-1].length :].float().square().mean(-1).sum()
+            return torch.autograd.grad(target, embedded[0])[0].float()
+
+    def _keeps_apart(self, sample: Sequence[Example], plain: torch.Tensor) -> bool:
+        """Whether in a packed row the last record does not depend on those before it at all, and has the gradient ``plain``.
+
+        A leak may be too small for 16-bit losses to show and still spoil gradients; without one the slope is zero in any
+        number format.
+        """
         try:
+            slope = self._slope([*sample[:-1], sample[-1]] if len(sample) > 1 else [*sample, *sample])
+        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
+        length = sample[-1].length
+        alike = torch.cosine_similarity(slope[:, -length:].flatten(), plain.flatten(), dim=0)
+        return not slope[:, :-length].any() and float(alike) >= ALIKE[self.machine.compute]
+
+    def _agrees(self, implementation: str, sample: Sequence[Example], expected: np.ndarray) -> bool:
+        try:
+            self._lm.set_attn_implementation(implementation)
             losses, _ = self.scores(self.batch(sample))
         except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
             if is_out_of_memory(error):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import psutil
 import torch
 
@@ -12,17 +9,15 @@ from brightrun_tui.nf4 import has_4_bit_layers
 from brightrun_tui.trainer import lanes
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state
-from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import is_out_of_memory
 from brightrun_tui.trainer.forward import CHECKED_LENGTH
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.hardware import peak_memory
+from brightrun_tui.trainer.rope import changes_beyond
 from brightrun_tui.trainer.session import Session
 
 CPU_SHARE = 0.5
 """Of the memory that is free, which further lanes may take: others work on this machine too."""
-CHANGING_ROPE = ("dynamic", "longrope")
-"""Kinds of position embedding whose frequencies the model changes by the length of the row before it."""
 
 
 def useful_lanes(session: Session) -> int:
@@ -32,7 +27,7 @@ def useful_lanes(session: Session) -> int:
     """
     training, machine = session.settings.training, session.machine
     if machine.device.type != "cpu" or machine.scale_gradients or training.micro_batch_size or not session.forward.packed \
-            or has_4_bit_layers(session.model) or _rope_changes(session.model):
+            or has_4_bit_layers(session.model) or changes_beyond(session.model) is not None:
         return 1
     count = min(int(torch.get_num_threads()), lanes.MOST, session.plan.batch_size, len(session.data.train))
     return count if count > 1 and _same_side_by_side(session, count) else 1
@@ -49,28 +44,13 @@ def open_lanes(session: Session, memory_before: int) -> None:
     session.lanes.allowed = min(session.progress.lanes, max(session.lanes.allowed, affordable))
 
 
-def _rope_changes(model: torch.nn.Module) -> bool:
-    """Whether a row would leave its mark on the position embeddings of those beside it."""
-    kinds: list[Any] = []
-    for module in model.modules():
-        kind = getattr(module, "rope_type", None)
-        kinds += kind.values() if isinstance(kind, dict) else [kind]
-    return any(kind in CHANGING_ROPE for kind in kinds)
-
-
-def _beginning(example: Example, length: int) -> Example:
-    """The first tokens of an example, all of them supervised."""
-    ids = example.ids[:length]
-    return Example(example.record, ids, np.arange(len(ids)) > 0)
-
-
 def _same_side_by_side(session: Session, count: int) -> bool:
     """Train on the beginnings of ``count`` records one after the other, then at once: whether no random number is drawn
     (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
 
     Where memory is too short even for that, it is not done side by side.
     """
-    rows = [[_beginning(example, CHECKED_LENGTH // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
+    rows = [[example.beginning(CHECKED_LENGTH // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
     before = take_random_state()
     session.forward.set_training(True)
     found = []

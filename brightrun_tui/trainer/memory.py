@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 
 def max_records(session: Session) -> int:
     """Records a micro-batch may have."""
+    if session.forward.alone:
+        return 1
     return session.settings.training.micro_batch_size or session.plan.batch_size
 
 

@@ -57,7 +57,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     Raises:
         BaseModelError: the weights cannot be read, or it is no causal language model.
     """
-    options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "sdpa"}
+    options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "eager"}  # every model has that one
     if settings.method == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=settings.double_quant,

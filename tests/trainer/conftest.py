@@ -51,11 +51,15 @@ def denormals() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
-def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: int = 2) -> Path:
-    """A real Hugging Face model directory with random weights (fixed seed), 80 thousand parameters."""
+def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: int = 2, kind: str = "Llama",
+               **settings: Any) -> Path:
+    """A real Hugging Face model directory with random weights (fixed seed), 80 thousand parameters.
+
+    ``kind`` names an architecture of transformers; ``settings`` go into its configuration.
+    """
     import torch
+    import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -63,14 +67,15 @@ def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: i
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     bpe.train_from_iterator([" ".join(WORDS)] * 20 + ["system user assistant\n"] * 20, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = chat_template
     tokenizer.save_pretrained(str(directory))
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=layers,
-                         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
-                         tie_word_embeddings=True, eos_token_id=2, pad_token_id=0, bos_token_id=None)
-    LlamaForCausalLM(config).save_pretrained(str(directory))
+    config = getattr(transformers, f"{kind}Config")(**{
+        "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": layers,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "tie_word_embeddings": True,
+        "eos_token_id": 2, "pad_token_id": 0, "bos_token_id": None, **settings})
+    getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(str(directory))
     return directory
 
 

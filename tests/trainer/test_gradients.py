@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import AttentionInterface
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
+from brightrun_tui.trainer import attention
 from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.attention import PER_DOCUMENT
+from brightrun_tui.trainer.attention import PER_DOCUMENT, per_document_attention
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
+from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.examples import Example, tokenise
-from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.forward import TOLERANCE, Forward
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.lora import fuse_adapters
@@ -28,7 +32,7 @@ from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.template import chat_template
 
-from .conftest import make_records
+from .conftest import build_base, make_records
 
 SAME = 2e-5
 """Relative difference that float32 rounding may cause; the known errors are a thousand times larger."""
@@ -107,16 +111,80 @@ def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: 
 def test_the_fastest_way_is_taken_because_it_was_measured_to_be_right(forward: Forward, examples: list[Example]) -> None:
     """For a common model that is packing, with the last layer trimmed; a model that leaks is not packed."""
     forward.set_training(False)
-    assert forward.choose_way(examples, packing="auto") == ""
+    assert forward.choose_way(examples, packing="auto", longest=512) == ""
     assert forward.packed and forward.trimmed and not forward.own_logits
     layer = forward.model.get_base_model().model.layers[0]
     leak = layer.register_forward_hook(lambda module, inputs, output: output + output.cumsum(dim=1))  # as a recurrence does
-    assert "cannot be packed" in forward.choose_way(examples, packing="auto")
-    assert not forward.packed
+    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
+    assert not forward.packed and not forward.alone
     leak.remove()
-    forward.packed, forward.trimmed = True, False
+    as_before(forward)
+
+
+def as_before(forward: Forward) -> None:
+    forward.packed, forward.trimmed, forward.alone = True, False, False
     forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
     forward.set_training(True)
+
+
+def test_a_leak_too_small_for_losses_is_noticed(forward: Forward, examples: list[Example],
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a short convolution's: 16-bit losses do not show it, the gradients would be wrong all the same."""
+    monkeypatch.setitem(TOLERANCE, torch.float32, 0.05)
+    forward.set_training(False)
+    layer = forward.model.get_base_model().model.layers[0]
+    leak = layer.register_forward_hook(lambda module, inputs, output: output + 1e-4 * output.roll(1, dims=1))
+    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
+    leak.remove()
+    as_before(forward)
+
+
+def test_an_attention_with_a_wrong_backward_is_not_taken(forward: Forward, examples: list[Example],
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its losses are right."""
+    def one_sided(module: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return per_document_attention(module, query, key, value.detach(), *args, **kwargs)
+
+    monkeypatch.setitem(AttentionInterface._global_mapping, PER_DOCUMENT, one_sided)
+    forward.set_training(False)
+    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
+    as_before(forward)
+
+
+@pytest.mark.parametrize("kind", [
+    {"rope_type": "dynamic", "factor": 2.0},
+    {"rope_type": "longrope", "factor": 8.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}], ids=lambda k: k["rope_type"])
+def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind: dict[str, Any]) -> None:
+    """Where the position embeddings of a row follow its longest record, each is computed alone; else they share rows."""
+    directory = build_base(tmp_path, rope_parameters={**kind, "rope_theta": 10_000.0, "original_max_position_embeddings": 64},
+                           max_position_embeddings=64)
+    machine = choose_machine(QuantisationSettings())
+    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
+    forward = Forward(model, machine)
+    forward.set_training(False)
+    tokenizer = load_tokenizer(str(directory), "")
+    records = tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+    long, short = max(records, key=lambda e: e.length), [e for e in records if e.length < 64]
+    assert long.length > 64 and short
+    assert forward.choose_way(short, packing="auto", longest=63) == "" and forward.packed and not forward.alone
+    assert "each is computed alone" in forward.choose_way(records, packing="auto", longest=long.length)
+    together = evaluate(forward, [long, *short], 10_000, lambda: None, Lanes())
+    apart = [evaluate(forward, [e], 10_000, lambda: None, Lanes()).losses[0] for e in (*short, long)]
+    assert together.losses == pytest.approx([apart[-1], *apart[:-1]], rel=1e-5)
+    with pytest.raises(TrainingError, match="change how this base model reads"):
+        forward.choose_way(records, packing="on", longest=long.length)
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_heads_that_share_a_key_are_computed_alike_where_torch_has_no_way_for_it(
+        forward: Forward, monkeypatch: pytest.MonkeyPatch, window: int | None) -> None:
+    query, key, value = torch.randn(1, 4, 20, 8), torch.randn(1, 2, 20, 8), torch.randn(1, 2, 20, 8)
+    found = []
+    for shares in (True, False):
+        monkeypatch.setattr(attention, "_shares_heads", lambda *args, shares=shares: shares)
+        found.append(per_document_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8),
+                                            sliding_window=window)[0])
+    assert torch.allclose(*found, atol=1e-6)
 
 
 def all_ones_mask(batch: Batch) -> Batch:

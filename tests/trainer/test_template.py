@@ -14,7 +14,7 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.template import CHATML, ChatTemplate, chat_template
+from brightrun_tui.trainer.template import CHATML, PLAIN, ChatTemplate, chat_template
 
 from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base
 
@@ -133,6 +133,17 @@ def test_a_base_without_template_gets_one_that_can_end_a_turn(tmp_path: Path) ->
     assert "no chat template" in template.notice and tokenizer.chat_template
     (example,) = tokenise(tokenizer, template, [CHAT]).examples
     assert trained_text(tokenizer, example) == ["good day<|im_end|>", "bye<|im_end|>"]
+
+
+@pytest.mark.parametrize("source", [CHATML, UNMARKED_CHATML, LLAMA2_LIKE, PLAIN])
+def test_a_prompt_is_the_beginning_of_what_was_trained(tokenizer: Any, source: str) -> None:
+    """Token by token: a prompt that ends within a token of the training text would be new to the model."""
+    template = with_template(tokenizer, source)
+    (example,) = tokenise(tokenizer, template, [WITHOUT_SYSTEM]).examples
+    turns = [{"role": m.role, "content": m.content} for m in WITHOUT_SYSTEM.messages[:-1]]
+    prompt = tokenizer(template.render(turns, generation_prompt=True), add_special_tokens=False)["input_ids"]
+    assert example.ids[: len(prompt)].tolist() == prompt and example.supervised[len(prompt)]
+    assert tokenizer.decode(example.ids[len(prompt) :]).strip().startswith("bye")
 
 
 def test_a_base_whose_answers_could_never_end_is_refused(tmp_path: Path) -> None:

@@ -73,6 +73,21 @@ def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
     assert report.scores["answer_tokens"]["reference"] > 0
 
 
+@pytest.mark.parametrize(("kind", "settings", "says"), [
+    ("Gemma2", {"head_dim": 16}, "records are padded"), ("Bloom", {"n_head": 4, "n_layer": 2}, "records are padded"),
+    ("Qwen3", {"head_dim": 16}, ""),
+    ("Lfm2", {"full_attn_idxs": [1], "block_auto_adjust_ff_dim": False}, "records are padded")])
+def test_models_of_other_kinds_train_too(tmp_path: Path, kind: str, settings: dict[str, Any], says: str) -> None:
+    """Soft-capped and positionless attention, which only the plain way of computing it knows; convolutions between tokens."""
+    base = build_base(tmp_path / "base", kind=kind, **settings)
+    run = write_run(tmp_path / "run", base, train=make_records(24), settings={"training.epochs": 1})
+    assert run_here(run) == 0, read_events(run)[-1]
+    losses = metric(run, "eval_loss")
+    assert losses[max(losses)] < losses[0]
+    said = " ".join(e["message"] for e in read_events(run) if e["kind"] == "alert" and e["code"] == "not_packed")
+    assert (says in said) if says else not said
+
+
 def test_a_template_that_opens_answers_by_itself_spoils_no_score(tmp_path: Path) -> None:
     """As with Qwen3: the tuned model has learnt to write empty thoughts, and its answer is still exactly the wanted one."""
     def asked(count: int) -> list[Record]:
