@@ -14,6 +14,7 @@ from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
+from brightrun_tui.trainer.head import output_head
 from brightrun_tui.trainer.loss import summed_loss, token_scores
 from brightrun_tui.trainer.model import Machine, packed_implementations
 from brightrun_tui.trainer.rope import changes_beyond
@@ -33,7 +34,7 @@ class Forward:
 
     Attributes:
         packed: examples share a row (else they are padded).
-        own_logits: the model's own output layer and logits are used, because it does more than one product there.
+        own_logits: all of the model's own logits are made at once, because it does something unknown to them.
         trimmed: the last layer is computed at the places that predict a supervised token only.
         alone: a micro-batch holds one record, because its length would change what the model makes of others.
     """
@@ -49,7 +50,7 @@ class Forward:
         self._neftune_alpha = neftune_alpha
         self._lm = model.get_base_model()
         self._backbone = self._lm.base_model
-        self._head = self._lm.get_output_embeddings()
+        self._head = output_head(self._lm)
         self._last_layer = SupervisedRows(self._backbone)
 
     def batch(self, examples: Sequence[Example]) -> Batch:

@@ -175,6 +175,27 @@ def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind:
         forward.choose_way(records, packing="on", longest=long.length)
 
 
+@pytest.mark.parametrize(("kind", "settings"), [
+    ("Gemma2", {"head_dim": 16, "final_logit_softcapping": 2.0, "attn_logit_softcapping": None}),
+    ("Granite", {"logits_scaling": 8.0}), ("Cohere", {"logit_scale": 0.25})])
+def test_scaled_and_capped_logits_are_computed_in_chunks_too(tmp_path: Path, kind: str, settings: dict[str, Any],
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of all logits is never held for families that scale or cap them, and their gradients are right."""
+    monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 40 * 400)
+    directory = build_base(tmp_path, kind=kind, **settings)
+    machine = choose_machine(QuantisationSettings())
+    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
+    made = Forward(model, machine)
+    made.set_training(False)
+    tokenizer = load_tokenizer(str(directory), "")
+    records = tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+    made.choose_way(records, packing="auto", longest=512)
+    assert made.trimmed and not made.own_logits
+    made.set_training(True)
+    found = gradients(made, made.loss_sum(made.batch(records)) / sum(e.targets for e in records))
+    assert difference(found, gradients(made, plain(made, records))) < SAME
+
+
 @pytest.mark.parametrize("window", [None, 5])
 def test_heads_that_share_a_key_are_computed_alike_where_torch_has_no_way_for_it(
         forward: Forward, monkeypatch: pytest.MonkeyPatch, window: int | None) -> None:
