@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+"""What families of models call the number of experts in a block."""
+
 
 class Architecture(BaseModel):
     """A decoder as its ``config.json`` describes it. Widths in elements: ``query_width`` = heads × head size."""
@@ -30,8 +33,15 @@ class Architecture(BaseModel):
 
     @property
     def linear_parameters(self) -> int:
-        """Weights of all linear layers inside the blocks: what 4-bit quantisation shrinks."""
+        """Weights of all linear layers inside the blocks."""
         return self.layers * (self._attention + self.experts * self._mlp)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Those that 4-bit quantisation leaves as they are: the library keeps all experts of a block in one tensor, which
+        is no linear layer to bitsandbytes.
+        """
+        return self.layers * self.experts * self._mlp if self.experts > 1 else 0
 
     @property
     def active_linear_parameters(self) -> int:
@@ -117,7 +127,7 @@ def read_architecture(config: dict[str, Any], where: str) -> Architecture:
     intermediate = _number(
         text, where, "intermediate_size", "n_inner", "ffn_dim", "moe_intermediate_size", default=4 * hidden
     )
-    experts = int(text.get("num_local_experts") or text.get("num_experts") or 1)
+    experts = int(next((text[name] for name in EXPERTS if text.get(name)), 1))
     if experts > 1:
         intermediate = int(text.get("moe_intermediate_size") or intermediate)
     return Architecture(

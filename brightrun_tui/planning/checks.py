@@ -22,7 +22,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.memory import SAFE
+from brightrun_tui.planning.memory import EXPERTS, SAFE
 from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
@@ -151,10 +151,12 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
     need, there = estimate.memory / 1024**3, estimate.memory_available / 1024**3
     kind = "GPU memory" if hardware.gpu_count else "memory"
     if estimate.fits == "no":
+        experts = estimate.memory_parts.get(EXPERTS, 0) / 1024**3
+        why = f"; {experts:.1f} GiB of it are the model's experts, which 4-bit quantisation does not shrink" if experts else ""
         return failed(
             "memory",
             BrightrunError(
-                f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)})",
+                f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)}){why}",
                 kind="does_not_fit",
                 fix="choose a smaller base model, a smaller data.max_length, or a machine with more memory",
             ),

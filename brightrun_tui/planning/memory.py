@@ -18,6 +18,8 @@ from brightrun_tui.planning.architecture import Architecture
 
 NF4_BITS = 4.5
 NF4_DOUBLE_BITS = 4.127
+EXPERTS = "experts, which stay unquantised"
+"""The part of the memory that mixtures of experts take in spite of 4-bit quantisation."""
 CONTEXT_GPU = 900 * 1024**2
 CONTEXT_CPU = 620 * 1024**2
 """Taken by the libraries before any weight is loaded: CUDA context and kernels; Python, PyTorch and transformers."""
@@ -89,9 +91,11 @@ def _need(
         per_token = layers * ((32 if dropout else 16) * h + 4 * k + (10 if dropout else 8) * i) * width / 2
     per_token *= 1 if machine.gpu_count else CPU_HEAP
     weights, unpacked = _weight_bytes(model, settings, machine)
+    experts = width * model.expert_parameters if settings.quantisation.method == "nf4" else 0
     adapter, optimiser = adapter_bytes(model, settings, machine)
     parts = {
         "base model": weights,
+        **({EXPERTS: experts} if experts else {}),
         "adapter and optimiser": 2 * adapter + optimiser,
         "activations": int(tokens * per_token),
         "output layer": output,
@@ -101,16 +105,19 @@ def _need(
 
 
 def _weight_bytes(model: Architecture, settings: RunSettings, machine: Hardware) -> tuple[int, bool]:
-    """Frozen weights; and whether a CPU keeps its 4-bit layers unpacked, which it does where memory is plenty."""
+    """Frozen weights, without experts that stay unquantised; and whether a CPU keeps its 4-bit layers unpacked, which it
+    does where memory is plenty.
+    """
     width = 2 if machine.gpu_count else 4
     outside = width * model.embedding_parameters
     if settings.quantisation.method == "none":
         return width * model.linear_parameters + outside, False
-    unpacked = not machine.gpu_count and width * model.linear_parameters <= DENSE_SHARE * (
+    quantised = model.linear_parameters - model.expert_parameters
+    unpacked = not machine.gpu_count and width * quantised <= DENSE_SHARE * (
         machine.free_memory or machine.memory
     )
     bits = 8.0 * width if unpacked else NF4_DOUBLE_BITS if settings.quantisation.double_quant else NF4_BITS
-    return int(bits / 8 * model.linear_parameters) + outside, unpacked
+    return int(bits / 8 * quantised) + outside, unpacked
 
 
 def _micro_batch_tokens(settings: RunSettings, machine: Hardware, longest: int) -> int:

@@ -15,7 +15,7 @@ from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.sizing import GPU_SHARE, GPU_TOKENS
 from brightrun_tui.planning.architecture import Architecture
-from brightrun_tui.planning.memory import MemoryNeed
+from brightrun_tui.planning.memory import EXPERTS, MemoryNeed
 from brightrun_tui.planning.tokens import TokenCounts
 
 EVALUATIONS = 10
@@ -117,7 +117,8 @@ def other_seconds(
     forward_layers = pace.layer_seconds / 3 * model.layers
     one_round = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
     one_round += forward_layers * max(1.0, tokens / need.tokens)
-    one_token = forward_layers + need.parts["base model"] / pace.bandwidth
+    weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
+    one_token = forward_layers + weights / pace.bandwidth
     answer = min(settings.evaluation.max_new_tokens or math.inf, 1.5 * shape.answer_mean + 8)
     answers = 2 * math.ceil(min(settings.evaluation.sample_prompts, shape.eval_records) / ANSWERS_AT_ONCE)
     return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + rounds * one_round + answers * answer * one_token
