@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brightrun_tui.serving.openai_requests import Ask
+from brightrun_tui.serving.openai_requests import Ask, Dialect
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class StopCutter:
 
 
 class AnswerStream:
-    """Rewrites the ``data:`` lines of one streamed answer: model name, stop strings, errors, final ``[DONE]``."""
+    """Rewrites the ``data:`` lines of one answer: model name, stop strings, errors, final ``[DONE]``."""
 
     def __init__(self, ask: Ask, ref: str) -> None:
         self._ask = ask
@@ -59,22 +60,28 @@ class AnswerStream:
         self.tokens = Tokens()
         self.failed = False
 
-    def rewrite(self, line: str) -> str:
-        """One line from the engine as one event for the caller; empty when there is nothing to pass on."""
+    def read(self, line: str) -> dict[str, Any] | None:
+        """One line from the engine as one piece of the answer; None when there is nothing to pass on."""
         if not line.startswith("data:"):
-            return ""
+            return None
         try:
-            document = json.loads(line[5:])
+            document: dict[str, Any] = json.loads(line[5:])
         except ValueError:
             document = {"error": line[5:].strip()}
         if "error" in document and "object" not in document and "type" not in document:
             self.failed = True
-            return event(failure("the model failed while answering"))
+            return failure("the model failed while answering")
+        self.failed = self.failed or document.get("type") == "response.failed"
         self.tokens = usage_of(document) or self.tokens
         rename(document, self._ref)
         if self._ask.stops:
             self._cut(document)
-        return event(document)
+        return document
+
+    def rewrite(self, line: str) -> str:
+        """One line from the engine as one event for the caller; empty when there is nothing to pass on."""
+        piece = self.read(line)
+        return event(piece) if piece else ""
 
     def _cut(self, document: dict[str, Any]) -> None:
         for choice in document.get("choices", []):
@@ -90,14 +97,28 @@ class AnswerStream:
         return "" if self.failed or self._ask.dialect == "responses" else "data: [DONE]\n\n"
 
 
-def whole_answer(document: dict[str, Any], ask: Ask, ref: str) -> dict[str, Any]:
-    """An answer that was not streamed, with the model's name and without the stop string."""
-    rename(document, ref)
-    for choice in document.get("choices", []) if ask.stops else []:
-        holder, key = (choice, "text") if ask.dialect == "completions" else (choice["message"], "content")
-        cutter = StopCutter(ask.stops)
-        holder[key] = cutter.feed(holder.get(key) or "") + cutter.rest()
-    return document
+def whole_answer(pieces: Sequence[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
+    """All pieces of one answer as the document that a caller gets who did not ask for a stream."""
+    if dialect == "responses":
+        return dict(pieces[-1]["response"])
+    choices = [choice for piece in pieces for choice in piece["choices"]]
+    whole: dict[str, Any] = {"index": 0, "finish_reason": choices[-1]["finish_reason"]}
+    if dialect == "completions":
+        whole["text"] = _joined(choices, "text")
+    else:
+        deltas = [choice["delta"] for choice in choices]
+        whole["message"] = {"role": "assistant", "content": _joined(deltas, "content")}
+        if reasoning := _joined(deltas, "reasoning_content"):
+            whole["message"]["reasoning_content"] = reasoning
+        if calls := [call for delta in deltas for call in delta.get("tool_calls") or ()]:
+            whole["message"]["tool_calls"] = [{key: call[key] for key in ("id", "type", "function")} for call in calls]
+    last = pieces[-1]
+    return {"id": last["id"], "object": "text_completion" if dialect == "completions" else "chat.completion",
+            "created": last["created"], "model": last["model"], "choices": [whole], "usage": last["usage"]}
+
+
+def _joined(parts: Sequence[dict[str, Any]], key: str) -> str:
+    return "".join(part.get(key) or "" for part in parts)
 
 
 def rename(document: dict[str, Any], ref: str) -> None:

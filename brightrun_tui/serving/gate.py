@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, usage_of, whole_answer
+from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.sse import lines
@@ -122,7 +122,8 @@ class Gate:
     async def generate(self, request: Request) -> Response:
         """One generation, whole or streamed."""
         ask = parse(request.url.path, await _read_json(request), self._plan)
-        body = ask.body | {"model": "view", _LENGTH_FIELDS[ask.dialect]: await self._new_tokens(ask)}
+        # The engine notices that nobody waits any more only while it streams.
+        body = ask.body | {"model": "view", "stream": True, _LENGTH_FIELDS[ask.dialect]: await self._new_tokens(ask)}
         if not self._supervisor.ready:
             raise RequestRefused("the model is being loaded; try again in some seconds", status=503, kind="server_error",
                                  code="model_loading")
@@ -133,18 +134,20 @@ class Gate:
         try:
             reply = await self._supervisor.engine.send(
                 self._supervisor.engine.build_request("POST", request.url.path, json=body), stream=True)
-            if reply.status_code == 200 and ask.stream:
+            if reply.status_code != 200:
+                raise _engine_refused(reply.status_code, await reply.aread())
+            if ask.stream:
                 return self._relay(reply, ask, started)
-            content = await reply.aread()
+            try:
+                answer = AnswerStream(ask, self._plan.ref)
+                whole = await _unless_left(request, _whole(reply, answer, ask))
+            finally:
+                await reply.aclose()
         except BaseException:
             self._count(started, None)
             raise
-        if reply.status_code != 200:
-            self._count(started, None)
-            raise _engine_refused(reply.status_code, content)
-        document = json.loads(content)
-        self._count(started, usage_of(document) or Tokens())
-        return JSONResponse(whole_answer(document, ask, self._plan.ref))
+        self._count(started, answer.tokens)
+        return Response(status_code=499) if whole is None else JSONResponse(whole)
 
     def _relay(self, reply: httpx.Response, ask: Ask, started: float) -> Response:
         answer = AnswerStream(ask, self._plan.ref)
@@ -203,6 +206,30 @@ async def _read_json(request: Request) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         raise RequestRefused("the body is not JSON") from None
+
+
+async def _whole(reply: httpx.Response, answer: AnswerStream, ask: Ask) -> dict[str, Any]:
+    """The engine's streamed answer in one piece."""
+    pieces = [piece async for line in lines(reply.aiter_bytes()) if (piece := answer.read(line))]
+    if answer.failed or not pieces:
+        raise _engine_refused(500, b"")
+    return whole_answer(pieces, ask.dialect)
+
+
+async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
+    """What ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
+    async def left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 def _engine_refused(status: int, content: bytes) -> RequestRefused:

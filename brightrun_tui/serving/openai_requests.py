@@ -31,7 +31,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True)
 class Ask:
-    """A request that can be honoured. ``body`` is what the engine gets, without ``model`` and length limit.
+    """A request that can be honoured. ``body`` is what the engine gets, without ``model``, ``stream`` and length limit.
 
     ``texts`` are the parts of the prompt, for counting; ``stops`` the strings at which the answer ends.
     ``new_tokens`` is the longest answer wanted, None when the caller did not say.
@@ -115,7 +115,7 @@ class _Common(_Strict):
 
     def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
         """How to sample; without a word from the caller as the base model's own settings say."""
-        given = {"stream": bool(self.stream)} | self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
         return ({"temperature": 0.0} | given) if plan.greedy and "top_p" not in given else given
 
 

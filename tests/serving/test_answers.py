@@ -1,11 +1,13 @@
-"""Stop strings, however the text arrives."""
+"""Stop strings and whole answers, however the text arrives."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
-from brightrun_tui.serving.answers import StopCutter
+from brightrun_tui.serving.answers import StopCutter, whole_answer
 from brightrun_tui.serving.sse import lines
 
 letters = st.text("abc", max_size=12)
@@ -19,6 +21,32 @@ def test_the_pieces_of_a_text_make_no_difference_to_where_it_stops(pieces: list[
     complete = next((text[:n] for n in range(len(text) + 1) if any(s in text[:n] for s in stops)), None)
     expected = text if complete is None else complete[:min(complete.find(s) for s in stops if s in complete)]
     assert got == expected
+
+
+def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
+    """Text, thoughts and calls of tools."""
+    calls = [{"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": '{"at": "pier"}'}}
+             for n, name in enumerate(("tide", "fog"))]
+    deltas = [{"role": "assistant"}, {"reasoning_content": "Hm, "}, {"reasoning_content": "fog."}, {"content": "I lo"},
+              {"content": "ok."}, *({"tool_calls": [call]} for call in calls), {}]
+    pieces = [{"id": "a", "object": "chat.completion.chunk", "created": 1, "model": "harbour:1",
+               "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    pieces[-1]["choices"][0]["finish_reason"] = "tool_calls"  # type: ignore[index]
+    pieces[-1]["usage"] = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
+    state = ChatCompletionStreamState()
+    for piece in pieces:
+        state.handle_chunk(ChatCompletionChunk.model_validate(piece))
+    expected = state.get_final_completion().model_dump(exclude_none=True)
+    whole = whole_answer(pieces, "chat")
+    message = whole["choices"][0]["message"]
+    assert message.pop("reasoning_content") == "Hm, fog."
+    theirs = expected["choices"][0]["message"]
+    assert message == {key: theirs[key] for key in ("role", "content")} | {"tool_calls": [
+        {"id": call["id"], "type": call["type"], "function": {key: call["function"][key] for key in ("name", "arguments")}}
+        for call in theirs["tool_calls"]]}
+    assert whole["choices"][0]["finish_reason"] == "tool_calls"
+    assert {key: whole[key] for key in ("id", "object", "created", "model", "usage")} \
+        == {key: expected[key] for key in ("id", "object", "created", "model", "usage")}
 
 
 @given(st.lists(st.text(st.characters(blacklist_characters="\n\r", blacklist_categories=("Cs",))), max_size=6), st.data())

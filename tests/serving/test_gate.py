@@ -29,6 +29,14 @@ def endless(toy: Toy) -> dict[str, Any]:
     return ask(toy) | {"max_tokens": 10_000, "logit_bias": {"1": -100}}
 
 
+def work_done(served: Served) -> float:
+    """Seconds of computing so far by the process that holds the model: the same work, however busy the machine is."""
+    state = serving.read_state(served.directory)
+    assert state is not None
+    times = psutil.Process(state.worker_pid).cpu_times()
+    return times.user + times.system
+
+
 def post(served: Served, path: str, body: Any, key: str | None = None) -> httpx.Response:
     root = served.url.removesuffix("/v1")
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -224,17 +232,31 @@ def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
 def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy: Toy) -> None:
     """Long answers whose callers hang up at once: the next question does not wait for them to be written."""
     before = serving.read_usage(served.directory).requests
+    started = work_done(served)
     for _ in range(5):
         stream = served.client().chat.completions.create(**endless(toy), stream=True)
         next(iter(stream))
         stream.close()
-    started = time.monotonic()
     assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
-    after_leaving = time.monotonic() - started
-    started = time.monotonic()
+    left = work_done(served)
     served.client().chat.completions.create(**endless(toy))
-    assert after_leaving < 2 * (time.monotonic() - started), "the endless answers were written to their end"
+    assert left - started < 3 * (work_done(served) - left), "the endless answers were written to their end"
     wait_for(lambda: serving.read_usage(served.directory).requests >= before + 7, "all were counted", 10)
+    assert "Traceback" not in (served.directory / "server.log").read_text()
+
+
+def test_a_caller_who_gives_up_waiting_for_a_whole_answer_holds_nobody_up(served: Served, toy: Toy) -> None:
+    """What nobody waits for any more is not written to its end, also when it was not to be streamed."""
+    before = serving.read_usage(served.directory).requests
+    started, working = time.monotonic(), work_done(served)
+    served.client().chat.completions.create(**endless(toy))
+    one_answer, left = time.monotonic() - started, work_done(served)
+    for _ in range(6):
+        with pytest.raises(openai.APITimeoutError):
+            served.client().with_options(timeout=one_answer / 4).chat.completions.create(**endless(toy))
+    assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
+    assert work_done(served) - left < 4 * (left - working), "answers that nobody waits for were written to their end"
+    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 8, "all were counted", 10)
     assert "Traceback" not in (served.directory / "server.log").read_text()
 
 
