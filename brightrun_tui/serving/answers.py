@@ -79,9 +79,20 @@ class AnswerStream:
         return document
 
     def rewrite(self, line: str) -> str:
-        """One line from the engine as one event for the caller; empty when there is nothing to pass on."""
+        """One line from the engine as events for the caller; empty when there is nothing to pass on.
+
+        Token counts come in a piece of their own without choices, and only where they were asked for.
+        """
         piece = self.read(line)
-        return event(piece) if piece else ""
+        if piece is None:
+            return ""
+        if "choices" not in piece:
+            return event(piece)
+        usage = piece.pop("usage", None)
+        if not self._ask.usage:
+            return event(piece)
+        counts = event(piece | {"choices": [], "usage": usage}) if usage else ""
+        return event(piece | {"usage": None}) + counts
 
     def _cut(self, document: dict[str, Any]) -> None:
         for choice in document.get("choices", []):

@@ -34,7 +34,7 @@ class Ask:
     """A request that can be honoured. ``body`` is what the engine gets, without ``model``, ``stream`` and length limit.
 
     ``texts`` are the parts of the prompt, for counting; ``stops`` the strings at which the answer ends.
-    ``new_tokens`` is the longest answer wanted, None when the caller did not say.
+    ``new_tokens`` is the longest answer wanted, None when the caller did not say. ``usage``: token counts at a stream's end.
     """
 
     dialect: Dialect
@@ -44,6 +44,7 @@ class Ask:
     texts: tuple[str, ...]
     stops: tuple[str, ...] = ()
     new_tokens: int | None = None
+    usage: bool = False
 
 
 class _Strict(BaseModel):
@@ -130,6 +131,9 @@ class _Generation(_Common):
     logit_bias: dict[Annotated[str, Field(pattern=r"^\d+$")], Annotated[float, Field(ge=-100, le=100)]] | None = None
     stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
 
+    def usage(self) -> bool:
+        return bool((self.stream_options or {}).get("include_usage"))
+
     def stops(self) -> tuple[str, ...]:
         return tuple(s for s in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if s)
 
@@ -159,7 +163,7 @@ class ChatRequest(_Generation):
         if self.tools and self.tool_choice != "none":
             body["tools"] = self.tools
         return Ask("chat", self.model, bool(self.stream), body, tuple(m["content"] for m in messages), self.stops(),
-                   self.max_completion_tokens or self.max_tokens)
+                   self.max_completion_tokens or self.max_tokens, self.usage())
 
 
 class CompletionRequest(_Generation):
@@ -174,7 +178,7 @@ class CompletionRequest(_Generation):
     def ask(self, plan: EndpointPlan) -> Ask:
         prompt = self.prompt if isinstance(self.prompt, str) else self.prompt[0]
         return Ask("completions", self.model, bool(self.stream), self.generation(plan) | {"prompt": prompt}, (prompt,),
-                   self.stops(), self.max_tokens)
+                   self.stops(), self.max_tokens, self.usage())
 
 
 class ResponseRequest(_Common):
