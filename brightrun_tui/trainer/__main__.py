@@ -40,6 +40,7 @@ def set_environment(*, hub: bool) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_VERBOSITY": "error",
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",  # its name before torch 2.10
     }
     if not hub:
         defaults["HF_HUB_OFFLINE"] = "1"

@@ -11,7 +11,8 @@ from typing import Any
 
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
 from brightrun_tui.trainer.baseline import Baseline
-from brightrun_tui.trainer.generate import Answer, Prompt, answer, answer_limit, choose_prompts
+from brightrun_tui.trainer.generate import Answer, Prompt, choose_prompts
+from brightrun_tui.trainer.memory import answer_prompts
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.text_scores import Overlap, token_f1, verbatim_overlap
@@ -127,9 +128,7 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
 
 def _answers(session: Session, prompts: Sequence[Prompt], *, opened: bool = False) -> tuple[list[Answer], list[int]]:
     """Answers of the model as it now is, and the tokens that each might have."""
-    limit = answer_limit(prompts, session.settings.evaluation.max_new_tokens)
-    answers = answer(session.forward, session.tokenizer, prompts, limit, session.data.stop_ids, control=session.control,
-                     opened=opened)
+    answers, limit = answer_prompts(session, prompts, opened=opened)
     session.between()
     return answers, [limit] * len(answers)
 

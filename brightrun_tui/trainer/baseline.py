@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 
 from brightrun_tui.trainer.evaluate import Scores, require_finite
 from brightrun_tui.trainer.files import write_json
-from brightrun_tui.trainer.generate import Answer, answer
+from brightrun_tui.trainer.generate import Answer
+from brightrun_tui.trainer.memory import answer_prompts
 from brightrun_tui.trainer.session import Session
 
 
@@ -36,9 +37,7 @@ def measure_baseline(session: Session) -> Baseline:
     with session.model.disable_adapter():
         scores = session.score(session.data.held_out, session.monitor.beat)
         require_finite(scores, "the base model's loss on held-out records")
-        answers = answer(session.forward, session.tokenizer, session.prompts,
-                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control,
-                         opened=True)
+        answers, _ = answer_prompts(session, session.prompts, opened=True)
     if session.control.request() in ("terminate", "pause"):
         return Baseline(scores, answers)  # cut short: measured again after the pause
     session.log.write("metric", step=0, values={"eval_loss": scores.loss})

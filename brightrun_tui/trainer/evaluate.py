@@ -12,7 +12,7 @@ import numpy as np
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.examples import Example
-from brightrun_tui.trainer.failures import TrainingError
+from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.plan import split_window
@@ -54,11 +54,13 @@ class Scores:
 
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
-             lanes: Lanes) -> Scores:
+             lanes: Lanes, make_room: Callable[[int], int] | None = None) -> Scores:
     """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
     Args:
         between: called between micro-batches; may raise to leave.
+        make_room: called when memory ran out, with the tokens of the longest example; returns how many tokens the
+            micro-batches of what is left may have, or raises.
     """
     examples = [example.measured for example in examples]
     lengths = np.array([e.length for e in examples])
@@ -71,14 +73,21 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
     was_training = forward.model.training
     forward.set_training(False)
     try:
-        rows = split_window(range(len(examples)), lengths, max_tokens=max_tokens,
-                            max_records=1 if forward.alone else len(examples), packed=forward.packed)
-        for row, (owners, batch_losses, batch_right) in zip(rows, lanes.map(score, rows), strict=True):
-            where = np.array(row)
-            losses[where] = np.bincount(owners, weights=batch_losses, minlength=len(row))
-            right[where] = np.bincount(owners, weights=batch_right, minlength=len(row))
-            tokens[where] = np.bincount(owners, minlength=len(row))
-            between()
+        while left := np.flatnonzero(tokens == 0).tolist():
+            rows = split_window(left, lengths, max_tokens=max_tokens, max_records=1 if forward.alone else len(examples),
+                                packed=forward.packed)
+            try:
+                for row, (owners, batch_losses, batch_right) in zip(rows, lanes.map(score, rows), strict=True):
+                    where = np.array(row)
+                    losses[where] = np.bincount(owners, weights=batch_losses, minlength=len(row))
+                    right[where] = np.bincount(owners, weights=batch_right, minlength=len(row))
+                    tokens[where] = np.bincount(owners, minlength=len(row))
+                    between()
+                break
+            except (RuntimeError, MemoryError) as error:
+                if make_room is None or not is_out_of_memory(error):
+                    raise
+            max_tokens = make_room(int(lengths.max()))
     finally:
         forward.set_training(was_training)
     return Scores(losses, tokens, right)

@@ -23,7 +23,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    said = ("out of memory", "can't allocate memory", "status_alloc_failed")  # torch, its CPU allocator, cuBLAS and cuDNN
+    return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
 def is_disk_full(error: BaseException) -> bool:

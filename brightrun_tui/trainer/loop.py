@@ -18,7 +18,6 @@ from brightrun_tui.trainer.checkpoint import prune, save_checkpoint, step_direct
 from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.figures import Figures
-from brightrun_tui.trainer.generate import answer
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.lane_count import open_lanes
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
@@ -233,9 +232,12 @@ class Loop:
         if not session.prompts or self._sampling_seconds > SAMPLING_SHARE * progress.seconds:
             return
         started = time.monotonic()
-        answers = answer(session.forward, session.tokenizer, session.prompts,
-                         session.settings.evaluation.max_new_tokens, session.data.stop_ids, control=session.control,
-                         unless=("terminate", "pause", "stop"))
+        try:
+            answers, _ = memory.answer_prompts(session, session.prompts, unless=("terminate", "pause", "stop"))
+        except TrainingError as error:  # not worth a run
+            session.alert("not_answered", error.what)
+            self._sampling_seconds = math.inf
+            return
         if session.control.request() in ("terminate", "pause", "stop"):
             return  # cut short
         for prompt, said in zip(session.prompts, answers, strict=True):

@@ -8,8 +8,10 @@ from typing import TypeVar
 import torch
 
 from brightrun_tui.domain.sizing import CPU_TOKENS, GPU_SHARE, GPU_TOKENS
+from brightrun_tui.trainer.control import Request
 from brightrun_tui.trainer.examples import Example
-from brightrun_tui.trainer.failures import is_out_of_memory, out_of_memory
+from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory, out_of_memory
+from brightrun_tui.trainer.generate import Answer, Prompt, answer, answer_limit
 from brightrun_tui.trainer.lane_count import useful_lanes
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
@@ -99,6 +101,38 @@ def make_room(session: Session) -> None:
     else:
         raise out_of_memory(longest)
     session.alert("out_of_memory", f"memory ran out: {done}")
+
+
+def answer_prompts(session: Session, prompts: Sequence[Prompt], *, unless: tuple[Request, ...] = ("terminate", "pause"),
+                   opened: bool = False) -> tuple[list[Answer], int]:
+    """Answers of the model as it now is (see `answer`), and the tokens that each might have; as often as memory runs out,
+    half as many prompts at once.
+
+    Raises:
+        TrainingError: there is not enough for one of them alone.
+    """
+    limit = answer_limit(prompts, session.settings.evaluation.max_new_tokens)
+    answers: list[Answer] = []
+    waiting = [list(prompts)]
+    while waiting:
+        some = waiting.pop(0)
+        try:
+            answers += answer(session.forward, session.tokenizer, some, limit, session.data.stop_ids, control=session.control,
+                              unless=unless, opened=opened)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if len(some) == 1:
+            raise TrainingError(f"memory is not enough to answer sample prompt “{some[0].id}”", where="evaluation.sample_prompts",
+                                fix="answer none, or shorter with evaluation.max_new_tokens", kind="out_of_memory",
+                                suggestion={"evaluation.sample_prompts": 0})
+        if session.machine.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = len(some) // 2
+        waiting = [some[:half], some[half:], *waiting]
+        session.alert("out_of_memory", f"memory ran out while answering: {len(some) - half} prompts at a time")
+    return answers, limit
 
 
 def recompute_activations(session: Session) -> None:

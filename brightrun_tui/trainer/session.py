@@ -15,6 +15,7 @@ from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Data, Example
+from brightrun_tui.trainer.failures import out_of_memory
 from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Prompt
@@ -26,7 +27,9 @@ from brightrun_tui.trainer.plan import Plan
 
 @dataclass
 class Session:
-    """One training in the making. ``lineage`` stands for all that must stay the same for a checkpoint to fit."""
+    """One training in the making. ``lineage`` stands for all that must stay the same for a checkpoint to fit;
+    ``scored_tokens``: of a micro-batch where nothing is trained, once something was scored.
+    """
 
     spec: RunSpec
     files: RunFiles
@@ -46,6 +49,7 @@ class Session:
     base_name: str
     progress: Progress = field(default_factory=Progress)
     lanes: Lanes = field(default_factory=Lanes)
+    scored_tokens: int = 0
 
     @property
     def settings(self) -> RunSettings:
@@ -58,7 +62,21 @@ class Session:
 
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
-        return evaluate(self.forward, examples, self.progress.max_tokens, between, self.lanes)
+        self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
+        return evaluate(self.forward, examples, self.scored_tokens, between, self.lanes, self._score_fewer)
+
+    def _score_fewer(self, longest: int) -> int:
+        """One micro-batch at a time, then half of it: what training keeps to stays as it is."""
+        if self.lanes.allowed > 1:
+            self.lanes.allowed = 1
+        elif self.scored_tokens > longest:
+            self.scored_tokens = max(longest, self.scored_tokens // 2)
+        else:
+            raise out_of_memory(longest)
+        if self.machine.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.alert("out_of_memory", f"memory ran out while scoring: {self.scored_tokens} tokens at a time")
+        return self.scored_tokens
 
     def between(self) -> None:
         """Call between pieces of work that can be done again: shows life, and leaves when asked to.

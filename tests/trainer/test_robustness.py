@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModelForCausalLM
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.model import Report
 from brightrun_tui.trainer.batches import Batch
+from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
@@ -65,6 +67,45 @@ def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_
     assert run_here(run) == 1
     last = read_events(run)[-1]
     assert last["error"] == "out_of_memory" and last["suggestion"]["data.over_length"] == "truncate"
+
+
+def test_running_out_of_memory_while_scoring_or_answering_changes_no_number(base: Path, tmp_path: Path,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer records are scored and fewer prompts answered at once: same losses, same answers, the same training to the bit.
+
+    What a card says that has no room left for its matrix library is understood too.
+    """
+    settings = {"training.epochs": 1, "evaluation.sample_prompts": 6}
+    calm = write_run(tmp_path / "calm", base, settings=settings)
+    assert run_here(calm) == 0
+    build, answer = Forward.batch, PeftModelForCausalLM.generate
+
+    def batch(self: Forward, examples: Sequence[Example]) -> Batch:
+        if sum(e.length for e in examples) > 200:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return build(self, examples)
+
+    def score(*args: Any) -> Scores:
+        with monkeypatch.context() as tight:
+            tight.setattr(Forward, "batch", batch)
+            return evaluate(*args)
+
+    def generate(self: Any, input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
+        if len(input_ids) > 2:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        answers: torch.Tensor = answer(self, input_ids=input_ids, **options)
+        return answers
+
+    monkeypatch.setattr("brightrun_tui.trainer.session.evaluate", score)
+    monkeypatch.setattr(PeftModelForCausalLM, "generate", generate)
+    run = write_run(tmp_path / "tight", base, settings=settings)
+    assert run_here(run) == 0
+    said = " ".join(e["message"] for e in read_events(run) if e["kind"] == "alert" and e["code"] == "out_of_memory")
+    assert "while scoring" in said and "while answering" in said
+    assert metric(run, "train_loss") == metric(calm, "train_loss")
+    assert list(metric(run, "eval_loss").values()) == pytest.approx(list(metric(calm, "eval_loss").values()), rel=1e-5)
+    ours, theirs = (Report.model_validate_json((r / "report.json").read_bytes()) for r in (run, calm))
+    assert [(s.id, s.base, s.tuned) for s in ours.samples] == [(s.id, s.base, s.tuned) for s in theirs.samples]
 
 
 def lanes_of(run: Path) -> int:
