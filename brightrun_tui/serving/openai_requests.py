@@ -128,7 +128,6 @@ class _Generation(_Common):
     n: Literal[1] | None = None
     frequency_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
     presence_penalty: Literal[0] | None = None
-    logit_bias: dict[Annotated[str, Field(pattern=r"^\d+$")], Annotated[float, Field(ge=-100, le=100)]] | None = None
     stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
 
     def usage(self) -> bool:
@@ -138,7 +137,7 @@ class _Generation(_Common):
         return tuple(s for s in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if s)
 
     def generation(self, plan: EndpointPlan) -> dict[str, Any]:
-        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty", "logit_bias"}, exclude_none=True)
+        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty"}, exclude_none=True)
         return body | ({"stop": list(self.stops())} if self.stops() else {})
 
 
@@ -147,6 +146,7 @@ class ChatRequest(_Generation):
 
     messages: Annotated[list[_Message], Field(min_length=1, max_length=4096)]
     max_completion_tokens: Tokens | None = None
+    logit_bias: dict[Annotated[str, Field(pattern=r"^\d+$")], Annotated[float, Field(ge=-100, le=100)]] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Literal["auto", "none"] | None = None
     parallel_tool_calls: bool | None = None
@@ -159,7 +159,7 @@ class ChatRequest(_Generation):
         if self.tools and not plan.tools:
             raise RequestRefused("this model's chat template knows no tools", param="tools", code="unsupported_value")
         messages = [message.plain() for message in self.messages]
-        body = self.generation(plan) | {"messages": messages}
+        body = self.generation(plan) | {"messages": messages} | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
         if self.tools and self.tool_choice != "none":
             body["tools"] = self.tools
         return Ask("chat", self.model, bool(self.stream), body, tuple(m["content"] for m in messages), self.stops(),
@@ -173,6 +173,7 @@ class CompletionRequest(_Generation):
     best_of: Literal[1] | None = None
     echo: Literal[False] | None = None
     logprobs: Literal[0] | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     suffix: Literal[""] | None = None
 
     def ask(self, plan: EndpointPlan) -> Ask:

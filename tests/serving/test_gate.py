@@ -127,10 +127,16 @@ def test_what_cannot_be_honoured_is_refused_by_name(served: Served, toy: Toy, fi
     assert error["param"] == field and field in error["message"] and error["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(("field", "value"), [("logit_bias", {"1": -100}), ("echo", True), ("best_of", 3), ("suffix", "x")])
+def test_what_the_older_dialect_cannot_honour_is_refused_by_name(served: Served, field: str, value: Any) -> None:
+    reply = post(served, "/v1/completions", {"model": "harbour", "prompt": "Fog?", "max_tokens": 5, field: value})
+    assert reply.status_code == 400 and reply.json()["error"]["param"] == field
+
+
 def test_neutral_values_of_those_fields_are_accepted(served: Served, toy: Toy) -> None:
     answer = served.client().chat.completions.create(
         **ask(toy), n=1, logprobs=False, response_format={"type": "text"}, tool_choice="none", presence_penalty=0,
-        user="u", metadata={"a": "b"}, store=False)
+        user="u", metadata={"a": "b"}, store=False, logit_bias={}, stop=[])
     assert answer.choices[0].message.content == toy.sample.tuned
 
 
