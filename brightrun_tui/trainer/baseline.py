@@ -24,7 +24,11 @@ class Baseline:
 
 
 def measure_baseline(session: Session) -> Baseline:
-    """Measure and tell it, or read what an earlier start of this run measured."""
+    """Measure and tell it, or read what an earlier start of this run measured.
+
+    Raises:
+        Terminated: a pause or a signal is waiting; it is measured again at the next start.
+    """
     path = session.files.baseline
     if path.is_file():
         try:
@@ -35,11 +39,10 @@ def measure_baseline(session: Session) -> Baseline:
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
     session.phase("evaluating", "base model")
     with session.model.disable_adapter():
-        scores = session.score(session.data.held_out, session.monitor.beat)
+        scores = session.score(session.data.held_out, session.between)
         require_finite(scores, "the base model's loss on held-out records")
         answers, _ = answer_prompts(session, session.prompts, opened=True)
-    if session.control.request() in ("terminate", "pause"):
-        return Baseline(scores, answers)  # cut short: measured again after the pause
+    session.between()
     session.log.write("metric", step=0, values={"eval_loss": scores.loss})
     for prompt, said in zip(session.prompts, answers, strict=True):
         session.log.write("sample", step=0, id=prompt.id, prompt=prompt.messages, answer=said.text, source="base",

@@ -15,6 +15,7 @@ from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.baseline import Baseline, measure_baseline
 from brightrun_tui.trainer.checkpoint import prune, save_checkpoint, step_directory
+from brightrun_tui.trainer.control import Terminated
 from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.figures import Figures
@@ -66,14 +67,23 @@ class Loop:
         self._sampling_seconds = 0.0
 
     def run(self) -> Outcome:
-        """Train.
+        """Train. Asked to leave while it measures, it leaves that for the next start and keeps what was learnt.
 
         Raises:
             TrainingError: it cannot go on; the newest checkpoint holds the last good state.
         """
+        try:
+            return self._train()
+        except Terminated:
+            self._save_unless_saved()
+            return "paused"
+
+    def _train(self) -> Outcome:
         session, plan, progress = self.session, self.session.plan, self.session.progress
         session.phase("training", f"step {progress.step} of {plan.total_steps}")
         session.forward.set_training(True)
+        if progress.step and self._is_due(plan.eval_every) and progress.evaluated_step != progress.step:
+            self._evaluate()
         first = True
         self._mark = time.monotonic()
         while progress.step < plan.total_steps and not progress.early_stopped:
@@ -191,10 +201,13 @@ class Loop:
                             fix="halve the learning rate and clip gradients at 0.3; the last checkpoint is good",
                             suggestion={"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3})
 
+    def _is_due(self, every: int) -> bool:
+        plan, progress = self.session.plan, self.session.progress
+        return progress.step == plan.total_steps or progress.step % every == 0
+
     def _evaluate_and_save_if_due(self) -> None:
         plan, progress = self.session.plan, self.session.progress
-        last = progress.step == plan.total_steps
-        evaluation, saving = last or progress.step % plan.eval_every == 0, last or progress.step % plan.save_every == 0
+        evaluation, saving = self._is_due(plan.eval_every), self._is_due(plan.save_every)
         if evaluation or saving:
             self._settle()
             improved = self._evaluate() if evaluation else False
@@ -203,11 +216,15 @@ class Loop:
             self._mark = time.monotonic()
 
     def _evaluate(self) -> bool:
-        """Measure the held-out loss; returns whether it is the best so far. NaN never is."""
+        """Measure the held-out loss; returns whether it is the best so far. NaN never is.
+
+        Raises:
+            Terminated: a pause or a signal is waiting; nothing was measured.
+        """
         session, progress = self.session, self.session.progress
         started = time.monotonic()
         session.phase("evaluating", f"step {progress.step}")
-        scores = session.score(session.data.held_out, session.monitor.beat)
+        scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
         session.log.write("metric", step=progress.step, values={"eval_loss": loss})
         improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
@@ -253,6 +270,10 @@ class Loop:
         prune(session.files, session.settings.training.keep_checkpoints, progress.best_step)
         tell_checkpoint(session)
 
+    def _save_unless_saved(self) -> None:
+        if not step_directory(self.session.files, self.session.progress.step).exists():
+            self._save()
+
     def _answer_requests(self) -> Outcome | None:
         session, progress = self.session, self.session.progress
         request = session.control.request()
@@ -261,8 +282,7 @@ class Loop:
         self._settle()
         if request == "stop" and progress.evaluated_step != progress.step:
             self._evaluate()
-        if not step_directory(session.files, progress.step).exists():
-            self._save()
+        self._save_unless_saved()
         session.control.answered(request)
         self._mark = time.monotonic()
         if request == "checkpoint":

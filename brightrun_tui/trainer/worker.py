@@ -59,7 +59,6 @@ def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome
         publish_adapter(session)
         session.phase("reporting")
         baseline = loop.baseline or measure_baseline(session)
-        control.leave_if_asked()
         write_report(session, template, baseline, best_step, loop.best_scores, stopped=outcome == "stopped")
         write_manifest(session)
         control.answered("stop", "pause", "checkpoint")

@@ -17,6 +17,7 @@ import pytest
 
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
+from brightrun_tui.trainer.evaluate import evaluate
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 
@@ -72,6 +73,44 @@ def test_a_paused_run_goes_on_exactly_where_it_was(base: Path, undisturbed: Path
     assert run_here(run) == 0
     assert read_events(run)[-1]["outcome"] == "completed"
     assert_same_as(undisturbed, run)
+
+
+@pytest.mark.parametrize(("step", "request_kind"), [(1, "signal"), (24, "signal"), (STEPS, "pause")])
+def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
+        base: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, request_kind: str) -> None:
+    """A long evaluation does not use up the seconds that are left: the present step is saved and the rest is made up for,
+    to the bit. The base model's scores (after step 1), those in the middle, and the last ones.
+    """
+    run = write_run(tmp_path, base, settings=CHANCY)
+    scored: list[int] = []
+
+    def ask() -> None:
+        scored.append(step)
+        if len(scored) == 1 and request_kind == "signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif len(scored) == 1:
+            (run / "control/pause").touch()
+
+    def long_one(forward: Any, examples: Any, max_tokens: int, between: Callable[[], None], *more: Any) -> Any:
+        if not reached(run, step) or not any(e.get("phase") == "evaluating" for e in read_events(run)):
+            return evaluate(forward, examples, max_tokens, between, *more)
+        return evaluate(forward, examples, 1, lambda: (ask(), between())[1], *more)
+
+    with monkeypatch.context() as while_measuring:
+        while_measuring.setattr("brightrun_tui.trainer.session.evaluate", long_one)
+        assert run_here(run) == 0
+    assert len(scored) == 1, "one record was scored, not all of them"
+    last = read_events(run)[-1]
+    assert (last["outcome"], last["step"]) == ("paused", step) and not (run / "adapter").exists()
+    assert (run / f"checkpoints/step-{step}/manifest.json").is_file() and step not in metric(run, "eval_loss")
+    assert run_here(run) == 0
+    assert_same_as(undisturbed, run)
+    for kind in ("metric", "checkpoint", "sample"):
+        told = [(e["step"], e.get("id"), sorted(e.get("values", ()))) for e in read_events(run) if e["kind"] == kind]
+        assert all(told.count(each) == 1 for each in told), kind
+    ours, theirs = (Report.model_validate_json((r / "report.json").read_bytes()) for r in (run, undisturbed))
+    assert (ours.base, ours.tuned, ours.samples, ours.training.best_step) == (
+        theirs.base, theirs.tuned, theirs.samples, theirs.training.best_step)
 
 
 @pytest.mark.slow
