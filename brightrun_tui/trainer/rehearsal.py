@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from brightrun_tui.trainer import memory
-from brightrun_tui.trainer.adapter import trainable
-from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state, write_contents
+from brightrun_tui.trainer.adapter import WEIGHTS, trainable
+from brightrun_tui.trainer.checkpoint import (
+    list_steps,
+    restore_random_state,
+    step_directory,
+    take_random_state,
+    write_contents,
+)
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.session import Session
 
-OPTIMIZER_BYTES = 8
-"""A parameter's share of the optimiser's state, which does not exist before the first step (two float32)."""
 SPARE_BYTES = 20_000_000
 """Free disk that events and log may take beside the checkpoints."""
 
@@ -101,18 +106,25 @@ def _hardest(session: Session, examples: Sequence[Example]) -> list[Example]:
     return chosen
 
 
+def _bytes_in(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.iterdir())
+
+
 def _save_once(session: Session) -> None:
+    """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
+    result must find room beside each other; what an earlier start of this run wrote counts as there already.
+    """
     directory = session.files.checkpoints / ".rehearsal"
     shutil.rmtree(directory, ignore_errors=True)
     try:
         write_contents(directory, session.model, session.optimizer, session.progress, scaler=session.scaler,
                        lineage=session.lineage, base_name=session.base_name)
-        adapter = sum(f.stat().st_size for f in directory.iterdir())
+        each, weights = _bytes_in(directory), (directory / WEIGHTS).stat().st_size
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    parameters = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
-    each = adapter + OPTIMIZER_BYTES * parameters
-    needed = each * (session.settings.training.keep_checkpoints + 2) + 2 * adapter + SPARE_BYTES
+    there = sum(_bytes_in(step_directory(session.files, step)) for step in list_steps(session.files))
+    all_of_them = each * (session.settings.training.keep_checkpoints + 2) + 2 * weights
+    needed = max(each, all_of_them - there) + SPARE_BYTES
     free = shutil.disk_usage(session.files.root).free
     if free < needed:
         raise TrainingError(

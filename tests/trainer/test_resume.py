@@ -18,6 +18,7 @@ import pytest
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.evaluate import evaluate
+from brightrun_tui.trainer.rehearsal import SPARE_BYTES
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 
@@ -243,10 +244,10 @@ def test_checkpoints_of_other_settings_are_put_aside_not_mixed_in(base: Path, tm
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 24 MB."""
+    """A real file system of 48 MB."""
     directory = tmp_path / "disk"
     directory.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(directory)], capture_output=True,
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(directory)], capture_output=True,
                              check=False)
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
@@ -270,6 +271,20 @@ def test_a_disk_too_small_is_told_in_the_first_minute(base: Path, small_disk: Pa
     assert run_here(run) == 1
     last = read_events(run)[-1]
     assert last["error"] == "disk_full" and "MB" in last["cause"] and len(metric(run, "train_loss")) == 1
+
+
+def test_a_disk_with_room_for_what_is_still_to_come_is_enough(base: Path, small_disk: Path) -> None:
+    """What the checkpoints of an earlier start take is not asked for again, nor more for a new one than it takes."""
+    run = write_run(small_disk / "run", base, settings={**CHANCY, "lora.r": 64})
+    asking = ask_when_reached(run, "pause", 26)
+    assert run_here(run) == 0
+    asking.join()
+    sizes = [sum(f.stat().st_size for f in step.iterdir()) for step in (run / "checkpoints").glob("step-*")]
+    weights = next(run.glob("checkpoints/step-*/adapter_model.safetensors")).stat().st_size
+    assert len(sizes) >= 2
+    fill(small_disk, SPARE_BYTES + 4 * max(sizes) + 2 * weights - sum(sizes) + 500_000)
+    assert run_here(run) == 0, read_events(run)[-1]
+    assert read_events(run)[-1]["outcome"] == "completed"
 
 
 def test_a_disk_that_fills_up_loses_nothing_and_the_run_goes_on_later(base: Path, small_disk: Path) -> None:
