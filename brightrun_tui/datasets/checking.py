@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
@@ -24,6 +24,7 @@ _SAME_ANSWER_SHARE = 0.8
 _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
+_MOST_NAMES = 5
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
@@ -51,6 +52,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
             survey.take(outcome.record, outcome.place)
             for kind in outcome.remarks:
                 survey.log.add(kind, outcome.place)
+            survey.count_unused(outcome.unused)
     _refuse_unless_trainable(source, survey)
     survey.conclude(source)
     return survey.report(source)
@@ -72,6 +74,7 @@ class _Survey:
         self._said: set[int] = set()
         self._answers: Counter[int] = Counter()
         self._categories: dict[str, Counter[str]] = {}
+        self._unused: Counter[str] = Counter()
 
     @property
     def all_the_same(self) -> bool:
@@ -113,6 +116,12 @@ class _Survey:
             if value in values or len(values) <= _MOST_VALUES:
                 values[value] += 1
 
+    def count_unused(self, names: Iterable[str]) -> None:
+        """Count fields of a record whose text is not in its turns."""
+        for name in names:
+            if name in self._unused or len(self._unused) < _MOST_VALUES:
+                self._unused[name] += 1
+
     def conclude(self, source: Source) -> None:
         """Remarks that need the whole picture."""
         if self.log.count("short_answer") * 2 > self.usable:
@@ -130,8 +139,12 @@ class _Survey:
         announced = announced_records(source.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
+        unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable}
+        if unused:
+            names = ", ".join(f"“{printable(name)}”" for name in list(unused)[:_MOST_NAMES])
+            self.log.add("unused_fields", count=max(unused.values()), detail=names)
         if source.others:
-            names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:5])
+            names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:_MOST_NAMES])
             self.log.add("other_lists", count=sum(source.others.values()), detail=names)
 
     def report(self, source: Source) -> DatasetReport:

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from brightrun_tui.datasets.turns import Turn, Unusable, text_of
+from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
 CONVERSATIONS = ("messages", "conversations", "conversation")
 PROMPTS = ("prompt", "question", "query", "input", "user", "human", "user_input")
 COMPLETIONS = ("completion", "answer", "response", "output", "assistant", "reply", "target")
+JOINED = ("prompt", "question", "query", "input", "context")
+CHOICES = ("choices", "options")
+REASONING = ("reasoning_content", "reasoning", "thinking")
 SYSTEMS = ("system", "system_prompt")
 CATEGORIES = ("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc")
 GROUPS = ("group", "conversation_id", "thread_id", "session_id")
 IDS = ("id", "uuid", "_id")
 _LONGEST_CATEGORY = 64
+_LONG_TEXT = 30
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(slots=True)
 class Draft:
-    """A record before its turns are checked. An empty ``id`` gets one by position."""
+    """A record before its turns are checked. An empty ``id`` gets one by position.
+
+    ``remarks`` are keys of `problems.REMARKS`; ``unused`` are the names of fields whose text is not in the turns.
+    """
 
     turns: list[Turn]
     id: str = ""
     group: str = ""
     categories: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
 
 def from_conversation(row: Mapping[str, Any]) -> Draft:
     """``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked otherwise."""
-    turns = next((row[name] for name in CONVERSATIONS if row.get(name)), None)
+    name = next((name for name in CONVERSATIONS if row.get(name)), "")
+    turns = row[name] if name else None
     if isinstance(turns, str):
         try:
             turns = json.loads(turns)
@@ -43,36 +54,82 @@ def from_conversation(row: Mapping[str, Any]) -> Draft:
         raise Unusable("no_answer")
     if not isinstance(turns, list):
         raise Unusable("other_shape")
-    system = _first(row, SYSTEMS)
-    given = [_turn(turn) for turn in turns]
-    if system is not None and text_of(system).strip():
-        given.insert(0, Turn("system", system))
-    return _draft(row, given)
+    given = _with_system(_value(row, SYSTEMS), [_turn(turn) for turn in turns])
+    draft = _draft(row, given, {name, _first(row, SYSTEMS)})
+    draft.unused += [name for name in REASONING if any(_holds_text(turn.get(name)) for turn in turns)]
+    return draft
 
 
 def from_pair(row: Mapping[str, Any]) -> Draft:
     """One question and one answer: alpaca, prompt/completion and their synonyms."""
     fields = lowered(row)
-    if fields.get("instruction") is not None:
-        prompt, context = fields["instruction"], _first(fields, ("input", "context"))
-    else:
-        prompt, context = _first(fields, PROMPTS), fields.get("context")
-    completion = _first(fields, COMPLETIONS)
-    if isinstance(prompt, list) and isinstance(completion, list):
+    asked, answered = _first(fields, ("instruction", *PROMPTS)), _first(fields, COMPLETIONS)
+    used = {asked, answered, _first(fields, SYSTEMS)}
+    prompt, completion, system = fields.get(asked), fields.get(answered), _value(fields, SYSTEMS)
+    if isinstance(prompt, list) and prompt and is_turn(prompt[0]) and isinstance(completion, list):
         turns = [_turn(turn)._replace(train=False) for turn in prompt] + [_turn(turn) for turn in completion]
-        return _draft(fields, turns)
-    turns = []
-    system = _first(fields, SYSTEMS)
-    if system is not None:
-        turns.append(Turn("system", text_of(system).strip()))
+        return _draft(row, _with_system(system, turns), used)
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise Unusable("other_shape")
+    turns = [Turn("system", text_of(system).strip())] if system is not None else []
     for pair in history:
         turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
-    question = [part for part in (text_of(prompt).strip(), text_of(context).strip()) if part]
-    turns += [Turn("user", "\n\n".join(question)), Turn("assistant", text_of(completion).strip())]
-    return _draft(fields, turns)
+    question, more = _question(fields, asked)
+    choices = _choices(fields)
+    if choices:
+        more.add(_first(fields, CHOICES))
+        question = f"{question}\n\n{_listed(choices)}".strip()
+    answer, remarks = _answer(completion, choices)
+    turns += [Turn("user", question), Turn("assistant", answer)]
+    draft = _draft(row, turns, used | more | {"history"})
+    draft.remarks += remarks
+    return draft
+
+
+def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
+    """What the user says: the field ``asked`` and all that belongs to it, and the names of the fields it is made of.
+
+    A long text that is in the question already is not said again, nor is a prompt into which the instruction was written.
+    """
+    parts: list[str] = []
+    used: set[str] = set()
+    for name in dict.fromkeys((asked, *JOINED)):
+        text = text_of(fields.get(name)).strip()
+        if name == "prompt" and any(part in text for part in parts):
+            continue
+        used.add(name)
+        if text and text not in parts and not (len(text) >= _LONG_TEXT and any(text in part for part in parts)):
+            parts.append(text)
+    return "\n\n".join(parts), used
+
+
+def _choices(fields: Mapping[str, Any]) -> list[str]:
+    """The texts of a multiple-choice question; empty where it is none."""
+    given = _value(fields, CHOICES)
+    if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
+        return []
+    return [text_of(text).strip() for text in given] if all(isinstance(text, str) and text.strip() for text in given) else []
+
+
+def _listed(choices: Sequence[str]) -> str:
+    return "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))
+
+
+def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
+    """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
+    remarks = []
+    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
+        remarks.append("several_answers")
+        completion = next((text for text in completion if text.strip()), "")
+    answer = text_of(completion).strip()
+    number = scalar(completion)
+    if choices and answer not in choices and number.lstrip("-").isdecimal():
+        if not isinstance(completion, str) and 0 <= int(number) < len(choices):
+            answer = choices[int(number)]
+        else:
+            remarks.append("no_such_choice")
+    return answer, remarks
 
 
 def lowered(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,10 +165,23 @@ def _turn(turn: Any) -> Turn:
     return Turn(role, content, train)
 
 
-def _draft(row: Mapping[str, Any], turns: list[Turn]) -> Draft:
-    group = next((scalar(row[name]) for name in GROUPS if row.get(name) is not None), "")
-    identity = next((scalar(row[name]) for name in IDS if row.get(name) is not None), "")
-    return Draft(turns, identity, group, _categories(row))
+def _with_system(system: Any, turns: list[Turn]) -> list[Turn]:
+    """The turns with the record's system text before them, unless they begin with it."""
+    text = text_of(system).strip()
+    if not text or (turns and role_of(turns[0].role) == "system" and text_of(turns[0].content).strip() == text):
+        return turns
+    return [Turn("system", system), *turns]
+
+
+def _draft(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Draft:
+    fields = lowered(row)
+    group, identity = (next(filter(None, (scalar(fields.get(name)) for name in names)), "") for names in (GROUPS, IDS))
+    categories = _categories(fields)
+    known = {*used, *GROUPS, *IDS, *categories, "categories"}
+    texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}
+    unused = [str(name) for name, value in row.items() if str(name).strip().lower() not in known and not str(name).endswith("_id")
+              and _holds_text(value) and not (isinstance(value, str) and value.strip() in texts)]
+    return Draft(turns, identity, group, categories, unused=unused)
 
 
 def _categories(row: Mapping[str, Any]) -> dict[str, str]:
@@ -122,6 +192,22 @@ def _categories(row: Mapping[str, Any]) -> dict[str, str]:
             if isinstance(value, str) and 0 < len(value) <= _LONGEST_CATEGORY}
 
 
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The first of the fields that has a value."""
-    return next((row[name] for name in names if row.get(name) is not None), None)
+def _holds_text(value: Any, depth: int = 3) -> bool:
+    """Whether there is any text in it, at most so many levels down."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and any(_holds_text(part, depth - 1) for part in inner)
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of the fields that is not blank; the first of all where none has a value."""
+    return next((name for name in names if not _is_blank(row.get(name))), names[0])
+
+
+def _value(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return row.get(_first(row, names))
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value != value or value == [] or (isinstance(value, str) and not value.strip())

@@ -55,6 +55,12 @@ REMARKS: dict[str, Reason] = {
     "shared_prompt": Reason("that ask word for word what many others ask, too many to be held out together",
                             "fine where one instruction has many good answers; the held-out loss may look a little better than "
                             "it is"),
+    "several_answers": Reason("with several answers; the first was taken",
+                              "give each answer a record of its own, if all are to be learned"),
+    "no_such_choice": Reason("whose answer is a number, but not the position of one of the choices (counted from 0)",
+                             "write the text of the right choice as the answer"),
+    "unused_fields": Reason("with text in fields that are not used: {detail}",
+                            "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME"),
     "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
     "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
 }

@@ -29,13 +29,14 @@ _COMPLETION_WORDS = ("answer", "completion", "response", "reply", "output", "tar
 
 
 class Outcome(NamedTuple):
-    """What became of one entry: a record with remarks, or the kind of reason why not."""
+    """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not."""
 
     place: str
     record: Record | None
     left_out: str = ""
     detail: str = ""
     remarks: Sequence[str] = ()
+    unused: Sequence[str] = ()
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Source:
         ids: set[int] = set()
         for row in _pairs(self.rows, self.header):
             try:
-                record, remarks = self._record(row)
+                record, remarks, unused = self._record(row)
             except Unusable as reason:
                 yield Outcome(row.place, None, reason.kind, reason.detail)
                 continue
@@ -71,14 +72,14 @@ class Source:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            yield Outcome(row.place, record, remarks=remarks)
+            yield Outcome(row.place, record, remarks=remarks, unused=unused)
         if ids and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
                                where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
                                kind="dataset_columns")
 
-    def _record(self, row: Row) -> tuple[Record, list[str]]:
+    def _record(self, row: Row) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
         chosen = self.format
@@ -89,7 +90,7 @@ class Source:
             del self.unheard[role]
         messages, remarks = canonical_messages(draft.turns)
         return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
-                      categories=draft.categories, line=row.number), remarks
+                      categories=draft.categories, line=row.number), [*draft.remarks, *remarks], draft.unused
 
 
 def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from brightrun_tui import datasets
+from brightrun_tui.datasets.reading import open_source
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import chat, lines
+from tests.datasets.conftest import chat, lines, pairs
 
 TALKS = [("Why is the sky blue?", "Air scatters blue light, more than red."),
          ("Name a prime, please", "Seven — “7”."), ("Three\nlines, with \"quotes\"\n", "Yes,\nlike this.")]
@@ -163,6 +167,105 @@ def test_instructions_carry_their_input_and_questions_their_context(write):
     assert said(list(datasets.read(path))) == [
         [("system", "Be brief"), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Add.\n\n2 and 3"), ("assistant", "five")],
         [("user", "Who?\n\nAnn came."), ("assistant", "Ann")]]
+
+
+TEXT_FIELDS = ["instruction", "prompt", "question", "query", "input", "user", "context", "system", "completion", "answer",
+               "output", "topic", "title", "Source URL", "notes", "choices", "options", "history"]
+FIELD = st.sampled_from(TEXT_FIELDS)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sets(FIELD, min_size=2), st.sets(FIELD), st.booleans())
+def test_no_text_of_a_record_is_lost_without_a_word(tmp_path, names, blank, long):
+    """Whatever fields stand side by side: their text is in the turns, or their names are among those not used."""
+    def value(name: str) -> Any:
+        if name in blank:
+            return ""
+        text = f"{name} text" + " and more of it, so that it is long" * long
+        return {"choices": [text, f"other {text}"], "options": {"a": text}, "history": [[text, f"reply {text}"]]}.get(name, text)
+
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines({name: value(name) for name in TEXT_FIELDS if name in names}))
+    try:
+        outcomes = list(open_source(path).outcomes())
+    except DatasetError:
+        return
+    for outcome in outcomes:
+        if outcome.record and "no_last_answer" not in outcome.remarks:
+            said = "\n".join(message.content for message in outcome.record.messages)
+            assert {name for name in names - blank if f"{name} text" not in said} == {*outcome.unused, *outcome.record.categories}
+
+
+ASKED = [
+    ({"prompt": "Translate.", "input": "Guten Tag", "output": "Hello"}, "Translate.\n\nGuten Tag", "Hello"),
+    ({"prompt": "Translate a word", "input": "a", "output": "un"}, "Translate a word\n\na", "un"),
+    ({"instruction": "Answer briefly.", "question": "Who?", "answer": "Ann"}, "Answer briefly.\n\nWho?", "Ann"),
+    ({"instruction": "Sum up.", "input": "", "context": "It rained.", "response": "Rain"}, "Sum up.\n\nIt rained.", "Rain"),
+    ({"instruction": " ", "prompt": "Who?", "completion": "", "answer": "Ann"}, "Who?", "Ann"),
+    ({"instruction": "Be kind.", "prompt": "### Instruction: Be kind.\n### Input: Hi", "input": "Hi", "output": "Hey"},
+     "Be kind.\n\nHi", "Hey"),
+    ({"prompt": "Q: Who was it that came so late in the evening?", "question": "Who was it that came so late in the evening?",
+      "answer": "Ann"}, "Q: Who was it that came so late in the evening?", "Ann"),
+    ({"question": "Which?", "choices": ["red", "green", "blue"], "answer": 2}, "Which?\n\nA. red\nB. green\nC. blue", "blue"),
+    ({"question": "Which?", "options": ["red", "green"], "answer": 0.0}, "Which?\n\nA. red\nB. green", "red"),
+    ({"question": "Which?", "choices": ["red", "green"], "answer": "B"}, "Which?\n\nA. red\nB. green", "B"),
+    ({"question": "2+2?", "choices": ["3", "4"], "answer": "4"}, "2+2?\n\nA. 3\nB. 4", "4"),
+]
+
+
+@pytest.mark.parametrize(("row", "question", "answer"), ASKED)
+def test_everything_asked_is_in_the_question(write, row, question, answer):
+    """Fields that belong together are put together, once; the position of a choice becomes its text."""
+    report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
+    assert said(list(report.preview))[0] == [("user", question), ("assistant", answer)]
+    assert {p.kind for p in report.problems} <= {"few_records", "short_answer"}
+
+
+@pytest.mark.parametrize(("row", "answer", "kind"), [
+    ({"question": "Capital?", "answer": ["", "Paris", "City of Paris"]}, "Paris", "several_answers"),
+    ({"question": "Which?", "choices": ["red", "green"], "answer": 2}, "2", "no_such_choice"),
+    ({"question": "Which?", "choices": ["red", "green"], "answer": -1}, "-1", "no_such_choice"),
+    ({"question": "Which?", "choices": ["red", "green"], "answer": "1"}, "1", "no_such_choice"),
+])
+def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, answer, kind):
+    """Of several answers one is learned, never a list of them; a number that is no choice is pointed out."""
+    report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
+    assert report.preview[0].messages[-1].content == answer
+    (problem,) = [p for p in report.problems if p.kind == kind]
+    assert (problem.count, problem.places) == (1, ("line 1",)) and problem.remark and problem.fix
+
+
+def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
+    """Titles, links, the thoughts of a reasoning model: one remark with the names as the file spells them."""
+    rows = [{**row, "Title": f"On {i}", "url": f"https://x.test/{i}", "score": 0.5, "prompt_id": f"p{i}",
+             "note": "seldom" * (i % 3 == 0)} for i, row in enumerate(pairs(30))]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert [(p.kind, p.count) for p in report.problems] == [("unused_fields", 30)]
+    assert "30 with text in fields that are not used: “Title”, “url”." in report.statement
+    thoughts = [chat(f"Question {i}", f"Answer {i}") for i in range(30)]
+    for row in thoughts:
+        row["messages"][1]["reasoning_content"] = "Let me think."
+        row["prompt"] = row["messages"][0]["content"]
+    report = datasets.check(write("b.jsonl", lines(*thoughts)))
+    assert "not used: “reasoning_content”." in report.statement
+    formatted = [{"instruction": f"Add {i}.", "prompt": f"### Instruction: Add {i}. ### Answer: {i}", "output": f"It is {i}."}
+                 for i in range(30)]
+    assert "not used: “prompt”." in datasets.check(write("c.jsonl", lines(*formatted))).statement
+
+
+@pytest.mark.parametrize("row", [
+    {"system": "Be kind", **chat("Hi", "Hello", system=" Be kind\n")},
+    {"system_prompt": "Be kind", "conversations": [{"from": "system", "value": "Be kind"}, {"from": "human", "value": "Hi"},
+                                                   {"from": "gpt", "value": "Hello"}]},
+    {"system": "Be kind", "prompt": chat("Hi", system="Be kind")["messages"], "completion": chat("", "Hello")["messages"][1:]},
+    {"system": "Be kind", "prompt": chat("Hi")["messages"], "completion": chat("", "Hello")["messages"][1:]},
+])
+def test_a_system_message_given_twice_is_said_once(write, row):
+    """A record's own system field often repeats the first turn; another text is put before it."""
+    other = {**row, "system": "Be brief"} if "system" in row else {**row, "system_prompt": "Be brief"}
+    once, both = said(list(datasets.read(write("a.jsonl", lines(row, other)))))
+    assert once == [("system", "Be kind"), ("user", "Hi"), ("assistant", "Hello")]
+    assert both[0][1].startswith("Be brief") and both[1:] == once[1:]
 
 
 def test_conversational_prompt_and_completion_trains_the_completion_only(write):
