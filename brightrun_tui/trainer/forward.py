@@ -122,8 +122,9 @@ class Forward:
         nearest = sorted(examples, key=lambda e: abs(e.length - CHECKED_LENGTH))[:CHECKED_EXAMPLES]
         sample = [example.beginning(CHECKED_LENGTH - i) for i, example in enumerate(nearest)]
         expected = self._plain_losses(sample)
-        slope = None if packing == "off" else self._slope(sample[-1:])
+        pair = [nearest[0].beginning(CHECKED_LENGTH // 2), nearest[-1].beginning(CHECKED_LENGTH // 3)]
         packable = () if packing == "off" else packed_implementations(self.machine)
+        slope = self._slope(pair[1:]) if packable else torch.empty(0)
         limit = changes_beyond(self.model)
         self.alone = limit is not None and longest > limit
         if self.alone and packing == "on":
@@ -139,7 +140,7 @@ class Forward:
                 self.packed, self.own_logits, self.trimmed = packed, own_logits, trimmed
                 if not self._agrees(implementation, sample, expected):
                     continue
-                if packed and not self._keeps_apart(sample, slope):
+                if packed and not self._keeps_apart(pair, slope):
                     break
                 if self.alone:
                     return f"this base model reads records of more than {limit} tokens in another way; each is computed alone"
@@ -179,19 +180,19 @@ class Forward:
             target = hidden[:, -sample[-1].length :].float().square().mean(-1).sum()
             return torch.autograd.grad(target, embedded[0])[0].float()
 
-    def _keeps_apart(self, sample: Sequence[Example], plain: torch.Tensor) -> bool:
-        """Whether in a packed row the last record does not depend on those before it at all, and has the gradient ``plain``.
+    def _keeps_apart(self, pair: Sequence[Example], plain: torch.Tensor) -> bool:
+        """Whether in a packed row the second record does not depend on the first at all, and has the gradient ``plain``.
 
         A leak may be too small for 16-bit losses to show and still spoil gradients; without one the slope is zero in any
         number format.
         """
         try:
-            slope = self._slope([*sample[:-1], sample[-1]] if len(sample) > 1 else [*sample, *sample])
+            slope = self._slope(pair)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             if is_out_of_memory(error):
                 raise
             return False
-        length = sample[-1].length
+        length = pair[1].length
         alike = torch.cosine_similarity(slope[:, -length:].flatten(), plain.flatten(), dim=0)
         return not slope[:, :-length].any() and float(alike) >= ALIKE[self.machine.compute]
 
