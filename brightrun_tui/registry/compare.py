@@ -11,6 +11,10 @@ from brightrun_tui.registry.scores import score_lines
 
 Better = Literal["a", "b", ""]
 
+_WHAT_IS_HELD_OUT = ("data.eval_fraction", "data.split_seed", "data.eval_max_records")
+_WHAT_IS_CUT = ("data.max_length", "data.over_length")
+_PROMPTS = "evaluation.sample_prompts"
+
 
 class Row(BaseModel):
     """One fact of both; ``better`` is empty where neither is, or where it is no question of better."""
@@ -26,8 +30,8 @@ class Row(BaseModel):
 class Comparison(BaseModel):
     """Facts of two versions; ``settings`` holds only those that differ.
 
-    ``comparable`` says whether the losses were measured for the same data and base, so that lower means better;
-    where not, ``caution`` says why.
+    ``comparable`` says whether the losses were measured alike, for the same data and base, so that lower means better;
+    where not, or where only the answers were not measured alike, ``caution`` says why, and what it is about has no ``better``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,11 +47,13 @@ class Comparison(BaseModel):
 def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
     """Put ``a`` and ``b`` side by side."""
     left, right = a.report, b.report
-    caution = _caution(a, b)
+    unlike = _unlike_losses(a, b)
+    caution = unlike or _unlike_answers(left, right)
     facts = [
-        _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if caution else "low"),
-        _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if caution else "low"),
-        _numbers("loss below base", left.base.loss - left.tuned.loss, right.base.loss - right.tuned.loss, ".4f", "high"),
+        _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if unlike else "low"),
+        _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if unlike else "low"),
+        _numbers("loss below base", left.base.loss - left.tuned.loss, right.base.loss - right.tuned.loss, ".4f",
+                 "" if unlike else "high"),
         *_measures(left, right, comparable=not caution),
         *([Row(what="judge: beats the base", a=_judged(left), b=_judged(right))] if left.judgement or right.judgement else []),
         _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
@@ -63,7 +69,7 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
     ]
     settings = {name: (_flat(left.lineage.settings).get(name, "–"), _flat(right.lineage.settings).get(name, "–"))
                 for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))}
-    return Comparison(a=a.ref, b=b.ref, facts=tuple(facts), comparable=not caution, caution=caution,
+    return Comparison(a=a.ref, b=b.ref, facts=tuple(facts), comparable=not unlike, caution=caution,
                       settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y))
 
 
@@ -84,16 +90,44 @@ def _judged(report: Report) -> str:
     return f"{judgement.count('win')} of {len(judgement.rulings)}" if judgement else "–"
 
 
-def _caution(a: ModelVersion, b: ModelVersion) -> str:
-    if a.report.lineage.dataset_fingerprint != b.report.lineage.dataset_fingerprint:
+def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
+    """Why the losses of the two were not measured alike; empty where they were.
+
+    The report names the file, not how its columns were read: that shows in the tokens counted and in the prompts shown.
+    """
+    left, right = a.report, b.report
+    if left.lineage.dataset_fingerprint != right.lineage.dataset_fingerprint:
         return "trained and measured on different data: their losses cannot be compared"
-    splits = [{key: _flat(v.report.lineage.settings).get(key) for key in ("data.eval_fraction", "data.split_seed")}
-              for v in (a, b)]
-    if splits[0] != splits[1]:
+    ours, theirs = _flat(left.lineage.settings), _flat(right.lineage.settings)
+    if any(ours.get(name) != theirs.get(name) for name in _WHAT_IS_HELD_OUT):
         return "measured on different held-out records: their losses cannot be compared"
-    if (a.report.lineage.base_fingerprint or a.base_id) != (b.report.lineage.base_fingerprint or b.base_id):
+    if other := [name for name in _WHAT_IS_CUT if ours.get(name) != theirs.get(name)]:
+        return f"measured with another {' and '.join(other)}: their losses cannot be compared"
+    if (left.lineage.base_fingerprint or a.base_id) != (right.lineage.base_fingerprint or b.base_id):
         return "made from different base models: compare their answers, too"
+    prompts_differ = ours.get(_PROMPTS) == theirs.get(_PROMPTS) and _prompts(left) != _prompts(right)
+    if (left.base.records, left.base.tokens) != (right.base.records, right.base.tokens) or prompts_differ:
+        return "measured on different text, though it comes from the same file: their losses cannot be compared"
     return ""
+
+
+def _unlike_answers(a: Report, b: Report) -> str:
+    """Why what was measured on the answers of the two was not measured alike."""
+    if _prompts(a) != _prompts(b):
+        return "they answered different prompts: what was measured on their answers cannot be compared"
+    if _limit(a) != _limit(b):
+        return "their answers could have different lengths: what was measured on them cannot be compared"
+    return ""
+
+
+def _limit(report: Report) -> object:
+    """Tokens that an answer might have."""
+    cut_off = report.scores.get("cut_off")
+    return cut_off.get("limit") if isinstance(cut_off, dict) else None
+
+
+def _prompts(report: Report) -> set[str]:
+    return {repr((sample.prompt, sample.reference)) for sample in report.samples}
 
 
 def _numbers(what: str, a: float, b: float, form: str, good: Literal["low", "high", ""] = "") -> Row:

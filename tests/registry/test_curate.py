@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion, SampleAnswer
+from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import compare, delete, rate, register, report_markdown, rollback, tag
@@ -108,6 +108,61 @@ def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) ->
     other = lower.model_copy(update={"lineage": lower.lineage.model_copy(update={"dataset_fingerprint": "else"})})
     result = compare(a, toy.version(report=other))
     assert not result.comparable and "different data" in result.caution and result.facts[0].better == ""
+
+
+UNLIKE: dict[str, Callable[[Report], Report]] = {
+    "different data": lambda r: with_lineage(r, dataset_fingerprint="else"),
+    "different held-out records": lambda r: with_setting(r, "data", "eval_max_records", 9),
+    "another data.max_length": lambda r: with_setting(r, "data", "max_length", 64),
+    "another data.over_length": lambda r: with_setting(r, "data", "over_length", "split"),
+    "different base models": lambda r: with_lineage(r, base_fingerprint="else"),
+    # Read with other columns: another answer is learned, or the same one from another prompt.
+    "different text": lambda r: r.model_copy(update={"base": r.base.model_copy(update={"tokens": 61})}),
+    "though it comes from the same file": lambda r: r.model_copy(update={"samples": tuple(
+        s.model_copy(update={"prompt": ({"role": "user", "content": "Else"},)}) for s in r.samples)}),
+}
+
+
+def with_lineage(report: Report, **changes: object) -> Report:
+    return report.model_copy(update={"lineage": report.lineage.model_copy(update=changes)})
+
+
+def with_setting(report: Report, group: str, name: str, value: object) -> Report:
+    settings = report.lineage.settings
+    return with_lineage(report, settings=settings | {group: settings[group] | {name: value}})
+
+
+def scored(toy: Toy) -> Report:
+    return toy.report.model_copy(update={"scores": {"chrf": {"base": 9.0, "tuned": 50.0},
+                                                    "cut_off": {"base": 0, "tuned": 0, "limit": 64}}})
+
+
+def better(report: Report) -> Report:
+    """The same by every measure, only better."""
+    scores = report.scores | {"chrf": {"base": 9.0, "tuned": 80.0}}
+    return report.model_copy(update={"tuned": report.tuned.model_copy(update={"loss": 0.25, "perplexity": 1.28}),
+                                     "scores": scores})
+
+
+@pytest.mark.parametrize("why", UNLIKE)
+def test_no_loss_counts_as_better_where_it_was_measured_otherwise(toy: Toy, why: str) -> None:
+    a = scored(toy)
+    result = compare(toy.version(report=a), toy.version(version=2, report=UNLIKE[why](better(a))))
+    assert not result.comparable and why in result.caution
+    measured = [row for row in result.facts if row.what.startswith(("held-out loss", "held-out perpl", "loss below", "likeness"))]
+    assert len(measured) == 4 and not [row for row in measured if row.better]
+
+
+def test_answers_to_other_prompts_or_of_another_length_are_not_compared_but_losses_are(toy: Toy) -> None:
+    a = scored(toy)
+    fewer = with_setting(better(a), "evaluation", "sample_prompts", 2).model_copy(update={"samples": a.samples[:2]})
+    shorter = better(a).model_copy(update={"scores": better(a).scores | {"cut_off": {"base": 0, "tuned": 3, "limit": 8}}})
+    for b, why in ((fewer, "different prompts"), (shorter, "different lengths"), (better(a), "")):
+        result = compare(toy.version(report=a), toy.version(version=2, report=b))
+        rows = {row.what: row.better for row in result.facts}
+        assert result.comparable and why in result.caution and bool(why) == bool(result.caution)
+        assert (rows["held-out loss"], rows["loss below base"]) == ("b", "b")
+        assert rows["likeness (chrF, to 100)"] == ("" if why else "b")
 
 
 def test_the_report_card_shows_answers_as_they_are(toy: Toy) -> None:
