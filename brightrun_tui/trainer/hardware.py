@@ -7,9 +7,11 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psutil
+import torch
 
 from brightrun_tui.trainer.events import EventLog
 
@@ -60,7 +62,7 @@ class HardwareMonitor:
                                     message=f"nothing has moved for {idle / 60:.0f} minutes")
 
     def reading(self) -> dict[str, Any]:
-        """Memory in bytes, utilisation 0–1."""
+        """Memory in bytes, utilisation 0–1; None where the driver does not tell."""
         own = self._process.memory_info().rss
         if self._gpu is None:
             memory = psutil.virtual_memory()
@@ -68,10 +70,12 @@ class HardwareMonitor:
                     "utilisation": psutil.cpu_percent() / 100, "process_memory": own}
         import pynvml
 
-        memory = pynvml.nvmlDeviceGetMemoryInfo(self._gpu)
-        busy = pynvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu
-        return {"device": str(pynvml.nvmlDeviceGetName(self._gpu)), "memory_used": int(memory.used),
-                "memory_total": int(memory.total), "utilisation": busy / 100, "process_memory": own}
+        handle, name = self._gpu
+        memory = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
+        rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
+        return {"device": name, "memory_used": int(memory.used) if memory else None,
+                "memory_total": int(memory.total) if memory else None, "utilisation": rates.gpu / 100 if rates else None,
+                "process_memory": own}
 
 
 def peak_memory() -> int:
@@ -80,13 +84,32 @@ def peak_memory() -> int:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
-def _open_gpu() -> Any:
+def _open_gpu() -> tuple[Any, str] | None:
+    """NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
+
+    They are brought together by the UUID: NVML counts every card of the machine, torch those it was shown.
+    """
+    if not torch.cuda.is_available():
+        return None
     try:
         import pynvml
-
+    except ImportError:
+        return None
+    card = torch.cuda.get_device_properties(0)
+    with contextlib.suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetHandleByIndex(0)
-    except Exception as error:  # pynvml raises a dozen kinds; each means that there is no GPU to watch
-        if type(error).__module__.split(".")[0] != "pynvml" and not isinstance(error, (ImportError, OSError)):
-            raise
+        for kind in ("GPU", "MIG"):
+            handle = _told(pynvml.nvmlDeviceGetHandleByUUID, f"{kind}-{card.uuid}")
+            if handle is not None:
+                return handle, card.name
+    return None
+
+
+def _told(ask: Callable[[Any], Any], what: Any) -> Any:
+    """What NVML answers; None where it cannot: a part of a card, for one, has no utilisation."""
+    import pynvml
+
+    try:
+        return ask(what)
+    except pynvml.NVMLError:
         return None

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.hardware import HardwareMonitor
+from brightrun_tui.trainer.hardware import HardwareMonitor, _open_gpu
 from brightrun_tui.trainer.loop import Loop
 from brightrun_tui.trainer.model import load_base
 
@@ -221,3 +222,40 @@ def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: py
     reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
     assert 0 < reading["process_memory"] < reading["memory_total"] and 0 <= reading["utilisation"] <= 1
     assert abs(reading["time"] - time.time()) < 60
+
+
+def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a part of a card answers (MIG): the readings leave out what is not known, and a run that stands still is noticed."""
+    pynvml = pytest.importorskip("pynvml")
+
+    def refuse(handle: Any) -> Any:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+    monkeypatch.setattr("brightrun_tui.trainer.hardware.STUCK_SECONDS", 0.0)
+    monkeypatch.setattr("brightrun_tui.trainer.hardware.PERIOD", 0.05)
+    monkeypatch.setattr("brightrun_tui.trainer.hardware._open_gpu", lambda: (object(), "A100 MIG 1g.10gb"))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(used=3, total=4))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", refuse)
+    log = EventLog(tmp_path / "events.jsonl")
+    with HardwareMonitor(log):
+        wait_for(lambda: any(e.get("code") == "stuck" for e in read_events(tmp_path)), "the alert", deadline=20)
+    log.close()
+    reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
+    assert (reading["device"], reading["memory_used"], reading["utilisation"]) == ("A100 MIG 1g.10gb", 3, None)
+
+
+@pytest.mark.parametrize("kind", ["GPU", "MIG"])
+def test_the_card_that_is_watched_is_the_one_that_works(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's first card need not be the machine's first: it is asked for by its own name."""
+    pynvml = pytest.importorskip("pynvml")
+
+    def find(uuid: str) -> str:
+        if uuid != f"{kind}-0af1":
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return uuid
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="0af1", name="H200"))
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", find)
+    assert _open_gpu() == (f"{kind}-0af1", "H200")
