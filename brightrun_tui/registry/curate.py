@@ -27,8 +27,7 @@ async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tupl
     for word in add:
         if not _TAG.fullmatch(word):
             raise UsageError(f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind="bad_tag")
-    found = await models.find(db, ref)
-    return await models.annotate(db, found, tags=tuple(t for t in dict.fromkeys([*found.tags, *add]) if t not in remove))
+    return await models.retag(db, await models.find(db, ref), add=add, remove=remove)
 
 
 async def rollback(db: Database, name: str) -> ModelVersion:

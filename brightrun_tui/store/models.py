@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import aiosqlite
@@ -105,27 +106,34 @@ async def annotate(db: Database, version: ModelVersion, **changes: Any) -> Model
     unknown = set(changes) - {"rating", "note", "tags"}
     if unknown:
         raise ValueError(f"immutable: {', '.join(sorted(unknown))}")
-    return await _change(db, version, **changes)
+    return await _change(db, version, lambda _: changes)
+
+
+async def retag(db: Database, version: ModelVersion, *, add: Iterable[str] = (), remove: Collection[str] = ()) -> ModelVersion:
+    """Add tags at the end and take others away. Raises ``UsageError``."""
+    return await _change(db, version, lambda now: {
+        "tags": tuple(tag for tag in dict.fromkeys([*now.tags, *add]) if tag not in remove)})
 
 
 async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> ModelVersion:
     """Note where the version's base model lies on this machine, once it has been fetched. Raises ``UsageError``."""
-    return await _change(db, version, base_path=base_path)
+    return await _change(db, version, lambda _: {"base_path": base_path})
 
 
 async def save_report(db: Database, version: ModelVersion, report: Report) -> ModelVersion:
     """Put ``report`` in the place of the version's report card. Raises ``UsageError``."""
-    return await _change(db, version, report=report)
+    return await _change(db, version, lambda _: {"report": report})
 
 
-async def _change(db: Database, version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Change these facts of a version; all others stay as they are now, whatever they were when ``version`` was read.
+async def _change(db: Database, version: ModelVersion, change: Callable[[ModelVersion], dict[str, Any]]) -> ModelVersion:
+    """Change some facts of a version as it is now, whatever it was when ``version`` was read; all others stay.
 
     Raises:
         UsageError: the version is gone.
     """
     async with db.transaction():
-        changed = (await get(db, version.name, version.version)).model_copy(update=changes)
+        now = await get(db, version.name, version.version)
+        changed = now.model_copy(update=change(now))
         await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
                          (_document(changed), version.name, version.version))
     return changed

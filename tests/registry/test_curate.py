@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAns
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import compare, delete, rate, register, report_markdown, rollback, tag
-from brightrun_tui.store import Database, endpoints, models
+from brightrun_tui.store import Database, endpoints, models, open_database
 from tests.serving.toy import Toy
 
 Finished = Callable[..., Run]
@@ -108,6 +109,15 @@ def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) ->
     other = lower.model_copy(update={"lineage": lower.lineage.model_copy(update={"dataset_fingerprint": "else"})})
     result = compare(a, toy.version(report=other))
     assert not result.comparable and "different data" in result.caution and result.facts[0].better == ""
+
+
+async def test_what_is_said_about_a_version_at_the_same_time_is_all_kept(
+        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    async with open_database(paths.database) as other:
+        await asyncio.gather(rate(db, "harbour:1", 4, "foggy"), *(tag(by, "harbour:1", add=(word,)) for by, word in (
+            (db, "prod"), (other, "fog"), (db, "v2"), (other, "tide"))))
+    found = await models.find(db, "harbour:1")
+    assert (found.rating, found.note, set(found.tags)) == (4, "foggy", {"prod", "fog", "v2", "tide"})
 
 
 UNLIKE: dict[str, Callable[[Report], Report]] = {
