@@ -52,7 +52,7 @@ REMARKS: dict[str, Reason] = {
     "one_conversation": Reason("that all belong to one conversation, so the held-out ones come from it too",
                                "the held-out loss will look better than it is: add other conversations; if there are more, "
                                "check the ids that name them"),
-    "shared_prompt": Reason("that ask word for word what many others ask, too many to be held out together",
+    "shared_prompt": Reason("that ask word for word what others ask, too often to be held out together",
                             "fine where one instruction has many good answers; the held-out loss may look a little better than "
                             "it is"),
     "several_answers": Reason("with several answers; the first was taken",

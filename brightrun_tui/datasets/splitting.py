@@ -24,7 +24,7 @@ class Units(NamedTuple):
     """Which records stay together.
 
     ``first`` holds for every record the index of the first one of its unit. ``one_group``: all belonged together, so
-    that a weaker bond was taken. ``parted``: records that ask what others ask too, too many to be kept together.
+    that a weaker bond was taken. ``parted``: records that ask what others ask too, too often to be kept together.
     """
 
     first: array[int]
@@ -81,7 +81,8 @@ def find_units(keys: Sequence[SplitKey]) -> Units:
     """
     everything = range(len(keys))
     groups = _same([i for i in everything if keys[i][_GROUP] != _NO_GROUP], lambda i: keys[i][_GROUP])
-    beginnings, parted = _beginnings(keys, 1 if groups else max(1, min(_MOST_ALIKE, len(keys) // 10)))
+    most = max(1, min(_MOST_ALIKE, len(keys) // 10))
+    beginnings, parted = _beginnings(keys, 1 if groups else most, most)
 
     def bonds() -> Iterator[list[list[int]]]:
         yield [*groups, *beginnings]
@@ -133,14 +134,17 @@ def _same(indices: Sequence[int], key: Callable[[int], bytes]) -> list[list[int]
     return list(sets.values())
 
 
-def _beginnings(keys: Sequence[SplitKey], most: int) -> tuple[list[list[int]], int]:
-    """Sets of records that continue one another, or of at most ``most`` that begin alike; and `Units.parted`.
+def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], int]:
+    """Sets of records that continue one another, or of at most ``most`` that begin alike.
+
+    And how many are parted from more than ``many`` that ask the same (`Units.parted`).
 
     Turns that follow the same turns form a tree. Where it does not branch, the records that end on the way are together.
     """
 
     def turn(index: int, depth: int) -> bytes:
-        return keys[index][_TURNS + depth * _TURN:][:_TURN]
+        start = _TURNS + depth * _TURN
+        return keys[index][start:start + _TURN]
 
     found: list[list[int]] = []
     parted = 0
@@ -159,7 +163,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int) -> tuple[list[list[int]], i
         found.append(ended)
         todo += [([], branch, depth + 1) for branch in _same(onward, partial(turn, depth=depth))]
         answers = Counter(turn(i, depth) for i in onward if not turn(i, depth + 1))
-        if len(answers) > 1:
+        if len(answers) > 1 and answers.total() > many:
             parted += answers.total()
     return found, parted
 

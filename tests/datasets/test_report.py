@@ -65,8 +65,10 @@ def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(writ
     same = [{"prompt": f"What is {i // 5}?", "completion": f"It is {i}."} for i in range(100)]
     report = datasets.check(write("a.jsonl", lines(*poems, *same)))
     assert kinds(report) == {"shared_prompt": 40}
-    assert "40 that ask word for word what many others ask" in report.statement
+    assert "40 that ask word for word what others ask" in report.statement
     assert datasets.check(write("b.jsonl", lines(*same))).problems == ()
+    grouped = [{**row, "group": f"g{i % 10}"} for i, row in enumerate(same)]
+    assert datasets.check(write("c.jsonl", lines(*grouped))).problems == ()
 
 
 def test_short_labels_are_no_problem_where_all_answers_are_labels(write):

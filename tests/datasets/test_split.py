@@ -143,7 +143,8 @@ def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice
     assert not {conversation_of(r) for r in train} & {conversation_of(r) for r in held}
 
 
-@pytest.mark.parametrize(("prompts", "answers", "held_out"), [(1, 200, 20), (3, 100, 30), (1, 5, 1), (2, 8, 2)])
+@pytest.mark.parametrize(("prompts", "answers", "held_out"), [
+    (1, 200, 20), (3, 100, 30), (11, 100, 110), (1, 5, 1), (2, 8, 2)])
 def test_a_constant_instruction_does_not_keep_everything_together(prompts, answers, held_out):
     """Where one instruction has many good answers, the answers are split as asked, and nobody speaks of one conversation."""
     records = [talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)]
