@@ -146,7 +146,7 @@ def pause(run: RunArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def resume(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Continue a paused or stopped run from its newest checkpoint."""
+    """Continue a paused run from its newest checkpoint. A stopped or failed one is retried."""
     _ask("resume_run", run, as_json, "continues")
 
 

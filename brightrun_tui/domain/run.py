@@ -107,7 +107,7 @@ class Failure(BaseModel):
 DISK_FULL = Failure(
     error="disk_full",
     cause="the disk is full",
-    fix="free some space (old runs, checkpoints, caches) and resume: it goes on from the newest checkpoint",
+    fix="free some space (old runs, checkpoints, caches) and retry: it goes on from the newest checkpoint",
 )
 
 

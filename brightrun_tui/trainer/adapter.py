@@ -87,4 +87,4 @@ def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
     intact = saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in state)
     if not intact or not all(torch.isfinite(tensor).all() for tensor in saved.values()):
         raise TrainingError("the saved adapter does not hold what was trained", where=str(directory / WEIGHTS),
-                            fix="check the disk, then resume", kind="save_failed")
+                            fix="check the disk, then retry: it goes on from the newest checkpoint", kind="save_failed")

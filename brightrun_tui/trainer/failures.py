@@ -1,4 +1,7 @@
-"""From any exception to one `Failure`: kind, plain words, fix, and a change that ``retry`` can apply."""
+"""From any exception to one `Failure`: kind, plain words, fix, and a change that ``retry`` can apply.
+
+A retry without a change goes on from the newest checkpoint; one with a change is a new run, from its first step.
+"""
 
 from __future__ import annotations
 
@@ -70,4 +73,4 @@ def explain(error: BaseException) -> Failure:
                        fix="give the run directory to the user who runs the worker")
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return Failure(error="internal", cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
-                   fix="the details are in worker.log; resume goes on from the newest checkpoint")
+                   fix="the details are in worker.log; a retry goes on from the newest checkpoint")

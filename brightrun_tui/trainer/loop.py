@@ -198,7 +198,8 @@ class Loop:
         else:
             return
         raise TrainingError(what, where="training.learning_rate", kind=kind,
-                            fix="halve the learning rate and clip gradients at 0.3; the last checkpoint is good",
+                            fix="halve the learning rate and clip gradients at 0.3, in a new run from the first step; a retry "
+                                "without a change goes on from the newest checkpoint",
                             suggestion={"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3})
 
     def _is_due(self, every: int) -> bool:

@@ -129,5 +129,6 @@ def _save_once(session: Session) -> None:
     if free < needed:
         raise TrainingError(
             f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
-            where=str(session.files.root), kind="disk_full", fix="free some space, then resume",
-            suggestion={"training.keep_checkpoints": 1} if session.settings.training.keep_checkpoints > 1 else {})
+            where=str(session.files.root), kind="disk_full",
+            fix="free some space, then retry" + (": it goes on from the newest checkpoint" if there else ""),
+            suggestion={} if there or session.settings.training.keep_checkpoints == 1 else {"training.keep_checkpoints": 1})

@@ -282,7 +282,13 @@ def test_a_disk_with_room_for_what_is_still_to_come_is_enough(base: Path, small_
     sizes = [sum(f.stat().st_size for f in step.iterdir()) for step in (run / "checkpoints").glob("step-*")]
     weights = next(run.glob("checkpoints/step-*/adapter_model.safetensors")).stat().st_size
     assert len(sizes) >= 2
-    fill(small_disk, SPARE_BYTES + 4 * max(sizes) + 2 * weights - sum(sizes) + 500_000)
+    needed = SPARE_BYTES + 4 * max(sizes) + 2 * weights - sum(sizes)
+    filler = fill(small_disk, needed - 500_000)
+    assert run_here(run) == 1
+    last = read_events(run)[-1]
+    assert (last["error"], last["suggestion"]) == ("disk_full", {}), "a change would begin a new run and lose what is learnt"
+    filler.unlink()
+    fill(small_disk, needed + 500_000)
     assert run_here(run) == 0, read_events(run)[-1]
     assert read_events(run)[-1]["outcome"] == "completed"
 

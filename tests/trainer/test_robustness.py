@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Sequence
@@ -15,12 +16,16 @@ from peft import PeftModelForCausalLM
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.model import Report
+from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.orchestrator import lifecycle
 from brightrun_tui.trainer.batches import Batch
 from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.failures import explain
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.hardware import HardwareMonitor, _open_gpu
 from brightrun_tui.trainer.loop import Loop
@@ -259,3 +264,17 @@ def test_the_card_that_is_watched_is_the_one_that_works(kind: str, monkeypatch: 
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", find)
     assert _open_gpu() == (f"{kind}-0af1", "H200")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), RuntimeError("something else")])
+def test_what_a_failure_advises_is_what_a_failed_run_can_do(error: Exception, tmp_path: Path) -> None:
+    """It can be retried, not resumed; where it is said to go on from its newest checkpoint, no change is proposed that
+    would make it a new run.
+    """
+    failure = explain(error)
+    spec = RunSpec.model_validate_json((write_run(tmp_path, tmp_path) / "spec.json").read_bytes())
+    run = Run(id="r", name="r", state="failed", spec=spec, directory="", created_at=0.0, updated_at=0.0, failure=failure)
+    with pytest.raises(UsageError):
+        lifecycle.step(run, "resume_asked")
+    assert lifecycle.step(run, "retry_asked").state == "queued"
+    assert "resume" not in failure.fix and "retry" in failure.fix and not failure.suggestion
