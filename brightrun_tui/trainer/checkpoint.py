@@ -27,6 +27,7 @@ from brightrun_tui.trainer.files import (
     publish_directory,
     write_json,
 )
+from brightrun_tui.trainer.optim import kind_of
 
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
@@ -104,8 +105,8 @@ def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Opt
     plain = _take_apart(optimizer.state_dict(), "optimizer", tensors)
     save_file(tensors, str(directory / OPTIMIZER))
     write_json(directory / STATE, {
-        "progress": asdict(progress), "optimizer": plain, "random": take_random_state(), "lineage": lineage,
-        "scaler": scaler.state_dict() if scaler else {}})
+        "progress": asdict(progress), "optimizer": plain, "optimizer_kind": kind_of(optimizer),
+        "random": take_random_state(), "lineage": lineage, "scaler": scaler.state_dict() if scaler else {}})
     write_json(directory / MANIFEST, digest_files(directory, [directory]))
 
 
@@ -130,17 +131,24 @@ def newest_usable(files: RunFiles, lineage: str) -> tuple[Path | None, list[str]
 
 
 def load_checkpoint(directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer,
-                    scaler: torch.amp.GradScaler | None) -> Progress:
-    """Restore adapter, optimiser, loss scale and random numbers; returns how far the training was."""
+                    scaler: torch.amp.GradScaler | None) -> tuple[Progress, bool]:
+    """Restore adapter, optimiser, loss scale and random numbers.
+
+    Returns:
+        How far the training was; and whether the optimiser goes on too. One of another kind than the checkpoint's, as "auto"
+        chooses where a run moves between CPU and GPU, begins afresh.
+    """
     state = json.loads((directory / STATE).read_text("utf-8"))
     load_adapter(model, directory)
-    moments = _put_together(state["optimizer"], load_file(str(directory / OPTIMIZER)))
-    moments["state"] = {int(index): entries for index, entries in moments["state"].items()}
-    optimizer.load_state_dict(moments)
+    same_kind: bool = state.get("optimizer_kind", kind_of(optimizer)) == kind_of(optimizer)
+    if same_kind:
+        moments = _put_together(state["optimizer"], load_file(str(directory / OPTIMIZER)))
+        moments["state"] = {int(index): entries for index, entries in moments["state"].items()}
+        optimizer.load_state_dict(moments)
     if scaler and state["scaler"]:
         scaler.load_state_dict(state["scaler"])
     restore_random_state(state["random"])
-    return Progress(**state["progress"])
+    return Progress(**state["progress"]), same_kind
 
 
 def set_aside(files: RunFiles) -> None:

@@ -28,6 +28,11 @@ def make_optimizer(model: torch.nn.Module, settings: TrainingSettings, device: t
     return optimizer
 
 
+def kind_of(optimizer: torch.optim.Optimizer) -> str:
+    """What its state is like: another kind cannot go on with it. Paged or not, the 8-bit ones are of one kind."""
+    return "adamw" if isinstance(optimizer, torch.optim.AdamW) else "adamw_8bit"
+
+
 def _parameter_groups(model: torch.nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
     fast = [p for name, p in trainable(model).items() if "lora_B" in name]
     slow = [p for name, p in trainable(model).items() if "lora_B" not in name]

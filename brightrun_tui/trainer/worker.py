@@ -123,7 +123,10 @@ def _resume(session: Session) -> None:
     if directory is None:
         set_aside(session.files)
         return
-    session.progress = load_checkpoint(directory, session.model, session.optimizer, session.scaler)
+    session.progress, same_optimizer = load_checkpoint(directory, session.model, session.optimizer, session.scaler)
+    if not same_optimizer:
+        session.alert("optimizer_afresh", "this machine takes another optimiser than the one before: what that remembered of "
+                                          "past gradients is not carried over, all else is")
     told = {e.data.get("step") for e in session.log.history if e.kind == "checkpoint"}
     if session.progress.step not in told:
         tell_checkpoint(session)

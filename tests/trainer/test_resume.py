@@ -18,6 +18,7 @@ import pytest
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.evaluate import evaluate
+from brightrun_tui.trainer.optim import make_optimizer
 from brightrun_tui.trainer.rehearsal import SPARE_BYTES
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
@@ -230,6 +231,28 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base: Path, undi
     assert run_here(run) == 0
     assert "checkpoint_left_out" in {e["code"] for e in read_events(run) if e["kind"] == "alert"}
     assert_same_as(undisturbed, run)
+
+
+@pytest.mark.parametrize(("first", "then"), [("adamw_torch_fused", "adamw_8bit"), ("adamw_8bit", "adamw_torch_fused")])
+def test_a_run_that_moves_between_cpu_and_gpu_goes_on_with_the_optimiser_of_the_new_machine(
+        base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, then: str) -> None:
+    """“auto” chooses another one there: adapter and step are kept, and it is said that the optimiser's memory is not."""
+    run = write_run(tmp_path, base, settings={"training.epochs": 4})
+
+    def choose(kind: str) -> None:
+        monkeypatch.setattr("brightrun_tui.trainer.worker.make_optimizer", lambda model, settings, device: make_optimizer(
+            model, settings.model_copy(update={"optim": kind}), device))
+
+    choose(first)
+    asking = ask_when_reached(run, "pause", 5)
+    assert run_here(run) == 0
+    asking.join()
+    step = read_events(run)[-1]["step"]
+    choose(then)
+    assert run_here(run) == 0, read_events(run)[-1]
+    assert [e["code"] for e in read_events(run) if e["kind"] == "alert" and e["level"] == "warning"] == ["optimizer_afresh"]
+    losses = metric(run, "train_loss")
+    assert sorted(losses) == list(range(1, 25)) and losses[step + 1] < losses[1], "it goes on from what was learnt"
 
 
 def test_checkpoints_of_other_settings_are_put_aside_not_mixed_in(base: Path, tmp_path: Path) -> None:
