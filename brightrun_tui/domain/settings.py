@@ -95,7 +95,7 @@ class TrainingSettings(SettingsGroup):
     max_grad_norm: Annotated[float, Field(ge=0)] = Field(
         1.0, title="Gradient clip", description="Longest gradient allowed; 0 switches clipping off.")
     optim: Literal["auto", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = Field(
-        "auto", title="Optimiser", description="auto: fused AdamW on CPU, paged 8-bit AdamW on GPU.")
+        "auto", title="Optimiser", description="auto: fused AdamW on CPU, 8-bit AdamW on GPU, paged if large.")
     packing: Literal["auto", "on", "off"] = Field(
         "auto", title="Packing", description="Put several records in one row, isolated from one another: no padding is paid.")
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(

@@ -101,6 +101,8 @@ def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Opt
     """The files of a checkpoint, in a directory that is not its final one."""
     directory.mkdir(parents=True)
     save_adapter(model, directory, base_name)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()  # paged state is read where it lies, while the GPU may still be writing it
     tensors: dict[str, torch.Tensor] = {}
     plain = _take_apart(optimizer.state_dict(), "optimizer", tensors)
     save_file(tensors, str(directory / OPTIMIZER))
