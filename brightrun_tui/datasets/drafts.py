@@ -21,6 +21,7 @@ SYSTEMS = ("system", "system_prompt")
 CATEGORIES = ("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc")
 GROUPS = ("group", "conversation_id", "thread_id", "session_id")
 IDS = ("id", "uuid", "_id")
+_ABOUT = frozenset((*GROUPS, *IDS, "categories"))
 _LONGEST_CATEGORY = 64
 _LONG_TEXT = 30
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -56,7 +57,8 @@ def from_conversation(row: Mapping[str, Any]) -> Draft:
         raise Unusable("other_shape")
     given = _with_system(_value(row, SYSTEMS), [_turn(turn) for turn in turns])
     draft = _draft(row, given, {name, _first(row, SYSTEMS)})
-    draft.unused += [name for name in REASONING if any(_holds_text(turn.get(name)) for turn in turns)]
+    rich = [turn for turn in turns if len(turn) > 2]
+    draft.unused += [name for name in REASONING if any(_holds_text(turn.get(name)) for turn in rich)]
     return draft
 
 
@@ -95,6 +97,8 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
     parts: list[str] = []
     used: set[str] = set()
     for name in dict.fromkeys((asked, *JOINED)):
+        if name not in fields:
+            continue
         text = text_of(fields.get(name)).strip()
         if name == "prompt" and any(part in text for part in parts):
             continue
@@ -175,13 +179,18 @@ def _with_system(system: Any, turns: list[Turn]) -> list[Turn]:
 
 def _draft(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Draft:
     fields = lowered(row)
-    group, identity = (next(filter(None, (scalar(fields.get(name)) for name in names)), "") for names in (GROUPS, IDS))
     categories = _categories(fields)
-    known = {*used, *GROUPS, *IDS, *categories, "categories"}
-    texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}
-    unused = [str(name) for name, value in row.items() if str(name).strip().lower() not in known and not str(name).endswith("_id")
-              and _holds_text(value) and not (isinstance(value, str) and value.strip() in texts)]
-    return Draft(turns, identity, group, categories, unused=unused)
+    rest = [name for name in fields if name not in used and name not in categories and name not in _ABOUT
+            and not name.endswith("_id") and _holds_text(fields[name])]
+    if rest:
+        texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}
+        spelt = {str(name).strip().lower(): str(name) for name in row}
+        rest = [spelt[name] for name in rest if not isinstance(fields[name], str) or fields[name].strip() not in texts]
+    return Draft(turns, _named(fields, IDS), _named(fields, GROUPS), categories, unused=rest)
+
+
+def _named(fields: Mapping[str, Any], names: Sequence[str]) -> str:
+    return next((text for name in names if name in fields and (text := scalar(fields[name]))), "")
 
 
 def _categories(row: Mapping[str, Any]) -> dict[str, str]:
@@ -202,7 +211,7 @@ def _holds_text(value: Any, depth: int = 3) -> bool:
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """The first of the fields that is not blank; the first of all where none has a value."""
-    return next((name for name in names if not _is_blank(row.get(name))), names[0])
+    return next((name for name in names if name in row and not _is_blank(row[name])), names[0])
 
 
 def _value(row: Mapping[str, Any], names: Sequence[str]) -> Any:
