@@ -87,16 +87,6 @@ def test_the_8_bit_optimiser_of_gpus_goes_on_exactly_too(base: Path, tmp_path: P
     assert_same_as(whole, cut)
 
 
-def test_the_8_bit_optimiser_of_gpus_goes_on_exactly_too(base: Path, tmp_path: Path) -> None:
-    settings = {**CHANCY, "training.optim": "adamw_8bit", "training.epochs": 4, "lora.r": 32}
-    whole, cut = (write_run(tmp_path / name, base, settings=settings) for name in ("whole", "cut"))
-    asking = ask_when_reached(cut, "pause", 5)
-    assert run_here(whole) == run_here(cut) == 0
-    asking.join()
-    assert read_events(cut)[-1]["outcome"] == "paused" and run_here(cut) == 0
-    assert_same_as(whole, cut)
-
-
 @pytest.mark.parametrize(("step", "request_kind"), [(1, "signal"), (24, "signal"), (STEPS, "pause")])
 def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
         base: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, request_kind: str) -> None:
