@@ -32,8 +32,9 @@ def make_optimizer(model: torch.nn.Module, settings: TrainingSettings, device: t
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     import bitsandbytes
 
-    bitsandbytes.optim.optimizer.sync_gpu = _do_not_wait
-    chosen: Any = bitsandbytes.optim.PagedAdamW8bit if kind == "paged_adamw_8bit" else bitsandbytes.optim.AdamW8bit
+    paged = kind == "paged_adamw_8bit"
+    bitsandbytes.optim.optimizer.sync_gpu = bitsandbytes.utils.sync_gpu if paged else _do_not_wait
+    chosen: Any = bitsandbytes.optim.PagedAdamW8bit if paged else bitsandbytes.optim.AdamW8bit
     optimizer: torch.optim.Optimizer = chosen(groups, lr=settings.learning_rate)
     return optimizer
 
@@ -45,8 +46,8 @@ def _kind_on_gpu(model: torch.nn.Module, device: torch.device) -> str:
 
 
 def _do_not_wait(tensor: torch.Tensor) -> None:
-    """In the place of bitsandbytes' own wait for the GPU, after each of an adapter's hundreds of tensors in every step: all
-    its kernels and torch's are in one queue, and who reads paged state on the host waits there.
+    """In the place of bitsandbytes' own wait for the GPU, after each of an adapter's hundreds of tensors in every step: its
+    kernels and torch's are in one queue. Paged state, which the host moves, keeps the wait.
     """
 
 

@@ -60,3 +60,5 @@ def test_a_step_does_not_wait_for_the_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     for_gpu(adapter(10), monkeypatch)
     monkeypatch.setattr(torch.cuda, "synchronize", fail)
     bitsandbytes.optim.optimizer.sync_gpu(SimpleNamespace(device=torch.device("cuda")))
+    for_gpu(adapter(100_000), monkeypatch, memory=1_000_000)
+    assert bitsandbytes.optim.optimizer.sync_gpu is bitsandbytes.utils.sync_gpu, "the host moves paged state: it must wait"
