@@ -238,7 +238,7 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     _a("offers.again", "f5 ctrl+r", "Ask again", "Ask every service again.", footer=3, palette=False),
-    _a("endpoint.reveal", "k", "Show key", "Show or hide the bearer key.", footer=2, palette=False),
+    _a("endpoint.reveal", "s", "Show key", "Show or hide the bearer key.", footer=2, palette=False),
     _a("endpoint.copy_key", "c", "Copy key", "Copy the bearer key.", footer=3, palette=False),
     _a("endpoint.copy_url", "a", "Copy address", "Copy the base address.", footer=4, palette=False),
     _a("endpoint.copy_curl", "u", "Copy curl", "Copy a ready-made call for the shell.", footer=5, palette=False),
@@ -255,6 +255,8 @@ ACTIONS: tuple[Action, ...] = (
         "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False
     ),
     _a("chat.clear", "f4 ctrl+l", "New chat", "Forget the conversation so far.", footer=3, palette=False),
+    _a("chat.page_up", "pageup", "Back", "A page back in the conversation.", palette=False),
+    _a("chat.page_down", "pagedown", "Forward", "A page forward in the conversation.", palette=False),
 )
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}

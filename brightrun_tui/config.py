@@ -18,6 +18,9 @@ from brightrun_tui.paths import Paths
 
 Section = TypeVar("Section", bound=BaseModel)
 
+SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "money", "providers", "runpod", "ssh", "vast")
+"""Every table there is: what stands elsewhere in the file would silently not count."""
+
 
 class RunDefaults(BaseModel):
     """``[defaults]``: what a new run starts from where the person says nothing."""
@@ -45,7 +48,11 @@ def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
         UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
     """
     path = paths.config_file
-    table = _read(path).get(name, {})
+    document = _read(path)
+    for stray in document.keys() - set(SECTIONS):
+        raise UsageError(f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
+                         where=str(path), fix=f"known tables: {', '.join(SECTIONS)}", kind="bad_config")
+    table = document.get(name, {})
     if not isinstance(table, dict):
         raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
     places = {key: f"{path}: [{name}] {key}" for key in table}
@@ -58,7 +65,9 @@ def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        raise UsageError(f"“{first.get('input')}” does not fit: {first['msg']}", where=places.get(key, str(path)),
+        unknown = first["type"] == "extra_forbidden"
+        what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {first['msg']}"
+        raise UsageError(what, where=places.get(key, str(path)),
                          fix=f"known keys: {', '.join(model.model_fields)}", kind="bad_config") from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import (
     BrightrunError,
@@ -296,6 +296,12 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
             "account", f"{left}; the run could come to ${estimate.cost_usd_high:,.2f}", "add funds, or set a budget below that"
         )
     return ok("account", left)
+
+
+def check_defaults(paths: Paths) -> Check | None:
+    """What a run starts from where the person says nothing may hold a budget: a table that cannot be read stops all runs."""
+    load_section(paths, "defaults", RunDefaults)
+    return None
 
 
 def check_month(estimate: Estimate, paths: Paths) -> Check | None:

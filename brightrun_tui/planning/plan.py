@@ -112,6 +112,7 @@ def make_plan(
         estimated = with_traffic(estimated, offer) if offer else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
+        ("settings", lambda: checks.check_defaults(paths)),
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
         ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
         ("training packages", lambda: checks.check_packages(draft)),

@@ -56,7 +56,8 @@ class BoxScreen(TryThenSave[str]):
         try:
             box = make_box({**typed, "host_key": self._host_key})
         except BrightrunError as error:
-            self.say(Content.styled(f"✗ {error.where}: {error.what}", "$error"))
+            fix = f" – {error.fix}" if error.fix else ""
+            self.say(Content.styled(f"✗ {error.where}: {error.what}{fix}", "$error"))
             return
         if event.button.id == "anyway":
             self._save(name, box)

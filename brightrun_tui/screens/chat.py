@@ -20,7 +20,6 @@ from brightrun_tui.widgets import words
 
 READY_SECONDS = 300.0
 PAINT_SECONDS = 0.1
-ANSWER_TOKENS = 512
 
 
 class ChatScreen(Dialog[None]):
@@ -69,9 +68,15 @@ class ChatScreen(Dialog[None]):
 
     async def action_clear(self) -> None:
         self.workers.cancel_group(self, "answer")
-        self._turns.clear()
+        self._turns = []  # what is being answered still ends in the old ones
         await self.query_one("#turns").remove_children()
         self._say("")
+
+    def action_page_up(self) -> None:
+        self.query_one("#turns", VerticalScroll).scroll_page_up()
+
+    def action_page_down(self) -> None:
+        self.query_one("#turns", VerticalScroll).scroll_page_down()
 
     @property
     def _busy(self) -> bool:
@@ -85,34 +90,43 @@ class ChatScreen(Dialog[None]):
     async def _answer(self, said: str) -> None:
         from brightrun_tui.serving import chat, read_key
 
-        self._turns.append({"role": "user", "content": said})
-        await self._show_turn("user", said)
-        endpoint = await self._endpoint()
-        if endpoint is None:
-            self._turns.pop()
-            return
-        shown = await self._show_turn("assistant", "…")
+        turns, asked = self._turns, {"role": "user", "content": said}
+        bubbles = [await self._show_turn("user", said)]
         text, painted = "", 0.0
         loop = asyncio.get_running_loop()
-        self._say("answering …")
         try:
+            endpoint = await self._endpoint()
+            if endpoint is None:
+                return
+            shown = await self._show_turn("assistant", "…")
+            bubbles.append(shown)
+            self._say("answering …")
             async for piece in chat(
-                endpoint.url, read_key(Path(endpoint.directory)), served_name(endpoint), self._turns
+                endpoint.url, read_key(Path(endpoint.directory)), served_name(endpoint), [*turns, asked]
             ):
                 text += piece
                 if loop.time() - painted > PAINT_SECONDS:
                     painted = loop.time()
                     self._paint(shown, text)
-            self._paint(shown, text or "(an empty answer)")
-            self._say("")
+            self._say("" if text else "the answer was empty")
         except BrightrunError as error:
-            self._paint(shown, text)
             self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
         finally:
             if text:
-                self._turns.append({"role": "assistant", "content": text})
+                self._paint(shown, text)
+                turns += [asked, {"role": "assistant", "content": text}]
             else:
-                self._turns.pop()
+                self._take_back(said, bubbles, turns)
+
+    def _take_back(self, said: str, bubbles: list[Static], turns: list[dict[str, str]]) -> None:
+        """A question without an answer is no part of the conversation; it can be sent again."""
+        for bubble in bubbles:
+            if bubble.is_attached:
+                bubble.remove()
+        if self.is_attached and turns is self._turns:
+            line = self.query_one("#say", Input)
+            line.value = line.value or said
+            line.cursor_position = len(line.value)
 
     async def _endpoint(self) -> Endpoint | None:
         """The model's endpoint, ready; deploys when there is none. None after saying why not."""
@@ -128,7 +142,7 @@ class ChatScreen(Dialog[None]):
         try:
             return await self._until_ready()
         except EngineError as error:
-            self._say(f"✗ {error.what}", "$error")
+            self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
             return None
 
     async def _until_ready(self) -> Endpoint:

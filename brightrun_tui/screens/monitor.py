@@ -90,9 +90,8 @@ class MonitorScreen(ModeScreen):
                 [Row(run.id, (run.updated_at, tall), partial(run_words.run_row, run, tall=tall)) for run in shown]
             )
             self.runs.choose(self.app.watched_run)
-        active = sum(run.active for run in shown)
         count = f"{len(shown)} of {total}" if self._filter else str(total)
-        retitle(self.runs, Content.assemble("Runs ", (count, "$muted")), f"{active} running" if active else "")
+        retitle(self.runs, Content.assemble("Runs ", (count, "$muted")), " · ".join(run_words.how_many(shown)))
 
     def _show_run(self) -> None:
         run, detail = self.run, self.app.snapshot.detail

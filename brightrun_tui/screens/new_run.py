@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from functools import partial
 
@@ -14,7 +15,7 @@ from textual.widgets import Button
 
 from brightrun_tui.actions import bindings
 from brightrun_tui.config import RunDefaults, load_section
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
@@ -35,6 +36,9 @@ PLAN_SECONDS = 0.25
 """How long typing must rest before the plan is made anew."""
 STAND_BY_SECONDS = 120.0
 """How often at most the engine is told that a run is about to be started here."""
+
+THOUSANDS = re.compile(r",\d{3}(\D|$)")
+"""A comma that half of the world would read as a decimal point."""
 
 
 class NewRunScreen(ModeScreen):
@@ -60,6 +64,7 @@ class NewRunScreen(ModeScreen):
         self._asking = False
         self._refused_at = 0.0
         self._stand_by_after = 0.0
+        self._refused: dict[str, str] = {}
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -125,15 +130,20 @@ class NewRunScreen(ModeScreen):
             self._change(**{key: value})
 
     def _change_number(self, key: str, value: str) -> None:
-        text = value.strip().removeprefix("$").replace(",", ".")
+        text = value.strip().removeprefix("$")
+        why = "write 1000 or 1.50, without a comma" if THOUSANDS.search(text) else ""
         try:
-            number = float(text) if text else None
+            number = float(text.replace(",", ".")) if text and not why else None
         except ValueError:
             number = -1.0
         if number is not None and not 0 < number < 1e9:
-            self.form.refuse(key, "a number above 0")
+            why = "a number above 0"
+        self.form.refuse(key, why)
+        self._refused = {other: said for other, said in self._refused.items() if other != key}
+        if why:
+            self._refused[key] = why
+            self._show_plan()
             return
-        self.form.refuse(key, "")
         self._change(**{key: number})
 
     def _change(self, **changes: object) -> None:
@@ -157,7 +167,7 @@ class NewRunScreen(ModeScreen):
         problem = plan.first_problem
         if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._asking:
             self._find_offer(draft)
-        if plan.ready and draft.provider == "local" and time.monotonic() > self._stand_by_after:
+        if self._ready and not self.app.read_only and draft.provider == "local" and time.monotonic() > self._stand_by_after:
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
             await self._stand_by()
 
@@ -218,13 +228,25 @@ class NewRunScreen(ModeScreen):
         self.query_one("#estimate", Flow).show(partial(plan_words.estimate, plan))
         self.query_one("#checks", Flow).show(partial(plan_words.checks, plan))
         self.query_one("#preview-text", Flow).show(partial(plan_words.conversations, report))
-        ready = bool(plan and plan.ready)
+        ready = self._ready
         self.start_button.set_class(ready, "-ready")
         self.start_button.label = Content("Start  ▶" if ready else "Start")
         retitle(
-            self.query_one("#plan"), "Estimate and checks", plan_words.start_words(plan).truncate(44, ellipsis=True)
+            self.query_one("#plan"), "Estimate and checks",
+            plan_words.start_words(plan, self._problem).truncate(44, ellipsis=True)
         )
         self.refresh_keys()
+
+    @property
+    def _problem(self) -> BrightrunError | None:
+        """What must be put right first: a field that was refused, else what the plan says."""
+        for key, why in self._refused.items():
+            return UsageError(f"{key}: {why}", where="New Run", fix="correct that field, or empty it")
+        return self._plan.first_problem if self._plan else None
+
+    @property
+    def _ready(self) -> bool:
+        return bool(self._plan and self._plan.ready and not self._refused)
 
     def on_descendant_focus(self) -> None:
         row = row_of(self.focused)
@@ -235,7 +257,7 @@ class NewRunScreen(ModeScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
-            return True if self._plan and self._plan.ready else None
+            return True if self._ready else None
         if action == "machine":
             return True if self._plan and self._plan.estimate else None
         if action == "preview":
@@ -248,9 +270,8 @@ class NewRunScreen(ModeScreen):
 
     @on(Button.Pressed, "#start")
     async def _start_pressed(self) -> None:
-        problem = self._plan.first_problem if self._plan else None
-        if problem is not None:
-            self.app.show_error(problem)
+        if self._problem is not None:
+            self.app.show_error(self._problem)
         else:
             await self.app.run_action("start", self)
 

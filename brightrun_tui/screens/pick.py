@@ -62,8 +62,6 @@ class PickScreen(Dialog[str]):
         option = self.query_one(OptionList).highlighted_option
         if option is not None and option.id is not None:
             self.dismiss(option.id)
-        elif self._own and event.value.strip():
-            self.dismiss(event.value.strip())
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id)
@@ -83,12 +81,16 @@ class PickScreen(Dialog[str]):
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)
         found = [choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)]
-        options.set_options([Option(prompt_of(choice), id=choice.id) for choice in found])
-        if found:
-            options.highlighted = 0
+        listed = [Option(prompt_of(choice), id=choice.id) for choice in found]
+        typed = needle.strip()
+        if self._own and typed and typed not in (choice.id for choice in self._choices):
+            listed.append(Option(Content.assemble((typed, "bold"), ("  as typed", "$muted")), id=typed))
+        options.set_options(listed)
+        if listed:
+            ids = [option.id for option in listed]
+            options.highlighted = ids.index(typed) if typed in ids and typed in (c.id for c in found) else 0
         else:
-            text = f"Enter takes “{needle}”." if self._own else "Nothing fits."
-            self.query_one("#detail", Static).update(Content(text))
+            self.query_one("#detail", Static).update(Content("Nothing fits."))
 
 
 def prompt_of(choice: Choice) -> Content:

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from brightrun_tui.actions import BY_ID
 from brightrun_tui.snapshot import Snapshot
-from brightrun_tui.widgets import words
+from brightrun_tui.widgets import run_words, words
 
 TABS = ("integrations", "new_run", "monitor", "registry")
 
@@ -62,7 +62,7 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
     active = sum(run.active for run in snapshot.runs)
     cost = snapshot.cost_per_hour
     short = not wide and bool(cost)
-    running = (f"{active} ▶" if short else f"{active} running") if active else ""
+    running = next(iter(run_words.how_many(snapshot.runs)), "").replace("running", "▶" if short else "running")
     if engine.stale:
         parts += [("! engine stuck", "bold $error")]
     elif engine.running:

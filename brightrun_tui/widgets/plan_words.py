@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.widgets import flow, offer_words, words
@@ -127,11 +128,10 @@ def checks(plan: Plan | None, width: int) -> flow.Lines:
     return lines
 
 
-def start_words(plan: Plan | None) -> Content:
+def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
     """Under the pre-flight list: ready, or what stands in the way."""
     if plan is None:
         return Content.styled("reckoning …", "$muted")
-    problem = plan.first_problem
     if problem is None:
         return Content.styled("✓ ready", "bold $success")
     return Content.styled(f"✗ not yet: {words.one_line(problem.what)}", "$error")

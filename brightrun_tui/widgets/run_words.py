@@ -36,6 +36,13 @@ def state_mark(run: Run) -> Content:
     return Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}")
 
 
+def how_many(runs: Sequence[Run]) -> list[str]:
+    """``["1 running", "2 queued"]``; what there is none of is not said."""
+    queued = sum(run.state == "queued" for run in runs)
+    running = sum(run.active for run in runs) - queued
+    return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
+
+
 def run_row(run: Run, width: int, *, tall: bool) -> Content:
     """One line of the runs list, or two when there is room."""
     state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")

@@ -164,7 +164,9 @@ def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> N
 
 
 @pytest.mark.parametrize(("text", "where"), [("[engine\n", "config.toml"), ("[defaults]\nbase = 3\n", "base"),
-                                             ("[defaults]\nbse = 'starter'\n", "bse"), ("defaults = 3\n", "config.toml")])
+                                             ("[defaults]\nbse = 'starter'\n", "bse"), ("defaults = 3\n", "config.toml"),
+                                             ("[mony]\nmonthly_limit_usd = 5\n", "[mony]"),
+                                             ("monthly_limit_usd = 5\n", "monthly_limit_usd")])
 def test_a_bad_configuration_is_named_by_key(brightrun: CommandLine, text: str, where: str) -> None:
     """A slip in config.toml is told with its place, not ignored."""
     (brightrun.home / "config").mkdir(parents=True)

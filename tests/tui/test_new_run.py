@@ -127,6 +127,23 @@ async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opene
         await driver.until(lambda: driver.app.screen._draft.budget_usd == 4.5)
         await driver.press(*["backspace"] * 5, *"much")
         await driver.sees("✗ a number above 0")
+        await driver.press(*["backspace"] * 4, *"1,000")
+        await driver.sees("✗ write 1000 or 1.50", "✗ not yet: budget_usd")
+        assert not driver.app.screen.check_action("start", ()), "what is in force is not what is seen"
+        await driver.press(*["backspace"] * 5, *"1000")
+        await driver.until(lambda: driver.app.screen._draft.budget_usd == 1000)
+        assert "budget_usd:" not in driver.text()
+
+
+async def test_defaults_that_cannot_be_read_stop_a_run(paths: Paths, opened: Opened) -> None:
+    """They may hold a budget: a slip beside it must not let a run go without one."""
+    paths.config.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text("[defaults]\nbudget_usd = 5\ntemplat = 'x'\n")
+    async with opened(paths, (120, 40)) as driver:
+        await open_form(driver)
+        await driver.until(lambda: driver.app.screen._plan is not None)
+        await driver.sees("there is no setting “templat”")
+        assert "templat" in str([check.error for check in driver.app.screen._plan.checks if check.error])
 
 
 async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(

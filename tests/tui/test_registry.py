@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from filelock import FileLock
 
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import models, open_database, requests
+from brightrun_tui.store import endpoints, models, open_database, requests
 from brightrun_tui.widgets.rows import RowList
 from tests.registry.judge_server import KEY as JUDGE_KEY
 from tests.registry.judge_server import by_marker, prefer, serving_judge
@@ -38,15 +41,15 @@ async def test_the_verdict_comes_first_and_in_words(seeded: Paths, opened: Opene
 
 
 async def test_the_key_is_shown_only_on_demand(seeded: Paths, opened: Opened) -> None:
-    """Address and ready-made calls at once; the bearer key only after k, and never in the calls by itself."""
+    """Address and ready-made calls at once; the bearer key only after s, and never in the calls by itself."""
     async with opened(seeded) as driver:
         await choose(driver, "lamp-support:2")
         await driver.press("u")
         await driver.sees("http://127.0.0.1:8311/v1", "lamp-support:2", "curl", "from openai import OpenAI")
         assert KEY not in driver.text()
-        await driver.press("k")
+        await driver.press("s")
         await driver.sees(KEY)
-        await driver.press("k")
+        await driver.press("s")
         await driver.until(lambda: KEY not in driver.text())
 
 
@@ -131,6 +134,59 @@ async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
         await driver.sees("Chat with lamp-support:2", "● ready")
         await driver.press(*"hi", "enter")
         await driver.sees("✗ the endpoint cannot be reached")
+
+
+class SlowModel:
+    """An endpoint that begins to answer when it is told to, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[dict[str, str]]] = []
+        self.go = asyncio.Event()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])  # type: ignore[index]
+        self.asked.append(json.loads(await reader.readexactly(length))["messages"])
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        await self.go.wait()
+        for piece in ("good ", "day"):
+            delta = {"choices": [{"index": 0, "delta": {"content": piece}}]}
+            writer.write(f"data: {json.dumps(delta)}\n\n".encode())
+        writer.write(b"data: [DONE]\n\n")
+        writer.close()
+
+
+async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened: Opened) -> None:
+    """F4 or escape before the first word: nothing of it is sent again, the app lives, and a stopped question can be resent."""
+    model = SlowModel()
+    server = await asyncio.start_server(model.answer, "127.0.0.1", 0)
+    async with open_database(seeded.database) as db:
+        for endpoint in await endpoints.list_endpoints(db):
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            await endpoints.save(db, endpoint.model_copy(update={"url": url}))
+    async with server, opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("c")
+        await driver.sees("● ready")
+        await driver.press(*"first", "enter")
+        await driver.until(lambda: len(model.asked) == 1, "it was asked")
+        await driver.press("f4")
+        await driver.until(lambda: not driver.app.screen._busy and not driver.app.screen._turns)
+        assert driver.one("#say").value == ""
+        await driver.press(*"second", "enter")
+        await driver.until(lambda: len(model.asked) == 2, "it was asked again")
+        await driver.press("escape")
+        await driver.until(lambda: driver.one("#say").value == "second", "the question is back")
+        await driver.sees("stopped")
+        model.go.set()
+        await driver.press("enter")
+        await driver.sees("good day")
+        await driver.until(lambda: not driver.app.screen._busy)
+        await driver.press(*"third", "enter")
+        await driver.until(lambda: len(model.asked) == 4 and not driver.app.screen._busy, "it was answered")
+        await driver.press("pageup", "pagedown")
+    said = [[turn["content"] for turn in turns] for turns in model.asked]
+    assert said == [["first"], ["second"], ["second"], ["second", "good day", "third"]]
 
 
 async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths, opened: Opened) -> None:
