@@ -42,8 +42,9 @@ class WeighedOffer(BaseModel):
 
 @dataclass(frozen=True)
 class Market:
-    """What every connected service has for one run, the machine to be recommended first; and who gave no answer."""
+    """What every service that was ``asked`` has for one run, the machine to be recommended first; and who gave no answer."""
 
+    asked: tuple[str, ...] = ()
     offers: tuple[WeighedOffer, ...] = ()
     silent: dict[str, BrightrunError] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ async def weigh_market(draft: Draft, paths: Paths) -> Market:
             raise answer
         else:
             found += answer
-    return Market(tuple(recommended_first(found, interruptible=draft.interruptible)), silent)
+    return Market(tuple(names), tuple(recommended_first(found, interruptible=draft.interruptible)), silent)
 
 
 async def best_offer(draft: Draft, paths: Paths) -> Offer:
