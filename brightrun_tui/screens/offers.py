@@ -90,12 +90,14 @@ class OffersScreen(Dialog[WeighedOffer]):
             return [Content.styled("◌ asking for machines and prices …", "$primary")]
         lines = offer_words.machine_lines(one, width) if one else []
         if not one:
-            hidden = self._market.offers and not self._interruptible
-            said = "No machine fits what you typed." if self._market.offers else "No machine that could take this run is for rent now."
-            if hidden:
-                said = "No machine fits, and those that may be taken away are hidden: f4 shows them."
             if not self._market.asked:
                 said = "No service that rents out machines is connected: press esc, then 1."
+            elif not self._market.offers:
+                said = "No machine that could take this run is for rent now."
+            elif not self._interruptible:
+                said = "No machine fits, and those that may be taken away are hidden: f4 shows them."
+            else:
+                said = "No machine fits what you typed."
             lines = flow.text(said, width, "$muted")
         return [*lines, *offer_words.silent_lines(self._market.silent, width)]
 
