@@ -23,7 +23,7 @@ from brightrun_tui.trainer.rows import SupervisedRows
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
 CHECKED_EXAMPLES = 3
-CHECKED_LENGTH = 128
+CHECKED_LENGTH = 64
 """Examples about this long, or beginnings of longer ones, show every difference, and cost little."""
 ALIKE = {torch.float32: 0.999, torch.bfloat16: 0.95, torch.float16: 0.95}
 """Cosine of two gradients from which on they count as the same."""

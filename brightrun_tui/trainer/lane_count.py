@@ -10,12 +10,13 @@ from brightrun_tui.trainer import lanes
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state
 from brightrun_tui.trainer.failures import is_out_of_memory
-from brightrun_tui.trainer.forward import CHECKED_LENGTH
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.hardware import peak_memory
 from brightrun_tui.trainer.rope import changes_beyond
 from brightrun_tui.trainer.session import Session
 
+CHECKED_TOKENS = 128
+"""Of the records that are computed both ways, before any are computed side by side."""
 CPU_SHARE = 0.5
 """Of the memory that is free, which further lanes may take: others work on this machine too."""
 
@@ -50,7 +51,7 @@ def _same_side_by_side(session: Session, count: int) -> bool:
 
     Where memory is too short even for that, it is not done side by side.
     """
-    rows = [[example.beginning(CHECKED_LENGTH // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
+    rows = [[example.beginning(CHECKED_TOKENS // (1 + i % 2))] for i, example in enumerate(session.data.train[:count])]
     before = take_random_state()
     session.forward.set_training(True)
     found = []
