@@ -142,7 +142,8 @@ class NewRunScreen(ModeScreen):
         self._refused = {other: said for other, said in self._refused.items() if other != key}
         if why:
             self._refused[key] = why
-            self._show_plan()
+        self._show_plan()
+        if why:
             return
         self._change(**{key: number})
 

@@ -132,7 +132,7 @@ async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opene
         assert not driver.app.screen.check_action("start", ()), "what is in force is not what is seen"
         await driver.press(*["backspace"] * 5, *"1000")
         await driver.until(lambda: driver.app.screen._draft.budget_usd == 1000)
-        assert "budget_usd:" not in driver.text()
+        await driver.sees_no("budget_usd:", "✗ write 1000")
 
 
 async def test_defaults_that_cannot_be_read_stop_a_run(paths: Paths, opened: Opened) -> None:
