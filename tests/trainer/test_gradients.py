@@ -61,6 +61,16 @@ def examples(base: Path) -> list[Example]:
     return tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
 
 
+def fresh(directory: Path) -> tuple[Forward, list[Example]]:
+    """A QLoRA model of another base, measuring nothing yet, and records in its tokens."""
+    machine = choose_machine(QuantisationSettings())
+    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
+    made = Forward(model, machine)
+    made.set_training(False)
+    tokenizer = load_tokenizer(str(directory), "")
+    return made, tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+
+
 def gradients(forward: Forward, loss: torch.Tensor) -> torch.Tensor:
     """All gradients of the adapter in one vector."""
     forward.model.zero_grad(set_to_none=True)
@@ -158,12 +168,7 @@ def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind:
     """Where the position embeddings of a row follow its longest record, each is computed alone; else they share rows."""
     directory = build_base(tmp_path, rope_parameters={**kind, "rope_theta": 10_000.0, "original_max_position_embeddings": 64},
                            max_position_embeddings=64)
-    machine = choose_machine(QuantisationSettings())
-    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
-    forward = Forward(model, machine)
-    forward.set_training(False)
-    tokenizer = load_tokenizer(str(directory), "")
-    records = tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+    forward, records = fresh(directory)
     long, short = max(records, key=lambda e: e.length), [e for e in records if e.length < 64]
     assert long.length > 64 and short
     assert forward.choose_way(short, packing="auto", longest=63) == "" and forward.packed and not forward.alone
@@ -183,12 +188,7 @@ def test_scaled_and_capped_logits_are_computed_in_chunks_too(tmp_path: Path, kin
     """The table of all logits is never held for families that scale or cap them, and their gradients are right."""
     monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 40 * 400)
     directory = build_base(tmp_path, kind=kind, **settings)
-    machine = choose_machine(QuantisationSettings())
-    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
-    made = Forward(model, machine)
-    made.set_training(False)
-    tokenizer = load_tokenizer(str(directory), "")
-    records = tokenise(tokenizer, chat_template(tokenizer), make_records(12)).examples
+    made, records = fresh(directory)
     made.choose_way(records, packing="auto", longest=512)
     assert made.trimmed and not made.own_logits
     made.set_training(True)
