@@ -113,7 +113,7 @@ def _conversation(record: Record) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for message in record.messages:
         learned = message.role == "assistant" and message.train
-        table.add_row(Text(message.role, style="bold cyan" if learned else "dim"), Text(_short(message.content)))
+        table.add_row(Text(message.role, style="bold cyan" if learned else "dim"), Text(_short(message.said)))
     return table
 
 

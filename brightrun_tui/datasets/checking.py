@@ -13,6 +13,7 @@ from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.reading import Source, open_source
 from brightrun_tui.datasets.source import file_fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, split_key
+from brightrun_tui.datasets.templated import has_control_characters, marks_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
@@ -52,6 +53,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
             survey.take(outcome.record, outcome.place)
             for kind in outcome.remarks:
                 survey.log.add(kind, outcome.place)
+            survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
     _refuse_unless_trainable(source, survey)
     survey.conclude(source)
@@ -86,8 +88,8 @@ class _Survey:
         self.usable += 1
         if len(self._preview) < self._preview_size:
             self._preview.append(record)
-        answers = [message.content for message in record.messages if message.role == "assistant" and message.train]
-        length = sum(len(message.content) for message in record.messages)
+        answers = [message.said for message in record.messages if message.role == "assistant" and message.train]
+        length = sum(len(message.said) + len(message.reasoning) for message in record.messages)
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
@@ -108,6 +110,14 @@ class _Survey:
             self._answers[answer] += 1
         self._count_categories(record)
 
+    def note_characters(self, record: Record, place: str) -> None:
+        """Remark on what would be learnt as text, but is none."""
+        texts = [message.content for message in record.messages]
+        if mark := marks_in(texts):
+            self.log.add("marks", place, detail=mark)
+        if any(map(has_control_characters, texts)):
+            self.log.add("control_characters", place)
+
     def _count_categories(self, record: Record) -> None:
         for name, value in record.categories.items():
             if name not in self._categories and len(self._categories) >= _MOST_CATEGORIES:
@@ -118,7 +128,7 @@ class _Survey:
 
     def count_unused(self, names: Iterable[str]) -> None:
         """Count fields of a record whose text is not in its turns."""
-        for name in names:
+        for name in set(names):
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused[name] += 1
 
@@ -139,10 +149,12 @@ class _Survey:
         announced = announced_records(source.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
-        unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable}
+        unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable or "." in name}
         if unused:
             names = ", ".join(f"“{printable(name)}”" for name in list(unused)[:_MOST_NAMES])
             self.log.add("unused_fields", count=max(unused.values()), detail=names)
+        if source.file.encoding:
+            self.log.add("encoding", count=self.usable, detail=source.file.encoding)
         if source.others:
             names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:_MOST_NAMES])
             self.log.add("other_lists", count=sum(source.others.values()), detail=names)

@@ -9,9 +9,19 @@ import codecs
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from brightrun_tui.datasets.source import GuardedReader, Row, SourceFile, cut_off, not_a_number, number_too_long, readable
+from brightrun_tui.datasets.source import (
+    GuardedReader,
+    Literal,
+    Row,
+    SourceFile,
+    cut_off,
+    not_a_number,
+    number_too_long,
+    readable,
+)
 from brightrun_tui.domain.errors import DatasetError
 
 MAX_DEPTH = 100
@@ -76,10 +86,11 @@ class Document:
             _drain(events)
 
     def _whole(self) -> Iterator[Any]:
-        with _parsing(self.file) as (events, reader):
-            event, value = next(events)
-            yield _build(event, value, events, reader)
-            _drain(events)
+        """The document as a record, or several that follow one another (JSON Lines with line breaks in the records)."""
+        with _parsing(self.file, several=True) as (events, reader):
+            for event, value in events:
+                yield _build(event, value, events, reader)
+                reader.mark()
 
 
 def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | None:
@@ -92,7 +103,7 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
         DatasetError: as `Document.rows`.
     """
     fallback: str | None = None
-    with _parsing(file) as (events, reader):
+    with _parsing(file, several=True) as (events, reader):
         event, _ = next(events)
         if event == "start_array":
             return ""
@@ -116,28 +127,30 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
 
 
 @contextmanager
-def _parsing(file: SourceFile) -> Iterator[tuple[Events, GuardedReader]]:
+def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, GuardedReader]]:
     """Parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
     import ijson
 
-    with readable(file.path), file.path.open("rb") as stream:
+    with readable(file.path), file.data.open("rb") as stream:
         reader = GuardedReader(stream, file)
         try:
-            yield _events(reader), reader
+            yield _events(reader, several), reader
         except ijson.JSONError:
-            raise _broken(file) from None
+            raise _broken(file, several) from None
+        except SystemError:  # what the parser makes of an integer beyond Python's limit of digits
+            raise number_too_long(reader.place) from None
         except UnicodeDecodeError:
             raise DatasetError("a text holds half of a Unicode pair (such as \\udc00)", where=reader.place,
                                fix="export the text again as UTF-8", kind="dataset_encoding") from None
 
 
-def _events(reader: GuardedReader) -> Events:
+def _events(reader: GuardedReader, several: bool) -> Events:
     """Events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
     import ijson
     from ijson.utils import sendable_list
 
     events = sendable_list()
-    parser = ijson.basic_parse_coro(events, use_float=True)
+    parser = ijson.basic_parse_coro(events, multiple_values=several)
     while chunk := reader.read(_CHUNK):
         parser.send(chunk)
         yield from events
@@ -173,7 +186,7 @@ def _array(events: Events, reader: GuardedReader) -> Iterator[Any]:
 def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any:
     """The value that begins with this event."""
     if event not in ("start_map", "start_array"):
-        return value
+        return _number(value)
     root: Any = {} if event == "start_map" else []
     stack: list[tuple[Any, Any]] = [(root, None)]
     for event, value in events:
@@ -187,7 +200,7 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
                 return root
             continue
         opens = event in ("start_map", "start_array")
-        new: Any = ({} if event == "start_map" else []) if opens else value
+        new: Any = ({} if event == "start_map" else []) if opens else _number(value)
         if name is None:
             holder.append(new)
         else:
@@ -201,13 +214,17 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
     return root
 
 
-def _broken(file: SourceFile) -> DatasetError:
+def _number(value: Any) -> Any:
+    return Literal(str(value).replace("E+", "e").replace("E", "e")) if isinstance(value, Decimal) else value
+
+
+def _broken(file: SourceFile, several: bool) -> DatasetError:
     """Find the line and column of the error: parse again, and byte by byte in the chunk that fails."""
     import ijson
     from ijson.utils import sendable_list
 
     def feed(chunks: Iterator[bytes]) -> tuple[int, str]:
-        parser = ijson.basic_parse_coro(sendable_list(), use_float=True)
+        parser = ijson.basic_parse_coro(sendable_list(), multiple_values=several)
         done = 0
         for chunk in chunks:
             try:
@@ -220,7 +237,7 @@ def _broken(file: SourceFile) -> DatasetError:
     start = len(codecs.BOM_UTF8) if file.head.startswith(codecs.BOM_UTF8) else 0
 
     def chunks(until: int | None = None) -> Iterator[bytes]:
-        with readable(file.path), file.path.open("rb") as stream:
+        with readable(file.path), file.data.open("rb") as stream:
             stream.seek(start)
             position = 0
             while until is None or position < until:
@@ -238,15 +255,13 @@ def _broken(file: SourceFile) -> DatasetError:
     line, column = _line_and_column(chunks(), offset)
     if not message:
         return cut_off(file.at(line, column))
-    with readable(file.path), file.path.open("rb") as stream:
+    with readable(file.path), file.data.open("rb") as stream:
         stream.seek(start + offset)
         word = stream.read(8)
     for constant in ("NaN", "Infinity"):
         if word.startswith(constant.encode()):
             return not_a_number(file.at(line, column), constant)
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
-    if detail.endswith("overflow"):
-        return number_too_long(file.at(line, column))
     return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
                         fix="repair that place, or export the file again",
                         kind="dataset_broken_json")

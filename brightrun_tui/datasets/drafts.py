@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
+from brightrun_tui.datasets.marks import LEARN_MARKS, SKIP_MARKS, learnt
+from brightrun_tui.datasets.templated import turns_in_text
+from brightrun_tui.datasets.tool_calls import CALL_ROLES, TOOLS, calls_in_text, calls_of, tools_of
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
 CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -16,12 +20,15 @@ PROMPTS = ("prompt", "question", "query", "input", "user", "human", "user_input"
 COMPLETIONS = ("completion", "answer", "response", "output", "assistant", "reply", "target")
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
-REASONING = ("reasoning_content", "reasoning", "thinking")
+REASONING = ("reasoning_content", "reasoning", "thinking", "thoughts")
+_TURN_FIELDS = frozenset((
+    "role", "from", "content", "value", "text", "name", "id", "timestamp", "created_at", "type", "recipient", "tool_calls",
+    "tool_call_id", "function_call", "refusal", "annotations", "audio", *LEARN_MARKS, *SKIP_MARKS, *REASONING))
 SYSTEMS = ("system", "system_prompt")
 CATEGORIES = ("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc")
 GROUPS = ("group", "conversation_id", "thread_id", "session_id")
 IDS = ("id", "uuid", "_id")
-_ABOUT = frozenset((*GROUPS, *IDS, "categories"))
+_ABOUT = frozenset((*GROUPS, *IDS, *TOOLS, "categories"))
 _LONGEST_CATEGORY = 64
 _LONG_TEXT = 30
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -31,7 +38,8 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Draft:
     """A record before its turns are checked. An empty ``id`` gets one by position.
 
-    ``remarks`` are keys of `problems.REMARKS`; ``unused`` are the names of fields whose text is not in the turns.
+    ``remarks`` are keys of `problems.REMARKS`; ``unused`` are the names of fields whose text is not in the turns, with the
+    name of the conversation's field and a dot before those of single turns.
     """
 
     turns: list[Turn]
@@ -40,26 +48,55 @@ class Draft:
     categories: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 def from_conversation(row: Mapping[str, Any]) -> Draft:
     """``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked otherwise."""
     name = next((name for name in CONVERSATIONS if row.get(name)), "")
-    turns = row[name] if name else None
-    if isinstance(turns, str):
-        try:
-            turns = json.loads(turns)
-        except (ValueError, RecursionError):
-            raise Unusable("other_shape") from None
+    turns = turns_in(row[name]) if name else None
     if turns is None:
         raise Unusable("no_answer")
     if not isinstance(turns, list):
         raise Unusable("other_shape")
     given = _with_system(_value(row, SYSTEMS), [_turn(turn) for turn in turns])
     draft = _draft(row, given, {name, _first(row, SYSTEMS)})
-    rich = [turn for turn in turns if len(turn) > 2]
-    draft.unused += [name for name in REASONING if any(_holds_text(turn.get(name)) for turn in rich)]
+    remarks, unread = _remarks_on(name, turns)
+    draft.remarks += remarks
+    draft.unused += unread
+    draft.tools = tools_of(row)
     return draft
+
+
+def from_templated_text(row: Mapping[str, Any]) -> Draft:
+    """One text that holds the conversation in some model's chat format; it is taken apart."""
+    return _draft(row, _with_system(_value(row, SYSTEMS), turns_in_text(text_of(row.get("text")))), {"text"})
+
+
+def turns_in(value: Any) -> Any:
+    """The list of turns in a conversation's field, which may be JSON, Python's spelling of a list, or a list for each field.
+
+    Raises:
+        Unusable: a text that is none of these.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = _literal(value)
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
+    return value
+
+
+def _literal(text: str) -> Any:
+    """What pandas wrote into a cell: ``repr`` of a list of dicts, or of an array of them, which has no commas."""
+    for spelling in (text, text.replace("}\n {", "},\n {")):
+        try:
+            return ast.literal_eval(spelling)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise Unusable("other_shape")
 
 
 def from_pair(row: Mapping[str, Any]) -> Draft:
@@ -70,7 +107,10 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
     prompt, completion, system = fields.get(asked), fields.get(answered), _value(fields, SYSTEMS)
     if isinstance(prompt, list) and prompt and is_turn(prompt[0]) and isinstance(completion, list):
         turns = [_turn(turn)._replace(train=False) for turn in prompt] + [_turn(turn) for turn in completion]
-        return _draft(row, _with_system(system, turns), used)
+        draft = _draft(row, _with_system(system, turns), used)
+        remarks, unread = _remarks_on(answered, [*prompt, *completion])
+        draft.remarks, draft.unused, draft.tools = [*draft.remarks, *remarks], [*draft.unused, *unread], tools_of(row)
+        return draft
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise Unusable("other_shape")
@@ -83,8 +123,10 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
         more.add(_first(fields, CHOICES))
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
-    turns += [Turn("user", question), Turn("assistant", answer)]
-    draft = _draft(row, turns, used | more | {"history"})
+    thoughts = _first(fields, REASONING)
+    thought = fields.get(thoughts)
+    turns += [Turn("user", question), Turn("assistant", answer, reasoning=thought.strip() if isinstance(thought, str) else "")]
+    draft = _draft(row, turns, used | more | {"history", thoughts})
     draft.remarks += remarks
     return draft
 
@@ -161,12 +203,31 @@ def scalar(value: Any) -> str:
 def _turn(turn: Any) -> Turn:
     if not isinstance(turn, dict):
         raise Unusable("other_shape")
-    if turn.get("tool_calls") or turn.get("function_call"):
-        raise Unusable("tool_calls")
     role = turn["role"] if "role" in turn else turn.get("from")
     content = turn["content"] if "content" in turn else turn.get("value", turn.get("text"))
-    train = turn.get("train", True) is not False and turn.get("weight", 1) != 0
-    return Turn(role, content, train)
+    if len(turn) == 2:
+        if isinstance(role, str) and role.strip().lower() in CALL_ROLES:
+            return Turn("assistant", "", tool_calls=calls_in_text(content))
+        return Turn(role, content)
+    calls = calls_of(turn)
+    if isinstance(role, str) and role.strip().lower() in CALL_ROLES and not calls:
+        content, calls = "", calls_in_text(content)
+        role = "assistant"
+    thoughts = next((turn[name].strip() for name in REASONING if isinstance(turn.get(name), str)), "")
+    return Turn(role, content, learnt(turn)[0], thoughts, calls, scalar(turn.get("name")), scalar(turn.get("tool_call_id")))
+
+
+def _remarks_on(name: str, turns: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Remarks on the turns in the field ``name``, and the fields of them that nobody reads, as ``name.field``."""
+    remarks: list[str] = []
+    unread: list[str] = []
+    for turn in turns:
+        if not isinstance(turn, dict) or len(turn) <= 2:
+            continue
+        if learnt(turn)[1] and "weight" not in remarks:
+            remarks.append("weight")
+        unread += [f"{name}.{field}" for field in turn if field not in _TURN_FIELDS and _holds_text(turn[field])]
+    return remarks, unread
 
 
 def _with_system(system: Any, turns: list[Turn]) -> list[Turn]:
@@ -181,7 +242,7 @@ def _draft(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Draft:
     fields = lowered(row)
     categories = _categories(fields)
     rest = [name for name in fields if name not in used and name not in categories and name not in _ABOUT
-            and not name.endswith("_id") and _holds_text(fields[name])]
+            and name and not name.endswith("_id") and not name.startswith("unnamed:") and _holds_text(fields[name])]
     if rest:
         texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}
         spelt = {str(name).strip().lower(): str(name) for name in row}

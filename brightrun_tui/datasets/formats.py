@@ -14,9 +14,11 @@ from brightrun_tui.datasets.drafts import (
     Draft,
     from_conversation,
     from_pair,
+    from_templated_text,
     is_turn,
     lowered,
 )
+from brightrun_tui.datasets.templated import is_templated
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,10 @@ def _has_turns(row: Any, key: str) -> bool:
         return False
     for name in CONVERSATIONS:
         turns = row.get(name)
-        if isinstance(turns, str) and turns.lstrip().startswith("["):
-            return f'"{key}"' in turns
+        if isinstance(turns, str) and turns.lstrip().startswith(("[", "{")):
+            return f'"{key}"' in turns or f"'{key}'" in turns
+        if isinstance(turns, dict) and isinstance(turns.get(key), list):
+            return True
         if isinstance(turns, list) and turns and is_turn(turns[0]):
             return key in turns[0]
     return False
@@ -76,6 +80,9 @@ FORMATS: dict[str, Format] = {one.info.name: one for one in (
            lambda row: _has_turns(row, "from"), from_conversation),
     Format(FormatInfo("alpaca", "Alpaca instructions", '{"instruction": …, "input": …, "output": …}'),
            _is_alpaca, from_pair),
+    Format(FormatInfo("templated-text", "Conversations as one text in a model's chat format",
+                      '{"text": "<|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n…<|im_end|>"}'),
+           is_templated, from_templated_text),
     Format(FormatInfo("prompt-completion", "Questions and answers",
                       '{"prompt": …, "completion": …}, or a table with such columns (also question and answer)'),
            _is_pair, from_pair),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn
 
-from brightrun_tui.datasets.source import Row, SourceFile, cut_off, not_a_number, number_too_long, numbered_lines
+from brightrun_tui.datasets.source import Literal, Row, SourceFile, cut_off, not_a_number, number_too_long, numbered_lines
 from brightrun_tui.domain.errors import DatasetError
 
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
@@ -18,7 +18,7 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
     Raises:
         DatasetError: a line is not JSON; names line, column, reason and fix.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Literal)
     for number, line in numbered_lines(file):
         text = line.strip()
         if not text:

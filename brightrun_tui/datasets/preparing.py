@@ -30,14 +30,15 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
         BrightrunError: the directory cannot be written (``disk_full``, ``not_writable``).
     """
     fingerprint = file_fingerprint(path)
-    plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format)],
+    clean = settings.marks == "clean"
+    plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format, clean=clean)],
                       settings.eval_fraction, settings.eval_max_records, settings.split_seed)
     held_out = sum(plan)
     if not held_out:
         raise DatasetError("fewer than two different records can be used", where=str(path), kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with")
     target = Path(directory)
-    written = _write(read(path, columns=columns, format=format), plan, target)
+    written = _write(read(path, columns=columns, format=format, clean=clean), plan, target)
     if written != len(plan) or file_fingerprint(path) != fingerprint:
         _discard(target)
         raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")

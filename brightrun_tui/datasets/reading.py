@@ -13,10 +13,15 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_formats, recognise
+from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
+from brightrun_tui.datasets.marks import find_thumbs, refuse_disliked
+from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
-from brightrun_tui.datasets.tables import read_csv, read_parquet
+from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
+from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
+from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
@@ -24,8 +29,7 @@ COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
 _SHOWN_FIELDS = 12
-_PROMPT_WORDS = ("question", "prompt", "instruct", "input", "query", "user", "customer", "ask", "message")
-_COMPLETION_WORDS = ("answer", "completion", "response", "reply", "output", "target", "assistant", "solution", "label")
+_LONG_NAME = 40
 
 
 class Outcome(NamedTuple):
@@ -43,6 +47,7 @@ class Outcome(NamedTuple):
 class Source:
     """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`).
 
+    ``thumbs`` is the field that says whether a record's answer was liked, or empty.
     ``unheard`` are the roles group and id with their columns, where mapped, until a record has a value there.
     """
 
@@ -50,6 +55,8 @@ class Source:
     format: Format
     rows: Iterator[Row]
     forced: bool = False
+    thumbs: str = ""
+    clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
@@ -82,32 +89,34 @@ class Source:
     def _record(self, row: Row) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
+        if self.thumbs:
+            refuse_disliked(row.value, self.thumbs)
         chosen = self.format
         if not self.forced and not chosen.matches(row.value):
             chosen = recognise([row.value]) or chosen
         draft = chosen.draft(row.value)
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
-        messages, remarks = canonical_messages(draft.turns)
+        messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
         return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
-                      categories=draft.categories, line=row.number), [*draft.remarks, *remarks], draft.unused
+                      categories=draft.categories, line=row.number, tools=draft.tools), [*draft.remarks, *remarks], draft.unused
 
 
 def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-         format: str | None = None) -> Iterator[Record]:  # noqa: A002
+         format: str | None = None, clean: bool = False) -> Iterator[Record]:  # noqa: A002
     """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
 
     Raises:
         DatasetError: the file is refused; a broken place shows when the reading gets there.
         UsageError: ``format`` or ``columns`` make no sense.
     """
-    source = open_source(path, columns=columns, format=format)
+    source = open_source(path, columns=columns, format=format, clean=clean)
     return (outcome.record for outcome in source.outcomes() if outcome.record is not None)
 
 
 def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-                format: str | None = None) -> Source:  # noqa: A002
-    """Open a dataset and tell its format by its first entries.
+                format: str | None = None, clean: bool = False) -> Source:  # noqa: A002
+    """Open a dataset and tell its format by its first entries. With ``clean`` its turns are `templated.cleaned`.
 
     Raises:
         DatasetError: the file cannot be used; says what, where and the fix.
@@ -124,10 +133,15 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
     first = list(islice(rows, _PEEK))
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
+    if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
+        rows, first = iter(table[_PEEK:]), table[:_PEEK]
+    thumbs = find_thumbs([row.value for row in first])
     if columns:
         _check_columns(file, first, columns)
-        first = list(_renamed(first, columns))
-        rows = _renamed(rows, columns)
+        first = list(_renamed(first, columns, thumbs))
+        rows = _renamed(rows, columns, thumbs)
+    else:
+        refuse_preferences(str(file.path), [row.value for row in first])
     values = [_unwrapped(row.value) for row in first]
     recognised = recognise(values)
     chosen = FORMATS[format] if format else recognised
@@ -139,7 +153,7 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
                            kind="dataset_wrong_format")
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
-    source = Source(file, chosen, chain(first, rows), forced=format is not None, unheard=named)
+    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named)
     if document is not None:
         source.header, source.others = document.header, document.others
     return source
@@ -147,7 +161,10 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
 
 def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Iterator[Row], Document | None]:
     """The rows of the file by its kind, which its suffix and its first bytes tell."""
-    suffix = file.path.suffix.lower()
+    suffix = file.suffix
+    if file.is_workbook:
+        document = Document(file, "")
+        return read_workbook(file, document.others), document
     if file.is_parquet or suffix in (".parquet", ".pq"):
         return read_parquet(file), None
     start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
@@ -219,14 +236,15 @@ def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, 
                                kind="dataset_columns")
     if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
         raise UsageError("the mapping needs prompt and completion, or messages", where="columns",
-                         fix=_suggestion(found), kind="columns_incomplete")
+                         fix=_suggestion(found, rows), kind="columns_incomplete")
 
 
-def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
-    """Rows that hold only the mapped fields, under the names of their roles."""
+def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> Iterator[Row]:
+    """Rows that hold only the mapped fields, under the names of their roles, and ``thumbs`` where there is such a field."""
     for row in rows:
         if isinstance(row.value, dict):
-            row = row._replace(value={role: row.value.get(column) for role, column in columns.items()})
+            kept = {thumbs: row.value.get(thumbs)} if thumbs else {}
+            row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row
 
 
@@ -235,17 +253,16 @@ def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     if not found:
         return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
                             fix=f"known formats: {_format_list()}", kind="dataset_unknown_format")
-    if {"chosen", "rejected"} <= set(found) and "prompt" in found:
-        return DatasetError("these are preference pairs (chosen and rejected answers), which are not trained on",
-                            where=str(file.path), fix="to learn the chosen answers, map prompt=prompt, completion=chosen",
-                            kind="dataset_unknown_format")
-    if file.is_parquet or file.path.suffix.lower() in TABLE_SUFFIXES:
+    if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
+        return DatasetError("the first line looks like a record, not like the names of the columns", where=file.at(1),
+                            fix="put a line with their names first, such as: prompt,completion", kind="dataset_no_header")
+    if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
         return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
-                            where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found),
+                            where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found, rows),
                             kind="dataset_columns")
     return DatasetError(f"the records have no known form; their fields are {_listed(found)}",
                         where=f"{file.path}, {rows[0].place}",
-                        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found)}" if len(found) > 1 else ""),
+                        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
                         kind="dataset_unknown_format")
 
 
@@ -259,21 +276,19 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _suggestion(found: Sequence[str]) -> str:
-    """A mapping by what the columns are called."""
-    if len(found) < 2:
+def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
+    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
+    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
+    if guess is None:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    prompt = _guess(found, _PROMPT_WORDS)
-    rest = [name for name in found if name != prompt]
-    completion = _guess(rest, _COMPLETION_WORDS)
-    if prompt and completion:
-        return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
-    return ("name two of them prompt and completion, or map them, for example "
-            f"prompt={printable(found[0])}, completion={printable(found[1])}")
+    prompt, completion = guess
+    return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
 
 
-def _guess(names: Sequence[str], words: Sequence[str]) -> str:
-    return next((name for word in words for name in names if word in name.lower()), "")
+def _reads_like_content(names: Sequence[str]) -> bool:
+    """Whether these are texts of a record rather than names of columns."""
+    texts = [name for name in names if name.strip()]
+    return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
 
 
 def _format_list() -> str:

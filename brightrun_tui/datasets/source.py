@@ -6,11 +6,12 @@ import codecs
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.errors import DatasetError
 
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -18,19 +19,26 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 
 HEAD_BYTES = 64 * 1024
 
-ACCEPTED = ".jsonl, .json, .csv, .tsv or .parquet"
+ACCEPTED = ".jsonl, .json, .csv, .tsv, .xlsx or .parquet"
 
 _MAGIC = (
-    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    (b"PK\x03\x04", "an Excel workbook or a zip archive", "in Excel choose “Save as… CSV UTF-8”; unpack an archive first"),
     (b"%PDF", "a PDF", "copy its questions and answers into a table and save that as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "open it and choose “Save as… CSV UTF-8”"),
     (b"SQLite format 3", "a SQLite database", "export the table as CSV"),
     (b"ARROW1", "an Arrow file", "save it as Parquet or JSONL"),
     (b"BZh", "a bzip2 archive", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
 )
-_UTF16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+
+class Literal(float):
+    """A number that keeps the digits it was written with: 1.10 stays 1.10 where it is an answer."""
+
+    literal: str
+
+    def __new__(cls, text: str) -> Literal:
+        number = super().__new__(cls, text)
+        number.literal = text
+        return number
 
 
 class Row(NamedTuple):
@@ -43,15 +51,39 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that exists, is readable, and holds text or Parquet. ``head`` are its first 64 KiB."""
+    """A file that exists, is readable, and holds text, Parquet or an Excel workbook.
+
+    Attributes:
+        path: as the person named it.
+        copy: what is read instead of the file itself, where that is packed or not in UTF-8.
+        name: its name, of a packed one that of the file in it.
+        head: the first 64 KiB of what is read.
+        encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
+    """
 
     path: Path
     size: int
     head: bytes
+    name: str
+    copy: Copy | None = None
+    encoding: str = ""
+
+    @property
+    def data(self) -> Path:
+        """The file that is read."""
+        return self.copy.path if self.copy else self.path
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.name).suffix.lower()
 
     @property
     def is_parquet(self) -> bool:
         return self.head.startswith(b"PAR1")
+
+    @property
+    def is_workbook(self) -> bool:
+        return self.head.startswith(ZIP)
 
     def at(self, line: int, column: int | None = None) -> str:
         """``file:line[:column]``."""
@@ -75,10 +107,19 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
         size = path.stat().st_size
-    file = SourceFile(path, size, head)
-    if not file.is_parquet:
-        _refuse_unless_text(file)
-    return file
+        file = SourceFile(path, size, head, path.name)
+        if unpacked := unpack(path, head):
+            file = _copied(file, *unpacked)
+        if not file.is_parquet and not file.is_workbook:
+            _refuse_unless_text(file)
+            if recoded := to_utf8(path, file.data, file.head):
+                file = replace(_copied(file, recoded[0], file.name), encoding=recoded[1])
+        return file
+
+
+def _copied(file: SourceFile, copy: Copy, name: str) -> SourceFile:
+    with copy.path.open("rb") as stream:
+        return replace(file, copy=copy, name=name, head=stream.read(HEAD_BYTES))
 
 
 @contextmanager
@@ -118,7 +159,7 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.
     """
-    with readable(file.path), file.path.open("rb") as stream:
+    with readable(file.path), file.data.open("rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD_BYTES + 1), b""), start=1):
             if len(line) > MAX_RECORD_BYTES:
                 raise too_long(file.at(number), "line")
@@ -217,10 +258,7 @@ def _refuse_unless_text(file: SourceFile) -> None:
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind="dataset_binary")
-    if file.head.startswith(_UTF16_OR_32):
-        raise DatasetError("the text is UTF-16 or UTF-32, not UTF-8", where=where, kind="dataset_encoding",
-                           fix="save it as UTF-8 (command line: iconv -f UTF-16 -t UTF-8)")
-    if b"\0" in file.head:
+    if b"\0" in file.head and not is_utf16(file.head):
         raise DatasetError("this is a binary file, not text", where=where, fix=f"export the data as {ACCEPTED}",
                            kind="dataset_binary")
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
@@ -228,7 +266,7 @@ def _refuse_unless_text(file: SourceFile) -> None:
 
 
 def _file_inside(directory: Path) -> str:
-    for pattern in ("*.jsonl", "*.json", "*.csv", "*.tsv", "*.parquet"):
+    for pattern in ("*.jsonl", "*.json", "*.csv", "*.tsv", "*.xlsx", "*.parquet"):
         for found in sorted(directory.glob(pattern)):
             return f"name a file in it, such as {found}"
     return f"name a {ACCEPTED} file"

@@ -99,7 +99,7 @@ def find_units(keys: Sequence[SplitKey]) -> Units:
 
 def split_key(record: Record) -> SplitKey:
     group = _digest(record.group, 16) if record.group else _NO_GROUP
-    content = _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.content}" for m in record.messages), 16)
+    content = _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
     return b"".join((group, content, *_turn_keys(record)))
 
 
@@ -117,7 +117,7 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
     """For every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
     so_far = ""
     for message in record.messages:
-        so_far += f"{message.role}\x1f{' '.join(message.content.split()).casefold()}\x1e"
+        so_far += f"{message.role}\x1f{' '.join(message.said.split()).casefold()}\x1e"
         if message.role != "system":
             key = _digest(so_far, _TURN)
             yield key

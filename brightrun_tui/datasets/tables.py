@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -12,6 +13,9 @@ from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
+_DECLARED = re.compile(r'"?sep=(\\t|.)"?')
+_EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A"})
+"""What pandas, SQL clients and Excel write for a cell without a value."""
 
 
 def read_csv(file: SourceFile) -> Iterator[Row]:
@@ -25,15 +29,19 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
     csv.field_size_limit(MAX_RECORD_BYTES)
     lines = numbered_lines(file)
     first_number, first = next(((n, line) for n, line in lines if line.strip()), (1, ""))
-    reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=_delimiter(first), strict=True)
+    delimiter = _delimiter(first)
+    if declared := _DECLARED.fullmatch(first.strip()):  # Excel's own way of naming the delimiter
+        delimiter = declared[1].replace("\\t", "\t")
+        first_number, first = next(((n, line) for n, line in lines if line.strip()), (2, ""))
+    reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True)
     header: list[str] = []
     start = first_number
     try:
         for cells in reader:
             if not header:
-                header = _header(file, start, cells)
+                header = header_names(file, start, cells)
             elif any(cell.strip() for cell in cells):
-                yield Row(start, _as_dict(file, start, header, cells), f"line {start}")
+                yield Row(start, as_dict(file, start, header, cells), f"line {start}")
             start = first_number + reader.line_num
     except csv.Error as error:
         raise _broken_csv(file, start, error) from None
@@ -53,7 +61,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
                            fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL") from None
     number = 0
     try:
-        with readable(file.path), pyarrow.parquet.ParquetFile(file.path) as table:
+        with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
             for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
                 for value in batch.to_pylist():
@@ -63,6 +71,19 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"the Parquet file is damaged or cut off ({reason})", where=str(file.path),
                            fix="copy or export it again", kind="dataset_broken_parquet") from None
+
+
+def columns_of(value: Any) -> list[Row]:
+    """The rows of a table that is given by its columns, as lists or, as pandas writes them, as objects; else empty."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return []
+    columns = list(value.values())
+    if all(isinstance(column, dict) for column in columns) and all(column.keys() == columns[0].keys() for column in columns):
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) and len(column) == len(columns[0]) > 1 for column in columns):
+        return []
+    return [Row(number, dict(zip(value, row, strict=True)), f"row {number}")
+            for number, row in enumerate(zip(*columns, strict=True), start=1)]
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -75,7 +96,8 @@ def _delimiter(header_line: str) -> str:
     return max(",;\t|", key=lambda mark: (header_line.count(mark), mark == ","))
 
 
-def _header(file: SourceFile, line: int, cells: list[str]) -> list[str]:
+def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
+    """The column names in the first row of a table. Raises `DatasetError` where one is used twice."""
     names = [cell.strip() for cell in cells]
     while len(names) > 1 and not names[-1]:
         names.pop()
@@ -86,13 +108,14 @@ def _header(file: SourceFile, line: int, cells: list[str]) -> list[str]:
     return names
 
 
-def _as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+    """A row by its column names; what tables write for “nothing here” is empty. Raises `DatasetError` for a wrong width."""
     surplus = [cell for cell in cells[len(header):] if cell.strip()]
     if len(cells) < len(header) or surplus:
         raise DatasetError(f"this row has {len(cells)} values, but there are {len(header)} columns", where=file.at(line),
                            fix="put texts that hold commas, quotes or line breaks in double quotes (any spreadsheet's "
                                "CSV export does)", kind="dataset_row_width")
-    return dict(zip(header, cells, strict=False))
+    return {name: "" if cell.strip() in _EMPTY_CELLS else cell for name, cell in zip(header, cells, strict=False)}
 
 
 def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from brightrun_tui.domain.dataset import Message, Role
+from brightrun_tui.domain.dataset import Message, Role, ToolCall
 
 ROLES: dict[str, Role] = {
     "system": "system", "developer": "system",
@@ -16,6 +16,7 @@ ROLES: dict[str, Role] = {
     "tool": "tool", "function": "tool", "observation": "tool", "ipython": "tool",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought"})
 
 
 class Unusable(Exception):
@@ -28,34 +29,57 @@ class Unusable(Exception):
 
 
 class Turn(NamedTuple):
-    """One turn as found in a file, role and content unchecked."""
+    """One turn as found in a file; role and content are unchecked."""
 
     role: Any
     content: Any
     train: bool = True
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str = ""
+    tool_call_id: str = ""
 
 
 def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list[str]]:
     """Messages in the order system?, user, assistant, … ending with an assistant turn, and remarks on what was changed.
 
+    Between an answer that calls tools and the next one stand the tools' results.
+
     Raises:
         Unusable: no such conversation is in these turns, or none of its answers is to be learned.
     """
     remarks: list[str] = []
-    plain = [(role_of(turn.role), text_of(turn.content), turn.train) for turn in turns]
-    if not any(role == "assistant" and text.strip() for role, text, _ in plain):
+    plain = [_message(turn) for turn in turns]
+    if not any(message.role == "assistant" and _says_something(message) for message in plain):
         raise Unusable("no_answer")
-    kept = [turn for turn in plain if turn[1].strip()]
-    if any(not text.strip() and role != "system" for role, text, _ in plain[:-1]):
+    kept = [message for message in plain if _says_something(message)]
+    if any(not _says_something(message) and message.role != "system" for message in plain[:-1]):
         remarks.append("empty_turn")
     system, talk = _split_system(kept)
     talk = _trimmed(talk, remarks)
     talk = _joined(talk, remarks)
-    if not any(train and role == "assistant" for role, _, train in talk):
+    if not any(message.train and message.role == "assistant" for message in talk):
         raise Unusable("nothing_to_train")
-    head = [("system", "\n\n".join(system), True)] if system else []
-    return tuple(Message(role=role, content=text, train=train or role != "assistant")
-                 for role, text, train in (*head, *talk)), remarks
+    learnt = [message for message in talk if message.role == "assistant" and message.train]
+    if any(message.tool_calls for message in learnt):
+        remarks.append("calls")
+    if any(message.reasoning or "<think>" in message.content for message in learnt):
+        remarks.append("thoughts")
+    head = [Message(role="system", content="\n\n".join(system))] if system else []
+    return (*head, *talk), remarks
+
+
+def _message(turn: Turn) -> Message:
+    role = role_of(turn.role)
+    answers = role == "assistant"
+    return Message(role=role, content=text_of(turn.content), train=turn.train or not answers,
+                   reasoning=(turn.reasoning or thoughts_of(turn.content)) if answers else "",
+                   tool_calls=turn.tool_calls if answers else (), name=turn.name if role == "tool" else "",
+                   tool_call_id=turn.tool_call_id if role == "tool" else "")
+
+
+def _says_something(message: Message) -> bool:
+    return bool(message.content.strip() or message.tool_calls)
 
 
 def role_of(role: Any) -> Role:
@@ -83,9 +107,9 @@ def text_of(content: Any) -> str:
     elif isinstance(content, bool):
         return "true" if content else "false"
     elif isinstance(content, int | float | Decimal):
-        return str(content)
+        return getattr(content, "literal", str(content))
     elif isinstance(content, list):
-        text = "\n".join(_part(part) for part in content)
+        text = "\n".join(_part(part) for part in content if not _is_thought(part))
     else:
         raise Unusable("not_text")
     if not text.isascii():
@@ -101,6 +125,18 @@ def printable(text: str, longest: int = 40) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in text[:longest])
 
 
+def thoughts_of(content: Any) -> str:
+    """The texts of thinking parts in a list of parts, as Anthropic's clients write them; else empty."""
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get(str(part["type"]), part.get("text")) for part in content if _is_thought(part)]
+    return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+
+
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _THOUGHT_PARTS
+
+
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
@@ -109,24 +145,21 @@ def _part(part: Any) -> str:
     raise Unusable("not_text")
 
 
-_Plain = tuple[Role, str, bool]
-
-
-def _split_system(turns: Sequence[_Plain]) -> tuple[list[str], list[_Plain]]:
+def _split_system(turns: Sequence[Message]) -> tuple[list[str], list[Message]]:
     """System texts at the start, and the rest. Templates disagree on system turns further down, so they are refused."""
-    first = next((i for i, turn in enumerate(turns) if turn[0] != "system"), len(turns))
+    first = next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))
     rest = list(turns[first:])
-    if any(role == "system" for role, _, _ in rest):
+    if any(turn.role == "system" for turn in rest):
         raise Unusable("late_system")
-    return [text for _, text, _ in turns[:first]], rest
+    return [turn.content for turn in turns[:first]], rest
 
 
-def _trimmed(talk: list[_Plain], remarks: list[str]) -> list[_Plain]:
+def _trimmed(talk: list[Message], remarks: list[str]) -> list[Message]:
     """From the first user turn to the last assistant turn."""
-    first = next((i for i, turn in enumerate(talk) if turn[0] == "user"), None)
+    first = next((i for i, turn in enumerate(talk) if turn.role == "user"), None)
     if first is None:
         raise Unusable("no_question")
-    last = max((i for i, turn in enumerate(talk) if turn[0] == "assistant"), default=-1)
+    last = max((i for i, turn in enumerate(talk) if turn.role == "assistant"), default=-1)
     if last < first:
         raise Unusable("no_answer")
     if first:
@@ -136,14 +169,18 @@ def _trimmed(talk: list[_Plain], remarks: list[str]) -> list[_Plain]:
     return talk[first:last + 1]
 
 
-def _joined(talk: list[_Plain], remarks: list[str]) -> list[_Plain]:
+def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
     """Neighbouring user turns, and neighbouring assistant turns, made one."""
-    joined: list[_Plain] = []
-    for role, text, train in talk:
-        if joined and role in ("user", "assistant") and joined[-1][0] == role:
-            joined[-1] = (role, f"{joined[-1][1]}\n\n{text}", joined[-1][2] and train)
+    joined: list[Message] = []
+    for turn in talk:
+        before = joined[-1] if joined else None
+        if before is not None and turn.role in ("user", "assistant") and before.role == turn.role:
+            joined[-1] = before.model_copy(update={
+                "content": "\n\n".join(text for text in (before.content, turn.content) if text.strip()),
+                "train": before.train and turn.train, "tool_calls": before.tool_calls + turn.tool_calls,
+                "reasoning": "\n\n".join(text for text in (before.reasoning, turn.reasoning) if text)})
             if "joined_turns" not in remarks:
                 remarks.append("joined_turns")
         else:
-            joined.append((role, text, train))
+            joined.append(turn)
     return joined

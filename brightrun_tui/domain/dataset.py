@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
+class ToolCall(BaseModel):
+    """A function that the assistant asks for, with its arguments by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    id: str = ""
+
+
 class Message(BaseModel):
-    """One turn of a conversation. ``train`` is False for assistant turns that are only context."""
+    """One turn of a conversation.
+
+    Attributes:
+        train: False for assistant turns that are only context.
+        reasoning: what the assistant thought before it answered.
+        tool_calls: functions that the assistant asks for, before or instead of an answer.
+        name: of the tool whose result this is.
+        tool_call_id: the call that this is the result of.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     role: Role
     content: str
     train: bool = True
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str = ""
+    tool_call_id: str = ""
+
+    def for_template(self) -> dict[str, Any]:
+        """The turn as chat templates know it (OpenAI's form, with arguments as an object)."""
+        turn: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.reasoning:
+            turn["reasoning_content"] = self.reasoning
+        if self.tool_calls:
+            turn["tool_calls"] = [{"type": "function", "function": {"name": call.name, "arguments": call.arguments},
+                                   **({"id": call.id} if call.id else {})} for call in self.tool_calls]
+        for key, value in (("name", self.name), ("tool_call_id", self.tool_call_id)):
+            if value:
+                turn[key] = value
+        return turn
+
+    @property
+    def said(self) -> str:
+        """Content and calls as one text, to compare and count by."""
+        calls = [json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in self.tool_calls]
+        return "\n".join([self.content, *calls]) if calls else self.content
 
 
 class Record(BaseModel):
@@ -26,6 +68,7 @@ class Record(BaseModel):
     (JSON documents, Parquet). ``categories`` are the dataset's own labels (persona, topic, arc …), kept for
     evaluation by category.
     ``group`` keeps records that belong together (one conversation) on the same side of the split.
+    ``tools`` are the functions that the assistant may call, in OpenAI's form.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +78,7 @@ class Record(BaseModel):
     group: str = ""
     categories: dict[str, str] = Field(default_factory=dict)
     line: int = 0
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 class Problem(BaseModel):

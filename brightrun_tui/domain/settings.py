@@ -64,6 +64,9 @@ class DataSettings(SettingsGroup):
         500, title="Held-out at most", description="Upper limit of held-out records.")
     max_length: Annotated[int, Field(ge=0, le=1_048_576)] = Field(
         0, title="Max length (tokens)", description="0: the longest record, up to what the base model can take.")
+    marks: Literal["keep", "clean"] = Field(
+        "keep", title="Foreign marks",
+        description="clean: end markers and chat formats of other models, and control codes, are taken out of the texts.")
     over_length: Literal["drop", "truncate", "split", "refuse"] = Field(
         "drop", title="Longer records",
         description="What to do with records over the max length; split cuts them between turns. Always counted and shown.")

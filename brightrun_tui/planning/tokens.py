@@ -51,7 +51,7 @@ def _measure(base: BaseModelInfo, preview: tuple[Record, ...]) -> float | None:
     path = Path(base.ref.path) / "tokenizer.json"
     if not base.present or not preview or not path.is_file() or find_spec("tokenizers") is None:
         return None
-    text = "\n".join(message.content for record in preview for message in record.messages)[:SAMPLE_CHARACTERS]
+    text = "\n".join(message.said for record in preview for message in record.messages)[:SAMPLE_CHARACTERS]
     return _characters_per_token(path, path.stat().st_mtime_ns, text)
 
 

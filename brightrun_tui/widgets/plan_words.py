@@ -177,5 +177,5 @@ def conversation(record: Record, width: int) -> flow.Lines:
         style = ROLES.get(message.role, "$muted")
         learned = "  learned" if message.role == "assistant" and message.train else ""
         lines.append(Content.assemble((f"{message.role}", f"bold {style}"), (learned, "$success")))
-        lines += flow.indented(flow.text(words.plain(message.content), width - 2), 2, "▏", style)
+        lines += flow.indented(flow.text(words.plain(message.said), width - 2), 2, "▏", style)
     return lines

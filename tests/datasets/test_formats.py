@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zipfile
 from typing import Any
 
+import openpyxl
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +37,29 @@ def as_table(delimiter: str, *names: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter)
     writer.writerows([names, *TALKS])
+    return out.getvalue()
+
+
+def as_table_of_lists() -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([["", "messages"], *([i, repr(record["messages"])] for i, record in enumerate(MESSAGES))])
+    return out.getvalue()
+
+
+def as_zip(files: dict[str, str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def as_workbook() -> bytes:
+    book = openpyxl.Workbook()
+    for row in [("prompt", "completion"), *TALKS]:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
     return out.getvalue()
 
 
@@ -76,6 +103,28 @@ FILES = [
     ("a.tsv", as_table("\t", "input", "output"), "prompt-completion"),
     ("pairs.parquet", lambda: as_parquet(PAIRS), "prompt-completion"),
     ("v4.jsonl", lines({"_meta": {"total_pairs": 3}}, *V4), "brightrun-lora-v4"),
+    ("columns.json", json.dumps({"prompt": [q for q, _ in TALKS], "completion": [a for _, a in TALKS]}), "prompt-completion"),
+    ("pandas.json", json.dumps({"prompt": {str(i): q for i, (q, _) in enumerate(TALKS)},
+                                "completion": {str(i): a for i, (_, a) in enumerate(TALKS)}}), "prompt-completion"),
+    ("broken-up.jsonl", "\n".join(json.dumps(record, indent=1) for record in MESSAGES), "messages"),
+    ("pandas-column.csv", as_table_of_lists(), "messages"),
+    ("of-lists.parquet", lambda: as_parquet([{"messages": {"role": [m["role"] for m in record["messages"]],
+                                                           "content": [m["content"] for m in record["messages"]]}}
+                                             for record in MESSAGES]), "messages"),
+    ("declared.csv", "sep=;\n" + as_table(";", "prompt", "completion"), "prompt-completion"),
+    ("a.jsonl.gz", gzip.compress(lines(*MESSAGES).encode()), "messages"),
+    ("a.jsonl.zst", zstandard.compress(lines(*MESSAGES).encode()), "messages"),
+    ("a.zip", lambda: as_zip({"a.csv": as_table(",", "prompt", "completion"), "__MACOSX/._a.csv": "x"}), "prompt-completion"),
+    ("a.xlsx", lambda: as_workbook(), "prompt-completion"),
+    ("utf16.csv", as_table(",", "prompt", "completion").encode("utf-16"), "prompt-completion"),
+    ("utf16-no-mark.jsonl", lines(*MESSAGES).encode("utf-16-le"), "messages"),
+    ("windows-1252.csv", as_table(",", "prompt", "completion").encode("cp1252"), "prompt-completion"),
+    ("chatml.jsonl", lines(*({"text": "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in r["messages"])}
+                             for r in MESSAGES)), "templated-text"),
+    ("llama3.jsonl", lines(*({"text": "<|begin_of_text|>" + "".join(
+        f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content']}<|eot_id|>" for m in r["messages"])}
+        for r in MESSAGES)), "templated-text"),
+    ("inst.jsonl", lines(*({"text": f"<s>[INST] {q} [/INST] {a} </s>"} for q, a in TALKS)), "templated-text"),
     ("v4.json", json.dumps({"training_file_metadata": {"total_training_pairs": 3}, "conversations": [
         {"conversation_metadata": {"conversation_id": f"c{i}"}, "training_pairs": [pair]} for i, pair in enumerate(V4)]}),
      "brightrun-lora-v4"),
@@ -90,7 +139,7 @@ def test_every_format_gives_the_same_conversations(write, name, content, expecte
     assert (report.format, report.records, report.usable) == (expected, 3, 3)
     assert said(list(datasets.read(path))) == EXPECTED
     assert said(list(report.preview)) == EXPECTED
-    assert [p.kind for p in report.problems] == ["few_records"]
+    assert {p.kind for p in report.problems} - {"encoding"} == {"few_records"}
 
 
 def test_known_formats_cover_what_check_can_report():
@@ -244,10 +293,10 @@ def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
     assert "30 with text in fields that are not used: “Title”, “url”." in report.statement
     thoughts = [chat(f"Question {i}", f"Answer {i}") for i in range(30)]
     for row in thoughts:
-        row["messages"][1]["reasoning_content"] = "Let me think."
+        row["messages"][1]["mood"] = "Cheerful."
         row["prompt"] = row["messages"][0]["content"]
     report = datasets.check(write("b.jsonl", lines(*thoughts)))
-    assert "not used: “reasoning_content”." in report.statement
+    assert "not used: “messages.mood”." in report.statement
     formatted = [{"instruction": f"Add {i}.", "prompt": f"### Instruction: Add {i}. ### Answer: {i}", "output": f"It is {i}."}
                  for i in range(30)]
     assert "not used: “prompt”." in datasets.check(write("c.jsonl", lines(*formatted))).statement

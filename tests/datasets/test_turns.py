@@ -32,7 +32,7 @@ LEFT_OUT = [
     (turns(U, ("assistant", "x", {"train": False})), "nothing_to_train"),
     (turns(("narrator", "Once"), U, A), "unknown_role"), (turns((None, "Once"), U, A), "unknown_role"),
     (turns(("user", [{"type": "image_url", "image_url": {}}]), A), "not_text"), (turns(("user", {"a": 1}), A), "not_text"),
-    (turns(U, ("assistant", None, {"tool_calls": [{"id": 1}]}), ("tool", "3"), A), "tool_calls"),
+    (turns(U, ("assistant", None, {"tool_calls": [{"id": 1}]}), ("tool", "3"), A), "broken_call"),
     (turns(U, ("system", "x"), A), "late_system"),
     ({"messages": "hello"}, "other_shape"), ({"messages": ["hello"]}, "other_shape"), ([1, 2], "other_shape"), (5, "other_shape"),
     ({"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "x"}]}, "broken_characters"),

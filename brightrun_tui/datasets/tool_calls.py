@@ -1,0 +1,79 @@
+"""Calls of tools as files hold them, and the tools that may be called: OpenAI's and ShareGPT's forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from brightrun_tui.datasets.turns import Unusable
+from brightrun_tui.domain.dataset import ToolCall
+
+CALL_ROLES = frozenset({"function_call", "tool_call", "function-call", "tool-call"})
+"""Speakers whose whole text is a call, in ShareGPT's form."""
+TOOLS = ("tools", "functions")
+
+
+def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls of an assistant's turn: ``tool_calls``, or the older ``function_call``.
+
+    Raises:
+        Unusable: a call has no name, or arguments that are not an object.
+    """
+    given = turn.get("tool_calls") or ([turn["function_call"]] if turn.get("function_call") else [])
+    given = _from_text(given)
+    if not isinstance(given, list):
+        raise Unusable("broken_call")
+    return tuple(_call(one) for one in given)
+
+
+def calls_in_text(text: Any) -> tuple[ToolCall, ...]:
+    """The calls that a turn of a `CALL_ROLES` speaker consists of. Raises `Unusable` as `calls_of`."""
+    given = _from_text(text)
+    return tuple(_call(one) for one in (given if isinstance(given, list) else [given]))
+
+
+def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The tools of a record, in OpenAI's form.
+
+    Raises:
+        Unusable: they are not a list of objects with names.
+    """
+    given = next((row[name] for name in TOOLS if row.get(name)), None)
+    given = _from_text(given)
+    if not given:
+        return ()
+    if not isinstance(given, list):
+        raise Unusable("broken_tools")
+    return tuple(_tool(one) for one in given)
+
+
+def _call(given: Any) -> ToolCall:
+    if not isinstance(given, dict):
+        raise Unusable("broken_call")
+    function = given.get("function") if isinstance(given.get("function"), dict) else given
+    assert isinstance(function, dict)
+    arguments = _from_text(function.get("arguments", function.get("parameters", function.get("input"))))
+    if arguments is None or arguments == "":
+        arguments = {}
+    name = function.get("name")
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+        raise Unusable("broken_call")
+    return ToolCall(name=name, arguments=arguments, id=given["id"] if isinstance(given.get("id"), str) else "")
+
+
+def _tool(given: Any) -> dict[str, Any]:
+    function = given.get("function", given) if isinstance(given, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise Unusable("broken_tools")
+    return {"type": "function", "function": function}
+
+
+def _from_text(given: Any) -> Any:
+    """What a text holds as JSON; anything else as it is."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given) if given.strip() else None
+    except (ValueError, RecursionError):
+        return given

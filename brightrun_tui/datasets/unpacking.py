@@ -1,0 +1,199 @@
+"""Files that are not plain UTF-8 text as they lie there: packed ones, and text in another encoding.
+
+What is read then is a copy in UTF-8 that is gone with the `SourceFile` it belongs to. Fingerprints are those of the original.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import shutil
+import tempfile
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from brightrun_tui.domain.errors import DatasetError
+
+GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
+_BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+         (codecs.BOM_UTF16_BE, "utf-16"))
+_CHUNK = 1 << 20
+_MOST_BYTES = 64 << 30
+_MOST_TIMES = 200
+"""A file that unpacks to more than this many times its size, and to more than a gigabyte, is a bomb."""
+_LEAST_SUSPECT = 1 << 30
+_KEEP_FREE = 1 << 30
+_SAMPLE = 256 * 1024
+_WESTERN = frozenset({"Basic Latin", "Latin-1 Supplement", "Control character", "General Punctuation", "Currency Symbols"})
+_NAMES = {"cp1252": "Windows-1252 (Western European)", "utf-16": "UTF-16", "utf-32": "UTF-32", "utf-16-le": "UTF-16",
+          "utf-16-be": "UTF-16"}
+
+
+class Copy:
+    """A temporary file; it is deleted with this object, at the latest when the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        weakref.finalize(self, path.unlink, missing_ok=True)
+
+
+def unpack(path: Path, head: bytes) -> tuple[Copy, str] | None:
+    """A copy of what a packed file holds, and that file's name; None where it is not packed.
+
+    Raises:
+        DatasetError: damaged, more than one file, protected by a password, too large for this disk, or a bomb.
+    """
+    if head.startswith(GZIP):
+        return _copy(path, lambda stream: gzip.GzipFile(fileobj=stream)), path.name.removesuffix(".gz")
+    if head.startswith(ZSTD):
+        return _copy(path, _zstd), path.name.removesuffix(".zst")
+    if head.startswith(ZIP) and path.suffix.lower() not in (".xlsx", ".xlsm"):
+        return _from_zip(path)
+    return None
+
+
+def to_utf8(path: Path, data: Path, head: bytes) -> tuple[Copy, str] | None:
+    """A UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None where it is UTF-8 or unknown.
+
+    Text with characters that are UTF-8 beside bytes that are not is damaged, not of another encoding.
+    """
+    encoding = _encoding(data, head)
+    if encoding is None:
+        return None
+    name = "" if head.startswith(tuple(mark for mark, _ in _BOMS)) else _NAMES.get(encoding, encoding.replace("_", "-").upper())
+    return _copy(path, lambda stream: _Recoded(stream, encoding), data), name
+
+
+def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = None) -> Copy:
+    """What ``opened`` makes of the file, in a temporary file."""
+    packed = (data or path).stat().st_size
+    done = 0
+    with _errors(path), (data or path).open("rb") as stream, \
+            tempfile.NamedTemporaryFile(prefix="brightrun-dataset-", delete=False) as target:
+        try:
+            reader = opened(stream)
+            while chunk := reader.read(_CHUNK):
+                done += len(chunk)
+                if done > _LEAST_SUSPECT and done > _MOST_TIMES * packed:
+                    raise DatasetError(f"the file unpacks to more than {_MOST_TIMES} times its size", where=str(path),
+                                       fix="this looks like an archive bomb; unpack it by hand if it is not",
+                                       kind="dataset_bomb")
+                if done > _MOST_BYTES or (done % (64 * _CHUNK) < _CHUNK and \
+                        shutil.disk_usage(target.name).free < _KEEP_FREE):
+                    raise DatasetError("there is not enough room on the disk to unpack the file", where=str(path),
+                                       fix=f"free some space in {Path(target.name).parent}, or unpack it elsewhere",
+                                       kind="disk_full")
+                target.write(chunk)
+        except BaseException:
+            Path(target.name).unlink(missing_ok=True)
+            raise
+    return Copy(Path(target.name))
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise DatasetError(f"the archive is damaged or cut off ({error})", where=str(path), fix="copy or export it again",
+                           kind="dataset_broken_archive") from None
+    except (RuntimeError, NotImplementedError):
+        raise DatasetError("the archive is protected by a password, or packed in an unusual way", where=str(path),
+                           fix="unpack it by hand", kind="dataset_broken_archive") from None
+
+
+def _from_zip(path: Path) -> tuple[Copy, str]:
+    with _errors(path), zipfile.ZipFile(path) as archive:
+        members = [one for one in archive.infolist() if not one.is_dir() and not _is_clutter(one.filename)]
+        if len(members) != 1:
+            names = ", ".join(PurePosixPath(one.filename).name[:40] for one in members[:4]) or "none"
+            raise DatasetError(f"the archive holds {len(members)} files ({names})", where=str(path), kind="dataset_archive",
+                               fix="unpack it, and name the file to learn from")
+        name = PurePosixPath(members[0].filename).name
+        return _copy(path, lambda _: archive.open(members[0])), name
+
+
+def _is_clutter(name: str) -> bool:
+    """What archivers of some systems add by themselves."""
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
+
+
+def _zstd(stream: IO[bytes]) -> Any:
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(stream, read_across_frames=True)
+
+
+class _Recoded:
+    """A binary stream of text in some encoding, read as UTF-8."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def read(self, size: int) -> bytes:
+        while chunk := self._stream.read(size):
+            if text := self._decoder.decode(chunk):
+                return text.encode("utf-8", "replace")
+        return self._decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+def _encoding(data: Path, head: bytes) -> str | None:
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return name
+    if (zeros := _utf16_by_zeros(head)) is not None:
+        return zeros
+    sample = _first_that_is_not_utf8(data)
+    if sample is None:
+        return None
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    if best is not None and best.coherence > 0 and not set(best.alphabets) <= _WESTERN:
+        return best.encoding
+    try:
+        sample.decode("cp1252")
+    except UnicodeDecodeError:
+        return best.encoding if best is not None else None
+    return "cp1252"
+
+
+def is_utf16(head: bytes) -> bool:
+    """Whether these first bytes are text in UTF-16 or UTF-32, which holds zeros."""
+    return head.startswith(tuple(mark for mark, _ in _BOMS)) or _utf16_by_zeros(head) is not None
+
+
+def _utf16_by_zeros(head: bytes) -> str | None:
+    """UTF-16 without its mark: in Latin scripts every second byte is zero."""
+    if len(head) < 4 or b"\0" not in head:
+        return None
+    half = len(head) // 2
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if head[start::2].count(0) > 0.4 * half and head[1 - start :: 2].count(0) < 0.01 * half:
+            return name
+    return None
+
+
+def _first_that_is_not_utf8(data: Path) -> bytes | None:
+    """Bytes around the first place that is not UTF-8; None where there is none, or where the text is UTF-8 that was damaged."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with data.open("rb") as stream:
+        while True:
+            start = stream.tell()
+            chunk = stream.read(_CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                if "unexpected end" in error.reason:
+                    return None
+                before = chunk[: max(0, error.start)]
+                stream.seek(start)
+                return None if not before.isascii() else stream.read(_SAMPLE + error.start)[max(0, error.start - _SAMPLE // 2) :]
+            if not chunk or not text.isascii():
+                return None

@@ -1,0 +1,83 @@
+"""Excel workbooks: the first sheet that has rows, with column names in its first row."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+from brightrun_tui.datasets.source import Row, SourceFile, readable
+from brightrun_tui.datasets.tables import as_dict, header_names
+from brightrun_tui.domain.errors import DatasetError
+
+_MOST_BYTES = 2 << 30
+_MOST_TIMES = 300
+
+
+def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
+    """A dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with rows.
+
+    Raises:
+        DatasetError: openpyxl is missing, the workbook is damaged, protected or a bomb, or it has no sheet with rows.
+    """
+    try:
+        import openpyxl
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError:
+        raise DatasetError("reading Excel files needs the package openpyxl", where=str(file.path), kind="dataset_needs_openpyxl",
+                           fix="install it with: pip install openpyxl; or save the sheet as CSV UTF-8") from None
+    _refuse_bombs(file)
+    try:
+        with readable(file.path):
+            book = openpyxl.load_workbook(file.data, read_only=True, data_only=True)
+            try:
+                sheets = [sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1]
+                if not sheets:
+                    raise DatasetError("the workbook has no sheet with rows", where=str(file.path), kind="dataset_empty",
+                                       fix="put column names into the first row and a record into each row below")
+                others.update({sheet.title: sheet.max_row - 1 for sheet in sheets[1:]})
+                yield from _rows(file, sheets[0])
+            finally:
+                book.close()
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+        raise DatasetError(f"the workbook is damaged or protected ({type(error).__name__})", where=str(file.path),
+                           fix="open it in Excel and save it again, or save the sheet as CSV UTF-8",
+                           kind="dataset_broken_workbook") from None
+
+
+def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
+    header: list[str] = []
+    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells = [_text(value) for value in values]
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = header_names(file, number, cells)
+        else:
+            yield Row(number, as_dict(file, number, header, [*cells, *[""] * (len(header) - len(cells))]), f"row {number}")
+
+
+def _text(value: Any) -> str:
+    """A cell as a person sees it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _refuse_bombs(file: SourceFile) -> None:
+    try:
+        with zipfile.ZipFile(file.data) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise DatasetError("the workbook is damaged or cut off", where=str(file.path), fix="copy or export it again",
+                           kind="dataset_broken_workbook") from None
+    if size > _MOST_BYTES or (size > 1 << 28 and size > _MOST_TIMES * file.size):
+        raise DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind="dataset_bomb",
+                           fix="save the sheet as CSV UTF-8")
