@@ -77,6 +77,11 @@ def longest_context(config: Any, tokenizer: Any) -> int:
     return min(known) if known else 10**9
 
 
+def embedding_rows(config: Any) -> int:
+    """Tokens that the model has an embedding for; a large number where its configuration says nothing."""
+    return int(getattr(config.get_text_config(), "vocab_size", 0) or 10**9)
+
+
 def first_line(error: Exception) -> str:
     """What a library said, without the rest of it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

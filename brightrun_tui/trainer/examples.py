@@ -76,6 +76,7 @@ class Prepared:
     unrenderable: dict[str, list[str]] = field(default_factory=dict)
     split_records: int = 0
     open_ended: int = 0
+    lost_thoughts: int = 0
     turn_ends: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -139,11 +140,12 @@ def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> P
     renderings: list[Rendering] = []
     for index, record in enumerate(records):
         try:
-            found = template.renderings(record.messages)
+            found = template.renderings(record.messages, record.tools)
         except UnrenderableError as error:
             prepared.unrenderable.setdefault(str(error), []).append(record.id)
             continue
         prepared.split_records += len(found) > 1
+        prepared.lost_thoughts += any(rendering.lost_thoughts for rendering in found)
         if not any(rendering.spans for rendering in found):
             prepared.unsupervised.append(record.id)
             continue

@@ -66,20 +66,34 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
     answers = [i for i, m in enumerate(record.messages) if m.role == "assistant" and m.train]
     if not answers:
         return None
-    before = [{"role": m.role, "content": m.content} for m in record.messages[: answers[-1]]]
+    before, wanted = record.messages[: answers[-1]], record.messages[answers[-1]]
     if not before:
         return None
     try:
-        text = template.render(before, generation_prompt=True)
-        rendering = template.renderings(record.messages[: answers[-1] + 1])[-1]
+        text = template.render([m.for_template() for m in before], tools=record.tools, generation_prompt=True)
+        rendering = template.renderings(record.messages[: answers[-1] + 1], record.tools)[-1]
     except UnrenderableError:
         return None
     span = rendering.spans[-1]
     opening = rendering.text[span.start : span.said]
-    reference = record.messages[answers[-1]].content.removeprefix(opening)
+    written = rendering.text[span.said : span.end]
+    if wanted.tool_calls or wanted.reasoning:
+        reference = _without_end(tokenizer, written)
+    else:
+        reference = wanted.content.removeprefix(opening)
     ids, expected, opening_ids = tokenizer([text, reference, opening], add_special_tokens=False, verbose=False)["input_ids"]
-    return Prompt(record.id, tuple(before), reference, tuple(ids), len(expected), opening,
+    shown = tuple({"role": m.role, "content": m.said} for m in before)
+    return Prompt(record.id, shown, reference, tuple(ids), len(expected), opening,
                   tuple(opening_ids) if rendering.text.startswith(text + opening) else ())
+
+
+def _without_end(tokenizer: Any, text: str) -> str:
+    """An answer without the tokens that end it."""
+    ends = [token for token in tokenizer.all_special_tokens if token]
+    text = text.strip()
+    while end := next((token for token in ends if text.endswith(token)), ""):
+        text = text.removesuffix(end).rstrip()
+    return text
 
 
 def answer_limit(prompts: Sequence[Prompt], max_new_tokens: int) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.dataset import Record
-from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer.examples import (
     Data,
@@ -33,16 +33,18 @@ STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
 
-def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int,
+def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int, rows: int,
                  alert: Alert) -> Data:
     """Read, tokenise, mask and limit both splits.
 
     Args:
         context: tokens the base model can take.
+        rows: tokens that the base model has an embedding for.
         alert: told a code and a sentence for everything that does not become an example.
 
     Raises:
         DatasetError: nothing is left to train on, or the files are not what a run directory holds.
+        BaseModelError: the tokenizer makes tokens that the base model does not have.
         TrainingError: a record is too long and ``data.over_length`` is "refuse".
     """
     train_records = _records(files.train)
@@ -53,6 +55,7 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
     if template.notice:
         alert("chat_template", template.notice)
     train, held_out = _tokens(files, tokenizer, template, train_records, held_out_records)
+    _require_rows(tokenizer, (train, held_out), rows)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
         raise DatasetError(_why_nothing(train), where="data/train.jsonl", kind="nothing_to_learn",
@@ -94,6 +97,15 @@ def _records(path: Path) -> list[Record]:
     return read_records(path) if path.is_file() else []
 
 
+def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None:
+    highest = max((int(example.ids.max()) for split in splits for example in split.examples), default=0)
+    if highest >= rows:
+        raise BaseModelError(
+            f"its tokenizer makes the token “{tokenizer.convert_ids_to_tokens(highest)}” (number {highest:,}), but the model "
+            f"knows {rows:,} tokens only", where="base model", kind="vocabulary_too_small",
+            fix="tokenizer, chat template and weights are not of the same model: download it again, or choose another")
+
+
 def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
     """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
     longest = max(e.length for e in (*train.examples, *held_out.examples))
@@ -113,11 +125,16 @@ def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
         for reason, ids in split.unrenderable.items():
             reasons.setdefault(reason, []).extend(ids)
     for reason, ids in reasons.items():
-        alert("chat_template_refused", f"the chat template refuses {len(ids)} records: {reason} ({name_some(ids)})")
+        alert("chat_template_refused", f"the chat template cannot write {len(ids)} records, which are left out: {reason} "
+                                       f"({name_some(ids)})")
     rewritten = sum(split.split_records for split in both)
     if rewritten:
         alert("chat_template_rewrites", f"the chat template rewrites earlier turns; {rewritten} conversations became "
                                         "one example for each answer")
+    lost = sum(split.lost_thoughts for split in both)
+    if lost:
+        alert("thoughts_left_out", f"{lost} records have thoughts that the base model's chat template has no place for; their "
+                                   "answers are learnt without them")
     if train.open_ended:
         alert("no_end_of_turn", f"{train.open_ended} answers do not end with an end-of-turn token; the model may not "
                                 "learn to stop")
@@ -126,7 +143,7 @@ def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
 def _why_nothing(train: Prepared) -> str:
     if train.unrenderable:
         reason, ids = max(train.unrenderable.items(), key=lambda item: len(item[1]))
-        return f"the chat template of the base model refuses {len(ids)} of the records: {reason}"
+        return f"the chat template of the base model cannot write {len(ids)} of the records: {reason}"
     return "no record has an answer to learn from"
 
 

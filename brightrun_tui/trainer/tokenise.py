@@ -19,16 +19,16 @@ from brightrun_tui.trainer.files import RunFiles
 def main(run_directory: str, tokenizer_directory: str) -> int:
     """Returns the exit code."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true", TRANSFORMERS_VERBOSITY="error")
-    from brightrun_tui.trainer.base import load_config, load_tokenizer, longest_context
+    from brightrun_tui.trainer.base import embedding_rows, load_config, load_tokenizer, longest_context
     from brightrun_tui.trainer.prepare import prepare_data
     from brightrun_tui.trainer.template import chat_template
 
     spec = RunSpec.model_validate_json(sys.stdin.read())
     try:
         tokenizer = load_tokenizer(tokenizer_directory, "")
-        context = longest_context(load_config(tokenizer_directory, ""), tokenizer)
-        prepare_data(RunFiles(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer), context,
-                     lambda code, message: None)
+        config = load_config(tokenizer_directory, "")
+        prepare_data(RunFiles(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer),
+                     longest_context(config, tokenizer), embedding_rows(config), lambda code, message: None)
     except BrightrunError as error:
         print(json.dumps(error.as_dict()))
         return WorkerExit.FAILED

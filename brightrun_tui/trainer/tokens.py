@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from brightrun_tui.trainer.examples import Example, Prepared
 from brightrun_tui.trainer.template import ChatTemplate
 
-VERSION = "2"
+VERSION = "3"
 """Raised when the same records would become other tokens or masks than before."""
 
 
@@ -43,7 +43,7 @@ def save_tokens(path: Path, key: str, splits: Sequence[Prepared]) -> None:
         opening = [np.zeros(e.length, bool) if e.opening is None else e.opening for e in examples]
         tensors[f"{name}.opening"] = np.packbits(np.concatenate([np.empty(0, bool), *opening]))
     told = [{"unsupervised": s.unsupervised, "unrenderable": s.unrenderable, "split_records": s.split_records,
-             "open_ended": s.open_ended, "turn_ends": s.turn_ends} for s in splits]
+             "open_ended": s.open_ended, "lost_thoughts": s.lost_thoughts, "turn_ends": s.turn_ends} for s in splits]
     aside = path.with_name(f".{path.name}.new")
     try:
         save_file(tensors, aside, metadata={"key": key, "told": json.dumps(told)})

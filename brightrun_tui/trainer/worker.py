@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.base import load_config, load_tokenizer, locate_base, longest_context
+from brightrun_tui.trainer.base import embedding_rows, load_config, load_tokenizer, locate_base, longest_context
 from brightrun_tui.trainer.baseline import measure_baseline
 from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
 from brightrun_tui.trainer.control import Control
@@ -88,9 +88,10 @@ def _set_up(spec: RunSpec, files: RunFiles, log: EventLog, control: Control,
     log.write("phase", phase="preparing", detail="tokens and masks")
     source = locate_base(spec.base)
     tokenizer = load_tokenizer(source, spec.base.revision)
-    context = longest_context(load_config(source, spec.base.revision), tokenizer)
+    config = load_config(source, spec.base.revision)
+    context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
-    data = prepare_data(files, settings.data, tokenizer, template, context, alert)
+    data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert)
     prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
                              max(1, context - settings.evaluation.max_new_tokens))
     log.write("phase", phase="loading", detail=spec.base.id)

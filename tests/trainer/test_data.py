@@ -74,7 +74,7 @@ def test_pieces_begin_with_the_system_message_and_a_question(words: tuple[Any, C
 def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
     tokenizer = load_tokenizer(str(base), "")
     alerts: list[tuple[str, str]] = []
-    return prepare.prepare_data(RunFiles(run), DataSettings(), tokenizer, chat_template(tokenizer), 512,
+    return prepare.prepare_data(RunFiles(run), DataSettings(), tokenizer, chat_template(tokenizer), 512, 10**9,
                                 lambda *alert: alerts.append(alert)), alerts
 
 

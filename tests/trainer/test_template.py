@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.dataset import Message, Record, ToolCall
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.examples import Example, tokenise
@@ -183,3 +183,133 @@ def test_any_text_is_trained_whole(tokenizer: Any, turns: list[tuple[str, str]],
     template = with_template(tokenizer, CHATML if marked else UNMARKED_CHATML)
     (example,) = tokenise(tokenizer, template, [Record(id="a", messages=tuple(messages))]).examples
     assert trained_text(tokenizer, example) == [answer + "<|im_end|>" for _, answer in turns]
+
+
+R1_LIKE = (
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}{% set content = m['content'] %}"
+    "{% if '</think>' in content %}{% set content = content.split('</think>')[-1] %}{% endif %}"
+    "{{ '<|im_start|>assistant\n' + content + '<|im_end|>\n' }}"
+    "{% else %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
+QWEN3_LIKE = (
+    "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}"
+    "{% endfor %}{% for m in messages %}{% if m.role == 'assistant' %}{% set r = m.reasoning_content or '' %}"
+    "{% if loop.index0 > ns.last and (loop.last or r) %}"
+    "{{ '<|im_start|>assistant\n<think>\n' + r.strip() + '\n</think>\n\n' + m.content }}"
+    "{% else %}{{ '<|im_start|>assistant\n' + m.content }}{% endif %}{{ '<|im_end|>\n' }}"
+    "{% else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SKIPS_OTHERS = (
+    "{% for m in messages %}{% if m['role'] in ['user', 'assistant'] %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+STRICT = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('must alternate') }}{% endif %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+HERMES_LIKE = (
+    "{% if tools %}{{ '<|im_start|>system\n' }}{% for tool in tools %}{{ tool | tojson }}{% endfor %}{{ '<|im_end|>\n' }}{% endif %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.content or '') }}"
+    "{% for call in m.tool_calls or [] %}{{ '<tool_call>\n' }}{{ call.function | tojson }}{{ '\n</tool_call>' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+THINKS = Record(id="t", messages=(
+    Message(role="user", content="hello"), Message(role="assistant", content="good day", reasoning="be polite"),
+    Message(role="user", content="and now"), Message(role="assistant", content="bye", reasoning="they leave")))
+CALLS = Record(
+    id="c", tools=({"type": "function", "function": {"name": "stock", "parameters": {"type": "object", "properties": {}}}},),
+    messages=(Message(role="user", content="any ferns"),
+              Message(role="assistant", content="",
+                      tool_calls=(ToolCall(name="stock", arguments={"item": "a “fern”\n", "n": 2}),)),
+              Message(role="tool", content="seven left"), Message(role="assistant", content="seven")))
+
+
+def prompts_of(template: ChatTemplate, record: Record) -> list[str]:
+    """What each answer of the record is asked for with."""
+    return [template.render([m.for_template() for m in record.messages[:i]], tools=record.tools, generation_prompt=True)
+            for i, m in enumerate(record.messages) if m.role == "assistant"]
+
+
+@pytest.mark.parametrize("source", [R1_LIKE, QWEN3_LIKE, CHATML, UNMARKED_CHATML, STRICT, THOUGHTFUL, FORGETFUL, PLAIN,
+                                    HERMES_LIKE])
+@pytest.mark.parametrize("record", [CHAT, THINKS], ids=["plain", "thinking"])
+def test_every_answer_goes_on_from_exactly_the_prompt_that_asks_for_it(tokenizer: Any, source: str, record: Record) -> None:
+    """Byte for byte, whatever the template does with thoughts, systems and earlier turns."""
+    template = with_template(tokenizer, source)
+    renderings = template.renderings(record.messages, record.tools)
+    starts = [(rendering.text, span.start) for rendering in renderings for span in rendering.spans]
+    prompts = prompts_of(template, record)
+    assert len(starts) == len(prompts) == 2
+    if source == THOUGHTFUL:  # its first answer opens without thoughts where another follows
+        starts, prompts = starts[1:], prompts[1:]
+    assert [text[:start] for text, start in starts] == prompts
+
+
+@pytest.mark.parametrize("source", [R1_LIKE, QWEN3_LIKE])
+@pytest.mark.parametrize("inline", [True, False])
+def test_thoughts_are_learnt_where_the_template_has_a_place_for_them(tokenizer: Any, source: str, inline: bool) -> None:
+    """Also where it takes them away itself, and whether they stand in a field of their own or in the answer."""
+    if inline and source == QWEN3_LIKE:
+        pytest.skip("this one keeps what stands in the answer")
+    turns = [m if not inline or not m.reasoning else
+             m.model_copy(update={"content": f"<think>\n{m.reasoning}\n</think>\n\n{m.content}", "reasoning": ""})
+             for m in THINKS.messages]
+    prepared = tokenise(tokenizer, with_template(tokenizer, source), [Record(id="t", messages=tuple(turns))])
+    learnt = [trained_text(tokenizer, example)[-1] for example in prepared.examples]
+    assert not prepared.lost_thoughts and len(learnt) == 2
+    for text, (thought, answer) in zip(learnt, [("be polite", "good day"), ("they leave", "bye")], strict=True):
+        assert thought in text and text.endswith(f"</think>\n\n{answer}<|im_end|>")
+
+
+def test_thoughts_without_a_place_are_counted(tokenizer: Any) -> None:
+    prepared = tokenise(tokenizer, with_template(tokenizer, UNMARKED_CHATML), [THINKS])
+    assert prepared.lost_thoughts == 1 and trained_text(tokenizer, prepared.examples[0])[0] == "good day<|im_end|>"
+
+
+@pytest.mark.parametrize("source", [SKIPS_OTHERS, STRICT, LLAMA2_LIKE])
+def test_a_template_without_a_system_role_is_completed_and_saved_so(tokenizer: Any, source: str) -> None:
+    """It refuses the role, or leaves it out without a word; plain rendering of what is saved agrees with training."""
+    template = with_template(tokenizer, source)
+    assert "system messages open the first question" in template.notice and tokenizer.chat_template == template.source
+    (example,) = tokenise(tokenizer, template, [CHAT]).examples
+    assert "be kind\n\nhello" in tokenizer.decode(example.ids)
+    plain = tokenizer.apply_chat_template([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}],
+                                          tokenize=False, add_generation_prompt=True)
+    assert "be kind\n\nhello" in plain
+    if source == STRICT:
+        joined = template.render([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}])
+        assert "one\n\ntwo" in joined
+
+
+def test_a_good_template_is_left_as_it_is(tokenizer: Any) -> None:
+    for source in (CHATML, UNMARKED_CHATML, QWEN3_LIKE, R1_LIKE, HERMES_LIKE, PLAIN):
+        template = with_template(tokenizer, source)
+        assert (template.source, template.notice, tokenizer.chat_template) == (source, "", source)
+
+
+def test_calls_of_tools_are_learnt_and_their_results_are_not(tokenizer: Any) -> None:
+    """With a template that knows tools: calls and answer are trained, what the tool said is context."""
+    (example,) = tokenise(tokenizer, with_template(tokenizer, HERMES_LIKE), [CALLS]).examples
+    call, answer = trained_text(tokenizer, example)
+    assert call.startswith("<tool_call>") and "fern" in call and call.endswith("</tool_call><|im_end|>")
+    assert answer == "seven<|im_end|>" and "seven left" in tokenizer.decode(example.ids)
+
+
+@pytest.mark.parametrize(("source", "reason"), [(UNMARKED_CHATML, "leaves out, or changes, what the assistant says"),
+                                                (SKIPS_OTHERS, "leaves out, or changes")])
+def test_calls_that_a_template_does_not_know_are_named_not_dropped(tokenizer: Any, source: str, reason: str) -> None:
+    prepared = tokenise(tokenizer, with_template(tokenizer, source), [CALLS, WITHOUT_SYSTEM])
+    assert [e.record for e in prepared.examples] == [1]
+    assert any(reason in why for why in prepared.unrenderable)
+
+
+def test_a_result_of_a_tool_that_a_template_leaves_out_is_named(tokenizer: Any) -> None:
+    talk = Record(id="r", messages=(CHAT.messages[1], Message(role="assistant", content="let me look"),
+                                    Message(role="tool", content="seven left"), Message(role="assistant", content="seven")))
+    prepared = tokenise(tokenizer, with_template(tokenizer, SKIPS_OTHERS), [talk])
+    assert not prepared.examples and "what tools answered" in next(iter(prepared.unrenderable))
