@@ -44,11 +44,11 @@ def build_archive(directory: Path) -> Path:
 
 
 def requirements() -> str:
-    """What the worker imports, as the package itself declares it: the core and the ``train`` extra."""
+    """What the worker imports, as the package itself declares it: the core, and the extras ``train`` and ``gpu``."""
     wanted = []
     for line in requires("brightrun") or []:
         name, _, marker = line.partition(";")
-        if not marker or "extra == 'train'" in marker.replace('"', "'"):
+        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in ("train", "gpu")):
             wanted.append(name.strip())
     return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
 

@@ -5,6 +5,8 @@ size. Here the low-rank product is added in place, and the backward pass is writ
 
     y  = x W^T + s (x A^T) B^T          u  = s dy B
     dx = dy W + u A        dA = u^T x        dB = s dy^T (x A^T)
+
+A 4-bit W is dequantised for each of the two products with it and not kept, as bitsandbytes does for many rows.
 """
 
 from __future__ import annotations
@@ -19,29 +21,40 @@ from torch.nn.functional import linear
 ADAPTER = "default"
 
 
+def _dense(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The weight (out, in) in numbers of ``dtype``: itself, or what its 4 bits stand for."""
+    state = getattr(weight, "quant_state", None)
+    if state is None:
+        return weight
+    from bitsandbytes.functional import dequantize_4bit
+
+    dense: torch.Tensor = dequantize_4bit(weight.data, state)
+    return dense.to(dtype)
+
+
 class _LoraLinear(torch.autograd.Function):  # type: ignore[misc]
-    """x (T, in), frozen weight (out, in), frozen bias (out,) or None, A (r, in), B (out, r), scaling s."""
+    """x (T, in), frozen weight (out, in), dense or 4-bit, frozen bias (out,) or None, A (r, in), B (out, r), scaling s."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, a: torch.Tensor,
                 b: torch.Tensor, scaling: float) -> torch.Tensor:
         inner = x @ a.t()
-        ctx.save_for_backward(x, inner, weight, a, b)
-        ctx.scaling = scaling
-        return linear(x, weight, bias).addmm_(inner, b.t(), alpha=scaling)
+        ctx.save_for_backward(x, inner, a, b)
+        ctx.weight, ctx.scaling = weight, scaling
+        return linear(x, _dense(weight, x.dtype), bias).addmm_(inner, b.t(), alpha=scaling)
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, inner, weight, a, b = ctx.saved_tensors
+        x, inner, a, b = ctx.saved_tensors
         through_b = (upstream @ b).mul_(ctx.scaling)
-        for_x = (upstream @ weight).addmm_(through_b, a) if ctx.needs_input_grad[0] else None
+        for_x = (upstream @ _dense(ctx.weight, x.dtype)).addmm_(through_b, a) if ctx.needs_input_grad[0] else None
         return for_x, None, None, through_b.t() @ x, (upstream.t() @ inner).mul_(ctx.scaling), None
 
 
 def fuse_adapters(model: torch.nn.Module) -> int:
     """Give the plain LoRA layers of a peft model the arithmetic above; returns how many got it.
 
-    Others (DoRA, dropout, 4-bit or other special layers underneath) keep peft's own.
+    Others (DoRA, dropout, 8-bit or other special layers underneath) keep peft's own.
     """
     plain = [layer for layer in model.modules() if isinstance(layer, LoraLayer) and _is_plain(layer)]
     for layer in plain:
@@ -50,15 +63,21 @@ def fuse_adapters(model: torch.nn.Module) -> int:
 
 
 def _is_plain(layer: Any) -> bool:
-    return (type(layer.get_base_layer()) is torch.nn.Linear and isinstance(layer.lora_dropout[ADAPTER], torch.nn.Identity)
-            and ADAPTER not in layer.lora_variant and not layer.lora_bias[ADAPTER] and not layer.fan_in_fan_out)
+    base = layer.get_base_layer()
+    return ((type(base) is torch.nn.Linear or _is_nf4(base)) and isinstance(layer.lora_dropout[ADAPTER], torch.nn.Identity)
+            and ADAPTER not in layer.lora_variant and not layer.lora_bias[ADAPTER]
+            and not getattr(layer, "fan_in_fan_out", False))
+
+
+def _is_nf4(layer: torch.nn.Module) -> bool:
+    return type(layer).__name__ == "Linear4bit" and getattr(layer, "quant_state", None) is not None
 
 
 def _fused_forward(layer: Any, original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     base, a, b = layer.get_base_layer(), layer.lora_A[ADAPTER], layer.lora_B[ADAPTER]
 
     def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        same_numbers = x.dtype == a.weight.dtype == base.weight.dtype
+        same_numbers = x.dtype == a.weight.dtype == (base.compute_dtype if _is_nf4(base) else base.weight.dtype)
         if layer.disable_adapters or layer.merged or args or kwargs or not same_numbers:
             return original(x, *args, **kwargs)
         rows = _LoraLinear.apply(x.flatten(0, -2), base.weight, base.bias, a.weight, b.weight, layer.scaling[ADAPTER])

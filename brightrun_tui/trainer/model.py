@@ -14,6 +14,7 @@ from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.attention import ONE_CALL, PER_DOCUMENT
 from brightrun_tui.trainer.base import first_line
+from brightrun_tui.trainer.kernels import fuse_elementwise
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -74,6 +75,8 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
         raise BaseModelError(f"it cannot be loaded: {first_line(error)}", where=source, kind="base_unsupported",
                              fix="choose a causal language model in safetensors format") from error
     model.requires_grad_(False)
+    if machine.device.type == "cuda":
+        fuse_elementwise(model, machine.compute)
     if machine.device.type == "cpu" and getattr(model, "is_loaded_in_4bit", False):
         suit_cpu(model, machine.compute)
     return model

@@ -1,9 +1,10 @@
 """One training by a peer of ours, in a process of its own; started by train.py.
 
-    train_peer.py transformers|trl BASE DATA_DIRECTORY BATCH_SIZE LEARNING_RATE RANK
+    train_peer.py transformers|trl|trl-packed BASE DATA_DIRECTORY BATCH_SIZE LEARNING_RATE RANK [DEVICE]
 
 Reads ``train.jsonl`` and ``eval.jsonl`` in the canonical form. Prints JSON lines: ``loaded`` when the model is in
-memory, ``step`` after each optimiser step, ``end`` with the held-out loss (mean over all supervised tokens).
+memory, ``step`` after each optimiser step, ``end`` with the held-out loss (mean over all supervised tokens) and, on a GPU, the
+highest memory of its tensors.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def say(**fields: Any) -> None:
 
 class Steps(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         say(event="step", step=state.global_step)
 
 
@@ -61,48 +64,56 @@ def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 def held_out_loss(model: Any, rows: list[dict[str, list[int]]]) -> float:
     model.eval()
+    device = next(model.parameters()).device
     total, count = 0.0, 0
     with torch.no_grad():
         for start in range(0, len(rows), 4):
-            batch = collate(rows[start : start + 4])
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+            batch = {name: tensor.to(device) for name, tensor in collate(rows[start : start + 4]).items()}
+            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
             labels = batch["labels"][:, 1:]
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
             total, count = total + float(loss), count + int((labels != -100).sum())
     return total / count
 
 
-def main(kind: str, base: str, data: str, batch: str, rate: str, rank: str) -> None:
+def main(kind: str, base: str, data: str, batch: str, rate: str, rank: str, device: str = "cpu") -> None:
+    on_gpu = device == "cuda"
+    numbers = torch.bfloat16 if on_gpu else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(base)
     quantisation = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                      bnb_4bit_compute_dtype=torch.float32)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, quantization_config=quantisation,
-                                                 attn_implementation="sdpa")
+                                      bnb_4bit_compute_dtype=numbers)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=numbers, quantization_config=quantisation,
+                                                 attn_implementation="sdpa", **({"device_map": {"": 0}} if on_gpu else {}))
     lora = LoraConfig(r=int(rank), lora_alpha=int(rank), target_modules="all-linear", task_type="CAUSAL_LM")
     say(event="loaded")
     common = {
         "output_dir": tempfile.mkdtemp(), "per_device_train_batch_size": int(batch), "num_train_epochs": 1,
         "learning_rate": float(rate), "lr_scheduler_type": "constant", "logging_steps": 1, "save_strategy": "no",
-        "optim": "adamw_torch_fused", "max_grad_norm": 1.0, "report_to": [], "use_cpu": True, "disable_tqdm": True,
-        "gradient_checkpointing": False, "seed": SEED, "bf16": False}
+        "optim": "adamw_8bit" if on_gpu else "adamw_torch_fused", "max_grad_norm": 1.0, "report_to": [], "use_cpu": not on_gpu,
+        "disable_tqdm": True, "gradient_checkpointing": False, "seed": SEED, "bf16": on_gpu}
     chats = read(Path(data) / "train.jsonl")
     trainer: Any
-    if kind == "trl":
+    if kind.startswith("trl"):
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        trainer = SFTTrainer(model=model, args=SFTConfig(**common, assistant_only_loss=True, max_length=None, packing=False),
+        packing = kind == "trl-packed"
+        trainer = SFTTrainer(model=model, args=SFTConfig(**common, assistant_only_loss=True, packing=packing,
+                                                         max_length=4096 if packing else None),
                              train_dataset=Dataset.from_list([{"messages": chat} for chat in chats]),
                              processing_class=tokenizer, peft_config=lora, callbacks=[Steps()])
         for name, parameter in trainer.model.named_parameters():
-            if "lora_" in name:  # its own choice, bfloat16, is four times slower on a CPU
+            if "lora_" in name and not on_gpu:  # its own choice, bfloat16, is four times slower on a CPU
                 parameter.data = parameter.data.float()
     else:
         trainer = Trainer(model=get_peft_model(model, lora), args=TrainingArguments(**common, remove_unused_columns=False),
                           train_dataset=encode(tokenizer, chats), data_collator=collate, callbacks=[Steps()])
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
     trainer.train()
+    peak = torch.cuda.max_memory_allocated() if on_gpu else 0
     trainer.model.train()  # bitsandbytes' layers compute in another precision in evaluation mode on some CPUs
-    say(event="end", eval_loss=held_out_loss(trainer.model, encode(tokenizer, read(Path(data) / "eval.jsonl"))))
+    say(event="end", peak=peak, eval_loss=held_out_loss(trainer.model, encode(tokenizer, read(Path(data) / "eval.jsonl"))))
 
 
 if __name__ == "__main__":

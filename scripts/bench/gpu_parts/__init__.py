@@ -1,0 +1,1 @@
+"""What `scripts/bench/gpu.py` runs, a process for each part."""
