@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 
@@ -203,7 +204,7 @@ class Judge:
         text = error.get("message") or error.get("detail") if isinstance(error, dict) else error
         line = " ".join(str(text or "").split())
         secret = self._key.get_secret_value() if self._key else ""
-        return "".join(c for c in (line.replace(secret, "…") if secret else line) if c.isprintable())[:200]
+        return one_line(line.replace(secret, "…") if secret else line)[:200]
 
 
 def _read(document: dict[str, Any], host: str) -> Said:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.text import harmless
 from brightrun_tui.files import move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.intake import directory_size, finish_directory
@@ -206,14 +207,13 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def _harmless(document: Any) -> Any:
-    """The same document without control characters: a stranger's text must not steer the terminal it is shown on.
+    """The same document as `domain.text` makes it: a stranger's text must not steer the terminal it is shown on.
 
     Raises:
         ValueError: a number in it is none that the registry could write and read again.
     """
     if isinstance(document, str):
-        return "".join(c for c in document if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) <= 159 and not
-                                                             0xD800 <= ord(c) <= 0xDFFF))
+        return harmless(document, kept="\n\t")
     if isinstance(document, list):
         return [_harmless(item) for item in document]
     if isinstance(document, dict):

@@ -232,12 +232,12 @@ async def test_a_cut_or_compressed_bundle_is_refused(version: ModelVersion, file
 
 async def test_a_strangers_report_card_cannot_steer_the_terminal(files: Files, tmp_path: Path) -> None:
     report = json.loads(files["report.json"])
-    report["verdict"]["summary"] = "nice\x1b[2J\x07\x9b31m model"
+    report["verdict"]["summary"] = "nice\x1b[2J\x07\x9b31m \u202eledom model"
     there = elsewhere(tmp_path)
     bundle = write_tar(tmp_path / "in.tar", good(with_json(files, "report.json", **report)))
     async with open_database(there.database) as db:
         arrived = await import_bundle(db, there, bundle)
-    assert arrived.report.verdict.summary == "nice[2J31m model"
+    assert arrived.report.verdict.summary == "nice [2J  31m  ledom model"
     assert "\x1b" not in (Path(arrived.directory) / "README.md").read_text()
 
 
