@@ -12,7 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
-from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, size, talk
+from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
@@ -67,7 +67,7 @@ def connect(
     if as_json:
         print_json({"service": name, "state": status.state, "detail": status.detail, "place": place})
     else:
-        talk().print(f"[green]✓[/] {service.title}: {status.detail} ({credentials.PLACES[place]})")
+        say_done(f"{service.title}: {status.detail} ({credentials.PLACES[place]})")
 
 
 def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
@@ -80,9 +80,9 @@ def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"service": name, "forgotten": forgotten, "still": left})
         return
-    talk().print(f"[green]✓[/] {service.title}: forgotten" if forgotten else f"{service.title}: nothing was saved")
+    say_done(f"{service.title}: forgotten") if forgotten else say(f"{service.title}: nothing was saved")
     if left:
-        talk().print(f"It still has a credential {credentials.PLACES[left]}.")
+        say(f"It still has a credential {credentials.PLACES[left]}.")
 
 
 def offers(
@@ -105,7 +105,7 @@ def offers(
                       f"{offer.network_mbps:.0f} Mb/s" if offer.network_mbps else "", offer.region, offer.id)
                      for offer in found])
     else:
-        talk().print("No machine fits.")
+        say("No machine fits.")
 
 
 async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
@@ -133,6 +133,6 @@ async def _offers(names: list[str], need: Need) -> list[Offer]:
 def _read_secret(service: Service) -> SecretStr:
     if sys.stdin.isatty():
         field = service.fields[0]
-        talk().print(f"{service.title}: {field.title} ({field.hint}), from {service.where_to_get}")
+        say(f"{service.title}: {field.title} ({field.hint}), from {service.where_to_get}")
         return SecretStr(getpass("› "))
     return SecretStr(sys.stdin.readline().strip())

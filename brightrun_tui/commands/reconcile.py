@@ -8,7 +8,7 @@ import time
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, talk
+from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
 from brightrun_tui.domain.errors import BrightrunError, ExitCode
 from brightrun_tui.domain.money import Lease
@@ -45,13 +45,13 @@ def reconcile(as_json: JsonOption = False) -> None:
         print_json({"leases": holdings, "unreadable": unreadable})
     else:
         for name, why in unreadable.items():
-            talk().print(f"[red]✗[/] {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
+            say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
         if holdings:
             print_table(("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
                         [(row.name, row.provider, row.state or "unknown", row.seen or "not listed", row.run,
                           money(row.price_per_hour), money(row.spent_usd)) for row in holdings])
         elif not unreadable:
-            talk().print("No machine is rented.")
+            say("No machine is rented.")
     if unreadable:
         raise typer.Exit(ExitCode.FAILED)
 

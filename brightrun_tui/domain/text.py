@@ -13,7 +13,7 @@ _STEERING = "\x00-\x1f\x7f-\x9f"
 _BREAKS = "\u2028\u2029"
 _TURNING = "\u202a-\u202e\u2066-\u2069"
 """Embeddings, overrides and isolates: what stands after them is shown in another order."""
-_HIDDEN = "\u00ad\u180b-\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+_HIDDEN = "\u180b-\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 _JOINING = "\u061c\u200c-\u200f"
 """Joiners and direction marks: emoji, Persian and Hebrew need them; between Latin letters they only hide."""
 _SURROGATES = "\ud800-\udfff"
@@ -49,7 +49,7 @@ def one_line(text: str) -> str:
 
 
 def plain_json(document: str) -> str:
-    """A JSON document that says the same, with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
+    """The same JSON document with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
     if document.isprintable():
         return document
     return _UNFIT_IN_JSON.sub(_escaped, document)

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from brightrun_tui.commands.shared.output import print_json, talk
+from brightrun_tui.commands.shared.output import print_json, say
 from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError
 from brightrun_tui.paths import get_paths
 
@@ -44,19 +44,12 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
     if as_json:
         print_json({"error": error.as_dict(), **beside})
     if not (as_json and sys.stdout.isatty()):
-        out = talk()
-        out.print(f"[bold red]✗[/] {_escape(error.what)}")
+        say(("✗", "bold red"), f" {error.what}")
         if error.where:
-            out.print(f"  [dim]where[/] {_escape(error.where)}")
+            say(("  where", "dim"), f" {error.where}")
         if error.fix:
-            out.print(f"  [dim]fix[/]   {_escape(error.fix)}")
+            say(("  fix", "dim"), f"   {error.fix}")
     return error.exit_code
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _write_log(error: Exception, arguments: list[str]) -> Path:
