@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from brightrun_tui.commands.shared.output import (
     put,
     say,
     say_done,
+    say_over,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.model import ModelVersion
@@ -188,8 +188,7 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
 
 
 def _tell_judged(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total} judged", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    say_over(f"{done} of {total} judged", last=done == total)
 
 
 def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from brightrun_tui.commands.shared.output import size
+from brightrun_tui.commands.shared.output import page, size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
@@ -130,12 +130,10 @@ def _check_disk(paths: Paths) -> Check:
 
 
 def _check_terminal() -> Check:
-    from rich.console import Console
-
     if not sys.stdout.isatty():
         return Check("terminal", "off", "none here; the verbs work without, the app needs one")
     columns, rows = shutil.get_terminal_size()
-    colours = Console().color_system or "no colours"
+    colours = page().color_system or "no colours"
     facts = f"{columns}×{rows}, {colours}, {os.environ.get('TERM', 'TERM is not set')}"
     if columns < 80 or rows < 24:
         return Check("terminal", "warning", facts, "the app wants at least 80×24")

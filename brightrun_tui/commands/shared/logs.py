@@ -63,7 +63,8 @@ async def _follow(session: Session, run: Run, path: Path, offset: int, fit: Fit)
 
 
 def _plain_text(line: str) -> str:
-    return harmless(line, kept="\n\t")
+    """A bar that was drawn over and over in one line becomes a line each time."""
+    return harmless(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 
 def print_from(path: Path, offset: int, fit: Fit = _plain_text) -> int:

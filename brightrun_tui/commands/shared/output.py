@@ -48,6 +48,12 @@ def say_done(text: str) -> None:
     say(("✓", "green"), f" {text}")
 
 
+def say_over(text: str, *, last: bool) -> None:
+    """A count that goes up in place, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r{one_line(text)}", end="\n" if last else "", file=sys.stderr, flush=True)
+
+
 def put(text: str) -> None:
     """Lines of data on stdout."""
     print(harmless(text, kept="\n\t"), flush=True)
