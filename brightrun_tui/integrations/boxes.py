@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox, SshBoxes
 
@@ -77,7 +77,7 @@ def make_box(values: dict[str, str]) -> SshBox:
 def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
     document = {name: box.model_dump(exclude_defaults=True) for name, box in boxes.items()}
     try:
-        _file(paths).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(paths.config)
         write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
     except OSError as error:
         raise BrightrunError(f"the machine cannot be saved ({error.strerror})", where=str(_file(paths)),

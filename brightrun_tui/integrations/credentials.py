@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from filelock import FileLock
 from pydantic import SecretStr
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.integrations import keyring_client
 from brightrun_tui.integrations.services import SERVICES, get_service
 from brightrun_tui.paths import Paths, get_paths
@@ -142,8 +141,7 @@ def _login(name: str) -> str:
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            path.chmod(0o600)
+        close_to_others(path)
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
@@ -168,8 +166,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 def _changing(path: Path) -> Iterator[dict[str, Any]]:
     """Read, change and replace the file, one process at a time."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.chmod(0o700)
+        private_directory(path.parent)
         with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
             entries: dict[str, Any] = dict(_read(path))
             yield entries

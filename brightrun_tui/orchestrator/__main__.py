@@ -14,7 +14,8 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.logs import log_to
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import load_timings
-from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.paths import Paths, close_home, get_paths
+from brightrun_tui.process import begin_privately
 from brightrun_tui.store import open_database, requests
 
 LOCK_SECONDS = 2.0
@@ -22,7 +23,9 @@ LOCK_SECONDS = 2.0
 
 
 def main() -> int:
+    begin_privately()
     paths = get_paths()
+    close_home(paths, thoroughly=True)
     _log(paths)
     lock = FileLock(paths.engine_lock)
     while True:

@@ -22,8 +22,9 @@ from pydantic import ValidationError
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.text import harmless
-from brightrun_tui.files import move_into_place, plain_disk_errors, sha256, sync_directory
+from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
 from brightrun_tui.registry.safety import (
     ADAPTER_CONFIG,
@@ -67,6 +68,7 @@ def write_bundle(directory: Path, name: str, target: Path) -> None:
                         tar.addfile(entry, content)
             file.flush()
             os.fsync(file.fileno())
+        give_users_modes(aside, users_umask())
         os.replace(aside, target)
     finally:
         aside.unlink(missing_ok=True)

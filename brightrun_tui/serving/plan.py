@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
@@ -65,8 +65,7 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
     """
     require_serve_extra()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o700)
+        private_directory(directory)
         facts = build_view(directory / VIEW, base=version.base_path, base_id=version.base_id,
                            adapter=Path(version.directory), ref=version.ref)
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))

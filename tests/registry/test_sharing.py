@@ -61,6 +61,7 @@ async def test_importing_ones_own_bundle_gives_the_version_one_has(
 async def test_merged_and_adapter_answer_alike_without_us(version: ModelVersion, toy: Toy, tmp_path: Path) -> None:
     adapter = await export(version, tmp_path / "adapter")
     merged = await export(version, tmp_path / "merged", form="merged")
+    assert len({path.stat().st_mode for path in merged.iterdir()}) == 1, "some of it is private and some is not"
     assert json.loads((merged / "generation_config.json").read_bytes())["eos_token_id"] == [1, 3], "it does not know when to end"
     facts = json.loads((merged / "merge.json").read_bytes())
     assert facts["logit_deviation"] < 0.01 * facts["adapter_effect"]
