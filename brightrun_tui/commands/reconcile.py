@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
-from brightrun_tui.domain.errors import BrightrunError, ExitCode
+from brightrun_tui.domain.errors import ExitCode
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.integrations.rental import connected_providers, open_provider
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client
 from brightrun_tui.providers.base import Machine
+from brightrun_tui.redaction import redact
 from brightrun_tui.store import engine as facts
 from brightrun_tui.store import leases as store
 from brightrun_tui.store import runs
@@ -63,8 +64,8 @@ async def _reconcile(session: Session) -> tuple[list[Holding], dict[str, str]]:
     machines: list[Machine] = []
     unreadable: dict[str, str] = {}
     for name, answer in zip(names, answers, strict=True):
-        if isinstance(answer, BrightrunError):
-            unreadable[name] = answer.what
+        if isinstance(answer, Exception):
+            unreadable[name] = redact(as_known_error(name, answer).what)
         elif isinstance(answer, BaseException):
             raise answer
         else:

@@ -1,6 +1,7 @@
 """Credentials by service name: from the environment, else as saved here, else from the login of the service's own tool.
 
-A saved credential lies in the operating system's keyring where one works, else in ``credentials.json`` (mode 0600,
+Wherever one comes from, it is checked before it is used: what no HTTP header can carry is refused with its place, never with
+its value. A saved credential lies in the operating system's keyring where one works, else in ``credentials.json`` (mode 0600,
 not encrypted; `PLACES` says so). The file also remembers which credentials are in which keyring, so looking is cheap.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +18,17 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import SecretStr
 
-from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.integrations import keyring_client
-from brightrun_tui.integrations.services import SERVICES, get_service
+from brightrun_tui.integrations.services import SERVICES, Service, get_service
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.redaction import keep_secret
 
 LOCK_SECONDS = 10.0
+LONGEST = 4096
+"""Characters; the longest key of a service has some hundreds."""
+_QUOTES = "\"'`"
 
 SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 """How the names of environment variables end that hold other programs' secrets."""
@@ -41,21 +47,50 @@ def get(name: str, paths: Paths | None = None) -> SecretStr | None:
     """The credential of a service, or None. Blocking: a keyring takes about half a second.
 
     Raises:
+        NotConnectedError: what is there cannot be a key; says where it is and what is wrong with it.
         BrightrunError: it is in a keyring that refuses, or the file cannot be read.
         UsageError: there is no such service.
     """
     paths = paths or get_paths()
-    given = _from_environment(name)
-    if given:
-        return SecretStr(given)
+    service = get_service(name)
+    value, place, fix = _find(name, paths, service)
+    if not value.strip():
+        return None
+    wrong = what_is_wrong(value)
+    keep_secret(value.strip())
+    if wrong:
+        raise NotConnectedError(f"the credential of {service.title} cannot be a key: {wrong}", where=place, fix=fix,
+                                kind="bad_credential")
+    return SecretStr(value.strip())
+
+
+def _find(name: str, paths: Paths, service: Service) -> tuple[str, str, str]:
+    """The credential as it lies there, where that is, and how to put it right."""
+    again = f"copy it from {service.where_to_get} again: brightrun connect {name}"
+    if given := _from_environment(name):
+        return given, service.environment, "copy it again, without quotes and spaces around it, or unset the variable"
     entry = _read(paths.credentials_file).get(name)
     if entry and "keyring" in entry:
-        secret = keyring_client.act("get", entry["keyring"], name)
-        return SecretStr(secret) if secret else None
+        return keyring_client.act("get", entry["keyring"], name) or "", entry["keyring"].partition(":")[0], again
     if entry:
-        return SecretStr(entry["secret"])
-    login = _login(name)
-    return SecretStr(login) if login else None
+        return entry["secret"], str(paths.credentials_file), again
+    return _login(name), str(_login_file()), "log in again: hf auth login"
+
+
+def what_is_wrong(secret: str) -> str:
+    """Why this cannot be a key, without telling any of it; "" when it can. Blanks around it do not matter.
+
+    A key goes into an HTTP header: visible ASCII characters. Quotes around it are of the place it was copied from.
+    """
+    value = secret.strip()
+    if len(value) > LONGEST:
+        return f"it has {len(value):,} characters, and none has more than {LONGEST:,}"
+    for number, character in enumerate(value, 1):
+        quote = character in _QUOTES and number in (1, len(value))
+        if quote or not "!" <= character <= "~":
+            name = unicodedata.name(character, "no letter").lower()
+            return f"character {number} is {name} (U+{ord(character):04X})"
+    return ""
 
 
 def where(name: str, paths: Paths | None = None) -> Place:
@@ -72,7 +107,7 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     """Keep a credential; returns where it now lies. Test it first. Blocking.
 
     Raises:
-        UsageError: no such service, or the secret is empty or more than one line.
+        UsageError: no such service, or the secret is empty or cannot be a key.
         BrightrunError: it cannot be written.
     """
     paths = paths or get_paths()
@@ -80,9 +115,11 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     value = (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).strip()
     if not service.environment:
         raise UsageError(f"{service.title} needs no credential", kind="no_credential_needed")
-    if not value or not value.isprintable() or " " in value:
+    keep_secret(value)
+    wrong = what_is_wrong(value) or ("" if value else "it is empty")
+    if wrong:
         raise UsageError(
-            "that is no credential: it must be one word without spaces",
+            f"that is no credential: {wrong}",
             where=service.title,
             fix=f"copy it from {service.where_to_get}",
             kind="bad_credential",
@@ -131,12 +168,15 @@ def _login(name: str) -> str:
     """The token that ``hf auth login`` left on this machine."""
     if name != "huggingface":
         return ""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    path = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
     try:
-        return path.read_text("utf-8").strip()
+        return _login_file().read_text("utf-8").strip()
     except (OSError, ValueError):
         return ""
+
+
+def _login_file() -> Path:
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
@@ -153,13 +193,20 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             kind="credentials_unreadable",
         ) from None
     except ValueError:
-        raise BrightrunError(
-            "the credentials file is damaged",
-            where=str(path),
-            fix="move it away and connect again",
-            kind="credentials_unreadable",
-        ) from None
-    return document if isinstance(document, dict) else {}
+        raise _damaged(path) from None
+    if not isinstance(document, dict) or not all(_is_entry(entry) for entry in document.values()):
+        raise _damaged(path)
+    return document
+
+
+def _is_entry(entry: Any) -> bool:
+    """``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
+    return isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in ("secret", "keyring"))
+
+
+def _damaged(path: Path) -> BrightrunError:
+    return BrightrunError("the credentials file is damaged", where=str(path), fix="move it away and connect again",
+                          kind="credentials_unreadable")
 
 
 @contextmanager

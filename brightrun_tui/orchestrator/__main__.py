@@ -11,7 +11,7 @@ import sys
 from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.logs import log_to
+from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.paths import Paths, close_home, get_paths
@@ -24,6 +24,7 @@ LOCK_SECONDS = 2.0
 
 def main() -> int:
     begin_privately()
+    guard_process()
     paths = get_paths()
     close_home(paths, thoroughly=True)
     _log(paths)

@@ -14,6 +14,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
+from brightrun_tui.redaction import keep_secret
 from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
@@ -106,6 +107,7 @@ def read_key(directory: Path) -> str:
         key = path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
+    keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
         raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind="no_key")
     return key
