@@ -11,6 +11,7 @@ import typer
 
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.serve import deploy_and_wait
+from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, say
 from brightrun_tui.commands.shared.session import with_store
 from brightrun_tui.domain.errors import UsageError
@@ -24,8 +25,9 @@ def chat(
     model: ModelArgument,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="Ask this one thing. “-”: what stdin says.")] = None,
     system: Annotated[str, typer.Option("--system", help="What the model is told beforehand.")] = "",
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0, max=2, help="0: the likeliest answer.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Longest answer.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", min=0, max=2, callback=bounded,
+                                                      help="0: the likeliest answer.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, callback=bounded, help="Longest answer.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Talk with a model. With --prompt: one question, its answer on stdout."""

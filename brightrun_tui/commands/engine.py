@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
+from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import EngineError
@@ -70,7 +71,7 @@ def stop(as_json: JsonOption = False) -> None:
 @app.command()
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+    lines: LinesOption = 0,
 ) -> None:
     """What the engine wrote."""
     path = get_paths().engine_log

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
+from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
@@ -117,7 +118,7 @@ def judge(model: ModelArgument,
 
 
 @app.command()
-def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5, help="1 to 5.")],
+def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5, callback=bounded, help="1 to 5.")],
          note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
          as_json: JsonOption = False) -> None:
     """Give a version 1 to 5 stars."""

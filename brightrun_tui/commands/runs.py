@@ -11,6 +11,7 @@ import typer
 
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_tail
+from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
@@ -88,7 +89,7 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 def logs(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+    lines: LinesOption = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
     """What the worker of a run said."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from brightrun_tui.config import load_section
+from brightrun_tui.config import load_section, reason
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
@@ -70,7 +70,7 @@ def make_box(values: dict[str, str]) -> SshBox:
         return SshBox.model_validate({key: value for key, value in values.items() if value})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"“{first.get('input')}” does not fit: {first['msg']}", where=str(first["loc"][0]),
+        raise UsageError(f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]),
                          kind="bad_box") from None
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from brightrun_tui.config import load_section
+from brightrun_tui.config import Section, load_section
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
@@ -31,10 +31,8 @@ _OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 512, "response_forma
 """Asked for, and left out from then on where the server refuses one: not every model takes them."""
 
 
-class JudgeSettings(BaseModel):
+class JudgeSettings(Section):
     """``[judge]``: who compares answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field("", description="Base address, as https://api.openai.com/v1.")
     model: str = Field("", description="The model's name there.")
