@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.logs import guard_process, log_to
+from brightrun_tui.orchestrator.endpoints import forget_old_keys
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.paths import Paths, close_home, get_paths
@@ -52,6 +53,7 @@ async def _serve(paths: Paths) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, engine.ending.set)
         logging.getLogger(__name__).info("engine started")
+        await forget_old_keys(db)
         try:
             await engine.serve()
         finally:

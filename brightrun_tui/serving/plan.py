@@ -113,6 +113,11 @@ def read_key(directory: Path) -> str:
     return key
 
 
+def forget_key(directory: Path) -> None:
+    """Take the key of an endpoint that has ended off the disk. Raises ``OSError``."""
+    (directory / KEY).unlink(missing_ok=True)
+
+
 def require_serve_extra() -> None:
     """Raises ``UsageError`` when the packages that serve a model are not installed. Imports none of them."""
     needed = ("torch", "transformers", "peft", "fastapi", "starlette", "uvicorn")
