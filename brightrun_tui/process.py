@@ -6,6 +6,9 @@ import os
 import resource
 import sys
 
+SECRET_ENDINGS = ("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
+"""How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
+
 _OURS = 0o077
 _users_umask: int | None = None
 
@@ -30,3 +33,8 @@ def users_umask() -> int:
 def python(*arguments: str) -> list[str]:
     """The command line of a Python of its own, which imports nothing from the directory it happens to be started in."""
     return [sys.executable, "-P", *arguments]
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """This process's environment for one that must not know any key: every child of ours but the engine."""
+    return {name: value for name, value in os.environ.items() if not name.upper().endswith(SECRET_ENDINGS)}

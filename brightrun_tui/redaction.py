@@ -13,6 +13,8 @@ from urllib.parse import quote
 BLANK = "…"
 SHORTEST = 6
 """Characters; a shorter secret would blank parts of words all over, and protects nothing."""
+_PIECE = re.compile(r"[A-Za-z0-9_\-]{8,}")
+"""What every way of quoting leaves as it is, a quotation within a quotation too."""
 
 _LOOKS_SECRET = re.compile(
     r"\b(?:hf_|sk-|rpa_|ghp_|glpat-)[A-Za-z0-9_\-]{8,}"
@@ -31,7 +33,8 @@ def keep_secret(value: str) -> None:
     if len(value) < SHORTEST or value in _known:
         return
     raw = value.encode("utf-8", "surrogatepass")
-    _known.update({value, ascii(value)[1:-1], repr(raw)[2:-1], json.dumps(value)[1:-1], quote(raw), quote(raw, safe="")})
+    _known.update({value, ascii(value)[1:-1], repr(raw)[2:-1], json.dumps(value)[1:-1], quote(raw), quote(raw, safe="")},
+                  _PIECE.findall(value))
     _pattern = re.compile("|".join(re.escape(form) for form in sorted(_known, key=len, reverse=True)))
 
 

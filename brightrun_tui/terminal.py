@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.logs import append_crash
+from brightrun_tui.process import environment_without_secrets
 
 REMOTE_FPS = 12
 OSC52_LIMIT = 74_994
@@ -120,7 +121,8 @@ async def _pipe(argv: list[str], text: str) -> bool:
     if shutil.which(argv[0]) is None:
         return False
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        env=environment_without_secrets(),
     )
     try:
         await asyncio.wait_for(process.communicate(text.encode()), 2.0)

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.integrations import keyring_client
-from brightrun_tui.integrations.services import SERVICES, Service, get_service
+from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.redaction import keep_secret
 
@@ -29,9 +29,6 @@ LOCK_SECONDS = 10.0
 LONGEST = 4096
 """Characters; the longest key of a service has some hundreds."""
 _QUOTES = "\"'`"
-
-SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-"""How the names of environment variables end that hold other programs' secrets."""
 
 Place = Literal["", "environment", "keyring", "file", "login"]
 PLACES: dict[Place, str] = {
@@ -151,12 +148,6 @@ def delete(name: str, paths: Paths | None = None) -> bool:
     with _changing(paths.credentials_file) as entries:
         entries.pop(name, None)
     return True
-
-
-def environment_without_secrets() -> dict[str, str]:
-    """This process's environment for one that must not know any key: a worker."""
-    known = {service.environment for service in SERVICES}
-    return {name: value for name, value in os.environ.items() if name not in known and not name.endswith(SECRET_ENDINGS)}
 
 
 def _from_environment(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import python
+from brightrun_tui.process import environment_without_secrets, python
 
 PROBE_SECONDS = 3.0
 ACT_SECONDS = 10.0
@@ -72,6 +72,7 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         text=True,
         start_new_session=True,
         cwd="/",
+        env=environment_without_secrets(),
     )
     try:
         output, _ = process.communicate(json.dumps(request), timeout=seconds)

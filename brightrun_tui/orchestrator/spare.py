@@ -8,9 +8,8 @@ import time
 
 import psutil
 
-from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import python
+from brightrun_tui.process import environment_without_secrets, python
 
 ROOM_BYTES = 2 << 30
 """With less free memory than this no worker is kept in waiting; one takes about 0.4 GB."""

@@ -15,9 +15,8 @@ from brightrun_tui.datasets.preparing import EVAL_FILE, TRAIN_FILE
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.files import sha256
-from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import python
+from brightrun_tui.process import environment_without_secrets, python
 
 TOKEN_FILE = "tokens.safetensors"
 KEPT_BYTES = 2 << 30

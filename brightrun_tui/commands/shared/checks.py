@@ -19,7 +19,7 @@ from brightrun_tui.commands.shared.output import page, size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import python
+from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.resources import resource
 
 LOW_DISK = 5 * 1024**3
@@ -194,8 +194,9 @@ async def _check_torch() -> list[Check]:
 
 async def _probe(code: str, seconds: float) -> str:
     """What a Python of its own prints last, or why it did not."""
-    process = await asyncio.create_subprocess_exec(*python("-c", code), stdin=asyncio.subprocess.DEVNULL, cwd="/",
-                                                   stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *python("-c", code), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd="/", env=environment_without_secrets())
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
