@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from brightrun_tui.config import LARGEST
 from brightrun_tui.domain.errors import UsageError
-
-LARGEST = 1_000_000_000
 
 
 def bounded(number: float | None) -> float | None:
