@@ -22,7 +22,7 @@ from brightrun_tui.terminal import (
 
 prepare_environment()
 
-from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
+from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
 from textual.app import App  # noqa: E402
@@ -32,7 +32,7 @@ from textual.signal import Signal  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui import actions, theming  # noqa: E402
-from brightrun_tui.config import load_section  # noqa: E402
+from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
 from brightrun_tui.domain.model import ModelVersion  # noqa: E402
 from brightrun_tui.domain.requests import RequestKind  # noqa: E402
@@ -53,10 +53,8 @@ SHOW_SECONDS = 3.0
 """How long a run that was just made may take to appear before Monitor opens without it."""
 
 
-class AppSettings(BaseModel):
+class AppSettings(Section):
     """``[app]`` of config.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
     mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")

@@ -16,6 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 from brightrun_tui import __version__
 from brightrun_tui.domain.errors import ExitCode, UsageError
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.logs import guard_process, log_to
+from brightrun_tui.paths import close_home, get_paths
+from brightrun_tui.process import begin_privately
 
 START, WATCH, KEEP, CONNECT, CARE = "Start", "Watch", "Keep and use", "Connect", "Look after"
 
@@ -82,6 +85,7 @@ def root(
     if version:
         print(f"brightrun {__version__}")
         raise typer.Exit()
+    close_home(get_paths())
     if ctx.invoked_subcommand is None:
         _open_app(read_only=read_only)
     elif read_only:
@@ -101,9 +105,6 @@ def _open_app(*, read_only: bool) -> None:
 
 def _keep_log(arguments: list[str]) -> None:
     import logging
-
-    from brightrun_tui.logs import log_to
-    from brightrun_tui.paths import get_paths
 
     log_to(get_paths().logs / "brightrun.log")
     logging.getLogger("brightrun").info("brightrun %s", " ".join(arguments))
@@ -129,4 +130,6 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of ``brightrun``."""
+    begin_privately()
+    guard_process(watched=True)
     sys.exit(run(sys.argv[1:]))

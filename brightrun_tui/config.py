@@ -9,23 +9,38 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.paths import Paths
 
-Section = TypeVar("Section", bound=BaseModel)
+LARGEST = 1_000_000_000
+"""No number of a setting is larger: seconds for 30 years, more dollars than anybody spends. Clocks and databases can hold it."""
 
 SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "money", "providers", "runpod", "ssh", "vast")
 """Every table there is: what stands elsewhere in the file would silently not count."""
 
 
-class RunDefaults(BaseModel):
-    """``[defaults]``: what a new run starts from where the person says nothing."""
+class Section(BaseModel):
+    """Base of every table: unknown keys are refused, numbers are finite and not larger than `LARGEST`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _no_larger(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and abs(value) > LARGEST:
+            raise ValueError(f"it should be at most {LARGEST:,}")
+        return value
+
+
+Table = TypeVar("Table", bound="Section | RootModel[Any]")
+
+
+class RunDefaults(Section):
+    """``[defaults]``: what a new run starts from where the person says nothing."""
 
     base: str = "starter"
     template: str = "default"
@@ -33,15 +48,13 @@ class RunDefaults(BaseModel):
     budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
 
 
-class MoneyLimits(BaseModel):
+class MoneyLimits(Section):
     """``[money]``: what all runs together may cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
-def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
+def load_section(paths: Paths, name: str, model: type[Table]) -> Table:
     """One table of the configuration, checked.
 
     Raises:
@@ -61,14 +74,19 @@ def load_section(paths: Paths, name: str, model: type[Section]) -> Section:
         if variable in os.environ:
             table[key], places[key] = os.environ[variable], variable
     try:
-        return model.model_validate(table)
+        return cast(Table, model.model_validate(table))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
         unknown = first["type"] == "extra_forbidden"
-        what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {first['msg']}"
+        what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {reason(error)}"
         raise UsageError(what, where=places.get(key, str(path)),
                          fix=f"known keys: {', '.join(model.model_fields)}", kind="bad_config") from None
+
+
+def reason(error: ValidationError) -> str:
+    """Why the first value that does not fit does not, in words."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 def _read(path: Path) -> dict[str, Any]:

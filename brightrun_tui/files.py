@@ -1,4 +1,7 @@
-"""Writing and copying files so that a crash at any moment leaves the old state or the new one, never half of it."""
+"""Writing and copying files so that a crash at any moment leaves the old state or the new one, never half of it.
+
+What lies in our own directories is for the user alone; what is written where the user asked for it has the user's modes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from brightrun_tui.domain.errors import BrightrunError
@@ -31,13 +35,12 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
     sync_directory(path.parent)
 
 
-def copy_synced(source: Path, target: Path, *, mode: int = 0o644) -> None:
+def copy_synced(source: Path, target: Path) -> None:
     """Copy one regular file's content and wait until it is on the disk. Raises ``OSError``."""
     with source.open("rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, 1 << 20)
         writer.flush()
         os.fsync(writer.fileno())
-    target.chmod(mode)
 
 
 def move_into_place(finished: Path, target: Path) -> None:
@@ -45,6 +48,49 @@ def move_into_place(finished: Path, target: Path) -> None:
     sync_directory(finished)
     os.rename(finished, target)
     sync_directory(target.parent)
+
+
+def private_directory(directory: Path) -> None:
+    """Make sure that there is such a directory of ours, mode 0700 whatever the umask. Raises ``OSError``."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    close_to_others(directory)
+
+
+def close_to_others(path: Path) -> None:
+    """Take every right on a file or directory from everybody but its owner, if it is this user's; a link is left alone."""
+    with suppress(OSError):
+        facts = path.lstat()
+        if facts.st_uid == os.geteuid() and facts.st_mode & 0o077 and not stat.S_ISLNK(facts.st_mode):
+            path.chmod(stat.S_IMODE(facts.st_mode) & ~0o077)
+
+
+def close_tree_to_others(top: Path) -> None:
+    """The same for all that lies below; a file that has another name elsewhere is left alone, as that may not be ours."""
+    for directory, names, files in os.walk(top):
+        for name in names:
+            close_to_others(Path(directory, name))
+        for name in files:
+            with suppress(OSError):
+                if Path(directory, name).lstat().st_nlink == 1:
+                    close_to_others(Path(directory, name))
+
+
+def users_directory(directory: Path, umask: int) -> None:
+    """Make sure that there is a directory where the user asked for one; what is made has the modes of ``umask``."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o777 & ~umask)
+
+
+def give_users_modes(path: Path, umask: int) -> None:
+    """The modes that the user's own programs would have given to a file, or to a directory and all that lies in it."""
+    for directory, names, files in os.walk(path):
+        for name in names:
+            Path(directory, name).chmod(0o777 & ~umask)
+        for name in files:
+            Path(directory, name).chmod(0o666 & ~umask)
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
 
 
 def sync_directory(directory: Path) -> None:

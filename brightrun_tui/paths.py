@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from brightrun_tui.files import close_to_others, close_tree_to_others
+
 APP = "brightrun"
 
 
@@ -66,8 +68,27 @@ class Paths:
     def user_templates(self) -> Path:
         return self.config / "templates"
 
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """What must be closed to others for all below it to be, however it came to be there. Only what is surely ours."""
+        database = [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]
+        return (self.config, self.data, self.cache, self.logs, self.runs, self.models, self.bases, self.endpoints,
+                *database, self.credentials_file, *(self.logs.glob("*.log*") if self.logs.is_dir() else ()))
+
     def run_directory(self, run_id: str) -> Path:
         return self.runs / run_id
+
+
+def close_home(paths: Paths, *, thoroughly: bool = False) -> None:
+    """Repair the modes of an installation that was made with other ones. Cheap, but for ``thoroughly``, which sees every file.
+
+    A directory that holds ours (BRIGHTRUN_HOME) and ``config.toml`` belong to the user, and stay as they are.
+    """
+    for path in paths.private:
+        close_to_others(path)
+    if thoroughly:
+        for top in (paths.runs, paths.models, paths.endpoints, paths.logs):
+            close_tree_to_others(top)
 
 
 def get_paths() -> Paths:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import select
 import shutil
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.logs import append_crash
+from brightrun_tui.process import environment_without_secrets
+
 REMOTE_FPS = 12
 OSC52_LIMIT = 74_994
 """Bytes; several terminals drop longer clipboard sequences."""
-
-_SECRETS = re.compile(r"(hf_|sk-|rpa_|br-|ghp_|glpat-)[A-Za-z0-9_\-]{8,}|(?i:bearer\s+)\S+")
 
 
 def prepare_environment() -> None:
@@ -122,7 +121,8 @@ async def _pipe(argv: list[str], text: str) -> bool:
     if shutil.which(argv[0]) is None:
         return False
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        env=environment_without_secrets(),
     )
     try:
         await asyncio.wait_for(process.communicate(text.encode()), 2.0)
@@ -134,13 +134,10 @@ async def _pipe(argv: list[str], text: str) -> bool:
 
 
 def log_crash(error: BaseException, logs: Path) -> Path | None:
-    """Append a traceback to ``app.log``, without local variables and with known kinds of keys blanked out."""
+    """Append a traceback to ``app.log``."""
     path = logs / "app.log"
-    text = "".join(traceback.format_exception(error))
     try:
-        logs.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}\n{_SECRETS.sub('…', text)}")
+        append_crash(path, f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}", error)
     except OSError:
         return None
     return path

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, talk
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, talk
 from brightrun_tui.commands.shared.session import require_changes
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import get_paths
@@ -38,7 +38,7 @@ def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="â€œstarterâ
     if as_json:
         print_json({"base": ref})
     else:
-        print(ref.path)
+        put(ref.path)
 
 
 def _fetch(base: str) -> BaseModelRef:
@@ -49,12 +49,13 @@ def _fetch(base: str) -> BaseModelRef:
         def tell(what: str, fraction: float) -> None:
             if int(fraction * 10) not in said:
                 said.add(int(fraction * 10))
-                print(f"  {fraction:4.0%}  {what}", file=sys.stderr, flush=True)
+                say(f"  {fraction:4.0%}  {what}")
 
         return bases.fetch_base(base, get_paths(), tell)
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=32), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", style="bold", markup=False), BarColumn(bar_width=32), TaskProgressColumn(),
+               TimeElapsedColumn())
     with Progress(*columns, console=talk(), transient=True) as progress:
         task = progress.add_task(base, total=1.0)
         return bases.fetch_base(base, get_paths(), lambda what, done: progress.update(task, description=what, completed=done))

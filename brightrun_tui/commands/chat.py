@@ -11,10 +11,12 @@ import typer
 
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.serve import deploy_and_wait
-from brightrun_tui.commands.shared.output import JsonOption, print_json, talk
+from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.output import JsonOption, print_json, say
 from brightrun_tui.commands.shared.session import with_store
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.text import harmless
 from brightrun_tui.serving import chat as stream_chat
 from brightrun_tui.serving import read_key
 
@@ -23,8 +25,9 @@ def chat(
     model: ModelArgument,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="Ask this one thing. “-”: what stdin says.")] = None,
     system: Annotated[str, typer.Option("--system", help="What the model is told beforehand.")] = "",
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0, max=2, help="0: the likeliest answer.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Longest answer.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", min=0, max=2, callback=bounded,
+                                                      help="0: the likeliest answer.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, callback=bounded, help="Longest answer.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Talk with a model. With --prompt: one question, its answer on stdout."""
@@ -44,8 +47,7 @@ def chat(
 
 
 def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any]) -> None:
-    out = talk()
-    out.print(f"[bold]{endpoint.model}:{endpoint.model_version}[/]  [dim]an empty line or Ctrl-D ends it[/]")
+    say((f"{endpoint.model}:{endpoint.model_version}", "bold"), ("  an empty line or Ctrl-D ends it", "dim"))
     while True:
         try:
             question = input("› ").strip()
@@ -59,12 +61,13 @@ def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[
 
 async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool) -> str:
     """The answer, printed piece by piece as it comes."""
-    pieces = []
+    pieces: list[str] = []
     key = read_key(Path(endpoint.directory))
     async for piece in stream_chat(endpoint.url, key, f"{endpoint.model}:{endpoint.model_version}", messages, **options):
-        pieces.append(piece)
         if show:
-            print(piece, end="", flush=True)
+            before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
+            print(harmless(before + piece, kept="\n\t")[len(before):], end="", flush=True)
+        pieces.append(piece)
     if show:
         print(flush=True)
     return "".join(pieces)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, duration, print_json, print_table, talk
+from brightrun_tui.commands.shared.output import JsonOption, duration, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import UsageError
@@ -53,12 +53,12 @@ def costs(
                     "billed_usd": billed, "not_billed_yet": len(waiting), "machines": found})
         return
     if not found:
-        talk().print("No machine was rented.")
+        say("No machine was rented.")
         return
     print_table(("run", "provider", "gpu", "time", "quoted per hour", "counted", "billed", "difference"), map(_row, found))
     of_limit = f" of the month's limit of ${limit:,.2f}" if limit is not None else ""
-    talk().print(f"[bold]${observed:,.4f}[/] counted{of_limit}, ${billed:,.4f} billed"
-                 + (f", {len(waiting)} not billed yet" if waiting else ""))
+    say((f"${observed:,.4f}", "bold"), f" counted{of_limit}, ${billed:,.4f} billed",
+        f", {len(waiting)} not billed yet" if waiting else "")
 
 
 async def _costs(session: Session, begin: float, end: float) -> tuple[list[Cost], float | None]:

@@ -9,7 +9,7 @@ import typer
 
 from brightrun_tui import datasets
 from brightrun_tui.commands.shared.options import ColumnOption, parse_columns
-from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, size, talk
+from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, say, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.store import datasets as store
@@ -45,7 +45,7 @@ def add(file: FileArgument, columns: ColumnOption = None,
     report = report.model_copy(update={"name": name or report.name})
     with_store(lambda session: store.add(session.db, report))
     if not as_json:
-        talk().print(f"[green]✓[/] added as [bold]{report.name}[/]")
+        say(("✓", "green"), " added as ", (report.name, "bold"))
     _print(report, as_json)
 
 
@@ -59,7 +59,7 @@ def list_added(as_json: JsonOption = False) -> None:
         print_table(("name", "usable", "records", "format", "path"),
                     [(report.name, str(report.usable), str(report.records), report.format, report.path) for report in found])
     else:
-        talk().print("No datasets yet. Add one: [bold]brightrun datasets add FILE[/]")
+        say("No datasets yet. Add one: ", ("brightrun datasets add FILE", "bold"))
 
 
 @app.command()

@@ -12,7 +12,8 @@ from brightrun_tui.commands.shared.output import JsonOption, page, print_json
 from brightrun_tui.domain.errors import ExitCode
 from brightrun_tui.paths import get_paths
 
-GLYPHS = {"ok": "[green]✓[/]", "failed": "[red]✗[/]", "off": "[dim]–[/]", "warning": "[yellow]![/]"}
+GLYPHS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "off": ("–", "dim"), "warning": ("!", "yellow")}
+"""The mark and its style."""
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -28,19 +29,19 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _print(checks: list[Check], broken: list[Check]) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     for check in checks:
-        fix = f"\n[dim]fix:[/] {escape(check.fix)}" if check.fix else ""
-        table.add_row(GLYPHS[check.state], check.name, escape(check.what) + fix)
+        fix = Text.assemble(("\nfix:", "dim"), f" {check.fix}") if check.fix else ""
+        table.add_row(Text(*GLYPHS[check.state]), check.name, Text.assemble(check.what, fix))
     out = page()
     out.print(table)
     missing = [check.name for check in checks if check.state == "off"]
     if broken:
-        out.print(f"\n[red]{len(broken)} broken:[/] {', '.join(check.name for check in broken)}")
+        out.print(Text.assemble((f"\n{len(broken)} broken:", "red"), f" {', '.join(check.name for check in broken)}"))
     elif missing:
-        out.print(f"\n[green]Works.[/] Not set up yet: {', '.join(missing)}")
+        out.print(Text.assemble(("\nWorks.", "green"), f" Not set up yet: {', '.join(missing)}"))
     else:
-        out.print("\n[green]Everything works.[/]")
+        out.print(Text("\nEverything works.", "green"))

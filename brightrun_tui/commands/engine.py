@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
-from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, talk
+from brightrun_tui.commands.shared.options import LinesOption
+from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.orchestrator import client
@@ -34,10 +35,10 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"engine": asdict(found)})
     elif not found.running:
-        print("not running")
+        put("not running")
     else:
         since = ago(found.started_at, time.time()) if found.started_at else "just now"
-        print(f"{'stuck' if found.stale else 'running'}, pid {found.pid}, started {since}, version {found.version}")
+        put(f"{'stuck' if found.stale else 'running'}, pid {found.pid}, started {since}, version {found.version}")
 
 
 @app.command()
@@ -53,7 +54,7 @@ def start(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"engine": asdict(found)})
     else:
-        talk().print("[green]✓[/] the engine runs")
+        say_done("the engine runs")
 
 
 @app.command()
@@ -64,13 +65,13 @@ def stop(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"stopped": ended})
     else:
-        talk().print("[green]✓[/] the engine ended" if ended else "the engine was not running")
+        say_done("the engine ended") if ended else say("the engine was not running")
 
 
 @app.command()
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+    lines: LinesOption = 0,
 ) -> None:
     """What the engine wrote."""
     path = get_paths().engine_log

@@ -12,16 +12,17 @@ import typer
 from pydantic import SecretStr
 
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
-from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, size, talk
+from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.errors import ExitCode, NotConnectedError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
-from brightrun_tui.integrations.connection import ServiceStatus, is_connected, test_service
-from brightrun_tui.integrations.rental import offers_of
+from brightrun_tui.integrations.connection import ServiceStatus, test_service
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, offers_of
 from brightrun_tui.integrations.services import SERVICES, Service, get_service
 from brightrun_tui.paths import get_paths
 from brightrun_tui.providers.base import Need
+from brightrun_tui.redaction import redact
 from brightrun_tui.store import engine as facts
 
 GLYPHS = {"ok": "✓", "failed": "✗", "off": "–"}
@@ -67,7 +68,7 @@ def connect(
     if as_json:
         print_json({"service": name, "state": status.state, "detail": status.detail, "place": place})
     else:
-        talk().print(f"[green]✓[/] {service.title}: {status.detail} ({credentials.PLACES[place]})")
+        say_done(f"{service.title}: {status.detail} ({credentials.PLACES[place]})")
 
 
 def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
@@ -80,9 +81,9 @@ def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"service": name, "forgotten": forgotten, "still": left})
         return
-    talk().print(f"[green]✓[/] {service.title}: forgotten" if forgotten else f"{service.title}: nothing was saved")
+    say_done(f"{service.title}: forgotten") if forgotten else say(f"{service.title}: nothing was saved")
     if left:
-        talk().print(f"It still has a credential {credentials.PLACES[left]}.")
+        say(f"It still has a credential {credentials.PLACES[left]}.")
 
 
 def offers(
@@ -92,11 +93,15 @@ def offers(
     as_json: JsonOption = False,
 ) -> None:
     """Machines a run could take, cheapest first. What a run would cost on them: brightrun estimate."""
-    names = [provider] if provider else ["local", *(service.name for service in SERVICES
-                                                     if service.kind == "gpu" and is_connected(service, get_paths()))]
-    found = asyncio.run(_offers(names, Need(gpu=gpu, interruptible=interruptible)))
+    names = [provider] if provider else ["local", *connected_providers(get_paths())]
+    found, failures = asyncio.run(_offers(names, Need(gpu=gpu, interruptible=interruptible)))
+    if provider and failures:
+        raise failures[provider]
+    for name, error in failures.items():
+        say(("✗", "red"), f" {name} does not tell what it has: {redact(error.what)}")
     if as_json:
-        print_json({"offers": found})
+        silent = {name: redact(error.what) for name, error in failures.items()}
+        print_json({"offers": found, **({"silent": silent} if silent else {})})
     elif found:
         print_table(("provider", "machine", "memory", "per hour", "kind", "reliable", "network", "region", "id"),
                     [(offer.provider, offer.hardware.gpu or f"{offer.hardware.cores} cores", size(offer.hardware.usable_memory),
@@ -105,7 +110,9 @@ def offers(
                       f"{offer.network_mbps:.0f} Mb/s" if offer.network_mbps else "", offer.region, offer.id)
                      for offer in found])
     else:
-        talk().print("No machine fits.")
+        say("No machine fits.")
+    for error in failures.values():
+        raise typer.Exit(error.exit_code)
 
 
 async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
@@ -125,14 +132,24 @@ async def _test(session: Session, name: str, secret: SecretStr | None) -> Servic
     return status
 
 
-async def _offers(names: list[str], need: Need) -> list[Offer]:
-    several = await asyncio.gather(*(offers_of(name, get_paths(), need) for name in names))
-    return sorted((offer for offers in several for offer in offers), key=lambda offer: offer.price_per_hour)
+async def _offers(names: list[str], need: Need) -> tuple[list[Offer], dict[str, BrightrunError]]:
+    """Cheapest first; and who does not tell, and why: the others have offers all the same."""
+    found: list[Offer] = []
+    failures: dict[str, BrightrunError] = {}
+    answers = await asyncio.gather(*(offers_of(name, get_paths(), need) for name in names), return_exceptions=True)
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, Exception):
+            failures[name] = as_known_error(name, answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += answer
+    return sorted(found, key=lambda offer: offer.price_per_hour), failures
 
 
 def _read_secret(service: Service) -> SecretStr:
     if sys.stdin.isatty():
         field = service.fields[0]
-        talk().print(f"{service.title}: {field.title} ({field.hint}), from {service.where_to_get}")
+        say(f"{service.title}: {field.title} ({field.hint}), from {service.where_to_get}")
         return SecretStr(getpass("› "))
     return SecretStr(sys.stdin.readline().strip())

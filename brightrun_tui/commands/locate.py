@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put
 from brightrun_tui.paths import get_paths
 from brightrun_tui.resources import resource
 
@@ -30,7 +30,7 @@ def locate(place: Annotated[Place | None, typer.Argument(help="One of them; all 
     if as_json:
         print_json(places)
     elif place:
-        print(places[place])
+        put(places[place])
     else:
         print_table(("what", "path"), list(places.items()))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +10,20 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, ago, confirm, page, print_json, print_table, talk
+from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    YesOption,
+    ago,
+    confirm,
+    page,
+    print_json,
+    print_table,
+    put,
+    say,
+    say_done,
+    say_over,
+)
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
@@ -33,7 +45,7 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
     found, unreadable = with_store(look)
     for ref in unreadable:
-        talk().print(f"what is stored of {ref} cannot be read; remove it: [bold]brightrun models delete {ref}[/]")
+        say(f"what is stored of {ref} cannot be read; remove it: ", (f"brightrun models delete {ref}", "bold"))
     if as_json:
         print_json({"models": [_short(model) for model in found], "unreadable": unreadable})
     elif found:
@@ -43,7 +55,7 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
                       model.base_id, "★" * (model.rating or 0), " ".join(model.aliases), ago(model.created_at, now))
                      for model in found])
     else:
-        talk().print("No models yet. Make one: [bold]brightrun train DATA[/]")
+        say("No models yet. Make one: ", ("brightrun train DATA", "bold"))
 
 
 @app.command()
@@ -56,7 +68,7 @@ def show(model: ModelArgument,
         print_json({"model": found})
         return
     if markdown:
-        print(registry.report_markdown(found.report))
+        put(registry.report_markdown(found.report))
         return
     from brightrun_tui.commands.shared.report_card import print_report_card
 
@@ -92,8 +104,8 @@ def judge(model: ModelArgument,
         settings = judge_settings(session.paths, url=url, model=judge_model)
         found = await store.find(session.db, model)
         async with Judge(settings, judge_key(session.paths, settings.url)) as judge:
-            talk().print(f"{judge.host} is shown {len(found.report.samples)} questions of {found.ref} with both answers and the "
-                         "wanted one, each pair twice", markup=False)
+            say(f"{judge.host} is shown {len(found.report.samples)} questions of {found.ref} with both answers and the wanted "
+                "one, each pair twice")
             return await registry.judge_version(session.db, found, judge, _tell_judged)
 
     judged = with_store(ask)
@@ -106,7 +118,7 @@ def judge(model: ModelArgument,
 
 
 @app.command()
-def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5, help="1 to 5.")],
+def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5, callback=bounded, help="1 to 5.")],
          note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
          as_json: JsonOption = False) -> None:
     """Give a version 1 to 5 stars."""
@@ -152,7 +164,7 @@ def export(
     if as_json:
         print_json({"path": str(path), "form": form})
     else:
-        print(path)
+        put(str(path))
 
 
 @app.command(name="import")
@@ -173,12 +185,11 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
     if as_json:
         print_json({"deleted": ref})
     else:
-        talk().print(f"[green]✓[/] {ref} deleted")
+        say_done(f"{ref} deleted")
 
 
 def _tell_judged(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total} judged", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    say_over(f"{done} of {total} judged", last=done == total)
 
 
 def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool) -> None:
@@ -188,7 +199,7 @@ def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool)
         print_json({"model": _short(model)})
     else:
         facts = ["★" * (model.rating or 0), *model.aliases, *(f"#{tag}" for tag in model.tags)]
-        talk().print(f"[green]✓[/] {model.ref}  {' '.join(fact for fact in facts if fact)}".rstrip())
+        say_done(f"{model.ref}  {' '.join(fact for fact in facts if fact)}".rstrip())
 
 
 def _short(model: ModelVersion) -> dict[str, object]:

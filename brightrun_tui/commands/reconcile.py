@@ -8,13 +8,14 @@ import time
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, talk
+from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
-from brightrun_tui.domain.errors import BrightrunError, ExitCode
+from brightrun_tui.domain.errors import ExitCode
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.integrations.rental import connected_providers, open_provider
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client
 from brightrun_tui.providers.base import Machine
+from brightrun_tui.redaction import redact
 from brightrun_tui.store import engine as facts
 from brightrun_tui.store import leases as store
 from brightrun_tui.store import runs
@@ -45,13 +46,13 @@ def reconcile(as_json: JsonOption = False) -> None:
         print_json({"leases": holdings, "unreadable": unreadable})
     else:
         for name, why in unreadable.items():
-            talk().print(f"[red]✗[/] {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
+            say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
         if holdings:
             print_table(("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
                         [(row.name, row.provider, row.state or "unknown", row.seen or "not listed", row.run,
                           money(row.price_per_hour), money(row.spent_usd)) for row in holdings])
         elif not unreadable:
-            talk().print("No machine is rented.")
+            say("No machine is rented.")
     if unreadable:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -63,8 +64,8 @@ async def _reconcile(session: Session) -> tuple[list[Holding], dict[str, str]]:
     machines: list[Machine] = []
     unreadable: dict[str, str] = {}
     for name, answer in zip(names, answers, strict=True):
-        if isinstance(answer, BrightrunError):
-            unreadable[name] = answer.what
+        if isinstance(answer, Exception):
+            unreadable[name] = redact(as_known_error(name, answer).what)
         elif isinstance(answer, BaseException):
             raise answer
         else:

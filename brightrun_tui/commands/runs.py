@@ -11,6 +11,7 @@ import typer
 
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_tail
+from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
@@ -21,11 +22,14 @@ from brightrun_tui.commands.shared.output import (
     page,
     print_json,
     print_table,
-    talk,
+    put,
+    say,
+    say_done,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import leases as rented
 from brightrun_tui.store import metrics as curves
@@ -46,7 +50,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
         return
     found, idle = with_store(_list)
     if idle:
-        talk().print("[yellow]The engine is not running, so nothing moves. Start it: brightrun engine start[/]")
+        say(("The engine is not running, so nothing moves. Start it: brightrun engine start", "yellow"))
     if as_json:
         print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found]})
     elif found:
@@ -54,7 +58,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_table(("run", "name", "state", "progress", "loss", "eval", "model", "started"),
                     [_row(run, now) for run in found])
     else:
-        talk().print("No runs yet. Start one: [bold]brightrun train DATA[/]")
+        say("No runs yet. Start one: ", ("brightrun train DATA", "bold"))
 
 
 @app.command()
@@ -85,7 +89,7 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 def logs(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Only so many last lines. 0: all.")] = 0,
+    lines: LinesOption = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
     """What the worker of a run said."""
@@ -124,11 +128,11 @@ def metrics(
     rows = [[str(step), *(_number(points.get(step)) for points in found.values())] for step in steps]
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([["step", *found], *rows])
+        writer.writerows([["step", *map(one_line, found)], *rows])
     elif rows:
         print_table(("step", *found), rows)
     else:
-        talk().print("No numbers yet.")
+        say("No numbers yet.")
 
 
 @app.command()
@@ -194,9 +198,9 @@ def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any]
     if as_json:
         print_json({"run": run.id, **answer})
     else:
-        talk().print(f"[green]✓[/] run {run.name} ({run.id}) {said}")
+        say_done(f"run {run.name} ({run.id}) {said}")
         if answer.get("run", run.id) != run.id:
-            print(answer["run"])
+            put(str(answer["run"]))
 
 
 def _row(run: Run, now: float) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import typer
 
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
-from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, print_table, talk
+from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint
@@ -40,8 +40,8 @@ def deploy(model: ModelArgument,
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
         return
-    talk().print(f"[green]✓[/] {_served_name(endpoint)} answers. End it: [bold]brightrun undeploy {endpoint.id}[/]")
-    print(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
+    say(("✓", "green"), f" {_served_name(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
 
 def endpoints(
@@ -63,7 +63,7 @@ def endpoints(
                       f"{endpoint.state}: {endpoint.error}", endpoint.url, ago(endpoint.created_at, now),
                       *([keys[endpoint.id]] if show_key else [])) for endpoint in found])
     else:
-        talk().print("Nothing is served. Serve a model: [bold]brightrun deploy NAME[/]")
+        say("Nothing is served. Serve a model: ", ("brightrun deploy NAME", "bold"))
 
 
 def undeploy(endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
@@ -74,7 +74,7 @@ def undeploy(endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="I
     if as_json:
         print_json({"endpoint": ended})
     else:
-        talk().print(f"[green]✓[/] {ended.id} {ended.state}")
+        say_done(f"{ended.id} {ended.state}")
 
 
 async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
@@ -87,7 +87,7 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
     version = await models.find(session.db, ref)
     answer = await ask_engine(session, "deploy", version.ref)
     if not answer.get("already"):
-        talk().print(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
+        say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
     endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
     if endpoint.state != "ready":
         raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind="deploy_failed",

@@ -25,7 +25,7 @@ from brightrun_tui.commands.shared.options import (
     parse_columns,
     parse_overrides,
 )
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration, money, page, print_json, talk
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration, money, page, print_json, put, say, talk
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
@@ -148,18 +148,18 @@ def _agree(plan: Plan, *, yes: bool) -> None:
 
 
 async def _follow(session: Session, run: Run) -> Run:
-    talk().print(f"Run [bold]{run.name}[/] ({run.id}). Ctrl-C leaves it running.")
+    say("Run ", (run.name, "bold"), f" ({run.id}). Ctrl-C leaves it running.")
     with display() as shown:
         return await follow_run(session, run, shown)
 
 
 def _print_detached(run: Run, as_json: bool) -> None:
-    talk().print(f"The run goes on. Watch it: [bold]brightrun runs logs -f {run.id}[/]\n"
-                 f"                 Stop it:  [bold]brightrun runs stop {run.id}[/]")
+    say("The run goes on. Watch it: ", (f"brightrun runs logs -f {run.id}", "bold"),
+        "\n                 Stop it:  ", (f"brightrun runs stop {run.id}", "bold"))
     if as_json:
         print_json({"run": run, "detached": True})
     else:
-        print(run.id)
+        put(run.id)
 
 
 def _finish(run: Run, as_json: bool) -> None:
@@ -177,14 +177,15 @@ def _finish(run: Run, as_json: bool) -> None:
         error = {"kind": failure.error, "what": failure.cause, "where": f"run {run.id}", "fix": failure.fix} if failure else None
         print_json({**document, "error": error} if error else document)
     if not (as_json and sys.stdout.isatty()):
-        out = talk()
         took = duration(run.finished_at - run.started_at) if run.finished_at and run.started_at else ""
-        out.print(f"[bold]{run.state}[/] {took}".rstrip())
+        say((run.state, "bold"), f" {took}" if took else "")
         if failure:
-            out.print(f"[red]✗[/] {failure.cause}", f"  [dim]fix[/] {failure.fix}" if failure.fix else "", sep="\n")
+            say(("✗", "red"), f" {failure.cause}")
+        if failure and failure.fix:
+            say(("  fix", "dim"), f" {failure.fix}")
         if model:
-            print_summary(out, model)
+            print_summary(talk(), model)
         if model and not as_json:
-            print(model.ref)
+            put(model.ref)
     if run.state != "completed":
         raise typer.Exit(exit_code_of(failure.error if failure else ""))

@@ -17,12 +17,15 @@ from pydantic.fields import FieldInfo
 from brightrun_tui.domain.errors import UsageError
 
 SIMPLE: JsonDict = {"simple": True}
+MOST = 1_000_000_000
+"""No count of records or steps is larger."""
+SEEDS = Field(ge=-(2**31), lt=2**32)
 
 
 class SettingsGroup(BaseModel):
     """Base of every group: unknown keys are refused, values are checked on assignment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LoraSettings(SettingsGroup):
@@ -60,7 +63,7 @@ class DataSettings(SettingsGroup):
     eval_fraction: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         0.1, title="Held-out share", description="Part of the records kept away from training to measure quality.",
         json_schema_extra=SIMPLE)
-    eval_max_records: Annotated[int, Field(ge=1)] = Field(
+    eval_max_records: Annotated[int, Field(ge=1, le=MOST)] = Field(
         500, title="Held-out at most", description="Upper limit of held-out records.")
     max_length: Annotated[int, Field(ge=0, le=1_048_576)] = Field(
         0, title="Max length (tokens)", description="0: the longest record, up to what the base model can take.")
@@ -70,7 +73,7 @@ class DataSettings(SettingsGroup):
     over_length: Literal["drop", "truncate", "split", "refuse"] = Field(
         "drop", title="Longer records",
         description="What to do with records over the max length; split cuts them between turns. Always counted and shown.")
-    split_seed: int = Field(13, title="Split seed", description="Which records are held out.")
+    split_seed: Annotated[int, SEEDS] = Field(13, title="Split seed", description="Which records are held out.")
 
 
 class TrainingSettings(SettingsGroup):
@@ -87,7 +90,7 @@ class TrainingSettings(SettingsGroup):
         json_schema_extra=SIMPLE)
     micro_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, title="Micro-batch", description="Records held in memory at once. 0: found automatically.")
-    max_steps: Annotated[int, Field(ge=0)] = Field(
+    max_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
         0, title="Max steps", description="So many optimiser steps, whatever the epochs say. 0: as many as the epochs take.")
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = Field(
         "cosine", title="Schedule", description="How the learning rate falls after warm-up.")
@@ -95,7 +98,7 @@ class TrainingSettings(SettingsGroup):
         0.05, title="Warm-up", description="Part of the run in which the learning rate rises from zero.")
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, title="Weight decay", description="Pull of the adapter towards zero.")
-    max_grad_norm: Annotated[float, Field(ge=0)] = Field(
+    max_grad_norm: Annotated[float, Field(ge=0, le=1e6)] = Field(
         1.0, title="Gradient clip", description="Longest gradient allowed; 0 switches clipping off.")
     optim: Literal["auto", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = Field(
         "auto", title="Optimiser", description="auto: fused AdamW on CPU, 8-bit AdamW on GPU, paged if large.")
@@ -103,24 +106,25 @@ class TrainingSettings(SettingsGroup):
         "auto", title="Packing", description="Put several records in one row, isolated from one another: no padding is paid.")
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
         "auto", title="Gradient checkpointing", description="Trade about 25 % speed for memory. auto: only when needed.")
-    neftune_noise_alpha: Annotated[float, Field(ge=0)] = Field(
+    neftune_noise_alpha: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, title="NEFTune", description="Noise on the embeddings; 5 can help chat style. 0: off.")
-    loraplus_lr_ratio: Annotated[float, Field(ge=1)] = Field(
+    loraplus_lr_ratio: Annotated[float, Field(ge=1, le=1000)] = Field(
         1.0, title="LoRA+ ratio", description="Learning rate of the B matrices over that of A; 16 is the paper's. 1: off.")
-    seed: int = Field(42, title="Seed", description="Same seed, same data, same machine: same model.")
-    save_steps: Annotated[int, Field(ge=0)] = Field(
+    seed: Annotated[int, SEEDS] = Field(42, title="Seed", description="Same seed, same data, same machine: same model.")
+    save_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
         0, title="Checkpoint every", description="Optimiser steps between checkpoints. 0: automatic.")
-    keep_checkpoints: Annotated[int, Field(ge=1)] = Field(
+    keep_checkpoints: Annotated[int, Field(ge=1, le=MOST)] = Field(
         2, title="Checkpoints kept", description="Newest ones kept, besides the best, which is never deleted.")
-    logging_steps: Annotated[int, Field(ge=1)] = Field(1, title="Log every", description="Optimiser steps between loss points.")
+    logging_steps: Annotated[int, Field(ge=1, le=MOST)] = Field(
+        1, title="Log every", description="Optimiser steps between loss points.")
 
 
 class EvaluationSettings(SettingsGroup):
     """How quality is measured while and after training."""
 
-    eval_steps: Annotated[int, Field(ge=0)] = Field(
+    eval_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
         0, title="Evaluate every", description="Optimiser steps between evaluations. 0: automatic, about ten a run.")
-    early_stopping_patience: Annotated[int, Field(ge=0)] = Field(
+    early_stopping_patience: Annotated[int, Field(ge=0, le=MOST)] = Field(
         3, title="Early stop after", description="Evaluations without improvement before training ends. 0: never.")
     sample_prompts: Annotated[int, Field(ge=0, le=64)] = Field(
         8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncssh
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefusedError, HostUnreachableError
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,8 @@ class SshAddress:
         return f"{self.user}@{self.host}:{self.port}"
 
 
-class SshTimings(BaseModel):
+class SshTimings(Section):
     """``[ssh]`` in ``config.toml``. All in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     connect_seconds: float = Field(15.0, gt=0, description="For one attempt to connect and log in.")
     keepalive_seconds: float = Field(10.0, gt=0, description="Three unanswered signs of life in a row end a connection.")

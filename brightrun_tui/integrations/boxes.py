@@ -9,9 +9,9 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from brightrun_tui.config import load_section
+from brightrun_tui.config import load_section, reason
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox, SshBoxes
 
@@ -70,14 +70,14 @@ def make_box(values: dict[str, str]) -> SshBox:
         return SshBox.model_validate({key: value for key, value in values.items() if value})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"“{first.get('input')}” does not fit: {first['msg']}", where=str(first["loc"][0]),
+        raise UsageError(f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]),
                          kind="bad_box") from None
 
 
 def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
     document = {name: box.model_dump(exclude_defaults=True) for name, box in boxes.items()}
     try:
-        _file(paths).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(paths.config)
         write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
     except OSError as error:
         raise BrightrunError(f"the machine cannot be saved ({error.strerror})", where=str(_file(paths)),

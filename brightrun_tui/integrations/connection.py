@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -18,10 +19,13 @@ from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.providers.local import describe, hardware
+from brightrun_tui.redaction import keep_secret, redact
 from brightrun_tui.store.leases import month_spent_of
 
 if TYPE_CHECKING:
     from brightrun_tui.providers.ssh import Ssh
+
+log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 10.0
 ADD_BOX = "add one in the app (Integrations), or as a table [boxes.NAME] in {}"
@@ -52,6 +56,11 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
         UsageError: there is no such service. Everything else becomes a status.
     """
     service = get_service(name)
+    if secret is not None:
+        keep_secret(secret.get_secret_value())
+        if wrong := credentials.what_is_wrong(secret.get_secret_value()):
+            return ServiceStatus(state="failed", detail=f"that cannot be a key: {wrong}",
+                                 fix=f"copy it from {service.where_to_get} again, without quotes and spaces around it")
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             if name == "local":
@@ -74,8 +83,12 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
         )
     except BrightrunError as error:
         return ServiceStatus(
-            state="failed", detail=error.what, fix=error.fix, facts={"where": error.where} if error.where else {}
+            state="failed", detail=redact(error.what), fix=error.fix, facts={"where": error.where} if error.where else {}
         )
+    except Exception as error:  # of whatever class: the other services are tested all the same
+        log.exception("%s cannot be tested", name)
+        return ServiceStatus(state="failed", detail=f"the test itself failed ({type(error).__name__})",
+                             fix="set BRIGHTRUN_LOG=debug, test again, and report what the log says")
 
 
 test_service.__test__ = False  # type: ignore[attr-defined]
@@ -187,6 +200,9 @@ async def test_box(name: str, box: SshBox, paths: Paths) -> tuple[ServiceStatus,
         ), box
     except BrightrunError as error:
         return ServiceStatus(state="failed", detail=error.what, fix=error.fix), box
+    except Exception as error:  # of whatever class: a foreign machine answers what it likes
+        log.exception("%s cannot be tested", name)
+        return ServiceStatus(state="failed", detail=f"the test itself failed ({type(error).__name__})"), box
     return ServiceStatus(state="ok", detail=what), box.model_copy(update={"host_key": box.host_key or host_key})
 
 

@@ -1,6 +1,7 @@
 """Credentials by service name: from the environment, else as saved here, else from the login of the service's own tool.
 
-A saved credential lies in the operating system's keyring where one works, else in ``credentials.json`` (mode 0600,
+Wherever one comes from, it is checked before it is used: what no HTTP header can carry is refused with its place, never with
+its value. A saved credential lies in the operating system's keyring where one works, else in ``credentials.json`` (mode 0600,
 not encrypted; `PLACES` says so). The file also remembers which credentials are in which keyring, so looking is cheap.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +18,17 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import SecretStr
 
-from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.files import write_atomic
+from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.integrations import keyring_client
-from brightrun_tui.integrations.services import SERVICES, get_service
+from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.redaction import keep_secret
 
 LOCK_SECONDS = 10.0
-
-SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-"""How the names of environment variables end that hold other programs' secrets."""
+LONGEST = 4096
+"""Characters; the longest key of a service has some hundreds."""
+_QUOTES = "\"'`"
 
 Place = Literal["", "environment", "keyring", "file", "login"]
 PLACES: dict[Place, str] = {
@@ -42,21 +44,50 @@ def get(name: str, paths: Paths | None = None) -> SecretStr | None:
     """The credential of a service, or None. Blocking: a keyring takes about half a second.
 
     Raises:
+        NotConnectedError: what is there cannot be a key; says where it is and what is wrong with it.
         BrightrunError: it is in a keyring that refuses, or the file cannot be read.
         UsageError: there is no such service.
     """
     paths = paths or get_paths()
-    given = _from_environment(name)
-    if given:
-        return SecretStr(given)
+    service = get_service(name)
+    value, place, fix = _find(name, paths, service)
+    if not value.strip():
+        return None
+    wrong = what_is_wrong(value)
+    keep_secret(value.strip())
+    if wrong:
+        raise NotConnectedError(f"the credential of {service.title} cannot be a key: {wrong}", where=place, fix=fix,
+                                kind="bad_credential")
+    return SecretStr(value.strip())
+
+
+def _find(name: str, paths: Paths, service: Service) -> tuple[str, str, str]:
+    """The credential as it lies there, where that is, and how to put it right."""
+    again = f"copy it from {service.where_to_get} again: brightrun connect {name}"
+    if given := _from_environment(name):
+        return given, service.environment, "copy it again, without quotes and spaces around it, or unset the variable"
     entry = _read(paths.credentials_file).get(name)
     if entry and "keyring" in entry:
-        secret = keyring_client.act("get", entry["keyring"], name)
-        return SecretStr(secret) if secret else None
+        return keyring_client.act("get", entry["keyring"], name) or "", entry["keyring"].partition(":")[0], again
     if entry:
-        return SecretStr(entry["secret"])
-    login = _login(name)
-    return SecretStr(login) if login else None
+        return entry["secret"], str(paths.credentials_file), again
+    return _login(name), str(_login_file()), "log in again: hf auth login"
+
+
+def what_is_wrong(secret: str) -> str:
+    """Why this cannot be a key, without telling any of it; "" when it can. Blanks around it do not matter.
+
+    A key goes into an HTTP header: visible ASCII characters. Quotes around it are of the place it was copied from.
+    """
+    value = secret.strip()
+    if len(value) > LONGEST:
+        return f"it has {len(value):,} characters, and none has more than {LONGEST:,}"
+    for number, character in enumerate(value, 1):
+        quote = character in _QUOTES and number in (1, len(value))
+        if quote or not "!" <= character <= "~":
+            name = unicodedata.name(character, "no letter").lower()
+            return f"character {number} is {name} (U+{ord(character):04X})"
+    return ""
 
 
 def where(name: str, paths: Paths | None = None) -> Place:
@@ -73,7 +104,7 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     """Keep a credential; returns where it now lies. Test it first. Blocking.
 
     Raises:
-        UsageError: no such service, or the secret is empty or more than one line.
+        UsageError: no such service, or the secret is empty or cannot be a key.
         BrightrunError: it cannot be written.
     """
     paths = paths or get_paths()
@@ -81,9 +112,11 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     value = (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).strip()
     if not service.environment:
         raise UsageError(f"{service.title} needs no credential", kind="no_credential_needed")
-    if not value or not value.isprintable() or " " in value:
+    keep_secret(value)
+    wrong = what_is_wrong(value) or ("" if value else "it is empty")
+    if wrong:
         raise UsageError(
-            "that is no credential: it must be one word without spaces",
+            f"that is no credential: {wrong}",
             where=service.title,
             fix=f"copy it from {service.where_to_get}",
             kind="bad_credential",
@@ -117,12 +150,6 @@ def delete(name: str, paths: Paths | None = None) -> bool:
     return True
 
 
-def environment_without_secrets() -> dict[str, str]:
-    """This process's environment for one that must not know any key: a worker."""
-    known = {service.environment for service in SERVICES}
-    return {name: value for name, value in os.environ.items() if name not in known and not name.endswith(SECRET_ENDINGS)}
-
-
 def _from_environment(name: str) -> str:
     variable = get_service(name).environment
     return os.environ.get(variable, "").strip() if variable else ""
@@ -132,18 +159,20 @@ def _login(name: str) -> str:
     """The token that ``hf auth login`` left on this machine."""
     if name != "huggingface":
         return ""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    path = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
     try:
-        return path.read_text("utf-8").strip()
+        return _login_file().read_text("utf-8").strip()
     except (OSError, ValueError):
         return ""
 
 
+def _login_file() -> Path:
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
+
+
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            path.chmod(0o600)
+        close_to_others(path)
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
@@ -155,21 +184,27 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             kind="credentials_unreadable",
         ) from None
     except ValueError:
-        raise BrightrunError(
-            "the credentials file is damaged",
-            where=str(path),
-            fix="move it away and connect again",
-            kind="credentials_unreadable",
-        ) from None
-    return document if isinstance(document, dict) else {}
+        raise _damaged(path) from None
+    if not isinstance(document, dict) or not all(_is_entry(entry) for entry in document.values()):
+        raise _damaged(path)
+    return document
+
+
+def _is_entry(entry: Any) -> bool:
+    """``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
+    return isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in ("secret", "keyring"))
+
+
+def _damaged(path: Path) -> BrightrunError:
+    return BrightrunError("the credentials file is damaged", where=str(path), fix="move it away and connect again",
+                          kind="credentials_unreadable")
 
 
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, Any]]:
     """Read, change and replace the file, one process at a time."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.chmod(0o700)
+        private_directory(path.parent)
         with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
             entries: dict[str, Any] = dict(_read(path))
             yield entries

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from brightrun_tui.config import load_section
+from brightrun_tui.config import Section, load_section
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 
@@ -30,10 +31,8 @@ _OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 512, "response_forma
 """Asked for, and left out from then on where the server refuses one: not every model takes them."""
 
 
-class JudgeSettings(BaseModel):
+class JudgeSettings(Section):
     """``[judge]``: who compares answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field("", description="Base address, as https://api.openai.com/v1.")
     model: str = Field("", description="The model's name there.")
@@ -203,7 +202,7 @@ class Judge:
         text = error.get("message") or error.get("detail") if isinstance(error, dict) else error
         line = " ".join(str(text or "").split())
         secret = self._key.get_secret_value() if self._key else ""
-        return "".join(c for c in (line.replace(secret, "…") if secret else line) if c.isprintable())[:200]
+        return one_line(line.replace(secret, "…") if secret else line)[:200]
 
 
 def _read(document: dict[str, Any], host: str) -> Said:

@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import environment_without_secrets, python
 
 PROBE_SECONDS = 3.0
 ACT_SECONDS = 10.0
@@ -38,7 +39,7 @@ def find_backend(paths: Paths) -> str:
     except BrightrunError:
         backend = ""
     try:
-        paths.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(paths.cache)
         write_atomic(memo, json.dumps({"key": key, "at": time.time(), "backend": backend}))
     except OSError:
         return backend
@@ -64,13 +65,14 @@ def act(do: str, backend: str, name: str, secret: str = "") -> str | None:
 
 def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "brightrun_tui.integrations.keyring_process"],
+        python("-m", "brightrun_tui.integrations.keyring_process"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
         cwd="/",
+        env=environment_without_secrets(),
     )
     try:
         output, _ = process.communicate(json.dumps(request), timeout=seconds)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from pydantic import SecretStr
 
 from brightrun_tui.config import load_section
-from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Account, Need, Provider
 from brightrun_tui.providers.local import LocalProvider
+
+log = logging.getLogger(__name__)
 
 RENTAL = ("runpod", "vast", "ssh")
 
@@ -84,12 +87,23 @@ async def account_of(name: str, paths: Paths) -> Account:
 
 
 def connected_providers(paths: Paths) -> list[str]:
-    """The rental services that have a credential (or boxes) now. Blocking (keyring)."""
-    found = []
-    for name in RENTAL:
-        try:
-            open_provider(name, paths)
-        except (NotConnectedError, UsageError):
-            continue
-        found.append(name)
-    return found
+    """The rental services that have a credential (or boxes) now, usable or not: each is asked on its own, and says what is wrong
+    with it. Raises nothing. One about which nothing can be found out is among them, as it may have machines of ours.
+    """
+    return [name for name in RENTAL if _may_be_connected(name, paths)]
+
+
+def _may_be_connected(name: str, paths: Paths) -> bool:
+    try:
+        return bool(configured_boxes(paths)) if name == "ssh" else credentials.where(name, paths) != ""
+    except BrightrunError:
+        return True
+
+
+def as_known_error(name: str, error: Exception) -> BrightrunError:
+    """What became of asking one provider, whatever it raised: nothing of one provider ends what is done with the others."""
+    if isinstance(error, BrightrunError):
+        return error
+    log.error("%s: an error nobody foresaw", name, exc_info=error)
+    return ProviderDownError(f"asking {name} failed ({type(error).__name__})", where=name, kind="provider_down",
+                             fix="set BRIGHTRUN_LOG=debug, try again, and report what the log says")

@@ -11,10 +11,12 @@ import sys
 from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.logs import log_to
+from brightrun_tui.logs import guard_process, log_to
+from brightrun_tui.orchestrator.endpoints import forget_old_keys
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import load_timings
-from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.paths import Paths, close_home, get_paths
+from brightrun_tui.process import begin_privately
 from brightrun_tui.store import open_database, requests
 
 LOCK_SECONDS = 2.0
@@ -22,7 +24,10 @@ LOCK_SECONDS = 2.0
 
 
 def main() -> int:
+    begin_privately()
+    guard_process()
     paths = get_paths()
+    close_home(paths, thoroughly=True)
     _log(paths)
     lock = FileLock(paths.engine_lock)
     while True:
@@ -48,6 +53,7 @@ async def _serve(paths: Paths) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, engine.ending.set)
         logging.getLogger(__name__).info("engine started")
+        await forget_old_keys(db)
         try:
             await engine.serve()
         finally:

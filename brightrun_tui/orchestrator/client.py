@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,9 @@ from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.files import private_directory
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
 from brightrun_tui.store import engine as facts
 
@@ -62,10 +63,10 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     """
     if await asyncio.to_thread(_lock_is_held, paths):
         return
-    paths.logs.mkdir(parents=True, exist_ok=True)
+    private_directory(paths.logs)
     with paths.engine_log.open("ab") as log:
-        child = subprocess.Popen([sys.executable, "-m", "brightrun_tui.orchestrator"], stdin=subprocess.DEVNULL, stdout=log,
-                                 stderr=log, start_new_session=True, cwd="/")
+        child = subprocess.Popen(python("-m", "brightrun_tui.orchestrator"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                 start_new_session=True, cwd="/")
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if await asyncio.to_thread(_lock_is_held, paths):

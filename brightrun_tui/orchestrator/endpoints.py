@@ -22,6 +22,7 @@ from brightrun_tui.store import Database, endpoints, models
 log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
+ENDED = ("stopped", "failed")
 
 
 async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
@@ -62,6 +63,20 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
         raise BaseModelError(f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
                              where=found.path, fix="fetch the revision that its report card names", kind="other_base")
     return await models.set_base_path(db, version, found.path)
+
+
+async def forget_old_keys(db: Database) -> None:
+    """Take off the disk what earlier versions left of the keys of endpoints that have ended."""
+    for endpoint in await endpoints.list_endpoints(db):
+        if endpoint.state in ENDED:
+            await asyncio.to_thread(_forget_key, endpoint)
+
+
+def _forget_key(endpoint: Endpoint) -> None:
+    try:
+        serving.forget_key(Path(endpoint.directory))
+    except OSError as error:
+        log.warning("endpoint %s has ended, but its key stays on the disk (%s)", endpoint.id, error.strerror)
 
 
 class Keeper:
@@ -159,6 +174,8 @@ class Keeper:
         await self._save(state="failed", error=why, pid=None)
 
     async def _save(self, **changes: object) -> None:
+        if changes.get("state") in ENDED:
+            await asyncio.to_thread(_forget_key, self.endpoint)
         self.endpoint = await endpoints.save(self.db, self.endpoint, **changes)
         if "state" in changes:
             log.info("endpoint %s: %s %s", self.endpoint.id, self.endpoint.state, self.endpoint.error)

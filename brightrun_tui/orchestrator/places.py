@@ -11,8 +11,8 @@ from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
-from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.orchestrator.spare import SpareWorker, worker_command
+from brightrun_tui.process import environment_without_secrets
 
 WORKER = "worker"
 CONTROL = "control"

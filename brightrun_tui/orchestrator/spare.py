@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 import time
 
 import psutil
 
-from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import environment_without_secrets, python
 
 ROOM_BYTES = 2 << 30
 """With less free memory than this no worker is kept in waiting; one takes about 0.4 GB."""
@@ -68,4 +67,4 @@ class SpareWorker:
 
 def worker_command(argument: str) -> list[str]:
     """The command line of a worker on this machine: one that gives way to what a person does meanwhile."""
-    return ["nice", "-n", "5", sys.executable, "-m", "brightrun_tui.trainer", argument]
+    return ["nice", "-n", "5", *python("-m", "brightrun_tui.trainer", argument)]

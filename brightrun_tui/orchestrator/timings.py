@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from brightrun_tui.config import load_section
+from brightrun_tui.config import Section, load_section
 from brightrun_tui.paths import Paths
 
 
-class EngineTimings(BaseModel):
+class EngineTimings(Section):
     """``[engine]`` in ``config.toml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     poll_seconds: float = Field(0.3, gt=0, description="Between two looks at a worker on this machine.")
     request_seconds: float = Field(0.2, gt=0, description="Between two looks for requests.")

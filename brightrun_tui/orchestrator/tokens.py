@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +15,8 @@ from brightrun_tui.datasets.preparing import EVAL_FILE, TRAIN_FILE
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.files import sha256
-from brightrun_tui.integrations.credentials import environment_without_secrets
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import environment_without_secrets, python
 
 TOKEN_FILE = "tokens.safetensors"
 KEPT_BYTES = 2 << 30
@@ -64,9 +63,8 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
     Raises:
         DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
     """
-    done = subprocess.run([sys.executable, "-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)],
-                          input=spec.model_dump_json(), capture_output=True, text=True,
-                          env=environment_without_secrets())
+    done = subprocess.run(python("-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)), cwd="/",
+                          input=spec.model_dump_json(), capture_output=True, text=True, env=environment_without_secrets())
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
         raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said["kind"])

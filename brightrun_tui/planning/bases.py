@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +22,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
 from brightrun_tui.planning.base_directory import describe_directory
+from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.resources import resource
 
 STARTER = "starter"
@@ -219,9 +219,10 @@ def _as_directory(model_id: str) -> Path | None:
 def _make_starter(directory: Path, progress: Progress) -> None:
     """Run the trainer's own program, which tells a JSON object a line: ``{"what", "fraction"}``, or ``{"error"}``."""
     require_training_packages()
-    program = [sys.executable, "-m", "brightrun_tui.trainer.starter", str(directory), "--json"]
+    program = python("-m", "brightrun_tui.trainer.starter", str(directory), "--json")
     process = subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, cwd="/"
+        program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, cwd="/",
+        env=environment_without_secrets(),
     )
     error = BaseModelError(
         "the starter model could not be made", where=str(directory), kind="starter_failed", fix="see: brightrun doctor"

@@ -226,11 +226,11 @@ def check_settings(
 
 def check_budget(draft: Draft, estimate: Estimate) -> Check:
     for limit, title in ((draft.budget_usd, "budget"), (draft.max_hours, "time limit")):
-        if limit is not None and limit <= 0:
+        if limit is not None and not 0 < limit < float("inf"):
             return failed(
                 "budget",
                 UsageError(
-                    f"a {title} must be more than nothing",
+                    f"a {title} must be a number, and more than nothing",
                     where=title,
                     fix="leave it out for no limit",
                     kind="bad_limit",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
 from brightrun_tui.domain.money import GIB, Estimate, Offer
-from brightrun_tui.integrations.rental import account_of, connected_providers, offers_of
+from brightrun_tui.integrations.rental import account_of, as_known_error, connected_providers, offers_of
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks
 from brightrun_tui.planning.draft import Draft
@@ -80,8 +80,8 @@ async def weigh_market(draft: Draft, paths: Paths) -> Market:
     found: list[WeighedOffer] = []
     silent: dict[str, BrightrunError] = {}
     for name, answer in zip(names, answers, strict=True):
-        if isinstance(answer, BrightrunError):
-            silent[name] = answer
+        if isinstance(answer, Exception):
+            silent[name] = as_known_error(name, answer)
         elif isinstance(answer, BaseException):
             raise answer
         else:

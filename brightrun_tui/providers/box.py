@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
+
+from brightrun_tui.config import Section
 
 
-class SshBox(BaseModel):
+class SshBox(Section):
     """``[boxes.<name>]`` in ``config.toml``. Without ``key`` the person's own keys and agent are used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str
     port: int = Field(22, ge=1, le=65535)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from brightrun_tui import __version__
+from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     EdgeBlockedError,
@@ -37,10 +38,8 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 _EXHAUSTED = re.compile(r"r=0;t=(\d+)")
 
 
-class ProviderTimings(BaseModel):
+class ProviderTimings(Section):
     """``[providers]`` in ``config.toml``. Seconds, except ``pace`` and ``tries``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pace: float = Field(1.0, ge=0, description="Scale of the least time between two requests of one kind; 0: none.")
     timeout_seconds: float = Field(30.0, gt=0, description="For an answer to a question.")

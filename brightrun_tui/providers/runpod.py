@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     MissingScopeError,
     NoCapacityError,
@@ -42,10 +43,8 @@ _STATUS: dict[str, MachineStatus] = {"PROVISIONING": "starting", "STARTING": "st
                                      "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "gone"}
 
 
-class RunPodSettings(BaseModel):
+class RunPodSettings(Section):
     """``[runpod]`` in ``config.toml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: str = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
     min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")

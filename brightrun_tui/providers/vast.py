@@ -9,8 +9,9 @@ import re
 import time
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     MissingScopeError,
@@ -46,10 +47,8 @@ _NO_KEY = re.compile(r"auth_error|Invalid user key|Session expired|Please log in
 _THRESHOLD = re.compile(r"threshold=([\d.]+)")
 
 
-class VastSettings(BaseModel):
+class VastSettings(Section):
     """``[vast]`` in ``config.toml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: str = "vastai/pytorch:@vastai-automatic-tag"
     image_gb: float = Field(10.0, ge=0, description="What loading the image takes in traffic, for the price.")

@@ -21,8 +21,10 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
-from brightrun_tui.files import move_into_place, plain_disk_errors, sha256, sync_directory
+from brightrun_tui.domain.text import harmless
+from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
 from brightrun_tui.registry.safety import (
     ADAPTER_CONFIG,
@@ -66,6 +68,7 @@ def write_bundle(directory: Path, name: str, target: Path) -> None:
                         tar.addfile(entry, content)
             file.flush()
             os.fsync(file.fileno())
+        give_users_modes(aside, users_umask())
         os.replace(aside, target)
     finally:
         aside.unlink(missing_ok=True)
@@ -206,14 +209,13 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def _harmless(document: Any) -> Any:
-    """The same document without control characters: a stranger's text must not steer the terminal it is shown on.
+    """The same document as `domain.text` makes it: a stranger's text must not steer the terminal it is shown on.
 
     Raises:
         ValueError: a number in it is none that the registry could write and read again.
     """
     if isinstance(document, str):
-        return "".join(c for c in document if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) <= 159 and not
-                                                             0xD800 <= ord(c) <= 0xDFFF))
+        return harmless(document, kept="\n\t")
     if isinstance(document, list):
         return [_harmless(item) for item in document]
     if isinstance(document, dict):

@@ -6,13 +6,13 @@ import asyncio
 import json
 import secrets
 import shutil
-import sys
 from pathlib import Path
 from typing import Literal, get_args
 
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors
+from brightrun_tui.files import copy_synced, give_users_modes, move_into_place, plain_disk_errors, users_directory
+from brightrun_tui.process import python, users_umask
 from brightrun_tui.registry.bundle import write_bundle
 from brightrun_tui.registry.intake import settle_report
 from brightrun_tui.registry.safety import MANIFEST, check_files, read_manifest
@@ -40,7 +40,7 @@ async def export(version: ModelVersion, target: Path, *, form: ExportForm = "ada
         path = target / f"{stem}.brightrun.tar" if target.is_dir() else target
         _refuse_taken(path)
         with plain_disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            users_directory(path.parent, users_umask())
             await asyncio.to_thread(write_bundle, Path(version.directory), stem, path)
         return path
     _refuse_taken(target)
@@ -62,12 +62,13 @@ def _refuse_taken(target: Path) -> None:
 def _copy_version(directory: Path, target: Path) -> None:
     files = read_manifest(directory / MANIFEST, str(directory)).files
     check_files(directory, files, str(directory))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    users_directory(target.parent, users_umask())
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     aside.mkdir()
     try:
         for name in [*files, MANIFEST]:
             copy_synced(directory / name, aside / name)
+        give_users_modes(aside, users_umask())
         move_into_place(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -79,8 +80,9 @@ async def _merge(version: ModelVersion, target: Path) -> None:
         raise BaseModelError(f"the base model “{version.base_id}” is not on this machine", where=version.base_path,
                              fix="it is needed to merge; fetch it again", kind="base_missing")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "brightrun_tui.serving.merge", version.base_path, version.directory, str(target.absolute()),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment())
+        *python("-m", "brightrun_tui.serving.merge", version.base_path, version.directory, str(target.absolute())),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(),
+        umask=users_umask())
     try:
         out, talk = await process.communicate()
     except BaseException:

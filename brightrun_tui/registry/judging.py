@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Judgement, ModelVersion, Report, Ruling, SampleAnswer
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations.judge import Judge, Said
 from brightrun_tui.registry.intake import rewrite_report
 from brightrun_tui.store import Database, models
@@ -123,8 +124,7 @@ def read_choice(text: str, tuned_first: bool) -> tuple[Choice, str] | None:
     except ValidationError:
         return None
     choice: Choice = "tie" if reply.winner == "tie" else "tuned" if (reply.winner == "A") == tuned_first else "base"
-    reason = "".join(c if c.isprintable() else " " for c in reply.reason)
-    return choice, " ".join(reason.split())[:MAX_REASON]
+    return choice, " ".join(one_line(reply.reason).split())[:MAX_REASON]
 
 
 def _combine(first: tuple[Choice, str] | None, second: tuple[Choice, str] | None) -> Ruling:

@@ -15,12 +15,12 @@ The process outlives the engine; a new engine finds it again through `alive`.
 
 from brightrun_tui.serving.canary import Canary, canary
 from brightrun_tui.serving.chat import chat, complete
-from brightrun_tui.serving.plan import EndpointPlan, prepare, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.plan import EndpointPlan, forget_key, prepare, read_key, read_plan, require_serve_extra
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
 from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage
 
 __all__ = [
     "STATE_FILE", "Canary", "EndpointPlan", "ServerState", "Usage", "alive", "canary", "chat", "command", "complete",
-    "environment", "healthy", "prepare", "read_key", "read_plan", "read_state", "read_usage", "require_serve_extra", "start",
-    "stop",
+    "environment", "forget_key", "healthy", "prepare", "read_key", "read_plan", "read_state", "read_usage",
+    "require_serve_extra", "start", "stop",
 ]

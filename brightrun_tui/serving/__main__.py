@@ -18,6 +18,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.logs import guard_process
+from brightrun_tui.process import begin_privately
 from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.state import PORT, failed_state
@@ -34,6 +36,8 @@ def main(arguments: list[str]) -> int:
         return 2
     directory = Path(arguments[0]).absolute()
     _forget_credentials()
+    begin_privately()
+    guard_process()
     try:
         require_serve_extra()
         plan, key = read_plan(directory), read_key(directory)

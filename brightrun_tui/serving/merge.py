@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.files import move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.process import users_umask
 from brightrun_tui.registry.safety import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT, check_adapter
 from brightrun_tui.serving.view import generation_settings
 
@@ -72,6 +73,7 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
         write_atomic(aside / "generation_config.json", json.dumps(settings, indent=2), mode=0o644)
         write_atomic(aside / CARD, _card(adapter, facts), mode=0o644)
         write_atomic(aside / "merge.json", json.dumps(facts, indent=2), mode=0o644)
+        give_users_modes(aside, users_umask())
         move_into_place(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

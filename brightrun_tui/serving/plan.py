@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import private_directory, write_atomic
+from brightrun_tui.redaction import keep_secret
 from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
@@ -65,8 +66,7 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
     """
     require_serve_extra()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o700)
+        private_directory(directory)
         facts = build_view(directory / VIEW, base=version.base_path, base_id=version.base_id,
                            adapter=Path(version.directory), ref=version.ref)
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
@@ -107,9 +107,15 @@ def read_key(directory: Path) -> str:
         key = path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
+    keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
         raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind="no_key")
     return key
+
+
+def forget_key(directory: Path) -> None:
+    """Take the key of an endpoint that has ended off the disk. Raises ``OSError``."""
+    (directory / KEY).unlink(missing_ok=True)
 
 
 def require_serve_extra() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import aiosqlite
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.files import private_directory
 from brightrun_tui.store.schema import MIGRATIONS
 
 BUSY_TIMEOUT_MS = 15_000
@@ -72,7 +73,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         BrightrunError: the place cannot be written, the disk is full, or the file is newer than this program.
     """
     with _plain_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(path.parent)
         connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
     try:
         with _plain_errors(path):

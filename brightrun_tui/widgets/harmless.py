@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from brightrun_tui.domain import text
+
 
 def harmless(content: Content) -> Content:
-    """The same text and styles with every control character (escape codes, carriage returns …) as a space.
-
-    Line breaks stay. Textual itself removes only a few of them.
-    """
-    text = content.plain
-    if text.isprintable():
-        return content
-    clean = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
-    return content if clean == text else Content(clean, spans=list(content.spans))
+    """The same text and styles without what `domain.text.harmless` takes out. Textual itself removes only a little of it."""
+    clean = text.harmless(content.plain)
+    return content if clean == content.plain else Content(clean, spans=list(content.spans))

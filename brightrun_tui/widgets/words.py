@@ -8,6 +8,8 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
+from brightrun_tui.domain.text import harmless
+
 NOTHING = "–"
 
 
@@ -123,8 +125,5 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
 
 
 def plain(text: str) -> str:
-    """Text of several lines without control characters that would move the cursor or change colours."""
-    return "".join(
-        character if character == "\n" or character.isprintable() else "    " if character == "\t" else ""
-        for character in text.replace("\r\n", "\n").replace("\r", "\n")
-    )
+    """Text of several lines without anything that would move the cursor, change colours or hide."""
+    return harmless(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def brightrun(tmp_path: Path) -> Iterator[CommandLine]:
     line = CommandLine(tmp_path / "home")
     yield line
     for process in line.processes():
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # a worker in waiting ends with its engine
+            process.kill()
         process.wait(10)
 
 

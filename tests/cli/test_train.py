@@ -65,6 +65,7 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     answer = brightrun("chat", "greet", "--prompt", "repeat red 7", "--max-tokens", "4", "--json")
     assert answer.code == 0 and isinstance(answer.document["answer"], str)
     assert brightrun("undeploy", "greet", "--json").document["endpoint"]["state"] == "stopped"
+    assert not Path(listed["key_file"]).exists(), "the key of what has ended opens nothing, and is kept nowhere"
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")
 
 

@@ -61,6 +61,7 @@ async def test_importing_ones_own_bundle_gives_the_version_one_has(
 async def test_merged_and_adapter_answer_alike_without_us(version: ModelVersion, toy: Toy, tmp_path: Path) -> None:
     adapter = await export(version, tmp_path / "adapter")
     merged = await export(version, tmp_path / "merged", form="merged")
+    assert len({path.stat().st_mode for path in merged.iterdir()}) == 1, "some of it is private and some is not"
     assert json.loads((merged / "generation_config.json").read_bytes())["eos_token_id"] == [1, 3], "it does not know when to end"
     facts = json.loads((merged / "merge.json").read_bytes())
     assert facts["logit_deviation"] < 0.01 * facts["adapter_effect"]
@@ -232,12 +233,12 @@ async def test_a_cut_or_compressed_bundle_is_refused(version: ModelVersion, file
 
 async def test_a_strangers_report_card_cannot_steer_the_terminal(files: Files, tmp_path: Path) -> None:
     report = json.loads(files["report.json"])
-    report["verdict"]["summary"] = "nice\x1b[2J\x07\x9b31m model"
+    report["verdict"]["summary"] = "nice\x1b[2J\x07\x9b31m \u202eledom model"
     there = elsewhere(tmp_path)
     bundle = write_tar(tmp_path / "in.tar", good(with_json(files, "report.json", **report)))
     async with open_database(there.database) as db:
         arrived = await import_bundle(db, there, bundle)
-    assert arrived.report.verdict.summary == "nice[2J31m model"
+    assert arrived.report.verdict.summary == "nice [2J  31m  ledom model"
     assert "\x1b" not in (Path(arrived.directory) / "README.md").read_text()
 
 

@@ -15,10 +15,11 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from brightrun_tui.commands.shared.output import size
+from brightrun_tui.commands.shared.output import page, size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.resources import resource
 
 LOW_DISK = 5 * 1024**3
@@ -130,12 +131,10 @@ def _check_disk(paths: Paths) -> Check:
 
 
 def _check_terminal() -> Check:
-    from rich.console import Console
-
     if not sys.stdout.isatty():
         return Check("terminal", "off", "none here; the verbs work without, the app needs one")
     columns, rows = shutil.get_terminal_size()
-    colours = Console().color_system or "no colours"
+    colours = page().color_system or "no colours"
     facts = f"{columns}×{rows}, {colours}, {os.environ.get('TERM', 'TERM is not set')}"
     if columns < 80 or rows < 24:
         return Check("terminal", "warning", facts, "the app wants at least 80×24")
@@ -195,8 +194,9 @@ async def _check_torch() -> list[Check]:
 
 async def _probe(code: str, seconds: float) -> str:
     """What a Python of its own prints last, or why it did not."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.DEVNULL,
-                                                   stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *python("-c", code), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd="/", env=environment_without_secrets())
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:

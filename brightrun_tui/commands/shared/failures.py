@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
+import secrets
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from brightrun_tui.commands.shared.output import print_json, talk
+from brightrun_tui.commands.shared.output import print_json, say
 from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError
+from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
+from brightrun_tui.redaction import redact
 
 
 def explain(error: Exception, arguments: list[str]) -> BrightrunError:
@@ -41,33 +44,25 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
 
     ``beside`` are further parts of the JSON document. A terminal that shows both gets the JSON only.
     """
+    told = {name: redact(part) for name, part in error.as_dict().items()}
     if as_json:
-        print_json({"error": error.as_dict(), **beside})
+        print_json({"error": told, **beside})
     if not (as_json and sys.stdout.isatty()):
-        out = talk()
-        out.print(f"[bold red]✗[/] {_escape(error.what)}")
-        if error.where:
-            out.print(f"  [dim]where[/] {_escape(error.where)}")
-        if error.fix:
-            out.print(f"  [dim]fix[/]   {_escape(error.fix)}")
+        say(("✗", "bold red"), f" {told['what']}")
+        if told["where"]:
+            say(("  where", "dim"), f" {told['where']}")
+        if told["fix"]:
+            say(("  fix", "dim"), f"   {told['fix']}")
     return error.exit_code
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
 def _write_log(error: Exception, arguments: list[str]) -> Path:
-    """The traceback without local variables: those may hold a secret."""
-    text = "".join(traceback.format_exception(error))
-    name = f"error-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    """Where the traceback now lies."""
+    name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
-    for directory in (get_paths().logs, Path(tempfile.gettempdir())):
+    for directory in (get_paths().logs, Path(tempfile.gettempdir()) / f"brightrun-{os.getuid()}"):
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / name).write_text(f"brightrun {verb}\n{text}", "utf-8")
+            append_crash(directory / name, f"brightrun {verb}", error)
         except OSError:
             continue
         return directory / name

@@ -11,6 +11,7 @@ from typing import Protocol
 from brightrun_tui.commands.shared.output import duration, talk
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.text import harmless
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import runs
 
@@ -62,8 +63,8 @@ class LiveDisplay:
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        self._progress = Progress(SpinnerColumn(), TextColumn("[bold]{task.description}"), BarColumn(bar_width=24),
-                                  TextColumn("{task.fields[facts]}"), console=talk())
+        self._progress = Progress(SpinnerColumn(), TextColumn("{task.description}", style="bold", markup=False),
+                                  BarColumn(bar_width=24), TextColumn("{task.fields[facts]}", markup=False), console=talk())
         self._task = self._progress.add_task("queued", total=None, facts="")
 
     def __enter__(self) -> LiveDisplay:
@@ -78,7 +79,7 @@ class LiveDisplay:
                               total=run.total_steps or None)
 
     def say(self, text: str) -> None:
-        self._progress.console.print(text, markup=False)
+        self._progress.console.print(text)
 
 
 class LineDisplay:
@@ -102,7 +103,7 @@ class LineDisplay:
             self.say(f"{mark[0]}  {_facts(run)}".rstrip())
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(harmless(text), file=sys.stderr, flush=True)
 
 
 def _stage(run: Run) -> str:

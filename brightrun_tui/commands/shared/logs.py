@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
-from brightrun_tui.commands.shared.output import talk
+from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.text import harmless, plain_json
 from brightrun_tui.store import runs
 
 LOOK_SECONDS = 0.3
 LOG = "worker.log"
 EVENTS = "events.jsonl"
 
+Fit = Callable[[str], str]
+"""Makes a line fit to be shown."""
+
 
 def print_tail(run: Run, lines: int) -> None:
     """The last ``lines`` lines of a run's log; all of it with 0."""
     path = Path(run.directory) / LOG
     if not path.exists():
-        talk().print(f"Nothing yet: the run is {run.state}.")
+        say(f"Nothing yet: the run is {run.state}.")
         return
     print_last_lines(path, lines)
 
@@ -32,7 +37,7 @@ def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
         for line in deque(file, lines) if lines else file:
             if whole and not line.endswith(b"\n"):
                 return file.tell() - len(line)
-            _write(line)
+            _write(line, _plain_text)
         return file.tell()
 
 
@@ -40,24 +45,29 @@ async def follow_text(session: Session, run: Run, lines: int) -> None:
     """The log of a run, until the run ends."""
     path = Path(run.directory) / LOG
     offset = print_last_lines(path, lines, whole=True) if path.exists() else 0
-    await _follow(session, run, path, offset)
+    await _follow(session, run, path, offset, _plain_text)
 
 
 async def follow_events(session: Session, run: Run) -> None:
     """The events of a run as JSON lines, from the first, until the run ends."""
-    await _follow(session, run, Path(run.directory) / EVENTS, 0)
+    await _follow(session, run, Path(run.directory) / EVENTS, 0, plain_json)
 
 
-async def _follow(session: Session, run: Run, path: Path, offset: int) -> None:
+async def _follow(session: Session, run: Run, path: Path, offset: int, fit: Fit) -> None:
     while True:
         ended = (await runs.get(session.db, run.id)).state in TERMINAL
-        offset = print_from(path, offset)
+        offset = print_from(path, offset, fit)
         if ended:
             return
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def print_from(path: Path, offset: int) -> int:
+def _plain_text(line: str) -> str:
+    """A bar that was drawn over and over in one line becomes a line each time."""
+    return harmless(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
+
+
+def print_from(path: Path, offset: int, fit: Fit = _plain_text) -> int:
     """Print the whole lines from ``offset`` on; returns the offset behind them."""
     try:
         with path.open("rb") as file:
@@ -65,13 +75,13 @@ def print_from(path: Path, offset: int) -> int:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                _write(line)
+                _write(line, fit)
                 offset += len(line)
     except FileNotFoundError:
         return offset
     return offset
 
 
-def _write(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+def _write(line: bytes, fit: Fit) -> None:
+    sys.stdout.write(fit(line.decode("utf-8", "replace")))
+    sys.stdout.flush()

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from brightrun_tui.config import LARGEST
 from brightrun_tui.domain.errors import UsageError
+
+
+def bounded(number: float | None) -> float | None:
+    """The callback of every option that is a number: “nan” and “inf” are none, and nothing of ours counts further.
+
+    Raises:
+        typer.BadParameter: it is no such number.
+    """
+    if number is not None and not abs(number) <= LARGEST:
+        raise typer.BadParameter(f"a number up to {LARGEST:,} is wanted")
+    return number
+
 
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="A dataset file, or the name of an added dataset.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
@@ -17,8 +30,10 @@ ProviderOption = Annotated[str | None, typer.Option("--provider", help="Where it
 GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]
 InterruptibleOption = Annotated[bool, typer.Option(
     "--interruptible", help="Cheaper machines that may be taken away are welcome; the run then goes on elsewhere.")]
-BudgetOption = Annotated[float | None, typer.Option("--budget", metavar="USD", min=0, help="Ceiling in US dollars.")]
-HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, help="Ceiling in hours.")]
+BudgetOption = Annotated[float | None, typer.Option("--budget", metavar="USD", min=0, callback=bounded,
+                                                     help="Ceiling in US dollars.")]
+HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, callback=bounded, help="Ceiling in hours.")]
+LinesOption = Annotated[int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                                      help="Any setting, e.g. training.epochs=3. Repeatable.")]
 ColumnOption = Annotated[list[str] | None, typer.Option("--column", metavar="ROLE=COLUMN",

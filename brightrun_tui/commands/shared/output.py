@@ -1,4 +1,7 @@
-"""What the command line prints: data on stdout, talk on stderr."""
+"""What the command line prints: data on stdout, talk on stderr.
+
+Everything goes through one of these functions: none of them takes markup, and none lets text steer the terminal.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from brightrun_tui.domain.text import harmless, one_line, plain_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,30 +24,52 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; 
 
 def talk() -> Console:
     """The console for people: stderr."""
-    from rich.console import Console
+    from brightrun_tui.commands.shared.console import PlainConsole
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return PlainConsole(stderr=True, soft_wrap=not sys.stderr.isatty())
 
 
 def page() -> Console:
     """The console for data that people read: stdout, 100 columns where it is no terminal."""
-    from rich.console import Console
+    from brightrun_tui.commands.shared.console import PlainConsole
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    return PlainConsole(width=None if sys.stdout.isatty() else 100)
+
+
+def say(*parts: str | tuple[str, str]) -> None:
+    """One line for people on stderr; a part may come with a style: ``say("Watch it: ", ("brightrun runs", "bold"))``."""
+    from rich.text import Text
+
+    talk().print(Text.assemble(*parts))
+
+
+def say_done(text: str) -> None:
+    """That something was done."""
+    say(("✓", "green"), f" {text}")
+
+
+def say_over(text: str, *, last: bool) -> None:
+    """A count that goes up in place, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r{one_line(text)}", end="\n" if last else "", file=sys.stderr, flush=True)
+
+
+def put(text: str) -> None:
+    """Lines of data on stdout."""
+    print(harmless(text, kept="\n\t"), flush=True)
 
 
 def print_json(document: Any) -> None:
     """One JSON document, on one line when piped, indented for a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    print(json.dumps(document, ensure_ascii=False, default=_plain, indent=indent), flush=True)
+    print(plain_json(json.dumps(document, ensure_ascii=False, default=_plain, indent=indent)), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on a terminal; elsewhere tab-separated values with a header line, nothing cut short."""
     if not sys.stdout.isatty():
-        print("\t".join(columns))
-        for row in rows:
-            print("\t".join(cell.replace("\t", " ") for cell in row))
+        for row in (columns, *rows):
+            print("\t".join(map(one_line, row)))
         return
     from rich import box
     from rich.table import Table
@@ -50,7 +77,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     page().print(table)
 
 
@@ -61,7 +88,7 @@ def confirm(yes: bool, question: str) -> None:
         typer.Abort: the person said no.
     """
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(one_line(question), abort=True, err=True)
 
 
 def duration(seconds: float | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -11,7 +10,8 @@ from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.planning.plan import Plan
 
-GLYPHS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]", "pending": "[dim]…[/]"}
+GLYPHS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "pending": ("…", "dim")}
+"""The mark and its style."""
 FITS = {"safe": "green", "tight": "yellow", "no": "red"}
 
 
@@ -19,8 +19,8 @@ def print_preflight(out: Console, plan: Plan) -> None:
     """One line a check, then the estimate in one line."""
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
-        fix = f" [dim]({escape(check.fix)})[/]" if check.fix and check.state == "warning" else ""
-        table.add_row(GLYPHS[check.state], f"[bold]{escape(check.name)}[/]", escape(check.what) + fix)
+        fix = f" ({check.fix})" if check.fix and check.state == "warning" else ""
+        table.add_row(Text(*GLYPHS[check.state]), Text(check.name, "bold"), Text.assemble(check.what, (fix, "dim")))
     out.print(table)
     if plan.estimate is not None:
         facts = plan.estimate
@@ -43,7 +43,7 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     table.add_row("cost", _cost(estimate))
     out.print(table)
     for note in estimate.notes:
-        out.print(f"· {escape(note)}", style="dim")
+        out.print(f"· {note}", style="dim")
 
 
 def _time(estimate: Estimate) -> str:

@@ -49,7 +49,7 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
             parts.append(Text(f"\n{more} more: brightrun models show {model.ref} --markdown", style="dim italic"))
     parts += [_heading("Training"), _pairs(_training(report)), _heading("Where it comes from"), _pairs(_lineage(model))]
     colour = GRADES[report.verdict.grade]
-    out.print(Panel(Group(*parts), title=f"[bold]{model.ref}[/]", subtitle=_subtitle(model), border_style=colour,
+    out.print(Panel(Group(*parts), title=Text(model.ref, "bold"), subtitle=Text(_subtitle(model)), border_style=colour,
                     title_align="left", subtitle_align="right", padding=(1, 2)))
 
 

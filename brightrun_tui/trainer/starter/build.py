@@ -68,7 +68,6 @@ def _build(target: Path, recipe: StarterRecipe, progress: Progress) -> None:
         _write_model(aside, recipe, progress)
         write_card(aside, recipe)
         write_json(aside / MARKER, {"version": recipe.fingerprint(), "files": digest_files(aside, [aside])})
-        aside.chmod(0o755)
         _keep_older(target)
         publish_directory(aside, target)
     finally:
@@ -98,7 +97,6 @@ def _write_model(directory: Path, recipe: StarterRecipe, progress: Progress) -> 
     progress(0.99, "saving")
     save_tokenizer(tokenizer, directory, recipe.shape.max_position_embeddings)
     save_file(as_llama(network), directory / "model.safetensors", metadata={"format": "pt"})
-    (directory / "model.safetensors").chmod(0o644)
     write_json(directory / "config.json", llama_config(recipe.shape, ids))
     write_json(directory / "generation_config.json",
                {"eos_token_id": ids["eos"], "pad_token_id": ids["pad"], "do_sample": False, "max_new_tokens": 160})

@@ -1,0 +1,40 @@
+"""How a process of ours begins, and how it starts another one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+
+SECRET_ENDINGS = ("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
+"""How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
+
+_OURS = 0o077
+_users_umask: int | None = None
+
+
+def begin_privately() -> None:
+    """What this process and its children write is for the user alone, and a crash leaves no image of their memory."""
+    global _users_umask
+    before = os.umask(_OURS)
+    _users_umask = before if _users_umask is None else _users_umask
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def users_umask() -> int:
+    """The umask of whoever started this process: for files that go where the user wants them."""
+    if _users_umask is not None:
+        return _users_umask
+    now = os.umask(_OURS)  # the one way to read it
+    os.umask(now)
+    return now
+
+
+def python(*arguments: str) -> list[str]:
+    """The command line of a Python of its own, which imports nothing from the directory it happens to be started in."""
+    return [sys.executable, "-P", *arguments]
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """This process's environment for one that must not know any key: every child of ours but the engine."""
+    return {name: value for name, value in os.environ.items() if not name.upper().endswith(SECRET_ENDINGS)}

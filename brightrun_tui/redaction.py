@@ -1,0 +1,45 @@
+"""The secrets of this process, and text without them.
+
+Whoever reads a key from where it lies says so here, once; logs, crash logs and errors are then written without it, in
+whatever form a library quotes it. What looks like a key is blanked even where nobody has said so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import quote
+
+BLANK = "…"
+SHORTEST = 6
+"""Characters; a shorter secret would blank parts of words all over, and protects nothing."""
+_PIECE = re.compile(r"[A-Za-z0-9_\-]{8,}")
+"""What every way of quoting leaves as it is, a quotation within a quotation too."""
+
+_LOOKS_SECRET = re.compile(
+    r"\b(?:hf_|sk-|rpa_|ghp_|glpat-)[A-Za-z0-9_\-]{8,}"
+    r"|\bbr-[A-Za-z0-9_\-]{43}(?![A-Za-z0-9_\-])"  # the key of an endpoint; names of leases begin alike
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"""|(?<=authorization)["']?\s*[:=,]\s*b?["']?[^"'\r\n]+"""
+    r"""|(?<=bearer)(?:\s|%20|\+)+[^\s"']+""", re.IGNORECASE | re.DOTALL)
+
+_known: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def keep_secret(value: str) -> None:
+    """From now on ``value`` is blanked, also as ``repr``, JSON, URLs and the bytes of a header write it."""
+    global _pattern
+    if len(value) < SHORTEST or value in _known:
+        return
+    raw = value.encode("utf-8", "surrogatepass")
+    _known.update({value, ascii(value)[1:-1], repr(raw)[2:-1], json.dumps(value)[1:-1], quote(raw), quote(raw, safe="")},
+                  _PIECE.findall(value))
+    _pattern = re.compile("|".join(re.escape(form) for form in sorted(_known, key=len, reverse=True)))
+
+
+def redact(text: str) -> str:
+    """``text`` with every known secret, and what looks like one, as “…”."""
+    if _pattern is not None:
+        text = _pattern.sub(BLANK, text)
+    return _LOOKS_SECRET.sub(lambda found: f" {BLANK}" if found[0][:1] in " :=,\"'%+" else BLANK, text)
