@@ -21,6 +21,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import GIB, Lease, Offer
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
@@ -181,7 +182,7 @@ class Acquirer:
                 self._bad_hosts.add(machine.host_id)
                 raise HostError("it was not usable in time", where=self.provider.name, kind="not_ready")
             await asyncio.sleep(self.timings.lease_poll_seconds)
-        write_atomic(self.home / f"{lease.name}.hostkey", host.host_key)
+        write_atomic(RunDirectory(self.home).host_key(lease.name), host.host_key)
         try:
             await self._guard(host, lease, seconds_left, say)
         except HostError:
@@ -218,7 +219,7 @@ class Acquirer:
 
     async def _key(self) -> KeyPair:
         """The run's own SSH key, made once; it lets into this run's machines and nowhere else."""
-        path = self.home / "ssh.json"
+        path = RunDirectory(self.home).ssh_key
         if path.exists():
             return KeyPair(**json.loads(await asyncio.to_thread(path.read_text)))
         pair = new_key_pair(f"brightrun-{self.run_id}")
@@ -226,5 +227,5 @@ class Acquirer:
         return pair
 
     def _pinned(self, lease: Lease) -> str:
-        path = self.home / f"{lease.name}.hostkey"
+        path = RunDirectory(self.home).host_key(lease.name)
         return path.read_text() if path.exists() else ""

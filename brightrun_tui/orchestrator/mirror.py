@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,16 +13,15 @@ from pathlib import Path
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.domain.run_directory import ADAPTER, BASE, CHECKPOINTS, DATA, EVENTS, LOG, MANIFEST, REPORT, SPEC, step_of
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.orchestrator.places import WORKER, Say
+from brightrun_tui.orchestrator.places import Say
 
 log = logging.getLogger(__name__)
 
-EVENTS = "events.jsonl"
-MIRRORED = (EVENTS, f"{WORKER}.log")
+MIRRORED = (EVENTS, LOG)
 CHECKPOINT = b'"kind":"checkpoint"'
-RESULTS = ("adapter", "report.json", "manifest.json")
-_STEP = re.compile(r"step-(\d+)")
+RESULTS = (ADAPTER, REPORT, MANIFEST)
 
 
 class Mirror:
@@ -75,12 +73,12 @@ class Mirror:
         """
         try:
             told = await asyncio.to_thread(_newest_told, self.home / EVENTS)
-            done = await host.run(f"ls -1 {host.directory}/checkpoints 2>/dev/null", repeat=True)
-            names = [word for word in done.output.split() if _STEP.fullmatch(word)]
+            done = await host.run(f"ls -1 {host.directory}/{CHECKPOINTS} 2>/dev/null", repeat=True)
+            names = [word for word in done.output.split() if step_of(word) is not None]
             for name in sorted(names, key=_step_of, reverse=True):
-                if _step_of(name) <= told and not (self.home / "checkpoints" / name).exists():
-                    (self.home / "checkpoints").mkdir(exist_ok=True)
-                    await host.get(f"checkpoints/{name}", self.home / "checkpoints" / name)
+                if _step_of(name) <= told and not (self.home / CHECKPOINTS / name).exists():
+                    (self.home / CHECKPOINTS).mkdir(exist_ok=True)
+                    await host.get(f"{CHECKPOINTS}/{name}", self.home / CHECKPOINTS / name)
             for path in self.checkpoints():
                 if names and path.name not in names:
                     await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
@@ -90,28 +88,28 @@ class Mirror:
 
     def checkpoints(self) -> list[Path]:
         """Complete ones at home, oldest first."""
-        found = (self.home / "checkpoints").glob("step-*")
-        return sorted((path for path in found if _STEP.fullmatch(path.name)), key=lambda path: _step_of(path.name))
+        found = (self.home / CHECKPOINTS).glob("*")
+        return sorted((path for path in found if step_of(path.name) is not None), key=lambda path: _step_of(path.name))
 
     async def send(self, host: SshHost, spec: RunSpec, say: Say) -> None:
         """Everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`."""
         if spec.base.path:
             say("sending the base model")
-            await host.put(Path(spec.base.path), "base")
-            spec = spec.model_copy(update={"base": spec.base.model_copy(update={"path": str(host.directory / "base")})})
+            await host.put(Path(spec.base.path), BASE)
+            spec = spec.model_copy(update={"base": spec.base.model_copy(update={"path": str(host.directory / BASE)})})
         say("sending the data")
-        await host.put(self.home / "data", "data")
+        await host.put(self.home / DATA, DATA)
         newest = next(iter(reversed(self.checkpoints())), None)
-        if newest is not None and not await host.read(f"checkpoints/{newest.name}/manifest.json", 0, 1):
+        if newest is not None and not await host.read(f"{CHECKPOINTS}/{newest.name}/{MANIFEST}", 0, 1):
             say(f"sending checkpoint {newest.name}")
-            await host.put(newest, f"checkpoints/{newest.name}")
+            await host.put(newest, f"{CHECKPOINTS}/{newest.name}")
         for name in MIRRORED:
             copy = self.home / name
             if copy.exists() and not await host.read(name, 0, 1):
                 if name == EVENTS:
                     await asyncio.to_thread(_end_with_a_whole_line, copy)
                 await host.put(copy, name)
-        await host.write("spec.json", spec.model_dump_json(indent=2).encode(), 0o644)
+        await host.write(SPEC, spec.model_dump_json(indent=2).encode(), 0o644)
 
     async def fetch_results(self, host: Callable[[], SshHost], patiently: Callable[[Callable[[], Awaitable[None]]],
                                                                                   Awaitable[None]]) -> None:
@@ -146,5 +144,5 @@ def _newest_told(events: Path) -> int:
 
 
 def _step_of(name: str) -> int:
-    match = _STEP.fullmatch(name)
-    return int(match[1]) if match else -1
+    step = step_of(name)
+    return -1 if step is None else step

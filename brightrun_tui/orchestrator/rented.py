@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_directory import CONTROL, WORKER, ControlRequest
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
@@ -28,7 +30,7 @@ from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.mirror import Mirror
-from brightrun_tui.orchestrator.places import CONTROL, WORKER, MachineLostError, Say
+from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
@@ -121,12 +123,13 @@ class RentedMachine:
         except HostError as error:
             return await self._silence(error)
 
-    async def ask(self, name: str) -> None:
+    async def ask(self, name: ControlRequest) -> None:
         await self._patiently(lambda: self.host.write(f"{CONTROL}/{name}", b"\n", 0o644))
 
     async def withdraw(self) -> None:
         async def remove() -> None:
-            await self.host.run(f"rm -f {self.host.directory}/{CONTROL}/stop {self.host.directory}/{CONTROL}/pause", repeat=True)
+            files = shlex.join(str(self.host.directory / CONTROL / name) for name in WITHDRAWN)
+            await self.host.run(f"rm -f {files}", repeat=True)
 
         await self._patiently(remove)
 

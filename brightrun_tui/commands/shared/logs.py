@@ -10,16 +10,15 @@ from pathlib import Path
 from brightrun_tui.commands.shared.output import talk
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.store import runs
 
 LOOK_SECONDS = 0.3
-LOG = "worker.log"
-EVENTS = "events.jsonl"
 
 
 def print_tail(run: Run, lines: int) -> None:
     """The last ``lines`` lines of a run's log; all of it with 0."""
-    path = Path(run.directory) / LOG
+    path = RunDirectory(Path(run.directory)).log
     if not path.exists():
         talk().print(f"Nothing yet: the run is {run.state}.")
         return
@@ -38,14 +37,14 @@ def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
 
 async def follow_text(session: Session, run: Run, lines: int) -> None:
     """The log of a run, until the run ends."""
-    path = Path(run.directory) / LOG
+    path = RunDirectory(Path(run.directory)).log
     offset = print_last_lines(path, lines, whole=True) if path.exists() else 0
     await _follow(session, run, path, offset)
 
 
 async def follow_events(session: Session, run: Run) -> None:
     """The events of a run as JSON lines, from the first, until the run ends."""
-    await _follow(session, run, Path(run.directory) / EVENTS, 0)
+    await _follow(session, run, RunDirectory(Path(run.directory)).events, 0)
 
 
 async def _follow(session: Session, run: Run, path: Path, offset: int) -> None:
