@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run import BaseModelRef, Run
 from brightrun_tui.domain.run_directory import (
@@ -29,7 +30,6 @@ from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors,
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.card import model_card
 from brightrun_tui.registry.safety import (
-    FileFacts,
     Manifest,
     UntrustedError,
     check_adapter,

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.files import sha256
 
@@ -24,15 +25,6 @@ _MAX_HEADER_BYTES = 16 << 20
 
 class UntrustedError(BrightrunError):
     """Files that are not what they should be."""
-
-
-class FileFacts(BaseModel):
-    """Content of one file; size in bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
 
 
 class Manifest(BaseModel):

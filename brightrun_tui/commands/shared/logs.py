@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import deque
 from pathlib import Path
@@ -60,6 +61,8 @@ def print_from(path: Path, offset: int) -> int:
     """Print the whole lines from ``offset`` on; returns the offset behind them."""
     try:
         with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < offset:
+                return file.tell()  # the copy of a flooding log was shortened
             file.seek(offset)
             for line in file:
                 if not line.endswith(b"\n"):
