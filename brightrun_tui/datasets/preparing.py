@@ -13,10 +13,8 @@ from brightrun_tui.datasets.source import file_fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
 from brightrun_tui.domain.dataset import PreparedData, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.domain.run_directory import EVAL, TRAIN
 from brightrun_tui.domain.settings import DataSettings
-
-TRAIN_FILE = "train.jsonl"
-EVAL_FILE = "eval.jsonl"
 
 
 def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings: DataSettings, *,
@@ -45,7 +43,7 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
     _publish(target)
     return PreparedData(
         directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=fingerprint,
-        train_fingerprint=file_fingerprint(target / TRAIN_FILE), eval_fingerprint=file_fingerprint(target / EVAL_FILE))
+        train_fingerprint=file_fingerprint(target / TRAIN), eval_fingerprint=file_fingerprint(target / EVAL))
 
 
 def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:
@@ -69,7 +67,7 @@ def _write(records: Iterable[Record], held_out: list[bool], directory: Path) -> 
     count = 0
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _partial(directory, TRAIN_FILE).open("wb") as train, _partial(directory, EVAL_FILE).open("wb") as evaluation:
+        with _partial(directory, TRAIN).open("wb") as train, _partial(directory, EVAL).open("wb") as evaluation:
             for record in records:
                 stream = evaluation if count < len(held_out) and held_out[count] else train
                 stream.write(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
@@ -88,7 +86,7 @@ def _write(records: Iterable[Record], held_out: list[bool], directory: Path) -> 
 
 def _publish(directory: Path) -> None:
     try:
-        for name in (TRAIN_FILE, EVAL_FILE):
+        for name in (TRAIN, EVAL):
             _partial(directory, name).replace(directory / name)
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -101,7 +99,7 @@ def _publish(directory: Path) -> None:
 
 
 def _discard(directory: Path) -> None:
-    for name in (TRAIN_FILE, EVAL_FILE):
+    for name in (TRAIN, EVAL):
         try:
             _partial(directory, name).unlink(missing_ok=True)
         except OSError:

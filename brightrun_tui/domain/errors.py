@@ -146,5 +146,17 @@ class HostKeyChangedError(HostError):
     """The machine at this address is not the one whose host key was pinned."""
 
 
+class BadHostKeyError(HostError):
+    """The host key that we were given for a machine is no key. Trying again will not help."""
+
+
+class MachineLiesError(HostError):
+    """What a machine says or hands over cannot come from a worker of ours: it is damaged or hostile, and to be returned."""
+
+    def __init__(self, what: str, *, where: str = "") -> None:
+        super().__init__(what, where=where, kind="machine_lies",
+                         fix="such a machine is damaged or hostile; choose another one, or another provider")
+
+
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""

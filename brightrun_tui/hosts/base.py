@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from brightrun_tui.domain.manifest import FileFacts
+
 
 @dataclass(frozen=True)
 class JobStatus:
@@ -47,8 +49,13 @@ class Host(Protocol):
         """Up to ``limit`` bytes from ``offset``; empty at the end of the file or when there is none yet."""
         ...
 
-    async def get(self, source: str, target: Path) -> None:
-        """Copy a file or directory from there; raises ``FileNotFoundError`` when there is none."""
+    async def get(self, source: str, target: Path, facts: FileFacts) -> None:
+        """Copy the file that ``facts`` describes from there, into a directory that exists.
+
+        Raises:
+            FileNotFoundError: there is none.
+            MachineLiesError: it is another one; nothing has its final name then.
+        """
         ...
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,14 @@ import asyncssh
 from pydantic import Field
 
 from brightrun_tui.config import Section
-from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefusedError, HostUnreachableError
+from brightrun_tui.domain.errors import (
+    BadHostKeyError,
+    HostError,
+    HostKeyChangedError,
+    HostRefusedError,
+    HostUnreachableError,
+    MachineLiesError,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +78,33 @@ def known_host_key(host: str, port: int) -> str:
     return keys[0].export_public_key().decode().strip() if keys else ""
 
 
+class _Patience:
+    """With one task: for how long it may get nowhere. A machine that answers to nothing must not hold it for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        self.since = time.monotonic()
+        self._seconds = seconds
+        self._limit: asyncio.Timeout | None = None
+
+    def renew(self) -> None:
+        self.since = time.monotonic()
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    async def within(self, work: Callable[[], Awaitable[T]]) -> T:
+        """One attempt. Raises ``TimeoutError`` when it gets nowhere."""
+        before = _patience.set(self)
+        try:
+            async with asyncio.timeout(self._seconds) as self._limit:
+                return await work()
+        finally:
+            self._limit = None
+            _patience.reset(before)
+
+
+_patience: ContextVar[_Patience | None] = ContextVar("patience", default=None)
+
+
 class SshConnection:
     """Reconnects by itself. Addresses are tried in order, the one that worked last first.
 
@@ -88,15 +123,15 @@ class SshConnection:
         self._lock = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._sftp: asyncssh.SFTPClient | None = None
-        self._progress = time.monotonic()
 
     @property
     def where(self) -> str:
         return str(self.addresses[0])
 
     def progressed(self) -> None:
-        """Something came through: patience starts anew."""
-        self._progress = time.monotonic()
+        """Something came through: the patience with the present task starts anew."""
+        if (patience := _patience.get()) is not None:
+            patience.renew()
 
     async def sftp(self) -> asyncssh.SFTPClient:
         """The one SFTP session, on a live connection.
@@ -121,6 +156,7 @@ class SshConnection:
             HostUnreachableError: nobody answers, or not as an SSH server does.
             HostRefusedError: the key is not accepted.
             HostKeyChangedError: another machine than the pinned one.
+            BadHostKeyError: what was given as its host key is none.
         """
         async with self._lock:
             if self._connection is not None and not self._connection.is_closed():
@@ -134,36 +170,37 @@ class SshConnection:
                     self.addresses.insert(0, address)
                     self.progressed()
                     return
-                except HostKeyChangedError:
+                except (HostKeyChangedError, BadHostKeyError, MachineLiesError):
                     raise
                 except HostError as error:
                     failure = failure if isinstance(failure, HostRefusedError) else error
             raise failure or HostUnreachableError("no address to connect to", kind="host_unreachable")
 
-    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def insist(self, work: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
         """Do work that may be repeated, over as many connections as it takes.
+
+        Args:
+            seconds: without any progress for so long, an attempt is broken off; ``patience_seconds`` when not given.
 
         Raises:
             HostError: no progress for ``patience_seconds``, or another machine answers.
         """
-        self.progressed()
+        patience = _Patience(seconds or self.timings.patience_seconds)
         while True:
             try:
-                result = await work()
-                self.progressed()
-                return result
+                return await patience.within(work)
             except HostKeyChangedError:
                 raise
             except (*LOST, HostUnreachableError, HostRefusedError) as error:
                 self._drop()
-                if time.monotonic() - self._progress > self.timings.patience_seconds:
+                if time.monotonic() - patience.since > self.timings.patience_seconds:
                     if isinstance(error, HostError):
                         raise
                     raise self._unreachable(self.where, error) from None
                 log.info("ssh %s: %s; connecting again", self.where, error or type(error).__name__)
                 await asyncio.sleep(self.timings.retry_seconds)
             except asyncssh.SFTPError as error:
-                raise HostError(f"the machine refused a file operation ({error.reason})", where=self.where,
+                raise HostError(f"the machine refused a file operation ({error.reason[:200]})", where=self.where,
                                 fix="is its disk full, or not ours to write to?", kind="host_file") from None
 
     async def close(self) -> None:
@@ -185,7 +222,7 @@ class SshConnection:
                 connection = await asyncssh.connect(address.host, address.port, username=address.user, **options)
                 try:
                     sftp = await connection.start_sftp_client()
-                    self.home = self.home or str(await sftp.realpath("."))
+                    self.home = self.home or _plain_path(str(await sftp.realpath(".")), str(address))
                 except BaseException:
                     connection.abort()
                     raise
@@ -208,7 +245,7 @@ class SshConnection:
     def _options(self) -> dict[str, Any]:
         known: Any = None
         if self.host_key:
-            known = ([asyncssh.import_public_key(self.host_key)], [], [])
+            known = ([_public_key(self.host_key, self.where)], [], [])
         options: dict[str, Any] = {
             "known_hosts": known, "encryption_algs": CIPHERS, "keepalive_interval": self.timings.keepalive_seconds,
             "keepalive_count_max": 3, "connect_timeout": self.timings.connect_seconds,
@@ -228,3 +265,19 @@ class SshConnection:
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         return HostUnreachableError(f"no SSH connection ({reason})", where=where, kind="host_unreachable",
                                     fix="check that the machine runs and that its SSH port is open")
+
+
+def _public_key(text: str, where: str) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.import_public_key(text)
+    except ValueError as error:  # a KeyImportError, or characters that no key has
+        raise BadHostKeyError(f"the host key that was given for this machine is no SSH key ({str(error)[:80]})", where=where,
+                              fix="take the line that ssh-keyscan prints, from “ssh-” on; or leave host_key out",
+                              kind="bad_host_key") from None
+
+
+def _plain_path(text: str, where: str) -> str:
+    """The login's home, which all paths there begin with."""
+    if not text.startswith("/") or not text.isprintable() or len(text) > 1024:
+        raise MachineLiesError(f"its home directory is {text[:80]!r}", where=where)
+    return text.rstrip("/") or "/"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 
 import asyncssh
 
+from brightrun_tui.domain.errors import MachineLiesError
 from brightrun_tui.hosts.connection import SshConnection
+
+FILE_LIMIT = 256
+"""Bytes of a job's ``.rc`` and ``.pid`` that are read; ours have fewer."""
+_CODE = re.compile(rb"[0-9]{1,3}")
+_PROCESS = re.compile(rb"([1-9][0-9]{0,9})(?: ([0-9]{1,20}))?")
 
 _START = """
 cd {directory} || exit 9
@@ -40,18 +47,30 @@ def start_script(directory: str, name: str, argv: Sequence[str], environment: Ma
 
 
 def exit_code(text: bytes) -> int | None:
-    """What an ``.rc`` file says, as Python's subprocess gives it (negative: the signal); None while it is empty."""
-    words = text.split()
-    if not words:
+    """What an ``.rc`` file says, as Python's subprocess gives it (negative: the signal); None while it is empty.
+
+    Raises:
+        MachineLiesError: it is none.
+    """
+    if not text.strip():
         return None
-    code = int(words[0])
+    if not (match := _CODE.fullmatch(text.strip())):
+        raise MachineLiesError(f"the exit code of a job is {text[:40]!r}")
+    code = int(match[0])
     return 128 - code if code > 128 else code
 
 
 def pid_and_birth(text: bytes) -> tuple[int, str]:
-    """What a ``.pid`` file says: the process, and when it was born in the kernel's own count; (0, "") when it is empty."""
-    words = text.decode().split()
-    return (int(words[0]), words[1] if len(words) > 1 else "") if words else (0, "")
+    """What a ``.pid`` file says: the process, and when it was born in the kernel's own count; (0, "") when it is empty.
+
+    Raises:
+        MachineLiesError: it names none.
+    """
+    if not text.strip():
+        return 0, ""
+    if not (match := _PROCESS.fullmatch(text.strip())):
+        raise MachineLiesError(f"the process of a job is {text[:40]!r}")
+    return int(match[1]), (match[2] or b"").decode()
 
 
 async def alive(connection: SshConnection, pid: int, born: str) -> bool:

@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
+from brightrun_tui.domain.errors import MachineLiesError
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts.arrivals import is_whole
 from brightrun_tui.hosts.base import JobStatus
 
 _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
@@ -35,7 +38,9 @@ class LocalHost:
     async def put(self, source: Path, target: str) -> None:
         await asyncio.to_thread(_copy, source, self._directory / target)
 
-    async def get(self, source: str, target: Path) -> None:
+    async def get(self, source: str, target: Path, facts: FileFacts) -> None:
+        if not await asyncio.to_thread(is_whole, self._directory / source, facts.bytes, facts.sha256):
+            raise MachineLiesError(f"{source} is not the file of its manifest", where=str(self._directory))
         if (self._directory / source).resolve() != target.resolve():
             await asyncio.to_thread(_copy, self._directory / source, target)
 

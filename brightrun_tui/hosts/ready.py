@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from brightrun_tui.domain.errors import HostError, HostKeyChangedError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import BadHostKeyError, HostError, HostKeyChangedError, MachineLiesError
 from brightrun_tui.hosts.boot import GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
 from brightrun_tui.hosts.ssh import SshHost
 
 MIB = 1024**2
+GUARD_STATE_LIMIT = 64 << 10
+MOST_GPUS = 64
+_GPU_ROW = re.compile(r"([ -~]{1,80}?)\s*,\s*([0-9]{1,8})(?:\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,15 @@ class GpuSeen:
     memory: int
 
 
-@dataclass(frozen=True)
-class GuardReport:
+class GuardReport(BaseModel):
     """How the guard on a machine is. ``ends_at`` is a time by that machine's clock."""
 
-    state: str
-    self_test: str
-    ends_at: float
-    facts: dict[str, Any]
+    model_config = ConfigDict(frozen=True)
+
+    state: str = Field("", max_length=200)
+    self_test: str = Field("", max_length=200)
+    ends_at: float = 0.0
+    pid: int = 0
 
     @property
     def able(self) -> bool:
@@ -42,7 +47,7 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
     """Log in to a new machine, whose SSH may open or accept the key only after a while.
 
     Raises:
-        HostKeyChangedError: at once.
+        HostKeyChangedError, BadHostKeyError, MachineLiesError: at once.
         HostUnreachableError, HostRefusedError: what it still was after ``seconds``.
     """
     deadline = time.monotonic() + seconds
@@ -50,7 +55,7 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
         try:
             await host.connection.connect()
             return
-        except HostKeyChangedError:
+        except (HostKeyChangedError, BadHostKeyError, MachineLiesError):
             raise
         except HostError:
             if time.monotonic() + pause > deadline:
@@ -59,12 +64,12 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
 
 
 async def gpus(host: SshHost) -> list[GpuSeen]:
-    """What nvidia-smi shows there; none when it fails or is missing."""
+    """What nvidia-smi shows there; none when it fails or is missing. What is no GPU in its words is left out."""
     done = await host.run("nvidia-smi --query-gpu=name,memory.total --format=csv,noheader,nounits", repeat=True)
     if done.exit_code:
         return []
-    rows = [line.rsplit(",", 1) for line in done.output.splitlines() if "," in line]
-    return [GpuSeen(name.strip(), int(float(memory)) * MIB) for name, memory in rows if memory.strip().replace(".", "").isdigit()]
+    rows = (_GPU_ROW.fullmatch(line.strip()) for line in done.output.splitlines()[:MOST_GPUS])
+    return [GpuSeen(row[1], int(row[2]) * MIB) for row in rows if row]
 
 
 async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSeen]:
@@ -82,15 +87,11 @@ async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSe
 
 
 async def guard_report(host: SshHost) -> GuardReport | None:
-    """What the guard last wrote; None when there is none."""
-    text = await host.read(f"~/{GUARD_STATE}", 0)
+    """What the guard last wrote; None when there is nothing, or nothing that a guard of ours writes."""
     try:
-        facts = json.loads(text) if text else None
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict):
+        return GuardReport.model_validate_json(await host.read(f"~/{GUARD_STATE}", 0, GUARD_STATE_LIMIT))
+    except ValidationError:
         return None
-    return GuardReport(str(facts.get("state", "")), str(facts.get("self_test", "")), float(facts.get("ends_at", 0.0)), facts)
 
 
 async def ensure_guard(host: SshHost, options: GuardOptions, seconds: float = 30.0) -> GuardReport:

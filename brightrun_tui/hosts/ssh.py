@@ -6,7 +6,6 @@ import asyncio
 import posixpath
 import secrets
 import shlex
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import asyncssh
 
-from brightrun_tui.domain.errors import HostError, HostUnreachableError
+from brightrun_tui.domain.errors import HostError, HostUnreachableError, MachineLiesError
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts import jobs, transfer
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import LOST, SshAddress, SshConnection, SshTimings
@@ -22,6 +22,9 @@ from brightrun_tui.hosts.transfer import CHUNK, Progress
 
 COMMANDS_AT_ONCE = 5
 """An sshd allows ten sessions on a connection; one is the SFTP session."""
+
+OUTPUT_LIMIT = 1 << 20
+"""Bytes that a command may print to each of its two streams; ours print a few lines."""
 
 
 @dataclass(frozen=True)
@@ -93,35 +96,40 @@ class SshHost:
 
         await self.connection.insist(work)
 
-    async def get(self, source: str, target: Path, progress: Progress | None = None) -> None:
+    async def get(self, source: str, target: Path, facts: FileFacts, progress: Progress | None = None) -> None:
         """See `Host.get`; a broken transfer is resumed, also by a later call.
 
         Raises:
             FileNotFoundError: there is no such source.
+            MachineLiesError: it is not the file that ``facts`` describes.
             HostError: no progress for too long; calling again resumes.
+            OSError: the disk here is full but for its reserve.
         """
         path = await self._path(source)
-        line, insist = self.connection, self.connection.insist
-        there = await insist(partial(transfer.attributes, line, path))
-        if there is None:
-            raise FileNotFoundError(source)
-        if not stat.S_ISDIR(there.permissions or 0):
-            await insist(partial(transfer.fetch, line, path, target, progress))
-            return
-        aside = target.with_name(f".{target.name}.part")
-        files = await insist(partial(transfer.files_below, line, path))
-        for inside in files:
-            await insist(partial(transfer.fetch, line, f"{path}/{inside}", aside / inside, progress, keep=True))
-        await asyncio.to_thread(transfer.swap_in, aside, target, {aside / inside for inside in files})
+        await self.connection.insist(partial(transfer.fetch, self.connection, path, target, facts, progress))
+
+    async def size(self, path: str) -> int:
+        """Bytes of a file there; 0 when there is none. Raises as `read`."""
+        there = await self.connection.insist(partial(transfer.look, self.connection, await self._path(path)))
+        return (there.size or 0) if there else 0
 
     async def read(self, path: str, offset: int, limit: int = CHUNK) -> bytes:
+        """See `Host.read`.
+
+        Raises:
+            MachineLiesError: it is no plain file.
+            HostError: the machine cannot be reached.
+        """
+        place = await self._path(path)
+
         async def work() -> bytes:
-            sftp = await self.connection.sftp()
+            there = await transfer.look(self.connection, place)
+            length = max(0, min(limit, (there.size or 0) - offset)) if there else 0
+            if not length:
+                return b""
             try:
-                async with sftp.open(await self._path(path), "rb") as file:
-                    # never past the present end: asyncssh fills with zeros where a growing file was still short
-                    size = (await file.stat()).size or 0
-                    return bytes(await file.read(max(0, min(limit, size - offset)), offset)) if size > offset else b""
+                async with (await self.connection.sftp()).open(place, "rb") as file:
+                    return await transfer.piece(self.connection, file, offset, length)
             except asyncssh.SFTPNoSuchFile:
                 return b""
 
@@ -131,23 +139,22 @@ class SshHost:
         await self.connection.insist(partial(self._parent, await self._path(name)))
         script = jobs.start_script(await self._path("."), name, argv, environment)
         done = await self.run("exec sh -s", stdin=script.encode(), repeat=True)
-        words = done.output.split()
-        if done.exit_code or not words:
+        if done.exit_code or not done.output.strip():
             raise HostError(f"could not start {name} ({done.errors.strip()[-200:] or done.exit_code})",
                             where=self.connection.where, fix="see the log in the run's directory there", kind="start_failed")
-        return int(words[0])
+        return jobs.pid_and_birth(done.output.encode())[0]
 
     async def status(self, name: str) -> JobStatus:
-        ended = jobs.exit_code(await self.read(f"{name}.rc", 0))
-        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0))
+        ended = jobs.exit_code(await self.read(f"{name}.rc", 0, jobs.FILE_LIMIT))
+        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0, jobs.FILE_LIMIT))
         if ended is not None or not pid:
             return JobStatus(running=False, exit_code=ended, pid=pid or None)
         if await self._alive(pid, born):
             return JobStatus(running=True, pid=pid)
-        return JobStatus(running=False, exit_code=jobs.exit_code(await self.read(f"{name}.rc", 0)), pid=pid)
+        return JobStatus(running=False, exit_code=jobs.exit_code(await self.read(f"{name}.rc", 0, jobs.FILE_LIMIT)), pid=pid)
 
     async def signal(self, name: str, number: int) -> None:
-        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0))
+        pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0, jobs.FILE_LIMIT))
         if pid and await self._alive(pid, born):
             await self.run(f"kill -{number} -- -{pid}", repeat=True)
 
@@ -157,18 +164,16 @@ class SshHost:
 
         Raises:
             HostError: with ``check``, an exit code other than 0; or the machine cannot be reached.
+            MachineLiesError: it says more than `OUTPUT_LIMIT`.
         """
 
         async def work() -> Finished:
             shell = await self.connection.shell()
-            async with self._commands:
-                done = await asyncio.wait_for(shell.run(command, input=stdin, encoding=None), timeout)
-            if done.returncode is None or (done.returncode == -1 and done.exit_signal is None):
-                raise ConnectionResetError("the connection broke before the command ended")
-            return Finished(done.returncode, _text(done.stdout), _text(done.stderr))
+            async with self._commands, asyncio.timeout(timeout):
+                return await _run(shell, command, stdin, self.connection.where)
 
         try:
-            done = await (self.connection.insist(work) if repeat else work())
+            done = await (self.connection.insist(work, timeout + self.connection.timings.connect_seconds) if repeat else work())
         except LOST as error:
             raise HostUnreachableError(f"the command did not end ({error or 'no answer in time'})", where=self.connection.where,
                                        fix="check that the machine is up", kind="host_unreachable") from None
@@ -205,5 +210,28 @@ class SshHost:
             self._made.add(directory)
 
 
-def _text(data: object) -> str:
-    return data.decode(errors="replace") if isinstance(data, bytes) else str(data or "")
+async def _run(shell: asyncssh.SSHClientConnection, command: str, stdin: bytes, where: str) -> Finished:
+    process: asyncssh.SSHClientProcess[bytes] = await shell.create_process(command, encoding=None)
+    readers = [asyncio.create_task(_all_of(stream, where)) for stream in (process.stdout, process.stderr)]
+    try:
+        if stdin:
+            process.stdin.write(stdin)
+        process.stdin.write_eof()
+        output, errors = await asyncio.gather(*readers)
+        await process.wait_closed()
+    finally:
+        for reader in readers:
+            reader.cancel()
+        process.close()
+    if process.returncode is None or (process.returncode == -1 and process.exit_signal is None):
+        raise ConnectionResetError("the connection broke before the command ended")
+    return Finished(process.returncode, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def _all_of(stream: asyncssh.SSHReader[bytes], where: str) -> bytes:
+    data = bytearray()
+    while part := await stream.read(CHUNK):
+        data += part
+        if len(data) > OUTPUT_LIMIT:
+            raise MachineLiesError("a command there does not stop to print", where=where)
+    return bytes(data)

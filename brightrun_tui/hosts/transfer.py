@@ -1,4 +1,7 @@
-"""Files over SFTP, one at a time: sent and fetched in chunks, resumed where a broken connection left them."""
+"""Files over SFTP, one at a time: sent and fetched in chunks, resumed where a broken connection left them.
+
+What the other side says is not believed: only plain files are read, never more than was asked for, and no directory is listed.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import asyncio
 import contextlib
 import os
 import posixpath
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
 
-from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.errors import HostError, MachineLiesError
+from brightrun_tui.domain.manifest import FileFacts
+from brightrun_tui.hosts.arrivals import is_whole, open_file, require_room
 from brightrun_tui.hosts.connection import SshConnection
 
 CHUNK = 4 << 20
@@ -64,71 +68,74 @@ async def send(connection: SshConnection, source: Path, path: str, progress: Pro
     await sftp.posix_rename(part, path)
 
 
-async def fetch(connection: SshConnection, path: str, target: Path, progress: Progress | None, keep: bool = False) -> None:
-    """Fetch in chunks to a part file beside ``target``, and go on with one that lies there.
+async def look(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | None:
+    """Size of the plain file at ``path``; None when nothing is there.
+
+    Raises:
+        MachineLiesError: it is a link, a directory, a pipe or a device, which no worker of ours leaves there.
+    """
+    try:
+        found = await (await connection.sftp()).lstat(path)
+    except asyncssh.SFTPNoSuchFile:
+        return None
+    if not stat.S_ISREG(found.permissions or 0) or found.size is None:
+        raise MachineLiesError(f"{posixpath.basename(path)} is no plain file there", where=connection.where)
+    return found
+
+
+async def piece(connection: SshConnection, file: asyncssh.SFTPClientFile[bytes], offset: int, length: int) -> bytes:
+    """Up to ``length`` bytes from ``offset``: those that came without a hole before them, as a growing file may have some.
+
+    Raises:
+        MachineLiesError: more is sent than was asked for.
+    """
+    blocks: dict[int, bytes] = {}
+    received = 0
+    async for start, block in await file.read_parallel(length, offset):
+        received += len(block)
+        if received > length:
+            raise MachineLiesError("more is sent than was asked for", where=connection.where)
+        blocks[start] = block
+        connection.progressed()
+    whole = bytearray()
+    while block := blocks.get(offset + len(whole), b""):
+        whole += block
+    return bytes(whole)
+
+
+async def fetch(connection: SshConnection, path: str, target: Path, facts: FileFacts, progress: Progress | None) -> None:
+    """Fetch the very file that ``facts`` describes to a part file beside ``target``, and go on with one that lies there.
 
     Raises:
         FileNotFoundError: there is no such file.
+        MachineLiesError: it is another file.
     """
-    sftp = await connection.sftp()
-    try:
-        async with sftp.open(path, "rb") as file:
-            facts = await file.stat()
-            size, modified = facts.size or 0, int(facts.mtime or 0)
-            if keep and await asyncio.to_thread(_same, target, size, modified):
-                return
-            part = target.with_name(f".{target.name}.{size:x}-{modified:x}.part")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("ab") as data:
-                offset = data.tell()
-                if offset > size:
-                    data.truncate(offset := 0)
-                while offset < size:
-                    chunk = bytes(await file.read(min(CHUNK, size - offset), offset))
-                    if not chunk:
-                        raise HostError(f"{posixpath.basename(path)} became shorter while it was fetched", where=path,
-                                        kind="file_changed")
-                    await asyncio.to_thread(data.write, chunk)
-                    offset += len(chunk)
-                    connection.progressed()
-                    if progress:
-                        progress(offset, size)
-                data.flush()
-                await asyncio.to_thread(os.fsync, data.fileno())
-            os.utime(part, (modified, modified))
-            os.replace(part, target)
-    except asyncssh.SFTPNoSuchFile:
-        raise FileNotFoundError(path) from None
-
-
-async def files_below(connection: SshConnection, path: str, inside: str = "") -> list[str]:
-    """Every file below a directory, by its path from there."""
-    sftp = await connection.sftp()
-    found: list[str] = []
-    for entry in await sftp.readdir(posixpath.join(path, inside)):
-        name = str(entry.filename)
-        if name in (".", "..") or name.endswith(".part"):
-            continue
-        if stat.S_ISDIR(entry.attrs.permissions or 0):
-            found += await files_below(connection, path, posixpath.join(inside, name))
-        else:
-            found.append(posixpath.join(inside, name))
-    return sorted(found)
-
-
-def _same(path: Path, size: int, modified: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        facts = path.stat()
-        return (facts.st_size, int(facts.st_mtime)) == (size, modified)
-    return False
-
-
-def swap_in(aside: Path, target: Path, wanted: set[Path]) -> None:
-    """Give a complete directory its final name; leftovers of earlier attempts do not come along."""
-    aside.mkdir(parents=True, exist_ok=True)
-    for path in list(aside.rglob("*")):
-        if path.is_file() and path not in wanted:
-            path.unlink()
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(aside, target)
+    if await asyncio.to_thread(is_whole, target, facts.bytes, facts.sha256):
+        return
+    there = await look(connection, path)
+    if there is None:
+        raise FileNotFoundError(path)
+    name = posixpath.basename(path)
+    if there.size != facts.bytes:
+        raise MachineLiesError(f"{name} has {there.size} bytes, and {facts.bytes} by its manifest", where=connection.where)
+    part = target.with_name(f".{target.name}.{facts.sha256[:16]}.part")
+    with open_file(part) as data:
+        offset = data.seek(0, os.SEEK_END)
+        if offset > facts.bytes:
+            data.truncate(offset := data.seek(0))
+        require_room(target.parent, facts.bytes - offset)
+        async with (await connection.sftp()).open(path, "rb") as file:
+            while offset < facts.bytes:
+                chunk = await piece(connection, file, offset, min(CHUNK, facts.bytes - offset))
+                if not chunk:
+                    raise HostError(f"{name} became shorter while it was fetched", where=path, kind="file_changed")
+                await asyncio.to_thread(data.write, chunk)
+                offset += len(chunk)
+                if progress:
+                    progress(offset, facts.bytes)
+        data.flush()
+        await asyncio.to_thread(os.fsync, data.fileno())
+    if not await asyncio.to_thread(is_whole, part, facts.bytes, facts.sha256):
+        part.unlink()
+        raise MachineLiesError(f"{name} is not the file of its manifest (its digest differs)", where=connection.where)
+    os.replace(part, target)

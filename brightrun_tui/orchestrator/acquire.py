@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 from brightrun_tui.domain.errors import (
+    BadHostKeyError,
     BrightrunError,
     BudgetError,
     HostError,
     HostKeyChangedError,
+    MachineLiesError,
     NoCapacityError,
     ProviderDownError,
     RejectedRequestError,
@@ -21,6 +23,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import GIB, Lease, Offer
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
@@ -55,6 +58,7 @@ class Acquirer:
         self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
         self.run_id, self.home = run.id, Path(run.directory)
         self._bad_hosts: set[str] = set()
+        self._reached = ""
 
     async def lease(self, run: Run, purse: Purse, say: Say) -> Lease:
         """The run's live lease, an adopted one, or a new one once earlier machines are gone.
@@ -80,6 +84,11 @@ class Acquirer:
     async def drop(self, lease: Lease, why: str) -> None:
         """No longer ours to use: from now on it is returned."""
         await book.save(self.db, lease, state="releasing", note=why)
+
+    def avoid_host(self) -> None:
+        """Rent no other machine from where the last one was that let us in."""
+        if self._reached:
+            self._bad_hosts.add(self._reached)
 
     async def host_of(self, lease: Lease, machine: Machine) -> SshHost:
         return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
@@ -171,7 +180,7 @@ class Acquirer:
                 try:
                     await ready.first_contact(host, min(30.0, max(1.0, deadline - time.monotonic())))
                     break
-                except HostKeyChangedError:
+                except (HostKeyChangedError, BadHostKeyError, MachineLiesError):
                     await host.close()
                     raise
                 except HostError as error:
@@ -181,7 +190,8 @@ class Acquirer:
                 self._bad_hosts.add(machine.host_id)
                 raise HostError("it was not usable in time", where=self.provider.name, kind="not_ready")
             await asyncio.sleep(self.timings.lease_poll_seconds)
-        write_atomic(self.home / f"{lease.name}.hostkey", host.host_key)
+        self._reached = machine.host_id
+        write_atomic(RunDirectory(self.home).host_key(lease.name), host.host_key)
         try:
             await self._guard(host, lease, seconds_left, say)
         except HostError:
@@ -218,7 +228,7 @@ class Acquirer:
 
     async def _key(self) -> KeyPair:
         """The run's own SSH key, made once; it lets into this run's machines and nowhere else."""
-        path = self.home / "ssh.json"
+        path = RunDirectory(self.home).ssh_key
         if path.exists():
             return KeyPair(**json.loads(await asyncio.to_thread(path.read_text)))
         pair = new_key_pair(f"brightrun-{self.run_id}")
@@ -226,5 +236,5 @@ class Acquirer:
         return pair
 
     def _pinned(self, lease: Lease) -> str:
-        path = self.home / f"{lease.name}.hostkey"
+        path = RunDirectory(self.home).host_key(lease.name)
         return path.read_text() if path.exists() else ""

@@ -23,6 +23,9 @@ NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
 """What pip says while it is at work; of its lines only the package is worth showing."""
 
+LOG_PIECE = 256 << 10
+"""Of what the setup prints, at most so many bytes are looked at in one round: its end."""
+
 SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
@@ -78,18 +81,20 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
     offset, last = 0, ""
     while True:
         status = await host.status("setup")
-        chunk = await host.read("setup.log", offset)
+        size = await host.size("setup.log")
+        offset = max(offset, size - LOG_PIECE)
+        chunk = await host.read("setup.log", offset, LOG_PIECE)
         offset += len(chunk)
         lines = [line for line in chunk.decode(errors="replace").splitlines() if line.strip()]
         if lines:
             last = lines[-1].strip()[:160]
             step = _PIP.match(last)
             say(f"installing packages: {step[1]}" if step else last)
-        if not status.running and not chunk:
+        if not status.running:
             break
         await asyncio.sleep(poll)
     if status.exit_code != 0:
         raise HostError(f"the machine could not be prepared: {last or status.exit_code}", where=host.connection.where,
                         fix="choose another image or machine; its setup.log tells more", kind="setup_failed")
-    interpreter = (await host.read(f"{HOME}/env.{stamp}", 0)).decode().strip()
+    interpreter = (await host.read(f"{HOME}/env.{stamp}", 0, 4096)).decode(errors="replace").strip()
     return interpreter, f"{host.connection.home}/{HOME.removeprefix('~/')}/{archive.name}"

@@ -8,11 +8,10 @@ from pathlib import Path
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.run import Failure, Run
+from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.store import Database, runs
-
-EVENTS_FILE = "events.jsonl"
 
 _OUTCOMES: dict[str, Signal] = {"completed": "worker_completed", "stopped": "worker_stopped", "paused": "worker_paused"}
 
@@ -24,7 +23,7 @@ async def drain(db: Database, run: Run) -> Run:
         BrightrunError: a line is no event, or events are missing.
     """
     while True:
-        chunk = await asyncio.to_thread(read_from, Path(run.directory) / EVENTS_FILE, run.events_offset)
+        chunk = await asyncio.to_thread(read_from, RunDirectory(Path(run.directory)).events, run.events_offset)
         end = chunk.rfind(b"\n") + 1
         if end == 0:
             return run
@@ -32,7 +31,7 @@ async def drain(db: Database, run: Run) -> Run:
             events = [Event.from_line(line) for line in chunk[:end].splitlines()]
         except ValueError as error:
             raise BrightrunError(f"the worker wrote something that is no event ({error})",
-                                 where=f"{run.directory}/{EVENTS_FILE} from byte {run.events_offset}", kind="bad_event") from None
+                                 where=f"{run.directory}/{EVENTS} from byte {run.events_offset}", kind="bad_event") from None
         run = await runs.ingest(db, run.id, events, run.events_offset + end)
 
 

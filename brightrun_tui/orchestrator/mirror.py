@@ -5,46 +5,94 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from brightrun_tui.domain.errors import HostError
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.errors import BrightrunError, MachineLiesError
+from brightrun_tui.domain.manifest import files_of_run
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.domain.run_directory import (
+    ADAPTER,
+    BASE,
+    CHECKPOINTS,
+    DATA,
+    EVENTS,
+    EVENTS_LIMIT,
+    LOG,
+    MANIFEST,
+    REPORT,
+    SPEC,
+    RunDirectory,
+    checkpoint_name,
+)
+from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts.arrivals import append
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.orchestrator.places import WORKER, Say
+from brightrun_tui.orchestrator.bringing import bring_directory, read_manifest
+from brightrun_tui.orchestrator.checkpoint_copies import CheckpointCopies
+from brightrun_tui.orchestrator.log_copy import LogCopy
+from brightrun_tui.orchestrator.places import Say
 
 log = logging.getLogger(__name__)
 
-EVENTS = "events.jsonl"
-MIRRORED = (EVENTS, f"{WORKER}.log")
-CHECKPOINT = b'"kind":"checkpoint"'
-RESULTS = ("adapter", "report.json", "manifest.json")
-_STEP = re.compile(r"step-(\d+)")
+EVENTS_PIECE = 4 << 20
+"""Bytes of events taken home in one round. No event is longer."""
 
 
 class Mirror:
-    """``home`` is the run directory on this disk. Nothing half-fetched ever has its final name there."""
+    """``home`` is the run directory on this disk. Nothing half-fetched ever has its final name there.
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    Nothing that the machine says decides what is written where, or what is deleted. What cannot come from a worker of ours
+    is a `MachineLiesError`; one that was met in the background is raised by the next `follow`.
+
+    Args:
+        keep: how many checkpoints the worker keeps beside the best one.
+    """
+
+    def __init__(self, home: Path, keep: int) -> None:
+        self.home = RunDirectory(home)
+        self._log = LogCopy(self.home)
+        self._checkpoints = CheckpointCopies(self.home, keep)
         self._pulling: asyncio.Task[None] | None = None
         self._checkpoint_waits = True
+        self._heard_home = False
+        self._lie: MachineLiesError | None = None
 
-    async def follow(self, host: SshHost) -> None:
-        """Append what is new there; the size of the copy at home is the offset. Raises `HostError`."""
-        for name in MIRRORED:
-            copy = self.home / name
-            while chunk := await host.read(name, copy.stat().st_size if copy.exists() else 0):
-                if name == EVENTS:
-                    chunk = chunk[: chunk.rfind(b"\n") + 1]
-                    self._checkpoint_waits = self._checkpoint_waits or CHECKPOINT in chunk
-                if not chunk:
-                    break
-                await asyncio.to_thread(_append, copy, chunk)
+    async def follow(self, host: SshHost) -> bool:
+        """Take home one piece of what is new of the events, and one of the log; whether no event is left there.
+
+        Raises:
+            MachineLiesError: the machine is not to be worked with any more.
+            HostError: it cannot be reached.
+            OSError: the disk is full but for its reserve.
+        """
+        if self._lie is not None:
+            raise self._lie
+        if not self._heard_home:
+            await asyncio.to_thread(self._hear_home)
+        complete = await self._follow_events(host)
+        await self._log.follow(host)
+        return complete
+
+    async def _follow_events(self, host: SshHost) -> bool:
+        """The size of the copy at home is the offset: of the events every byte is kept, in whole lines."""
+        here = self.home.events.stat().st_size if self.home.events.exists() else 0
+        piece = await host.read(EVENTS, here, EVENTS_PIECE)
+        lines = piece[: piece.rfind(b"\n") + 1]
+        if (not lines and len(piece) == EVENTS_PIECE) or here + len(lines) > EVENTS_LIMIT:
+            what = "an event has no end" if not lines else f"the worker's events are longer than {EVENTS_LIMIT:,} bytes"
+            raise MachineLiesError(what, where=host.connection.where)
+        if lines:
+            self._checkpoint_waits = self._checkpoints.hear(lines.splitlines()) or self._checkpoint_waits
+            await asyncio.to_thread(append, self.home.events, lines)
+        return len(piece) < EVENTS_PIECE
+
+    def _hear_home(self) -> None:
+        """What an earlier engine has brought home already."""
+        with suppress(FileNotFoundError), self.home.events.open("rb") as lines:
+            self._checkpoints.hear(lines)
+        self._heard_home = True
 
     def pull_in_background(self, host: SshHost) -> None:
         """Fetch checkpoints that the worker has spoken of, unless that is going on already."""
@@ -53,10 +101,10 @@ class Mirror:
             self._pulling = asyncio.create_task(self._pull_checkpoints(host))
 
     async def pull_the_rest(self, host: SshHost, seconds: float) -> None:
-        """Every checkpoint that is not home yet, as far as ``seconds`` allow."""
+        """Every checkpoint that is not home yet, as far as ``seconds`` allow. Nothing that goes wrong is raised."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._checkpoint_waits or (self._pulling is not None and not self._pulling.done()):
+                while self._lie is None and (self._checkpoint_waits or (self._pulling and not self._pulling.done())):
                     self.pull_in_background(host)
                     assert self._pulling is not None
                     await asyncio.shield(self._pulling)
@@ -64,87 +112,70 @@ class Mirror:
                         await asyncio.sleep(0.2)
 
     def stop(self) -> None:
+        """Leave off; what comes after begins with another look, at another machine perhaps."""
         if self._pulling is not None:
             self._pulling.cancel()
+        self._pulling = self._lie = None
+        self._checkpoint_waits = True
 
     async def _pull_checkpoints(self, host: SshHost) -> None:
-        """Every complete checkpoint that is not home yet, newest first; older ones at home go when they are gone there.
-
-        One that the events at home do not tell of yet is left for the next time: a run that went on from it elsewhere would
-        lack the steps between.
-        """
+        """One that the events at home do not tell of yet is left for the next time: a run that went on from it elsewhere
+        would lack the steps between."""
         try:
-            told = await asyncio.to_thread(_newest_told, self.home / EVENTS)
-            done = await host.run(f"ls -1 {host.directory}/checkpoints 2>/dev/null", repeat=True)
-            names = [word for word in done.output.split() if _STEP.fullmatch(word)]
-            for name in sorted(names, key=_step_of, reverse=True):
-                if _step_of(name) <= told and not (self.home / "checkpoints" / name).exists():
-                    (self.home / "checkpoints").mkdir(exist_ok=True)
-                    await host.get(f"checkpoints/{name}", self.home / "checkpoints" / name)
-            for path in self.checkpoints():
-                if names and path.name not in names:
-                    await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
-        except (HostError, FileNotFoundError, ValueError) as error:
-            log.info("%s: checkpoints: %s", self.home.name, error)
+            await self._checkpoints.pull(host)
+        except MachineLiesError as error:
+            self._lie = error
+        except (BrightrunError, OSError) as error:
+            log.info("%s: checkpoints: %s", self.home.root.name, error)
             self._checkpoint_waits = True
-
-    def checkpoints(self) -> list[Path]:
-        """Complete ones at home, oldest first."""
-        found = (self.home / "checkpoints").glob("step-*")
-        return sorted((path for path in found if _STEP.fullmatch(path.name)), key=lambda path: _step_of(path.name))
+        except Exception:  # whatever it is, a machine is let go all the same
+            log.exception("%s: checkpoints", self.home.root.name)
 
     async def send(self, host: SshHost, spec: RunSpec, say: Say) -> None:
         """Everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`."""
         if spec.base.path:
             say("sending the base model")
-            await host.put(Path(spec.base.path), "base")
-            spec = spec.model_copy(update={"base": spec.base.model_copy(update={"path": str(host.directory / "base")})})
+            await host.put(Path(spec.base.path), BASE)
+            spec = spec.model_copy(update={"base": spec.base.model_copy(update={"path": str(host.directory / BASE)})})
         say("sending the data")
-        await host.put(self.home / "data", "data")
-        newest = next(iter(reversed(self.checkpoints())), None)
-        if newest is not None and not await host.read(f"checkpoints/{newest.name}/manifest.json", 0, 1):
-            say(f"sending checkpoint {newest.name}")
-            await host.put(newest, f"checkpoints/{newest.name}")
-        for name in MIRRORED:
-            copy = self.home / name
-            if copy.exists() and not await host.read(name, 0, 1):
-                if name == EVENTS:
-                    await asyncio.to_thread(_end_with_a_whole_line, copy)
-                await host.put(copy, name)
-        await host.write("spec.json", spec.model_dump_json(indent=2).encode(), 0o644)
+        await host.put(self.home.data, DATA)
+        newest = next(iter(reversed(self.home.steps())), None)
+        if newest is not None and not await host.size(f"{CHECKPOINTS}/{checkpoint_name(newest)}/{MANIFEST}"):
+            say(f"sending checkpoint {checkpoint_name(newest)}")
+            await host.put(self.home.checkpoint(newest), f"{CHECKPOINTS}/{checkpoint_name(newest)}")
+        if self.home.events.exists() and not await host.size(EVENTS):
+            await asyncio.to_thread(_end_with_a_whole_line, self.home.events)
+            await host.put(self.home.events, EVENTS)
+        if self.home.log.exists() and not await host.size(LOG):
+            await host.put(self.home.log, LOG)
+            await asyncio.to_thread(self._log.begin_anew)
+        await host.write(SPEC, spec.model_dump_json(indent=2).encode(), 0o644)
 
     async def fetch_results(self, host: Callable[[], SshHost], patiently: Callable[[Callable[[], Awaitable[None]]],
                                                                                   Awaitable[None]]) -> None:
-        """Adapter, report card and manifest; one that is not there is left out. Raises what ``patiently`` does."""
-        for name in RESULTS:
-            async def fetch(name: str = name) -> None:
-                await host().get(name, self.home / name)
+        """Adapter and report card as the manifest lists them, and the manifest last; nothing when there is none.
 
+        Raises:
+            MachineLiesError: they are not what the manifest says.
+            OSError: the disk is full but for its reserve.
+        """
+        async def fetch() -> None:
+            document, files = await read_manifest(host(), "", files_of_run)
+            if not document:
+                log.info("%s: there are no results to bring home", self.home.root.name)
+                return
+            adapter = {path: facts for path, facts in files.items() if path.startswith(f"{ADAPTER}/")}
             try:
-                await patiently(fetch)
-            except FileNotFoundError:
-                log.info("%s: there is no %s to bring home", self.home.name, name)
+                await bring_directory(host(), self.home.root, ADAPTER, adapter)
+                if REPORT in files:
+                    await host().get(REPORT, self.home.report, files[REPORT])
+            except FileNotFoundError as error:
+                raise MachineLiesError(f"its manifest lists {error}, which is not there", where=host().connection.where) from None
+            await asyncio.to_thread(write_atomic, self.home.manifest, document)
 
-
-def _append(path: Path, chunk: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+        await patiently(fetch)
 
 
 def _end_with_a_whole_line(path: Path) -> None:
     data = path.read_bytes()
     os.truncate(path, data.rfind(b"\n") + 1)
-
-
-def _newest_told(events: Path) -> int:
-    """The newest step whose checkpoint the worker has spoken of; 0 when there is none."""
-    with suppress(FileNotFoundError), events.open("rb") as lines:
-        return max((int(Event.from_line(line).data["step"]) for line in lines if CHECKPOINT in line), default=0)
-    return 0
-
-
-def _step_of(name: str) -> int:
-    match = _STEP.fullmatch(name)
-    return int(match[1]) if match else -1

@@ -9,13 +9,14 @@ from typing import Protocol
 
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_directory import WORKER, ControlRequest, RunDirectory
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.spare import SpareWorker, worker_command
 from brightrun_tui.process import environment_without_secrets
 
-WORKER = "worker"
-CONTROL = "control"
+WITHDRAWN: tuple[ControlRequest, ...] = ("pause", "stop")
+"""Requests that a new worker must not find; a checkpoint that was asked for may as well come later."""
 
 Say = Callable[[str], None]
 
@@ -44,7 +45,7 @@ class Place(Protocol):
         """Whether the worker is at work."""
         ...
 
-    async def ask(self, name: str) -> None:
+    async def ask(self, name: ControlRequest) -> None:
         """Leave a request (``stop``, ``pause``, ``checkpoint``) for the worker."""
         ...
 
@@ -97,17 +98,17 @@ class ThisMachine:
     async def worker(self) -> JobStatus:
         return await self.host.status(WORKER)
 
-    async def ask(self, name: str) -> None:
+    async def ask(self, name: ControlRequest) -> None:
         def touch() -> None:
-            (self.directory / CONTROL).mkdir(exist_ok=True)
-            (self.directory / CONTROL / name).touch()
+            RunDirectory(self.directory).control.mkdir(exist_ok=True)
+            RunDirectory(self.directory).request(name).touch()
 
         await asyncio.to_thread(touch)
 
     async def withdraw(self) -> None:
         def remove() -> None:
-            for name in ("pause", "stop"):
-                (self.directory / CONTROL / name).unlink(missing_ok=True)
+            for name in WITHDRAWN:
+                RunDirectory(self.directory).request(name).unlink(missing_ok=True)
 
         await asyncio.to_thread(remove)
 

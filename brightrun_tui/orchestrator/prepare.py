@@ -7,13 +7,12 @@ from pathlib import Path
 from brightrun_tui import datasets
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
-
-SPEC_FILE = "spec.json"
 
 
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
@@ -25,11 +24,11 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         BaseModelError: the base model cannot be had.
         DatasetError: the data is gone, changed since it was checked, or unusable.
     """
-    directory = Path(run.directory)
-    target = directory / SPEC_FILE
+    directory = RunDirectory(Path(run.directory))
+    target = directory.spec
     if target.exists():
         return RunSpec.model_validate_json(target.read_text("utf-8"))
-    (directory / "control").mkdir(parents=True, exist_ok=True)
+    directory.control.mkdir(parents=True, exist_ok=True)
     spec = run.spec
     say("base model")
     if spec.provider != "local" and bases.is_hub_id(spec.base.id):
@@ -37,7 +36,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     else:
         base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
     say("dataset")
-    data = datasets.prepare(Path(spec.dataset.path), directory / "data", spec.settings.data, columns=spec.dataset.columns or None)
+    data = datasets.prepare(Path(spec.dataset.path), directory.data, spec.settings.data, columns=spec.dataset.columns or None)
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
         raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
                            fix="start the run again: the new file will be checked", kind="dataset_changed")
@@ -46,9 +45,9 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         "dataset": spec.dataset.model_copy(update={
             "fingerprint": data.source_fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
     })
-    if not bring_tokens(directory, spec, paths) and spec.provider != "local" and can_make_tokens():
+    if not bring_tokens(directory.root, spec, paths) and spec.provider != "local" and can_make_tokens():
         say("tokens")
-        make_tokens(directory, spec, bases.fetch_tokenizer(base, paths))
-        keep_tokens(directory, spec, paths)
+        make_tokens(directory.root, spec, bases.fetch_tokenizer(base, paths))
+        keep_tokens(directory.root, spec, paths)
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec

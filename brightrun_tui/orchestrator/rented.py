@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import (
     BrightrunError,
     HostError,
+    MachineLiesError,
     NoCapacityError,
     ProviderDownError,
     ProviderError,
@@ -19,7 +22,8 @@ from brightrun_tui.domain.errors import (
     UnclearError,
 )
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run import Notice, Run
+from brightrun_tui.domain.run_directory import CONTROL, WORKER, ControlRequest
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
@@ -28,7 +32,7 @@ from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.mirror import Mirror
-from brightrun_tui.orchestrator.places import CONTROL, WORKER, MachineLostError, Say
+from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
@@ -37,6 +41,9 @@ from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
 
+CATCH_UP_PIECES = 64
+"""Pieces of events taken home in one look where the last word may be among them: of a worker that has ended, or that an
+engine has just found. While one is at work it is a piece each look, so that a flood keeps nobody waiting."""
 _WITH_OUR_CODE = 'PYTHONPATH="$0${PYTHONPATH:+:$PYTHONPATH}" exec "$@"'
 """An image may have its packages in PYTHONPATH: our code goes before them, not in their place."""
 
@@ -50,13 +57,14 @@ class RentedMachine:
         self.money = purse.MoneyWatch(paths, money)
         self.run_id = run.id
         self.poll_seconds = timings.remote_poll_seconds
-        self.mirror = Mirror(Path(run.directory))
+        self.mirror = Mirror(Path(run.directory), run.spec.settings.training.keep_checkpoints)
         self._acquirer = Acquirer(db, provider, timings, ssh, run)
         self._lease: Lease | None = None
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
         self._unreachable_since: float | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._ended = self._caught_up = False
 
     @property
     def host(self) -> SshHost:
@@ -117,16 +125,20 @@ class RentedMachine:
         try:
             status = await self._host.status(WORKER)
             self._unreachable_since = None
-            return status
+        except MachineLiesError as error:
+            await self._lied(error)
         except HostError as error:
             return await self._silence(error)
+        self._ended = not status.running
+        return status
 
-    async def ask(self, name: str) -> None:
+    async def ask(self, name: ControlRequest) -> None:
         await self._patiently(lambda: self.host.write(f"{CONTROL}/{name}", b"\n", 0o644))
 
     async def withdraw(self) -> None:
         async def remove() -> None:
-            await self.host.run(f"rm -f {self.host.directory}/{CONTROL}/stop {self.host.directory}/{CONTROL}/pause", repeat=True)
+            files = shlex.join(str(self.host.directory / CONTROL / name) for name in WITHDRAWN)
+            await self.host.run(f"rm -f {files}", repeat=True)
 
         await self._patiently(remove)
 
@@ -134,10 +146,16 @@ class RentedMachine:
         if self._host is None:
             return
         try:
-            await self.mirror.follow(self._host)
+            for _ in range(CATCH_UP_PIECES):
+                complete = await self.mirror.follow(self._host)
+                if complete or (self._caught_up and not self._ended):
+                    break
+        except MachineLiesError as error:
+            await self._lied(error)
         except HostError as error:
             log.info("run %s: %s", run.id, error)
             return
+        self._caught_up = self._caught_up or complete
         self.mirror.pull_in_background(self._host)
 
     async def collect(self, run: Run) -> None:
@@ -155,7 +173,6 @@ class RentedMachine:
         await self.close()
 
     async def close(self) -> None:
-        self.mirror.stop()
         await self._let_go()
 
     async def spent(self) -> float:
@@ -215,11 +232,31 @@ class RentedMachine:
                     return
             except MachineLostError:
                 raise
+            except MachineLiesError as error:
+                await self._lied(error)
             except HostError as error:
                 await self._silence(error)
                 if self._host is None:
                     raise MachineLostError("the machine was lost", where=self.provider.name, kind="machine_lost") from None
             await asyncio.sleep(self.timings.lease_poll_seconds)
+
+    async def _lied(self, error: MachineLiesError) -> NoReturn:
+        """The machine goes back at once. Once in a run it is replaced by another; what lies twice is not worth a third.
+
+        Raises:
+            MachineLostError: the first time.
+            MachineLiesError: after that; it ends the run with its cause.
+        """
+        log.warning("run %s: %s", self.run_id, error)
+        run = await runs.get(self.db, self.run_id)
+        if self._lease is not None:
+            self._acquirer.avoid_host()
+            await self._drop(self._lease, str(error))
+        if any(notice.code == error.kind for notice in run.notices):
+            raise error
+        notice = Notice(time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}")
+        await runs.update(self.db, self.run_id, notices=(*run.notices, notice))
+        raise MachineLostError(error.what, where=error.where, kind="machine_lost") from error
 
     async def _nobody_can_tell(self) -> bool:
         """Whether it is unclear at this moment if there is a machine at all; one that there is, is in hand then."""
@@ -233,10 +270,12 @@ class RentedMachine:
     def _hold(self, lease: Lease, host: SshHost) -> None:
         """From now on the machine is ours to use, and its guard hears of us whatever else is going on."""
         self._lease, self._host = lease, host
+        self._caught_up = False
         if self.provider.guard_options(time.time()) is not None:
             self._beating = asyncio.create_task(self._beat(lease, host))
 
     async def _let_go(self) -> None:
+        self.mirror.stop()
         if self._beating is not None:
             self._beating.cancel()
         host, self._host = self._host, None

@@ -15,12 +15,13 @@ from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import DISK_FULL, Failure, Notice, Run, RunSpec
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator import budget, follow, lifecycle, purse
 from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
-from brightrun_tui.orchestrator.places import WORKER, MachineLostError, Place, Say
+from brightrun_tui.orchestrator.places import MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.tokens import keep_tokens
@@ -107,7 +108,7 @@ class Runner:
             await self.place.ask("pause")
         elif effect == "collect":
             await self.place.collect(run)
-            complete = (Path(run.directory) / "manifest.json").exists()
+            complete = RunDirectory(Path(run.directory)).manifest.exists()
             return ("collected" if complete else "nothing_to_collect"), None
         elif effect == "release":
             await self.place.release(run)
@@ -209,7 +210,7 @@ class Runner:
             return "worker_lost", None
         if worker.exit_code == WorkerExit.DISK_FULL:
             return "worker_failed", DISK_FULL
-        lines = (await asyncio.to_thread(_tail, Path(run.directory) / f"{WORKER}.log")).splitlines() or [""]
+        lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
         here = run.spec.provider == "local"
         look = "brightrun doctor tells whether the training packages are complete" if here else \
             "the fault is on the machine of the run, not on this one"

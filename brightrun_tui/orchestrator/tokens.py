@@ -11,21 +11,20 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from brightrun_tui.datasets.preparing import EVAL_FILE, TRAIN_FILE
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import sha256
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import environment_without_secrets, python
 
-TOKEN_FILE = "tokens.safetensors"
 KEPT_BYTES = 2 << 30
 """The oldest go first when the kept files are larger than this together."""
 
 
 def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
     """Put what an earlier run left into this run's data, if there is any; the worker checks that it fits."""
-    target = directory / "data" / TOKEN_FILE
+    target = RunDirectory(directory).tokens
     if target.exists():
         return True
     kept = _kept(directory, spec, paths)
@@ -38,7 +37,7 @@ def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
 
 def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
     """Keep this run's tokens for the next one; a cache that cannot be written is no reason to complain."""
-    made = directory / "data" / TOKEN_FILE
+    made = RunDirectory(directory).tokens
     if not made.exists() or (kept := _kept(directory, spec, paths)).exists():
         return
     with suppress(OSError):
@@ -73,7 +72,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
     """Named after the data and the base model."""
     base = spec.base.fingerprint or f"{spec.base.id}@{spec.base.revision}"
-    data = [sha256(directory / "data" / name) for name in (TRAIN_FILE, EVAL_FILE)]
+    data = [sha256(path) for path in (RunDirectory(directory).train, RunDirectory(directory).eval)]
     return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data]).encode()).hexdigest()[:32]}.safetensors"
 
 

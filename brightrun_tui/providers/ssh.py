@@ -201,8 +201,8 @@ def _describe(machine: Hardware) -> str:
 
 def _number(rows: list[str]) -> int:
     try:
-        return int(float(rows[0])) if rows else 0
-    except ValueError:
+        return max(0, int(float(rows[0]))) if rows else 0
+    except (ValueError, OverflowError):
         return 0
 
 

@@ -21,17 +21,13 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.domain.text import harmless
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
 from brightrun_tui.registry.safety import (
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
-    CARD,
-    MANIFEST,
-    REPORT,
     VERSION_FILES,
     Manifest,
     UntrustedError,

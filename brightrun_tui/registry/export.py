@@ -11,11 +11,12 @@ from typing import Literal, get_args
 
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.files import copy_synced, give_users_modes, move_into_place, plain_disk_errors, users_directory
 from brightrun_tui.process import python, users_umask
 from brightrun_tui.registry.bundle import write_bundle
 from brightrun_tui.registry.intake import settle_report
-from brightrun_tui.registry.safety import MANIFEST, check_files, read_manifest
+from brightrun_tui.registry.safety import check_files, read_manifest
 from brightrun_tui.serving.process import environment
 
 ExportForm = Literal["adapter", "merged", "bundle"]

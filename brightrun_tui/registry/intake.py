@@ -13,19 +13,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run import BaseModelRef, Run
-from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
-from brightrun_tui.paths import Paths
-from brightrun_tui.registry.card import model_card
-from brightrun_tui.registry.safety import (
+from brightrun_tui.domain.run_directory import (
+    ADAPTER,
     ADAPTER_CONFIG,
     ADAPTER_FILES,
     ADAPTER_WEIGHTS,
     CARD,
     MANIFEST,
     REPORT,
-    FileFacts,
+    RunDirectory,
+)
+from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.paths import Paths
+from brightrun_tui.registry.card import model_card
+from brightrun_tui.registry.safety import (
     Manifest,
     UntrustedError,
     check_adapter,
@@ -62,7 +66,7 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
     manifest = Manifest(model=name, version=number, run_id=run.id, base=portable_base(base), base_revision=base.revision,
                         base_fingerprint=base.fingerprint, dataset_fingerprint=report.lineage.dataset_fingerprint, files={})
     with plain_disk_errors(target):
-        size = await asyncio.to_thread(_put_in_place, source / "adapter", files, report, manifest, target)
+        size = await asyncio.to_thread(_put_in_place, RunDirectory(source).adapter, files, report, manifest, target)
     version = ModelVersion(name=name, version=number, run_id=run.id, directory=str(target), base_id=base.id,
                            base_path=base.path, report=report, created_at=time.time(), bytes=size)
     await models.complete(db, version)
@@ -78,23 +82,23 @@ def portable_base(base: BaseModelRef) -> str:
 
 def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
     """The adapter's files and the report card, verified against the run's manifest."""
-    where = str(source)
+    where, directory = str(source), RunDirectory(source).adapter
     listed = read_json(source / MANIFEST, where).get("files")
     try:
         files = {name: FileFacts.model_validate(facts) for name, facts in (listed or {}).items()}
         report_facts = files[REPORT]
     except (ValidationError, AttributeError, KeyError):
         raise UntrustedError("the run's manifest lists no report card", where=where, kind="bad_manifest") from None
-    adapter = {name.removeprefix("adapter/"): facts for name, facts in files.items() if name.startswith("adapter/")}
+    adapter = {name.removeprefix(f"{ADAPTER}/"): facts for name, facts in files.items() if name.startswith(f"{ADAPTER}/")}
     # PEFT leaves a card of its own there, which names the private path of the base model; ours replaces it.
     adapter.pop(CARD, None)
-    present = {path.relative_to(source / "adapter").as_posix() for path in (source / "adapter").rglob("*") if not path.is_dir()}
-    check_names(set(adapter) | (present - {CARD}), ADAPTER_FILES, f"{where}/adapter")
+    present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+    check_names(set(adapter) | (present - {CARD}), ADAPTER_FILES, f"{where}/{ADAPTER}")
     if unlisted := sorted(present - {CARD} - set(adapter)):
         raise UntrustedError(f"{unlisted[0]} is not in the run's manifest", where=where, kind="file_not_listed")
     check_files(source, {REPORT: report_facts}, where)
-    check_files(source / "adapter", adapter, f"{where}/adapter")
-    check_adapter(source / "adapter", f"{where}/adapter")
+    check_files(directory, adapter, f"{where}/{ADAPTER}")
+    check_adapter(directory, f"{where}/{ADAPTER}")
     try:
         return adapter, Report.model_validate_json((source / REPORT).read_bytes())
     except ValidationError as error:

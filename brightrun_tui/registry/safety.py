@@ -11,18 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.manifest import FileFacts
+from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.files import sha256
 
-MANIFEST = "manifest.json"
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-REPORT = "report.json"
-CARD = "README.md"
-
-ADAPTER_FILES = frozenset({
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
-    "generation_config.json", "processor_config.json", "preprocessor_config.json"})
 VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
@@ -33,15 +25,6 @@ _MAX_HEADER_BYTES = 16 << 20
 
 class UntrustedError(BrightrunError):
     """Files that are not what they should be."""
-
-
-class FileFacts(BaseModel):
-    """Content of one file; size in bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
 
 
 class Manifest(BaseModel):

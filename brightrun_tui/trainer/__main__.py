@@ -18,11 +18,11 @@ from pathlib import Path
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.control import Control, Terminated
 from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
 from brightrun_tui.trainer.failures import explain, is_disk_full
-from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.spare import wait_for_run
 
 SPARE = "--spare"
@@ -62,7 +62,7 @@ def share_one_heap() -> None:
 def needs_the_hub(run_directory: Path) -> bool:
     """Whether the base model is still to be fetched; a bad specification is reported by the worker."""
     try:
-        return not json.loads((run_directory / "spec.json").read_bytes())["base"]["path"]
+        return not json.loads(RunDirectory(run_directory).spec.read_bytes())["base"]["path"]
     except (OSError, ValueError, TypeError, LookupError):
         return True
 
@@ -89,7 +89,7 @@ def import_bitsandbytes() -> None:
         torch.compile = compiler
 
 
-def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
+def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, str]]:
     """The heavy imports: seconds pass here.
 
     Raises:
@@ -106,7 +106,7 @@ def import_worker() -> Callable[[RunFiles, EventLog, Control], tuple[int, str]]:
     return work
 
 
-def run(files: RunFiles, log: EventLog) -> int:
+def run(files: RunDirectory, log: EventLog) -> int:
     """Do the whole run, or what is left of it; every end but kill -9 is told by an event."""
     control = Control(files.control)
     try:
@@ -158,7 +158,7 @@ def wait() -> int:
 
 def work_in(run_directory: Path) -> int:
     """The whole of a worker's life, once its environment is set."""
-    files = RunFiles(run_directory)
+    files = RunDirectory(run_directory)
     try:
         return run(files, EventLog(files.events))
     except AnotherWorkerError:

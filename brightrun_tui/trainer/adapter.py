@@ -11,12 +11,11 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file, save_file
 
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.domain.settings import LoraSettings
 from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.model import Machine
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machine, seed: int) -> PeftModel:
@@ -63,7 +62,7 @@ def adapter_state(model: PeftModel) -> dict[str, torch.Tensor]:
 
 def load_adapter(model: PeftModel, directory: Path) -> None:
     """Put a saved adapter's weights into ``model``, exactly."""
-    result: Any = set_peft_model_state_dict(model, load_file(str(directory / WEIGHTS)))
+    result: Any = set_peft_model_state_dict(model, load_file(str(directory / ADAPTER_WEIGHTS)))
     if getattr(result, "unexpected_keys", None):
         raise TrainingError("the saved adapter does not belong to this base model and settings", where=str(directory),
                             fix="start the run again", kind="checkpoint_mismatch")
@@ -77,14 +76,14 @@ def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     state = adapter_state(model)
-    save_file(state, str(directory / WEIGHTS), metadata={"format": "pt"})
+    save_file(state, str(directory / ADAPTER_WEIGHTS), metadata={"format": "pt"})
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.inference_mode = True
     config.save_pretrained(str(directory))
     config.inference_mode = False
-    saved = load_file(str(directory / WEIGHTS))
+    saved = load_file(str(directory / ADAPTER_WEIGHTS))
     intact = saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in state)
     if not intact or not all(torch.isfinite(tensor).all() for tensor in saved.values()):
-        raise TrainingError("the saved adapter does not hold what was trained", where=str(directory / WEIGHTS),
+        raise TrainingError("the saved adapter does not hold what was trained", where=str(directory / ADAPTER_WEIGHTS),
                             fix="check the disk, then retry: it goes on from the newest checkpoint", kind="save_failed")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from brightrun_tui.domain.run_directory import MANIFEST, OPTIMIZER, STATE, RunDirectory, checkpoint_name
 from brightrun_tui.files import sync_directory
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.files import (
-    RunFiles,
     digest_files,
     matches_digests,
     publish_directory,
@@ -29,11 +28,7 @@ from brightrun_tui.trainer.files import (
 )
 from brightrun_tui.trainer.optim import kind_of
 
-OPTIMIZER = "optimizer.safetensors"
-STATE = "state.json"
-MANIFEST = "manifest.json"
 _TENSOR = "$tensor"
-_NAME = re.compile(r"step-(\d+)")
 
 
 @dataclass
@@ -65,27 +60,15 @@ class Progress:
     early_stopped: bool = False
 
 
-def step_directory(files: RunFiles, step: int) -> Path:
-    return files.checkpoints / f"step-{step}"
-
-
-def list_steps(files: RunFiles) -> list[int]:
-    """Steps of the complete checkpoints, oldest first."""
-    if not files.checkpoints.is_dir():
-        return []
-    matches = (_NAME.fullmatch(path.name) for path in files.checkpoints.iterdir() if path.is_dir())
-    return sorted(int(match[1]) for match in matches if match)
-
-
-def save_checkpoint(files: RunFiles, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
+def save_checkpoint(files: RunDirectory, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
                     scaler: torch.amp.GradScaler | None, lineage: str, base_name: str) -> Path:
     """Write the checkpoint of ``progress.step`` aside, flush it, and give it its name. Returns its directory.
 
     Args:
         lineage: stands for all that must be the same for the checkpoint to be continued.
     """
-    final = step_directory(files, progress.step)
-    aside = files.checkpoints / f".step-{progress.step}.new"
+    final = files.checkpoint(progress.step)
+    aside = files.checkpoints / f".{checkpoint_name(progress.step)}.new"
     shutil.rmtree(aside, ignore_errors=True)
     try:
         write_contents(aside, model, optimizer, progress, scaler=scaler, lineage=lineage, base_name=base_name)
@@ -112,11 +95,11 @@ def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Opt
     write_json(directory / MANIFEST, digest_files(directory, [directory]))
 
 
-def newest_usable(files: RunFiles, lineage: str) -> tuple[Path | None, list[str]]:
+def newest_usable(files: RunDirectory, lineage: str) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole and belongs to this run as it is specified now; and why others do not."""
     complaints = []
-    for step in reversed(list_steps(files)):
-        directory = step_directory(files, step)
+    for step in reversed(files.steps()):
+        directory = files.checkpoint(step)
         try:
             digests = json.loads((directory / MANIFEST).read_text("utf-8"))
             state = json.loads((directory / STATE).read_text("utf-8"))
@@ -124,9 +107,9 @@ def newest_usable(files: RunFiles, lineage: str) -> tuple[Path | None, list[str]
         except (OSError, ValueError, KeyError):
             whole = False
         if not whole:
-            complaints.append(f"checkpoint step-{step} is damaged and left out")
+            complaints.append(f"checkpoint {checkpoint_name(step)} is damaged and left out")
         elif state["lineage"] != lineage:
-            complaints.append(f"checkpoint step-{step} was made with other settings and is left out")
+            complaints.append(f"checkpoint {checkpoint_name(step)} was made with other settings and is left out")
         else:
             return directory, complaints
     return None, complaints
@@ -153,28 +136,28 @@ def load_checkpoint(directory: Path, model: PeftModel, optimizer: torch.optim.Op
     return Progress(**state["progress"]), same_kind
 
 
-def set_aside(files: RunFiles) -> None:
+def set_aside(files: RunDirectory) -> None:
     """Move checkpoints that cannot be continued out of the way, without deleting anything."""
-    if not list_steps(files):
+    if not files.steps():
         return
     number = 1
-    while (target := files.root / f"checkpoints.old-{number}").exists():
+    while (target := files.old_checkpoints(number)).exists():
         number += 1
     files.checkpoints.rename(target)
     sync_directory(files.root)
 
 
-def prune(files: RunFiles, keep: int, best_step: int) -> None:
+def prune(files: RunDirectory, keep: int, best_step: int) -> None:
     """Delete all but the newest ``keep`` checkpoints and the best one."""
-    for step in list_steps(files)[:-keep]:
+    for step in files.steps()[:-keep]:
         if step != best_step:
-            directory = step_directory(files, step)
+            directory = files.checkpoint(step)
             outgoing = directory.with_name(f".{directory.name}.old")
             directory.rename(outgoing)
             shutil.rmtree(outgoing, ignore_errors=True)
 
 
-def clear_leftovers(files: RunFiles) -> None:
+def clear_leftovers(files: RunDirectory) -> None:
     """Remove what a crash left half written or half deleted."""
     if files.checkpoints.is_dir():
         for path in files.checkpoints.glob(".*"):

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-Request = Literal["stop", "pause", "checkpoint", "terminate"]
+from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, ControlRequest
 
-_FILES: tuple[Literal["stop", "pause", "checkpoint"], ...] = ("stop", "pause", "checkpoint")
+Request = ControlRequest | Literal["terminate"]
 
 
 class Terminated(Exception):
@@ -40,7 +40,7 @@ class Control:
         """The most urgent request that is waiting, if any."""
         if self._signalled:
             return "terminate"
-        for name in _FILES:
+        for name in CONTROL_REQUESTS:
             if (self._directory / name).exists():
                 return name
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.events import EVENT_KINDS, Event
+from brightrun_tui.domain.run_directory import RunDirectory
 
 RESERVE_BYTES = 64 * 1024
 """Kept free beside the log, so that a full disk can still be reported."""
@@ -45,7 +46,7 @@ class EventLog:
         self.history, self._size = _read_whole_events(path)
         os.ftruncate(self._descriptor, self._size)
         self._next_seq = self.history[-1].seq + 1 if self.history else 0
-        self._reserve = path.with_name(".events.reserve")
+        self._reserve = RunDirectory(path.parent).events_reserve
         with contextlib.suppress(OSError):  # a nearly full disk is met, and reported, where it matters
             self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
 

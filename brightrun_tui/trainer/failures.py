@@ -10,6 +10,7 @@ from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import DISK_FULL, Failure
+from brightrun_tui.domain.run_directory import LOG
 
 
 class TrainingError(BrightrunError):
@@ -73,4 +74,4 @@ def explain(error: BaseException) -> Failure:
                        fix="give the run directory to the user who runs the worker")
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return Failure(error="internal", cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
-                   fix="the details are in worker.log; a retry goes on from the newest checkpoint")
+                   fix=f"the details are in {LOG}; a retry goes on from the newest checkpoint")

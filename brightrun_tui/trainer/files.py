@@ -1,68 +1,14 @@
-"""The files of one run directory, and writing them so that a crash leaves each one whole or absent."""
+"""Writing the files of a run directory so that a crash leaves each one whole or absent."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brightrun_tui.files import sha256, sync_directory, write_atomic
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where everything lies in a run directory."""
-
-    root: Path
-
-    @property
-    def spec(self) -> Path:
-        return self.root / "spec.json"
-
-    @property
-    def train(self) -> Path:
-        return self.root / "data" / "train.jsonl"
-
-    @property
-    def eval(self) -> Path:
-        return self.root / "data" / "eval.jsonl"
-
-    @property
-    def tokens(self) -> Path:
-        """The data as tokens; made where it is missing."""
-        return self.root / "data" / "tokens.safetensors"
-
-    @property
-    def events(self) -> Path:
-        return self.root / "events.jsonl"
-
-    @property
-    def control(self) -> Path:
-        return self.root / "control"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.root / "checkpoints"
-
-    @property
-    def baseline(self) -> Path:
-        """What the base model scored and answered; kept so that a restart does not measure it again."""
-        return self.root / "checkpoints" / "baseline.json"
-
-    @property
-    def adapter(self) -> Path:
-        return self.root / "adapter"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.json"
-
-    @property
-    def manifest(self) -> Path:
-        return self.root / "manifest.json"
 
 
 def fsync_tree(directory: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Literal
 import psutil
 import torch
 
+from brightrun_tui.domain.run_directory import CHECKPOINTS, checkpoint_name
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.baseline import Baseline, measure_baseline
-from brightrun_tui.trainer.checkpoint import prune, save_checkpoint, step_directory
+from brightrun_tui.trainer.checkpoint import prune, save_checkpoint
 from brightrun_tui.trainer.control import Terminated
 from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
@@ -272,7 +273,7 @@ class Loop:
         tell_checkpoint(session)
 
     def _save_unless_saved(self) -> None:
-        if not step_directory(self.session.files, self.session.progress.step).exists():
+        if not self.session.files.checkpoint(self.session.progress.step).exists():
             self._save()
 
     def _answer_requests(self) -> Outcome | None:
@@ -294,6 +295,6 @@ class Loop:
 def tell_checkpoint(session: Session) -> None:
     """The event for the checkpoint of the present step."""
     progress = session.progress
-    session.log.write("checkpoint", step=progress.step, path=f"checkpoints/step-{progress.step}",
+    session.log.write("checkpoint", step=progress.step, path=f"{CHECKPOINTS}/{checkpoint_name(progress.step)}",
                       eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
                       best=progress.best_step == progress.step)

@@ -11,6 +11,7 @@ from typing import Any
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
+from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
 from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer.examples import (
     Data,
@@ -22,7 +23,6 @@ from brightrun_tui.trainer.examples import (
     spread,
     tokenise,
 )
-from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.tokens import load_tokens, save_tokens, tokens_key
@@ -33,7 +33,7 @@ STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
 
-def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int, rows: int,
+def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int, rows: int,
                  alert: Alert) -> Data:
     """Read, tokenise, mask and limit both splits.
 
@@ -49,7 +49,7 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
     """
     train_records = _records(files.train)
     if not train_records:
-        raise DatasetError("there are no records to train on", where="data/train.jsonl", kind="dataset_empty",
+        raise DatasetError("there are no records to train on", where=f"{DATA}/{TRAIN}", kind="dataset_empty",
                            fix="give a dataset with at least a few conversations")
     held_out_records = _records(files.eval)
     if template.notice:
@@ -58,7 +58,7 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
     _require_rows(tokenizer, (train, held_out), rows)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
-        raise DatasetError(_why_nothing(train), where="data/train.jsonl", kind="nothing_to_learn",
+        raise DatasetError(_why_nothing(train), where=f"{DATA}/{TRAIN}", kind="nothing_to_learn",
                            fix="look at the dataset's preview: every record needs an answer that is trained")
     limit = _limit(settings, train, held_out, context, alert)
     if settings.over_length == "split":
@@ -81,7 +81,7 @@ def prepare_data(files: RunFiles, settings: DataSettings, tokenizer: Any, templa
                 _stop_ids(tokenizer, train), dropped + train.unusable + held_out.unusable, truncated, split)
 
 
-def _tokens(files: RunFiles, tokenizer: Any, template: ChatTemplate, *splits: list[Record]) -> list[Prepared]:
+def _tokens(files: RunDirectory, tokenizer: Any, template: ChatTemplate, *splits: list[Record]) -> list[Prepared]:
     """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
     require_offsets(tokenizer)
     key = tokens_key((files.train, files.eval), tokenizer, template)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import torch
 
+from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer import memory
-from brightrun_tui.trainer.adapter import WEIGHTS, trainable
+from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.checkpoint import (
-    list_steps,
     restore_random_state,
-    step_directory,
     take_random_state,
     write_contents,
 )
@@ -119,10 +118,10 @@ def _save_once(session: Session) -> None:
     try:
         write_contents(directory, session.model, session.optimizer, session.progress, scaler=session.scaler,
                        lineage=session.lineage, base_name=session.base_name)
-        each, weights = _bytes_in(directory), (directory / WEIGHTS).stat().st_size
+        each, weights = _bytes_in(directory), (directory / ADAPTER_WEIGHTS).stat().st_size
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    there = sum(_bytes_in(step_directory(session.files, step)) for step in list_steps(session.files))
+    there = sum(_bytes_in(session.files.checkpoint(step)) for step in session.files.steps())
     all_of_them = each * (session.settings.training.keep_checkpoints + 2) + 2 * weights
     needed = max(each, all_of_them - there) + SPARE_BYTES
     free = shutil.disk_usage(session.files.root).free

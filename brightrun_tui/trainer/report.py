@@ -15,7 +15,6 @@ from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
-from brightrun_tui.trainer.checkpoint import step_directory
 from brightrun_tui.trainer.evaluate import (
     Scores,
     by_category,
@@ -41,7 +40,7 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safe
 def use_best_checkpoint(session: Session) -> int:
     """Put the weights of the best checkpoint (else the newest) into the model; returns its step."""
     step = session.progress.best_step or session.progress.step
-    load_adapter(session.model, step_directory(session.files, step))
+    load_adapter(session.model, session.files.checkpoint(step))
     return step
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.checkpoint import Progress
 from brightrun_tui.trainer.control import Control
@@ -16,7 +17,6 @@ from brightrun_tui.trainer.evaluate import Scores, evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Data, Example
 from brightrun_tui.trainer.failures import out_of_memory
-from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
@@ -32,7 +32,7 @@ class Session:
     """
 
     spec: RunSpec
-    files: RunFiles
+    files: RunDirectory
     log: EventLog
     control: Control
     monitor: HardwareMonitor

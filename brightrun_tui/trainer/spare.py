@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-WORKER_LOG = "worker.log"
+from brightrun_tui.domain.run_directory import LOG
 
 
 def wait_for_run() -> Path | None:
@@ -22,7 +22,7 @@ def wait_for_run() -> Path | None:
     if not named or os.getppid() != engine:
         return None
     os.chdir(named)
-    log = os.open(WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, stream in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, stream)

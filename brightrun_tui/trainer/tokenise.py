@@ -13,7 +13,7 @@ from pathlib import Path
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import RunSpec
-from brightrun_tui.trainer.files import RunFiles
+from brightrun_tui.domain.run_directory import RunDirectory
 
 
 def main(run_directory: str, tokenizer_directory: str) -> int:
@@ -27,7 +27,7 @@ def main(run_directory: str, tokenizer_directory: str) -> int:
     try:
         tokenizer = load_tokenizer(tokenizer_directory, "")
         config = load_config(tokenizer_directory, "")
-        prepare_data(RunFiles(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer),
+        prepare_data(RunDirectory(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer),
                      longest_context(config, tokenizer), embedding_rows(config), lambda code, message: None)
     except BrightrunError as error:
         print(json.dumps(error.as_dict()))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import RunSpec
+from brightrun_tui.domain.run_directory import SPEC, RunDirectory
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import attach_adapter
@@ -20,7 +21,6 @@ from brightrun_tui.trainer.baseline import measure_baseline
 from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import choose_prompts
 from brightrun_tui.trainer.hardware import HardwareMonitor
@@ -35,7 +35,7 @@ from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate, chat_template
 
 
-def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome]:
+def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Outcome]:
     """Do the run, or what is left of it. Returns the step it ended at, and how.
 
     Raises:
@@ -65,11 +65,11 @@ def work(files: RunFiles, log: EventLog, control: Control) -> tuple[int, Outcome
         return session.progress.step, outcome
 
 
-def _read_spec(files: RunFiles) -> RunSpec:
+def _read_spec(files: RunDirectory) -> RunSpec:
     try:
         return RunSpec.model_validate_json(files.spec.read_bytes())
     except FileNotFoundError:
-        raise UsageError("there is no spec.json", where=str(files.root), kind="bad_spec",
+        raise UsageError(f"there is no {SPEC}", where=str(files.root), kind="bad_spec",
                          fix="start the run through brightrun") from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -78,7 +78,7 @@ def _read_spec(files: RunFiles) -> RunSpec:
                          fix="start the run through brightrun", kind="bad_spec") from None
 
 
-def _set_up(spec: RunSpec, files: RunFiles, log: EventLog, control: Control,
+def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
             monitor: HardwareMonitor) -> tuple[Session, ChatTemplate]:
     """Data first: it can be refused before the model, which takes longest, is loaded."""
     def alert(code: str, message: str) -> None:
@@ -134,7 +134,7 @@ def _resume(session: Session) -> None:
     session.alert("resumed", f"going on from step {session.progress.step}", level="info")
 
 
-def _lineage_key(spec: RunSpec, files: RunFiles) -> str:
+def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
     """Stands for all that must be the same for a checkpoint to be continued exactly."""
     settings, training = spec.settings, spec.settings.training
     document = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.widgets import words
 from brightrun_tui.widgets.log_tail import LogTail, News, clean
 
@@ -25,8 +26,8 @@ class RunLog:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory
-        self._events = LogTail(directory / "events.jsonl", event_line)
-        self._printed = LogTail(directory / "worker.log")
+        self._events = LogTail(RunDirectory(directory).events, event_line)
+        self._printed = LogTail(RunDirectory(directory).log)
 
     def read(self) -> News | None:
         """What is new of both; None when nothing is. Raises ``OSError``."""

@@ -7,6 +7,7 @@ Standard library only, so that it starts at once.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,13 @@ import sys
 import time
 from pathlib import Path
 
+CHECKPOINT = ("adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors", "state.json")
 STEPS, STEP_SECONDS, SAVE_EVERY = 20, 0.08, 5
+
+
+def digest(path: Path) -> dict[str, object]:
+    data = path.read_bytes()
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 class Worker:
@@ -45,8 +52,10 @@ class Worker:
         if not target.exists():
             aside = target.with_name(f".aside-{step}")
             aside.mkdir(exist_ok=True)
-            (aside / "state.json").write_text(json.dumps({"step": step}))
-            (aside / "manifest.json").write_text("{}")
+            for name in CHECKPOINT:
+                (aside / name).write_text(json.dumps({"step": step}))
+            digests = {name: digest(aside / name) for name in CHECKPOINT}
+            (aside / "manifest.json").write_text(json.dumps(digests))
             os.rename(aside, target)
         self.tell("checkpoint", step=step, path=f"checkpoints/step-{step}", eval_loss=1.0, best=True)
 

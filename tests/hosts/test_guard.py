@@ -128,7 +128,7 @@ async def test_a_second_guard_leaves_the_post_to_the_first(rig: Rig) -> None:
     box = instance.machine
     await until(lambda: len([p for p in box.processes() if "guard.py" in " ".join(p.cmdline())]) == 1)
     now = await guard_report(host)
-    assert now is not None and now.facts["pid"] == first.facts["pid"]
+    assert now is not None and now.pid == first.pid
 
 
 async def test_an_image_without_our_boot_command_gets_its_guard_over_ssh(on_runpod: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefusedError, HostUnreachableError
+from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts.connection import SshAddress, SshTimings, new_key_pair
 from brightrun_tui.hosts.ready import first_contact, require_gpus
 from brightrun_tui.hosts.ssh import CHUNK, SshHost
@@ -67,7 +69,11 @@ def some_bytes(path: Path, size: int) -> bytes:
     return data
 
 
-async def test_files_and_directories_go_there_and_come_back(plain: Plain, tmp_path: Path) -> None:
+def facts_of(data: bytes) -> FileFacts:
+    return FileFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+async def test_files_and_directories_go_there_and_files_come_back(plain: Plain, tmp_path: Path) -> None:
     host = plain.host
     big = some_bytes(tmp_path / "data/deep/er/big.bin", 9 * MB + 17)
     (tmp_path / "data/empty").touch()
@@ -77,13 +83,14 @@ async def test_files_and_directories_go_there_and_come_back(plain: Plain, tmp_pa
     (tmp_path / "data/empty").unlink()
     await host.put(tmp_path / "data", "data")
     assert not (plain.run / "data/empty").exists(), "the new directory replaces the old one"
-    await host.get("data", tmp_path / "back")
-    assert (tmp_path / "back/deep/er/big.bin").read_bytes() == big
-    assert (tmp_path / "back/träge datei's.txt").read_text() == "ü"
+    await host.get("data/deep/er/big.bin", tmp_path / "big.bin", facts_of(big))
+    assert (tmp_path / "big.bin").read_bytes() == big
+    await host.get("data/träge datei's.txt", tmp_path / "träge", facts_of("ü".encode()))
+    assert (tmp_path / "träge").read_text() == "ü"
     await host.write("control/secret", b"hf_x")
     assert (plain.run / "control/secret").stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileNotFoundError):
-        await host.get("nothing", tmp_path / "nothing")
+        await host.get("nothing", tmp_path / "nothing", facts_of(b""))
     assert not [p for p in (*plain.run.rglob("*"), *tmp_path.rglob("*")) if p.name.endswith(".part")]
 
 
@@ -105,7 +112,7 @@ async def test_a_transfer_cut_in_the_middle_goes_on_where_it_was(plain: Plain, t
         await plain.host.put(source, "target", progress)
         assert (plain.run / "target").read_bytes() == data
     else:
-        await plain.host.get("source", tmp_path / "target", progress)
+        await plain.host.get("source", tmp_path / "target", facts_of(data), progress)
         assert (tmp_path / "target").read_bytes() == data
     travelled = plain.link.bytes_in + plain.link.bytes_out
     assert len(cuts) == 3 and travelled < size + 3 * 2 * CHUNK + 2 * MB
@@ -228,9 +235,9 @@ async def test_how_a_job_ended_is_known(plain: Plain) -> None:
 async def test_a_start_whose_answer_was_lost_does_not_start_twice(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = plain.host.connection.insist
 
-    async def losing_the_first_answer(work: Callable[[], Awaitable[Any]]) -> Any:
-        await honest(work)
-        return await honest(work)
+    async def losing_the_first_answer(work: Callable[[], Awaitable[Any]], *seconds: float) -> Any:
+        await honest(work, *seconds)
+        return await honest(work, *seconds)
 
     monkeypatch.setattr(plain.host.connection, "insist", losing_the_first_answer)
     await plain.host.start("worker", ["sh", "-c", "echo started; sleep 600"], environment={})

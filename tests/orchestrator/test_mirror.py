@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.clouds.server import CloudServer
 
 __all__ = ["server"]
 
+FILES = ("adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors", "state.json")
+
 
 def tell(run: Path, *events: dict[str, object]) -> None:
     with (run / "events.jsonl").open("ab") as file:
@@ -27,7 +30,11 @@ def tell(run: Path, *events: dict[str, object]) -> None:
 def save(run: Path, step: int) -> None:
     directory = run / "checkpoints" / f"step-{step}"
     directory.mkdir(parents=True)
-    (directory / "adapter.safetensors").write_bytes(bytes(1000))
+    files = {name: f"{name} of step {step}".encode() for name in FILES}
+    for name, data in files.items():
+        (directory / name).write_bytes(data)
+    (directory / "manifest.json").write_text(json.dumps(
+        {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}))
 
 
 async def test_a_checkpoint_waits_for_the_events_before_it(server: CloudServer, tmp_path: Path) -> None:
@@ -43,15 +50,15 @@ async def test_a_checkpoint_waits_for_the_events_before_it(server: CloudServer, 
     there, home = box.home / str(machine.home) / "run", tmp_path / "home"
     there.mkdir(parents=True, exist_ok=True)
     home.mkdir()
-    mirror = Mirror(home)
+    mirror = Mirror(home, 3)
     save(there, 10)
     tell(there, {"kind": "metric", "step": 10, "values": {}}, {"kind": "checkpoint", "step": 10, "path": "checkpoints/step-10"})
     await mirror.follow(host)
     save(there, 20)
     await mirror.pull_the_rest(host, 20)
-    assert [path.name for path in mirror.checkpoints()] == ["step-10"]
+    assert mirror.home.steps() == [10]
     tell(there, {"kind": "metric", "step": 20, "values": {}}, {"kind": "checkpoint", "step": 20, "path": "checkpoints/step-20"})
     await mirror.follow(host)
     await mirror.pull_the_rest(host, 20)
-    assert [path.name for path in mirror.checkpoints()] == ["step-10", "step-20"]
+    assert mirror.home.steps() == [10, 20]
     await host.close()

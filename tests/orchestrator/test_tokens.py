@@ -10,9 +10,10 @@ import pytest
 from brightrun_tui import datasets
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run_directory import TOKENS
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.orchestrator.prepare import prepare
-from brightrun_tui.orchestrator.tokens import TOKEN_FILE, bring_tokens
+from brightrun_tui.orchestrator.tokens import bring_tokens
 from brightrun_tui.paths import Paths
 from tests.planning.conftest import data, hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
@@ -35,14 +36,14 @@ def test_a_rented_machine_gets_its_data_as_tokens_and_the_next_run_too(
     """Only the tokenizer of the base model comes here, at the revision that the run is nailed to; and only once."""
     first = rented_run(paths, data, "first")
     spec = prepare(first, paths, lambda said: None)
-    assert spec.base.revision == COMMIT and (Path(first.directory) / "data" / TOKEN_FILE).stat().st_size > 1000
+    assert spec.base.revision == COMMIT and (Path(first.directory) / "data" / TOKENS).stat().st_size > 1000
     assert not hub.fetched("model.safetensors")
     hub.stop()
     second = rented_run(paths, data, "second")
     directory = Path(second.directory)
     datasets.prepare(data, directory / "data", spec.settings.data)
     assert bring_tokens(directory, spec, paths)
-    assert (directory / "data" / TOKEN_FILE).read_bytes() == (Path(first.directory) / "data" / TOKEN_FILE).read_bytes()
+    assert (directory / "data" / TOKENS).read_bytes() == (Path(first.directory) / "data" / TOKENS).read_bytes()
 
 
 @pytest.mark.slow

@@ -139,13 +139,13 @@ def wait_for(condition: Callable[[], bool], what: str, deadline: float = 120.0) 
 
 def run_here(run: Path) -> int:
     """The whole worker in this process, as its entry point runs it; returns the exit code."""
+    from brightrun_tui.domain.run_directory import RunDirectory
     from brightrun_tui.trainer.__main__ import run as run_worker
     from brightrun_tui.trainer.events import EventLog
-    from brightrun_tui.trainer.files import RunFiles
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        files = RunFiles(run)
+        files = RunDirectory(run)
         return run_worker(files, EventLog(files.events))
     finally:
         for number, handler in handlers.items():

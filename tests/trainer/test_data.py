@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer import prepare
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.examples import Data, Example, tokenise
-from brightrun_tui.trainer.files import RunFiles
 from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.tokens import VERSION
@@ -74,7 +74,7 @@ def test_pieces_begin_with_the_system_message_and_a_question(words: tuple[Any, C
 def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
     tokenizer = load_tokenizer(str(base), "")
     alerts: list[tuple[str, str]] = []
-    return prepare.prepare_data(RunFiles(run), DataSettings(), tokenizer, chat_template(tokenizer), 512, 10**9,
+    return prepare.prepare_data(RunDirectory(run), DataSettings(), tokenizer, chat_template(tokenizer), 512, 10**9,
                                 lambda *alert: alerts.append(alert)), alerts
 
 

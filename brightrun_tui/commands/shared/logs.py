@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -11,12 +12,11 @@ from pathlib import Path
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.text import harmless, plain_json
 from brightrun_tui.store import runs
 
 LOOK_SECONDS = 0.3
-LOG = "worker.log"
-EVENTS = "events.jsonl"
 
 Fit = Callable[[str], str]
 """Makes a line fit to be shown."""
@@ -24,7 +24,7 @@ Fit = Callable[[str], str]
 
 def print_tail(run: Run, lines: int) -> None:
     """The last ``lines`` lines of a run's log; all of it with 0."""
-    path = Path(run.directory) / LOG
+    path = RunDirectory(Path(run.directory)).log
     if not path.exists():
         say(f"Nothing yet: the run is {run.state}.")
         return
@@ -43,14 +43,14 @@ def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
 
 async def follow_text(session: Session, run: Run, lines: int) -> None:
     """The log of a run, until the run ends."""
-    path = Path(run.directory) / LOG
+    path = RunDirectory(Path(run.directory)).log
     offset = print_last_lines(path, lines, whole=True) if path.exists() else 0
     await _follow(session, run, path, offset, _plain_text)
 
 
 async def follow_events(session: Session, run: Run) -> None:
     """The events of a run as JSON lines, from the first, until the run ends."""
-    await _follow(session, run, Path(run.directory) / EVENTS, 0, plain_json)
+    await _follow(session, run, RunDirectory(Path(run.directory)).events, 0, plain_json)
 
 
 async def _follow(session: Session, run: Run, path: Path, offset: int, fit: Fit) -> None:
@@ -71,6 +71,8 @@ def print_from(path: Path, offset: int, fit: Fit = _plain_text) -> int:
     """Print the whole lines from ``offset`` on; returns the offset behind them."""
     try:
         with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < offset:
+                return file.tell()  # the copy of a flooding log was shortened
             file.seek(offset)
             for line in file:
                 if not line.endswith(b"\n"):
