@@ -146,5 +146,9 @@ class HostKeyChangedError(HostError):
     """The machine at this address is not the one whose host key was pinned."""
 
 
+class StoreError(BrightrunError):
+    """The store cannot be read or written just now: it is locked, or its disk is full. Nothing was changed; waiting helps."""
+
+
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""
