@@ -41,6 +41,8 @@ LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
 TIME_SECONDS = 5.0
 """Between two notes of how long a run has been at work."""
+CALM_SECONDS = 1.0
+"""A run that is followed for so long without trouble has none any more."""
 LOOK_SECONDS = 2.0
 """How long a look that is under way may still take once nobody wants it any more."""
 SURPRISES, SURPRISE_SECONDS = 3, 60.0
@@ -284,6 +286,7 @@ class Runner:
                     run = await runs.update(self.db, run.id, phase_detail=words)
                 if patience.left(silent) <= 0:
                     return "unanswered", None
+            self._troubles.well(self.name, calm=CALM_SECONDS)
             if self._looking is None:
                 await self.wishes.heard(self.place.poll_seconds)
 

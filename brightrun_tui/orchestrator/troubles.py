@@ -18,11 +18,11 @@ SAY_AGAIN_SECONDS = FORGOTTEN_SECONDS = 600.0
 
 @dataclass
 class Trouble:
-    """``since`` is in seconds since the epoch, ``again_at`` and ``said_at`` on the monotonic clock."""
+    """Times are on the monotonic clock."""
 
     why: str
-    since: float
     times: int = 0
+    failed_at: float = 0.0
     again_at: float = 0.0
     said_at: float = float("-inf")
 
@@ -36,21 +36,22 @@ class Troubles:
     def failed(self, name: str, error: BaseException) -> float:
         """Put on record that it failed. Returns the seconds after which it is worth another try."""
         why = str(error) if isinstance(error, BrightrunError) else type(error).__name__
-        trouble = self._now.setdefault(name, Trouble(why, time.time()))
+        trouble = self._now.setdefault(name, Trouble(why))
         pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(trouble.times, 10))
         trouble.times += 1
         now = time.monotonic()
-        trouble.again_at = now + pause
+        trouble.failed_at, trouble.again_at = now, now + pause
         if why != trouble.why or now - trouble.said_at > SAY_AGAIN_SECONDS:
             foreseen = isinstance(error, BrightrunError)
             log.warning("%s: %s; it is tried again", name, why, exc_info=None if foreseen else error)
             trouble.why, trouble.said_at = why, now
         return pause
 
-    def well(self, name: str) -> None:
-        """It worked."""
-        trouble = self._now.pop(name, None)
-        if trouble is not None:
+    def well(self, name: str, calm: float = 0.0) -> None:
+        """It worked; ``calm``: for so many seconds since it failed last, or it says nothing."""
+        trouble = self._now.get(name)
+        if trouble is not None and time.monotonic() - trouble.failed_at >= calm:
+            del self._now[name]
             log.info("%s: works again, after %d failures", name, trouble.times)
 
     def resting(self, name: str) -> bool:

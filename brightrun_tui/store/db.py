@@ -12,6 +12,7 @@ from typing import Any
 import aiosqlite
 
 from brightrun_tui.domain.errors import BrightrunError, StoreError
+from brightrun_tui.store.moving import follow_move
 from brightrun_tui.store.schema import MIGRATIONS
 
 BUSY_TIMEOUT_MS = 15_000
@@ -66,7 +67,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open, creating and migrating as needed.
+    """Open, creating and migrating as needed, and following a data directory that was moved.
 
     Raises:
         BrightrunError: the place cannot be written, the disk is full, or the file is newer than this program.
@@ -83,6 +84,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
             await connection.execute("PRAGMA foreign_keys = ON")
         database = Database(connection, path)
         await _migrate(database)
+        await follow_move(database)
         yield database
     finally:
         await connection.close()
