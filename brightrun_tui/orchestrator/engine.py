@@ -143,7 +143,11 @@ class Engine:
             self._seen_version, self._changed = version, False
             await self._look_at_runs()
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True):
-                if endpoint.id not in self.keepers and not self.troubles.resting(f"endpoint {endpoint.id}"):
+                if endpoint.id in self.keepers:
+                    continue
+                if self.troubles.resting(f"endpoint {endpoint.id}"):
+                    self._waiting = True
+                else:
                     self.keep(endpoint)
         return bool(self.runners or self.keepers or self._waiting)
 
@@ -169,9 +173,11 @@ class Engine:
             run = await runs.get(self.db, run_id)
         except StoreError:
             raise
-        except Exception:
+        except Exception as error:
             self._unreadable.add(run_id)  # it cannot be followed, so no machine is paid for it any longer
-            raise
+            log.debug("%s", _name(run_id), exc_info=error)
+            raise BrightrunError("what is stored of it cannot be read; a machine that it had is returned", kind="unreadable_run",
+                                 fix=f"brightrun runs delete {run_id}") from error
         self._unreadable.discard(run_id)
         if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
             await self._drive(run)
