@@ -15,6 +15,7 @@ from typing import TypeVar
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError, StoreError
+from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.orchestrator import deaths, follow, lifecycle
 from brightrun_tui.orchestrator.allowance import Allowance
@@ -41,6 +42,7 @@ LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
 TIME_SECONDS = 5.0
 """Between two notes of how long a run has been at work."""
+UNREACHABLE = "the machine cannot be reached now; stop it again to wait no longer"
 CALM_SECONDS = 1.0
 """A run that is followed for so long without trouble has none any more."""
 LOOK_SECONDS = 2.0
@@ -77,9 +79,10 @@ class Runner:
                     self._troubles.well(self.name)
                 except StoreError as error:
                     await self._outlast(error)
-            await self.place.close()
         finally:
             await self._end_look()
+            with suppress(BrightrunError):
+                await self.place.close()
             await self._answer_the_rest()
 
     async def _begin(self) -> list[Effect]:
@@ -282,7 +285,8 @@ class Runner:
             if patience is None:
                 run = await self._note_stuck(run, silent)
             else:
-                if (words := patience.words(silent)) and words != run.phase_detail:
+                words = patience.words(silent) if self.place.reachable else UNREACHABLE
+                if words and words != run.phase_detail:
                     run = await runs.update(self.db, run.id, phase_detail=words)
                 if patience.left(silent) <= 0:
                     return "unanswered", None
@@ -323,6 +327,8 @@ class Runner:
         if not self._seen_alive and exit_code is None:
             await runs.update(self.db, run.id, counted_at=None)  # nobody knows for how long nothing was at work
             return "worker_unseen", None
+        if exit_code == WorkerExit.ANOTHER_AT_WORK:
+            await self.wishes.heard(self.timings.stop_seconds)  # it may be about to end
         return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)
 
 
