@@ -17,13 +17,12 @@ from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
-from brightrun_tui.orchestrator import deaths, follow, lifecycle
+from brightrun_tui.orchestrator import deaths, follow, lifecycle, watching
 from brightrun_tui.orchestrator.allowance import Allowance
-from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
-from brightrun_tui.orchestrator.notices import with_notice, without_notice
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.places import MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare, renew_paths
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -40,8 +39,6 @@ Outcome = tuple[Signal | Wish | None, Failure | None]
 
 LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
-TIME_SECONDS = 5.0
-"""Between two notes of how long a run has been at work."""
 UNREACHABLE = "the machine cannot be reached now; stop it again to wait no longer"
 CALM_SECONDS = 1.0
 """A run that is followed for so long without trouble has none any more."""
@@ -103,7 +100,7 @@ class Runner:
             raise
         except MachineLostError as error:
             log.warning("%s: %s", self.name, error)
-            signal = "worker_lost"
+            signal, failure = "worker_lost", Failure(error="worker_lost", cause=error.what)
         except BrightrunError as error:
             signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
         except Exception as error:
@@ -273,8 +270,8 @@ class Runner:
                 if not running:
                     return await follow.last_word(self.db, run) or await self._silent_death(run, exit_code)
                 self._seen_alive = True
-                run = await self._note_time(run)
-                if run.state == "running" and _overtime(run):
+                run = await watching.note_time(self.db, run)
+                if run.state == "running" and watching.overtime(run):
                     limit = f"the time limit of {run.spec.limits.max_hours:g} h is over: the run is ended in order"
                     await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
                     return "stop_asked", None
@@ -283,7 +280,7 @@ class Runner:
             run = await runs.get(self.db, run.id)
             silent = await self._life.silent_seconds(run)
             if patience is None:
-                run = await self._note_stuck(run, silent)
+                run = await watching.note_stuck(self.db, run, silent, self.timings.stuck_seconds)
             else:
                 words = patience.words(silent) if self.place.reachable else UNREACHABLE
                 if words and words != run.phase_detail:
@@ -307,21 +304,6 @@ class Runner:
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
 
-    async def _note_time(self, run: Run) -> Run:
-        """Count how long a worker has been at it; written down from time to time."""
-        counted = add_time(run)
-        if run.counted_at is not None and counted.active_seconds - run.active_seconds < TIME_SECONDS:
-            return run
-        return await runs.update(self.db, run.id, active_seconds=counted.active_seconds, counted_at=counted.counted_at)
-
-    async def _note_stuck(self, run: Run, silent: float) -> Run:
-        stuck = silent > self.timings.stuck_seconds
-        if stuck == any(notice.code == "stuck" for notice in run.notices):
-            return run
-        words = f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
-        notices = with_notice(run, "stuck", words) if stuck else without_notice(run, "stuck")
-        return await runs.update(self.db, run.id, notices=notices)
-
     async def _silent_death(self, run: Run, exit_code: int | None) -> tuple[Signal, Failure | None]:
         """The worker ended without its last word."""
         if not self._seen_alive and exit_code is None:
@@ -330,8 +312,3 @@ class Runner:
         if exit_code == WorkerExit.ANOTHER_AT_WORK:
             await self.wishes.heard(self.timings.stop_seconds)  # it may be about to end
         return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)
-
-
-def _overtime(run: Run) -> bool:
-    limit = run.spec.limits.max_hours
-    return bool(limit and add_time(run).active_seconds > limit * 3600)
