@@ -39,6 +39,8 @@ def status(as_json: JsonOption = False) -> None:
     else:
         since = ago(found.started_at, time.time()) if found.started_at else "just now"
         put(f"{'stuck' if found.stale else 'running'}, pid {found.pid}, started {since}, version {found.version}")
+        for trouble in found.troubles:
+            put(f"! {trouble}")
 
 
 @app.command()

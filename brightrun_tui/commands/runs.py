@@ -39,6 +39,8 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning o
 
 app = typer.Typer(help="Runs: list, show, logs, metrics, stop, pause, resume, retry, delete.", add_completion=False)
 
+_PRESSED = {"terminated": "is told to end at once; stop it again to kill it", "killed": "is killed; its newest checkpoint stays"}
+
 LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq"}
 """What the list leaves out of a run's JSON; ``runs show`` has it all."""
 
@@ -136,10 +138,16 @@ def metrics(
 
 
 @app.command()
-def stop(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """End a run; what it has learned so far becomes a model."""
+def stop(
+    run: RunArgument,
+    force: Annotated[bool, typer.Option("--force", help="Kill it now; its newest checkpoint stays, and a retry goes on there.")
+                     ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End a run; what it has learned so far becomes a model. Stopped once more, it is ended at once."""
     confirm(yes, f"Stop run {run}?")
-    _ask("stop_run", run, as_json, "stopping; its newest state is saved first")
+    _ask("stop_run", run, as_json, "stopping; its newest state is saved first", {"force": force})
 
 
 @app.command()
@@ -198,6 +206,7 @@ def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any]
     if as_json:
         print_json({"run": run.id, **answer})
     else:
+        said = _PRESSED.get(answer.get("ending", ""), said) if answer.get("state") == "stopping" else said
         say_done(f"run {run.name} ({run.id}) {said}")
         if answer.get("run", run.id) != run.id:
             put(str(answer["run"]))

@@ -158,5 +158,9 @@ class MachineLiesError(HostError):
                          fix="such a machine is damaged or hostile; choose another one, or another provider")
 
 
+class StoreError(BrightrunError):
+    """The store cannot be read or written just now: it is locked, or its disk is full. Nothing was changed; waiting helps."""
+
+
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""

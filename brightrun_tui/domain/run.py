@@ -17,6 +17,9 @@ RunState = Literal[
 ]
 RUN_STATES: tuple[str, ...] = get_args(RunState)
 
+Ending = Literal["", "asked", "terminated", "killed"]
+"""How far the end of a worker has been pressed for: a request in its directory, then SIGTERM, then SIGKILL."""
+
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "queued": frozenset({"preparing", "stopped", "failed"}),
     "preparing": frozenset({"launching", "stopped", "failed"}),
@@ -123,7 +126,12 @@ class Notice(BaseModel):
 
 
 class Run(BaseModel):
-    """A run as the store knows it: specification, state and the newest facts."""
+    """A run as the store knows it: specification, state and the newest facts.
+
+    ``deaths``: of its worker, one after the other, without progress between them. ``launch_step``: the furthest step that a
+    worker before the present one came to. ``active_seconds``: how long a worker was at it, last counted at ``counted_at``,
+    which names a boot of this machine and the seconds since then.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -150,8 +158,12 @@ class Run(BaseModel):
     hardware: dict[str, Any] = Field(default_factory=dict)
     cost_usd: float = 0.0
     attempts: int = 0
+    deaths: int = 0
     launch_step: int = 0
     launch_seq: int = -1
+    ending: Ending = ""
+    active_seconds: float = 0.0
+    counted_at: tuple[str, float] | None = None
     outcome: str = ""
     events_offset: int = 0
     events_seq: int = -1

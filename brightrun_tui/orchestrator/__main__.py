@@ -10,7 +10,7 @@ import sys
 
 from filelock import FileLock, Timeout
 
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.orchestrator.endpoints import forget_old_keys
 from brightrun_tui.orchestrator.engine import Engine
@@ -39,7 +39,9 @@ def main() -> int:
             asyncio.run(_serve(paths))
         except BrightrunError as error:
             logging.getLogger(__name__).error("%s", error)
-            return int(error.exit_code)
+            if error.kind != "store_busy":  # whoever keeps the database locked lets it go some day
+                return int(error.exit_code)
+            continue
         finally:
             lock.release()
         if not asyncio.run(_left_over(paths)):
@@ -63,8 +65,11 @@ async def _serve(paths: Paths) -> None:
 
 async def _left_over(paths: Paths) -> bool:
     """Whether a request came in between our last look and the release of the lock."""
-    async with open_database(paths.database) as db:
-        return any(request.kind != "stop_engine" for request in await requests.pending(db))
+    try:
+        async with open_database(paths.database) as db:
+            return any(request.kind != "stop_engine" for request in await requests.pending(db))
+    except StoreError:
+        return False  # the verb that left it starts an engine
 
 
 def _log(paths: Paths) -> None:

@@ -34,7 +34,7 @@ FULL_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """Times are seconds since the epoch. ``stale``: it holds the lock but gives no sign of life."""
+    """Times are seconds since the epoch. ``stale``: it holds the lock but gives no sign of life. ``troubles``: sentences."""
 
     running: bool
     pid: int | None = None
@@ -42,6 +42,7 @@ class EngineStatus:
     beat_at: float | None = None
     version: str = ""
     stale: bool = False
+    troubles: tuple[str, ...] = ()
 
 
 async def engine_status(db: Database, paths: Paths) -> EngineStatus:
@@ -51,8 +52,12 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
         return EngineStatus(running=False)
     said = await facts.fact(db, "engine") or {}
     beat_at = said.get("beat_at")
+    troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
+    if not any("disk is full" in trouble for trouble in troubles) and _disk_is_full(paths):
+        troubles = (*troubles, f"{paths.data}: the disk is full")
     return EngineStatus(running=True, pid=said.get("pid"), started_at=said.get("started_at"), beat_at=beat_at,
-                        version=said.get("version", ""), stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS))
+                        version=said.get("version", ""), stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
+                        troubles=troubles)
 
 
 async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
@@ -74,7 +79,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
         if child.poll() not in (None, 0):
             break
         await asyncio.sleep(0.05)
-    if shutil.disk_usage(paths.data).free < FULL_BYTES:
+    if _disk_is_full(paths):
         raise EngineError("the disk is full", where=str(paths.data), kind="disk_full",
                           fix="free some space; runs then go on from their newest checkpoint: brightrun engine start")
     raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_down")
@@ -117,6 +122,10 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
             return True
         await asyncio.sleep(0.05)
     raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_stuck")
+
+
+def _disk_is_full(paths: Paths) -> bool:
+    return shutil.disk_usage(paths.data).free < FULL_BYTES
 
 
 def _lock_is_held(paths: Paths) -> bool:

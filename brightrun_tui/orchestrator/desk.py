@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import ACTIVE, Run
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
 from brightrun_tui.orchestrator.lifecycle import Signal
-from brightrun_tui.orchestrator.runner import Wish
+from brightrun_tui.orchestrator.wishes import Wish
 from brightrun_tui.store import endpoints, models, runs
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
     runner = engine.runners.get(run_id)
     if runner is not None:
         wish = Wish(signal)
-        runner.wishes.put_nowait(wish)
+        runner.wishes.add(wish)
         return await wish.answer
     run = await runs.get(engine.db, run_id)
     decision = lifecycle.step(run, signal)
@@ -37,7 +37,9 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
 
 
 async def _stop(engine: Engine, request: Request) -> Answer:
-    return {"state": (await ask_run(engine, request.target, "stop_asked")).state}
+    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last."""
+    run = await ask_run(engine, request.target, "force_asked" if request.payload.get("force") else "stop_asked")
+    return {"state": run.state, "ending": run.ending}
 
 
 async def _pause(engine: Engine, request: Request) -> Answer:

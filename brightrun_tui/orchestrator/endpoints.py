@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui import serving
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
-from brightrun_tui.serving.plan import PLAN
+from brightrun_tui.serving.plan import read_plan
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Keeper:
 
     async def keep(self) -> None:
         starts = 0
-        if self.endpoint.state == "starting" and not await self._prepare():
+        if self.endpoint.state in ("starting", "ready") and not await self._prepare():
             return
         while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
             if self._running():
@@ -114,15 +114,23 @@ class Keeper:
 
     async def _prepare(self) -> bool:
         """See to the base model and to the endpoint's directory; False when that cannot be."""
+        if await asyncio.to_thread(self._is_prepared):
+            return True
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            if not (self.directory / PLAN).exists():
-                version = await fetch_base(self.db, self.paths, version)
-                await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=version)
+            version = await fetch_base(self.db, self.paths, version)
+            await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=version)
         except BrightrunError as error:
             await self._fail(str(error))
             return False
         return True
+
+    def _is_prepared(self) -> bool:
+        """Whether the endpoint's plan is there and names what is there: not so once the data directory was moved."""
+        try:
+            return Path(read_plan(self.directory).adapter).is_dir()
+        except UsageError:
+            return False
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""

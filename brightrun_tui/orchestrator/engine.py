@@ -6,23 +6,29 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from brightrun_tui import __version__
 from brightrun_tui.config import MoneyLimits, load_section
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.orchestrator.clock import WallClock
 from brightrun_tui.orchestrator.desk import DESK
 from brightrun_tui.orchestrator.endpoints import Keeper
 from brightrun_tui.orchestrator.landlord import Landlord
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.places import Place, ThisMachine
 from brightrun_tui.orchestrator.rented import RentedMachine
+from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.spare import SpareWorker
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, requests, runs
 from brightrun_tui.store import engine as facts
@@ -35,31 +41,40 @@ LOCAL_SLOTS = 1
 
 
 class Engine:
-    """Everything that must not stop. Workers and servers outlive it; the next engine adopts them."""
+    """Everything that must not stop. Workers and servers outlive it; the next engine adopts them.
+
+    Each part of a look, and each run, endpoint, request and lease, is on its own: what fails is put on record in `Troubles`,
+    is tried again after a pause, and takes nothing else along.
+    """
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings) -> None:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
-        self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings))
+        self.troubles = Troubles()
+        self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
         self.spare = SpareWorker(paths, timings.spare_seconds)
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Keeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: set[int] = set()
+        self._unreadable: set[str] = set()
+        self._waiting = False
+        self._reserve = Reserve(paths.data / ".engine.reserve")
+        self._clock = WallClock()
         self.started_at = time.time()
         self._seen_version = -1
         self._changed = True
 
     async def serve(self) -> None:
         """Until `ending` is set or nothing has been left to do for ``idle_seconds``."""
-        last_work, last_beat = time.monotonic(), 0.0
+        last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()
             if now - last_beat >= self.timings.beat_seconds:
                 last_beat = now
-                await facts.beat(self.db, pid=os.getpid(), started_at=self.started_at, version=__version__,
-                                 runs=len(self.runners), endpoints=len(self.keepers))
+                async with self.troubles.guard("sign of life"):
+                    await self._beat()
             if await self._look():
                 last_work = now
             elif now - last_work > self.timings.idle_seconds:
@@ -77,37 +92,95 @@ class Engine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.landlord.close()
         await asyncio.to_thread(self.spare.close)
+        await asyncio.to_thread(self._reserve.give_up)
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
         keeper = Keeper(self.db, self.paths, self.timings, endpoint)
         self.keepers[endpoint.id] = keeper
-        self._spawn(keeper.keep(), lambda: self.keepers.pop(endpoint.id, None))
+        self._spawn(f"endpoint {endpoint.id}", keeper.keep(), lambda: self.keepers.pop(endpoint.id, None))
+
+    async def _beat(self) -> None:
+        full = await asyncio.to_thread(self._reserve.look)
+        said = self.troubles.words() + ([f"{self.paths.data}: the disk is full"] if full else [])
+        jump = self._clock.jumped()
+        if jump:
+            await self._tell_of_clock(jump)
+        await facts.beat(self.db, pid=os.getpid(), started_at=self.started_at, version=__version__,
+                         runs=len(self.runners), endpoints=len(self.keepers), troubles=said)
+
+    async def _tell_of_clock(self, seconds: float) -> None:
+        way = "forward" if seconds > 0 else "back"
+        words = (f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times and costs that are counted by "
+                 "it are wrong by as much; limits of time are not")
+        log.warning("%s", words)
+        for run_id in list(self.runners):
+            run = await runs.get(self.db, run_id)
+            await runs.update(self.db, run_id, notices=with_notice(run, f"clock_{int(time.time())}", words))
 
     async def _look(self) -> bool:
-        """One look at the store; whether there is anything to look after."""
+        """One look at the store; whether there is, or may be, anything to look after."""
+        parts: dict[str, Callable[[], Awaitable[bool]]] = {
+            "requests": self._look_at_requests, "runs and endpoints": self._look_at_work, "leases": self._look_at_leases}
+        busy = False
+        for name, look in parts.items():
+            found = True  # what cannot be seen may be there
+            async with self.troubles.guard(f"looking at {name}"):
+                found = await look()
+            busy = busy or found
+        return busy or bool(self._tasks) or self.spare.waiting()
+
+    async def _look_at_requests(self) -> bool:
         for request in await requests.pending(self.db):
             if request.id not in self._taken:
                 self._taken.add(request.id)
-                self._spawn(self._answer(request), lambda: None)
+                self._spawn(f"request {request.id} ({request.kind})", self._answer(request), lambda: None)
+        return False
+
+    async def _look_at_work(self) -> bool:
         version = await self.db.data_version()
-        if version != self._seen_version or self._changed:
+        if version != self._seen_version or self._changed or self.troubles:
             self._seen_version, self._changed = version, False
             await self._look_at_runs()
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True):
-                if endpoint.id not in self.keepers:
+                if endpoint.id in self.keepers:
+                    continue
+                if self.troubles.resting(f"endpoint {endpoint.id}"):
+                    self._waiting = True
+                else:
                     self.keep(endpoint)
-        renting = await self.landlord.look()
-        return bool(self.runners or self.keepers or self._tasks or renting or self.spare.waiting())
+        return bool(self.runners or self.keepers or self._waiting)
+
+    async def _look_at_leases(self) -> bool:
+        return await self.landlord.look(frozenset(self._unreadable))
 
     async def _look_at_runs(self) -> None:
         """Adopt every active run; start queued ones, oldest first, while there is room on this machine."""
-        active = await runs.list_runs(self.db, states=ACTIVE)
-        for run in reversed(active):
-            if run.id in self.runners:
-                continue
-            if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
-                await self._drive(run)
+        active = await runs.ids(self.db, ACTIVE)
+        self._unreadable &= set(active)
+        for run_id in active:
+            if run_id not in self.runners and not self.troubles.resting(_name(run_id)):
+                try:
+                    await self._adopt(run_id)
+                except StoreError:
+                    raise
+                except Exception as error:
+                    self.troubles.failed(_name(run_id), error)
+        self._waiting = bool(set(active) - set(self.runners) - self._unreadable)
+
+    async def _adopt(self, run_id: str) -> None:
+        try:
+            run = await runs.get(self.db, run_id)
+        except StoreError:
+            raise
+        except Exception as error:
+            self._unreadable.add(run_id)  # it cannot be followed, so no machine is paid for it any longer
+            log.debug("%s", _name(run_id), exc_info=error)
+            raise BrightrunError("what is stored of it cannot be read; a machine that it had is returned", kind="unreadable_run",
+                                 fix=f"brightrun runs delete {run_id}") from error
+        self._unreadable.discard(run_id)
+        if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
+            await self._drive(run)
 
     def _here(self) -> int:
         return sum(isinstance(runner.place, ThisMachine) for runner in self.runners.values())
@@ -115,13 +188,15 @@ class Engine:
     async def _drive(self, run: Run) -> None:
         try:
             place = await self._place(run)
+        except StoreError:
+            raise
         except BrightrunError as error:
             failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
             await runs.transition(self.db, run.id, "failed", failure=failure)
             return
-        runner = Runner(self.db, self.paths, self.timings, run, place, self.money)
+        runner = Runner(self.db, self.paths, self.timings, run, place, self.troubles, self.money)
         self.runners[run.id] = runner
-        self._spawn(runner.drive(), lambda: self.runners.pop(run.id, None))
+        self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
     async def _place(self, run: Run) -> Place:
         if run.spec.provider == LOCAL:
@@ -132,21 +207,28 @@ class Engine:
         return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, self.money, run)
 
     async def _answer(self, request: Request) -> None:
+        """Do what a person asked for, once, and say what came of it, when that can be written down."""
         try:
-            result = await DESK[request.kind](self, request)
+            failed, result = False, await DESK[request.kind](self, request)
         except BrightrunError as error:
-            await requests.answer(self.db, request.id, failed=True, result={"error": error.as_dict()})
-        else:
-            await requests.answer(self.db, request.id, result=result)
+            failed, result = True, {"error": error.as_dict()}
+        except Exception as error:
+            log.exception("request %s (%s) failed", request.id, request.kind)
+            failed, result = True, {"error": EngineError(
+                f"the engine itself failed ({type(error).__name__})", where=str(self.paths.engine_log), kind="internal",
+                fix="see: brightrun engine logs").as_dict()}
+        while True:
+            try:
+                return await requests.answer(self.db, request.id, failed=failed, result=result)
+            except StoreError as error:
+                await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.kind})", error))
 
-    def _spawn(self, work: object, after: object) -> None:
-        assert asyncio.iscoroutine(work) and callable(after)
-
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
+        """A task of its own, whose failure is nobody else's."""
         async def guarded() -> None:
             try:
-                await work
-            except Exception:
-                log.exception("a task of the engine failed")
+                async with self.troubles.guard(name):
+                    await work
             finally:
                 after()
                 self._changed = True
@@ -154,3 +236,8 @@ class Engine:
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _name(run_id: str) -> str:
+    """Of a run among the troubles."""
+    return f"run {run_id}"

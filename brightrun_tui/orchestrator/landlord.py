@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.hosts.connection import SshTimings
@@ -15,6 +16,7 @@ from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import connected_providers, open_provider
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
 from brightrun_tui.registry.intake import rewrite_report
@@ -31,13 +33,13 @@ BILLS_A_SWEEP = 10
 class Landlord:
     """Holds the providers of one engine, and sees every lease to its end. One task a lease that must end."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, ssh: SshTimings) -> None:
-        self.db, self.paths, self.timings, self.ssh = db, paths, timings, ssh
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, ssh: SshTimings, troubles: Troubles) -> None:
+        self.db, self.paths, self.timings, self.ssh, self.troubles = db, paths, timings, ssh, troubles
         self._providers: dict[str, tuple[str, Provider]] = {}
         self._former: list[Provider] = []
         self._ending: dict[str, asyncio.Task[object]] = {}
         self._swept_at = float("-inf")
-        self._sweep: asyncio.Task[list[Lease]] | None = None
+        self._sweep: asyncio.Task[None] | None = None
         self._one_sweep = asyncio.Lock()
         self._bill_asked: dict[str, float] = {}
 
@@ -57,19 +59,27 @@ class Landlord:
             self._providers[name] = (access, provider)
         return provider
 
-    async def look(self) -> bool:
-        """See to leases that must end; whether any lease is open or a sweep is on."""
+    async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
+        """See to leases that must end; whether any lease is open or a sweep is on.
+
+        A lease must end when no active run uses it. No run is read for that. The ``unreadable`` ones, given by id, use none.
+        """
         open_leases = await book.list_leases(self.db, open_only=True)
-        active = {run.id for run in await runs.list_runs(self.db, states=ACTIVE)} if open_leases else set()
+        active = set(await runs.ids(self.db, ACTIVE)) - unreadable if open_leases else set()
         for lease in open_leases:
             task = self._ending.get(lease.name)
-            if (lease.state == "releasing" or lease.run_id not in active) and (task is None or task.done()):
+            ends = lease.state == "releasing" or lease.run_id not in active
+            if ends and (task is None or task.done()) and not self.troubles.resting(f"lease {lease.name}"):
                 self._ending[lease.name] = asyncio.create_task(self._end(lease))
         if self._sweep is None and time.monotonic() - self._swept_at > self.timings.sweep_seconds:
             self._swept_at = time.monotonic()
-            self._sweep = asyncio.create_task(self.sweep())
+            self._sweep = asyncio.create_task(self._sweep_guarded())
             self._sweep.add_done_callback(lambda _: setattr(self, "_sweep", None))
         return bool(open_leases or self._sweep)
+
+    async def _sweep_guarded(self) -> None:
+        async with self.troubles.guard("sweep"):
+            await self.sweep()
 
     async def sweep(self) -> list[Lease]:
         """Ask every connected provider what of ours it has; whatever no run is using becomes a lease that must end.
@@ -82,24 +92,34 @@ class Landlord:
     async def _sweep_now(self) -> list[Lease]:
         installation = await facts.installation(self.db)
         found: list[Lease] = []
-        for name in await asyncio.to_thread(connected_providers, self.paths):
-            try:
-                machines = await (await self.provider(name)).list_ours(installation)
-            except BrightrunError as error:
-                log.warning("sweep: %s does not tell what it has of ours (%s)", name, error)
+        for name in await self._rented_from():
+            async with self.troubles.guard(f"sweep of {name}"):
+                found += await self._sweep_one(name, installation)
+        return found
+
+    async def _rented_from(self) -> list[str]:
+        """Every provider that is connected, and every one that an open lease names."""
+        connected: list[str] = []
+        async with self.troubles.guard("looking for connected providers"):
+            connected = await asyncio.to_thread(connected_providers, self.paths)
+        leased = [lease.provider for lease in await book.list_leases(self.db, open_only=True)]
+        return list(dict.fromkeys([*connected, *leased]))
+
+    async def _sweep_one(self, name: str, installation: str) -> list[Lease]:
+        found: list[Lease] = []
+        machines = await (await self.provider(name)).list_ours(installation)
+        known = {lease.name: lease for lease in await book.list_leases(self.db)}
+        for machine in machines:
+            lease = known.get(machine.name)
+            if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
-            known = {lease.name: lease for lease in await book.list_leases(self.db)}
-            await self._ask_for_bills(name, list(known.values()))
-            for machine in machines:
-                lease = known.get(machine.name)
-                if machine.status == "gone" or (lease is not None and lease.state != "released"):
-                    continue
-                log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
-                orphan = lease or Lease(name=machine.name, run_id=_run_of(machine.name, installation), provider=name,
-                                        state="releasing", created_at=machine.created_at or time.time())
-                found.append(await book.save(
-                    self.db, orphan, state="releasing", provider_id=machine.provider_id, released_at=None,
-                    price_per_hour=machine.price_per_hour, note="found by a sweep"))
+            log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
+            orphan = lease or Lease(name=machine.name, run_id=_run_of(machine.name, installation), provider=name,
+                                    state="releasing", created_at=machine.created_at or time.time())
+            found.append(await book.save(
+                self.db, orphan, state="releasing", provider_id=machine.provider_id, released_at=None,
+                price_per_hour=machine.price_per_hour, note="found by a sweep"))
+        await self._ask_for_bills(name, list(known.values()))
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
@@ -126,14 +146,21 @@ class Landlord:
 
     async def _end(self, lease: Lease) -> None:
         """See to the end of one lease; begun anew from time to time, as the credential may be another one by then."""
+        name = f"lease {lease.name}"
         try:
             async with asyncio.timeout(self.timings.sweep_seconds):
                 await self._return(lease, await self.provider(lease.provider))
+            self.troubles.well(name)
         except TimeoutError:
             log.warning("lease %s: still not proven gone", lease.name)
+        except StoreError as error:
+            self.troubles.failed(name, error)
         except BrightrunError as error:
-            await book.save(self.db, lease, note=f"cannot be returned: {error}")
+            async with self.troubles.guard(name):
+                await book.save(self.db, lease, note=f"cannot be returned: {error}")
             await asyncio.sleep(self.timings.lease_poll_seconds * 4)
+        except Exception as error:
+            self.troubles.failed(name, error)
 
     async def _return(self, lease: Lease, provider: Provider) -> None:
         if lease.provider_id:
@@ -142,14 +169,18 @@ class Landlord:
             lease = await leases.watch_unclear(self.db, provider, lease, self.timings)
         if lease.provider_id:
             await leases.note_bill(self.db, provider, lease)
-        await self._settle(lease)
+        try:
+            await self._settle(lease)
+        except StoreError:
+            raise
+        except Exception as error:  # the machine is gone, and stays so on the books
+            log.warning("run %s: its final cost is not on record (%s)", lease.run_id, error)
 
     async def _settle(self, lease: Lease) -> None:
         """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended."""
         total = sum(one.cost(time.time()) for one in await book.list_leases(self.db, run_id=lease.run_id))
-        for run in await runs.list_runs(self.db):
-            if run.id == lease.run_id:
-                await runs.update(self.db, run.id, cost_usd=total)
+        with suppress(UsageError):  # the run may be deleted by now
+            await runs.update(self.db, lease.run_id, cost_usd=total)
         version = await models.by_run(self.db, lease.run_id)
         if version is not None and version.report.cost_usd != total:
             try:

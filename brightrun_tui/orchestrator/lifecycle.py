@@ -2,6 +2,18 @@
 
 Every state is committed before its effects are performed, and every effect may be performed again after a crash:
 `adopt` tells which ones a state still owes.
+
+**A stop always stops.** A run that is asked to end is asked in its directory, then by SIGTERM, then by SIGKILL, and then its
+machine is let go; how far that has gone is ``run.ending``. Time takes each step when nothing answers (signal ``unanswered``),
+a person who stops the run once more takes the next one at once. Whatever was saved stays, so that a retry goes on from there.
+
+**Deaths of a worker** count only while it makes no progress, that is, does not come further than any worker before it:
+
+* a crash of its own, or one that the kernel ended for want of memory: given up after `MAX_CRASHES` in a row;
+* one killed by nobody knows whom, or whose machine went away: after `MAX_KILLS`, with growing pauses before each new launch,
+  as what kills it may well be something that passes;
+* one that nobody saw, because the engine was dead as well (kill -9 of both, a power cut, a reboot): not at all. It takes
+  somebody to start an engine again, so this does not go on by itself.
 """
 
 from __future__ import annotations
@@ -10,17 +22,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import Failure, Run, RunState
+from brightrun_tui.domain.run import Ending, Failure, Run, RunState
 
-MAX_ATTEMPTS = 3
-"""Launches in a row that may die without a word and without a step of progress."""
+MAX_CRASHES = 3
+MAX_KILLS = 6
 
 Signal = Literal[
-    "start", "prepared", "launched", "worker_completed", "worker_stopped", "worker_paused", "worker_failed", "worker_lost",
+    "start", "prepared", "launched", "worker_completed", "worker_stopped", "worker_paused", "worker_failed",
+    "worker_lost", "worker_crashed", "worker_unseen", "unanswered",
     "collected", "nothing_to_collect", "registered", "broken", "budget_spent",
-    "stop_asked", "pause_asked", "resume_asked", "retry_asked",
+    "stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked",
 ]
-Effect = Literal["prepare", "launch", "follow", "ask_stop", "ask_pause", "collect", "register", "release"]
+Effect = Literal["prepare", "launch", "follow", "ask_stop", "ask_pause", "terminate", "kill", "collect", "register", "release"]
+
+LOST: tuple[Signal, ...] = ("worker_lost", "worker_crashed", "worker_unseen")
 
 
 @dataclass(frozen=True)
@@ -41,11 +56,14 @@ _OWED: dict[RunState, tuple[Effect, ...]] = {
     "collecting": ("collect",),
     "registering": ("release", "register"),
 }
+_PRESSED: dict[Ending, tuple[Effect, ...]] = {"terminated": ("terminate", "follow"), "killed": ("kill", "follow")}
 
 
-def adopt(state: RunState) -> tuple[Effect, ...]:
-    """What a run found in ``state`` by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
-    return _OWED.get(state, ())
+def adopt(run: Run) -> tuple[Effect, ...]:
+    """What a run found by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
+    if run.state in ("stopping", "pausing") and run.ending in _PRESSED:
+        return _PRESSED[run.ending]
+    return _OWED.get(run.state, ())
 
 
 def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
@@ -54,10 +72,12 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     Raises:
         UsageError: a person asked for what this state does not allow.
     """
-    if signal in ("stop_asked", "pause_asked", "resume_asked", "retry_asked"):
+    if signal in ("stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked"):
         return _asked(run, signal)
-    if signal == "worker_lost" or (signal == "worker_paused" and run.state in ("launching", "running")):
-        return _lost(run)
+    if signal == "unanswered":
+        return _press(run)
+    if signal in LOST or (signal == "worker_paused" and run.state in ("launching", "running")):
+        return _lost(run, signal, failure)
     if signal in ("worker_failed", "broken"):
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal == "budget_spent":
@@ -69,11 +89,11 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     if signal == "registered":
         return Decision("completed" if run.outcome == "completed" else "stopped")
     return {
-        "start": Decision("preparing", ("prepare",), {"failure": None, "outcome": ""}),
+        "start": Decision("preparing", ("prepare",), {"failure": None, "outcome": "", "ending": "", "counted_at": None}),
         "prepared": Decision("launching", ("launch",)),
-        "launched": Decision(run.state, adopt(run.state)) if run.state in ("stopping", "pausing") else Decision(
+        "launched": Decision(run.state, adopt(run)) if run.state in ("stopping", "pausing") else Decision(
             "running", ("follow",)),
-        "worker_paused": Decision("paused", ("release",), {"eta_seconds": None}),
+        "worker_paused": _rest(run),
         "collected": Decision("registering", ("release", "register")),
         "nothing_to_collect": Decision("stopped", ("release",)),
     }[signal]
@@ -81,47 +101,87 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
 
 def _asked(run: Run, signal: Signal) -> Decision:
     state = run.state
-    if signal == "stop_asked":
-        if state in ("queued", "preparing", "paused"):
+    if signal in ("stop_asked", "force_asked"):
+        if state in ("queued", "preparing", "paused") or (state == "launching" and not run.attempts and not run.step):
             return Decision("stopped", ("release",))
-        if state == "launching" and not run.attempts and not run.step:
-            return Decision("stopped", ("release",))
-        if state in ("launching", "running", "pausing"):
-            return Decision("stopping", ("ask_stop", "follow"))
+        if state == "collecting" and signal == "force_asked":
+            return _rest(run)
+        if state in ("launching", "running", "pausing", "stopping"):
+            return _force(run) if signal == "force_asked" else _stop(run)
     elif signal == "pause_asked":
         if state in ("launching", "running"):
-            return Decision("pausing", ("ask_pause", "follow"))
+            return Decision("pausing", ("ask_pause", "follow"), {"ending": "asked"})
+        if state == "pausing":
+            return _press(run)
     elif signal == "resume_asked":
         if state == "paused":
-            return Decision("queued", (), {"attempts": 0, "launch_seq": run.events_seq})
+            return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
     elif state in ("failed", "stopped"):
-        return Decision("queued", (), {"attempts": 0, "launch_seq": run.events_seq})
+        return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
     verb = signal.removesuffix("_asked")
-    raise UsageError(f"run {run.name} is {state}; it cannot {verb} now", where=run.id, fix=_WHEN[verb], kind="wrong_state")
+    raise UsageError(f"run {run.name} is {state}; it cannot {_VERBS[verb]} now", where=run.id,
+                     fix=_BY_ITSELF.get(state, _WHEN[verb]), kind="wrong_state")
 
 
+_VERBS = {"stop": "be stopped", "force": "be stopped", "pause": "be paused", "resume": "be resumed", "retry": "be retried"}
 _WHEN = {
     "stop": "only a run that has not ended can be stopped",
+    "force": "only a run that has not ended can be stopped",
     "pause": "a run can be paused while it trains",
     "resume": "only a paused run can be resumed; a failed or stopped one can be retried",
     "retry": "only a failed or stopped run can be retried",
 }
+_BY_ITSELF = {
+    "stopping": "it ends soon; to end it at once, stop it again",
+    "collecting": "its results are being brought home; to give them up: brightrun runs stop --force",
+    "registering": "it ends by itself in a moment",
+}
 
 
-def _lost(run: Run) -> Decision:
-    """The worker is gone though nobody asked for that: killed, out of memory, or the machine went down."""
-    if run.state == "pausing":
-        return Decision("paused", ("release",), {"eta_seconds": None})
+def _stop(run: Run) -> Decision:
+    if run.state == "stopping":
+        return _press(run)
+    if run.ending in _PRESSED:
+        return Decision("stopping", _PRESSED[run.ending])
+    return Decision("stopping", ("ask_stop", "follow"), {"ending": "asked"})
+
+
+def _press(run: Run) -> Decision:
+    """The next step towards the end of a worker that was asked to end."""
+    if run.ending == "killed":
+        return _rest(run)
+    further: Ending = "killed" if run.ending == "terminated" else "terminated"
+    return Decision(run.state, _PRESSED[further], {"ending": further})
+
+
+def _force(run: Run) -> Decision:
+    if run.ending == "killed":
+        return _rest(run)
+    return Decision("stopping", _PRESSED["killed"], {"ending": "killed"})
+
+
+def _rest(run: Run) -> Decision:
+    """The worker has left, or is left behind, and what it saved is the newest that there is."""
+    return Decision("paused" if run.state == "pausing" else "stopped", ("release",),
+                    {"eta_seconds": None, "phase_detail": ""})
+
+
+def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
+    """The worker is gone though nobody asked for that. ``failure`` says of what, where that is known."""
+    if run.state == "pausing" or (run.state == "stopping" and run.ending in _PRESSED):
+        return _rest(run)
     progressed = run.step > run.launch_step
-    if progressed or run.attempts < MAX_ATTEMPTS:
+    deaths = 0 if progressed else run.deaths + (signal != "worker_unseen")
+    if deaths < (MAX_CRASHES if signal == "worker_crashed" else MAX_KILLS):
         ending = run.state == "stopping" or (run.state == "collecting" and run.outcome == "stopped")
         again: RunState = "stopping" if ending else "launching"
-        changes = {"attempts": 0 if progressed else run.attempts}
+        changes = {"attempts": 0 if progressed else run.attempts, "deaths": deaths}
         if run.state == "collecting":  # what the worker had handed in is gone with its machine
             changes["launch_seq"] = run.events_seq
         return Decision(again, ("launch",), changes)
+    cause = failure.cause if failure else "the worker died without a word"
     failure = Failure(
-        error="worker_lost", cause=f"the worker died {run.attempts} times without a word before it made any progress",
+        error="worker_lost", cause=f"{cause}: {deaths} times in a row, and it made no progress between them",
         fix="most often this is too little memory: see the log; try a smaller batch or a smaller base model",
         suggestion={"training.micro_batch_size": 1})
-    return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
+    return Decision("failed", ("release",), {"failure": failure, "deaths": deaths, "eta_seconds": None})

@@ -12,6 +12,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import WORKER, ControlRequest, RunDirectory
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.orchestrator.effort import Effort, effort_here
 from brightrun_tui.orchestrator.spare import SpareWorker, worker_command
 from brightrun_tui.process import environment_without_secrets
 
@@ -28,10 +29,14 @@ class MachineLostError(HostError):
 class Place(Protocol):
     """Every method may be repeated after a crash of the engine. Facts are read from the local run directory only.
 
-    ``poll_seconds`` is the time between two looks at the worker.
+    ``poll_seconds`` is the time between two looks at the worker. ``reachable``: whether the machine answers at present.
     """
 
     poll_seconds: float
+
+    @property
+    def reachable(self) -> bool:
+        ...
 
     async def take(self, run: Run, say: Say) -> None:
         """Have a machine in hand with everything on it that the worker needs; ``say`` tells what is going on."""
@@ -45,8 +50,16 @@ class Place(Protocol):
         """Whether the worker is at work."""
         ...
 
+    async def effort(self) -> Effort | None:
+        """What the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
+        ...
+
+    async def signal(self, number: int) -> None:
+        """Send a signal to the worker and all that it started; nothing happens when it is gone."""
+        ...
+
     async def ask(self, name: ControlRequest) -> None:
-        """Leave a request (``stop``, ``pause``, ``checkpoint``) for the worker."""
+        """Leave a request (``stop``, ``pause``, ``checkpoint``) for the worker. Raises `OSError` on this machine."""
         ...
 
     async def withdraw(self) -> None:
@@ -97,6 +110,17 @@ class ThisMachine:
 
     async def worker(self) -> JobStatus:
         return await self.host.status(WORKER)
+
+    @property
+    def reachable(self) -> bool:
+        return True
+
+    async def effort(self) -> Effort | None:
+        status = await self.worker()
+        return await asyncio.to_thread(effort_here, status.pid) if status.running and status.pid else None
+
+    async def signal(self, number: int) -> None:
+        await self.host.signal(WORKER, number)
 
     async def ask(self, name: ControlRequest) -> None:
         def touch() -> None:

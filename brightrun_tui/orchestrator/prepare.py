@@ -18,7 +18,8 @@ from brightrun_tui.planning import bases
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     """Make the run directory ready; blocking, and safe to repeat. Returns the resolved specification.
 
-    A directory that has its ``spec.json`` is complete already: the file is written last and never changed.
+    A directory that has its ``spec.json`` is complete already: the file is written last, and only the
+    place of the base model is ever changed in it (`renew_paths`).
 
     Raises:
         BaseModelError: the base model cannot be had.
@@ -27,6 +28,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     directory = RunDirectory(Path(run.directory))
     target = directory.spec
     if target.exists():
+        renew_paths(run)
         return RunSpec.model_validate_json(target.read_text("utf-8"))
     directory.control.mkdir(parents=True, exist_ok=True)
     spec = run.spec
@@ -51,3 +53,16 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         keep_tokens(directory.root, spec, paths)
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec
+
+
+def renew_paths(run: Run) -> None:
+    """Put the base model's present place into ``spec.json`` where the data directory was moved since it was written. Blocking."""
+    target = RunDirectory(Path(run.directory)).spec
+    try:
+        spec = RunSpec.model_validate_json(target.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    here = run.spec.base.path
+    if spec.base.path and here and spec.base.path != here and not Path(spec.base.path).exists():
+        spec = spec.model_copy(update={"base": spec.base.model_copy(update={"path": here})})
+        write_atomic(target, spec.model_dump_json(indent=2))

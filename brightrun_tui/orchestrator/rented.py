@@ -30,6 +30,8 @@ from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
+from brightrun_tui.orchestrator.clock import add_time
+from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.mirror import Mirror
 from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
@@ -132,6 +134,19 @@ class RentedMachine:
         self._ended = not status.running
         return status
 
+    @property
+    def reachable(self) -> bool:
+        return self._host is not None and self._unreachable_since is None
+
+    async def effort(self) -> Effort | None:
+        status = await self.worker()
+        if self._host is None or not status.running or not status.pid:
+            return None
+        return await effort_there(self._host, status.pid)
+
+    async def signal(self, number: int) -> None:
+        await self._patiently(lambda: self.host.signal(WORKER, number))
+
     async def ask(self, name: ControlRequest) -> None:
         await self._patiently(lambda: self.host.write(f"{CONTROL}/{name}", b"\n", 0o644))
 
@@ -163,8 +178,8 @@ class RentedMachine:
 
     async def release(self, run: Run) -> None:
         if self._host is not None and run.state != "registering" and run.events_seq > run.launch_seq:
-            spent_up = run.failure is not None and run.failure.error == "budget_spent"
-            await self.mirror.pull_the_rest(self._host, self.timings.release_seconds / 3 if spent_up
+            hurried = run.ending == "killed" or (run.failure is not None and run.failure.error == "budget_spent")
+            await self.mirror.pull_the_rest(self._host, self.timings.release_seconds / 3 if hurried
                                             else self.timings.finish_seconds)
         for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state == "live":
@@ -286,7 +301,7 @@ class RentedMachine:
         while True:
             try:
                 await ready.beat(host, await self._seconds_left(await runs.get(self.db, self.run_id), lease))
-            except BrightrunError as error:
+            except Exception as error:  # whatever keeps one heartbeat back must not keep back the next
                 log.info("lease %s: no heartbeat (%s)", lease.name, error)
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)
 
@@ -298,8 +313,7 @@ class RentedMachine:
 
 def _hours_left(run: Run) -> float | None:
     limit = run.spec.limits.max_hours
-    passed = (time.time() - run.started_at) / 3600 if run.started_at else 0.0
-    return max(0.01, limit - passed) if limit else None
+    return max(0.01, limit - add_time(run).active_seconds / 3600) if limit else None
 
 
 def _taken_away(machine: Machine | None) -> bool:

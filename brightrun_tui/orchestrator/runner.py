@@ -3,114 +3,194 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import signal as signals
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
-from brightrun_tui.domain.run import DISK_FULL, Failure, Notice, Run, RunSpec
-from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.hosts.base import JobStatus
-from brightrun_tui.hosts.local import read_from
-from brightrun_tui.orchestrator import budget, follow, lifecycle, purse
+from brightrun_tui.domain.run import Failure, Run, RunSpec
+from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
+from brightrun_tui.orchestrator import deaths, follow, lifecycle, watching
+from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.judging import judge_if_wished
+from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.places import MachineLostError, Place, Say
-from brightrun_tui.orchestrator.prepare import prepare
+from brightrun_tui.orchestrator.prepare import prepare, renew_paths
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.tokens import keep_tokens
+from brightrun_tui.orchestrator.troubles import Troubles
+from brightrun_tui.orchestrator.wishes import ENDINGS, Wish, Wishes
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Outcome = tuple[Signal | Wish | None, Failure | None]
 
-COUNT_SECONDS = 1.0
-
-
-@dataclass
-class Wish:
-    """What a person asked of a run, and where the answer goes."""
-
-    signal: Signal
-    answer: asyncio.Future[Run] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
+"""Seconds before a worker that died without progress is started again; twice as long with each death."""
+UNREACHABLE = "the machine cannot be reached now; stop it again to wait no longer"
+CALM_SECONDS = 1.0
+"""A run that is followed for so long without trouble has none any more."""
+LOOK_SECONDS = 2.0
+"""How long a look that is under way may still take once nobody wants it any more."""
+SURPRISES, SURPRISE_SECONDS = 3, 60.0
+"""So many faults of our own within that time end a run; fewer are tried again."""
 
 
 class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place,
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place, troubles: Troubles,
                  money: MoneyLimits | None = None) -> None:
-        self.money = purse.MoneyWatch(paths, money or MoneyLimits())
-        self.db, self.paths, self.timings, self.run_id = db, paths, timings, run.id
+        self.db, self.paths, self.timings, self.run_id, self.name = db, paths, timings, run.id, f"run {run.id}"
         self.place = place
-        self._counted_at = 0.0
-        self.wishes: asyncio.Queue[Wish] = asyncio.Queue()
+        self.wishes = Wishes()
+        self._troubles = troubles
+        self._allowance = Allowance(db, paths, timings, place, money or MoneyLimits())
+        self._life = Life(place, timings)
+        self._looking: asyncio.Task[tuple[bool, int | None]] | None = None
+        self._seen_alive = False
+        self._memory_kills = deaths.memory_kills()
+        self._surprised_at: list[float] = []
 
     async def drive(self) -> None:
-        run = await runs.get(self.db, self.run_id)
-        effects = list(lifecycle.adopt(run.state))
-        if run.state == "queued":
-            run, effects = await self._enter(run, lifecycle.step(run, "start"))
-        while effects:
-            signal, failure = None, None
-            try:
-                signal, failure = await self._perform(run, effects.pop(0))
-            except MachineLostError as error:
-                log.warning("run %s: %s", self.run_id, error)
-                signal = "worker_lost"
-            except BrightrunError as error:
-                signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
-            except Exception as error:  # a bug of ours ends this run with a word, not the engine
-                log.exception("run %s: %s failed", self.run_id, run.state)
-                signal, failure = "broken", Failure(error="internal", cause=f"brightrun itself failed: {type(error).__name__}",
-                                                    fix="see the engine's log: brightrun engine logs")
-            run = await runs.get(self.db, self.run_id)
-            if isinstance(signal, Wish):
-                run, effects = await self._grant(run, signal, effects)
-            elif signal is not None:
-                run, effects = await self._enter(run, lifecycle.step(run, signal, failure))
-        await self.place.close()
-        while not self.wishes.empty():
-            await self._grant(run, self.wishes.get_nowait(), [])
-
-    async def _grant(self, run: Run, wish: Wish, effects: list[Effect]) -> tuple[Run, list[Effect]]:
+        """Until the run rests. What cannot be put on record now is done again when it can: no run fails by that."""
+        effects: list[Effect] | None = None
         try:
-            run, effects = await self._enter(run, lifecycle.step(run, wish.signal))
-            wish.answer.set_result(run)
+            while effects is None or effects:
+                try:
+                    if effects is None:
+                        effects = await self._begin()
+                    effects = await self._advance(effects)
+                    self._troubles.well(self.name)
+                except StoreError as error:
+                    await self._outlast(error)
+        finally:
+            await self._end_look()
+            with suppress(BrightrunError):
+                await self.place.close()
+            await self._answer_the_rest()
+
+    async def _begin(self) -> list[Effect]:
+        run = await runs.get(self.db, self.run_id)
+        if run.state == "queued":
+            return await self._enter(run, lifecycle.step(run, "start"))
+        return list(lifecycle.adopt(run))
+
+    async def _advance(self, effects: list[Effect]) -> list[Effect]:
+        """Perform the first effect, if there is one; what is to be done after it."""
+        if not effects:
+            return effects
+        signal: Signal | Wish | None
+        signal, failure = None, None
+        try:
+            signal, failure = await self._perform(await runs.get(self.db, self.run_id), effects[0])
+        except StoreError:
+            raise
+        except MachineLostError as error:
+            log.warning("%s: %s", self.name, error)
+            signal, failure = "worker_lost", Failure(error="worker_lost", cause=error.what)
         except BrightrunError as error:
-            wish.answer.set_exception(error)
-            effects = effects or list(lifecycle.adopt(run.state))
-        return run, effects
+            signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
+        except Exception as error:
+            signal, failure = await self._surprise(error)
+            if signal is None:
+                return effects
+        run = await runs.get(self.db, self.run_id)
+        if isinstance(signal, Wish):
+            return await self._grant(run, signal, effects)
+        if signal is not None:
+            return await self._enter(run, lifecycle.step(run, signal, failure))
+        return effects[1:]
 
-    async def _enter(self, run: Run, decision: Decision) -> tuple[Run, list[Effect]]:
+    async def _surprise(self, error: Exception) -> tuple[Signal | None, Failure | None]:
+        """Nobody foresaw this. It is tried again, and when that does not help it ends this run, with a word, and no other."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError("the disk is full", where=str(self.paths.data), fix="free some space", kind="disk_full") from error
+        log.error("%s: failed", self.name, exc_info=error)
+        now = time.monotonic()
+        self._surprised_at = [then for then in self._surprised_at if now - then < SURPRISE_SECONDS] + [now]
+        if len(self._surprised_at) < SURPRISES:
+            await asyncio.sleep(self._troubles.failed(self.name, error))
+            return None, None
+        return "broken", Failure(error="internal", cause=f"brightrun itself failed: {type(error).__name__}",
+                                 fix="see the engine's log: brightrun engine logs")
+
+    async def _outlast(self, error: StoreError) -> None:
+        """Wait for the store. A stop is not put on record meanwhile, but the worker is told to end all the same."""
+        pause = self._troubles.failed(self.name, error)
+        if not await self.wishes.heard(pause):
+            return
+        wish = self.wishes.first()
+        if wish is not None and wish.signal in ENDINGS:
+            with suppress(BrightrunError):
+                await self.place.signal(signals.SIGKILL if wish.signal == "force_asked" else signals.SIGTERM)
+        await asyncio.sleep(pause)
+
+    async def _answer_the_rest(self) -> None:
+        while (wish := self.wishes.take()) is not None:
+            try:
+                run = await runs.get(self.db, self.run_id)
+                decision = lifecycle.step(run, wish.signal)
+                wish.grant(await runs.transition(self.db, run.id, decision.state, **decision.changes))
+            except Exception as error:
+                wish.refuse(error)
+
+    async def _grant(self, run: Run, wish: Wish, effects: list[Effect]) -> list[Effect]:
+        try:
+            decision = lifecycle.step(run, wish.signal)
+        except BrightrunError as error:
+            wish.refuse(error)
+            return effects
+        try:
+            effects = await self._enter(run, decision)
+        except StoreError:
+            self.wishes.put_back(wish)
+            raise
+        wish.grant(run.model_copy(update={"state": decision.state, **decision.changes}))
+        return effects
+
+    async def _enter(self, run: Run, decision: Decision) -> list[Effect]:
         run = await runs.transition(self.db, run.id, decision.state, **decision.changes)
-        log.info("run %s (%s): %s", run.name, run.id, run.state)
-        return run, list(decision.effects)
+        log.info("run %s (%s): %s %s", run.name, run.id, run.state, run.ending)
+        return list(decision.effects)
 
-    async def _perform(self, run: Run, effect: Effect) -> tuple[Signal | Wish | None, Failure | None]:
+    async def _perform(self, run: Run, effect: Effect) -> Outcome:
         if effect == "prepare":
             return await self._prepare(run), None
         if effect == "launch":
             return await self._launch(run), None
         if effect == "follow":
             return await self._follow(run)
-        if effect == "ask_stop":
-            await self.place.ask("stop")
-        elif effect == "ask_pause":
-            await self.place.ask("pause")
-        elif effect == "collect":
-            await self.place.collect(run)
+        if effect in ("ask_stop", "ask_pause"):
+            request: ControlRequest = "stop" if effect == "ask_stop" else "pause"
+            try:
+                return await self._while_listening(run, lambda _: self.place.ask(request)), None
+            except OSError as error:
+                log.warning("%s: cannot be asked to end (%s)", self.name, error)
+                return "unanswered", None
+        if effect in ("terminate", "kill"):
+            number = signals.SIGTERM if effect == "terminate" else signals.SIGKILL
+            return await self._while_listening(run, lambda _: self.place.signal(number)), None
+        if effect == "collect":
+            if (wish := await self._while_listening(run, lambda _: self.place.collect(run))) is not None:
+                return wish, None
             complete = RunDirectory(Path(run.directory)).manifest.exists()
             return ("collected" if complete else "nothing_to_collect"), None
-        elif effect == "release":
+        if effect == "release":
+            await self._end_look()
             await self.place.release(run)
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
@@ -121,8 +201,8 @@ class Runner:
         return None, None
 
     async def _prepare(self, run: Run) -> Signal | Wish:
-        def work(say: Say) -> asyncio.Future[RunSpec]:
-            return asyncio.ensure_future(asyncio.to_thread(prepare, run, self.paths, say))
+        def work(say: Say) -> Awaitable[RunSpec]:
+            return asyncio.to_thread(prepare, run, self.paths, say)
 
         done = await self._while_listening(run, work)
         if isinstance(done, Wish):
@@ -132,12 +212,11 @@ class Runner:
 
     async def _launch(self, run: Run) -> Signal | Wish:
         """Have a machine and start the worker on it, unless one is at work already."""
-        def work(say: Say) -> asyncio.Future[None]:
-            return asyncio.ensure_future(self.place.take(run, say))
-
-        done = await self._while_listening(run, work)
-        if isinstance(done, Wish):
-            return done
+        await self._end_look()
+        self._life = Life(self.place, self.timings)
+        wish = await self._while_listening(run, lambda say: self._take(run, say))
+        if wish is not None:
+            return wish
         await self.place.sync(run)
         run = await follow.drain(self.db, await runs.get(self.db, run.id))
         if not (await self.place.worker()).running:
@@ -145,95 +224,93 @@ class Runner:
                 return "launched"  # it had ended in order when the link to it broke
             if run.state == "launching":
                 await self.place.withdraw()
-            await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=run.step, launch_seq=run.events_seq,
-                              phase_detail="")
+            await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=max(run.launch_step, run.step),
+                              launch_seq=run.events_seq, phase_detail="")
+            self._memory_kills = deaths.memory_kills()
             await self.place.start()
+        self._seen_alive = True
         return "launched"
 
-    async def _while_listening(self, run: Run, begin: Callable[[Say], asyncio.Future[T]]) -> T | Wish:
-        """Do something long; show what it says; stop it when a person wants something else."""
+    async def _take(self, run: Run, say: Say) -> None:
+        if run.deaths:
+            pause = min(LONGEST_LAUNCH_PAUSE, LAUNCH_PAUSE * 2 ** (run.deaths - 1))
+            say(f"its worker died; started again in {pause:.0f} s")
+            await asyncio.sleep(pause)
+        await asyncio.to_thread(renew_paths, run)
+        await self.place.take(run, say)
+
+    async def _while_listening(self, run: Run, begin: Callable[[Say], Awaitable[T]]) -> T | Wish:
+        """Do something long; show what it says; stop it when a person, or the money, wants something else."""
         said: list[str] = [""]
-        work, shown = begin(said.append), ""
+        work, shown = asyncio.ensure_future(begin(said.append)), ""
         try:
             while not work.done():
                 await asyncio.wait({work}, timeout=self.timings.poll_seconds)
-                if not work.done() and not self.wishes.empty():
-                    return self.wishes.get_nowait()
+                if not work.done() and (wish := self.wishes.take()) is not None:
+                    return wish
                 if said[-1] != shown:
                     shown = said[-1]
                     await runs.update(self.db, run.id, phase=run.state, phase_detail=shown)
-                if not work.done() and (demand := await self._count(await runs.get(self.db, run.id))) is not None:
+                if not work.done() and (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
                     return Wish(demand)
             return work.result()
         finally:
             work.cancel()
 
-    async def _follow(self, run: Run) -> tuple[Signal | Wish | None, Failure | None]:
+    async def _follow(self, run: Run) -> Outcome:
+        patience = Patience(self.timings, run) if run.state in ("stopping", "pausing") else None
         while True:
-            worker = await self.place.worker()
-            await self.place.sync(run)
-            run = await follow.drain(self.db, run)
-            if not worker.running:
-                return await follow.last_word(self.db, run) or await self._silent_death(run, worker)
-            if _overtime(run) and run.state == "running":
-                return "stop_asked", None
-            demand = await self._count(run)
-            if demand is not None:
+            if (wish := self.wishes.take()) is not None:
+                return wish, None
+            # a task of its own: what is being brought home is not cut off by a wish, which does not wait for it either
+            self._looking = self._looking or asyncio.create_task(self._look(run))
+            await asyncio.wait({self._looking}, timeout=self.timings.poll_seconds)
+            if self._looking.done():
+                look, self._looking = self._looking, None
+                running, exit_code = look.result()
+                run = await follow.drain(self.db, await runs.get(self.db, run.id))
+                if not running:
+                    return await follow.last_word(self.db, run) or await self._silent_death(run, exit_code)
+                self._seen_alive = True
+                run = await watching.note_time(self.db, run)
+                if run.state == "running" and watching.overtime(run):
+                    limit = f"the time limit of {run.spec.limits.max_hours:g} h is over: the run is ended in order"
+                    await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
+                    return "stop_asked", None
+            if (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
                 return demand, None
-            if not self.wishes.empty():
-                return self.wishes.get_nowait(), None
-            await asyncio.sleep(self.place.poll_seconds)
+            run = await runs.get(self.db, run.id)
+            silent = await self._life.silent_seconds(run)
+            if patience is None:
+                run = await watching.note_stuck(self.db, run, silent, self.timings.stuck_seconds)
+            else:
+                words = patience.words(silent) if self.place.reachable else UNREACHABLE
+                if words and words != run.phase_detail:
+                    run = await runs.update(self.db, run.id, phase_detail=words)
+                if patience.left(silent) <= 0:
+                    return "unanswered", None
+            self._troubles.well(self.name, calm=CALM_SECONDS)
+            if self._looking is None:
+                await self.wishes.heard(self.place.poll_seconds)
 
-    async def _count(self, run: Run) -> Signal | None:
-        """Put the cost so far on record, and do what the budget demands."""
-        if time.monotonic() - self._counted_at < COUNT_SECONDS:
-            return None
-        self._counted_at = time.monotonic()
-        spent, per_hour = await self.place.spent(), await self.place.price_per_hour()
-        if not per_hour and spent == run.cost_usd:
-            return None
-        now = await purse.look(self.db, self.money.now(), run)
-        verdict = budget.judge(now.spent, per_hour, now.ceiling,
-                               finish_seconds=self.timings.finish_seconds, release_seconds=self.timings.release_seconds)
-        notices = _with_notice(run, verdict, now)
-        await runs.update(self.db, run.id, cost_usd=spent, notices=notices)
-        if verdict == "release":
-            return "budget_spent"
-        return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
+    async def _look(self, run: Run) -> tuple[bool, int | None]:
+        """Bring home what is new; whether the worker is at work, and else its exit code."""
+        worker = await self.place.worker()
+        await self.place.sync(run)
+        return worker.running, worker.exit_code
 
-    async def _silent_death(self, run: Run, worker: JobStatus) -> tuple[Signal, Failure | None]:
-        """The worker ended without its last word: killed (worth another try), or crashed by itself (not worth one)."""
-        if worker.exit_code == WorkerExit.ANOTHER_AT_WORK:
-            await asyncio.sleep(self.timings.stop_seconds)
-            return "worker_lost", None
-        if worker.exit_code is None or worker.exit_code <= 0 or worker.exit_code > 128:
-            return "worker_lost", None
-        if worker.exit_code == WorkerExit.DISK_FULL:
-            return "worker_failed", DISK_FULL
-        lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
-        here = run.spec.provider == "local"
-        look = "brightrun doctor tells whether the training packages are complete" if here else \
-            "the fault is on the machine of the run, not on this one"
-        return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
-                                        fix=f"see its log; {look}")
+    async def _end_look(self) -> None:
+        look, self._looking = self._looking, None
+        if look is not None:
+            await asyncio.wait({look}, timeout=LOOK_SECONDS)
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
 
-
-def _tail(path: Path) -> str:
-    return read_from(path, max(0, path.stat().st_size - 4000)).decode("utf-8", "replace").strip()
-
-
-def _overtime(run: Run) -> bool:
-    limit = run.spec.limits.max_hours
-    return bool(limit and run.started_at and time.time() - run.started_at > limit * 3600)
-
-
-def _with_notice(run: Run, verdict: budget.Verdict, now: purse.Purse) -> tuple[Notice, ...]:
-    """The run's notices with one about the money, the first time a verdict is passed."""
-    what = "what this month's limit leaves to the run" if now.monthly else "the budget"
-    words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
-             "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
-    code = f"budget_{verdict}"
-    if verdict == "go" or any(notice.code == code for notice in run.notices):
-        return run.notices
-    message = f"{words[verdict]} (${now.spent:.2f} of ${now.ceiling or 0:.2f})"
-    return (*run.notices, Notice(time=time.time(), level="warning", code=code, message=message))
+    async def _silent_death(self, run: Run, exit_code: int | None) -> tuple[Signal, Failure | None]:
+        """The worker ended without its last word."""
+        if not self._seen_alive and exit_code is None:
+            await runs.update(self.db, run.id, counted_at=None)  # nobody knows for how long nothing was at work
+            return "worker_unseen", None
+        if exit_code == WorkerExit.ANOTHER_AT_WORK:
+            await self.wishes.heard(self.timings.stop_seconds)  # it may be about to end
+        return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)

@@ -147,7 +147,7 @@ class MonitorScreen(ModeScreen):
         state = run.state if run else ""
         possible = {
             "pause": state in ("launching", "running", "paused"),
-            "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused"),
+            "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused", "stopping"),
             "checkpoint": state == "running",
             "retry": state in ("failed", "stopped"),
             "delete": state in ("completed", "stopped", "failed", "paused"),
@@ -171,7 +171,12 @@ class MonitorScreen(ModeScreen):
         if run is None:
             return
         question = f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
-        if run.step:
+        if run.state == "stopping":
+            question = (
+                f"“{run.name}” is ending. Do not wait for it any longer? Its newest checkpoint stays, and a retry goes "
+                "on from there."
+            )
+        elif run.step:
             question = (
                 f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on "
                 "from here by itself. To go on later, pause it instead."

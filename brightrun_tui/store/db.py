@@ -11,8 +11,9 @@ from typing import Any
 
 import aiosqlite
 
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.files import private_directory
+from brightrun_tui.store.moving import follow_move
 from brightrun_tui.store.schema import MIGRATIONS
 
 BUSY_TIMEOUT_MS = 15_000
@@ -34,11 +35,11 @@ class Database:
                 with _plain_errors(self.path):
                     await self._connection.execute("BEGIN IMMEDIATE")
                 yield self
-            except BaseException:  # cancelled while it begins, it has begun all the same
+                with _plain_errors(self.path):
+                    await self._connection.commit()
+            except BaseException:  # cancelled while it begins, it has begun all the same; a full disk leaves it open, too
                 await self._connection.rollback()
                 raise
-            with _plain_errors(self.path):
-                await self._connection.commit()
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> aiosqlite.Cursor:
         with _plain_errors(self.path):
@@ -67,7 +68,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open, creating and migrating as needed.
+    """Open, creating and migrating as needed, and following a data directory that was moved.
 
     Raises:
         BrightrunError: the place cannot be written, the disk is full, or the file is newer than this program.
@@ -84,6 +85,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
             await connection.execute("PRAGMA foreign_keys = ON")
         database = Database(connection, path)
         await _migrate(database)
+        await follow_move(database)
         yield database
     finally:
         await connection.close()
@@ -122,11 +124,14 @@ class _plain_errors:
             return
         text = str(error)
         if "full" in text or "disk I/O error" in text:
-            raise BrightrunError("the disk is full", where=str(self.path.parent),
-                                 fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind="disk_full") from None
+            raise StoreError("the disk is full", where=str(self.path.parent),
+                             fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind="disk_full") from None
+        if "locked" in text or "busy" in text:
+            raise StoreError("another program keeps the database locked", where=str(self.path),
+                             fix="wait until it is done, or end it (a backup, a database browser)", kind="store_busy") from None
         if "readonly" in text or "unable to open" in text:
-            raise BrightrunError(f"cannot write the database ({text})", where=str(self.path),
-                                 fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
+            raise StoreError(f"cannot write the database ({text})", where=str(self.path),
+                             fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
         if "not a database" in text or "malformed" in text:
             raise BrightrunError(f"the database is damaged ({text})", where=str(self.path),
                                  fix="move the file away; run directories and models stay", kind="damaged_data") from None

@@ -60,6 +60,13 @@ async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) 
     return [Run.model_validate_json(row["doc"]) for row in rows]
 
 
+async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
+    """Of the runs in these states, oldest first; also of those that cannot be read."""
+    marks = ", ".join("?" * len(states))
+    rows = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
+    return [row["id"] for row in rows]
+
+
 async def update(db: Database, run_id: str, **changes: Any) -> Run:
     """Change facts of a run, not its state."""
     async with db.transaction():

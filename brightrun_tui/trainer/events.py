@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import math
@@ -46,9 +45,7 @@ class EventLog:
         self.history, self._size = _read_whole_events(path)
         os.ftruncate(self._descriptor, self._size)
         self._next_seq = self.history[-1].seq + 1 if self.history else 0
-        self._reserve = RunDirectory(path.parent).events_reserve
-        with contextlib.suppress(OSError):  # a nearly full disk is met, and reported, where it matters
-            self._reserve.write_bytes(b"\0" * RESERVE_BYTES)
+        self._reserve = _keep_room(RunDirectory(path.parent).events_reserve)
 
     def write(self, kind: str, **fields: Any) -> Event:
         """Append one event. Numbers that are not finite become null.
@@ -66,7 +63,7 @@ class EventLog:
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT) or kind != "failed":
                     raise
-                self._reserve.unlink(missing_ok=True)
+                self._give_up_room()
                 self._append(line)
             self._next_seq += 1
         return event
@@ -81,6 +78,11 @@ class EventLog:
             raise
         self._size += len(line)
 
+    def _give_up_room(self) -> None:
+        room, self._reserve = self._reserve, None
+        if room is not None:
+            os.close(room)
+
     def sync(self) -> None:
         """Wait until everything said is on the disk: a checkpoint must not outlive the events before it."""
         with self._lock:
@@ -89,9 +91,27 @@ class EventLog:
     def close(self) -> None:
         """Flush to disk and give the run directory free."""
         with self._lock:
-            self._reserve.unlink(missing_ok=True)
+            self._give_up_room()
             os.fsync(self._descriptor)
             os.close(self._descriptor)
+
+
+def _keep_room(path: Path) -> int | None:
+    """Take some room on the disk, for as long as this process keeps the descriptor: the file has no name any more.
+
+    None when there is no such room: a nearly full disk is met, and reported, where it matters.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        path.unlink()
+        os.write(descriptor, b"\0" * RESERVE_BYTES)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _read_whole_events(path: Path) -> tuple[list[Event], int]:

@@ -12,6 +12,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import landlord, leases
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases as book
 from tests.orchestrator.virtual import EPOCH, Clock, Lying, VirtualLoop, memory_store
@@ -58,7 +59,7 @@ def test_a_late_bill_and_its_correction_come_on_record_with_few_questions(world:
     async def ten_days() -> None:
         await book.save(db, Lease(name="br-x-r-1", run_id="r", provider="lying", provider_id="m", state="released",
                                   price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
-        owner = landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings())
+        owner = landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings(), Troubles())
         while loop.now < 10 * DAY:
             await owner.look()
             await asyncio.sleep(300)
@@ -81,7 +82,7 @@ def test_many_bills_are_asked_for_a_few_at_a_time(world: tuple[VirtualLoop, Bill
         for number in range(200):
             await book.save(db, Lease(name=f"br-x-r-{number}", run_id="r", provider="lying", provider_id=f"m{number}",
                                       state="released", price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
-        await landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings()).sweep()
+        await landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings(), Troubles()).sweep()
 
     loop.run_until_complete(one_sweep())
     assert provider.asked <= landlord.BILLS_A_SWEEP

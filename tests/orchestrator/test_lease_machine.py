@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator import acquire, landlord, leases
+from brightrun_tui.orchestrator import acquire, landlord, leases, troubles
 from brightrun_tui.orchestrator.purse import Purse
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import get_paths
@@ -47,7 +47,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _loop, _context: None)
         self.dead = False
         clock = Clock(self.loop)
-        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord, acquire)]
+        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord, acquire, troubles)]
         self.patches.append(mock.patch.object(landlord, "connected_providers", lambda _paths: ["lying"]))
         self.patches.append(mock.patch.object(landlord.Landlord, "provider", self.provider))
         for patch in self.patches:
@@ -75,7 +75,7 @@ class LeaseMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def boot(self) -> None:
-        self.landlord = landlord.Landlord(self.db, get_paths(), self.timings, SshTimings())
+        self.landlord = landlord.Landlord(self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles())
         self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
 
     def crash(self) -> None:

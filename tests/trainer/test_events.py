@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,3 +56,11 @@ def test_two_workers_never_write_to_one_run(tmp_path: Path) -> None:
         EventLog(tmp_path / "events.jsonl")
     log.close()
     EventLog(tmp_path / "events.jsonl").close()
+
+
+def test_a_worker_killed_with_9_leaves_nothing_beside_its_log(tmp_path: Path) -> None:
+    """The room that it keeps on the disk, to report that the disk is full, goes with it."""
+    code = ("import os, signal, pathlib; from brightrun_tui.trainer.events import EventLog\n"
+            "EventLog(pathlib.Path('events.jsonl')).write('phase', phase='training')\nos.kill(os.getpid(), signal.SIGKILL)")
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert killed.returncode == -9 and [path.name for path in tmp_path.iterdir()] == ["events.jsonl"]

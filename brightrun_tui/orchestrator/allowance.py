@@ -1,0 +1,52 @@
+"""What a run may still spend, looked at while it is on: the cost so far on record, and what the budget demands."""
+
+from __future__ import annotations
+
+import time
+
+from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain.run import Run
+from brightrun_tui.orchestrator import budget, purse
+from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.notices import Notices, with_notice
+from brightrun_tui.orchestrator.places import Place
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, runs
+
+COUNT_SECONDS = 1.0
+
+
+class Allowance:
+    """Of one run at one place."""
+
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, place: Place, limits: MoneyLimits) -> None:
+        self._db, self._timings, self._place = db, timings, place
+        self._money = purse.MoneyWatch(paths, limits)
+        self._counted_at = float("-inf")
+
+    async def demand(self, run: Run) -> Signal | None:
+        """Put the cost so far on record, and say what the budget demands; at most once a second."""
+        if time.monotonic() - self._counted_at < COUNT_SECONDS:
+            return None
+        self._counted_at = time.monotonic()
+        spent, per_hour = await self._place.spent(), await self._place.price_per_hour()
+        if not per_hour and spent == run.cost_usd:
+            return None
+        now = await purse.look(self._db, self._money.now(), run)
+        verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
+                               release_seconds=self._timings.release_seconds)
+        await runs.update(self._db, run.id, cost_usd=spent, notices=_with_verdict(run, verdict, now))
+        if verdict == "release":
+            return "budget_spent"
+        return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
+
+
+def _with_verdict(run: Run, verdict: budget.Verdict, now: purse.Purse) -> Notices:
+    """The run's notices with one about the money, the first time a verdict is passed."""
+    if verdict == "go":
+        return run.notices
+    what = "what this month's limit leaves to the run" if now.monthly else "the budget"
+    words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
+             "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
+    return with_notice(run, f"budget_{verdict}", f"{words[verdict]} (${now.spent:.2f} of ${now.ceiling or 0:.2f})")

@@ -1,0 +1,72 @@
+"""What a worker died of that ended without its last word."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.run import DISK_FULL, Failure, Run
+from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.hosts.local import read_from
+from brightrun_tui.orchestrator.lifecycle import Signal
+
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What somebody else sends. All other signals are a fault of the process itself."""
+TAIL_BYTES = 4000
+
+
+async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
+    """What that death means for the run: worth another launch, or how it failed.
+
+    Args:
+        exit_code: negative for a signal, as Python gives it; None where nobody knows.
+        memory_ran_out: the kernel has ended processes for want of memory while the worker lived.
+    """
+    number = None
+    if exit_code is not None and (exit_code <= 0 or exit_code > 128):  # a shell says 128 + n for signal n
+        number = -exit_code if exit_code <= 0 else exit_code - 128
+    if number == signal.SIGKILL and memory_ran_out:
+        return "worker_crashed", _of("this machine ran out of memory and ended the worker")
+    if exit_code is None or number in FROM_OUTSIDE:
+        return "worker_lost", _of("the worker was killed")
+    if exit_code == WorkerExit.ANOTHER_AT_WORK:
+        return "worker_crashed", _of("another worker holds the run directory")
+    if number is not None:
+        return "worker_crashed", _of(f"the worker crashed ({_name(number)})" if number else "the worker ended without a word")
+    if exit_code == WorkerExit.DISK_FULL:
+        return "worker_failed", DISK_FULL
+    lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
+    here = run.spec.provider == "local"
+    look = "brightrun doctor tells whether the training packages are complete" if here else \
+        "the fault is on the machine of the run, not on this one"
+    return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
+                                    fix=f"see its log; {look}")
+
+
+def memory_kills() -> int:
+    """How many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _of(cause: str) -> Failure:
+    return Failure(error="worker_lost", cause=cause)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tail(path: Path) -> str:
+    try:
+        return read_from(path, max(0, path.stat().st_size - TAIL_BYTES)).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""

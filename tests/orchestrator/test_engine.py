@@ -1,0 +1,245 @@
+"""One thing that fails takes nothing else along: a damaged run, a provider, an endpoint, a request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightrun_tui.domain.errors import UnclearError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
+from brightrun_tui.orchestrator import landlord
+from brightrun_tui.orchestrator.endpoints import Keeper
+from brightrun_tui.orchestrator.engine import Engine
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database, endpoints, open_database, requests, runs
+from brightrun_tui.store import engine as facts
+from brightrun_tui.store import leases as book
+from tests.orchestrator.virtual import Lying, Rented
+
+QUICK = EngineTimings(request_seconds=0.02, beat_seconds=0.05, verify_seconds=0.05, lease_poll_seconds=0.05, sweep_seconds=0.3,
+                      poll_seconds=0.05, spare_seconds=0, idle_seconds=0.3)
+
+
+@dataclass
+class Clouds:
+    """The providers of one test, by name."""
+
+    known: dict[str, Any] = field(default_factory=dict)
+
+    async def provider(self, _landlord: object, name: str) -> Any:
+        found = self.known[name]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.fixture
+def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
+    clouds = Clouds({"lying": Lying(time)})  # type: ignore[arg-type]
+
+    async def provider(of: object, name: str) -> Any:
+        return await clouds.provider(of, name)
+
+    monkeypatch.setattr(landlord.Landlord, "provider", provider)
+    monkeypatch.setattr(landlord, "connected_providers", lambda _paths: list(clouds.known))
+    return clouds
+
+
+@asynccontextmanager
+async def an_engine(home: Path, before: Callable[[Database, Paths], Any]) -> AsyncIterator[tuple[Engine, asyncio.Task[None]]]:
+    """At work on what ``before`` has put into the store."""
+    paths = Paths(home / "config", home / "data", home / "cache", home / "logs")
+    async with open_database(paths.database) as db:
+        await before(db, paths)
+        engine = Engine(db, paths, QUICK)
+        task = asyncio.create_task(engine.serve())
+        try:
+            yield engine, task
+        finally:
+            engine.ending.set()
+            await asyncio.gather(task, return_exceptions=True)
+            await engine.close()
+
+
+async def until(fact: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = fact()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"it did not become true that {what}"
+        await asyncio.sleep(0.02)
+
+
+async def add_run(db: Database, run_id: str, provider: str = "lying", path: str = "/nowhere.jsonl") -> None:
+    data = DatasetRef(path=path, name="d", format="messages", fingerprint="f", records=1, usable=1)
+    spec = RunSpec(run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider)
+    await runs.create(db, spec, str(db.path.parent / "runs" / run_id))
+
+
+async def rent(db: Database, cloud: Lying, run_id: str, provider: str = "lying") -> str:
+    """A machine that lives, and its lease; the lease's name."""
+    name = f"br-{await facts.installation(db)}-{run_id}-1"
+    cloud.machines[name] = Rented(name, name, 0.5, time.time())
+    await book.save(db, Lease(name=name, run_id=run_id, provider=provider, state="live", provider_id=name, created_at=time.time(),
+                              price_per_hour=0.5))
+    return name
+
+
+async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_after(tmp_path: Path, clouds: Clouds) -> None:
+    async def before(db: Database, _: Paths) -> None:
+        await add_run(db, "bad")
+        await runs.transition(db, "bad", "preparing")
+        await runs.transition(db, "bad", "launching")
+        await rent(db, clouds.known["lying"], "bad")
+        async with db.transaction():
+            await db.execute("UPDATE runs SET doc = replace(doc, '\"step\":0', '\"step\":\"poison\"') WHERE id = 'bad'")
+        await add_run(db, "good", "local")
+
+    async with an_engine(tmp_path, before) as (engine, task):
+        (machine,) = clouds.known["lying"].machines.values()
+        await until(lambda: not machine.alive, "the machine of the damaged run is returned")
+        row = await until(lambda: engine.db.one("SELECT doc FROM runs WHERE id = 'good' AND state = 'failed'"), "one goes on")
+        assert "nowhere.jsonl" in row["doc"]
+
+        async def said() -> list[str]:
+            return list((await facts.fact(engine.db, "engine") or {}).get("troubles", ()))
+
+        (trouble,) = await until(said, "its status says so")
+        assert trouble.startswith("run bad: what is stored of it cannot be read")
+        await until(task.done, "it ends when nothing is left that it could do")
+
+
+@pytest.mark.parametrize("fault", [UnicodeEncodeError("ascii", "“", 0, 1, "x"), KeyError("lost"), RuntimeError("odd"),
+                                   UnclearError("?", kind="unclear")], ids=lambda fault: type(fault).__name__)
+async def test_one_provider_that_fails_in_any_way_leaves_the_others_swept(
+        tmp_path: Path, clouds: Clouds, fault: Exception) -> None:
+    clouds.known = {"broken": fault, **clouds.known}
+
+    async def before(db: Database, _: Paths) -> None:
+        installation = await facts.installation(db)
+        name = f"br-{installation}-forgotten-1"
+        clouds.known["lying"].machines[name] = Rented(name, name, 0.5, time.time())
+
+    async with an_engine(tmp_path, before) as (engine, _):
+        (machine,) = clouds.known["lying"].machines.values()
+        await until(lambda: not machine.alive, "what nobody uses is returned")
+        assert any(trouble.startswith("sweep of broken: ") for trouble in engine.troubles.words())
+
+
+async def test_machines_are_returned_while_no_provider_is_known_to_be_connected(
+        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_paths: Paths) -> list[str]:
+        raise RuntimeError("keyring")
+
+    monkeypatch.setattr(landlord, "connected_providers", fails)
+
+    async def before(db: Database, _: Paths) -> None:
+        await rent(db, clouds.known["lying"], "gone")
+
+    async with an_engine(tmp_path, before) as (_, _task):
+        (machine,) = clouds.known["lying"].machines.values()
+        await until(lambda: not machine.alive, "it is returned")
+
+
+async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_returned(tmp_path: Path, clouds: Clouds) -> None:
+    class Odd(Lying):
+        asked = 0
+
+        async def terminate(self, provider_id: str) -> None:
+            self.asked += 1
+            if self.asked < 3:
+                raise KeyError("odd")
+            await super().terminate(provider_id)
+
+    odd = Odd(time)  # type: ignore[arg-type]
+    clouds.known["odd"] = odd
+
+    async def before(db: Database, _: Paths) -> None:
+        await rent(db, odd, "one", "odd")
+        await rent(db, clouds.known["lying"], "two")
+
+    async with an_engine(tmp_path, before) as (engine, _):
+        machines = [*odd.machines.values(), *clouds.known["lying"].machines.values()]
+        await until(lambda: not any(machine.alive for machine in machines), "all are returned")
+
+        async def all_released() -> bool:
+            return all(lease.state == "released" for lease in await book.list_leases(engine.db))
+
+        await until(all_released, "the books say so")
+        assert odd.asked == 3
+
+
+async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
+        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[float] = []
+
+    async def breaks(_keeper: Keeper) -> None:
+        kept.append(time.monotonic())
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(Keeper, "keep", breaks)
+
+    async def before(db: Database, paths: Paths) -> None:
+        await endpoints.save(db, Endpoint(id="e", model="m", model_version=1, state="ready", directory=str(paths.endpoints / "e"),
+                                          created_at=0.0, updated_at=0.0))
+        await add_run(db, "good", "local")
+
+    async with an_engine(tmp_path, before) as (engine, _):
+        await until(lambda: len(kept) == 3, "it is tried again")
+        assert kept[2] - kept[1] > kept[1] - kept[0], "after growing pauses"
+        await until(lambda: engine.db.one("SELECT 1 FROM runs WHERE id = 'good' AND state = 'failed'"), "the run is seen to")
+
+
+async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_is_served(tmp_path: Path, clouds: Clouds) -> None:
+    async def before(db: Database, _: Paths) -> None:
+        await add_run(db, "done")
+        async with db.transaction():
+            await db.execute("UPDATE runs SET doc = '{}' WHERE id = 'done'")
+        await requests.add(db, "stop_run", "done")
+        await requests.add(db, "sweep")
+
+    async with an_engine(tmp_path, before) as (engine, _):
+        async def answers() -> list[str]:
+            return [row["state"] for row in await engine.db.all("SELECT state FROM requests ORDER BY id")]
+
+        async def both() -> bool:
+            return "pending" not in await answers()
+
+        await until(both, "both are answered")
+        assert await answers() == ["failed", "done"]
+        first = await requests.get(engine.db, 1)
+        assert first is not None and "the engine itself failed" in first.result["error"]["what"]
+
+
+async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
+        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds.known["lying"].outages["down"] = time.time() + 9e9
+
+    async def before(db: Database, _: Paths) -> None:
+        await add_run(db, "r")
+        await runs.transition(db, "r", "preparing")
+        await runs.transition(db, "r", "launching")
+
+    async with an_engine(tmp_path, before) as (engine, _):
+        await until(lambda: "r" in engine.runners, "the run is driven")
+        real = time.time
+        monkeypatch.setattr("time.time", lambda: real() + 2 * 86400)
+
+        async def told() -> list[str]:
+            return [notice.message for notice in (await runs.get(engine.db, "r")).notices]
+
+        (message,) = await until(told, "the run has a notice")
+        assert "put forward by 48.0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
