@@ -85,7 +85,8 @@ def first_problem(error: ValidationError) -> str:
     """``files.0.size: input should be …``"""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"][:6])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
 
 
 class Tensor(BaseModel):

@@ -15,6 +15,7 @@ import asyncssh
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefusedError, HostUnreachableError
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -23,6 +24,7 @@ CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly130
 LOST = (asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection,
         ConnectionError, TimeoutError, EOFError)
 """What a broken connection looks like. OSError is not among them: it may be our own disk."""
+MAX_KEY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class SshConnection:
             raise HostRefusedError(
                 "SSH does not accept our key", where=str(address), kind="host_refused",
                 fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
-        except (*LOST, OSError, asyncssh.Error) as error:
+        except (*LOST, OSError, asyncssh.Error, ValueError) as error:  # ValueError: a name that cannot be one of a machine
             raise self._unreachable(str(address), error) from None
         self._connection, self._sftp = connection, sftp
         shown = connection.get_server_host_key()
@@ -209,7 +211,12 @@ class SshConnection:
     def _options(self) -> dict[str, Any]:
         known: Any = None
         if self.host_key:
-            known = ([asyncssh.import_public_key(self.host_key)], [], [])
+            try:
+                known = ([asyncssh.import_public_key(self.host_key)], [], [])
+            except asyncssh.KeyImportError as error:
+                raise HostRefusedError(
+                    f"the host key that is set for it cannot be read ({error})", where=self.where, kind="bad_host_key",
+                    fix="write host_key as one line, such as “ssh-ed25519 AAAA…”, or leave it out") from None
         options: dict[str, Any] = {
             "known_hosts": known, "encryption_algs": CIPHERS, "keepalive_interval": self.timings.keepalive_seconds,
             "keepalive_count_max": 3, "connect_timeout": self.timings.connect_seconds,
@@ -217,10 +224,12 @@ class SshConnection:
         if self._key is None:
             return options
         try:
-            key = asyncssh.read_private_key(self._key) if isinstance(self._key, Path) else asyncssh.import_private_key(self._key)
-        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            text = read_bytes(self._key, MAX_KEY_BYTES) if isinstance(self._key, Path) else self._key
+            key = asyncssh.import_private_key(text)
+        except (ForeignFileError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            why = error.what if isinstance(error, ForeignFileError) else str(error)
             place = str(self._key) if isinstance(self._key, Path) else "the run's key"
-            raise HostRefusedError(f"the private key cannot be used ({error})", where=place, kind="bad_key_file",
+            raise HostRefusedError(f"the private key cannot be used ({why})", where=place, kind="bad_key_file",
                                    fix="name a key file in OpenSSH format without a passphrase") from None
         return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
                 "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}
