@@ -18,7 +18,7 @@ _MOST_KINDS = 500
 
 
 class Faults:
-    """Faults by kind: the class of the error and the place in our code that it passed last."""
+    """Faults by kind, see `kind_of`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counter[str] = Counter()
@@ -40,8 +40,8 @@ class Faults:
 
 
 def kind_of(error: Exception) -> str:
-    """``KeyError screens/monitor.py:120``"""
+    """``KeyError monitor.py:120 content.py:70``: the last place in our code, and where it was raised."""
     frames = extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if frame.filename.startswith(PACKAGE) and not frame.filename.endswith("textual_quirks.py")]
-    place = (ours or list(frames))[-1:]
-    return " ".join([type(error).__name__, *(f"{Path(frame.filename).name}:{frame.lineno}" for frame in place)])
+    ours = [frame for frame in frames if frame.filename.startswith(PACKAGE)]
+    places = dict.fromkeys(f"{Path(frame.filename).name}:{frame.lineno}" for frame in (*ours[-1:], *frames[-1:]))
+    return " ".join([type(error).__name__, *places])

@@ -37,7 +37,7 @@ async def fail_later(*_arguments: Any, **_options: Any) -> Any:
 PARTS = [
     ("an action", integrations.IntegrationsScreen, "action_test", "1 t"),
     ("work in the background", integrations, "test_service", "1 T"),
-    ("a command of the palette", palette.ActionProvider, "_run", "1 colon t h e m e enter"),
+    ("a command of the palette", palette.ActionProvider, "_run", "1 colon t h enter"),
     ("work in a thread", new_run, "make_plan", "2 R"),
     ("an event handler", new_run.NewRunScreen, "on_descendant_focus", "2 tab"),
     ("a message handler of a dialogue", DataScreen, "on_input_changed", "2 shift+tab d a"),
@@ -61,13 +61,12 @@ async def test_parts_that_fail_are_said_and_the_rest_goes_on(
                     await driver.press(key)
                     await driver.pilot.pause(0.5 if key in ("colon", "e") else 0.0)
                 await driver.until(lambda known=known: sum(driver.app.faults.counts.values()) > known, part)
-            await driver.press("escape", "escape", "f1")
-            await driver.sees("─ Help ─")
             await driver.press("escape")
+        assert "A fault of ours" in driver.toasts() and "app.log" in driver.toasts()
+        await driver.press("f1")
+        await driver.sees("─ Help ─")
         log = (seeded.logs / "app.log").read_text()
-        assert driver.toasts().count("A fault of ours") >= len(PARTS)
-        assert log.count("Unforeseen: with [/brackets]") == len(driver.app.faults.counts) >= len(PARTS)
-        assert "Traceback" in log and "app.log" in driver.toasts()
+        assert log.count("Unforeseen: with [/brackets]") == log.count("Traceback") == len(driver.app.faults.counts)
 
 
 async def test_a_screen_that_cannot_be_made_leaves_the_others(
