@@ -30,12 +30,14 @@ from textual.dom import DOMNode  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.signal import Signal  # noqa: E402
 from textual.widgets import Input  # noqa: E402
+from textual.worker import WorkerFailed  # noqa: E402
 
-from brightrun_tui import actions, theming  # noqa: E402
+from brightrun_tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
 from brightrun_tui.domain.model import ModelVersion  # noqa: E402
 from brightrun_tui.domain.requests import RequestKind  # noqa: E402
+from brightrun_tui.faults import SAID_AT, Faults  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.snapshot import Snapshot, Watch, follow  # noqa: E402
@@ -46,9 +48,13 @@ from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
 if TYPE_CHECKING:
     from brightrun_tui.registry import ExportForm
 
+textual_quirks.apply()
+
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
 CLOSE_SECONDS = 2.0
+RETRY_SECONDS = 2.0
+"""Between two attempts to read a store that could not be read."""
 SHOW_SECONDS = 3.0
 """How long a run that was just made may take to appear before Monitor opens without it."""
 
@@ -88,6 +94,7 @@ class BrightRunApp(App[int]):
         self.read_only = read_only
         self.snapshot = Snapshot()
         self.snapshot_signal: Signal[Snapshot] = Signal(self, "snapshot")
+        self.faults = Faults()
         self.owns_terminal = False
         self._first_mode = first_mode
         self._db: Database | None = None
@@ -150,6 +157,18 @@ class BrightRunApp(App[int]):
 
     @work(exclusive=True, group="store")
     async def _follow_store(self) -> None:
+        """For as long as the app lives: what goes wrong is said, and then the store is opened anew."""
+        try:
+            while True:
+                try:
+                    await self._read_store()
+                except Exception as error:
+                    self.survive(error)
+                await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._store_closed.set()
+
+    async def _read_store(self) -> None:
         try:
             async with open_database(self.paths.database) as db:
                 self._db = db
@@ -160,7 +179,7 @@ class BrightRunApp(App[int]):
                     if self.owns_terminal and not self.read_only and snapshot.needs_engine:
                         self._wake_engine()
         finally:
-            self._store_closed.set()
+            self._db = None
 
     @work(group="engine")
     async def _wake_engine(self) -> None:
@@ -342,17 +361,49 @@ class BrightRunApp(App[int]):
         wanted = self._settings.theme or theming.chosen_theme(self.paths)
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
-    def _fatal_error(self) -> None:
-        """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
-        import sys
+    def survive(self, error: Exception) -> None:
+        """Say what went wrong in one part, keep the details, and go on; what goes wrong without end ends the app in order."""
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error
+        count = self.faults.count(error)
+        path = log_crash(error, self.paths.logs) if count == 1 and not isinstance(error, BrightrunError) else None
+        if self.faults.storm:
+            self._end_by(error, "the same kind of fault came again and again")
+        elif count in SAID_AT:
+            again = f" This is the {count:,}th time." if count > 1 else ""
+            if isinstance(error, BrightrunError):
+                self.show_error(error)
+            else:
+                why = f"{type(error).__name__}; details: {path or self.paths.logs / 'app.log'}"
+                self.toast(f"A part of this screen failed, the rest goes on ({why}).{again}", title="A fault of ours",
+                           severity="error")
 
-        error = sys.exc_info()[1]
-        path = log_crash(error, self.paths.logs) if error else None
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's last word on any error. Only the app's own start cannot be survived."""
+        if isinstance(error, textual_quirks.StartError):
+            self._end_by(error.error, "it could not start")
+        elif self._exit:
+            log_crash(error, self.paths.logs)
+        elif self._running:
+            self.survive(error)
+        else:
+            self._end_by(error, "it could not start")
+
+    def panic(self, *renderables: Any) -> None:
+        """Textual's word for the end of a thread of its own, with a traceback that nobody is to see."""
+        text = "".join(segment.text for renderable in renderables for segment in self.console.render(renderable))
+        self._end_by(RuntimeError(text), "the terminal cannot be read any more")
+
+    def _end_by(self, error: Exception, why: str) -> None:
+        """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
+        path = log_crash(error, self.paths.logs)
         place = f" Details: {path}" if path else ""
-        self.exit(
-            1, return_code=1, message=Text(f"Bright Run ended by a fault of its own ({type(error).__name__}).{place}")
-        )
+        self.exit(1, return_code=1, message=Text(
+            f"Bright Run ended by a fault of its own: {why} ({type(error).__name__}).{place}"))
         self._close_messages_no_wait()
+        if self._exception is None:  # what drives the app in a test waits for this
+            self._exception = error
+            self._exception_event.set()
 
 
 async def _first_mode(paths: Paths) -> str:

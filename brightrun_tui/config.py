@@ -7,13 +7,13 @@ of the table ``[engine]`` is named ``BRIGHTRUN_ENGINE_IDLE_SECONDS`` in the envi
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_toml
 from brightrun_tui.paths import Paths
 
 LARGEST = 1_000_000_000
@@ -91,12 +91,9 @@ def reason(error: ValidationError) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        return read_toml(path)
+    except NoSuchFileError:
         return {}
-    except OSError as error:
-        raise UsageError(f"cannot read the configuration ({error.strerror})", where=str(path),
-                         fix="make it readable, or let BRIGHTRUN_CONFIG name another file", kind="bad_config") from None
-    except ValueError as error:
-        raise UsageError(f"the configuration is not valid TOML: {error}", where=str(path), fix="correct that line",
-                         kind="bad_config") from None
+    except ForeignFileError as error:
+        fix = "correct that line" if error.kind == "file_damaged" else "let BRIGHTRUN_CONFIG name a file that can be read"
+        raise UsageError(f"the configuration {error.what}", where=str(path), fix=fix, kind="bad_config") from None

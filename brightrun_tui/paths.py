@@ -26,7 +26,7 @@ class Paths:
     def config_file(self) -> Path:
         """``config.toml``; BRIGHTRUN_CONFIG names another one."""
         given = os.environ.get("BRIGHTRUN_CONFIG")
-        return Path(given).expanduser() if given else self.config / "config.toml"
+        return typed_path(given) if given else self.config / "config.toml"
 
     @property
     def database(self) -> Path:
@@ -95,7 +95,16 @@ def get_paths() -> Paths:
     """The paths in force: below BRIGHTRUN_HOME, or the platform's user directories. Creates nothing."""
     home = os.environ.get("BRIGHTRUN_HOME")
     if home:
-        root = Path(home).expanduser().resolve()
+        root = Path(os.path.realpath(typed_path(home)))
         return Paths(root / "config", root / "data", root / "cache", root / "logs")
     return Paths(platformdirs.user_config_path(APP), platformdirs.user_data_path(APP),
                  platformdirs.user_cache_path(APP), platformdirs.user_log_path(APP))
+
+
+def typed_path(text: str | os.PathLike[str]) -> Path:
+    """A path as a person types it: ``~`` is their home; where nobody of that name has one, it stays as it is.
+
+    Raises nothing, as `Path.expanduser` would. Ask `os.path.isdir` and its like about the result: `Path.is_dir` raises for a
+    name that is too long, or lies where one may not look.
+    """
+    return Path(os.path.expanduser(text))

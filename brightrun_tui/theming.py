@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from textual.color import Color, ColorParseError
+from textual.css.constants import VALID_STYLE_FLAGS
 from textual.theme import Theme
 
 from brightrun_tui.files import write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, fit, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
 
 DEFAULT_THEME = "bright-dark"
 PLAIN_THEME = "bright-ansi"
+
+STYLE_NAMES = ("style", "style-hover")
+"""How variables end that are text styles rather than colours."""
+_SHARE = re.compile(r"|\d{1,3}(\.\d{1,4})?%")
 
 VARIABLE_DEFAULTS = {
     "on-accent": "#121416",
@@ -63,7 +69,18 @@ class ThemeFile(BaseModel):
     dark: bool = True
     ansi: bool = False
     colors: ThemeColors
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], str] = Field(default_factory=dict)
+
+    @field_validator("variables")
+    @classmethod
+    def _fit(cls, variables: dict[str, str]) -> dict[str, str]:
+        """They become part of the style sheets, where anything else would be a broken rule."""
+        for name, value in variables.items():
+            if not name.endswith(STYLE_NAMES):
+                _checked_colour(value, name)
+            elif not value.split() or set(value.split()) - VALID_STYLE_FLAGS:
+                raise ValueError(f"{name}: “{value}” is no text style")
+        return variables
 
     def as_textual(self) -> Theme:
         """Textual wants to know for its own sheets what black and white are, where colours are the terminal's."""
@@ -93,8 +110,8 @@ def load_themes(paths: Paths) -> Themes:
         for path in sorted(directory.glob("*.toml")):
             try:
                 theme = _read(path)
-            except (OSError, ValueError) as error:
-                problems.append(f"{path.name}: {_reason(error)}")
+            except ForeignFileError as error:
+                problems.append(f"{path.name}: {error.what}")
                 continue
             found[theme.name] = theme
     return Themes(found, tuple(problems))
@@ -103,8 +120,8 @@ def load_themes(paths: Paths) -> Themes:
 def chosen_theme(paths: Paths) -> str:
     """The theme a person chose last; empty when they never did."""
     try:
-        document = tomllib.loads(_choice_file(paths).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = read_toml(_choice_file(paths))
+    except ForeignFileError:
         return ""
     return str(document.get("theme", ""))
 
@@ -121,24 +138,17 @@ def _choice_file(paths: Paths) -> Path:
 
 
 def _read(path: Path) -> ThemeFile:
-    document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    theme = ThemeFile.model_validate(document)
-    for name, value in theme.variables.items():
-        if not name.endswith("text-style"):
-            _checked_colour(value, name)
-    return theme
+    return fit(read_toml(path), ThemeFile, str(path))
 
 
 def _checked_colour(value: str, name: str = "") -> str:
+    """A colour, of a variable also ``auto``, either with a share such as ``50%`` behind it. Raises ``ValueError``."""
+    colour, _, share = value.partition(" ")
     try:
-        Color.parse(value.split(" ")[0])
+        if colour not in ("auto", "initial") or not name:
+            Color.parse(colour)
+        if not _SHARE.fullmatch(share) or (share and not name):
+            raise ColorParseError(value)
     except ColorParseError:
         raise ValueError(f"{name + ': ' if name else ''}“{value}” is no colour") from None
     return value
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return str(error)

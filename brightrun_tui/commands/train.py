@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,7 +32,7 @@ from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.errors import ExitCode, UsageError, exit_code_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
-from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.paths import Paths, get_paths, typed_path
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
@@ -113,8 +113,8 @@ def make_draft(data: str, name: str, base: str | None, template: str | None, pro
 
 def _absolute(word: str) -> str:
     """A path that exists here, made independent of the working directory; any other word as it is."""
-    path = Path(word).expanduser()
-    return str(path.absolute()) if path.exists() else word
+    path = typed_path(word)
+    return str(path.absolute()) if os.path.exists(path) else word
 
 
 async def _plan(draft: Draft, paths: Paths) -> Plan:

@@ -128,7 +128,7 @@ class _Survey:
 
     def count_unused(self, names: Iterable[str]) -> None:
         """Count fields of a record whose text is not in its turns."""
-        for name in set(names):
+        for name in dict.fromkeys(names):
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused[name] += 1
 

@@ -27,6 +27,7 @@ from brightrun_tui.domain.errors import DatasetError
 MAX_DEPTH = 100
 MAX_HEADER_FIELDS = 20
 _CHUNK = 256 * 1024
+_LONGEST_CHUNK = 4 * 1024 * 1024
 _REASONS = {
     "invalid char in json text": "there is a character that JSON does not know here",
     "invalid character inside string": "a text holds a raw control character (a line break must be written \\n)",
@@ -151,12 +152,19 @@ def _events(reader: GuardedReader, several: bool) -> Events:
 
     events = sendable_list()
     parser = ijson.basic_parse_coro(events, multiple_values=several)
-    while chunk := reader.read(_CHUNK):
+    size = _CHUNK
+    while chunk := reader.read(size):
         parser.send(chunk)
+        size = _next_size(size, bool(events))
         yield from events
         events.clear()
     parser.close()
     yield from events  # a number may go on, so the parser tells a bare one only at the end
+
+
+def _next_size(size: int, heard: bool) -> int:
+    """How much to feed next. The parser begins a text that goes on anew with every chunk, so chunks grow until it ends."""
+    return _CHUNK if heard else min(2 * size, _LONGEST_CHUNK)
 
 
 def _drain(events: Events) -> None:
@@ -219,40 +227,33 @@ def _number(value: Any) -> Any:
 
 
 def _broken(file: SourceFile, several: bool) -> DatasetError:
-    """Find the line and column of the error: parse again, and byte by byte in the chunk that fails."""
+    """Find the line and column of the error: parse again, in smaller and smaller pieces around the place."""
     import ijson
     from ijson.utils import sendable_list
 
-    def feed(chunks: Iterator[bytes]) -> tuple[int, str]:
-        parser = ijson.basic_parse_coro(sendable_list(), multiple_values=several)
-        done = 0
-        for chunk in chunks:
-            try:
-                parser.send(chunk)
-            except ijson.JSONError as error:
-                return done, str(error)
-            done += len(chunk)
-        return done, ""
-
     start = len(codecs.BOM_UTF8) if file.head.startswith(codecs.BOM_UTF8) else 0
 
-    def chunks(until: int | None = None) -> Iterator[bytes]:
+    def feed(offset: int, piece_size: int) -> tuple[int, int, str]:
+        """Where the piece begins that the parser refuses, its length, and why. Up to ``offset`` all is well."""
+        events = sendable_list()
+        parser = ijson.basic_parse_coro(events, multiple_values=several)
+        done, size = 0, _CHUNK
         with readable(file.path), file.data.open("rb") as stream:
             stream.seek(start)
-            position = 0
-            while until is None or position < until:
-                chunk = stream.read(_CHUNK)
-                if not chunk:
-                    return
-                yield chunk
-                position += len(chunk)
-            last = stream.read(_CHUNK)
-            yield from (last[i:i + 1] for i in range(len(last)))
+            while piece := stream.read(min(size, offset - done) if done < offset else piece_size or size):
+                try:
+                    parser.send(piece)
+                except ijson.JSONError as error:
+                    return done, len(piece), str(error)
+                done += len(piece)
+                size = _next_size(size, bool(events))
+                events.clear()
+        return done, 0, ""
 
-    offset, message = feed(chunks())
-    if message:
-        offset, message = feed(chunks(until=offset))
-    line, column = _line_and_column(chunks(), offset)
+    offset, length, message = feed(0, 0)
+    while message and length > 1:
+        offset, length, message = feed(offset, max(1, length // (64 if length <= _CHUNK else 16)))
+    line, column = _line_and_column(file, start, offset)
     if not message:
         return cut_off(file.at(line, column))
     with readable(file.path), file.data.open("rb") as stream:
@@ -267,14 +268,14 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
                         kind="dataset_broken_json")
 
 
-def _line_and_column(chunks: Iterator[bytes], offset: int) -> tuple[int, int]:
+def _line_and_column(file: SourceFile, start: int, offset: int) -> tuple[int, int]:
+    """Of the byte at ``offset`` from ``start``, both from 1."""
     line, column = 1, 1
-    for chunk in chunks:
-        part = chunk[:max(0, offset)]
-        newlines = part.count(b"\n")
-        line += newlines
-        column = len(part) - part.rfind(b"\n") if newlines else column + len(part)
-        offset -= len(chunk)
-        if offset <= 0:
-            break
+    with readable(file.path), file.data.open("rb") as stream:
+        stream.seek(start)
+        while offset > 0 and (part := stream.read(min(offset, _CHUNK))):
+            newlines = part.count(b"\n")
+            line += newlines
+            column = len(part) - part.rfind(b"\n") if newlines else column + len(part)
+            offset -= len(part)
     return line, column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import IO, Any, NamedTuple
 
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.paths import typed_path
 
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 """Longest line or record that is read. One training example of 32 MiB is some eight million tokens."""
@@ -96,12 +98,15 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
     Raises:
         DatasetError: missing, a directory or device, unreadable, empty, binary, or not UTF-8 text.
     """
-    path = Path(path).expanduser()
+    path = typed_path(path)
+    if not str(path).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        raise DatasetError("the file's name is not text in UTF-8", where=ascii(str(path)), fix="give the file another name",
+                           kind="dataset_name")
     with readable(path):
-        if path.is_dir():
+        if os.path.isdir(path):
             raise DatasetError("this is a directory, not a dataset file", where=str(path), kind="dataset_is_directory",
                                fix=_file_inside(path))
-        if path.exists() and not path.is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
                                kind="dataset_not_a_file")
         with path.open("rb") as stream:
@@ -148,7 +153,7 @@ def file_fingerprint(path: str | PathLike[str]) -> str:
     Raises:
         DatasetError: the file cannot be read.
     """
-    path = Path(path).expanduser()
+    path = typed_path(path)
     with readable(path), path.open("rb") as stream:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
 

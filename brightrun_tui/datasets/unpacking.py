@@ -195,5 +195,5 @@ def _first_that_is_not_utf8(data: Path) -> bytes | None:
                 before = chunk[: max(0, error.start)]
                 stream.seek(start)
                 return None if not before.isascii() else stream.read(_SAMPLE + error.start)[max(0, error.start - _SAMPLE // 2) :]
-            if not chunk or not text.isascii():
+            if not chunk or not text.isascii() or "\0" in text:
                 return None

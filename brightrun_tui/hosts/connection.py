@@ -24,6 +24,7 @@ from brightrun_tui.domain.errors import (
     HostUnreachableError,
     MachineLiesError,
 )
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,6 +33,7 @@ CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly130
 LOST = (asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection,
         ConnectionError, TimeoutError, EOFError)
 """What a broken connection looks like. OSError is not among them: it may be our own disk."""
+MAX_KEY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ class SshConnection:
             raise HostRefusedError(
                 "SSH does not accept our key", where=str(address), kind="host_refused",
                 fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
-        except (*LOST, OSError, asyncssh.Error) as error:
+        except (*LOST, OSError, asyncssh.Error, ValueError) as error:  # ValueError: a name that cannot be one of a machine
             raise self._unreachable(str(address), error) from None
         self._connection, self._sftp = connection, sftp
         shown = connection.get_server_host_key()
@@ -253,10 +255,12 @@ class SshConnection:
         if self._key is None:
             return options
         try:
-            key = asyncssh.read_private_key(self._key) if isinstance(self._key, Path) else asyncssh.import_private_key(self._key)
-        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            text = read_bytes(self._key, MAX_KEY_BYTES) if isinstance(self._key, Path) else self._key
+            key = asyncssh.import_private_key(text)
+        except (ForeignFileError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            why = error.what if isinstance(error, ForeignFileError) else str(error)
             place = str(self._key) if isinstance(self._key, Path) else "the run's key"
-            raise HostRefusedError(f"the private key cannot be used ({error})", where=place, kind="bad_key_file",
+            raise HostRefusedError(f"the private key cannot be used ({why})", where=place, kind="bad_key_file",
                                    fix="name a key file in OpenSSH format without a passphrase") from None
         return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
                 "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}

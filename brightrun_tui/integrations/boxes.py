@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import tomli_w
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from brightrun_tui.config import load_section, reason
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.files import private_directory, write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, fit, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox, SshBoxes
 
@@ -27,11 +27,11 @@ def saved_boxes(paths: Paths) -> dict[str, SshBox]:
     """Those that were added in the app. Raises `UsageError` where the file does not fit."""
     path = _file(paths)
     try:
-        return SshBoxes.model_validate(tomllib.loads(path.read_text("utf-8"))).root
-    except (FileNotFoundError, NotADirectoryError):
+        return fit(read_toml(path), SshBoxes, str(path)).root
+    except NoSuchFileError:
         return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the machines that were added cannot be read ({type(error).__name__})", where=str(path),
+    except ForeignFileError as error:
+        raise UsageError(f"the list of machines that were added {error.what}", where=str(path),
                          fix="correct the file, or move it away and add them again", kind="bad_config") from None
 
 

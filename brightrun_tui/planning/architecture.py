@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.foreign_files import first_problem
 
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 """What families of models call the number of experts in a block."""
+
+Width = Annotated[int, Field(ge=1, le=1 << 24)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Architecture(BaseModel):
@@ -19,16 +23,16 @@ class Architecture(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model_type: str = "llama"
-    hidden: int
-    layers: int
-    query_width: int
-    kv_width: int
-    intermediate: int
-    vocab: int
+    hidden: Width
+    layers: Count
+    query_width: Width
+    kv_width: Width
+    intermediate: Width
+    vocab: Width
     tied: bool = False
-    context: int = 2048
-    experts: int = 1
-    active_experts: int = 1
+    context: Annotated[int, Field(ge=1, le=1 << 30)] = 2048
+    experts: Count = 1
+    active_experts: Count = 1
     gated_mlp: bool = True
 
     @property
@@ -104,57 +108,75 @@ class BaseModelInfo(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
+_NAMES = TypeAdapter(list[str])
+
+
 def read_architecture(config: dict[str, Any], where: str) -> Architecture:
     """From the keys of a Hugging Face ``config.json``; multimodal models keep theirs under ``text_config``.
 
     Raises:
-        BaseModelError: no text-generating decoder, or numbers are missing.
+        BaseModelError: no text-generating decoder, or numbers are missing or absurd.
     """
-    kinds = [str(kind) for kind in config.get("architectures") or []]
+    inner = config.get("text_config") or {}
+    try:
+        kinds = _NAMES.validate_python(config.get("architectures") or [])
+    except ValidationError:
+        raise _config_error("says no architectures by name", where) from None
+    if not isinstance(inner, dict):
+        raise _config_error("has no object as “text_config”", where)
     if kinds and not any(
         word in kind for kind in kinds for word in ("CausalLM", "LMHeadModel", "ConditionalGeneration")
     ):
         raise BaseModelError(
-            f"this is a {kinds[0]}, which does not generate text",
+            f"this is a {kinds[0][:80]}, which does not generate text",
             where=where,
             fix="choose a model for text generation (its architecture ends in “ForCausalLM”)",
             kind="base_not_causal",
         )
-    text = {**config, **(config.get("text_config") or {})}
+    text = {**config, **inner}
     heads = _number(text, where, "num_attention_heads", "n_head")
     hidden = _number(text, where, "hidden_size", "n_embd", "d_model")
-    head_size = int(text.get("head_dim") or hidden // heads)
+    head_size = _number(text, where, "head_dim", default=hidden // heads)
     intermediate = _number(
         text, where, "intermediate_size", "n_inner", "ffn_dim", "moe_intermediate_size", default=4 * hidden
     )
-    experts = int(next((text[name] for name in EXPERTS if text.get(name)), 1))
+    experts = _number(text, where, *EXPERTS, default=1)
     if experts > 1:
-        intermediate = int(text.get("moe_intermediate_size") or intermediate)
-    return Architecture(
-        model_type=str(text.get("model_type", "")),
-        hidden=hidden,
-        layers=_number(text, where, "num_hidden_layers", "n_layer"),
-        query_width=heads * head_size,
-        kv_width=int(text.get("num_key_value_heads") or heads) * head_size,
-        intermediate=intermediate,
-        vocab=_number(text, where, "vocab_size"),
-        tied=bool(text.get("tie_word_embeddings", True)),
-        context=_number(text, where, "max_position_embeddings", "n_positions", "n_ctx", default=2048),
-        experts=experts,
-        active_experts=int(text.get("num_experts_per_tok") or 1) if experts > 1 else 1,
-        gated_mlp=text.get("model_type") not in {"gpt2", "gpt_neox", "opt", "falcon", "phi", "bloom"},
-    )
+        intermediate = _number(text, where, "moe_intermediate_size", default=intermediate)
+    family = str(text.get("model_type", ""))[:80]
+    try:
+        return Architecture(
+            model_type=family,
+            hidden=hidden,
+            layers=_number(text, where, "num_hidden_layers", "n_layer"),
+            query_width=heads * head_size,
+            kv_width=_number(text, where, "num_key_value_heads", default=heads) * head_size,
+            intermediate=intermediate,
+            vocab=_number(text, where, "vocab_size"),
+            tied=bool(text.get("tie_word_embeddings", True)),
+            context=_number(text, where, "max_position_embeddings", "n_positions", "n_ctx", default=2048),
+            experts=experts,
+            active_experts=_number(text, where, "num_experts_per_tok", default=1) if experts > 1 else 1,
+            gated_mlp=family not in {"gpt2", "gpt_neox", "opt", "falcon", "phi", "bloom"},
+        )
+    except ValidationError as error:
+        raise _config_error(f"describes no model that could exist ({first_problem(error)})", where) from None
 
 
 def _number(config: dict[str, Any], where: str, *names: str, default: int | None = None) -> int:
+    """The first of these that is a number above 0. Families write null, 0 or lists where a number does not apply."""
     for name in names:
         value = config.get(name)
-        if isinstance(value, int) and value > 0:
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
     if default is not None:
         return default
-    raise BaseModelError(
-        f"config.json does not say “{names[0]}”",
+    raise _config_error(f"does not say “{names[0]}”", where)
+
+
+def _config_error(what: str, where: str) -> BaseModelError:
+    return BaseModelError(
+        f"config.json {what}",
         where=where,
         fix="the download may be incomplete: fetch the model again",
         kind="base_config",

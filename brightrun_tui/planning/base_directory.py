@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
-import math
-import struct
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
 from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
 
 DESCRIBING_FILES = (
@@ -28,8 +32,18 @@ DESCRIBING_FILES = (
 )
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 INDEX = "model.safetensors.index.json"
+MAX_ENTRIES = 10_000
 EDGE = 64 * 1024
-LARGEST_HEADER = 100 << 20
+MAX_DESCRIBING_BYTES = 256 << 20
+"""Tokenizers of large vocabularies have some 30 MB."""
+
+
+class ShardIndex(BaseModel):
+    """``model.safetensors.index.json``: the file of each tensor, a name in the same directory."""
+
+    model_config = ConfigDict(frozen=True)
+
+    weight_map: dict[str, Annotated[str, Field(pattern=r"^[^/\\\x00]{1,255}$")]]
 
 
 def describe_directory(directory: Path, *, model_id: str, title: str = "", revision: str = "") -> BaseModelInfo:
@@ -38,11 +52,9 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
     Raises:
         BaseModelError: it is no complete base model; says what is missing and how to get it.
     """
-    directory = directory.expanduser().resolve()
+    directory = Path(os.path.realpath(directory))
     try:
-        state = tuple(
-            sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in directory.iterdir())
-        )
+        state = tuple(sorted((entry.name, seen.st_size, seen.st_mtime_ns) for entry, seen in _entries(directory)))
     except NotADirectoryError:
         raise BaseModelError(
             "this is a file; a base model is a directory",
@@ -50,10 +62,10 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
             fix="give the directory that holds config.json and the weights",
             kind="base_missing",
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BaseModelError(
-            f"the base model's directory cannot be read ({error.strerror})",
-            where=error.filename or str(directory),
+            f"the base model's directory cannot be read ({getattr(error, 'strerror', None) or error})",
+            where=str(getattr(error, "filename", None) or directory),
             fix="check the path",
             kind="base_missing",
         ) from None
@@ -67,14 +79,44 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
     )
 
 
+def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """What lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises ``OSError``."""
+    with os.scandir(directory) as entries:
+        for number, entry in enumerate(entries):
+            if number >= MAX_ENTRIES:
+                raise OSError(errno.EFBIG, f"more than {MAX_ENTRIES:,} files", str(directory))
+            with suppress(FileNotFoundError):
+                yield entry, entry.stat()
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What is wrong with one file, as what is wrong with the model."""
+    try:
+        yield
+    except ForeignFileError as error:
+        name = Path(error.where).name
+        unreadable = error.kind == "file_not_readable"
+        raise BaseModelError(
+            f"{name} {error.what}",
+            where=error.where,
+            fix="check the permissions" if unreadable else "delete it and fetch the model again",
+            kind="base_missing" if unreadable else "base_damaged",
+        ) from None
+
+
 @lru_cache(maxsize=32)
 def _describe(directory: Path, state: tuple[tuple[str, int, int], ...]) -> BaseModelInfo:
-    names = {name for name, _, _ in state}
+    with _refused():
+        return _read_directory(directory, {name for name, _, _ in state})
+
+
+def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
     _require_config(directory, names)
-    config = _read_json(directory / "config.json")
+    config = read_json(directory / "config.json")
     architecture = read_architecture(config, str(directory / "config.json"))
     shards = _weight_files(directory, names)
-    headers = [_read_safetensors_header(shard) for shard in shards]
+    headers = [read_safetensors_header(shard).tensors for shard in shards]
     if "tie_word_embeddings" not in config:
         architecture = architecture.model_copy(
             update={"tied": not any("lm_head.weight" in header for header in headers)}
@@ -91,15 +133,16 @@ def _describe(directory: Path, state: tuple[tuple[str, int, int], ...]) -> BaseM
         [] if template else ["This model has no chat template of its own. Choose an “instruct” version for chats."]
     )
     if quantisation := config.get("quantization_config"):
+        method = quantisation.get("quant_method") if isinstance(quantisation, dict) else None
         warnings.append(
-            f"The weights are quantised already ({quantisation.get('quant_method', 'unknown method')}); "
+            f"The weights are quantised already ({str(method)[:40] if method else 'unknown method'}); "
             "the original weights give better results."
         )
     return BaseModelInfo(
         id="",
         title="",
         architecture=architecture,
-        parameters=sum(sum(header.values()) for header in headers),
+        parameters=sum(tensor.elements for header in headers for tensor in header.values()),
         present=True,
         has_chat_template=template,
         weight_bytes=sum(shard.stat().st_size for shard in shards),
@@ -135,8 +178,7 @@ def _require_config(directory: Path, names: set[str]) -> None:
 
 def _weight_files(directory: Path, names: set[str]) -> list[Path]:
     if INDEX in names:
-        index = _read_json(directory / INDEX)
-        wanted = sorted({str(name) for name in (index.get("weight_map") or {}).values()})
+        wanted = sorted(set(read_model(directory / INDEX, ShardIndex).weight_map.values()))
         missing = [name for name in wanted if name not in names]
         if missing or not wanted:
             raise BaseModelError(
@@ -164,42 +206,11 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
     )
 
 
-def _read_safetensors_header(path: Path) -> dict[str, int]:
-    """Number of elements of every tensor in a safetensors file, which must be whole.
-
-    Format: 8 bytes little-endian length, then that much JSON with ``data_offsets`` of each tensor into the rest.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        prefix = file.read(8)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else LARGEST_HEADER + 1
-        if length > min(LARGEST_HEADER, size):
-            raise _damaged(path, "its beginning makes no sense")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            raise _damaged(path, "its beginning makes no sense") from None
-    tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
-    expected = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
-    if size < expected:
-        raise _damaged(path, f"{size:,} of {expected:,} bytes are there")
-    return {name: math.prod(tensor["shape"]) for name, tensor in tensors.items()}
-
-
-def _damaged(path: Path, detail: str) -> BaseModelError:
-    return BaseModelError(
-        f"the weight file is incomplete or damaged ({detail})",
-        where=str(path),
-        fix="delete it and download the model again",
-        kind="base_damaged",
-    )
-
-
 def _has_chat_template(directory: Path, names: set[str]) -> bool:
     if names & {"chat_template.jinja", "chat_template.json"}:
         return True
     return "tokenizer_config.json" in names and bool(
-        _read_json(directory / "tokenizer_config.json").get("chat_template")
+        read_json(directory / "tokenizer_config.json").get("chat_template")
     )
 
 
@@ -208,7 +219,7 @@ def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:
     total = hashlib.sha256()
     for name in DESCRIBING_FILES:
         if name in names:
-            total.update(name.encode() + b"\0" + hashlib.sha256((directory / name).read_bytes()).digest())
+            total.update(name.encode() + b"\0" + hashlib.sha256(read_bytes(directory / name, MAX_DESCRIBING_BYTES)).digest())
     for shard in shards:
         size = shard.stat().st_size
         total.update(f"{shard.name}\0{size}\0".encode())
@@ -217,19 +228,3 @@ def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:
             file.seek(max(0, size - EDGE))
             total.update(file.read(EDGE))
     return "sha256:" + total.hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BaseModelError(
-            f"cannot be read ({error.strerror})", where=str(path), fix="check the permissions", kind="base_missing"
-        ) from None
-    except ValueError as error:
-        raise BaseModelError(
-            f"is no valid JSON ({error})", where=str(path), fix="download the model again", kind="base_damaged"
-        ) from None
-    if not isinstance(document, dict):
-        raise BaseModelError("is no JSON object", where=str(path), fix="download the model again", kind="base_damaged")
-    return document

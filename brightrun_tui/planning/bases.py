@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import subprocess
+import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.integrations.packages import require_training_packages
-from brightrun_tui.paths import Paths
+from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
 from brightrun_tui.planning.base_directory import describe_directory
@@ -142,9 +144,10 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
         )
     snapshot = hub_models.cached_snapshot(model_id, paths)
     if snapshot:
-        info = describe_directory(
-            snapshot, model_id=model_id, title=known.title if known else model_id.split("/")[1], revision=snapshot.name
-        )
+        with _mended_by(f"delete {snapshot.parents[1]}, then fetch it again: brightrun bases fetch {model_id}"):
+            info = describe_directory(
+                snapshot, model_id=model_id, title=known.title if known else model_id.split("/")[1], revision=snapshot.name
+            )
         return info.model_copy(update={"recommended": known.recommended, "license": known.license}) if known else info
     if known:
         return _from_catalogue(known)
@@ -160,14 +163,16 @@ def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
     """Get the base model onto this machine: make the starter, download a Hub id, check a directory.
 
     Blocking; safe to repeat. A starter that is there stays as it is, even if a newer version of the product would make
-    another one: adapters were trained on it.
+    another one: adapters were trained on it. A damaged one is moved aside.
 
     Raises:
         BaseModelError: it cannot be had; says why and what to do.
         NotConnectedError: the Hub refuses the token, or wants one.
     """
-    if model_id == STARTER and not _is_present(STARTER, paths):
-        _make_starter(starter_directory(paths), progress)
+    if model_id == STARTER:
+        _set_aside_damaged_starter(paths)
+        if not _is_present(STARTER, paths):
+            _make_starter(starter_directory(paths), progress)
     elif is_hub_id(model_id):
         hub_models.download(model_id, paths, progress)
     return describe_base(model_id, paths, network=False).ref
@@ -183,12 +188,49 @@ def fetch_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
 
 
 def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
+    directory = starter_directory(paths)
     if _is_present(STARTER, paths):
-        made = describe_directory(starter_directory(paths), model_id=STARTER, title=known.title)
+        with _mended_by("make it again: brightrun bases fetch starter"):
+            made = describe_directory(directory, model_id=STARTER, title=known.title)
         return made.model_copy(update={"buildable": True, "recommended": known.recommended, "license": known.license})
+    if os.path.exists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
+        raise BaseModelError(
+            "the starter model is not whole: here is half of it, or something else",
+            where=str(directory),
+            fix="move that away, then make it again: brightrun bases fetch starter",
+            kind="base_damaged",
+        )
     return _from_catalogue(known).model_copy(
         update={"buildable": True, "weight_bytes": 4 * known.parameters, "has_chat_template": True}
     )
+
+
+@contextmanager
+def _mended_by(fix: str) -> Iterator[None]:
+    """What is wrong with a model that we brought here is mended by bringing it again."""
+    try:
+        yield
+    except BaseModelError as error:
+        raise BaseModelError(error.what, where=error.where, fix=fix, kind=error.kind) from None
+
+
+def _set_aside_damaged_starter(paths: Paths) -> None:
+    """Raises `BaseModelError` where it cannot be moved."""
+    directory = starter_directory(paths)
+    if not _is_present(STARTER, paths):
+        return
+    try:
+        describe_directory(directory, model_id=STARTER)
+    except BaseModelError:
+        try:
+            directory.rename(directory.with_name(f"{STARTER}-damaged-{time.time_ns()}"))
+        except OSError as error:
+            raise BaseModelError(
+                f"the starter model is damaged and cannot be moved away ({error.strerror})",
+                where=str(directory),
+                fix="move it away by hand",
+                kind="base_damaged",
+            ) from None
 
 
 def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
@@ -207,13 +249,13 @@ def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
 
 def _is_present(model_id: str, paths: Paths) -> bool:
     if model_id == STARTER:
-        return (starter_directory(paths) / STARTER_MARKER).is_file()
+        return os.path.isfile(starter_directory(paths) / STARTER_MARKER)
     return hub_models.cached_snapshot(model_id, paths) is not None
 
 
 def _as_directory(model_id: str) -> Path | None:
-    path = Path(model_id).expanduser()
-    return path if model_id and (path.is_absolute() or model_id.startswith((".", "~")) or path.is_dir()) else None
+    path = typed_path(model_id)
+    return path if model_id and (path.is_absolute() or model_id.startswith((".", "~")) or os.path.isdir(path)) else None
 
 
 def _make_starter(directory: Path, progress: Progress) -> None:

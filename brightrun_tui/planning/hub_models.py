@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
-import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from typing import Any
 
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
-from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES
+from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
 from brightrun_tui.providers.local import disk_free
 
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
@@ -35,8 +36,8 @@ def cached_snapshot(model_id: str, paths: Paths) -> Path | None:
     name, _, revision = model_id.partition("@")
     folder = hub.cache_directory(paths) / f"models--{name.replace('/', '--')}"
     try:
-        commit = (folder / "refs" / (revision or "main")).read_text().strip()
-    except OSError:
+        commit = read_bytes(folder / "refs" / (revision or "main"), 1024).decode("utf-8", "replace").strip()
+    except ForeignFileError:
         commit = revision
     snapshot = folder / "snapshots" / commit
     return snapshot if commit and _is_complete(snapshot) else None
@@ -143,10 +144,10 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         _refuse_untrainable(model_id, sizes)
         config = api.hf_hub_download(name, "config.json", revision=about.sha, cache_dir=hub.cache_directory(paths))
     try:
-        architecture = read_architecture(json.loads(Path(config).read_text("utf-8")), f"{model_id}/config.json")
-    except ValueError:
+        architecture = read_architecture(read_json(Path(config)), f"{model_id}/config.json")
+    except ForeignFileError as error:
         raise BaseModelError(
-            "its config.json is no valid JSON", where=model_id, fix="choose another model", kind="base_damaged"
+            f"its config.json {error.what}", where=model_id, fix="choose another model", kind="base_damaged"
         ) from None
     counted = about.safetensors.total if about.safetensors else 0
     return BaseModelInfo(
@@ -197,15 +198,15 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
 
 def _is_complete(snapshot: Path) -> bool:
     """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
-    if not (snapshot / "config.json").is_file() or not any((snapshot / name).is_file() for name in TOKENIZER_FILES):
+    if not os.path.isfile(snapshot / "config.json") or not any(os.path.isfile(snapshot / name) for name in TOKENIZER_FILES):
         return False
-    if not (snapshot / INDEX).is_file():
-        return (snapshot / "model.safetensors").is_file()
+    if not os.path.isfile(snapshot / INDEX):
+        return os.path.isfile(snapshot / "model.safetensors")
     try:
-        shards = set(json.loads((snapshot / INDEX).read_text("utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError):
+        shards = set(read_model(snapshot / INDEX, ShardIndex).weight_map.values())
+    except ForeignFileError:
         return False
-    return bool(shards) and all((snapshot / str(shard)).is_file() for shard in shards)
+    return bool(shards) and all(os.path.isfile(snapshot / shard) for shard in shards)
 
 
 def _require_space(cache: Path, wanted: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,7 +18,7 @@ from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.packages import torch_uses_gpu
-from brightrun_tui.paths import Paths
+from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning import checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
@@ -108,8 +109,9 @@ def make_plan(
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
         speed = measured_tokens_per_second
-        estimated = estimate(base, report, resolved.settings, machine, price, measured_tokens_per_second=speed)
-        estimated = with_traffic(estimated, offer) if offer else estimated
+        estimated = _or_failed(found, "base model", lambda: estimate(
+            base, report, resolved.settings, machine, price, measured_tokens_per_second=speed))
+        estimated = with_traffic(estimated, offer) if offer and estimated else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
         ("settings", lambda: checks.check_defaults(paths)),
@@ -193,7 +195,8 @@ def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Foun
     try:
         return work()
     except BrightrunError as error:
-        found.append(failed(name, error))
+        if all(str(check.error) != str(error) for check in found):
+            found.append(failed(name, error))
         return None
 
 
@@ -202,8 +205,8 @@ def _report(draft: Draft, paths: Paths) -> DatasetReport:
         raise DatasetError(
             "no dataset is chosen", fix="give a file, or the name of an added dataset", kind="dataset_missing"
         )
-    path = Path(draft.data).expanduser()
-    if not path.exists():
+    path = typed_path(draft.data)
+    if not os.path.exists(path):
         added = added_datasets.path_of(paths.database, draft.data)
         path = Path(added) if added else path
     return check_dataset(path, draft.columns)
@@ -213,9 +216,9 @@ def check_dataset(path: Path, columns: dict[str, str]) -> DatasetReport:
     """The dataset's report; read once and kept until the file changes. Raises as `datasets.check`."""
     try:
         state = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return datasets.check(path, columns=columns or None)
-    outcome = _checked(path.resolve(), state.st_size, state.st_mtime_ns, tuple(sorted(columns.items())))
+    outcome = _checked(Path(os.path.realpath(path)), state.st_size, state.st_mtime_ns, tuple(sorted(columns.items())))
     if isinstance(outcome, BrightrunError):
         raise outcome
     return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
 
@@ -87,12 +87,13 @@ def get_template(name: str, paths: Paths) -> Template:
 @lru_cache(maxsize=128)
 def _load(path: Path, _modified: int, own: bool) -> Template:
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise _unusable(path, str(error)) from None
+        document = read_toml(path)
+    except ForeignFileError as error:
+        raise _unusable(path, f"it {error.what}") from None
+    listed = document.pop("by_records", [])
     rules = [
         {"up_to": rule.pop("up_to", None), "overrides": rule}
-        for rule in document.pop("by_records", [])
+        for rule in (listed if isinstance(listed, list) else [])
         if isinstance(rule, dict)
     ]
     try:
@@ -100,8 +101,7 @@ def _load(path: Path, _modified: int, own: bool) -> Template:
             {**document, "by_records": rules, "name": path.stem, "own": own, "path": str(path)}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _unusable(path, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise _unusable(path, first_problem(error)) from None
     limits = [rule.up_to for rule in template.by_records]
     if limits != sorted(limits, key=lambda limit: limit or float("inf")):
         raise _unusable(path, "the rules of by_records must stand in rising order of up_to")

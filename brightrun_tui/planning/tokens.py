@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.planning.architecture import BaseModelInfo
 
 TURN_TOKENS = 5
@@ -32,7 +33,11 @@ class TokenCounts(BaseModel):
 
 
 def count_tokens(base: BaseModelInfo, report: DatasetReport) -> TokenCounts:
-    """From the characters that the report counted."""
+    """From the characters that the report counted.
+
+    Raises:
+        BaseModelError: the model's tokenizer is damaged.
+    """
     ratio = _measure(base, report.preview)
     measured = ratio is not None
     if ratio is None:
@@ -56,8 +61,18 @@ def _measure(base: BaseModelInfo, preview: tuple[Record, ...]) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _characters_per_token(path: Path, _modified: int, text: str) -> float | None:
-    count = len(_tokenizer(path, _modified).encode(text, add_special_tokens=False).ids)
+def _characters_per_token(path: Path, modified: int, text: str) -> float | None:
+    try:
+        count = len(_tokenizer(path, modified).encode(text, add_special_tokens=False).ids)
+    except BaseException as error:  # a panic of the library is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        raise BaseModelError(
+            "tokenizer.json is damaged",
+            where=str(path),
+            fix="delete it and fetch the model again",
+            kind="base_damaged",
+        ) from None
     return len(text) / count if count and text.strip() else None
 
 

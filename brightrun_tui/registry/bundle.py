@@ -7,7 +7,6 @@ version always gives the same bytes.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
@@ -17,13 +16,12 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import ValidationError
-
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.domain.text import harmless
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
+from brightrun_tui.foreign_files import ForeignFileError, fit
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
@@ -168,10 +166,10 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
     check_files(aside, manifest.files, where)
     check_adapter(aside, where)
     try:
-        report = Report.model_validate(_harmless(read_json(aside / REPORT, where)))
-    except ValueError as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UntrustedError(f"its report card is not valid ({why})", where=f"{where}: {REPORT}", kind="bad_report") from None
+        report = fit(_harmless(read_json(aside / REPORT, where)), Report, where)
+    except (ForeignFileError, ValueError) as error:
+        why = error.what if isinstance(error, ForeignFileError) else f"is not valid ({error})"
+        raise UntrustedError(f"its report card {why}", where=f"{where}: {REPORT}", kind="bad_report") from None
     (aside / CARD).unlink(missing_ok=True)
     return manifest, report
 
@@ -223,7 +221,6 @@ def _harmless(document: Any) -> Any:
 
 def _weights_digest(directory: Path) -> str:
     try:
-        facts = json.loads((directory / MANIFEST).read_bytes())["files"][ADAPTER_WEIGHTS]
-        return str(facts["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_manifest(directory / MANIFEST, str(directory)).files[ADAPTER_WEIGHTS].sha256
+    except (UntrustedError, KeyError):
         return ""

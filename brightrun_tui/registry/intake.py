@@ -27,6 +27,7 @@ from brightrun_tui.domain.run_directory import (
     RunDirectory,
 )
 from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.card import model_card
 from brightrun_tui.registry.safety import (
@@ -100,10 +101,9 @@ def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
     check_files(directory, adapter, f"{where}/{ADAPTER}")
     check_adapter(directory, f"{where}/{ADAPTER}")
     try:
-        return adapter, Report.model_validate_json((source / REPORT).read_bytes())
-    except ValidationError as error:
-        raise UntrustedError(f"the report card is not valid ({error.errors()[0]['msg']})", where=where,
-                             kind="bad_report") from None
+        return adapter, read_model(source / REPORT, Report)
+    except ForeignFileError as error:
+        raise UntrustedError(f"the report card {error.what}", where=where, kind="bad_report") from None
 
 
 def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, manifest: Manifest, target: Path) -> int:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui import foreign_files
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.files import sha256
+from brightrun_tui.foreign_files import ForeignFileError, read_safetensors_header
 
 VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 BASE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$"
-_MAX_JSON_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 16 << 20
 
 
@@ -99,42 +98,28 @@ def check_adapter(directory: Path, where: str) -> None:
 
 def check_safetensors(path: Path, where: str) -> None:
     """Raises `UntrustedError` unless the header is JSON and its tensors fill the rest of the file exactly."""
-    size = path.stat().st_size
+    place = f"{where}: {path.name}"
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(_MAX_HEADER_BYTES, size - 8):
-                raise ValueError("header longer than the file")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        spans = sorted(tuple(tensor["data_offsets"]) for tensor in header.values())
-        edges = [0, *(end for _, end in spans)]
-        if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) \
-                or edges[-1] != size - 8 - length:
-            raise ValueError("tensors do not fill the file")
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
-        raise UntrustedError(f"its weights cannot be read ({error})", where=f"{where}: {path.name}",
-                             kind="bad_safetensors") from None
+        header = read_safetensors_header(path, _MAX_HEADER_BYTES)
+    except ForeignFileError as error:
+        raise UntrustedError(f"the file of its weights {error.what}", where=place, kind="bad_safetensors") from None
+    spans = sorted(tuple(tensor.data_offsets) for tensor in header.tensors.values())
+    edges = [0, *(end for _, end in spans)]
+    if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) or edges[-1] != header.data_bytes:
+        raise UntrustedError("its weights cannot be read (tensors do not fill the file)", where=place, kind="bad_safetensors")
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:
     """A JSON object of reasonable size. Raises `UntrustedError`."""
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ValueError("too large")
-        document = json.loads(path.read_bytes())
-        if not isinstance(document, dict):
-            raise ValueError("not an object")
-    except (OSError, ValueError, RecursionError):
-        raise UntrustedError(f"{path.name} is not a JSON object", where=where, kind="bad_json") from None
-    return document
+        return foreign_files.read_json(path)
+    except ForeignFileError as error:
+        raise UntrustedError(f"{path.name} {error.what}", where=where, kind="bad_json") from None
 
 
 def read_manifest(path: Path, where: str) -> Manifest:
     """The manifest of a version. Raises `UntrustedError`."""
     try:
-        return Manifest.model_validate(read_json(path, where))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UntrustedError(f"its manifest is not valid ({place}: {first['msg']})", where=where, kind="bad_manifest") from None
+        return foreign_files.fit(read_json(path, where), Manifest, where)
+    except ForeignFileError as error:
+        raise UntrustedError(f"its manifest {error.what}", where=where, kind="bad_manifest") from None

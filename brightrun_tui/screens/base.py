@@ -75,7 +75,10 @@ class ModeScreen(Screen[None]):
         if self.app.current_mode != self.MODE or snapshot is self._drawn or not self.is_mounted:
             return
         self._drawn = snapshot
-        self.query_one(Header).show(snapshot, self.app.read_only)
-        if snapshot.loaded:
-            self.show(snapshot)
-            self.refresh_keys()
+        try:
+            self.query_one(Header).show(snapshot, self.app.read_only)
+            if snapshot.loaded:
+                self.show(snapshot)
+                self.refresh_keys()
+        except Exception as error:  # a signal that calls this swallows it
+            self.app.survive(error)

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from brightrun_tui.actions import bindings
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.plan import check_dataset
 from brightrun_tui.resources import resource
 from brightrun_tui.screens.dialog import Dialog
@@ -78,11 +79,11 @@ class DataScreen(Dialog[str]):
 
     def _take(self, word: str) -> None:
         """A directory is entered; anything else is the answer."""
-        path = Path(word).expanduser()
-        if word.startswith(PATH_STARTS) and path.is_dir():
-            self._go_to(path.resolve())
+        path = typed_path(word)
+        if word.startswith(PATH_STARTS) and os.path.isdir(path):
+            self._go_to(Path(os.path.realpath(path)))
         elif word:
-            self.dismiss(str(path.absolute()) if path.is_file() else word)
+            self.dismiss(str(path.absolute()) if os.path.isfile(path) else word)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -112,8 +113,8 @@ class DataScreen(Dialog[str]):
     async def _look_into(self, word: str) -> None:
         """Check the file under the cursor and show what is in it."""
         known = next((report for report in self._known if report.name == word), None)
-        path = Path(known.path if known else word).expanduser()
-        if path.is_dir():
+        path = typed_path(known.path if known else word)
+        if os.path.isdir(path):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
             return
         self._say([Content.styled("◌ checking …", "$primary")])
@@ -164,7 +165,7 @@ class PreviewScreen(Dialog[None]):
 
 def list_files(typed: str) -> list[Choice]:
     """Directories and data files whose path begins with what was typed. Blocking."""
-    path = Path(typed).expanduser()
+    path = typed_path(typed)
     directory, start = (path, "") if typed.endswith("/") else (path.parent, path.name)
     found: list[Choice] = []
     try:
@@ -172,17 +173,26 @@ def list_files(typed: str) -> list[Choice]:
             for entry in entries:
                 if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
                     continue
-                if entry.is_dir():
+                if os.path.isdir(entry.path):
                     found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
                 elif entry.name.lower().endswith(SUFFIXES):
-                    found.append(Choice(entry.path, entry.name, words.size(entry.stat().st_size)))
+                    found.append(Choice(entry.path, entry.name, _size(entry)))
                 if len(found) >= MOST_ENTRIES:
                     break
-    except OSError as error:
-        return [Choice(str(directory.parent), "..", error.strerror or str(error))]
+    except (OSError, ValueError) as error:
+        return [Choice(str(directory.parent), "..", getattr(error, "strerror", None) or str(error))]
     found.sort(key=lambda choice: (not choice.title.endswith("/"), choice.title.casefold()))
-    up = [] if start or directory == directory.parent else [Choice(f"{directory.resolve().parent}/", "../")]
+    above = f"{Path(os.path.realpath(directory)).parent}/".replace("//", "/")
+    up = [] if start or directory == directory.parent else [Choice(above, "../")]
     return [*up, *found]
+
+
+def _size(entry: os.DirEntry[str]) -> str:
+    """In words; a link that leads nowhere, or in circles, has none."""
+    try:
+        return words.size(entry.stat().st_size)
+    except OSError as error:
+        return error.strerror or ""
 
 
 def _examples() -> list[Choice]:

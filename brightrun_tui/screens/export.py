@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Button, Label, Static
 
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import typed_path
 from brightrun_tui.registry import EXPORT_FORMS
 from brightrun_tui.screens.dialog import Dialog
 from brightrun_tui.widgets.fields import ChoiceField, FieldChanged, TextField
@@ -47,7 +48,7 @@ class ExportScreen(Dialog[tuple[str, Path]]):
     def on_button_pressed(self) -> None:
         target = self.query_one(TextField).value.strip()
         if target:
-            self.dismiss((self.query_one(ChoiceField).value, Path(target).expanduser().absolute()))
+            self.dismiss((self.query_one(ChoiceField).value, typed_path(target).absolute()))
 
     def _default(self, form: str) -> str:
         stem = f"{self._model.name}-v{self._model.version}"

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from brightrun_tui.widgets import words
 from brightrun_tui.widgets.harmless import harmless
+from brightrun_tui.widgets.shown import shown
 
 Lines = list[Content]
 Build = Callable[[int], Lines]
@@ -33,7 +34,7 @@ class Flow(Widget):
         if width < 1:
             self.refresh(layout=True)
             return
-        old, new = self._made[1], [harmless(line) for line in build(width)]
+        old, new = self._made[1], self._make(width)
         if len(old) == len(new) and all(a.is_same(b) for a, b in zip(old, new, strict=True)):
             return
         self._made = (width, new)
@@ -47,8 +48,11 @@ class Flow(Widget):
 
     def _lines(self, width: int) -> Lines:
         if self._made[0] != width:
-            self._made = (width, [harmless(line) for line in self._build(max(8, width))])
+            self._made = (width, self._make(max(8, width)))
         return self._made[1]
+
+    def _make(self, width: int) -> Lines:
+        return shown(self, lambda cells: [harmless(line) for line in self._build(cells)], width, lambda note: [note])
 
 
 def text(value: str | Content, width: int, style: str = "") -> Lines:

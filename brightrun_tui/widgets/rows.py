@@ -12,6 +12,7 @@ from textual.widgets.option_list import Option
 
 from brightrun_tui.actions import bindings
 from brightrun_tui.widgets.harmless import harmless
+from brightrun_tui.widgets.shown import shown
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class RowList(OptionList):
     def _content(self, row: Row, width: int) -> tuple[Hashable, Content]:
         stamp = (width, row.stamp)
         known = self._built.get(row.id)
-        return known if known is not None and known[0] == stamp else (stamp, harmless(row.build(width)))
+        return known if known is not None and known[0] == stamp else (
+            stamp, shown(self, lambda cells: harmless(row.build(cells)), width, lambda note: note))
 
     def choose(self, id_: str) -> bool:
         """Put the cursor on ``id_``; False when there is no such row."""

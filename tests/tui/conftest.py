@@ -100,16 +100,17 @@ class Driver:
 
 @pytest.fixture
 def opened() -> Opened:
-    """Opens the app: ``async with opened(paths, size=(80, 24)) as driver``."""
+    """Opens the app: ``async with opened(paths, size=(80, 24)) as driver``. A fault that it survives fails a test, too."""
 
     @asynccontextmanager
     async def opening(
-        paths: Paths, size: tuple[int, int] = (120, 40), *, read_only: bool = False
+        paths: Paths, size: tuple[int, int] = (120, 40), *, read_only: bool = False, faults: bool = False
     ) -> AsyncIterator[Driver]:
         app = BrightRunApp(paths, read_only=read_only)
         async with app.run_test(size=size, notifications=True) as pilot:
             driver = Driver(app, pilot)
             await driver.until(lambda: app.snapshot.loaded, "the store is read")
             yield driver
+        assert faults or not app.faults.counts, f"the app had to survive {dict(app.faults.counts)}"
 
     return opening

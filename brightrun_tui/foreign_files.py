@@ -1,0 +1,178 @@
+"""Reading files that others wrote: bases, bundles, settings, themes. One function a kind; each refuses in one sentence.
+
+A name may stand for a pipe, a device, a directory or terabytes; JSON may be nested without end. Nothing here waits, reads more
+than its limit, or raises anything but `ForeignFileError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import stat
+import struct
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from brightrun_tui.domain.errors import BrightrunError
+
+MAX_JSON_BYTES = 64 << 20
+MAX_TOML_BYTES = 1 << 20
+MAX_HEADER_BYTES = 100 << 20
+"""As the safetensors format itself allows."""
+_BOM = b"\xef\xbb\xbf"
+_SMALLEST_ELEMENT_BITS = 4
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ForeignFileError(BrightrunError):
+    """A file that is not what it should be. ``what`` goes on after the file's name: “is damaged”."""
+
+
+class NoSuchFileError(ForeignFileError):
+    """There is nothing of that name."""
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most ``limit`` bytes. Raises `ForeignFileError`."""
+    with _regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ForeignFileError(f"is larger than {limit >> 20:,} MiB", where=str(path), kind="file_too_large")
+    return data
+
+
+def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """A JSON object, nested some 200 levels at most. Raises `ForeignFileError`."""
+    return _object(read_bytes(path, limit), path)
+
+
+def read_model(path: Path, model: type[Model], limit: int = MAX_JSON_BYTES) -> Model:
+    """A JSON object that must fit ``model``. Raises `ForeignFileError`, naming the first field that does not."""
+    return fit(read_json(path, limit), model, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML document. Raises `ForeignFileError`."""
+    data = read_bytes(path, MAX_TOML_BYTES)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ForeignFileError("is not text in UTF-8", where=str(path), kind="file_damaged") from None
+    except RecursionError:
+        raise ForeignFileError("is nested too deeply", where=str(path), kind="file_damaged") from None
+    except ValueError as error:
+        raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind="file_damaged") from None
+
+
+def fit(document: Any, model: type[Model], where: str) -> Model:
+    """``document`` as ``model``. Raises `ForeignFileError`, naming the first field that does not fit."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ForeignFileError(f"is not valid ({first_problem(error)})", where=where, kind="file_damaged") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """``files.0.size: input should be …``"""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part)[:40] for part in first["loc"][:6])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
+
+
+class Tensor(BaseModel):
+    """What a safetensors header says of one tensor; offsets in bytes from the end of the header."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    shape: Annotated[list[Annotated[int, Field(ge=0, lt=2**48)]], Field(max_length=16)]
+    data_offsets: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=2, max_length=2)]
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+_TENSORS = TypeAdapter(dict[str, Tensor])
+
+
+@dataclass(frozen=True)
+class SafetensorsHeader:
+    """Tensors by name, where the data begins, and how many bytes of it there are."""
+
+    tensors: dict[str, Tensor]
+    data_start: int
+    data_bytes: int
+
+
+def read_safetensors_header(path: Path, limit: int = MAX_HEADER_BYTES) -> SafetensorsHeader:
+    """The header of a safetensors file: 8 bytes little-endian length, then that much JSON. The tensors lie inside the file.
+
+    Raises:
+        ForeignFileError: it makes no sense, or the file is shorter than it says.
+    """
+    with _regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        prefix = file.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
+        if not 0 < length <= min(limit, size - 8):
+            raise _no_header(path)
+        raw = file.read(length)
+    try:
+        document = _object(raw, path)
+        document.pop("__metadata__", None)
+        tensors = _TENSORS.validate_python(document)
+    except (ForeignFileError, ValidationError):
+        raise _no_header(path) from None
+    data = size - 8 - length
+    wanted = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+    if wanted > data:
+        raise ForeignFileError(f"is incomplete ({size:,} of {8 + length + wanted:,} bytes are there)", where=str(path),
+                               kind="file_damaged")
+    for tensor in tensors.values():
+        start, end = tensor.data_offsets
+        if tensor.elements * _SMALLEST_ELEMENT_BITS > 8 * (end - start):
+            raise _no_header(path)
+    return SafetensorsHeader(tensors, 8 + length, data)
+
+
+def _no_header(path: Path) -> ForeignFileError:
+    return ForeignFileError("is damaged (its beginning makes no sense)", where=str(path), kind="file_damaged")
+
+
+def _object(data: bytes, path: Path) -> dict[str, Any]:
+    try:
+        document = from_json(data.removeprefix(_BOM))
+    except ValueError as error:
+        raise ForeignFileError(f"is not valid JSON ({error})", where=str(path), kind="file_damaged") from None
+    if not isinstance(document, dict):
+        raise ForeignFileError("is not a JSON object", where=str(path), kind="file_damaged")
+    return document
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; a pipe is not waited for, and every error of the system is a sentence."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ForeignFileError("is no regular file", where=str(path), kind="file_not_regular")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        number = getattr(error, "errno", errno.ENOENT)
+        if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise NoSuchFileError("is not there", where=str(path), kind="file_missing") from None
+        raise ForeignFileError(f"cannot be read ({os.strerror(number)})", where=str(path), kind="file_not_readable") from None

@@ -1,0 +1,103 @@
+"""Where Textual 8.2.8 (pinned) would end the app for one fault of one part, and what happens instead.
+
+A handler, a timer or a drawing that raises ends the message loop of its widget, and then the app. Here the fault goes to
+`App._handle_exception`, which ours overrides, and the loop goes on. The rest are faults of the library itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from textual import events, messages
+from textual.content import Content
+from textual.drivers import linux_driver
+from textual.geometry import Region
+from textual.message import Message
+from textual.message_pump import MessagePump
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import OptionList
+
+_STARTS = (events.Load, events.Compose, events.Mount)
+_ENDS = (messages.CloseMessages, messages.Prune, events.Unmount)
+
+
+class StartError(Exception):
+    """The app itself, not a part of it, could not start."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def apply() -> None:
+    """Change the library. Once, before an app is made; a second time changes nothing."""
+    if getattr(MessagePump._dispatch_message, "guarded", False):
+        return
+    _go_on_after_a_fault()
+    for widget in (Widget, OptionList):
+        _draw_blank_instead(widget)
+    _live_with_no_width()
+    _take_any_bytes_typed()
+    _turn_pages_of_nothing()
+
+
+def _go_on_after_a_fault() -> None:
+    dispatch = MessagePump._dispatch_message
+
+    async def _dispatch_message(self: MessagePump, message: Message) -> None:
+        try:
+            await dispatch(self, message)
+        except Exception as error:
+            if isinstance(message, _ENDS):
+                raise
+            if self is self.app and isinstance(message, _STARTS):
+                raise StartError(error) from error
+            self.app._handle_exception(error)
+
+    _dispatch_message.guarded = True  # type: ignore[attr-defined]
+    MessagePump._dispatch_message = _dispatch_message  # type: ignore[method-assign]
+
+
+def _draw_blank_instead(widget: type[Widget]) -> None:
+    """Else one widget that cannot be drawn keeps the whole screen from being drawn."""
+    original: Callable[[Any, Region], list[Strip]] = widget.render_lines
+
+    def render_lines(self: Widget, crop: Region) -> list[Strip]:
+        try:
+            return original(self, crop)
+        except Exception as error:
+            self.app._handle_exception(error)
+            return [Strip.blank(crop.width)] * crop.height
+
+    widget.render_lines = render_lines  # type: ignore[method-assign]
+
+
+def _live_with_no_width() -> None:
+    """Text is wrapped for a width of nothing, or less, where a terminal is a few columns wide."""
+    original = Content._wrap_and_format
+
+    def _wrap_and_format(self: Content, width: int, *arguments: Any, **options: Any) -> Any:
+        return original(self, max(1, width), *arguments, **options)
+
+    Content._wrap_and_format = _wrap_and_format  # type: ignore[method-assign]
+
+
+def _take_any_bytes_typed() -> None:
+    """A byte that is not UTF-8 (a terminal set to Latin-1, a torn paste) ends the thread that reads the keys."""
+    strict = codecs.getincrementaldecoder
+    linux_driver.getincrementaldecoder = lambda name: partial(strict(name), errors="replace")  # type: ignore[attr-defined]
+
+
+def _turn_pages_of_nothing() -> None:
+    """A page is turned in a list that has no size yet: the palette, with keys typed ahead."""
+    original = OptionList._move_page
+
+    def _move_page(self: OptionList, direction: Any) -> None:
+        if self._index_to_line:
+            original(self, direction)
+
+    OptionList._move_page = _move_page  # type: ignore[method-assign]
