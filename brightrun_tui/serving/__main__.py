@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,7 +23,6 @@ from brightrun_tui.process import begin_privately
 from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.state import PORT, failed_state
-from brightrun_tui.serving.view import VIEW
 
 LOCK = "server.lock"
 EXIT_TAKEN = 75
@@ -63,7 +62,9 @@ def _forget_credentials() -> None:
 async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
     import uvicorn
 
+    from brightrun_tui.serving.front import BACKLOG, IDLE_SECONDS, GuardedProtocol, prepare_process
     from brightrun_tui.serving.gate import Gate
+    from brightrun_tui.serving.prompts import Prompts
     from brightrun_tui.serving.supervisor import Supervisor
 
     class Server(uvicorn.Server):
@@ -73,18 +74,21 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
         def capture_signals(self) -> Iterator[None]:
             yield
 
+    loop = asyncio.get_running_loop()
+    prepare_process(loop)
     listener = _listen(directory, plan.port)
     port = listener.getsockname()[1]
     (directory / PORT).write_text(str(port))
-    supervisor = Supervisor(directory, f"http://127.0.0.1:{port}/v1", port)
-    gate = Gate(directory, plan, supervisor, _token_counter(directory))
-    server = Server(uvicorn.Config(gate.app(key), log_level="warning", access_log=False, server_header=False,
+    prompts = Prompts(directory)
+    supervisor = Supervisor(directory, f"http://127.0.0.1:{port}/v1", port, prompts)
+    gate = Gate(directory, plan, supervisor, prompts)
+    server = Server(uvicorn.Config(gate.app(key), http=GuardedProtocol, ws="none", backlog=BACKLOG, log_level="error",
+                                   access_log=False, server_header=False, timeout_keep_alive=IDLE_SECONDS,
                                    timeout_graceful_shutdown=3, lifespan="off"))
 
     def end() -> None:
         server.should_exit = True
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     usage = asyncio.create_task(gate.keep_usage())
@@ -116,17 +120,6 @@ def _listen(directory: Path, asked: int) -> socket.socket:
     listener.close()
     raise BrightrunError(f"port {asked} cannot be used ({reason})", where="127.0.0.1", fix="choose another port, or none",
                          kind="port_taken")
-
-
-def _token_counter(directory: Path) -> Callable[[str], int] | None:
-    """Counts a text's tokens; None when the model has no fast tokenizer."""
-    from tokenizers import Tokenizer
-
-    path = directory / VIEW / "tokenizer.json"
-    if not path.is_file():
-        return None
-    tokenizer = Tokenizer.from_file(str(path))
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,8 +25,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
+from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
 from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.process import shorten_log
+from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage
 from brightrun_tui.serving.supervisor import Supervisor
@@ -34,6 +37,8 @@ from brightrun_tui.serving.supervisor import Supervisor
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
 USAGE_EVERY_SECONDS = 2.0
+MAX_BYTES_A_TOKEN = 64
+"""Of a text that could fit: a longer prompt is refused without counting. An English token has four or five."""
 
 _LENGTH_FIELDS = {"chat": "max_completion_tokens", "completions": "max_tokens", "responses": "max_output_tokens"}
 
@@ -74,15 +79,26 @@ class _Relay(StreamingResponse):
             await self._finish()
 
 
+@dataclass
+class _Visit:
+    """What becomes of one request. ``streams``: its answer goes on after the request was dealt with."""
+
+    started: float = field(default_factory=time.monotonic)
+    counted_in: bool = False
+    streams: bool = False
+    outcome: Literal["answered", "refused", "failed"] = "answered"
+    tokens: Tokens = field(default_factory=Tokens)
+
+
 class Gate:
     """The requests of one endpoint."""
 
     def __init__(self, directory: Path, plan: EndpointPlan, supervisor: Supervisor,
-                 count_tokens: Callable[[str], int] | None) -> None:
+                 prompts: Prompts) -> None:
         self._directory = directory
         self._plan = plan
         self._supervisor = supervisor
-        self._count_tokens = count_tokens
+        self._prompts = prompts
         self._in_flight = 0
         self.usage = read_usage(directory)
 
@@ -92,14 +108,16 @@ class Gate:
                   Route("/v1/models/{name}", self.model),
                   *(Route(path, self.generate, methods=["POST"]) for path in ROUTES)]
         return Starlette(routes=routes, middleware=[Middleware(BearerKey, key=key)], exception_handlers={
-            RequestRefused: _refused, HTTPException: _http_error, httpx.TransportError: _engine_gone, Exception: _fault})
+            RequestRefused: _refused, HTTPException: _http_error, EngineGone: _engine_gone, ClientDisconnect: _caller_gone,
+            Exception: _fault})
 
     async def keep_usage(self) -> None:
-        """Write ``usage.json`` whenever it changed, until cancelled."""
+        """Write ``usage.json`` whenever it changed, and keep the log short, until cancelled."""
         written = self.usage
         try:
             while True:
                 await asyncio.sleep(USAGE_EVERY_SECONDS)
+                await asyncio.to_thread(shorten_log, self._directory)
                 if self.usage is not written:
                     written = self.usage
                     await asyncio.to_thread(written.write, self._directory)
@@ -121,96 +139,110 @@ class Gate:
 
     async def generate(self, request: Request) -> Response:
         """One generation, whole or streamed."""
-        ask = parse(request.url.path, await _read_json(request), self._plan)
-        # The engine notices that nobody waits any more only while it streams.
-        body = ask.body | {"model": "view", "stream": True, _LENGTH_FIELDS[ask.dialect]: await self._new_tokens(ask)}
+        visit = _Visit()
+        try:
+            return await self._generate(request, visit)
+        except RequestRefused as error:
+            visit.outcome = "failed" if error.status == 500 else "refused"
+            raise
+        except BaseException:
+            visit.outcome = "failed"
+            raise
+        finally:
+            if not visit.streams:
+                self._count(visit)
+
+    async def _generate(self, request: Request, visit: _Visit) -> Response:
         if not self._supervisor.ready:
             raise RequestRefused("the model is being loaded; try again in some seconds", status=503, kind="server_error",
                                  code="model_loading")
         if self._in_flight >= MAX_IN_FLIGHT:
             raise RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
-        started = time.monotonic()
         self._in_flight += 1
+        visit.counted_in = True
+        ask = await asyncio.to_thread(parse, request.url.path, await _read_body(request), self._plan)
+        reply = await self._supervisor.engine.post(request.url.path, await self._engine_body(ask))
+        if reply.status != 200:
+            content = await reply.read()
+            await reply.close()
+            raise _engine_refused(reply.status, content)
+        answer = AnswerStream(ask, self._plan.ref)
+        if ask.stream:
+            visit.streams = True
+            return self._relay(reply, answer, visit)
         try:
-            reply = await self._supervisor.engine.send(
-                self._supervisor.engine.build_request("POST", request.url.path, json=body), stream=True)
-            if reply.status_code != 200:
-                raise _engine_refused(reply.status_code, await reply.aread())
-            if ask.stream:
-                return self._relay(reply, ask, started)
-            try:
-                answer = AnswerStream(ask, self._plan.ref)
-                whole = await _unless_left(request, _whole(reply, answer, ask))
-            finally:
-                await reply.aclose()
-        except BaseException:
-            self._count(started, None)
-            raise
-        self._count(started, answer.tokens)
+            whole = await _unless_left(request, _whole(reply, answer, ask))
+        finally:
+            await reply.close()
+        visit.tokens = answer.tokens
         return Response(status_code=499) if whole is None else JSONResponse(whole)
 
-    def _relay(self, reply: httpx.Response, ask: Ask, started: float) -> Response:
-        answer = AnswerStream(ask, self._plan.ref)
-
+    def _relay(self, reply: Reply, answer: AnswerStream, visit: _Visit) -> Response:
         async def pieces() -> AsyncIterator[str]:
             try:
-                async for line in lines(reply.aiter_bytes()):
+                async for line in lines(reply.chunks()):
                     if rewritten := answer.rewrite(line):
                         yield rewritten
                 yield answer.end()
-            except httpx.TransportError:
+            except EngineGone:
                 answer.failed = True
                 yield event(failure("the model server ended while answering; it is being restarted", code="engine_restarting"))
 
         async def finish() -> None:
-            self._count(started, None if answer.failed else answer.tokens)
-            await reply.aclose()
+            visit.outcome, visit.tokens = ("failed", Tokens()) if answer.failed else ("answered", answer.tokens)
+            self._count(visit)
+            await reply.close()
 
         return _Relay(pieces(), finish)
 
-    def _count(self, started: float, tokens: Tokens | None) -> None:
-        """One request is over; ``tokens`` None when it failed."""
-        self._in_flight -= 1
+    def _count(self, visit: _Visit) -> None:
+        """One request is over."""
+        self._in_flight -= visit.counted_in
         before = self.usage
-        self.usage = Usage(requests=before.requests + 1, failed=before.failed + (tokens is None),
-                           prompt_tokens=before.prompt_tokens + (tokens.prompt if tokens else 0),
-                           completion_tokens=before.completion_tokens + (tokens.completion if tokens else 0),
-                           seconds=before.seconds + time.monotonic() - started)
+        self.usage = Usage(requests=before.requests + 1, failed=before.failed + (visit.outcome == "failed"),
+                           refused=before.refused + (visit.outcome == "refused"),
+                           prompt_tokens=before.prompt_tokens + visit.tokens.prompt,
+                           completion_tokens=before.completion_tokens + visit.tokens.completion,
+                           seconds=before.seconds + (time.monotonic() - visit.started if visit.outcome != "refused" else 0.0))
 
-    async def _new_tokens(self, ask: Ask) -> int:
-        """The longest answer: as asked, and never beyond what the model can hold."""
-        wanted = ask.new_tokens or DEFAULT_NEW_TOKENS
-        if not self._plan.context_length or self._count_tokens is None:
-            return wanted
-        prompt = await asyncio.to_thread(lambda count: sum(count(text) for text in ask.texts), self._count_tokens)
-        room = self._plan.context_length - prompt
-        if room < 1:
-            raise RequestRefused(f"the prompt has {prompt} tokens; this model can hold {self._plan.context_length}",
-                                 param="input" if ask.dialect == "responses" else None, code="context_length_exceeded")
-        return min(wanted, room)
+    async def _engine_body(self, ask: Ask) -> bytes:
+        """What the engine is told: the finished prompt, and an answer no longer than what the model can hold beside it.
+
+        The engine notices that nobody waits any more only while it streams, so it always does.
+        """
+        wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, self._plan.context_length
+        param = "input" if ask.dialect == "responses" else "prompt" if ask.dialect == "completions" else "messages"
+        if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
+            raise RequestRefused(f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens", param=param,
+                                 code="context_length_exceeded")
+        prompt = await self._prompts.prepare(ask)
+        if room and prompt.tokens >= room:
+            raise RequestRefused(f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
+                                 param=param, code="context_length_exceeded")
+        given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
+        body = ask.body | {"model": "view", "stream": True, param: given,
+                           _LENGTH_FIELDS[ask.dialect]: min(wanted, room - prompt.tokens) if room else wanted}
+        return await asyncio.to_thread(lambda: json.dumps(body).encode())
 
     def _model_object(self) -> dict[str, Any]:
         return {"id": self._plan.ref, "object": "model", "created": int(self._plan.created_at), "owned_by": "brightrun",
                 "parent": self._plan.base_id, "max_model_len": self._plan.context_length or None}
 
 
-async def _read_json(request: Request) -> Any:
-    """The body as JSON, at most `MAX_BODY_BYTES` of it."""
+async def _read_body(request: Request) -> bytes:
+    """At most `MAX_BODY_BYTES` of it."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_BODY_BYTES:
             raise RequestRefused(f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413,
                                  code="request_too_large")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise RequestRefused("the body is not JSON") from None
+    return bytes(content)
 
 
-async def _whole(reply: httpx.Response, answer: AnswerStream, ask: Ask) -> dict[str, Any]:
+async def _whole(reply: Reply, answer: AnswerStream, ask: Ask) -> dict[str, Any]:
     """The engine's streamed answer in one piece."""
-    pieces = [piece async for line in lines(reply.aiter_bytes()) if (piece := answer.read(line))]
+    pieces = [piece async for line in lines(reply.chunks()) if (piece := answer.read(line))]
     if answer.failed or not pieces:
         raise _engine_refused(500, b"")
     return whole_answer(pieces, ask.dialect)
@@ -258,7 +290,9 @@ async def _engine_gone(request: Request, error: Exception) -> Response:
                         {"retry-after": "5"})
 
 
+async def _caller_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
 async def _fault(request: Request, error: Exception) -> Response:
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=499)
     return JSONResponse(failure("internal error; the server's log says more"), 500)

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
 
 from brightrun_tui.serving.plan import EndpointPlan
 
 DEFAULT_NEW_TOKENS = 1024
+GREEDY_BELOW = 1e-4
+"""A temperature so small that sampling is choosing the likeliest: a hundredth in the logits is a factor of e¹⁰⁰."""
 
 Dialect = Literal["chat", "completions", "responses"]
-Tokens = Annotated[int, Field(ge=1)]
+Tokens = Annotated[int, Field(ge=1, lt=2**31)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Name = Annotated[str, Field(max_length=512)]
+Stop = Annotated[str, Field(max_length=64)]
 
 
 class RequestRefused(Exception):
@@ -31,20 +37,28 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True)
 class Ask:
-    """A request that can be honoured. ``body`` is what the engine gets, without ``model``, ``stream`` and length limit.
+    """A request that can be honoured. ``body`` is what the engine gets, without ``model``, ``stream``, prompt and length limit.
 
-    ``texts`` are the parts of the prompt, for counting; ``stops`` the strings at which the answer ends.
-    ``new_tokens`` is the longest answer wanted, None when the caller did not say. ``usage``: token counts at a stream's end.
+    ``messages`` and ``tools`` are the conversation as a chat template takes it; where there is none, ``prompt`` is what the
+    model reads. ``stops`` are the strings at which the answer ends. ``new_tokens`` is the longest answer wanted, None when the
+    caller did not say. ``usage``: token counts at a stream's end.
     """
 
     dialect: Dialect
     model: str
     stream: bool
     body: dict[str, Any]
-    texts: tuple[str, ...]
+    messages: list[dict[str, Any]] | None = None
+    tools: list[dict[str, Any]] | None = None
+    prompt: str = ""
     stops: tuple[str, ...] = ()
     new_tokens: int | None = None
     usage: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """The size of what was said, without chat template and tools."""
+        return len(self.prompt.encode()) + sum(len(message["content"].encode()) for message in self.messages or ())
 
 
 class _Strict(BaseModel):
@@ -56,39 +70,73 @@ class _TextPart(_Strict):
 
     type: Literal["text", "input_text", "output_text"]
     text: str
-    annotations: list[Any] | None = None
-    logprobs: list[Any] | None = None
+    annotations: Annotated[list[Any], Field(max_length=1024)] | None = None
+    logprobs: Annotated[list[Any], Field(max_length=0)] | None = None
+
+
+class _Function(_Strict):
+    name: Name
+    arguments: dict[str, Any]
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _as_object(cls, given: Any) -> Any:
+        """OpenAI sends them as JSON in a string; a chat template goes through them."""
+        try:
+            return from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
+        except ValueError:
+            raise ValueError("must be a JSON object in a string") from None
+
+
+class _ToolCall(_Strict):
+    id: Name | None = None
+    type: Literal["function"] = "function"
+    function: _Function
+    index: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        return self.model_dump(include={"id", "type", "function"})
+
+
+class _Tool(_Strict):
+    """What stands in ``function`` is between the caller and the chat template."""
+
+    type: Literal["function"]
+    function: dict[str, Any]
 
 
 class _Message(_Strict):
     """One turn. Earlier answers come back as OpenAI's client dumps them; what a model thought is not told to it again."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[_TextPart] | None = None
-    name: str | None = None
+    content: str | Annotated[list[_TextPart], Field(max_length=4096)] | None = None
+    name: Name | None = None
     refusal: None = None
-    annotations: list[Any] | None = None
+    annotations: Annotated[list[Any], Field(max_length=1024)] | None = None
     audio: None = None
     function_call: None = None
     reasoning_content: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-    tool_call_id: str | None = None
+    tool_calls: Annotated[list[_ToolCall], Field(max_length=128)] | None = None
+    tool_call_id: Name | None = None
 
     def plain(self) -> dict[str, Any]:
         """As a chat template takes it: text in one string, and ``developer`` under its older name.
 
-        Parts become lines, as in training, and as vLLM does.
+        Parts become lines, as in training, and as vLLM does. Beside calls of tools no text is told.
         """
-        content = self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content or ())
+        parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content or ()]
+        content = "" if self.tool_calls else "\n".join(parts)
         document: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": content}
-        return document | self.model_dump(include={"tool_calls", "tool_call_id"}, exclude_none=True)
+        if self.tool_calls:
+            document["tool_calls"] = [call.plain() for call in self.tool_calls]
+        return document | ({"tool_call_id": self.tool_call_id} if self.tool_call_id is not None else {})
 
 
 class _ResponseMessage(_Message):
     type: Literal["message"] | None = None
-    id: str | None = None
-    status: str | None = None
-    phase: str | None = None
+    id: Name | None = None
+    status: Name | None = None
+    phase: Name | None = None
 
 
 class _TextFormat(_Strict):
@@ -102,21 +150,23 @@ class _ResponseText(_Strict):
 class _Common(_Strict):
     """Fields of every dialect. Those from ``user`` on change nothing in the answer and are not passed on."""
 
-    model: str
+    model: Name
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    user: str | None = None
-    metadata: dict[str, str] | None = None
+    user: Name | None = None
+    metadata: Annotated[dict[Name, Name], Field(max_length=16)] | None = None
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
+    safety_identifier: Name | None = None
+    prompt_cache_key: Name | None = None
 
     def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
         """How to sample; without a word from the caller as the base model's own settings say."""
         given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        if given.get("temperature", 1.0) < GREEDY_BELOW:
+            given["temperature"] = 0.0
         return ({"temperature": 0.0} | given) if plan.greedy and "top_p" not in given else given
 
 
@@ -124,10 +174,10 @@ class _Generation(_Common):
     """Fields of the two older dialects."""
 
     max_tokens: Tokens | None = None
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     n: Literal[1] | None = None
-    frequency_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
-    presence_penalty: Literal[0] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
     stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
 
     def usage(self) -> bool:
@@ -137,7 +187,7 @@ class _Generation(_Common):
         return tuple(s for s in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if s)
 
     def generation(self, plan: EndpointPlan) -> dict[str, Any]:
-        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty"}, exclude_none=True)
+        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty", "presence_penalty"}, exclude_none=True)
         return body | ({"stop": list(self.stops())} if self.stops() else {})
 
 
@@ -146,24 +196,28 @@ class ChatRequest(_Generation):
 
     messages: Annotated[list[_Message], Field(min_length=1, max_length=4096)]
     max_completion_tokens: Tokens | None = None
-    logit_bias: dict[Annotated[str, Field(pattern=r"^\d+$")], Annotated[float, Field(ge=-100, le=100)]] | None = None
-    tools: list[dict[str, Any]] | None = None
+    logit_bias: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]],
+                          Field(max_length=1024)] | None = None
+    tools: Annotated[list[_Tool], Field(max_length=128)] | None = None
     tool_choice: Literal["auto", "none"] | None = None
     parallel_tool_calls: bool | None = None
     logprobs: Literal[False] | None = None
     top_logprobs: Literal[0] | None = None
     response_format: _TextFormat | None = None
-    modalities: list[Literal["text"]] | None = None
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
 
     def ask(self, plan: EndpointPlan) -> Ask:
         if self.tools and not plan.tools:
             raise RequestRefused("this model's chat template knows no tools", param="tools", code="unsupported_value")
-        messages = [message.plain() for message in self.messages]
-        body = self.generation(plan) | {"messages": messages} | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
-        if self.tools and self.tool_choice != "none":
-            body["tools"] = self.tools
-        return Ask("chat", self.model, bool(self.stream), body, tuple(m["content"] for m in messages), self.stops(),
-                   self.max_completion_tokens or self.max_tokens, self.usage())
+        strange = next((token for token in self.logit_bias or () if 0 < plan.vocabulary <= int(token)), None)
+        if strange is not None:
+            raise RequestRefused(f"“logit_bias”: there is no token {strange}; this model has {plan.vocabulary}",
+                                 param="logit_bias", code="invalid_value")
+        body = self.generation(plan) | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
+        tools = [tool.model_dump() for tool in self.tools] if self.tools and self.tool_choice != "none" else None
+        return Ask("chat", self.model, bool(self.stream), body | ({"tools": tools} if tools else {}),
+                   messages=[message.plain() for message in self.messages], tools=tools, stops=self.stops(),
+                   new_tokens=self.max_completion_tokens or self.max_tokens, usage=self.usage())
 
 
 class CompletionRequest(_Generation):
@@ -178,8 +232,8 @@ class CompletionRequest(_Generation):
 
     def ask(self, plan: EndpointPlan) -> Ask:
         prompt = self.prompt if isinstance(self.prompt, str) else self.prompt[0]
-        return Ask("completions", self.model, bool(self.stream), self.generation(plan) | {"prompt": prompt}, (prompt,),
-                   self.stops(), self.max_tokens, self.usage())
+        return Ask("completions", self.model, bool(self.stream), self.generation(plan), prompt=prompt, stops=self.stops(),
+                   new_tokens=self.max_tokens, usage=self.usage())
 
 
 class ResponseRequest(_Common):
@@ -210,8 +264,8 @@ class ResponseRequest(_Common):
             rest = messages[1:] if messages[0]["role"] == "system" else messages
             own = [messages[0]["content"]] if len(rest) < len(messages) else []
             messages = [{"role": "system", "content": "\n\n".join([self.instructions, *own])}, *rest]
-        return Ask("responses", self.model, bool(self.stream), self.sampling(plan) | {"input": messages},
-                   tuple(m["content"] for m in messages), (), self.max_output_tokens)
+        return Ask("responses", self.model, bool(self.stream), self.sampling(plan), messages=messages,
+                   new_tokens=self.max_output_tokens)
 
 
 ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseRequest]] = {
@@ -221,12 +275,16 @@ ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseReq
 }
 
 
-def parse(path: str, document: Any, plan: EndpointPlan) -> Ask:
-    """Check the JSON ``document`` that was posted to ``path`` (a key of `ROUTES`).
+def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
+    """Check what was posted to ``path`` (a key of `ROUTES`). Takes long for a large ``content``: not for an event loop.
 
     Raises:
         RequestRefused: with status 400 or 404, naming the field.
     """
+    try:
+        document = from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        raise RequestRefused(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise RequestRefused("the body must be a JSON object")
     try:

@@ -25,7 +25,8 @@ _KEY_FORM = re.compile(r"[\x21-\x7e]{16,512}")
 
 
 class EndpointPlan(BaseModel):
-    """``endpoint.json``: all that the server process needs to know. Lengths in tokens; 0 means unknown.
+    """``endpoint.json``: all that the server process needs to know. Lengths and ``vocabulary`` in tokens; 0 means
+    unknown.
 
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
     ``tools`` says that the chat template can present tools to the model.
@@ -43,6 +44,7 @@ class EndpointPlan(BaseModel):
     double_quant: bool = True
     compute_dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     context_length: int = 0
+    vocabulary: int = 0
     greedy: bool = True
     tools: bool = False
     port: int = 0
@@ -73,7 +75,8 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
         plan = EndpointPlan(id=endpoint_id, model=version.name, version=version.version, base_id=version.base_id,
                             base=version.base_path, adapter=version.directory, quantisation=quantisation.method,
                             double_quant=quantisation.double_quant, compute_dtype=quantisation.compute_dtype,
-                            context_length=facts.context_length, greedy=facts.greedy, tools=facts.tools, port=port,
+                            context_length=facts.context_length, vocabulary=facts.vocabulary,
+                            greedy=facts.greedy, tools=facts.tools, port=port,
                             created_at=version.created_at)
         if not (directory / KEY).exists():
             write_atomic(directory / KEY, f"br-{secrets.token_urlsafe(32)}\n", mode=0o600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 
 LOG = "server.log"
 MAX_LOG_BYTES = 10 << 20
+
+_MODULES = ("brightrun_tui.serving", "brightrun_tui.serving.worker", "brightrun_tui.serving.renderer")
 
 # Nothing else is handed down: a credential in the caller's environment is none of the server's business.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
@@ -53,8 +56,7 @@ def start(directory: Path) -> int:
     try:
         if not alive(directory):
             (directory / STATE_FILE).unlink(missing_ok=True)
-        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
+        shorten_log(directory)
         with log.open("ab") as output:
             return subprocess.Popen(command(directory), cwd=directory, env=environment(), stdin=subprocess.DEVNULL,
                                     stdout=output, stderr=subprocess.STDOUT, start_new_session=True).pid
@@ -64,45 +66,44 @@ def start(directory: Path) -> int:
 
 
 async def stop(directory: Path, *, grace: float = 10.0) -> None:
-    """End the server process and its worker; after ``grace`` seconds without mercy. Fine when it is already gone.
+    """End all processes of the endpoint; after ``grace`` seconds without mercy. Fine when they are already gone.
 
-    It need not have said anything yet: it takes seconds from its start to its first ``state.json``.
+    None of them need have said anything yet: it takes seconds from the start to the first ``state.json``.
     """
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-        servers = await asyncio.to_thread(_servers, directory)
-        for server in servers:
+        running = await asyncio.to_thread(_processes, directory)
+        # Those behind the server end with it: asked to end, it waits for them, and only then says its last word.
+        servers = [process for process in running if process.info["cmdline"][-2:] == command(directory)[-2:]]
+        for process in servers if servers and number == signal.SIGTERM else running:
             with suppress(psutil.NoSuchProcess):
-                server.send_signal(number)
+                process.send_signal(number)
         deadline = time.monotonic() + patience
-        while any(_runs_for(server.pid, directory) for server in servers) and time.monotonic() < deadline:
+        while any(_runs(process) for process in running) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-    state = read_state(directory)
-    if state is not None and state.worker_pid is not None:
-        await _wait_for_worker(state.worker_pid, directory)
 
 
-def _servers(directory: Path) -> list[psutil.Process]:
-    """The server processes of this endpoint: one, or for a moment a second that will find the first one's lock."""
-    tail = command(directory)[-2:]
-    return [process for process in psutil.process_iter(["cmdline"]) if (process.info["cmdline"] or [])[-2:] == tail]
+def _processes(directory: Path) -> list[psutil.Process]:
+    """The processes of this endpoint, found by what they were started with, so that a reused pid is never among them."""
+    place = str(directory.absolute())
+    return [process for process in psutil.process_iter(["cmdline"]) if place in (process.info["cmdline"] or [])
+            and any(word in _MODULES for word in process.info["cmdline"])]
 
 
-async def _wait_for_worker(pid: int, directory: Path) -> None:
-    """The worker ends with the server; if it does not within seconds, it is killed."""
-    deadline = time.monotonic() + 5.0
-    while _runs_for(pid, directory):
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.05)
-
-
-def _runs_for(pid: int, directory: Path) -> bool:
-    """Whether ``pid`` is a live process of this endpoint."""
+def _runs(process: psutil.Process) -> bool:
+    """Whether this very process still runs."""
     try:
-        process = psutil.Process(pid)
-        return str(directory.absolute()) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def shorten_log(directory: Path) -> None:
+    """Put a log that has become too large aside, while its writers go on: they append, so they begin anew."""
+    log = directory / LOG
+    with suppress(OSError):
+        if log.stat().st_size > MAX_LOG_BYTES:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)
 
 
 async def healthy(directory: Path, timeout: float = 5.0) -> bool:

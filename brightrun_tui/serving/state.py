@@ -48,12 +48,16 @@ class ServerState(BaseModel):
 
 
 class Usage(BaseModel):
-    """``usage.json``: what the endpoint has done over its whole life. ``seconds`` is time spent answering."""
+    """``usage.json``: what the endpoint has done over its whole life. ``seconds`` is time spent answering.
+
+    ``requests`` are all that came with the right key; of those ``refused`` were not to be served, and ``failed`` broke.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     requests: int = 0
     failed: int = 0
+    refused: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

@@ -12,10 +12,11 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import psutil
 
+from brightrun_tui.serving.engine_client import EngineClient, EngineGone
 from brightrun_tui.serving.process import environment
+from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus
 from brightrun_tui.serving.worker_files import REPORT, SOCKET
 
@@ -26,15 +27,14 @@ DEATH_WINDOW_SECONDS = 600.0
 class Supervisor:
     """One worker process and what is known of it. The current directory must be the endpoint's."""
 
-    def __init__(self, directory: Path, url: str, port: int) -> None:
+    def __init__(self, directory: Path, url: str, port: int, prompts: Prompts) -> None:
         self._directory = directory
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
         self._stopping = False
         self._deaths: deque[float] = deque()
-        # Generation takes as long as it takes; only connecting has a deadline.
-        self.engine = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=SOCKET), base_url="http://engine",
-                                        timeout=httpx.Timeout(None, connect=10.0))
+        self._prompts = prompts
+        self.engine = EngineClient(SOCKET)
         self.state = ServerState(status="starting", url=url, port=port, pid=os.getpid(),
                                  pid_started=psutil.Process().create_time())
         self.state.write(directory)
@@ -45,9 +45,14 @@ class Supervisor:
 
     async def run(self) -> None:
         """Returns when `stop` was called, or when the worker cannot be kept alive (then the state is ``failed``)."""
+        looking = asyncio.create_task(self._prompts.fault())
         while not self._stopping:
             process = await self._spawn()
-            was_ready = await self._wait_until_ready(process)
+            was_ready = await self._wait_until_ready(process, looking)
+            if looking.done() and (fault := looking.result()) and not self._stopping:
+                await self._end_worker(process, grace=0.0)
+                self._say("failed", worker_pid=None, error=f"the model cannot be served: {fault}")
+                return
             if was_ready:
                 self._say("ready", worker_pid=process.pid, device=str(self._report().get("device", "")), error="")
             code = await process.wait()
@@ -66,21 +71,24 @@ class Supervisor:
     async def stop(self, *, grace: float = 5.0) -> None:
         """End the worker; after ``grace`` seconds without mercy."""
         self._stopping = True
-        process = self._process
-        if process is not None and process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), grace)
-            except TimeoutError:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+        if self._process is not None:
+            await self._end_worker(self._process, grace)
         self._close_pipe()
-        await self.engine.aclose()
+        await self._prompts.close()
+        await self.engine.close()
         Path(SOCKET).unlink(missing_ok=True)
         if self.state.status != "failed":
             self._say("stopped", worker_pid=None)
+
+    async def _end_worker(self, process: asyncio.subprocess.Process, grace: float) -> None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), grace)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self._close_pipe()
@@ -94,14 +102,15 @@ class Supervisor:
         self._say(self.state.status, worker_pid=self._process.pid)
         return self._process
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> bool:
-        """Loading takes seconds or many minutes; it is given up only when the process ends."""
-        while process.returncode is None and not self._stopping:
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process, looking: asyncio.Task[str]) -> bool:
+        """Loading takes seconds or many minutes; given up only when the process ends, or the chat template turns out bad."""
+        while process.returncode is None and not self._stopping and not (looking.done() and looking.result()):
             try:
-                if (await self.engine.get("/health", timeout=5.0)).status_code == 200:
+                if looking.done() and await self.engine.status("/health", timeout=5.0) == 200:
                     return True
-            except httpx.HTTPError:
-                await asyncio.sleep(0.1)
+            except EngineGone:
+                pass
+            await asyncio.sleep(0.1)
         return False
 
     def _report(self) -> dict[str, object]:

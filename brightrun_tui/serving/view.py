@@ -26,9 +26,10 @@ WEIGHT_PATTERNS = ("model*.safetensors", "model.safetensors.index.json", "pytorc
 
 @dataclass(frozen=True)
 class ViewFacts:
-    """What the gate needs to know of the model. ``context_length`` in tokens, 0 when unknown."""
+    """What the gate needs to know of the model. ``context_length`` and ``vocabulary`` in tokens, 0 when unknown."""
 
     context_length: int
+    vocabulary: int
     greedy: bool
     tools: bool
 
@@ -64,8 +65,8 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     text = config.get("text_config") or config
-    return ViewFacts(context_length=int(text.get("max_position_embeddings") or 0), greedy=greedy,
-                     tools="tools" in _chat_template(tokenizer))
+    return ViewFacts(context_length=int(text.get("max_position_embeddings") or 0),
+                     vocabulary=int(text.get("vocab_size") or 0), greedy=greedy, tools="tools" in _chat_template(tokenizer))
 
 
 def _base_weights(directory: str, base_id: str) -> list[Path]:

@@ -114,7 +114,7 @@ def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
 @pytest.mark.parametrize(("field", "value"), [
     ("response_format", {"type": "json_object"}), ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
     ("n", 2), ("logprobs", True), ("top_logprobs", 3), ("tool_choice", {"type": "function", "function": {"name": "f"}}),
-    ("tools", [{"type": "function", "function": {"name": "f"}}]), ("presence_penalty", 0.5), ("reasoning_effort", "high"),
+    ("tools", [{"type": "function", "function": {"name": "f"}}]), ("presence_penalty", 2.5), ("reasoning_effort", "high"),
     ("audio", {"voice": "x"}), ("top_k", 5), ("generation_config", "{}"), ("chat_template_kwargs", {"chat_template": "x"}),
     ("temperature", -1), ("temperature", "hot"), ("max_tokens", 0), ("messages", []), ("messages", "hello"),
     ("messages", [{"role": "king", "content": "x"}]), ("stream", 7),

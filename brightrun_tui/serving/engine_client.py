@@ -1,0 +1,118 @@
+"""HTTP over the Unix socket of the engine.
+
+httpx reads such sockets through anyio, which prints a traceback (InvalidStateError) where a reading is given up in the very
+moment in which data comes: https://github.com/agronholm/anyio/issues/1267 mends one half of that. asyncio's own streams do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from typing import Any
+
+import httpcore
+
+
+class EngineGone(Exception):
+    """The engine cannot be reached, or ended in the middle of an answer."""
+
+
+class Reply:
+    """An answer of the engine whose body is still to come. `close` it whatever happens."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+        self.status = response.status
+
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Raises `EngineGone` where the body breaks off."""
+        try:
+            async for chunk in self._response.aiter_stream():
+                yield chunk
+        except _BROKEN as error:
+            raise EngineGone(str(error)) from None
+
+    async def close(self) -> None:
+        with suppress(*_BROKEN):
+            await self._response.aclose()
+
+
+class EngineClient:
+    """Asks the engine at ``socket``, a path relative to the current directory."""
+
+    def __init__(self, socket: str) -> None:
+        self._pool = httpcore.AsyncConnectionPool(uds=socket, network_backend=_Unix(), max_connections=None)
+
+    async def post(self, path: str, document: bytes) -> Reply:
+        """Send JSON. An answer takes as long as it takes; only connecting has a deadline.
+
+        Raises:
+            EngineGone: nobody answers.
+        """
+        headers = [(b"host", b"engine"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(document))]
+        return await self._send(httpcore.Request("POST", f"http://engine{path}", headers=headers, content=document,
+                                                 extensions={"timeout": {"connect": 10.0}}))
+
+    async def status(self, path: str, timeout: float) -> int:
+        """The status of a GET within ``timeout`` seconds. Raises `EngineGone`."""
+        limits = {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout}
+        reply = await self._send(httpcore.Request("GET", f"http://engine{path}", headers=[(b"host", b"engine")],
+                                                  extensions={"timeout": limits}))
+        await reply.close()
+        return reply.status
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+    async def _send(self, request: httpcore.Request) -> Reply:
+        try:
+            return Reply(await self._pool.handle_async_request(request))
+        except _BROKEN as error:
+            raise EngineGone(str(error)) from None
+
+
+_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            return await asyncio.wait_for(self._reader.read(max_bytes), timeout)
+        except TimeoutError:
+            raise httpcore.ReadTimeout from None
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from None
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            self._writer.write(buffer)
+            await asyncio.wait_for(self._writer.drain(), timeout)
+        except TimeoutError:
+            raise httpcore.WriteTimeout from None
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from None
+
+    async def aclose(self) -> None:
+        self._writer.transport.abort()
+
+    def get_extra_info(self, info: str) -> Any:
+        """``is_readable`` of an idle connection: the other side has closed it."""
+        return self._reader.at_eof() if info == "is_readable" else None
+
+
+class _Unix(httpcore.AsyncNetworkBackend):
+    async def connect_unix_socket(self, path: str, timeout: float | None = None,
+                                  socket_options: Iterable[Any] | None = None) -> httpcore.AsyncNetworkStream:
+        try:
+            return _Stream(*await asyncio.wait_for(asyncio.open_unix_connection(path), timeout))
+        except TimeoutError:
+            raise httpcore.ConnectTimeout from None
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None

@@ -1,0 +1,129 @@
+"""From a request to the text that the model reads, and how many tokens that is. The work is done in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.serving.openai_requests import Ask, RequestRefused
+from brightrun_tui.serving.process import environment
+from brightrun_tui.serving.renderer import EXIT_MEMORY
+
+PATIENCE_SECONDS = 60.0
+"""For one prompt on a busy machine; its time of computing has a much shorter limit, which the kernel holds."""
+_MAX_LINE = 128 << 20
+
+ENDLESS = "its chat template does not come to an end"
+TOO_LARGE = "its chat template takes more memory than a prompt may"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is given. ``tokens`` as the model's own tokenizer counts them, with those of the chat template."""
+
+    text: str
+    tokens: int
+
+
+class _RendererEnded(Exception):
+    """The process ended over a request. ``code`` as of a process; ``rendered``: the text was made, and not yet counted."""
+
+    def __init__(self, code: int, rendered: bool) -> None:
+        super().__init__(code)
+        self.code, self.rendered = code, rendered
+
+    @property
+    def cause(self) -> str:
+        if self.rendered:
+            return "the prompt is too long to be counted in time"
+        return {-signal.SIGPROF: ENDLESS, EXIT_MEMORY: TOO_LARGE, -signal.SIGABRT: TOO_LARGE}.get(
+            self.code, f"the process of its tokenizer ended with code {self.code}; see server.log")
+
+
+class Prompts:
+    """Makes prompts one after the other: a slow one delays the next by seconds at most, and costs nobody an answer."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._closed = False
+
+    async def fault(self) -> str:
+        """What is wrong with the model's chat template as a whole, in one sentence; empty when nothing is.
+
+        That it refuses some conversation is no fault.
+        """
+        hello = {"messages": [{"role": "user", "content": "Hello"}], "tools": None}
+        try:
+            await self._ask(json.dumps(hello).encode())
+        except _RendererEnded as error:
+            return error.cause
+        return ""
+
+    async def prepare(self, ask: Ask) -> Prompt:
+        """The prompt of a request.
+
+        Raises:
+            RequestRefused: the chat template cannot present this conversation, or not in time.
+        """
+        param = {"chat": "messages", "completions": "prompt", "responses": "input"}[ask.dialect]
+        asked = {"prompt": ask.prompt} if ask.messages is None else {"messages": ask.messages, "tools": ask.tools}
+        try:
+            answer = await self._ask(await asyncio.to_thread(lambda: json.dumps(asked).encode()))
+        except _RendererEnded as error:
+            raise RequestRefused(f"this conversation cannot be presented to the model: {error.cause}", param=param,
+                                 code="prompt_failed") from None
+        if "refused" in answer:
+            raise RequestRefused(f"the chat template refuses this conversation: {answer['refused']}", param=param,
+                                 code="template_refused")
+        return Prompt(answer["text"], answer["tokens"])
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._end()
+
+    async def _ask(self, line: bytes) -> dict[str, Any]:
+        """One exchange. It goes on when its caller leaves, so that question and answer stay in step."""
+        return await asyncio.shield(asyncio.ensure_future(self._exchange(line)))
+
+    async def _exchange(self, line: bytes) -> dict[str, Any]:
+        async with self._turn:
+            process = await self._running()
+            assert process.stdin is not None and process.stdout is not None
+            answer: dict[str, Any] = {}
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    process.stdin.write(line + b"\n")
+                    await process.stdin.drain()
+                    while not answer.keys() & {"tokens", "refused"}:
+                        answer |= json.loads(await process.stdout.readuntil(b"\n"))
+            except TimeoutError:
+                await self._end()
+                raise _RendererEnded(-signal.SIGPROF, "text" in answer) from None
+            except (OSError, asyncio.IncompleteReadError):
+                raise _RendererEnded(await self._end(), "text" in answer) from None
+            return answer
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "brightrun_tui.serving.renderer", str(self._directory), limit=_MAX_LINE,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment())
+            if self._closed:
+                await self._end()
+        return self._process
+
+    async def _end(self) -> int:
+        """End the process without mercy; it holds nothing. Its exit code."""
+        if self._process is None:
+            return 0
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        return await self._process.wait()
