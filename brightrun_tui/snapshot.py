@@ -8,16 +8,18 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, datasets, endpoints, engine, leases, metrics, models, runs
+from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
+
+B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
 LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""
@@ -60,10 +62,10 @@ class RunDetail:
 
     run_id: str
     curves: Mapping[str, Curve] = field(default_factory=dict)
-    samples: tuple[Event, ...] = ()
-    checkpoints: tuple[Event, ...] = ()
-    alerts: tuple[Event, ...] = ()
-    phases: tuple[Event, ...] = ()
+    samples: tuple[Event[Sample], ...] = ()
+    checkpoints: tuple[Event[Checkpoint], ...] = ()
+    alerts: tuple[Event[Alert], ...] = ()
+    phases: tuple[Event[Phase], ...] = ()
     leases: tuple[Lease, ...] = ()
 
 
@@ -199,21 +201,21 @@ class SnapshotReader:
         curves = {name: curve for name, curve in self._detail.curves.items()}
         for point in changes.points:
             curves.setdefault(point.name, Curve()).add(point.step, point.value)
-        fresh = await runs.events(self._db, run_id, after=self._seq)
+        fresh = await events.read(self._db, run_id, after=self._seq)
         self._mark = changes.mark
         self._seq = fresh[-1].seq if fresh else self._seq
         old = self._detail
         self._detail = RunDetail(
             run_id,
             curves,
-            old.samples + _of(fresh, "sample"),
-            old.checkpoints + _of(fresh, "checkpoint"),
-            old.alerts + _of(fresh, "alert"),
-            old.phases + _of(fresh, "phase"),
+            old.samples + _of(fresh, Sample),
+            old.checkpoints + _of(fresh, Checkpoint),
+            old.alerts + _of(fresh, Alert),
+            old.phases + _of(fresh, Phase),
             tuple(await leases.list_leases(self._db, run_id=run_id)),
         )
         return self._detail
 
 
-def _of(events: list[Event], kind: str) -> tuple[Event, ...]:
-    return tuple(event for event in events if event.kind == kind)
+def _of(said: list[Event[Body]], kind: type[B]) -> tuple[Event[B], ...]:
+    return tuple(Event(event.seq, event.time, event.body) for event in said if isinstance(event.body, kind))

@@ -31,6 +31,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.orchestrator import client
+from brightrun_tui.store import events
 from brightrun_tui.store import leases as rented
 from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
@@ -100,8 +101,8 @@ def logs(
         if as_json and follow:
             await follow_events(session, found)
         elif as_json:
-            events = await store.events(session.db, found.id)
-            print_json({"events": [event.model_dump(mode="json") for event in events[-lines:]]})
+            told = await events.read(session.db, found.id)
+            print_json({"events": [event.as_dict() for event in told[-lines:]]})
         elif follow:
             await follow_text(session, found, lines)
         else:

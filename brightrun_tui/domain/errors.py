@@ -162,5 +162,9 @@ class StoreError(BrightrunError):
     """The store cannot be read or written just now: it is locked, or its disk is full. Nothing was changed; waiting helps."""
 
 
+class DamagedRecordError(BrightrunError):
+    """One record in the store cannot be read. The others can, and this one can be deleted."""
+
+
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""

@@ -1,33 +1,35 @@
 """What a worker says. One JSON object a line in ``events.jsonl``: ``{"seq", "time", "kind", …}``.
 
-``seq`` counts from 0 without gaps over the whole life of the run directory, restarts of the worker
-included; a reader that saw ``seq`` n expects n + 1. Fields beside the three common ones, by kind:
+``seq`` counts from 0 without gaps over the whole life of the run directory, restarts of the worker included: every whole line
+takes one number, also one that nobody can read. A reader that saw ``seq`` n expects n + 1. What stands beside the three common
+fields depends on ``kind`` and is a model of its own here; `Event.from_line` is the border, behind which nothing is unchecked.
 
-* ``phase``       ``phase`` (one of `PHASES`), ``detail``
-* ``progress``    ``step``, ``total_steps``, ``epoch``, ``supervised_tokens``, ``tokens_per_second``, ``eta_seconds``
-* ``metric``      ``step``, ``values`` {name: number}; names in `METRICS`; NaN and infinity are written as null
-* ``hardware``    ``device``, ``memory_used``, ``memory_total`` (bytes), ``utilisation`` (0–1), ``process_memory`` (bytes)
-* ``sample``      ``step``, ``id``, ``prompt`` (messages), ``answer``, ``source`` ("base" or "tuned"), ``reference``
-* ``checkpoint``  ``step``, ``path`` (relative to the run directory), ``eval_loss``, ``best``
-* ``alert``       ``level`` ("info", "warning", "error"), ``code``, ``message``
-* ``done``        ``outcome`` ("completed", "stopped", "paused"), ``step``
-* ``failed``      ``error`` (kind of failure), ``cause`` (plain words), ``fix``, ``suggestion`` {setting: value}
+Texts that are too long are cut on both sides of the border, so a worker of ours never writes what a reader refuses. A kind
+that is not known comes from a newer worker: it is kept as `Other` and shown. Fields that are not known are left out.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
-EventKind = Literal["phase", "progress", "metric", "hardware", "sample", "checkpoint", "alert", "done", "failed"]
-EVENT_KINDS: tuple[str, ...] = get_args(EventKind)
+from brightrun_tui.domain.text import one_line
 
 PHASES = ("starting", "loading", "preparing", "rehearsing", "training", "evaluating", "saving", "reporting")
 
 METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
+
+MAX_LINE_BYTES = 4 << 20
+MAX_TEXT, MAX_ANSWER, MAX_PROMPT = 4_000, 64_000, 256_000
+"""Characters of a sentence, of an answer, and of all turns of a prompt together."""
+MAX_OTHER_BYTES = 64 << 10
+SHOWN_LINE = 80
 
 
 class WorkerExit(IntEnum):
@@ -39,29 +41,265 @@ class WorkerExit(IntEnum):
     ANOTHER_AT_WORK = 75
 
 
-class Event(BaseModel):
-    """One line of ``events.jsonl``; everything but the common fields is in ``data``."""
+class BadEventError(ValueError):
+    """A line that is not an event; its text says why, in one sentence that is safe to print."""
 
-    model_config = ConfigDict(frozen=True)
+
+def _text(limit: int) -> BeforeValidator:
+    """Cut at ``limit`` characters; what cannot be encoded (a file name that is not UTF-8) is replaced."""
+    def cut(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        whole = value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+
+    return BeforeValidator(cut)
+
+
+def _gap(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Step = Annotated[int, Field(ge=0, le=10**12)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Value = Annotated[Finite | None, BeforeValidator(_gap)]
+"""A measured number; None where it was NaN or infinite: a gap in its curve."""
+Word = Annotated[str, Field(min_length=1, max_length=64)]
+Code = Annotated[str, _text(64)]
+Text = Annotated[str, _text(MAX_TEXT)]
+Answer = Annotated[str, _text(MAX_ANSWER)]
+Outcome = Literal["completed", "stopped", "paused"]
+Suggested = bool | int | Finite | Text | list[Text] | None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    def fields(self) -> dict[str, Any]:
+        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        return self.model_dump(mode="json", exclude={"kind"})
+
+
+class Phase(_Body):
+    """A part of the work begins: one of `PHASES`, or what a newer worker calls it."""
+
+    kind: Literal["phase"] = "phase"
+    phase: Word
+    detail: Text = ""
+
+
+class Progress(_Body):
+    """How far training is. ``tokens_per_second`` counts all tokens that were computed, those of prompts included;
+    ``supervised_tokens`` only those that were learnt from.
+    """
+
+    kind: Literal["progress"] = "progress"
+    step: Step
+    total_steps: Step = 0
+    epoch: Amount = 0.0
+    supervised_tokens: Count = 0
+    tokens_per_second: Amount = 0.0
+    eta_seconds: Amount | None = None
+
+
+class Metric(_Body):
+    """Values of one step, by name; most names are in `METRICS`."""
+
+    kind: Literal["metric"] = "metric"
+    step: Step
+    values: Annotated[dict[Word, Value], Field(max_length=64)]
+
+
+class Hardware(_Body):
+    """What the machine does just now. Memory in bytes, ``utilisation`` from 0 to 1; None where its driver does not tell."""
+
+    kind: Literal["hardware"] = "hardware"
+    device: Text = ""
+    memory_used: Count | None = None
+    memory_total: Count | None = None
+    utilisation: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
+    process_memory: Count | None = None
+
+
+class Turn(_Body):
+    """One message of a sample's prompt."""
+
+    role: Text
+    content: Annotated[str, _text(MAX_PROMPT)] = ""
+
+
+def _short_prompt(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The newest turns of a prompt that is too long as a whole."""
+    kept: list[Turn] = []
+    room = MAX_PROMPT
+    for turn in reversed(turns):
+        room -= len(turn.content) + len(turn.role) + 16
+        if kept and room < 0:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
+
+
+class Sample(_Body):
+    """An answer to a held-out prompt: of the base model, or of the model as it was after ``step`` steps.
+
+    ``ended``: by itself, not by running into its limit; None where the worker did not say.
+    """
+
+    kind: Literal["sample"] = "sample"
+    step: Step
+    id: Annotated[str, Field(max_length=256)] = ""
+    prompt: Annotated[tuple[Turn, ...], Field(strict=False), AfterValidator(_short_prompt)] = ()
+    answer: Answer
+    source: Literal["base", "tuned"]
+    reference: Answer = ""
+    ended: bool | None = None
+
+
+class Checkpoint(_Body):
+    """A checkpoint is complete. ``path`` is relative to the run directory."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    step: Step
+    path: Text = ""
+    eval_loss: Value = None
+    best: bool = False
+
+
+class Alert(_Body):
+    """Something that a person should know. ``level``: "info", "warning" or "error"."""
+
+    kind: Literal["alert"] = "alert"
+    level: Word = "info"
+    code: Code = ""
+    message: Text = ""
+
+
+class Done(_Body):
+    """The worker has ended in order."""
+
+    kind: Literal["done"] = "done"
+    outcome: Outcome
+    step: Step = 0
+
+
+class Failed(_Body):
+    """The worker has given up: ``error`` names the kind of failure, ``suggestion`` maps settings to better values."""
+
+    kind: Literal["failed"] = "failed"
+    error: Code = "failed"
+    cause: Text = "the worker failed"
+    fix: Text = ""
+    suggestion: Annotated[dict[Word, Suggested], Field(max_length=32)] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Other:
+    """Of a kind that this version does not know."""
+
+    kind: str
+    data: dict[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        return self.data
+
+
+Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Done | Failed
+Body = Known | Other
+B = TypeVar("B", bound=Body, covariant=True)
+
+_KNOWN: TypeAdapter[Known] = TypeAdapter(Annotated[Known, Field(discriminator="kind")])
+EVENT_KINDS: tuple[str, ...] = tuple(model.model_fields["kind"].default for model in get_args(Known))
+
+
+class _Head(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    seq: Annotated[int, Field(ge=0, le=10**12)]
+    time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+    kind: Word
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is not an event: why, and its beginning, both fit to be shown."""
+
+    why: str
+    beginning: str
+
+
+@dataclass(frozen=True)
+class Event(Generic[B]):
+    """One line of ``events.jsonl``. ``time`` is in seconds since the epoch."""
 
     seq: int
     time: float
-    kind: str
-    data: dict[str, Any] = Field(default_factory=dict)
+    body: B
+
+    @property
+    def kind(self) -> str:
+        return self.body.kind
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {"seq": self.seq, "time": self.time, "kind": self.kind, "data": self.body.fields()}
 
     def to_line(self) -> bytes:
         """The line as it stands in the file, newline included."""
-        document = {"seq": self.seq, "time": self.time, "kind": self.kind, **self.data}
+        document = {"seq": self.seq, "time": self.time, "kind": self.kind, **self.body.fields()}
         return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes | str) -> Event:
-        """Raises ``ValueError`` when the line is no event."""
-        document = json.loads(line)
-        if not isinstance(document, dict):
-            raise ValueError("an event is a JSON object")
+    def from_line(cls, line: bytes) -> Event[Body]:
+        """Check a line and everything in it.
+
+        Raises:
+            BadEventError: it is not an event.
+        """
+        if len(line) > MAX_LINE_BYTES:
+            raise BadEventError(f"it is longer than {MAX_LINE_BYTES >> 20} MiB")
         try:
-            seq, time, kind = document.pop("seq"), document.pop("time"), document.pop("kind")
-        except KeyError as error:
-            raise ValueError(f"an event needs {error}") from None
-        return cls(seq=seq, time=time, kind=kind, data=document)
+            document = from_json(line)
+        except ValueError as error:
+            raise BadEventError(f"it is not JSON: {one_line(str(error))[:SHOWN_LINE]}") from None
+        if not isinstance(document, dict):
+            raise BadEventError("it is not a JSON object")
+        try:
+            head = _Head.model_validate(document)
+            return Event(head.seq, head.time, body_of(head.kind, document))
+        except ValidationError as error:
+            raise BadEventError(_first_problem(error)) from None
+
+
+def body_of(kind: str, document: dict[str, Any]) -> Body:
+    """The checked body of an event; ``document`` may hold the common fields as well.
+
+    Raises:
+        ValidationError: a field has a wrong type or is out of range.
+        BadEventError: the kind is not known, and it has too much to say.
+    """
+    if kind in EVENT_KINDS:
+        return _KNOWN.validate_python({**document, "kind": kind})
+    data = {name: value for name, value in document.items() if name not in ("seq", "time", "kind")}
+    if len(to_json(data, inf_nan_mode="null")) > MAX_OTHER_BYTES:
+        raise BadEventError(f"its kind is not known, and it is longer than {MAX_OTHER_BYTES >> 10} KiB")
+    return Other(kind, from_json(to_json(data, inf_nan_mode="null")))
+
+
+def read_line(line: bytes) -> Event[Body] | BadLine:
+    """A line of ``events.jsonl``, whatever is in it."""
+    try:
+        return Event.from_line(line)
+    except BadEventError as error:
+        text = one_line(line[:SHOWN_LINE].decode("utf-8", "replace")).strip()
+        return BadLine(str(error), text + "…" if len(line) > SHOWN_LINE else text)
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"][-2:])
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return one_line(f"{place}: {message}" if place else message)[: 2 * SHOWN_LINE]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.money import Limits
 from brightrun_tui.domain.settings import RunSettings
 
@@ -130,7 +131,9 @@ class Run(BaseModel):
 
     ``deaths``: of its worker, one after the other, without progress between them. ``launch_step``: the furthest step that a
     worker before the present one came to. ``active_seconds``: how long a worker was at it, last counted at ``counted_at``,
-    which names a boot of this machine and the seconds since then.
+    which names a boot of this machine and the seconds since then. ``tokens_per_second`` counts all tokens that were computed,
+    those of prompts included. ``bad_lines``: what its worker wrote since its launch that is not an event; ``bad_in_a_row``: those
+    since its newest event.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -146,16 +149,16 @@ class Run(BaseModel):
     finished_at: float | None = None
     phase: str = ""
     phase_detail: str = ""
-    step: int = 0
-    total_steps: int = 0
-    epoch: float = 0.0
-    supervised_tokens: int = 0
-    tokens_per_second: float = 0.0
-    eta_seconds: float | None = None
-    train_loss: float | None = None
-    eval_loss: float | None = None
-    best_eval_loss: float | None = None
-    hardware: dict[str, Any] = Field(default_factory=dict)
+    step: Step = 0
+    total_steps: Step = 0
+    epoch: Amount = 0.0
+    supervised_tokens: Count = 0
+    tokens_per_second: Amount = 0.0
+    eta_seconds: Amount | None = None
+    train_loss: Finite | None = None
+    eval_loss: Finite | None = None
+    best_eval_loss: Finite | None = None
+    hardware: Hardware = Hardware()
     cost_usd: float = 0.0
     attempts: int = 0
     deaths: int = 0
@@ -167,6 +170,8 @@ class Run(BaseModel):
     outcome: str = ""
     events_offset: int = 0
     events_seq: int = -1
+    bad_lines: int = 0
+    bad_in_a_row: int = 0
     failure: Failure | None = None
     model: str = ""
     model_version: int | None = None
@@ -182,3 +187,40 @@ class Run(BaseModel):
     def active(self) -> bool:
         """Whether the engine has work to do for it."""
         return self.state in ACTIVE
+
+
+class RunChanges(TypedDict, total=False):
+    """The facts of a run that may change, its state apart. What they mean is said in `Run`."""
+
+    spec: RunSpec
+    started_at: float | None
+    finished_at: float | None
+    phase: str
+    phase_detail: str
+    step: int
+    total_steps: int
+    epoch: float
+    supervised_tokens: int
+    tokens_per_second: float
+    eta_seconds: float | None
+    train_loss: float | None
+    eval_loss: float | None
+    best_eval_loss: float | None
+    hardware: Hardware
+    cost_usd: float
+    attempts: int
+    deaths: int
+    launch_step: int
+    launch_seq: int
+    ending: Ending
+    active_seconds: float
+    counted_at: tuple[str, float] | None
+    outcome: str
+    events_offset: int
+    events_seq: int
+    bad_lines: int
+    bad_in_a_row: int
+    failure: Failure | None
+    model: str
+    model_version: int | None
+    notices: tuple[Notice, ...]

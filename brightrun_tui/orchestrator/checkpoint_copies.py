@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable
 from functools import partial
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Checkpoint, Event, read_line
 from brightrun_tui.domain.manifest import files_of_checkpoint
 from brightrun_tui.domain.run_directory import CHECKPOINTS, RunDirectory, checkpoint_name
 from brightrun_tui.hosts.ssh import SshHost
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_MEMORY = 1000
 """Steps remembered at most; a worker keeps a few checkpoints, and a machine may speak of millions."""
-LARGEST_STEP = 10**12
 
 
 class CheckpointCopies:
@@ -85,11 +84,7 @@ class CheckpointCopies:
 
 def _checkpoint_in(line: bytes) -> tuple[int, bool] | None:
     """Step, and whether it is the best so far, of an event that tells of a checkpoint."""
-    try:
-        event = Event.from_line(line)
-    except (ValueError, RecursionError):
-        return None
-    step = event.data.get("step")
-    if event.kind != "checkpoint" or type(step) is not int or not 0 <= step < LARGEST_STEP:
-        return None
-    return step, event.data.get("best") is True
+    event = read_line(line)
+    if isinstance(event, Event) and isinstance(event.body, Checkpoint):
+        return event.body.step, event.body.best
+    return None

@@ -1,4 +1,8 @@
-"""Following ``events.jsonl`` by byte offset: whole lines only, so nothing is lost or doubled by any interruption."""
+"""Following ``events.jsonl`` by byte offset: whole lines only, so nothing is lost or doubled by any interruption.
+
+What comes from a machine is not trusted. A line that is not an event is counted, shown and passed over; after a few of them, or
+when the numbering of events breaks, the run ends, and with it the renting of its machine.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +10,60 @@ import asyncio
 from pathlib import Path
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Event, Failed, Outcome, read_line
 from brightrun_tui.domain.run import Failure, Run
 from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
-from brightrun_tui.store import Database, runs
+from brightrun_tui.store import Database, events
 
-_OUTCOMES: dict[str, Signal] = {"completed": "worker_completed", "stopped": "worker_stopped", "paused": "worker_paused"}
+MAX_BAD_LINES = 5
+"""A worker that has written more of them since its launch is not to be relied on."""
+
+_OUTCOMES: dict[Outcome, Signal] = {"completed": "worker_completed", "stopped": "worker_stopped", "paused": "worker_paused"}
 
 
 async def drain(db: Database, run: Run) -> Run:
     """Read every complete line at home that is not in the store yet, and store it.
 
     Raises:
-        BrightrunError: a line is no event, or events are missing.
+        BrightrunError: too many lines are not events, or events are missing.
     """
     while True:
-        chunk = await asyncio.to_thread(read_from, RunDirectory(Path(run.directory)).events, run.events_offset)
-        end = chunk.rfind(b"\n") + 1
-        if end == 0:
+        chunk = await asyncio.to_thread(read_from, RunDirectory(Path(run.directory)).events, run.events_offset, MAX_LINE_BYTES)
+        lines, end = await asyncio.to_thread(_whole_lines, chunk)
+        if not lines:
             return run
-        try:
-            events = [Event.from_line(line) for line in chunk[:end].splitlines()]
-        except ValueError as error:
-            raise BrightrunError(f"the worker wrote something that is no event ({error})",
-                                 where=f"{run.directory}/{EVENTS} from byte {run.events_offset}", kind="bad_event") from None
-        run = await runs.ingest(db, run.id, events, run.events_offset + end)
+        run = await events.ingest(db, run.id, lines, run.events_offset + end)
+        if run.bad_lines > MAX_BAD_LINES:
+            raise BrightrunError(f"the worker wrote {run.bad_lines} lines that are not events", kind="bad_events",
+                                 where=f"{run.directory}/{EVENTS}",
+                                 fix="its log may say more; a retry goes on from the newest checkpoint")
+
+
+def _whole_lines(chunk: bytes) -> tuple[list[Event[Body] | BadLine], int]:
+    """The lines of a piece of the file, up to the first bad one too many, and where the last of them ends.
+
+    A line that is longer than any event counts by its pieces.
+    """
+    found: list[Event[Body] | BadLine] = []
+    begin = bad = 0
+    while bad <= MAX_BAD_LINES and (end := chunk.find(b"\n", begin)) >= 0:
+        found.append(read_line(chunk[begin:end]))
+        bad += isinstance(found[-1], BadLine)
+        begin = end + 1
+    if not found and len(chunk) >= MAX_LINE_BYTES:
+        return [read_line(chunk)], len(chunk)
+    return found, begin
 
 
 async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | None:
     """How the worker of the current launch said that it ended; None when it has not."""
-    said = await runs.events(db, run.id, kinds=("done", "failed"), after=run.launch_seq)
-    if not said:
-        return None
-    event = said[-1]
-    if event.kind == "done":
-        return _OUTCOMES.get(str(event.data.get("outcome")), "worker_completed"), None
-    return "worker_failed", Failure(
-        error=str(event.data.get("error", "failed")), cause=str(event.data.get("cause", "the worker failed")),
-        fix=str(event.data.get("fix", "")), suggestion=dict(event.data.get("suggestion") or {}))
+    said = await events.read(db, run.id, kinds=("done", "failed"), after=run.launch_seq)
+    match said[-1].body if said else None:
+        case Done(outcome=outcome):
+            return _OUTCOMES[outcome], None
+        case Failed() as failed:
+            return "worker_failed", Failure(error=failed.error, cause=failed.cause, fix=failed.fix,
+                                            suggestion=failed.suggestion)
+    return None

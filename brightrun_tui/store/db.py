@@ -1,13 +1,18 @@
-"""The connection: WAL, migrations, transactions, and a cheap way to learn that something changed."""
+"""The connection: WAL, migrations, transactions, and a cheap way to learn that something changed.
+
+A database that another program keeps locked (a backup, a database browser) is waited for, here and nowhere else: every
+statement is tried again for `PATIENCE_SECONDS`, and whoever opened the database is told once. Then it is a `StoreError`, as a
+full disk is at once: nothing was changed, and waiting helps.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -16,42 +21,52 @@ from brightrun_tui.files import private_directory
 from brightrun_tui.store.moving import follow_move
 from brightrun_tui.store.schema import MIGRATIONS
 
-BUSY_TIMEOUT_MS = 15_000
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 15.0
+BUSY_MS = 200
+"""How long SQLite itself waits before we hear of it: one look at a cancelled task takes no longer."""
+SAY_SECONDS = 1.0
+ELSEWHERE = "set BRIGHTRUN_HOME to a directory you can write"
+LOCKED = "another program keeps the database locked"
 
 
 class Database:
-    """One connection to ``brightrun.db``. Use it from one event loop; transactions are serialised."""
+    """One connection to ``brightrun.db``. Use it from one event loop; transactions are serialised.
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+    ``patience`` is in seconds. ``waits`` is called with a sentence, once for each time that the database is locked for long.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path, *, patience: float = PATIENCE_SECONDS,
+                 waits: Callable[[str], None] | None = None) -> None:
         self._connection = connection
         self._lock = asyncio.Lock()
         self.path = path
+        self.patience = patience
+        self._waits = waits
+        self._told = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         """Everything inside is committed together, or not at all."""
         async with self._lock:
             try:
-                with _plain_errors(self.path):
-                    await self._connection.execute("BEGIN IMMEDIATE")
+                await self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
                 yield self
-                with _plain_errors(self.path):
-                    await self._connection.commit()
+                await self._patiently(self._connection.commit)
             except BaseException:  # cancelled while it begins, it has begun all the same; a full disk leaves it open, too
                 await self._connection.rollback()
                 raise
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> aiosqlite.Cursor:
-        with _plain_errors(self.path):
-            return await self._connection.execute(sql, parameters)
+        return await self._patiently(lambda: self._connection.execute(sql, parameters))
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _plain_errors(self.path):
-            await self._connection.executemany(sql, rows)
+        many = list(rows)
+        await self._patiently(lambda: self._connection.executemany(sql, many))
 
     async def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[aiosqlite.Row]:
-        with _plain_errors(self.path):
-            return list(await self._connection.execute_fetchall(sql, parameters))
+        return list(await self._patiently(lambda: self._connection.execute_fetchall(sql, parameters)))
 
     async def one(self, sql: str, parameters: Sequence[Any] = ()) -> aiosqlite.Row | None:
         rows = await self.all(sql, parameters)
@@ -65,25 +80,63 @@ class Database:
     async def close(self) -> None:
         await self._connection.close()
 
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Do something with the connection, again and again as long as the database is locked."""
+        try:
+            try:
+                done = await call()
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error):
+                    raise
+                done = await self._outwait(call)
+        except sqlite3.Error as error:
+            if (plain := plain_error(error, self.path)) is None:
+                raise
+            raise plain from None
+        self._told = False
+        return done
+
+    async def _outwait(self, call: Callable[[], Awaitable[T]]) -> T:
+        import tenacity  # only where it is needed: most calls of the command line never wait
+
+        async def one_more() -> T:
+            return await call()
+
+        def tell(attempt: tenacity.RetryCallState) -> None:
+            if (attempt.seconds_since_start or 0.0) > SAY_SECONDS and not self._told and self._waits is not None:
+                self._told = True
+                self._waits(f"{LOCKED}; waiting for it")
+
+        again = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_is_locked), stop=tenacity.stop_after_delay(self.patience),
+            wait=tenacity.wait_random_exponential(0.02, max=0.5), before_sleep=tell, reraise=True)
+        return await again(one_more)
+
 
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
+async def open_database(path: Path, *, patience: float = PATIENCE_SECONDS,
+                        waits: Callable[[str], None] | None = None) -> AsyncIterator[Database]:
     """Open, creating and migrating as needed, and following a data directory that was moved.
 
     Raises:
-        BrightrunError: the place cannot be written, the disk is full, or the file is newer than this program.
+        StoreError: the place cannot be written, the disk is full, or the database stays locked.
+        BrightrunError: the file is damaged, or newer than this program.
     """
-    with _plain_errors(path):
-        private_directory(path.parent)
-        connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
     try:
-        with _plain_errors(path):
-            connection.row_factory = sqlite3.Row
-            await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            await connection.execute("PRAGMA journal_mode = WAL")
-            await connection.execute("PRAGMA synchronous = FULL")
-            await connection.execute("PRAGMA foreign_keys = ON")
-        database = Database(connection, path)
+        private_directory(path.parent)
+        connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+    except OSError as error:
+        raise StoreError(f"cannot write here ({error.strerror or error})", where=str(path.parent), fix=ELSEWHERE,
+                         kind="home_not_writable") from None
+    except sqlite3.Error as error:
+        raise plain_error(error, path) or error from None
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.text_factory = _text
+        database = Database(connection, path, patience=patience, waits=waits)
+        await database.execute("PRAGMA journal_mode = WAL")
+        await database.execute("PRAGMA synchronous = FULL")
+        await database.execute("PRAGMA foreign_keys = ON")
         await _migrate(database)
         await follow_move(database)
         yield database
@@ -107,31 +160,32 @@ async def _migrate(db: Database) -> None:
         await db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-class _plain_errors:
-    """Turns what SQLite and the file system say into one plain error."""
+def _text(stored: bytes) -> str:
+    """A damaged text is not the end of reading the others; whoever reads it sees that it is damaged."""
+    return stored.decode("utf-8", "replace")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def __enter__(self) -> None:
-        return None
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise BrightrunError(f"cannot write here ({error.strerror or error})", where=str(self.path.parent),
-                                 fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
-        if not isinstance(error, sqlite3.Error):
-            return
-        text = str(error)
-        if "full" in text or "disk I/O error" in text:
-            raise StoreError("the disk is full", where=str(self.path.parent),
-                             fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind="disk_full") from None
-        if "locked" in text or "busy" in text:
-            raise StoreError("another program keeps the database locked", where=str(self.path),
-                             fix="wait until it is done, or end it (a backup, a database browser)", kind="store_busy") from None
-        if "readonly" in text or "unable to open" in text:
-            raise StoreError(f"cannot write the database ({text})", where=str(self.path),
-                             fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
-        if "not a database" in text or "malformed" in text:
-            raise BrightrunError(f"the database is damaged ({text})", where=str(self.path),
-                                 fix="move the file away; run directories and models stay", kind="damaged_data") from None
+
+def _name(error: sqlite3.Error) -> str:
+    """SQLite's name for what happened; empty for what the Python module found itself."""
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
+    """What SQLite said, in words; None where it is a fault of ours."""
+    name = _name(error)
+    if _is_locked(error):
+        return StoreError(LOCKED, where=str(path), fix="wait until it is done, or end it (a backup, a database browser)",
+                          kind="store_busy")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return StoreError("the disk is full", where=str(path.parent),
+                          fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind="disk_full")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StoreError(f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind="home_not_writable")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return BrightrunError(f"the database is damaged ({error})", where=str(path),
+                              fix="move the file away; run directories and models stay", kind="damaged_data")
+    return None

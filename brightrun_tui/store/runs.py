@@ -1,14 +1,28 @@
-"""Runs, and what their workers said."""
+"""Runs: their records, their states, and the facts about them."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Unpack
+
+import aiosqlite
+from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.events import Event
-from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunSpec, RunState
+from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunChanges, RunSpec, RunState
+from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
+
+
+class DamagedRun(BaseModel):
+    """What is left of a run whose record cannot be read. ``created_at`` is 0 where not even that can be told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    state: str
+    created_at: float
 
 
 async def create(db: Database, spec: RunSpec, directory: str, estimate: dict[str, Any] | None = None) -> Run:
@@ -26,54 +40,75 @@ async def get(db: Database, run_id: str) -> Run:
 
     Raises:
         UsageError: there is none.
+        DamagedRecordError: what is stored of it cannot be read.
     """
-    row = await db.one("SELECT doc FROM runs WHERE id = ?", (run_id,))
+    row = await db.one("SELECT id, state, doc FROM runs WHERE id = ?", (run_id,))
     if row is None:
         raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind="unknown_run")
-    return Run.model_validate_json(row["doc"])
+    run = _read(row)
+    if run is None:
+        raise rows.damaged(f"run {run_id}", where=str(db.path), fix=f"brightrun runs delete {run_id}")
+    return run
 
 
 async def find(db: Database, word: str) -> Run:
-    """By id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all.
+    """By id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
+    return await get(db, await locate(db, word))
+
+
+async def locate(db: Database, word: str) -> str:
+    """The id of what `find` finds, also of a run whose record is damaged.
 
     Raises:
-        UsageError: none, or an id prefix that fits several.
+        UsageError: there is none, or an id prefix fits several.
     """
     if word == "last":
-        row = await db.one("SELECT doc FROM runs ORDER BY created_at DESC LIMIT 1")
-        rows = [row] if row else []
+        found = await db.all("SELECT id FROM runs ORDER BY created_at DESC LIMIT 1")
     else:
-        rows = await db.all("SELECT doc FROM runs WHERE id = ?", (word,)) \
-            or await db.all("SELECT doc FROM runs WHERE name = ? ORDER BY created_at DESC LIMIT 1", (word,)) \
-            or await db.all("SELECT doc FROM runs WHERE substr(id, 1, ?) = ?", (len(word), word))
-    if not rows:
+        found = await db.all("SELECT id FROM runs WHERE id = ?", (word,)) \
+            or await db.all("SELECT id FROM runs WHERE name = ? ORDER BY created_at DESC LIMIT 1", (word,)) \
+            or await db.all("SELECT id FROM runs WHERE substr(id, 1, ?) = ?", (len(word), word))
+    if not found:
         raise UsageError(f"there is no run “{word}”", fix="see: brightrun runs", kind="unknown_run")
-    if len(rows) > 1:
-        raise UsageError(f"“{word}” fits {len(rows)} runs", fix="give more of the id", kind="ambiguous_run")
-    return Run.model_validate_json(rows[0]["doc"])
+    if len(found) > 1:
+        raise UsageError(f"“{word}” fits {len(found)} runs", fix="give more of the id", kind="ambiguous_run")
+    return str(found[0]["id"])
 
 
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
-    """Newest first."""
+    """Newest first, without those whose record is damaged: see `list_damaged`."""
     wanted = sorted(states or RUN_STATES)
-    rows = await db.all(f"SELECT doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY created_at DESC", wanted)
-    return [Run.model_validate_json(row["doc"]) for row in rows]
+    found = await db.all(f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) "
+                         "ORDER BY created_at DESC", wanted)
+    return [run for row in found if (run := _read(row)) is not None]
+
+
+async def list_damaged(db: Database) -> list[DamagedRun]:
+    """What `list_runs` leaves out, newest first. They can be deleted."""
+    found = await db.all("SELECT id, name, state, created_at, doc FROM runs ORDER BY created_at DESC")
+    return [DamagedRun(id=str(row["id"]), name=str(row["name"]), state=str(row["state"]),
+                       created_at=rows.number(row["created_at"])) for row in found if _read(row) is None]
+
+
+async def names(db: Database) -> dict[str, str]:
+    """By id, also of runs whose record is damaged."""
+    return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}
 
 
 async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
     """Of the runs in these states, oldest first; also of those that cannot be read."""
     marks = ", ".join("?" * len(states))
-    rows = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
-    return [row["id"] for row in rows]
+    found = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
+    return [row["id"] for row in found]
 
 
-async def update(db: Database, run_id: str, **changes: Any) -> Run:
-    """Change facts of a run, not its state."""
+async def update(db: Database, run_id: str, **changes: Unpack[RunChanges]) -> Run:
+    """Change facts of a run, not its state; each value is checked."""
     async with db.transaction():
-        return await _write(db, (await get(db, run_id)).model_copy(update=changes))
+        return await write(db, await get(db, run_id), changes)
 
 
-async def transition(db: Database, run_id: str, state: RunState, **changes: Any) -> Run:
+async def transition(db: Database, run_id: str, state: RunState, **changes: Unpack[RunChanges]) -> Run:
     """Enter a state, checked against the one transition table.
 
     Raises:
@@ -83,96 +118,41 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Any)
         run = await get(db, run_id)
         if state != run.state and state not in TRANSITIONS[run.state]:
             raise BrightrunError(f"a run cannot go from {run.state} to {state}", where=run.id, kind="bad_transition")
-        stamps: dict[str, Any] = {"state": state}
+        stamps: RunChanges = {}
         if state in TERMINAL:
             stamps["finished_at"] = time.time()
         elif run.state in TERMINAL:
             stamps["finished_at"] = None
         if state == "running" and run.started_at is None:
             stamps["started_at"] = time.time()
-        return await _write(db, run.model_copy(update={**stamps, **changes}))
+        return await write(db, run.model_copy(update={"state": state}), {**stamps, **changes})
 
 
-async def ingest(db: Database, run_id: str, events: list[Event], offset: int) -> Run:
-    """Take over events that were read up to byte ``offset``, all in one transaction with the new offset.
-
-    An event whose ``seq`` is known already is left out, so reading a stretch twice changes nothing. A metric of the
-    same name and step replaces the older one, so a step trained again after a crash is not doubled.
-
-    Raises:
-        BrightrunError: a gap in ``seq``: something was lost on the way.
-    """
-    async with db.transaction():
-        run = await get(db, run_id)
-        fresh = [event for event in events if event.seq > run.events_seq]
-        for expected, event in enumerate(fresh, run.events_seq + 1):
-            if event.seq != expected:
-                raise BrightrunError(f"event {expected} is missing (got {event.seq})", where=f"run {run_id}",
-                                     kind="events_gap")
-        metrics = [(run_id, name, event.data.get("step", 0), value, event.time)
-                   for event in fresh if event.kind == "metric" for name, value in event.data.get("values", {}).items()]
-        others = [(run_id, event.seq, event.time, event.kind, event.model_dump_json(include={"data"}))
-                  for event in fresh if event.kind not in ("metric", "progress", "hardware")]
-        await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
-        await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
-        changes: dict[str, Any] = {"events_offset": offset}
-        if fresh:
-            changes["events_seq"] = fresh[-1].seq
-        for event in fresh:
-            changes.update(_facts_of(event, run, changes))
-        return await _write(db, run.model_copy(update=changes))
-
-
-async def events(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after: int = -1) -> list[Event]:
-    """Events in order; metrics are in `metrics`, progress and hardware in the run itself."""
-    rows = await db.all("SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ? ORDER BY seq",
-                        (run_id, after))
-    found = [Event.model_validate({"seq": row["seq"], "time": row["time"], "kind": row["kind"],
-                                   **_json(row["doc"])}) for row in rows]
-    return [event for event in found if not kinds or event.kind in kinds]
-
-
-async def delete(db: Database, run_id: str) -> None:
-    """Forget a run that has ended, its events and metrics included; files are the caller's."""
-    async with db.transaction():
-        run = await get(db, run_id)
-        if run.state not in TERMINAL and run.state != "paused":
-            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
-        await db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-
-
-def _facts_of(event: Event, run: Run, changes: dict[str, Any]) -> dict[str, Any]:
-    """The newest facts of a run that an event changes."""
-    data = event.data
-    if event.kind == "phase":
-        return {"phase": data.get("phase", ""), "phase_detail": data.get("detail", "")}
-    if event.kind == "progress":
-        names = ("step", "total_steps", "epoch", "supervised_tokens", "tokens_per_second", "eta_seconds")
-        return {name: data[name] for name in names if name in data}
-    if event.kind == "hardware":
-        return {"hardware": data}
-    if event.kind == "metric":
-        values = data.get("values", {})
-        facts = {name: values[name] for name in ("train_loss", "eval_loss") if values.get(name) is not None}
-        if "train_loss" in values:
-            facts["step"] = data.get("step", run.step)
-        if "eval_loss" in facts and data.get("step", 0) > 0:
-            best = changes.get("best_eval_loss", run.best_eval_loss)
-            facts["best_eval_loss"] = facts["eval_loss"] if best is None else min(best, facts["eval_loss"])
-        return facts
-    return {}
-
-
-async def _write(db: Database, run: Run) -> Run:
-    run = run.model_copy(update={"updated_at": time.time()})
+async def write(db: Database, run: Run, changes: RunChanges) -> Run:
+    """Store a run with some of its facts changed, inside a transaction of the caller; each value is checked."""
+    run = rows.changed(run, {**changes, "updated_at": time.time()})
     await db.execute("UPDATE runs SET name = ?, state = ?, updated_at = ?, doc = ? WHERE id = ?",
                      (run.name, run.state, run.updated_at, run.model_dump_json(), run.id))
     return run
 
 
-def _json(text: str) -> dict[str, Any]:
-    import json
+async def delete(db: Database, run_id: str) -> None:
+    """Forget a run that has ended or whose record is damaged, its events and metrics included; files are the caller's.
 
-    document = json.loads(text)
-    assert isinstance(document, dict)
-    return document
+    Raises:
+        UsageError: there is none, or it has not ended.
+    """
+    async with db.transaction():
+        row = await db.one("SELECT id, state, doc FROM runs WHERE id = ?", (run_id,))
+        if row is None:
+            raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind="unknown_run")
+        run = _read(row)
+        if run is not None and run.state not in TERMINAL and run.state != "paused":
+            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
+        await db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def _read(row: aiosqlite.Row) -> Run | None:
+    """None when the record is damaged, or says something else than its columns do."""
+    run = rows.read(Run, row["doc"])
+    return run if run is not None and (run.id, run.state) == (row["id"], row["state"]) else None

@@ -16,8 +16,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from brightrun_tui.domain import events
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.events import Outcome, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.control import Control, Terminated
@@ -89,7 +90,7 @@ def import_bitsandbytes() -> None:
         torch.compile = compiler
 
 
-def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, str]]:
+def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Outcome]]:
     """The heavy imports: seconds pass here.
 
     Raises:
@@ -110,22 +111,24 @@ def run(files: RunDirectory, log: EventLog) -> int:
     """Do the whole run, or what is left of it; every end but kill -9 is told by an event."""
     control = Control(files.control)
     try:
-        ends = [event for event in log.history if event.kind in ("done", "failed")]
-        if ends and ends[-1].data.get("outcome") == "completed" and files.manifest.is_file():
-            step, outcome = int(ends[-1].data["step"]), "completed"
+        ends = [event.body for event in log.history if isinstance(event.body, (events.Done, events.Failed))]
+        last = ends[-1] if ends else None
+        outcome: Outcome
+        if isinstance(last, events.Done) and last.outcome == "completed" and files.manifest.is_file():
+            step, outcome = last.step, "completed"
         else:
             control.listen()
-            log.write("phase", phase="starting", detail="")
+            log.write(events.Phase(phase="starting"))
             step, outcome = import_worker()(files, log, control)
-        log.write("done", outcome=outcome, step=step)
+        log.write(events.Done(outcome=outcome, step=step))
         return 0
     except Terminated:
-        steps = [int(e.data["step"]) for e in log.history if e.kind == "checkpoint"]
-        log.write("done", outcome="paused", step=max(steps, default=0))
+        steps = [event.body.step for event in log.history if isinstance(event.body, events.Checkpoint)]
+        log.write(events.Done(outcome="paused", step=max(steps, default=0)))
         return 0
     except Exception as error:
         traceback.print_exc()
-        log.write("failed", **explain(error).model_dump())
+        log.write(events.Failed(**explain(error).model_dump()))
         return WorkerExit.FAILED
     finally:
         log.close()

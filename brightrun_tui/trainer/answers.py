@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from brightrun_tui.domain.events import Sample
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
 from brightrun_tui.trainer.baseline import Baseline
+from brightrun_tui.trainer.events import read_whole_lines
 from brightrun_tui.trainer.generate import Answer, Prompt, choose_prompts
 from brightrun_tui.trainer.memory import answer_prompts
 from brightrun_tui.trainer.session import Session
@@ -115,14 +116,11 @@ def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline
 def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
     """Prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
     found: dict[str, dict[int, StepAnswer]] = {}
-    with events.open("rb") as lines:
-        for line in lines:
-            if b'"kind":"sample"' not in line:
-                continue
-            said = json.loads(line)
-            if said["kind"] == "sample" and said["source"] == "tuned":
-                found.setdefault(said["id"], {})[said["step"]] = StepAnswer(
-                    step=said["step"], text=said["answer"], ended=said.get("ended", False))
+    for event in read_whole_lines(events)[0]:
+        match event.body:
+            case Sample(source="tuned") as said:
+                found.setdefault(said.id, {})[said.step] = StepAnswer(
+                    step=said.step, text=said.answer, ended=bool(said.ended))
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 

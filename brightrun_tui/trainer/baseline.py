@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from brightrun_tui.domain import events
 from brightrun_tui.trainer.evaluate import Scores, require_finite
 from brightrun_tui.trainer.files import write_json
 from brightrun_tui.trainer.generate import Answer
@@ -43,10 +44,8 @@ def measure_baseline(session: Session) -> Baseline:
         require_finite(scores, "the base model's loss on held-out records")
         answers, _ = answer_prompts(session, session.prompts, opened=True)
     session.between()
-    session.log.write("metric", step=0, values={"eval_loss": scores.loss})
-    for prompt, said in zip(session.prompts, answers, strict=True):
-        session.log.write("sample", step=0, id=prompt.id, prompt=prompt.messages, answer=said.text, source="base",
-                          reference=prompt.reference, ended=said.ended)
+    session.log.write(events.Metric(step=0, values={"eval_loss": scores.loss}))
+    session.tell_answers(answers, "base", 0)
     write_json(path, {"lineage": session.lineage, "scores": scores.as_lists(),
                       "answers": [asdict(a) for a in answers]})
     session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import math
 import os
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-from brightrun_tui.domain.events import EVENT_KINDS, Event
+from brightrun_tui.domain.events import BadEventError, Body, Event, Failed
 from brightrun_tui.domain.run_directory import RunDirectory
 
 RESERVE_BYTES = 64 * 1024
@@ -26,7 +24,8 @@ class EventLog:
     """Appends events to ``events.jsonl``; safe to use from several threads.
 
     Opening it takes the run directory for this process (a lock that ends with the process), cuts off a last
-    line that a crash left torn, and carries ``seq`` on from the last whole one.
+    line that a crash left torn, and carries ``seq`` on. A whole line never goes, not even one that is not an event: a reader
+    may have passed it already. It has taken a number all the same.
 
     Raises:
         AnotherWorkerError: another live process has this log open.
@@ -42,26 +41,23 @@ class EventLog:
         except OSError as error:
             os.close(self._descriptor)
             raise AnotherWorkerError(str(path)) from error
-        self.history, self._size = _read_whole_events(path)
+        self.history, self._next_seq, self._size = read_whole_lines(path)
         os.ftruncate(self._descriptor, self._size)
-        self._next_seq = self.history[-1].seq + 1 if self.history else 0
         self._reserve = _keep_room(RunDirectory(path.parent).events_reserve)
 
-    def write(self, kind: str, **fields: Any) -> Event:
-        """Append one event. Numbers that are not finite become null.
+    def write(self, body: Body) -> Event[Body]:
+        """Append one event.
 
         Raises:
             OSError: the line could not be written whole; nothing of it is left in the file.
         """
-        if kind not in EVENT_KINDS:
-            raise ValueError(f"unknown kind of event: {kind}")
         with self._lock:
-            event = Event(seq=self._next_seq, time=time.time(), kind=kind, data=_finite(fields))
+            event = Event(self._next_seq, time.time(), body)
             line = event.to_line()
             try:
                 self._append(line)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or kind != "failed":
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not isinstance(body, Failed):
                     raise
                 self._give_up_room()
                 self._append(line)
@@ -114,27 +110,19 @@ def _keep_room(path: Path) -> int | None:
     return descriptor
 
 
-def _read_whole_events(path: Path) -> tuple[list[Event], int]:
-    """The events of all whole lines and the size of the file up to the last of them."""
-    events: list[Event] = []
-    size = 0
+def read_whole_lines(path: Path) -> tuple[list[Event[Body]], int, int]:
+    """The events, the number that comes next, and the size of the file up to the end of its last whole line."""
+    events: list[Event[Body]] = []
+    seq = size = 0
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 break
+            size += len(line)
             try:
                 events.append(Event.from_line(line))
-            except ValueError:
-                break
-            size += len(line)
-    return events, size
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
+            except BadEventError:
+                seq += 1
+            else:
+                seq = events[-1].seq + 1
+    return events, seq, size

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import torch
 
+from brightrun_tui.domain import events
 from brightrun_tui.trainer.events import EventLog
 
 PERIOD = 4.0
@@ -54,28 +55,28 @@ class HardwareMonitor:
         while not self._stop.wait(wait):
             wait = PERIOD
             with contextlib.suppress(OSError):  # the main thread meets the same full disk and reports it
-                self._log.write("hardware", **self.reading())
+                self._log.write(self.reading())
                 idle = time.monotonic() - self._last_beat
                 if not self._told and idle > max(STUCK_SECONDS, 10 * self._longest_gap):
                     self._told = True
-                    self._log.write("alert", level="warning", code="stuck",
-                                    message=f"nothing has moved for {idle / 60:.0f} minutes")
+                    self._log.write(events.Alert(level="warning", code="stuck",
+                                                 message=f"nothing has moved for {idle / 60:.0f} minutes"))
 
-    def reading(self) -> dict[str, Any]:
+    def reading(self) -> events.Hardware:
         """Memory in bytes, utilisation 0–1; None where the driver does not tell."""
         own = self._process.memory_info().rss
         if self._gpu is None:
             memory = psutil.virtual_memory()
-            return {"device": "cpu", "memory_used": memory.total - memory.available, "memory_total": memory.total,
-                    "utilisation": psutil.cpu_percent() / 100, "process_memory": own}
+            return events.Hardware(device="cpu", memory_used=memory.total - memory.available, memory_total=memory.total,
+                                   utilisation=psutil.cpu_percent() / 100, process_memory=own)
         import pynvml
 
         handle, name = self._gpu
         memory = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
         rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
-        return {"device": name, "memory_used": int(memory.used) if memory else None,
-                "memory_total": int(memory.total) if memory else None, "utilisation": rates.gpu / 100 if rates else None,
-                "process_memory": own}
+        return events.Hardware(
+            device=name, memory_used=int(memory.used) if memory else None, memory_total=int(memory.total) if memory else None,
+            utilisation=rates.gpu / 100 if rates else None, process_memory=own)
 
 
 def peak_memory() -> int:

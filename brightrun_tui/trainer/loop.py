@@ -6,11 +6,12 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
 
 import psutil
 import torch
 
+from brightrun_tui.domain import events
+from brightrun_tui.domain.events import Outcome
 from brightrun_tui.domain.run_directory import CHECKPOINTS, checkpoint_name
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
@@ -26,8 +27,6 @@ from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.threads import ThreadChooser
-
-Outcome = Literal["completed", "stopped", "paused"]
 
 SAMPLING_SHARE = 0.05
 """Sample answers while training may take this share of the time; beyond it they are left out."""
@@ -161,16 +160,15 @@ class Loop:
             self._threads.after_step(result.tokens, seconds)
         last = result.step == session.plan.total_steps
         if last or result.step % session.settings.training.logging_steps == 0:
-            session.log.write("metric", step=result.step, values={
+            session.log.write(events.Metric(step=result.step, values={
                 "train_loss": loss, "learning_rate": result.rate, "grad_norm": norm,
-                "tokens_per_second": result.tokens / max(1e-9, seconds)})
+                "tokens_per_second": result.tokens / max(1e-9, seconds)}))
         if last or now - self._told_progress >= PROGRESS_SECONDS:
             self._told_progress = now
             speed = sum(tokens for tokens, _ in self._recent) / max(1e-9, sum(each for _, each in self._recent))
-            session.log.write("progress", step=result.step, total_steps=session.plan.total_steps,
-                              epoch=round(session.plan.epoch(result.step), 4),
-                              supervised_tokens=progress.supervised_tokens, tokens_per_second=speed,
-                              eta_seconds=self._eta(result.step))
+            session.log.write(events.Progress(
+                step=result.step, total_steps=session.plan.total_steps, epoch=round(session.plan.epoch(result.step), 4),
+                supervised_tokens=progress.supervised_tokens, tokens_per_second=speed, eta_seconds=self._eta(result.step)))
 
     def _eta(self, step: int) -> float:
         plan = self.session.plan
@@ -228,7 +226,7 @@ class Loop:
         session.phase("evaluating", f"step {progress.step}")
         scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
-        session.log.write("metric", step=progress.step, values={"eval_loss": loss})
+        session.log.write(events.Metric(step=progress.step, values={"eval_loss": loss}))
         improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
         progress.evaluated_step, progress.evaluated_loss = progress.step, loss if math.isfinite(loss) else None
         if improved:
@@ -259,9 +257,7 @@ class Loop:
             return
         if session.control.request() in ("terminate", "pause", "stop"):
             return  # cut short
-        for prompt, said in zip(session.prompts, answers, strict=True):
-            session.log.write("sample", step=progress.step, id=prompt.id, prompt=prompt.messages, answer=said.text,
-                              source="tuned", reference=prompt.reference, ended=said.ended)
+        session.tell_answers(answers, "tuned", progress.step)
         self._sampling_seconds += time.monotonic() - started
 
     def _save(self) -> None:
@@ -295,6 +291,7 @@ class Loop:
 def tell_checkpoint(session: Session) -> None:
     """The event for the checkpoint of the present step."""
     progress = session.progress
-    session.log.write("checkpoint", step=progress.step, path=f"{CHECKPOINTS}/{checkpoint_name(progress.step)}",
-                      eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
-                      best=progress.best_step == progress.step)
+    session.log.write(events.Checkpoint(
+        step=progress.step, path=f"{CHECKPOINTS}/{checkpoint_name(progress.step)}",
+        eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
+        best=progress.best_step == progress.step))

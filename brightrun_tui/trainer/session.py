@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from brightrun_tui.domain import events
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import RunSettings
@@ -18,7 +19,7 @@ from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Data, Example
 from brightrun_tui.trainer.failures import out_of_memory
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import Prompt
+from brightrun_tui.trainer.generate import Answer, Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import Machine
@@ -58,7 +59,7 @@ class Session:
     def phase(self, name: str, detail: str = "") -> None:
         """Tell which phase begins."""
         self.monitor.beat()
-        self.log.write("phase", phase=name, detail=detail)
+        self.log.write(events.Phase(phase=name, detail=detail))
 
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
@@ -89,4 +90,11 @@ class Session:
 
     def alert(self, code: str, message: str, level: str = "warning") -> None:
         """Tell something that a person should know."""
-        self.log.write("alert", level=level, code=code, message=message)
+        self.log.write(events.Alert(level=level, code=code, message=message))
+
+    def tell_answers(self, answers: Sequence[Answer], source: Literal["base", "tuned"], step: int) -> None:
+        """Tell what a model answered to the sample prompts."""
+        for prompt, said in zip(self.prompts, answers, strict=True):
+            self.log.write(events.Sample(
+                step=step, id=prompt.id, prompt=tuple(events.Turn(**turn) for turn in prompt.messages), answer=said.text,
+                source=source, reference=prompt.reference, ended=said.ended))

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from brightrun_tui.domain import events
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.events import Outcome
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import SPEC, RunDirectory
 from brightrun_tui.files import sha256
@@ -24,7 +26,7 @@ from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import choose_prompts
 from brightrun_tui.trainer.hardware import HardwareMonitor
-from brightrun_tui.trainer.loop import Loop, Outcome, tell_checkpoint
+from brightrun_tui.trainer.loop import Loop, tell_checkpoint
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.optim import make_optimizer
@@ -82,10 +84,10 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
             monitor: HardwareMonitor) -> tuple[Session, ChatTemplate]:
     """Data first: it can be refused before the model, which takes longest, is loaded."""
     def alert(code: str, message: str) -> None:
-        log.write("alert", level="warning", code=code, message=message)
+        log.write(events.Alert(level="warning", code=code, message=message))
 
     settings = spec.settings
-    log.write("phase", phase="preparing", detail="tokens and masks")
+    log.write(events.Phase(phase="preparing", detail="tokens and masks"))
     source = locate_base(spec.base)
     tokenizer = load_tokenizer(source, spec.base.revision)
     config = load_config(source, spec.base.revision)
@@ -94,7 +96,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert)
     prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
                              max(1, context - settings.evaluation.max_new_tokens))
-    log.write("phase", phase="loading", detail=spec.base.id)
+    log.write(events.Phase(phase="loading", detail=spec.base.id))
     control.leave_if_asked()
     machine = choose_machine(settings.quantisation)
     base = load_base(source, spec.base.revision, settings.quantisation, machine)
@@ -128,7 +130,7 @@ def _resume(session: Session) -> None:
     if not same_optimizer:
         session.alert("optimizer_afresh", "this machine takes another optimiser than the one before: what that remembered of "
                                           "past gradients is not carried over, all else is")
-    told = {e.data.get("step") for e in session.log.history if e.kind == "checkpoint"}
+    told = {event.body.step for event in session.log.history if isinstance(event.body, events.Checkpoint)}
     if session.progress.step not in told:
         tell_checkpoint(session)
     session.alert("resumed", f"going on from step {session.progress.step}", level="info")

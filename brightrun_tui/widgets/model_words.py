@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
+from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.registry.scores import ruling_words, score_lines
 from brightrun_tui.widgets import flow, words
@@ -91,7 +91,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         lines += [
             Content(""),
             *flow.heading("One answer", width, "] shows the others"),
-            *prompt_lines(first.prompt, width),
+            *prompt_lines(_turns(first), width),
             *compare_answers(first.base, first.tuned, first.reference, width),
             *_ruling(model, 0, width),
         ]
@@ -192,7 +192,7 @@ def answers(model: ModelVersion, width: int) -> flow.Lines:
     for index, sample in enumerate(model.report.samples):
         lines += [Content("")] if lines else []
         lines += [
-            *prompt_lines(sample.prompt, width),
+            *prompt_lines(_turns(sample), width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
             *_ruling(model, index, width),
         ]
@@ -288,5 +288,9 @@ def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> flow.Lines
         if match is not None:
             left = [Content.styled(a.ref, "bold $primary"), *flow.text(words.plain(sample.tuned), half)]
             right = [Content.styled(b.ref, "bold $accent"), *flow.text(words.plain(match.tuned), half)]
-            lines += [Content(""), *prompt_lines(sample.prompt, width), *flow.beside(left, right, width)]
+            lines += [Content(""), *prompt_lines(_turns(sample), width), *flow.beside(left, right, width)]
     return lines
+
+
+def _turns(sample: SampleAnswer) -> list[str]:
+    return [str(turn.get("content", "")) for turn in sample.prompt]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain import events as kinds
+from brightrun_tui.domain.events import BadEventError, Body, Event
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.widgets import words
 from brightrun_tui.widgets.log_tail import LogTail, News, clean
@@ -43,39 +44,41 @@ class RunLog:
 
 
 def event_line(line: bytes) -> str | None:
-    """An event as a person reads it in a log; None for those that are shown elsewhere (progress, hardware)."""
+    """A line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
     try:
         event = Event.from_line(line)
-        text = _text(event.kind, event.data)
-    except (ValueError, TypeError):
-        return None
+    except BadEventError as error:
+        return f"          ! a line that is not an event: {error}"
+    text = _text(event.body)
     return f"{datetime.fromtimestamp(event.time):%H:%M:%S}  {clean(text.encode())}" if text else None
 
 
-def _text(kind: str, data: dict[str, Any]) -> str:
-    step = f"step {data.get('step', 0):<6}"
-    if kind == "metric":
-        values: dict[str, Any] = data.get("values") or {}
-        return step + "  ".join(f"{NAMES.get(name, name)} {_number(value)}" for name, value in values.items())
-    if kind == "phase":
-        return f"▸ {data.get('phase', '')}  {data.get('detail', '')}".rstrip()
-    if kind == "checkpoint":
-        return f"{step}checkpoint{'  ★ best so far' if data.get('best') else ''}"
-    if kind == "sample":
-        return f"{step}answer of the {data.get('source', '')} model to “{_last_turn(data)}”"
-    if kind == "alert":
-        return f"{MARKS.get(str(data.get('level')), '·')} {data.get('message', '')}"
-    if kind == "done":
-        return f"■ {data.get('outcome', '')} at step {data.get('step', 0)}"
-    if kind == "failed":
-        return f"✗ {data.get('cause', '')}"
+def _text(body: Body) -> str:
+    match body:
+        case kinds.Metric():
+            values = (f"{NAMES.get(name, name)} {_number(value)}" for name, value in body.values.items())
+            return _step(body.step) + "  ".join(values)
+        case kinds.Phase():
+            return f"▸ {body.phase}  {body.detail}".rstrip()
+        case kinds.Checkpoint():
+            return f"{_step(body.step)}checkpoint{'  ★ best so far' if body.best else ''}"
+        case kinds.Sample():
+            asked = words.fit(body.prompt[-1].content if body.prompt else "", 60).rstrip()
+            return f"{_step(body.step)}answer of the {body.source} model to “{asked}”"
+        case kinds.Alert():
+            return f"{MARKS.get(body.level, '·')} {body.message}"
+        case kinds.Done():
+            return f"■ {body.outcome} at step {body.step}"
+        case kinds.Failed():
+            return f"✗ {body.cause}"
+        case kinds.Other():
+            return words.fit(f"? {body.kind}  {json.dumps(body.data, ensure_ascii=False)}", 200).rstrip()
     return ""
 
 
-def _number(value: Any) -> str:
+def _step(step: int) -> str:
+    return f"step {step:<6}"
+
+
+def _number(value: float | None) -> str:
     return "NaN" if value is None else f"{value:.4g}"
-
-
-def _last_turn(data: dict[str, Any]) -> str:
-    prompt = data.get("prompt") or [{}]
-    return words.fit(str(prompt[-1].get("content", "")), 60).rstrip()

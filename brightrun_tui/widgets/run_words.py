@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.settings import RunSettings
@@ -160,14 +160,12 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
 
 def hardware_words(run: Run) -> str:
     facts = run.hardware
-    if not facts:
-        return ""
-    used, total = facts.get("memory_used"), facts.get("memory_total")
+    used, total = facts.memory_used, facts.memory_total
     memory = f"{words.size(used)} of {words.size(total)}" if used and total else ""
-    load = facts.get("utilisation")
+    load = facts.utilisation
     return " · ".join(
         part
-        for part in (str(facts.get("device") or ""), words.percent(load) if load is not None else "", memory)
+        for part in (facts.device, words.percent(load) if load is not None else "", memory)
         if part
     )
 
@@ -209,7 +207,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
     if detail.alerts:
         lines += [Content(""), *flow.heading("Alerts", width)]
         for event in reversed(detail.alerts):
-            lines += _alert(event.time, str(event.data.get("level")), str(event.data.get("message", "")), width)
+            lines += _alert(event.time, event.body.level, event.body.message, width)
     if detail.checkpoints:
         lines += [Content(""), *flow.heading("Checkpoints", width)]
         lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
@@ -218,8 +216,8 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         lines += [
             Content.assemble(
                 (words.clock(event.time).ljust(8), "$muted"),
-                str(event.data.get("phase", "")).ljust(12),
-                (words.one_line(str(event.data.get("detail", ""))), "$muted"),
+                event.body.phase.ljust(12),
+                (words.one_line(event.body.detail), "$muted"),
             )
             for event in detail.phases
         ]
@@ -245,12 +243,12 @@ def _alert(moment: float, level: str, message: str, width: int) -> flow.Lines:
     return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
 
 
-def _checkpoint(event: Event) -> Content:
-    loss = event.data.get("eval_loss")
-    best = Content.styled("  ★ best", "bold $accent") if event.data.get("best") else Content("")
+def _checkpoint(event: Event[Checkpoint]) -> Content:
+    loss = event.body.eval_loss
+    best = Content.styled("  ★ best", "bold $accent") if event.body.best else Content("")
     return Content.assemble(
         (words.clock(event.time).ljust(8), "$muted"),
-        f"step {event.data.get('step', 0)}".ljust(12),
+        f"step {event.body.step}".ljust(12),
         (f"eval {words.loss(loss)}" if loss is not None else "", "$muted"),
         best,
     )
@@ -260,34 +258,33 @@ def answers(detail: RunDetail | None, width: int) -> flow.Lines:
     """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted."""
     if detail is None or not detail.samples:
         return [Content.styled("Sample answers appear at the first evaluation.", "$faint")]
-    by_prompt: dict[str, dict[str, Event]] = {}
+    by_prompt: dict[str, dict[str, Sample]] = {}
     for event in detail.samples:
-        by_prompt.setdefault(str(event.data.get("id", "")), {})[str(event.data.get("source", "tuned"))] = event
+        by_prompt.setdefault(event.body.id, {})[event.body.source] = event.body
     lines: flow.Lines = []
     for found in by_prompt.values():
         some = next(iter(found.values()))
         if lines:
             lines.append(Content(""))
-        lines += prompt_lines(some.data.get("prompt") or (), width)
+        lines += prompt_lines([turn.content for turn in some.prompt], width)
         base, tuned = found.get("base"), found.get("tuned")
         lines += compare_answers(
-            str(base.data.get("answer", "")) if base else "",
-            str(tuned.data.get("answer", "")) if tuned else "",
-            str(some.data.get("reference") or ""),
+            base.answer if base else "",
+            tuned.answer if tuned else "",
+            some.reference,
             width,
-            tuned_note=f"step {tuned.data.get('step', 0)}" if tuned else "not yet",
+            tuned_note=f"step {tuned.step}" if tuned else "not yet",
         )
     return lines
 
 
-def prompt_lines(prompt: object, width: int) -> flow.Lines:
+def prompt_lines(turns: Sequence[str], width: int) -> flow.Lines:
     """The last turn of a prompt; earlier ones only as a count."""
-    turns = [turn for turn in prompt if isinstance(turn, dict)] if isinstance(prompt, (list, tuple)) else []
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
     body = flow.text(
-        Content.assemble((words.plain(str(turns[-1].get("content", ""))), "bold"), (note, "$faint")), width - 2
+        Content.assemble((words.plain(turns[-1]), "bold"), (note, "$faint")), width - 2
     )
     return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Body, Event, Metric, Phase
 from brightrun_tui.domain.model import (
     Lineage,
     ModelVersion,
@@ -18,7 +18,7 @@ from brightrun_tui.domain.model import (
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.registry.intake import finish_directory
 from brightrun_tui.registry.safety import Manifest
-from brightrun_tui.store import Database, models, open_database, runs
+from brightrun_tui.store import Database, events, models, open_database, runs
 
 LOSSES = {1: 3.2, 2: 2.5, 3: None, 4: 1.75}
 
@@ -48,14 +48,14 @@ async def _run(db: Database, home: Path, run_id: str, name: str, created_at: flo
                    dataset=DatasetRef(path="/data/tone.jsonl", name="tone", format="messages", fingerprint="sha256:ab",
                                       records=60, usable=58, statement="58 of 60 records usable."))
     await runs.create(db, spec, str(directory))
-    events = [Event(seq=0, time=created_at, kind="phase", data={"phase": "training"})]
-    events += [Event(seq=step, time=created_at + step, kind="metric", data={"step": step, "values": {"train_loss": loss}})
+    told: list[Event[Body]] = [Event(0, created_at, Phase(phase="training"))]
+    told += [Event(step, created_at + step, Metric(step=step, values={"train_loss": loss}))
                for step, loss in LOSSES.items()]
-    events.append(Event(seq=5, time=created_at + 5, kind="metric", data={"step": 4, "values": {"eval_loss": 1.9}}))
-    lines = b"".join(event.to_line() for event in events)
+    told.append(Event(5, created_at + 5, Metric(step=4, values={"eval_loss": 1.9})))
+    lines = b"".join(event.to_line() for event in told)
     (directory / "events.jsonl").write_bytes(lines)
     (directory / "worker.log").write_text("".join(f"line {number}\n" for number in range(5)))
-    await runs.ingest(db, run_id, events, len(lines))
+    await events.ingest(db, run_id, told, len(lines))
 
 
 async def _model(db: Database, home: Path, run_id: str, loss: float) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Alert, Event
 from brightrun_tui.store import open_database, runs
 from tests.cli.conftest import CommandLine
 from tests.cli.seed import LOSSES, seed
@@ -115,7 +115,7 @@ def test_followed_events_are_json_lines_without_gaps(seeded: CommandLine) -> Non
     assert process.stdout is not None
     first = [process.stdout.readline() for _ in range(len(LOSSES) + 2)]
     with events.open("ab") as file:
-        file.write(Event(seq=6, time=9.0, kind="alert", data={"message": "hot"}).to_line())
+        file.write(Event(6, 9.0, Alert(message="hot")).to_line())
     lines = [*first, process.stdout.readline()]
     asyncio.run(finish(seeded.home))
     rest, _ = process.communicate(timeout=30)
@@ -156,7 +156,7 @@ def test_a_model_that_cannot_be_read_is_named_beside_the_others_and_can_be_remov
 def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:
     """Never a traceback on the screen: one message, and the details in a file that it names."""
     with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
-        db.execute("UPDATE runs SET doc = '{}'")
+        db.execute("DROP TABLE runs")
     done = seeded("runs", "--json")
     assert (done.code, done.error["kind"]) == (1, "internal_error")
     assert "Traceback" in Path(done.error["where"]).read_text()

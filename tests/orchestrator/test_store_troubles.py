@@ -40,7 +40,7 @@ def fill(disk: Path) -> Path:
 async def test_a_database_that_is_locked_for_a_while_fails_no_run(tmp_path: Path) -> None:
     async with on_stage(tmp_path, STEADY) as stage:
         await stage.until(lambda run: run.step > 3, "it trains")
-        await stage.db.execute("PRAGMA busy_timeout = 20")
+        stage.db.patience = 0.1
         other = sqlite3.connect(stage.paths.database, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         while not stage.troubles.words():

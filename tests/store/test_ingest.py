@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Alert, Event, Metric
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.store import Database, metrics, open_database, runs
+from brightrun_tui.store import Database, events, metrics, open_database, runs
 
 DATA = DatasetRef(path="d.jsonl", name="d", format="messages", fingerprint="sha256:0", records=1, usable=1)
 
@@ -30,7 +30,7 @@ async def with_run(path: Path) -> tuple[object, Database]:
 
 def lines(steps: list[int]) -> list[bytes]:
     """A worker's file: a metric a step; a step may come again after a restart, with another value."""
-    return [Event(seq=seq, time=float(seq), kind="metric", data={"step": step, "values": {"train_loss": seq + 0.5}}).to_line()
+    return [Event(seq, float(seq), Metric(step=step, values={"train_loss": seq + 0.5})).to_line()
             for seq, step in enumerate(steps)]
 
 
@@ -41,11 +41,11 @@ def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
         tmp_path_factory: pytest.TempPathFactory, steps: list[int], cuts: list[int], repeat: int) -> None:
     async def scenario() -> None:
         context, db = await with_run(tmp_path_factory.mktemp("db") / "b.db")
-        events = [Event.from_line(line) for line in lines(steps)]
+        told = [Event.from_line(line) for line in lines(steps)]
         position = 0
-        for cut in sorted({min(c, len(events)) for c in cuts} | {len(events)}):
+        for cut in sorted({min(c, len(told)) for c in cuts} | {len(told)}):
             start = max(0, position - repeat)
-            await runs.ingest(db, "run1", events[start:cut], offset=cut)
+            await events.ingest(db, "run1", told[start:cut], offset=cut)
             position = cut
         stored = await metrics.series(db, "run1", "train_loss")
         assert [p.step for p in stored] == sorted(set(steps))
@@ -56,20 +56,22 @@ def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
     asyncio.run(scenario())
 
 
-async def test_a_gap_in_the_sequence_is_an_error_and_stores_nothing(tmp_path: Path) -> None:
+async def test_a_gap_in_the_sequence_is_an_error_and_what_was_said_is_kept(tmp_path: Path) -> None:
     context, db = await with_run(tmp_path / "b.db")
     with pytest.raises(BrightrunError, match="event 0 is missing"):
-        await runs.ingest(db, "run1", [Event(seq=1, time=0.0, kind="alert")], 10)
-    assert (await runs.get(db, "run1")).events_offset == 0
+        await events.ingest(db, "run1", [Event(1, 0.0, Alert(message="hot"))], 10)
+    run = await events.ingest(db, "run1", [Event(2, 0.0, Alert(message="cold"))], 20)
+    assert run.events_offset == 20, "a retry goes on behind the gap"
+    assert [event.seq for event in await events.read(db, "run1")] == [1, 2]
     await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
 
 
 async def test_increments_of_a_curve_bring_a_replaced_step_again(tmp_path: Path) -> None:
     context, db = await with_run(tmp_path / "b.db")
-    events = [Event.from_line(line) for line in lines([1, 2, 2])]
-    await runs.ingest(db, "run1", events[:2], 1)
+    told = [Event.from_line(line) for line in lines([1, 2, 2])]
+    await events.ingest(db, "run1", told[:2], 1)
     first = await metrics.changes(db, "run1")
-    await runs.ingest(db, "run1", events[2:], 2)
+    await events.ingest(db, "run1", told[2:], 2)
     second = await metrics.changes(db, "run1", first.mark)
     assert [(p.step, p.value) for p in first.points] == [(1, 0.5), (2, 1.5)]
     assert [(p.step, p.value) for p in second.points] == [(2, 2.5)]

@@ -9,7 +9,7 @@ import sys
 import time
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.model import (
     Endpoint,
     Lineage,
@@ -27,7 +27,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.registry.intake import finish_directory
 from brightrun_tui.registry.safety import Manifest, model_name
-from brightrun_tui.store import Database, datasets, endpoints, engine, models, open_database, runs
+from brightrun_tui.store import Database, datasets, endpoints, engine, events, models, open_database, runs
 
 QUESTIONS = (
     (
@@ -74,14 +74,14 @@ def spec(name: str, run_id: str, **changes: object) -> RunSpec:
     )  # type: ignore[arg-type]
 
 
-def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[int] = frozenset()) -> list[Event]:
+def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[int] = frozenset()) -> list[Event[Body]]:
     """What a worker would have written up to ``steps``: falling losses, samples, checkpoints, an alert."""
     rng = random.Random(seed)
     now = time.time() - steps * 2.0
-    events: list[Event] = []
+    told: list[Event[Body]] = []
 
     def say(kind: str, **data: object) -> None:
-        events.append(Event(seq=len(events), time=now + len(events) * 0.6, kind=kind, data=data))
+        told.append(Event(len(told), now + len(told) * 0.6, body_of(kind, data)))
 
     say("phase", phase="loading", detail="starter, 4-bit")
     say("phase", phase="training", detail="424 records, micro-batch 4 × 2")
@@ -116,7 +116,7 @@ def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[
         tokens_per_second=412.0,
         eta_seconds=(total - steps) * 2.1,
     )
-    return events
+    return told
 
 
 async def add_run(
@@ -150,9 +150,9 @@ async def add_run(
     for number, step in enumerate(route):
         await runs.transition(db, run_id, step)  # type: ignore[arg-type]
         if step == "running" and steps:
-            events = training_events(steps, total, seed=number + len(name), nan_at=nan_at)
-            await runs.ingest(db, run_id, events, steps)
-            (directory / "events.jsonl").write_bytes(b"".join(event.to_line() for event in events))
+            told = training_events(steps, total, seed=number + len(name), nan_at=nan_at)
+            await events.ingest(db, run_id, told, steps)
+            (directory / "events.jsonl").write_bytes(b"".join(event.to_line() for event in told))
     finished = {"eta_seconds": None} if state not in ("running",) else {}
     return await runs.update(db, run_id, attempts=1, started_at=time.time() - 3000, **finished, **changes)
 

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import open_database, requests, runs
+from brightrun_tui.store import events, open_database, requests, runs
 from brightrun_tui.widgets.loss_chart import LossChart
 from brightrun_tui.widgets.rows import RowList
 from tests.tui import seed
@@ -118,7 +118,7 @@ async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
         async with open_database(seeded.database) as db:
             run = await runs.get(db, "r-0006")
             later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
-            await runs.ingest(db, "r-0006", later, 999)
+            await events.ingest(db, "r-0006", later, 999)
         await driver.sees("step 120/160", "75%")
         assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].steps[-1] == 120
 

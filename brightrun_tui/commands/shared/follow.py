@@ -10,10 +10,11 @@ from typing import Protocol
 
 from brightrun_tui.commands.shared.output import duration, talk
 from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.domain.events import Alert
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.domain.text import harmless
 from brightrun_tui.orchestrator import client
-from brightrun_tui.store import runs
+from brightrun_tui.store import events, runs
 
 LOOK_SECONDS = 0.2
 ENGINE_SECONDS = 5.0
@@ -45,9 +46,10 @@ async def follow_run(session: Session, run: Run, shown: Display) -> Run:
         if now != version:
             version = now
             run = await runs.get(session.db, run.id)
-            for event in await runs.events(session.db, run.id, kinds=("alert",), after=heard):
+            for event in await events.read(session.db, run.id, kinds=("alert",), after=heard):
                 heard = event.seq
-                shown.say(f"{event.data.get('level', 'info')}: {event.data.get('message', '')}")
+                if isinstance(event.body, Alert):
+                    shown.say(f"{event.body.level}: {event.body.message}")
             shown.show(run)
             if run.state in TERMINAL:
                 return run

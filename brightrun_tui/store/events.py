@@ -1,0 +1,134 @@
+"""What the workers of runs said. Only `ingest` brings it in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import aiosqlite
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from brightrun_tui.domain import events as kinds
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import BadLine, Body, Event
+from brightrun_tui.domain.run import Notice, Run, RunChanges
+from brightrun_tui.store import rows, runs
+from brightrun_tui.store.db import Database
+
+NOTICE = "bad_event"
+MAX_NOTICES = 8
+"""Notices about bad lines that a run keeps."""
+_ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.Hardware)
+"""Metrics have a table, and of the others only the newest counts: it is in the run itself."""
+
+
+async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLine], offset: int) -> Run:
+    """Take over lines that were read up to byte ``offset``, all in one transaction with the new offset.
+
+    An event whose ``seq`` is known already is left out, so reading a stretch twice changes nothing. A metric of the
+    same name and step replaces the older one, so a step trained again after a crash is not doubled. A line that is not an
+    event is counted and becomes a notice of the run; it may have taken a number.
+
+    Raises:
+        BrightrunError: a gap in ``seq``: something was lost on the way. All that was said is stored, and counting goes on
+            behind the gap.
+    """
+    async with db.transaction():
+        run = await runs.get(db, run_id)
+        taken = _Taken(run)
+        for line in lines:
+            taken.add(line)
+        metrics = [(run_id, name, event.body.step, value, event.time)
+                   for event in taken.fresh if isinstance(event.body, kinds.Metric) for name, value in event.body.values.items()]
+        others = [(run_id, event.seq, event.time, event.kind, json.dumps({"data": event.body.fields()}))
+                  for event in taken.fresh if not isinstance(event.body, _ELSEWHERE)]
+        await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
+        await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
+        run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
+    if taken.gap:
+        raise BrightrunError(taken.gap, where=f"run {run_id}", kind="events_gap",
+                             fix="the worker's log may say more; a retry goes on from the newest checkpoint")
+    return run
+
+
+async def read(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after: int = -1) -> list[Event[Body]]:
+    """Events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
+    marks = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+    found = await db.all(f"SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ?{marks} ORDER BY seq",
+                         (run_id, after, *kinds))
+    return [_event(row) for row in found]
+
+
+class _Taken:
+    """What a stretch of lines changes in a run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._seq, self._bad, self._in_a_row = run.events_seq, run.bad_lines, run.bad_in_a_row
+        self._notices = list(run.notices)
+        self._facts: RunChanges = {}
+        self.fresh: list[Event[Body]] = []
+        self.gap = ""
+
+    def add(self, line: Event[Body] | BadLine) -> None:
+        if isinstance(line, BadLine):
+            self._bad += 1
+            self._in_a_row += 1
+            number = self._seq + 1 + self._in_a_row
+            self._note(f"line {number} of what the worker said is not an event: {line.why}: “{line.beginning}”")
+            return
+        if line.seq <= self._seq:
+            return
+        expected = self._seq + 1
+        if line.seq > expected + self._in_a_row:
+            self.gap = self.gap or f"event {expected} is missing (got {line.seq})"
+        self._seq, self._in_a_row = line.seq, 0
+        self.fresh.append(line)
+        _learn(self._facts, line.body, self._run)
+
+    def changes(self) -> RunChanges:
+        return {**self._facts, "events_seq": self._seq, "bad_lines": self._bad, "bad_in_a_row": self._in_a_row,
+                "notices": tuple(self._notices)}
+
+    def _note(self, message: str) -> None:
+        self._notices.append(Notice(time=time.time(), level="warning", code=NOTICE, message=message))
+        mine = [notice for notice in self._notices if notice.code == NOTICE]
+        if len(mine) > MAX_NOTICES:
+            self._notices.remove(mine[0])
+
+
+def _learn(facts: RunChanges, body: Body, run: Run) -> None:
+    """The newest facts of a run that an event changes."""
+    match body:
+        case kinds.Phase():
+            facts["phase"], facts["phase_detail"] = body.phase, body.detail
+        case kinds.Progress():
+            facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
+        case kinds.Hardware():
+            facts["hardware"] = body
+        case kinds.Metric(step=step, values=values):
+            train, held_out = values.get("train_loss"), values.get("eval_loss")
+            if "train_loss" in values:
+                facts["step"] = step
+            if train is not None:
+                facts["train_loss"] = train
+            if held_out is not None:
+                facts["eval_loss"] = held_out
+                best = facts.get("best_eval_loss", run.best_eval_loss)
+                if step > 0:
+                    facts["best_eval_loss"] = held_out if best is None else min(best, held_out)
+
+
+def _event(row: aiosqlite.Row) -> Event[Body]:
+    """An event as stored; one that is damaged says so."""
+    kind = str(row["kind"])
+    body: Body
+    try:
+        body = kinds.body_of(kind, from_json(row["doc"])["data"])
+    except (ValueError, TypeError, LookupError) as error:
+        why = "not valid" if isinstance(error, ValidationError) else type(error).__name__
+        body = kinds.Other(kind, {"damaged": why})
+    return Event(int(rows.number(row["seq"])), rows.number(row["time"]), body)
