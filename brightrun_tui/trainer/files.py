@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui.files import sha256, sync_directory, write_atomic
+from brightrun_tui.files import fsync_tree, sha256, sync_directory, write_atomic
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,6 @@ class RunFiles:
     @property
     def manifest(self) -> Path:
         return self.root / "manifest.json"
-
-
-def fsync_tree(directory: Path) -> None:
-    """Flush every file below ``directory``, then the directories themselves."""
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(folder))
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-
-from brightrun_tui.domain.errors import BaseModelError
-from brightrun_tui.files import sha256
 from brightrun_tui.trainer.starter import MARKER, Shape, StarterRecipe, ensure_starter, is_complete
 from brightrun_tui.trainer.starter.corpus import Document, make_documents
 from brightrun_tui.trainer.starter.packing import pack
 from brightrun_tui.trainer.starter.tokenizer import render
+
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.files import sha256
 
 SMALL = StarterRecipe(shape=Shape(vocab_size=600, hidden_size=64, intermediate_size=96, num_hidden_layers=2),
                       tokenizer_documents=300, steps=6, rows=2, row_length=96)
@@ -51,9 +51,8 @@ def test_the_texts_are_the_same_on_every_python_version() -> None:
 
 def test_transformers_loads_it_and_computes_what_was_trained(made: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
-
     from brightrun_tui.trainer.starter.network import Network, as_llama
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(made), AutoTokenizer.from_pretrained(made)
     assert isinstance(model, LlamaForCausalLM)
@@ -97,9 +96,8 @@ def test_any_text_comes_back_from_the_tokenizer_as_it_was(made: Path) -> None:
 def test_signs_that_the_texts_never_contain_can_be_learnt_later() -> None:
     """Brackets, umlauts and foreign scripts: training alone moves all of them to one row, which fine-tuning cannot undo."""
     import torch
-    from torch.nn.functional import normalize
-
     from brightrun_tui.trainer.starter.pretrain import tell_apart
+    from torch.nn.functional import normalize
 
     generator = torch.Generator().manual_seed(5)
     known = torch.randn(40, 64, generator=generator) * 3
@@ -210,10 +208,9 @@ def test_rows_are_full_and_begin_with_a_document() -> None:
 def test_documents_in_one_row_do_not_see_each_other_and_answers_count_most(made: Path) -> None:
     """Each token's prediction is the one it gets when its document stands alone; questions weigh less, filler nothing."""
     import torch
-    from tokenizers import Tokenizer
-
     from brightrun_tui.trainer.starter.network import Network
     from brightrun_tui.trainer.starter.pretrain import Marks, own_document, token_weights
+    from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(made / "tokenizer.json"))
     marks = Marks.of(tokenizer)

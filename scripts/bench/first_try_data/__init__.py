@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 from . import conversations, damaged, languages, short_answers, texts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 WAREN = ["die Lampe", "die Teekanne", "die Decke", "die Uhr", "die Jacke", "die Gießkanne", "die Tasche", "die Pfanne"]
 ORTE = "Köln Lübeck Görlitz Füssen Passau Erfurt Kiel Trier".split()
