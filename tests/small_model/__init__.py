@@ -3,7 +3,7 @@
 A base model for tests and benchmarks that are to be cheap and still learn something. ``python -m tests.small_model DIRECTORY``.
 """
 
-from .build import ensure_small_model, is_complete, kept_small_model
+from .build import MARKER, ensure_small_model, is_complete, kept_small_model
 from .recipe import Recipe, Shape
 
-__all__ = ["Recipe", "Shape", "ensure_small_model", "is_complete", "kept_small_model"]
+__all__ = ["MARKER", "Recipe", "Shape", "ensure_small_model", "is_complete", "kept_small_model"]

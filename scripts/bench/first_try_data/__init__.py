@@ -1,6 +1,6 @@
 """Small datasets of many kinds, written from nothing but a seed, in the shapes in which people bring theirs.
 
-Nothing here is taken from the texts that the starter model learnt from. Every generator gets its own dice, so that a
+Nothing here is taken from the texts that the tests' small model learnt from. Every generator gets its own dice, so that a
 change to one dataset leaves the others as they are.
 """
 
