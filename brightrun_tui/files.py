@@ -43,6 +43,18 @@ def copy_synced(source: Path, target: Path) -> None:
         os.fsync(writer.fileno())
 
 
+def fsync_tree(directory: Path) -> None:
+    """Flush every file below ``directory``, then the directories themselves. Raises ``OSError``."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(folder))
+
+
 def move_into_place(finished: Path, target: Path) -> None:
     """Give a finished directory its final name, durably. Raises ``OSError`` when ``target`` exists and is not empty."""
     sync_directory(finished)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Write presets/examples/support-desk.jsonl: conversations of an invented plant shop's support desk.
+"""Write the example dataset: conversations of an invented plant shop's support desk, and questions to try the result with.
 
-    python scripts/make_example_dataset.py [FILE]
+    python scripts/make_example_dataset.py [DIRECTORY]
 
-The content lies in scripts/example_dataset/*.toml: what customers ask, and the facts and habits of the shop.
-Here it is only put together. The same code and content give the same file, byte for byte.
+The content lies in scripts/example_dataset/*.toml: what customers ask, and the one fact that the desk answers with. Every fact is
+asked for in ten wordings or more, so that a small model learns it and not only the tone. ``support-desk.questions.json`` asks
+for facts in wordings that no record has. The same code and content give the same files, byte for byte.
 """
 
 from __future__ import annotations
@@ -18,65 +19,37 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice, with_article
+from scripts.dice import Dice
 
 CONTENT = Path(__file__).resolve().parent / "example_dataset"
-TARGET = ROOT / "presets" / "examples" / "support-desk.jsonl"
+TARGET = ROOT / "presets" / "examples"
 SEED = 7
-PER_TOPIC = 38
-NAMED = 0.45  # share of customers who give their name
-TWO_MATTERS, THANKS = 14, 20  # of a hundred conversations: a second question follows, or a thank-you
+NAMED = 0.3
+"""Share of customers who give their name, and are greeted by it."""
+THANKS = 0.06
+"""Share of conversations that go on with a thank-you."""
 
 
-def read_content() -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """The shop, and the intents by topic in the order of the files."""
+def read_content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The shop, and its intents in the order of the files."""
     shop = tomllib.loads((CONTENT / "shop.toml").read_text(encoding="utf-8"))
-    topics: dict[str, list[dict[str, Any]]] = {}
-    for name in ("orders", "shop_visits", "care"):
-        for intent in tomllib.loads((CONTENT / f"{name}.toml").read_text(encoding="utf-8"))["intent"]:
-            topics.setdefault(intent["topic"], []).append(intent)
-    return shop, topics
+    intents = [intent for name in ("orders", "shop_visits", "care")
+               for intent in tomllib.loads((CONTENT / f"{name}.toml").read_text(encoding="utf-8"))["intent"]]
+    return shop, intents
 
 
-def make_slots(dice: Dice, shop: dict[str, Any], intent: dict[str, Any]) -> dict[str, str]:
-    """One customer, one order and one plant that suits the intent."""
-    suiting = [name for name, facts in shop["plants"].items()
-               if intent.get("pets") in (None, facts["pets"]) and name in intent.get("plants", shop["plants"])]
-    plant = dice.pick(suiting)
-    facts = shop["plants"][plant]
-    return {"name": dice.pick(shop["names"]), "town": dice.pick(shop["towns"]), "item": dice.pick(shop["items"]),
-            "day": dice.pick(shop["days"]), "order": str(2000 + dice.below(8000)), "plant": plant,
-            "a_plant": with_article(plant), "water": facts["water"], "light": facts["light"]}
-
-
-def with_name(dice: Dice, asked: str) -> str:
-    """The question with the customer's name, before or after it."""
-    if dice.chance(0.6):
-        return "[Hello, this is {name}|Hi, my name is {name}|Good morning, {name} here|Hello! I am {name}]. " + asked
-    end = "" if asked[-1] in ".?!" else "."
-    return asked + end + dice.pick([" Best wishes, {name}", " Thanks, {name}", " Kind regards, {name}"])
-
-
-def answer(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], greeting: str) -> str:
-    """Greeting, taking up, facts, next step, and the sign-off on its own line."""
-    lead_in = dice.pick(shop["tones"][intent["tone"]])
-    return f"{greeting}{lead_in} {dice.pick(intent['facts'])} {dice.pick(intent['next'])}\n{shop['sign_off']}"
-
-
-def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, general: list[dict[str, Any]]) -> list[str]:
+def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str) -> list[str]:
     """The turns of one conversation, customer first."""
-    slots = make_slots(dice, shop, intent)
-    named = "{name}" in asked or dice.chance(NAMED)
-    if named and "{name}" not in asked:
-        asked = with_name(dice, asked)
-    turns = [asked, answer(dice, shop, intent, shop["greetings_named" if named else "greetings"])]
-    kind = dice.below(100)
-    if kind < TWO_MATTERS:
-        other = dice.pick([candidate for candidate in general if candidate is not intent])
-        turns += [f"{dice.pick(shop['second_matter'])} {dice.pick(other['ask'])}", answer(dice, shop, other, "")]
-    elif kind < TWO_MATTERS + THANKS:
-        turns += [dice.pick(shop["thanks"]), f"{dice.pick(shop['you_are_welcome'])}\n{shop['sign_off']}"]
-    return [as_typed(dice, turn, slots) if place % 2 == 0 else dice.write(turn, slots) for place, turn in enumerate(turns)]
+    slots = {name[:-1]: dice.pick(shop[name]) for name in ("names", "towns", "plants")}
+    greeting = shop["greeting"]
+    if dice.chance(NAMED):
+        greeting = shop["greeting_named"]
+        end = "" if asked[-1] in ".?!" else "."
+        asked = dice.pick(shop["introductions"]) + asked if dice.chance(0.6) else asked + end + dice.pick(shop["farewells"])
+    turns = [as_typed(dice, asked, slots), dice.write(f"{greeting} {intent['fact']} {intent['next']}\n{shop['sign_off']}", slots)]
+    if dice.chance(THANKS):
+        turns += [dice.pick(shop["thanks"]), f"{shop['welcome']}\n{shop['sign_off']}"]
+    return turns
 
 
 def as_typed(dice: Dice, pattern: str, slots: dict[str, str]) -> str:
@@ -86,42 +59,34 @@ def as_typed(dice: Dice, pattern: str, slots: dict[str, str]) -> str:
 
 
 def make_records() -> list[dict[str, Any]]:
-    """`PER_TOPIC` records a topic, its intents and their questions in turn; nothing is said twice in the same words."""
-    shop, topics = read_content()
-    general = [intent for intents in topics.values() for intent in intents if intent.get("general")]
+    """One record for every wording of every intent."""
+    shop, intents = read_content()
     dice = Dice(SEED)
-    records: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for topic, intents in topics.items():
-        asks = [dice.some(intent["ask"], len(intent["ask"])) for intent in intents]
-        for place in range(PER_TOPIC):
-            turn, which = divmod(place, len(intents))
-            intent, asked = intents[which], asks[which][turn % len(asks[which])]
-            turns = fresh_turns(dice, shop, intent, asked, general, seen)
+    records = []
+    for intent in intents:
+        for asked in intent["ask"]:
+            turns = converse(dice, shop, intent, asked)
             messages = [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
-            records.append({"messages": messages, "topic": topic})
+            records.append({"messages": messages, "topic": intent["topic"]})
     dice.shuffle(records)
     return records
 
 
-def fresh_turns(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str, general: list[dict[str, Any]],
-                seen: set[str]) -> list[str]:
-    """A conversation whose first question and first answer nobody has had yet; both are added to ``seen``."""
-    for _ in range(50):
-        turns = converse(dice, shop, intent, asked, general)
-        if not seen.intersection(turns[:2]):
-            seen.update(turns[:2])
-            return turns
-    raise SystemExit(f"{intent['topic']}: too few ways to say “{asked}”")
+def make_questions() -> list[dict[str, Any]]:
+    """Questions that no record asks in these words; an answer is right when it holds one of the texts under ``fact``."""
+    held_out = [intent["held_out"] for intent in read_content()[1] if "held_out" in intent]
+    return [{"question": one["ask"], "fact": one["fact"]} for one in held_out]
 
 
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
-    records = make_records()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    target.write_text(text, encoding="utf-8", newline="\n")
-    print(f"{len(records)} conversations → {target}", file=sys.stderr)
+    target.mkdir(parents=True, exist_ok=True)
+    records, questions = make_records(), make_questions()
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    (target / "support-desk.jsonl").write_text(lines, encoding="utf-8", newline="\n")
+    text = json.dumps(questions, ensure_ascii=False, indent=1) + "\n"
+    (target / "support-desk.questions.json").write_text(text, encoding="utf-8", newline="\n")
+    print(f"{len(records)} conversations and {len(questions)} questions → {target}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,29 +13,34 @@ from brightrun_tui.commands.shared.session import require_changes
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases
+from brightrun_tui.planning.unpacked import read_origin
 
 app = typer.Typer(help="Base models: what can be trained; fetch one beforehand.", add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
 def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """The catalogue. Any directory or Hugging Face id can be given besides."""
+    """The catalogue, and GGUF files unpacked here. Any directory, GGUF file or Hugging Face id can be given besides."""
     if ctx.invoked_subcommand is not None:
         return
     found = bases.list_bases(get_paths())
     if as_json:
         print_json({"bases": found})
     else:
-        print_table(("id", "parameters", "here", "what it is"),
-                    [(base.id, _count(base.parameters), "✓" if base.present else "", base.description) for base in found])
+        print_table(("id", "parameters", "here", "weights from", "what it is"),
+                    [(base.id, _count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
+                     for base in found])
 
 
 @app.command()
-def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="“starter”, or a Hugging Face id.")],
+def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="“starter”, a GGUF file, or a Hugging Face id.")],
           as_json: JsonOption = False) -> None:
-    """Make or download a base model now, instead of when the first run needs it."""
+    """Download or unpack a base model now, instead of when the first run needs it."""
     require_changes()
     ref = _fetch(base)
+    if origin := read_origin(Path(ref.path)):
+        note = f", weights dequantised from {origin.quantisation}" if origin.quantisation else ", original weights"
+        print(f"  from {origin.source}{note}", file=sys.stderr)
     if as_json:
         print_json({"base": ref})
     else:

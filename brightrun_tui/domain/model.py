@@ -44,7 +44,10 @@ class SampleAnswer(BaseModel):
 
 
 class Lineage(BaseModel):
-    """Where a model comes from; enough to make it again."""
+    """Where a model comes from; enough to make it again.
+
+    ``base_quantisation``: what the base model's weights were before they were unpacked, such as Q4_1; empty for original ones.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,6 +57,7 @@ class Lineage(BaseModel):
     base_id: str
     base_revision: str = ""
     base_fingerprint: str = ""
+    base_quantisation: str = ""
     template: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)

@@ -47,7 +47,10 @@ STATE_GLYPHS: dict[RunState, str] = {
 
 
 class BaseModelRef(BaseModel):
-    """A base model: ``id`` as the person gave it (Hub id, directory or ``starter``), and what it resolved to."""
+    """A base model: ``id`` as the person gave it (Hub id, directory, GGUF file or ``starter``), and what it resolved to.
+
+    ``quantisation``: what its weights were before they were unpacked, such as Q4_1; empty for original weights.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,6 +58,7 @@ class BaseModelRef(BaseModel):
     path: str = ""
     revision: str = ""
     fingerprint: str = ""
+    quantisation: str = ""
 
 
 class DatasetRef(BaseModel):

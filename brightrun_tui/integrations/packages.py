@@ -14,6 +14,7 @@ from brightrun_tui.resources import resource
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "transformers", "peft", "bitsandbytes", "safetensors", "tokenizers"),
     "serve": ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "starlette", "uvicorn"),
+    "gguf": ("gguf", "torch", "transformers", "accelerate"),
     "parquet": ("pyarrow",),
 }
 

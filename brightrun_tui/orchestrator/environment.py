@@ -16,9 +16,9 @@ from brightrun_tui.resources import resource
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
-NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "importing.py", "nf4.py", "paths.py",
-          "resources.py")
-"""The rooms that a worker imports, but for the starter, which is made on the user's own machine."""
+NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "gguf_header.py", "importing.py", "nf4.py",
+          "paths.py", "resources.py")
+"""The rooms that a worker imports."""
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
 """What pip says while it is at work; of its lines only the package is worth showing."""
@@ -33,7 +33,7 @@ def build_archive(directory: Path) -> Path:
     """The rooms that the worker needs as one importable archive, named by its content."""
     places = [PACKAGE / name for name in NEEDED]
     found = (path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
-    files = sorted(path for path in found if "starter" not in path.parts)
+    files = sorted(found)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     target = directory / f"brightrun-{digest}.zip"
     if not target.exists():

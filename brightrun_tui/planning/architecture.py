@@ -89,7 +89,10 @@ class Architecture(BaseModel):
 
 
 class BaseModelInfo(BaseModel):
-    """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes."""
+    """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes.
+
+    ``preparing``: what this machine does before the model is here, in words; nothing where it is only downloaded.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,7 +101,7 @@ class BaseModelInfo(BaseModel):
     architecture: Architecture
     ref: BaseModelRef
     present: bool = False
-    buildable: bool = False
+    preparing: str = ""
     parameters: int
     weight_bytes: int = 0
     license: str = ""

@@ -163,9 +163,9 @@ def _require_config(directory: Path, names: set[str]) -> None:
         )
     if any(name.endswith(".gguf") for name in names):
         raise BaseModelError(
-            "GGUF files cannot be trained",
+            "this directory holds GGUF files and no Hugging Face model",
             where=str(directory),
-            fix="use the original Hugging Face model (config.json and safetensors)",
+            fix="give the GGUF file itself: --base DIRECTORY/FILE.gguf",
             kind="base_is_gguf",
         )
     raise BaseModelError(

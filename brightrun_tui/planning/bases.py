@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,24 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
-from brightrun_tui.integrations.packages import require_training_packages
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
 from brightrun_tui.planning.base_directory import describe_directory
-from brightrun_tui.process import environment_without_secrets, python
+from brightrun_tui.planning.gguf_bases import describe_gguf, fetch_gguf, is_gguf, unpacked_files
+from brightrun_tui.planning.starter import STARTER, fetch_starter, starter_directory
+from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Progress, read_origin
 from brightrun_tui.resources import resource
 
-STARTER = "starter"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?")
-STARTER_MARKER = "starter.json"
-"""Written last into the starter's directory: without it the model is not complete."""
-
-BYTES_PER_WEIGHT = 2
-END_SECONDS = 10.0
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the fraction that is done (0–1). What it raises ends the work."""
 
 
 class CatalogueBase(Architecture):
@@ -85,6 +74,7 @@ class BaseChoice(BaseModel):
     present: bool
     gated: bool = False
     license: str = ""
+    quantisation: str = ""
 
 
 @cache
@@ -100,8 +90,8 @@ def size_rule(parameters: int) -> SizeRule:
 
 
 def list_bases(paths: Paths) -> list[BaseChoice]:
-    """The catalogue, starter first; ``present`` without asking the network."""
-    return [
+    """The catalogue, starter first, then GGUF files that were unpacked here; ``present`` without asking the network."""
+    shipped = [
         BaseChoice(
             id=base.id,
             title=base.title,
@@ -110,18 +100,27 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
             gated=base.gated,
             license=base.license,
             present=_is_present(base.id, paths),
+            quantisation=_starter_quantisation(paths) if base.id == STARTER else "",
         )
         for base in catalogue().base
     ]
-
-
-def starter_directory(paths: Paths) -> Path:
-    """Where the starter model lies once it is made."""
-    return paths.bases / STARTER
+    unpacked = [
+        BaseChoice(
+            id=file,
+            title=info.title,
+            parameters=info.parameters,
+            description="A GGUF file of yours, unpacked here.",
+            license=info.license,
+            present=True,
+            quantisation=info.ref.quantisation,
+        )
+        for file, info in unpacked_files(paths)
+    ]
+    return shipped + unpacked
 
 
 def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseModelInfo:
-    """What is known about ``starter``, a directory, or a Hub id (``owner/name`` or ``owner/name@revision``).
+    """What is known about ``starter``, a directory, a GGUF file, or a Hub id (``owner/name`` or ``owner/name@revision``).
 
     What lies on this machine is read; a Hub id of the catalogue is answered from there; for any other the Hub is asked
     for its ``config.json`` (a few kilobytes), once an hour at most, and only when ``network`` is allowed.
@@ -133,14 +132,16 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
     known = next((base for base in catalogue().base if base.id == model_id), None)
     if known and model_id == STARTER:
         return _describe_starter(known, paths)
-    directory = _as_directory(model_id)
-    if directory:
-        return describe_directory(directory, model_id=model_id)
+    path = _as_path(model_id)
+    if path and is_gguf(path):
+        return describe_gguf(path, paths, model_id=str(path.absolute()))
+    if path:
+        return _with_origin(describe_directory(path, model_id=model_id))
     if not HUB_ID.fullmatch(model_id):
         raise BaseModelError(
             f"there is no base model “{model_id}”" if model_id else "no base model is chosen",
             kind="base_unknown",
-            fix="give starter, a directory, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+            fix="give starter, a directory, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
         )
     snapshot = hub_models.cached_snapshot(model_id, paths)
     if snapshot:
@@ -155,26 +156,28 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
 
 
 def is_hub_id(model_id: str) -> bool:
-    """Whether this names a repository on the Hub, and neither the starter nor a directory here."""
-    return model_id != STARTER and not _as_directory(model_id) and bool(HUB_ID.fullmatch(model_id))
+    """Whether this names a repository on the Hub, and neither the starter nor something here."""
+    return model_id != STARTER and not _as_path(model_id) and bool(HUB_ID.fullmatch(model_id))
 
 
 def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
-    """Get the base model onto this machine: make the starter, download a Hub id, check a directory.
+    """Get the base model onto this machine: fetch the starter, unpack a GGUF file, download a Hub id, check a directory.
 
-    Blocking; safe to repeat. A starter that is there stays as it is, even if a newer version of the product would make
-    another one: adapters were trained on it. A damaged one is moved aside.
+    Blocking; safe to repeat. A starter that is damaged is moved aside, and fetched again.
 
     Raises:
         BaseModelError: it cannot be had; says why and what to do.
         NotConnectedError: the Hub refuses the token, or wants one.
     """
+    path = _as_path(model_id)
     if model_id == STARTER:
         _set_aside_damaged_starter(paths)
         if not _is_present(STARTER, paths):
-            _make_starter(starter_directory(paths), progress)
+            fetch_starter(paths, progress)
     elif is_hub_id(model_id):
         hub_models.download(model_id, paths, progress)
+    elif path and is_gguf(path):
+        fetch_gguf(path, paths, progress)
     return describe_base(model_id, paths, network=False).ref
 
 
@@ -190,18 +193,14 @@ def fetch_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
 def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
     directory = starter_directory(paths)
     if _is_present(STARTER, paths):
-        with _mended_by("make it again: brightrun bases fetch starter"):
-            made = describe_directory(directory, model_id=STARTER, title=known.title)
-        return made.model_copy(update={"buildable": True, "recommended": known.recommended, "license": known.license})
+        with _mended_by("fetch it again: brightrun bases fetch starter"):
+            here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
+        return here.model_copy(update={"recommended": known.recommended, "license": known.license})
     if os.path.exists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
-        raise BaseModelError(
-            "the starter model is not whole: here is half of it, or something else",
-            where=str(directory),
-            fix="move that away, then make it again: brightrun bases fetch starter",
-            kind="base_damaged",
-        )
+        raise BaseModelError("the starter model is not whole: here is half of it, or something else", where=str(directory),
+                             fix="move that away, then fetch it again: brightrun bases fetch starter", kind="base_damaged")
     return _from_catalogue(known).model_copy(
-        update={"buildable": True, "weight_bytes": 4 * known.parameters, "has_chat_template": True}
+        update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "has_chat_template": True}
     )
 
 
@@ -217,20 +216,30 @@ def _mended_by(fix: str) -> Iterator[None]:
 def _set_aside_damaged_starter(paths: Paths) -> None:
     """Raises `BaseModelError` where it cannot be moved."""
     directory = starter_directory(paths)
-    if not _is_present(STARTER, paths):
+    if not os.path.isdir(directory) or not os.listdir(directory):
         return
     try:
-        describe_directory(directory, model_id=STARTER)
+        if _is_present(STARTER, paths):
+            describe_directory(directory, model_id=STARTER)
+            return
     except BaseModelError:
-        try:
-            directory.rename(directory.with_name(f"{STARTER}-damaged-{time.time_ns()}"))
-        except OSError as error:
-            raise BaseModelError(
-                f"the starter model is damaged and cannot be moved away ({error.strerror})",
-                where=str(directory),
-                fix="move it away by hand",
-                kind="base_damaged",
-            ) from None
+        pass
+    try:
+        directory.rename(directory.with_name(f"{directory.name}-damaged-{time.time_ns()}"))
+    except OSError as error:
+        raise BaseModelError(f"the starter model is damaged and cannot be moved away ({error.strerror})", where=str(directory),
+                             fix="move it away by hand", kind="base_damaged") from None
+
+
+def _with_origin(info: BaseModelInfo) -> BaseModelInfo:
+    """With what the weights of a directory that was made here were before."""
+    origin = read_origin(Path(info.ref.path))
+    return info.model_copy(update={"ref": info.ref.model_copy(update={"quantisation": origin.quantisation})}) if origin else info
+
+
+def _starter_quantisation(paths: Paths) -> str:
+    origin = read_origin(starter_directory(paths))
+    return origin.quantisation if origin else ""
 
 
 def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
@@ -249,48 +258,12 @@ def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
 
 def _is_present(model_id: str, paths: Paths) -> bool:
     if model_id == STARTER:
-        return os.path.isfile(starter_directory(paths) / STARTER_MARKER)
+        return read_origin(starter_directory(paths)) is not None
     return hub_models.cached_snapshot(model_id, paths) is not None
 
 
-def _as_directory(model_id: str) -> Path | None:
+def _as_path(model_id: str) -> Path | None:
+    """A directory or GGUF file that this names; None where it can only be the name of a model."""
     path = typed_path(model_id)
-    return path if model_id and (path.is_absolute() or model_id.startswith((".", "~")) or os.path.isdir(path)) else None
-
-
-def _make_starter(directory: Path, progress: Progress) -> None:
-    """Run the trainer's own program, which tells a JSON object a line: ``{"what", "fraction"}``, or ``{"error"}``."""
-    require_training_packages()
-    program = python("-m", "brightrun_tui.trainer.starter", str(directory), "--json")
-    process = subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, cwd="/",
-        env=environment_without_secrets(),
-    )
-    error = BaseModelError(
-        "the starter model could not be made", where=str(directory), kind="starter_failed", fix="see: brightrun doctor"
-    )
-    try:
-        assert process.stdout
-        for line in process.stdout:
-            told = json.loads(line)
-            if "error" in told:
-                error = BaseModelError(**told["error"])
-            else:
-                progress(told["what"], told["fraction"])
-        if process.wait():
-            raise error
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Let it clean up after itself; it has nothing to lose if it does not."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if process.stdout:
-        process.stdout.close()
+    given = path.is_absolute() or model_id.startswith((".", "~")) or is_gguf(path) or os.path.isdir(path)
+    return path if model_id and given else None

@@ -68,13 +68,12 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     if base.warnings:
         return warning("base model", " ".join(base.warnings), "another base model may suit better")
-    size = f"{base.parameters / 1e9:.1f}B" if base.parameters >= 1e8 else f"{base.parameters / 1e6:.1f}M"
+    size = _count(base.parameters)
     if base.present:
-        return ok("base model", f"{base.title}, {size} parameters, is here")
-    if base.buildable:
-        return Check(
-            name="base model", state="pending", what=f"{base.title} will be made on this machine, in a minute or two"
-        )
+        origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
+        return ok("base model", f"{base.title}, {size} parameters{origin}, is here")
+    if base.preparing:
+        return Check(name="base model", state="pending", what=f"{base.title}, {size} parameters, {base.preparing}")
     if base.gated and not credentials.where("huggingface", paths):
         return warning(
             "base model",
@@ -174,6 +173,13 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
             "close other programs first",
         )
     return ok("memory", f"about {need:.1f} of {there:.1f} GiB of {kind}")
+
+
+def _count(parameters: int) -> str:
+    """1.7B, 135M, 1.2M."""
+    if parameters >= 999.5e6:
+        return f"{parameters / 1e9:.1f}B"
+    return f"{parameters / 1e6:.0f}M" if parameters >= 9.5e6 else f"{parameters / 1e6:.1f}M"
 
 
 def _bytes(count: int) -> str:

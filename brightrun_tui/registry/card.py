@@ -45,6 +45,7 @@ def report_markdown(report: Report) -> str:
     parts += ["## Where it comes from", _table(("what", "value"), [
         ("run", lineage.run_id), ("dataset", lineage.dataset_name), ("dataset fingerprint", lineage.dataset_fingerprint),
         ("base model", lineage.base_id), ("base revision", lineage.base_revision), ("base fingerprint", lineage.base_fingerprint),
+        *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
         ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
     return "\n\n".join(parts) + "\n"
 

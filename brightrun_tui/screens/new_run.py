@@ -298,6 +298,7 @@ class NewRunScreen(ModeScreen):
                     part
                     for part in (
                         words.count(base.parameters),
+                        f"from {base.quantisation}" if base.quantisation else "",
                         "here" if base.present else "",
                         "licence to accept" if base.gated else "",
                     )
@@ -309,7 +310,10 @@ class NewRunScreen(ModeScreen):
         ]
         chosen = await self.app.push_screen_wait(
             PickScreen(
-                "Base model", choices, chosen=self._draft.base, own="search, or type a Hugging Face id or a directory"
+                "Base model",
+                choices,
+                chosen=self._draft.base,
+                own="search, or type a Hugging Face id, a directory or a GGUF file",
             )
         )
         if chosen:

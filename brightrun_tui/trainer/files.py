@@ -8,19 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui.files import sha256, sync_directory, write_atomic
-
-
-def fsync_tree(directory: Path) -> None:
-    """Flush every file below ``directory``, then the directories themselves."""
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(folder))
+from brightrun_tui.files import fsync_tree, sha256, sync_directory, write_atomic
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -130,4 +130,5 @@ def _lineage(session: Session) -> Lineage:
     return Lineage(
         run_id=spec.run_id, dataset_name=spec.dataset.name, dataset_fingerprint=spec.dataset.fingerprint,
         base_id=spec.base.id, base_revision=spec.base.revision, base_fingerprint=spec.base.fingerprint,
-        template=spec.template, settings=spec.settings.model_dump(mode="json"), packages=packages)
+        base_quantisation=spec.base.quantisation, template=spec.template, settings=spec.settings.model_dump(mode="json"),
+        packages=packages)

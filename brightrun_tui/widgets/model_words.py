@@ -235,6 +235,7 @@ def origin(model: ModelVersion, width: int) -> flow.Lines:
         ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
         ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
+        *([("", Content(f"its weights are dequantised {lineage.base_quantisation}"))] if lineage.base_quantisation else []),
         ("Template", lineage.template),
         ("Files", model.directory),
         ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),

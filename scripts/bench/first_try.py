@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Does the first run come out usable? Small datasets of many kinds × every template that ships, defaults untouched.
 
-    scripts/bench/first_try.py [--only DATASET/TEMPLATE …] [--home DIRECTORY] [--jobs N] [--seed N] [--seeds N] [--keep] [--json]
+    scripts/bench/first_try.py [--only DATASET/TEMPLATE …] [--base MODEL] [--home DIRECTORY] [--jobs N] [--seed N]
+                               [--seeds N] [--keep] [--json]
 
-Each cell is a real run on the starter model: planned as ``brightrun train DATA --template NAME`` plans it, prepared as the
-engine prepares it, trained by the worker in a process of its own. A cell is right when the tuned model beats the base on
+Each cell is a real run: planned as ``brightrun train DATA --base MODEL --template NAME`` plans it, prepared as the engine
+prepares it, trained by the worker in a process of its own. A cell is right when the tuned model beats the base on
 records held out of training and its answers end by themselves. ``--only`` takes patterns, such as ``qa/*`` or ``*/quick``.
-``--home`` keeps the starter model (else it is made anew, two minutes).
+``--base`` is any base model, ``small`` (the default) the one of 1.2 million weights that the tests train: made once, in a minute.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.paths import Paths, get_paths
-from brightrun_tui.planning.bases import STARTER, fetch_base
+from brightrun_tui.planning.bases import fetch_base
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan, make_spec
 from brightrun_tui.planning.templates import load_templates
+from tests.small_model import kept_small_model
 
 GOAL = 0.95
 ENDS = 0.9
@@ -83,11 +85,11 @@ class Cell:
         return self.better and self.ends
 
 
-def run_cell(dataset: str, template: str, seed: int, folder: Path, paths: Paths, keep: bool) -> Cell:
+def run_cell(dataset: str, template: str, seed: int, base: str, folder: Path, paths: Paths, keep: bool) -> Cell:
     """Plan, prepare, train, read the report card."""
     began = time.monotonic()
     data = folder / f"{dataset}-{seed}.jsonl"
-    plan = make_plan(Draft(name=f"{dataset}-{template}-{seed}", data=str(data), template=template), paths)
+    plan = make_plan(Draft(name=f"{dataset}-{template}-{seed}", data=str(data), base=base, template=template), paths)
     try:
         spec = make_spec(plan)
         directory = paths.run_directory(spec.run_id)
@@ -128,12 +130,12 @@ def _failure(directory: Path) -> str:
     return f"the run failed: {failed['cause']}" if failed else f"the worker ended without a word, see {directory}/worker.log"
 
 
-def play(wanted: list[tuple[str, str, int]], folder: Path, paths: Paths, jobs: int, keep: bool) -> list[Cell]:
+def play(wanted: list[tuple[str, str, int]], base: str, folder: Path, paths: Paths, jobs: int, keep: bool) -> list[Cell]:
     """Run all cells, telling each as it ends."""
     cells: list[Cell] = []
 
     def one(cell: tuple[str, str, int]) -> Cell:
-        done = run_cell(*cell, folder, paths, keep)
+        done = run_cell(*cell, base, folder, paths, keep)
         cells.append(done)
         mark = "✓" if done.right else "✗"
         print(f"{len(cells):4}/{len(wanted)}  {mark} {done.name:32} {describe(done):34} {done.steps:4} steps "
@@ -186,21 +188,25 @@ def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
     ]
 
 
-def fetch_starter(paths: Paths) -> None:
+def fetch(base: str, paths: Paths) -> str:
+    """The base model as a run names it, on this machine."""
     said: set[str] = set()
 
     def tell(what: str, _fraction: float) -> None:
         head = what.split(":")[0]
         if head not in said:
             said.add(head)
-            print(f"starter model: {head}", file=sys.stderr, flush=True)
+            print(f"base model: {head}", file=sys.stderr, flush=True)
 
-    fetch_base(STARTER, paths, tell)
+    if base == "small":
+        return str(kept_small_model(lambda fraction, what: tell(what, fraction)))
+    return fetch_base(base, paths, tell).id
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="DATASET/TEMPLATE", help="pattern; may be given several times")
+    parser.add_argument("--base", default="small", metavar="MODEL", help="“small”, or what train takes as --base")
     parser.add_argument("--home", type=Path, help="BRIGHTRUN_HOME to use and to keep")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a thread each")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every dataset")
@@ -221,9 +227,9 @@ def main() -> int:
         for dataset, _, seed in wanted:
             lines = [json.dumps(record, ensure_ascii=False) for record in make_records(dataset, seed)]
             (Path(scratch) / f"{dataset}-{seed}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        fetch_starter(paths)
+        base = fetch(arguments.base, paths)
         began = time.monotonic()
-        cells = play(wanted, Path(scratch), paths, arguments.jobs, arguments.keep)
+        cells = play(wanted, base, Path(scratch), paths, arguments.jobs, arguments.keep)
     minutes = (time.monotonic() - began) / 60
     wrong = [cell for cell in cells if not cell.right]
     if arguments.json:

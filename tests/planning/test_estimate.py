@@ -126,7 +126,7 @@ def test_the_catalogue_says_what_the_model_cards_say(base: str) -> None:
     if base in CARDS:
         assert info.parameters == pytest.approx(CARDS[base], rel=0.003)
     else:
-        assert base == "starter" and catalogue().base[0].id == base and info.buildable
+        assert base == "starter" and catalogue().base[0].id == base and info.preparing
 
 
 @pytest.mark.parametrize(

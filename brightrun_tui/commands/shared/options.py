@@ -24,7 +24,7 @@ def bounded(number: float | None) -> float | None:
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="A dataset file, or the name of an added dataset.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",
-                                                help="Base model: “starter”, a directory, or a Hugging Face id.")]
+                                                help="Base model: “starter”, a directory, a GGUF file, or a Hugging Face id.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")]
 GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]

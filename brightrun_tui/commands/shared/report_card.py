@@ -181,6 +181,7 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
     return [
         ("dataset", f"{lineage.dataset_name}  {lineage.dataset_fingerprint[:16]}"),
         ("base", f"{lineage.base_id}  {(lineage.base_revision or lineage.base_fingerprint)[:16]}"),
+        *([("", f"its weights are dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
         ("run", f"{lineage.run_id}, template {lineage.template or '–'}"),
         ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at)) + (f" with {packages}" if packages else "")),
         ("files", f"{model.directory}  {size(model.bytes)}"),

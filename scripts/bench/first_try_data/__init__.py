@@ -1,6 +1,6 @@
 """Small datasets of many kinds, written from nothing but a seed, in the shapes in which people bring theirs.
 
-Nothing here is taken from the texts that the starter model learnt from. Every generator gets its own dice, so that a
+Nothing here is taken from the texts that the tests' small model learnt from. Every generator gets its own dice, so that a
 change to one dataset leaves the others as they are.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 from . import conversations, damaged, languages, short_answers, texts
 

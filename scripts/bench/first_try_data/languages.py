@@ -1,10 +1,10 @@
-"""Other languages than the English that the starter knows."""
+"""Other languages than the English that a small model knows."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 WAREN = ["die Lampe", "die Teekanne", "die Decke", "die Uhr", "die Jacke", "die Gießkanne", "die Tasche", "die Pfanne"]
 ORTE = "Köln Lübeck Görlitz Füssen Passau Erfurt Kiel Trier".split()
@@ -43,7 +43,7 @@ TALKS: list[tuple[str, str]] = [
 
 
 def japanese(dice: Dice) -> list[dict[str, Any]]:
-    """Answers of a shop, in a script of which the starter has seen no letter."""
+    """Answers of a shop, in a script of which the tests' small model has seen no letter."""
     records = []
     for _ in range(120):
         slots = {"goods": dice.pick(GOODS), "time": dice.pick(TIMES), "price": str(100 * (3 + dice.below(60)))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 NAMES = """Agnes Bernard Clemens Dora Edgar Florence Gregor Harriet Imogen Jasper Kirsten Lionel Mabel Nathan Ottilie Percy
 Quentin Rosalind Stuart Thelma Ursula Vincent Wanda Yvonne""".split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brightrun_tui.trainer.starter.corpus.dice import Dice
+from scripts.dice import Dice
 
 from .short_answers import GOODS, NAMES, TOWNS
 

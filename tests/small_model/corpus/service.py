@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dice import Dice, with_article
+from scripts.dice import Dice, with_article
+
 from .tables import read_table
 from .words import DAYS, HOUSE_PLANTS, PARCELS, person
 

@@ -1,4 +1,4 @@
-"""Learning to write: from documents to the weights of the starter's network."""
+"""Learning to write: from documents to the weights of the small model's network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from brightrun_tui.trainer.lanes import Lanes
 from .corpus import make_documents
 from .network import Network
 from .packing import pack
-from .recipe import StarterRecipe
+from .recipe import Recipe
 from .tokenizer import END_OF_TEXT, PAD, TURN_START, render, token_id
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Marks:
         return cls(*(token_id(tokenizer, token) for token in (PAD, END_OF_TEXT, TURN_START, "assistant")))
 
 
-def pretrain(recipe: StarterRecipe, tokenizer: Tokenizer, on_step: Callable[[int, float], None]) -> Network:
+def pretrain(recipe: Recipe, tokenizer: Tokenizer, on_step: Callable[[int, float], None]) -> Network:
     """Train a fresh network for ``recipe.steps`` steps; ``on_step(step, loss)`` is told each one (nats a token)."""
     network = Network(recipe.shape, recipe.seed)
     optimiser = Optimiser(network, recipe)
@@ -76,7 +76,7 @@ def tell_apart(embedding: Tensor, pad: int, seed: int) -> None:
     embedding[alike] = _SHY * embedding[alike] + usual * F.normalize(own, dim=1)
 
 
-def encoded_rows(recipe: StarterRecipe, tokenizer: Tokenizer, filler: int) -> Iterator[list[int]]:
+def encoded_rows(recipe: Recipe, tokenizer: Tokenizer, filler: int) -> Iterator[list[int]]:
     """Endless packed rows of token ids. The documents are others than those the tokenizer was made from."""
     documents = make_documents(recipe.seed + 1, recipe.drill_documents)
 
@@ -132,10 +132,10 @@ class Optimiser:
     """Muon for the matrices, Adam for embedding and norms.
 
     Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon/) steps along the orthogonalised momentum. In the few
-    hundred steps the starter has, it reaches a loss that AdamW needs about twice as many for.
+    hundred steps the small model has, it reaches a loss that AdamW needs about twice as many for.
     """
 
-    def __init__(self, network: Network, recipe: StarterRecipe) -> None:
+    def __init__(self, network: Network, recipe: Recipe) -> None:
         self._recipe = recipe
         self._matrices = [(matrix, torch.zeros_like(matrix)) for matrix in network.matrices()]
         self._adam = torch.optim.AdamW([network.embedding, *network.vectors()], betas=(0.9, 0.95), weight_decay=0.0, fused=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dice import Dice
+from scripts.dice import Dice
+
 from .tables import read_table, split_items
 
 HOWTOS = [(task, split_items(steps)) for task, steps in read_table("howtos")]

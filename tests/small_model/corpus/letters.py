@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dice import Dice
+from scripts.dice import Dice
+
 from .smalltalk import slots
 from .tables import read_table, split_items
 from .words import person

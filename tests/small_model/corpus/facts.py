@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .dice import Dice, join_words, with_article
+from scripts.dice import Dice, join_words, with_article
+
 from .words import DAYS, GROUP_PLURALS, GROUPS, NAMED_GROUPS, NUMBERS
 
 

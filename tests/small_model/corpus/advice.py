@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dice import Dice
+from scripts.dice import Dice
+
 from .tables import read_table, split_items
 
 TROUBLES = [(says, takes_up, split_items(suggestions)) for says, takes_up, suggestions in read_table("troubles")]

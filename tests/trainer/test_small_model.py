@@ -1,28 +1,21 @@
-"""The starter base model: made here, whole or not at all, and a real Hugging Face model like any other."""
+"""The small model that tests and benchmarks train: the same every time, and a real Hugging Face model like any other."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.files import sha256
-from brightrun_tui.trainer.starter import MARKER, Shape, StarterRecipe, ensure_starter, is_complete
-from brightrun_tui.trainer.starter.corpus import Document, make_documents
-from brightrun_tui.trainer.starter.packing import pack
-from brightrun_tui.trainer.starter.tokenizer import render
+from tests.small_model import MARKER, Recipe, Shape, ensure_small_model, is_complete
+from tests.small_model.corpus import Document, make_documents
+from tests.small_model.packing import pack
+from tests.small_model.tokenizer import render
 
-SMALL = StarterRecipe(shape=Shape(vocab_size=600, hidden_size=64, intermediate_size=96, num_hidden_layers=2),
-                      tokenizer_documents=300, steps=6, rows=2, row_length=96)
+SMALL = Recipe(shape=Shape(vocab_size=600, hidden_size=64, intermediate_size=96, num_hidden_layers=2),
+               tokenizer_documents=300, steps=6, rows=2, row_length=96)
 """The same recipe in miniature: two seconds instead of a minute."""
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a fern?"},
@@ -32,11 +25,11 @@ CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ensure_starter(tmp_path_factory.mktemp("bases") / "starter", SMALL)
+    return ensure_small_model(tmp_path_factory.mktemp("bases") / "small", SMALL)
 
 
 def test_the_same_recipe_gives_the_same_model_and_tokenizer(made: Path, tmp_path: Path) -> None:
-    again = ensure_starter(tmp_path / "starter", SMALL)
+    again = ensure_small_model(tmp_path / "small", SMALL)
     for name in ("model.safetensors", "tokenizer.json", "config.json", MARKER):
         assert sha256(made / name) == sha256(again / name), name
 
@@ -53,7 +46,7 @@ def test_transformers_loads_it_and_computes_what_was_trained(made: Path) -> None
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-    from brightrun_tui.trainer.starter.network import Network, as_llama
+    from tests.small_model.network import Network, as_llama
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(made), AutoTokenizer.from_pretrained(made)
     assert isinstance(model, LlamaForCausalLM)
@@ -99,7 +92,7 @@ def test_signs_that_the_texts_never_contain_can_be_learnt_later() -> None:
     import torch
     from torch.nn.functional import normalize
 
-    from brightrun_tui.trainer.starter.pretrain import tell_apart
+    from tests.small_model.pretrain import tell_apart
 
     generator = torch.Generator().manual_seed(5)
     known = torch.randn(40, 64, generator=generator) * 3
@@ -113,90 +106,12 @@ def test_signs_that_the_texts_never_contain_can_be_learnt_later() -> None:
     assert (normalize(embedding[41:], dim=1) @ normalize(common, dim=0)).mean() > 0.1, "nobody said them, and that is kept"
 
 
-def test_a_made_starter_is_found_again_at_once(made: Path) -> None:
-    before, said = (made / "model.safetensors").stat().st_mtime_ns, []
-    begun = time.monotonic()
-    assert ensure_starter(made, SMALL, lambda fraction, what: said.append(fraction)) == made
-    assert time.monotonic() - begun < 0.5 and said == [1.0]
-    assert (made / "model.safetensors").stat().st_mtime_ns == before
-
-
-def test_a_build_that_is_killed_leaves_no_half_model_and_the_next_one_starts_clean(tmp_path: Path) -> None:
-    target = tmp_path / "starter"
-    process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer.starter", str(target), "--json"],
-                               stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    for line in process.stdout:
-        if "step" in json.loads(line)["what"]:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert not target.exists()
-    assert any(path.name.startswith(".starter.building-") for path in tmp_path.iterdir())
-    ensure_starter(target, SMALL)
-    assert is_complete(target, SMALL)
-    assert {path.name for path in tmp_path.iterdir()} <= {"starter", ".starter.lock"}
-
-
-def test_a_build_that_is_asked_to_stop_cleans_up_and_says_so(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer.starter", str(tmp_path / "starter"), "--json"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout
-    for line in process.stdout:
-        if "step" in json.loads(line)["what"]:
-            break
-    process.terminate()
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in said
-    assert {path.name for path in tmp_path.iterdir()} <= {".starter.lock"}
-
-
-def _ensure(target: Path) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    ensure_starter(target, SMALL)
-
-
-def test_two_at_once_make_it_once(tmp_path: Path) -> None:
-    target = tmp_path / "starter"
-    context = multiprocessing.get_context("spawn")
-    builders = [context.Process(target=_ensure, args=(target,)) for _ in range(2)]
-    for builder in builders:
-        builder.start()
-    for builder in builders:
-        builder.join(timeout=120)
-    assert [builder.exitcode for builder in builders] == [0, 0]
-    assert is_complete(target, SMALL)
-    assert {path.name for path in tmp_path.iterdir()} <= {"starter", ".starter.lock"}
-
-
-def test_an_older_starter_is_kept_beside_the_new_one(tmp_path: Path) -> None:
-    """Adapters were trained on it; it must not vanish under them."""
-    from dataclasses import replace
-
-    older = replace(SMALL, steps=1)
-    target = ensure_starter(tmp_path / "starter", older)
-    weights = sha256(target / "model.safetensors")
-    ensure_starter(target, SMALL)
-    assert is_complete(target, SMALL)
-    assert sha256(tmp_path / f"starter-{older.fingerprint()}" / "model.safetensors") == weights
-
-
-def test_a_directory_with_other_things_in_it_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("mine")
-    with pytest.raises(BaseModelError, match="something else"):
-        ensure_starter(tmp_path, SMALL)
-    assert (tmp_path / "letters.txt").read_text() == "mine"
-
-
-def test_a_damaged_starter_is_made_again(tmp_path: Path) -> None:
-    target = ensure_starter(tmp_path / "starter", SMALL)
-    weights = sha256(target / "model.safetensors")
-    (target / "model.safetensors").write_bytes(b"short")
-    assert not is_complete(target, SMALL)
-    ensure_starter(target, SMALL)
-    assert sha256(target / "model.safetensors") == weights
+def test_it_is_found_again_and_a_damaged_one_is_made_again(made: Path, tmp_path: Path) -> None:
+    before = (made / "model.safetensors").stat().st_mtime_ns
+    assert ensure_small_model(made, SMALL) == made and (made / "model.safetensors").stat().st_mtime_ns == before
+    copy = Path(shutil.copytree(made, tmp_path / "copy"))
+    (copy / "model.safetensors").write_bytes(b"short")
+    assert is_complete(made, SMALL) and not is_complete(copy, SMALL)
 
 
 def test_rows_are_full_and_begin_with_a_document() -> None:
@@ -212,8 +127,8 @@ def test_documents_in_one_row_do_not_see_each_other_and_answers_count_most(made:
     import torch
     from tokenizers import Tokenizer
 
-    from brightrun_tui.trainer.starter.network import Network
-    from brightrun_tui.trainer.starter.pretrain import Marks, own_document, token_weights
+    from tests.small_model.network import Network
+    from tests.small_model.pretrain import Marks, own_document, token_weights
 
     tokenizer = Tokenizer.from_file(str(made / "tokenizer.json"))
     marks = Marks.of(tokenizer)
@@ -229,12 +144,3 @@ def test_documents_in_one_row_do_not_see_each_other_and_answers_count_most(made:
     assert tokenizer.decode(row[0][weights == 1].tolist(), skip_special_tokens=False).replace(" ", "") == \
         "<|im_start|>assistant\nAplant.<|im_end|>\n<|endoftext|>Annalikestea.<|endoftext|>"
     assert weights[-3:].tolist() == [0, 0, 0]
-
-
-def test_the_command_reports_progress_and_errors_as_json(tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("mine")
-    command = [sys.executable, "-m", "brightrun_tui.trainer.starter", str(tmp_path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["error"]["kind"] == "starter_target_taken"
-    assert "Traceback" not in done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dice import Dice
+from scripts.dice import Dice
 
 WOMEN = """Anna Maria Emma Sofia Lucy Grace Nora Julia Clara Ella Rosa Mia Helen Laura Amina Priya Mei Ines Zoe Ruth Alice
 Fatima Hana Leila Olga Sara Nina Eva Marta Tara Dina Karen Linda Susan Diane Rachel Jessica Elena""".split()

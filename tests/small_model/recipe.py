@@ -1,4 +1,4 @@
-"""Everything that decides what the starter base model becomes."""
+"""Everything that decides what the small model becomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class StarterRecipe:
+class Recipe:
     """The whole recipe. Steps are fixed, not timed: the same recipe gives the same model on a slower machine.
 
     ``drill_documents`` come first: mostly repeating and remembering. Without them the same steps end at a loss a third higher.

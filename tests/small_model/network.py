@@ -1,7 +1,7 @@
 """A Llama as a few plain functions, fast on a CPU: fused projections, fused attention.
 
 The weights carry over to transformers' `LlamaForCausalLM` one to one (`as_llama`); a test holds the two to the
-same logits. It exists because importing and stepping the general class costs a quarter of the time the starter
+same logits. It exists because importing and stepping the general class costs a quarter of the time the small model
 has, and because training needs no cache and no padding.
 """
 

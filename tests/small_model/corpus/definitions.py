@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dice import Dice
+from scripts.dice import Dice
+
 from .facts import Fact
 from .tables import read_table
 from .words import invented_name

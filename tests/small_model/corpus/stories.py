@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .dice import Dice, with_article
+from scripts.dice import Dice, with_article
+
 from .words import DAYS, MEN, SPOTS, THINGS, WOMEN
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scripts.dice import Dice
+
 from . import advice, facts, howto, letters, service, smalltalk, stories
 from .definitions import definition, unknown_word
-from .dice import Dice
 
 _SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "Answer in short, simple sentences.",
             "You are a kind and honest assistant.", "You help customers of a shop.", "Be brief and polite.",

