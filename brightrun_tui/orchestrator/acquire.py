@@ -58,6 +58,7 @@ class Acquirer:
         self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
         self.run_id, self.home = run.id, Path(run.directory)
         self._bad_hosts: set[str] = set()
+        self._last_choice: set[str] = set()
         self._reached = ""
 
     async def lease(self, run: Run, purse: Purse, say: Say) -> Lease:
@@ -85,10 +86,9 @@ class Acquirer:
         """No longer ours to use: from now on it is returned."""
         await book.save(self.db, lease, state="releasing", note=why)
 
-    def avoid_host(self) -> None:
-        """Rent no other machine from where the last one was that let us in."""
-        if self._reached:
-            self._bad_hosts.add(self._reached)
+    def prefer_others(self) -> None:
+        """From now on the host whose machine let us in last is rented only where there is no other."""
+        self._last_choice.add(self._reached)
 
     async def host_of(self, lease: Lease, machine: Machine) -> SshHost:
         return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
@@ -115,7 +115,7 @@ class Acquirer:
         limits = run.spec.limits
         need = self._need(run)
         offers = reliable_first(await self.provider.offers(need))
-        offers.sort(key=lambda offer: offer.id != run.spec.offer)
+        offers.sort(key=lambda offer: (bool(offer.host_id) and offer.host_id in self._last_choice, offer.id != run.spec.offer))
         if not offers:
             raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
                                   kind="no_capacity", fix="choose another GPU or provider, or try again later")

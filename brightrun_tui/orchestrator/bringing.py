@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -63,6 +64,10 @@ async def bring_directory(host: SshHost, home: Path, folder: str, files: Mapping
         swap_in(aside, target, {Path(path).name for path in files} | ({MANIFEST} if manifest else set()))
 
     await asyncio.to_thread(prepare)
-    for path, facts in files.items():
-        await host.get(path, aside / Path(path).name, facts)
+    try:
+        for path, facts in files.items():
+            await host.get(path, aside / Path(path).name, facts)
+    except (FileNotFoundError, MachineLiesError):
+        await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
+        raise
     await asyncio.to_thread(finish)

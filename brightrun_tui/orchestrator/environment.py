@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 import zipfile
 from importlib.metadata import requires
 from pathlib import Path
@@ -38,7 +39,7 @@ def build_archive(directory: Path) -> Path:
     target = directory / f"brightrun-{digest}.zip"
     if not target.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        aside = target.with_suffix(".part")
+        aside = target.with_suffix(f".{secrets.token_hex(4)}.part")  # two runs may be at this at the same time
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in files:
                 archive.writestr(zipfile.ZipInfo(str(path.relative_to(PACKAGE.parent))), path.read_bytes())

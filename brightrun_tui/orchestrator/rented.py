@@ -265,7 +265,7 @@ class RentedMachine:
         log.warning("run %s: %s", self.run_id, error)
         run = await runs.get(self.db, self.run_id)
         if self._lease is not None:
-            self._acquirer.avoid_host()
+            self._acquirer.prefer_others()
             await self._drop(self._lease, str(error))
         if any(notice.code == error.kind for notice in run.notices):
             raise error
