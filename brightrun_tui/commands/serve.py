@@ -16,12 +16,16 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
-from brightrun_tui.serving import read_key
+from brightrun_tui.serving import read_key, stop
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
 READY_SECONDS = 300.0
+UNDEPLOY_ANSWER_SECONDS = 10.0
+UNDEPLOY_SECONDS = 40.0
+"""Longer than the engine takes to end a server that does not want to."""
 LOOK_SECONDS = 0.3
+ENDED = ("stopped", "failed")
 
 
 def deploy(model: ModelArgument,
@@ -96,20 +100,30 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
 
 
 async def _undeploy(session: Session, word: str) -> Endpoint:
+    """By the engine; where there is none to be had, or it does not come to it, by ourselves."""
     endpoint = await store.find(session.db, word)
-    await ask_engine(session, "undeploy", endpoint.id)
-    return await _await_state(session, endpoint.id, ("stopped", "failed"))
+    directory = Path(endpoint.directory)
+    if endpoint.state not in ENDED:
+        try:
+            await ask_engine(session, "undeploy", endpoint.id, wait=UNDEPLOY_ANSWER_SECONDS)
+            return await _await_state(session, endpoint.id, ENDED, UNDEPLOY_SECONDS)
+        except EngineError as error:
+            say(f"The engine does not end it ({error.what}); ending the server directly.")
+        endpoint = await store.advance(session.db, endpoint, state="stopping")
+    await stop(directory)
+    return endpoint if endpoint.state in ENDED else await store.advance(session.db, endpoint, state="stopped", pid=None)
 
 
-async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ...]) -> Endpoint:
-    deadline = time.monotonic() + READY_SECONDS
+async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ...],
+                       seconds: float = READY_SECONDS) -> Endpoint:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         endpoint = await store.find(session.db, endpoint_id)
         if endpoint.state in states:
             return endpoint
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
-    raise EngineError(f"the endpoint is still {endpoint.state} after {READY_SECONDS:.0f} s", where=endpoint.directory,
+    raise EngineError(f"the endpoint is still {endpoint.state} after {seconds:.0f} s", where=endpoint.directory,
                       fix="see: brightrun engine logs", kind="endpoint_slow")
 
 

@@ -69,9 +69,13 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     if await asyncio.to_thread(_lock_is_held, paths):
         return
     private_directory(paths.logs)
-    with paths.engine_log.open("ab") as log:
-        child = subprocess.Popen(python("-m", "brightrun_tui.orchestrator"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                 start_new_session=True, cwd="/")
+    try:
+        with paths.engine_log.open("ab") as log:
+            child = subprocess.Popen(python("-m", "brightrun_tui.orchestrator"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     start_new_session=True, cwd="/")
+    except OSError as error:
+        raise EngineError(f"the engine cannot be started ({error.strerror or error})", where=str(paths.engine_log),
+                          kind="engine_down") from None
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if await asyncio.to_thread(_lock_is_held, paths):

@@ -94,11 +94,10 @@ async def _deploy(engine: Engine, request: Request) -> Answer:
 
 async def _undeploy(engine: Engine, request: Request) -> Answer:
     endpoint = await endpoints.find(engine.db, request.target)
-    keeper = engine.keepers.get(endpoint.id)
-    if keeper is not None:
+    if endpoint.state not in ("stopped", "failed"):
+        await endpoints.advance(engine.db, endpoint, state="stopping")
+    if (keeper := engine.keepers.get(endpoint.id)) is not None:
         keeper.leave.set()
-    elif endpoint.state not in ("stopped", "failed"):
-        await endpoints.save(engine.db, endpoint, state="stopping")
     return {"endpoint": endpoint.id}
 
 

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
 ENDED = ("stopped", "failed")
+
+Result = TypeVar("Result")
 
 
 async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
@@ -90,9 +94,10 @@ class Keeper:
 
     async def keep(self) -> None:
         starts = 0
-        if self.endpoint.state in ("starting", "ready") and not await self._prepare():
-            return
-        while not self.leave.is_set() and self.endpoint.state in ("starting", "ready"):
+        prepared = False
+        while await self._wanted():
+            if not prepared and not (prepared := await self._prepare()):
+                continue
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
                     await self._count_requests()
@@ -101,25 +106,31 @@ class Keeper:
             said = serving.read_state(self.directory)
             if said is not None and said.status == "failed":
                 await self._fail(said.error)
-                return
-            if starts > MAX_RESTARTS:
+            elif starts > MAX_RESTARTS:
                 await self._fail(f"the server died {starts} times; see {self.directory / 'server.log'}")
-                return
-            starts += 1
-            log.info("endpoint %s: starting the server (%d)", self.endpoint.id, starts)
-            self._child = await asyncio.to_thread(serving.start, self.directory)
-            await self._save(state="starting", pid=self._child)
-        if self.leave.is_set() or self.endpoint.state == "stopping":
+            else:
+                starts += 1
+                log.info("endpoint %s: starting the server (%d)", self.endpoint.id, starts)
+                self._child = await asyncio.to_thread(serving.start, self.directory)
+                await self._save(state="starting", pid=self._child)
+        if self.leave.is_set() or self.endpoint.state in ("stopping", "stopped"):
             await self._end()
 
+    async def _wanted(self) -> bool:
+        """Whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
+        self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
+        return not self.leave.is_set() and self.endpoint.state in ("starting", "ready")
+
     async def _prepare(self) -> bool:
-        """See to the base model and to the endpoint's directory; False when that cannot be."""
+        """See to the base model and to the endpoint's directory; False when that cannot be, or is not wanted any more."""
         if await asyncio.to_thread(self._is_prepared):
             return True
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            version = await fetch_base(self.db, self.paths, version)
-            await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=version)
+            fetched = await self._unless_left(fetch_base(self.db, self.paths, version))
+            if fetched is None:
+                return False
+            await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=fetched)
         except BrightrunError as error:
             await self._fail(str(error))
             return False
@@ -143,22 +154,24 @@ class Keeper:
 
     async def _become_ready(self) -> bool:
         """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""
+        late = f"no answer within {self.timings.endpoint_ready_seconds:.0f} s"
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while not await serving.healthy(self.directory, 5.0):
-            if self.leave.is_set() or not self._running():
+            if not self._running() or not await self._wanted():
                 return False
             if time.monotonic() > deadline:
-                await self._give_up(f"no answer within {self.timings.endpoint_ready_seconds:.0f} s")
+                await self._give_up(late)
                 return False
             await self._pause(0.3)
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            canary = await serving.canary(self.directory, version)
+            canary = await self._unless_left(serving.canary(self.directory, version), deadline - time.monotonic())
         except BrightrunError as error:
             await self._give_up(str(error))
             return False
-        if not canary.passed:
-            await self._give_up(canary.statement)
+        if canary is None or not canary.passed:
+            if not self.leave.is_set():
+                await self._give_up(late if canary is None else canary.statement)
             return False
         state = serving.read_state(self.directory)
         await self._save(state="ready", url=state.url if state else "", pid=state.pid if state else None, error="")
@@ -184,7 +197,7 @@ class Keeper:
     async def _save(self, **changes: object) -> None:
         if changes.get("state") in ENDED:
             await asyncio.to_thread(_forget_key, self.endpoint)
-        self.endpoint = await endpoints.save(self.db, self.endpoint, **changes)
+        self.endpoint = await endpoints.advance(self.db, self.endpoint, **changes)
         if "state" in changes:
             log.info("endpoint %s: %s %s", self.endpoint.id, self.endpoint.state, self.endpoint.error)
 
@@ -193,3 +206,14 @@ class Keeper:
             await asyncio.wait_for(self.leave.wait(), seconds)
         except TimeoutError:
             return
+
+    async def _unless_left(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result | None:
+        """What ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self.leave.wait())
+        try:
+            await asyncio.wait((working, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return await working if working.done() else None
+        finally:
+            working.cancel()
+            leaving.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)

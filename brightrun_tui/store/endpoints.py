@@ -21,6 +21,26 @@ async def save(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
     return endpoint
 
 
+async def as_stored(db: Database, endpoint: Endpoint) -> Endpoint:
+    """The endpoint as it is now, which others may have changed since ``endpoint`` was read."""
+    row = await db.one("SELECT doc FROM endpoints WHERE id = ?", (endpoint.id,))
+    return Endpoint.model_validate_json(row["doc"]) if row else endpoint
+
+
+async def advance(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
+    """Apply ``changes`` to the endpoint as it is stored now.
+
+    One that is to stop does not begin again, and one that has stopped stays so.
+    """
+    async with db.transaction():
+        now = await as_stored(db, endpoint)
+        if now.state == "stopped" or (now.state == "stopping" and changes.get("state") in ("starting", "ready")):
+            changes.pop("state", None)
+        now = now.model_copy(update={**changes, "updated_at": time.time()})
+        await db.execute("UPDATE endpoints SET state = ?, doc = ? WHERE id = ?", (now.state, now.model_dump_json(), now.id))
+    return now
+
+
 async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
     """Newest first. Live: starting, ready or stopping."""
     rows = await db.all("SELECT doc FROM endpoints ORDER BY created_at DESC")
@@ -29,14 +49,15 @@ async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpo
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """By id or its beginning, or the newest live one of a model (``name`` or ``name:version``).
+    """By id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
 
     Raises:
         UsageError: there is none.
     """
     found = await list_endpoints(db)
     matches = [e for e in found if e.id == word] or [e for e in found if e.id.startswith(word)] \
-        or [e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")]
+        or sorted((e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")),
+                  key=lambda e: e.state == "failed")
     if not matches:
         raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind="unknown_endpoint")
     return matches[0]

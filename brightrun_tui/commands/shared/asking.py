@@ -12,14 +12,15 @@ from brightrun_tui.orchestrator import client
 ANSWER_SECONDS = 30.0
 
 
-async def ask_engine(session: Session, kind: RequestKind, target: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The engine's answer.
+async def ask_engine(session: Session, kind: RequestKind, target: str, payload: dict[str, Any] | None = None, *,
+                     wait: float = ANSWER_SECONDS) -> dict[str, Any]:
+    """The engine's answer, within ``wait`` seconds.
 
     Raises:
         BrightrunError: what the engine refused with, or that it did not answer.
     """
     require_changes()
-    request = await client.ask(session.db, session.paths, kind, target, payload, wait=ANSWER_SECONDS)
+    request = await client.ask(session.db, session.paths, kind, target, payload, wait=wait)
     if request.state == "pending":
         raise EngineError("the engine did not answer", where=str(session.paths.engine_log), fix="see: brightrun engine logs",
                           kind="engine_silent")
