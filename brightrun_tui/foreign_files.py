@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from brightrun_tui.domain.errors import BrightrunError
 
@@ -102,6 +101,7 @@ class Tensor(BaseModel):
         return math.prod(self.shape)
 
 
+_OBJECT = TypeAdapter(dict[str, Any])
 _TENSORS = TypeAdapter(dict[str, Tensor])
 
 
@@ -151,12 +151,11 @@ def _no_header(path: Path) -> ForeignFileError:
 
 def _object(data: bytes, path: Path) -> dict[str, Any]:
     try:
-        document = from_json(data.removeprefix(_BOM))
-    except ValueError as error:
-        raise ForeignFileError(f"is not valid JSON ({error})", where=str(path), kind="file_damaged") from None
-    if not isinstance(document, dict):
-        raise ForeignFileError("is not a JSON object", where=str(path), kind="file_damaged")
-    return document
+        return _OBJECT.validate_json(data.removeprefix(_BOM))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        why = f"is not valid JSON ({first['ctx']['error']})" if first["type"] == "json_invalid" else "is not a JSON object"
+        raise ForeignFileError(why, where=str(path), kind="file_damaged") from None
 
 
 @contextmanager

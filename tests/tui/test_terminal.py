@@ -132,24 +132,44 @@ def test_a_terminal_that_vanishes_leaves_no_process(seeded: Paths) -> None:
         term.wait(reading=False)
 
 
-def test_a_crash_tells_one_line_and_no_secret(seeded: Paths, tmp_path: Path) -> None:
-    """A fault of the app shows one sentence and the name of a log; local variables, keys among them, are in neither."""
+def _with_a_fault(tmp_path: Path, where: str) -> list[str]:
+    """The app, of which one part raises with a key in its message and in its variables."""
     script = tmp_path / "crash.py"
     script.write_text(
         "from brightrun_tui import app\n"
-        "def fall(self):\n"
+        "def fall(self, *_):\n"
         "    api_key = 'hf_' + 'verysecretvalue123'\n"
         "    raise RuntimeError('no luck with ' + api_key)\n"
-        "app.BrightRunApp.action_help = fall\n"
+        f"app.BrightRunApp.{where} = fall\n"
         "raise SystemExit(app.run_app())\n"
     )
-    with terminal([sys.executable, str(script)], seeded) as term:
-        term.until(b"shop-faq")
-        term.type("?")
+    return [sys.executable, str(script)]
+
+
+def test_a_crash_tells_one_line_and_no_secret(seeded: Paths, tmp_path: Path) -> None:
+    """An app that cannot start shows one sentence and the name of a log; local variables, keys among them, are in neither."""
+    with terminal(_with_a_fault(tmp_path, "switch_mode"), seeded) as term:
         assert term.wait() == 1
         after = term.seen.rpartition(LEAVE_FULL_SCREEN)[2]
         assert b"RuntimeError" in after and b"app.log" in after.replace(b"\r\n", b"")
         assert b"Traceback" not in after and b"verysecret" not in term.seen
+    log = (seeded.logs / "app.log").read_text()
+    assert "Traceback" in log and "verysecret" not in log
+
+
+def test_a_fault_of_one_key_is_said_on_the_screen_without_a_secret(seeded: Paths, tmp_path: Path) -> None:
+    """The app goes on, quits in order, and neither screen nor log holds the key that was in the error."""
+    with terminal(_with_a_fault(tmp_path, "action_help"), seeded) as term:
+        term.until(b"shop-faq")
+        term.type("?")
+        term.until(b"A fault of ours")
+        term.type("\xff" * 3)  # as UTF-8 typed by a person …
+        os.write(term.fd, b"\xff\xfe\xe4")  # … and by a terminal that is set to something else
+        term.type("1")
+        term.until(b"This machine")
+        term.type("q")
+        assert term.wait() == 0
+        assert b"verysecret" not in term.seen
     log = (seeded.logs / "app.log").read_text()
     assert "Traceback" in log and "verysecret" not in log
 
