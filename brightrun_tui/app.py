@@ -170,7 +170,7 @@ class BrightRunApp(App[int]):
 
     async def _read_store(self) -> None:
         try:
-            async with open_database(self.paths.database) as db:
+            async with open_database(self.paths.database, waits=self._say_waiting) as db:
                 self._db = db
                 self._store_opened.set()
                 async for snapshot in follow(db, self.paths, self._watch):
@@ -180,6 +180,9 @@ class BrightRunApp(App[int]):
                         self._wake_engine()
         finally:
             self._db = None
+
+    def _say_waiting(self, sentence: str) -> None:
+        self.toast(sentence, title="The database", severity="warning")
 
     @work(group="engine")
     async def _wake_engine(self) -> None:

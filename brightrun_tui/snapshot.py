@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.errors import StoreError
 from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
@@ -18,6 +19,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
+from brightrun_tui.store.runs import DamagedRun
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
@@ -71,9 +73,13 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that the store says, at one moment. Lists are newest first."""
+    """Everything that the store says, at one moment. Lists are newest first.
+
+    ``damaged``: runs whose record cannot be read. ``trouble``: why the store cannot be read just now, and all this is older.
+    """
 
     runs: tuple[Run, ...] = ()
+    damaged: tuple[DamagedRun, ...] = ()
     models: tuple[ModelVersion, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     datasets: tuple[DatasetReport, ...] = ()
@@ -82,9 +88,13 @@ class Snapshot:
     engine: EngineStatus | None = None
     detail: RunDetail | None = None
     loaded: bool = False
+    trouble: str = ""
 
     def run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.id == run_id), None)
+
+    def damaged_run(self, run_id: str) -> DamagedRun | None:
+        return next((run for run in self.damaged if run.id == run_id), None)
 
     def model(self, ref: str) -> ModelVersion | None:
         return next((model for model in self.models if model.ref == ref), None)
@@ -144,21 +154,29 @@ class Watch:
 
 
 async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snapshot]:
-    """A new picture whenever the store has changed, or another run is watched; without end."""
+    """A new picture whenever the store has changed, or another run is watched; without end.
+
+    While the store cannot be read the last picture comes again, with the trouble in it, once.
+    """
     reader = SnapshotReader(db, paths)
     snapshot = Snapshot()
     version, since_engine = -1, 0.0
     while True:
-        newest = await db.data_version()
-        if newest != version or watch.stale or since_engine >= ENGINE_LOOK_SECONDS:
-            watch.wanted.clear()
-            watch.stale = False
-            version, since_engine = newest, 0.0
-            snapshot = await reader.read(watch.run_id)
-            yield snapshot
-        elif watch.wanted.is_set():
-            watch.wanted.clear()
-            snapshot = await reader.read_detail(snapshot, watch.run_id)
+        before = snapshot
+        try:
+            newest = await db.data_version()
+            if newest != version or watch.stale or snapshot.trouble or since_engine >= ENGINE_LOOK_SECONDS:
+                watch.wanted.clear()
+                watch.stale = False
+                snapshot = await reader.read(watch.run_id)
+                version, since_engine = newest, 0.0
+            elif watch.wanted.is_set():
+                watch.wanted.clear()
+                snapshot = await reader.read_detail(snapshot, watch.run_id)
+        except StoreError as error:
+            if not snapshot.trouble:
+                snapshot = replace(snapshot, trouble=str(error))
+        if snapshot is not before:
             yield snapshot
         with suppress(TimeoutError):
             await asyncio.wait_for(watch.wanted.wait(), LOOK_SECONDS)
@@ -178,8 +196,10 @@ class SnapshotReader:
     async def read(self, watched: str) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty."""
         db = self._db
+        whole, damaged = await runs.list_all(db)
         return Snapshot(
-            runs=tuple(await runs.list_runs(db)),
+            runs=tuple(whole),
+            damaged=tuple(damaged),
             models=tuple(await models.list_models(db)),
             endpoints=tuple(await endpoints.list_endpoints(db)),
             datasets=tuple(await datasets.list_datasets(db)),

@@ -65,7 +65,7 @@ async def _costs(session: Session, begin: float, end: float) -> tuple[list[Cost]
     limit = load_section(session.paths, "money", MoneyLimits).monthly_limit_usd
     if any(_wants_bill(lease) for lease in await store.list_leases(session.db)) and changes_allowed():
         await client.ask(session.db, session.paths, "sweep", wait=ASK_SECONDS)
-    names = {run.id: run.name for run in await runs.list_runs(session.db)}
+    names = await runs.names(session.db)
     now = min(time.time(), end)
     found = []
     for lease in await store.list_leases(session.db):

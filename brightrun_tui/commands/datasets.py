@@ -52,9 +52,15 @@ def add(file: FileArgument, columns: ColumnOption = None,
 @app.command(name="list")
 def list_added(as_json: JsonOption = False) -> None:
     """Datasets that were added, newest first."""
-    found = with_store(lambda session: store.list_datasets(session.db))
+    async def read(session: Session) -> tuple[list[DatasetReport], list[tuple[str, str]]]:
+        return await store.list_datasets(session.db), await store.list_damaged(session.db)
+
+    found, damaged = with_store(read)
+    for name, path in damaged:
+        say(f"! {name}: its record is damaged; mend it: brightrun datasets add {path} --name {name}")
     if as_json:
-        print_json({"datasets": [report.model_dump(mode="json", exclude={"preview"}) for report in found]})
+        print_json({"datasets": [report.model_dump(mode="json", exclude={"preview"}) for report in found],
+                    "damaged": [name for name, _ in damaged]})
     elif found:
         print_table(("name", "usable", "records", "format", "path"),
                     [(report.name, str(report.usable), str(report.records), report.format, report.path) for report in found])

@@ -87,7 +87,7 @@ async def _ask(session: Session, name: str, installation: str) -> list[Machine]:
 
 async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
     """Open leases and listed machines, by name; the same machine is one row."""
-    run_names = {run.id: run.name for run in await runs.list_runs(session.db)}
+    run_names = await runs.names(session.db)
     leases: dict[str, Lease] = {lease.name: lease for lease in await store.list_leases(session.db)}
     listed = {machine.name: machine for machine in machines}
     found = []

@@ -35,6 +35,7 @@ from brightrun_tui.store import events
 from brightrun_tui.store import leases as rented
 from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
+from brightrun_tui.store.rows import DAMAGED
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
 
@@ -42,7 +43,7 @@ app = typer.Typer(help="Runs: list, show, logs, metrics, stop, pause, resume, re
 
 _PRESSED = {"terminated": "is told to end at once; stop it again to kill it", "killed": "is killed; its newest checkpoint stays"}
 
-LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq"}
+LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_lines", "bad_in_a_row"}
 """What the list leaves out of a run's JSON; ``runs show`` has it all."""
 
 
@@ -51,15 +52,15 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Runs, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
-    found, idle = with_store(_list)
+    found, damaged, idle = with_store(_list)
     if idle:
         say(("The engine is not running, so nothing moves. Start it: brightrun engine start", "yellow"))
     if as_json:
-        print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found]})
-    elif found:
+        print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found], "damaged": damaged})
+    elif found or damaged:
         now = time.time()
         print_table(("run", "name", "state", "progress", "loss", "eval", "model", "started"),
-                    [_row(run, now) for run in found])
+                    [_row(run, now) for run in found] + [_damaged_row(run, now) for run in damaged])
     else:
         say("No runs yet. Start one: ", ("brightrun train DATA", "bold"))
 
@@ -190,26 +191,28 @@ def delete(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False
     _ask("delete_run", run, as_json, "deleted")
 
 
-async def _list(session: Session) -> tuple[list[Run], bool]:
-    """Runs, and whether some of them wait for an engine that is not there."""
-    found = await store.list_runs(session.db)
+async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
+    """Runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
+    found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
-    return found, waiting and not (await client.engine_status(session.db, session.paths)).running
+    idle = waiting and not (await client.engine_status(session.db, session.paths)).running
+    return found, damaged, idle
 
 
 def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any] | None = None) -> None:
-    async def ask(session: Session) -> tuple[Run, dict[str, Any]]:
-        run = await store.find(session.db, word)
-        return run, await ask_engine(session, kind, run.id, payload)
+    async def ask(session: Session) -> tuple[str, str, dict[str, Any]]:
+        run_id = await store.locate(session.db, word)
+        name = (await store.names(session.db))[run_id]
+        return run_id, name, await ask_engine(session, kind, run_id, payload)
 
     require_changes()
-    run, answer = with_store(ask)
+    run_id, name, answer = with_store(ask)
     if as_json:
-        print_json({"run": run.id, **answer})
+        print_json({"run": run_id, **answer})
     else:
         said = _PRESSED.get(answer.get("ending", ""), said) if answer.get("state") == "stopping" else said
-        say_done(f"run {run.name} ({run.id}) {said}")
-        if answer.get("run", run.id) != run.id:
+        say_done(f"run {name} ({run_id}) {said}")
+        if answer.get("run", run_id) != run_id:
             put(str(answer["run"]))
 
 
@@ -218,6 +221,11 @@ def _row(run: Run, now: float) -> tuple[str, ...]:
     model = f"{run.model}:{run.model_version}" if run.model else ""
     return (run.id, run.name, f"{STATE_GLYPHS[run.state]} {run.state}", progress, _number(run.train_loss),
             _number(run.eval_loss), model, ago(run.created_at, now))
+
+
+def _damaged_row(run: store.DamagedRun, now: float) -> tuple[str, ...]:
+    started = ago(run.created_at, now) if run.created_at else ""
+    return run.id, run.name, f"✗ {DAMAGED}; brightrun runs delete {run.id}", "", "", "", "", started
 
 
 def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,7 +64,7 @@ class Lineage(BaseModel):
 
 
 class TrainingFacts(BaseModel):
-    """What happened while training."""
+    """What happened while training. ``tokens_per_second`` counts all tokens that were computed, those of prompts included."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -194,3 +194,21 @@ class Endpoint(BaseModel):
     updated_at: float
     error: str = ""
     requests: int = 0
+
+
+class EndpointChanges(TypedDict, total=False):
+    """The facts of an endpoint that may change. What they mean is said in `Endpoint`."""
+
+    state: EndpointState
+    url: str
+    pid: int | None
+    error: str
+    requests: int
+
+
+class Remarks(TypedDict, total=False):
+    """What people say about a model version."""
+
+    rating: int | None
+    note: str
+    tags: tuple[str, ...]

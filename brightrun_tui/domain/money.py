@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,6 +56,9 @@ class Offer(BaseModel):
     host_id: str = ""
 
 
+LeaseState = Literal["intended", "live", "releasing", "released", "unclear"]
+
+
 class Lease(BaseModel):
     """A machine rented for one run, from the intent to the proof that it is gone.
 
@@ -67,7 +70,7 @@ class Lease(BaseModel):
     name: str
     run_id: str
     provider: str
-    state: Literal["intended", "live", "releasing", "released", "unclear"]
+    state: LeaseState
     provider_id: str = ""
     offer_id: str = ""
     gpu: str = ""
@@ -102,6 +105,20 @@ class Lease(BaseModel):
         end = now if self.released_at is None else min(self.released_at, now)
         before = self.model_copy(update={"released_at": min(max(since, self.created_at), end)})
         return self.cost(now) - before.cost(now)
+
+
+class LeaseChanges(TypedDict, total=False):
+    """The facts of a lease that may change. What they mean is said in `Lease`."""
+
+    state: LeaseState
+    provider_id: str
+    price_per_hour: float
+    idle_per_hour: float | None
+    created_at: float
+    running_since: float | None
+    released_at: float | None
+    billed_usd: float | None
+    note: str
 
 
 def month_start(now: float) -> float:

@@ -49,7 +49,7 @@ def main() -> int:
 
 
 async def _serve(paths: Paths) -> None:
-    async with open_database(paths.database) as db:
+    async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
         engine = Engine(db, paths, load_timings(paths))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

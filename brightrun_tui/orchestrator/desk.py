@@ -7,14 +7,16 @@ import shutil
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import ACTIVE, Run
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
 from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.places import ThisMachine
 from brightrun_tui.orchestrator.wishes import Wish
 from brightrun_tui.store import endpoints, models, runs
 
@@ -74,12 +76,18 @@ async def _checkpoint(engine: Engine, request: Request) -> Answer:
 
 
 async def _delete(engine: Engine, request: Request) -> Answer:
-    run = await runs.get(engine.db, request.target)
-    if run.state in ACTIVE:
-        raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
-    await runs.delete(engine.db, run.id)
-    await asyncio.to_thread(shutil.rmtree, run.directory, ignore_errors=True)
-    return {"deleted": run.id}
+    """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
+    directory = engine.paths.run_directory(request.target)
+    try:
+        run = await runs.get(engine.db, request.target)
+        if run.state in ACTIVE:
+            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
+        directory = Path(run.directory)
+    except DamagedRecordError:
+        await ThisMachine(directory, 0.0, engine.spare).end()
+    await runs.delete(engine.db, request.target)
+    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    return {"deleted": request.target}
 
 
 async def _deploy(engine: Engine, request: Request) -> Answer:

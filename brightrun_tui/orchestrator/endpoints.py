@@ -8,13 +8,13 @@ import secrets
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import psutil
 
 from brightrun_tui import serving
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
@@ -194,7 +194,7 @@ class Keeper:
     async def _fail(self, why: str) -> None:
         await self._save(state="failed", error=why, pid=None)
 
-    async def _save(self, **changes: object) -> None:
+    async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
         if changes.get("state") in ENDED:
             await asyncio.to_thread(_forget_key, self.endpoint)
         self.endpoint = await endpoints.advance(self.db, self.endpoint, **changes)

@@ -19,10 +19,10 @@ a person who stops the run once more takes the next one at once. Whatever was sa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import Ending, Failure, Run, RunState
+from brightrun_tui.domain.run import Ending, Failure, Run, RunChanges, RunState
 
 MAX_CRASHES = 3
 MAX_KILLS = 6
@@ -44,7 +44,7 @@ class Decision:
 
     state: RunState
     effects: tuple[Effect, ...] = ()
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: RunChanges = field(default_factory=lambda: RunChanges())
 
 
 _OWED: dict[RunState, tuple[Effect, ...]] = {
@@ -175,7 +175,7 @@ def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
     if deaths < (MAX_CRASHES if signal == "worker_crashed" else MAX_KILLS):
         ending = run.state == "stopping" or (run.state == "collecting" and run.outcome == "stopped")
         again: RunState = "stopping" if ending else "launching"
-        changes = {"attempts": 0 if progressed else run.attempts, "deaths": deaths}
+        changes: RunChanges = {"attempts": 0 if progressed else run.attempts, "deaths": deaths}
         if run.state == "collecting":  # what the worker had handed in is gone with its machine
             changes["launch_seq"] = run.events_seq
         return Decision(again, ("launch",), changes)

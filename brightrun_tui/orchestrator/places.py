@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal as signals
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -143,7 +144,11 @@ class ThisMachine:
         return None
 
     async def release(self, run: Run) -> None:
-        return None
+        await self.end()
+
+    async def end(self) -> None:
+        """Leave no worker behind: that of a run that was given up may still be at work."""
+        await self.signal(signals.SIGKILL)
 
     async def spent(self) -> float:
         return 0.0

@@ -225,7 +225,7 @@ class Runner:
             if run.state == "launching":
                 await self.place.withdraw()
             await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=max(run.launch_step, run.step),
-                              launch_seq=run.events_seq, phase_detail="")
+                              launch_seq=run.events_seq, bad_lines=0, phase_detail="")
             self._memory_kills = deaths.memory_kills()
             await self.place.start()
         self._seen_alive = True

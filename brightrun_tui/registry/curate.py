@@ -7,7 +7,7 @@ import re
 import shutil
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import ModelVersion, Remarks
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, models
 
@@ -18,8 +18,10 @@ async def rate(db: Database, ref: str, stars: int | None, note: str | None = Non
     """Give a version 1 to 5 stars (None takes them away), with a note where one is given. Raises ``UsageError``."""
     if stars is not None and not 1 <= stars <= 5:
         raise UsageError(f"a rating is 1 to 5 stars, not {stars}", kind="bad_rating")
-    changes = {"rating": stars} | ({} if note is None else {"note": note.strip()})
-    return await models.annotate(db, await models.find(db, ref), **changes)
+    remarks: Remarks = {"rating": stars}
+    if note is not None:
+        remarks["note"] = note.strip()
+    return await models.annotate(db, await models.find(db, ref), **remarks)
 
 
 async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> ModelVersion:

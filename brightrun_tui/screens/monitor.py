@@ -16,6 +16,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
+from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.widgets import run_words, words
 from brightrun_tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.widgets.flow import Flow
@@ -74,23 +75,30 @@ class MonitorScreen(ModeScreen):
         """The chosen run."""
         return self.app.snapshot.run(self.app.watched_run)
 
+    @property
+    def _damaged(self) -> DamagedRun | None:
+        """The chosen run, when its record is damaged."""
+        return self.app.snapshot.damaged_run(self.app.watched_run)
+
     def show(self, snapshot: Snapshot) -> None:
         shown = sorted((run for run in snapshot.runs if fits(self._filter, run.name, run.state, run.id)), key=_urgency)
-        if self.app.watched_run and snapshot.run(self.app.watched_run) is None:
+        damaged = [run for run in snapshot.damaged if fits(self._filter, run.name, "damaged", run.id)]
+        if snapshot.run(self.app.watched_run) is None and snapshot.damaged_run(self.app.watched_run) is None:
             self.app.watched_run = ""
-        if not self.app.watched_run and shown:
-            self.app.watched_run = shown[0].id
-        self._show_runs(shown, len(snapshot.runs))
+        if not self.app.watched_run and (shown or damaged):
+            self.app.watched_run = shown[0].id if shown else damaged[0].id
+        self._show_runs(shown, damaged, len(snapshot.runs) + len(snapshot.damaged))
         self._show_run()
 
-    def _show_runs(self, shown: list[Run], total: int) -> None:
+    def _show_runs(self, shown: list[Run], damaged: list[DamagedRun], total: int) -> None:
         tall = not self.has_class("-narrow")
         with self.prevent(OptionList.OptionHighlighted):
             self.runs.show(
                 [Row(run.id, (run.updated_at, tall), partial(run_words.run_row, run, tall=tall)) for run in shown]
+                + [Row(run.id, "damaged", partial(run_words.damaged_row, run)) for run in damaged]
             )
             self.runs.choose(self.app.watched_run)
-        count = f"{len(shown)} of {total}" if self._filter else str(total)
+        count = f"{len(shown) + len(damaged)} of {total}" if self._filter else str(total)
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted")), " · ".join(run_words.how_many(shown)))
 
     def _show_run(self) -> None:
@@ -99,7 +107,9 @@ class MonitorScreen(ModeScreen):
             detail = None
         rich = not self.has_class("-short")
         leases = self.app.snapshot.leases_of(run.id) if run else ()
-        self.query_one("#summary", Flow).show(lambda width: run_words.summary(run, leases, width, rich=rich))
+        damaged = self._damaged
+        self.query_one("#summary", Flow).show(lambda width: run_words.summary(run, leases, width, rich=rich)
+                                              if damaged is None else run_words.damaged_summary(damaged, width))
         self.chart.show(detail)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_words.answers(detail, width))
@@ -150,7 +160,7 @@ class MonitorScreen(ModeScreen):
             "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused", "stopping"),
             "checkpoint": state == "running",
             "retry": state in ("failed", "stopped"),
-            "delete": state in ("completed", "stopped", "failed", "paused"),
+            "delete": state in ("completed", "stopped", "failed", "paused") or self._damaged is not None,
             "open": bool(run and run.model_version is not None),
         }
         return True if possible.get(action, True) else None
@@ -206,7 +216,7 @@ class MonitorScreen(ModeScreen):
 
     @work(group="ask")
     async def action_delete(self) -> None:
-        run = self.run
+        run = self.run or self._damaged
         if run is None:
             return
         question = (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
 
@@ -21,17 +22,31 @@ async def add(db: Database, report: DatasetReport) -> None:
 
 
 async def list_datasets(db: Database) -> list[DatasetReport]:
-    """Newest first."""
-    rows = await db.all("SELECT doc FROM datasets ORDER BY added_at DESC")
-    return [DatasetReport.model_validate_json(row["doc"]) for row in rows]
+    """Newest first, without those whose record is damaged: see `list_damaged`."""
+    stored = await db.all("SELECT doc FROM datasets ORDER BY added_at DESC")
+    return [found for row in stored if (found := rows.read(DatasetReport, row["doc"])) is not None]
+
+
+async def list_damaged(db: Database) -> list[tuple[str, str]]:
+    """Name and path of what `list_datasets` leaves out. Adding the file again mends the record."""
+    stored = await db.all("SELECT name, path, doc FROM datasets ORDER BY added_at DESC")
+    return [(str(row["name"]), str(row["path"])) for row in stored if rows.read(DatasetReport, row["doc"]) is None]
 
 
 async def get(db: Database, name: str) -> DatasetReport:
-    """Raises `UsageError` when there is none."""
-    row = await db.one("SELECT doc FROM datasets WHERE name = ?", (name,))
+    """By name.
+
+    Raises:
+        UsageError: there is none.
+        DamagedRecordError: what is stored of it cannot be read.
+    """
+    row = await db.one("SELECT path, doc FROM datasets WHERE name = ?", (name,))
     if row is None:
         raise UsageError(f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind="unknown_dataset")
-    return DatasetReport.model_validate_json(row["doc"])
+    found = rows.read(DatasetReport, row["doc"])
+    if found is None:
+        raise rows.damaged(f"dataset {name}", where=str(db.path), fix=f"brightrun datasets add {row['path']} --name {name}")
+    return found
 
 
 def path_of(database: Path, name: str) -> str | None:

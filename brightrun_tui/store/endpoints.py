@@ -1,18 +1,21 @@
-"""Endpoints that the engine looks after."""
+"""Endpoints that the engine looks after. One whose record is damaged is known by its columns, and can be ended like any other."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Unpack, get_args
+
+import aiosqlite
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import Endpoint, EndpointChanges, EndpointState
+from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
 
-async def save(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
-    """Insert or replace, with ``changes`` applied."""
-    endpoint = endpoint.model_copy(update={**changes, "updated_at": time.time()})
+async def save(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChanges]) -> Endpoint:
+    """Insert or replace, with ``changes`` applied; each value is checked."""
+    endpoint = rows.changed(endpoint, {**changes, "updated_at": time.time()})
     async with db.transaction():
         await db.execute("INSERT INTO endpoints (id, model, version, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
                          "ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
@@ -27,7 +30,7 @@ async def as_stored(db: Database, endpoint: Endpoint) -> Endpoint:
     return Endpoint.model_validate_json(row["doc"]) if row else endpoint
 
 
-async def advance(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
+async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChanges]) -> Endpoint:
     """Apply ``changes`` to the endpoint as it is stored now.
 
     One that is to stop does not begin again, and one that has stopped stays so.
@@ -43,8 +46,8 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Any) -> Endpoint:
 
 async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
     """Newest first. Live: starting, ready or stopping."""
-    rows = await db.all("SELECT doc FROM endpoints ORDER BY created_at DESC")
-    found = [Endpoint.model_validate_json(row["doc"]) for row in rows]
+    stored = await db.all("SELECT id, model, version, state, created_at, doc FROM endpoints ORDER BY created_at DESC")
+    found = [_read(db, row) for row in stored]
     return [e for e in found if not live_only or e.state in ("starting", "ready", "stopping")]
 
 
@@ -61,3 +64,14 @@ async def find(db: Database, word: str) -> Endpoint:
     if not matches:
         raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind="unknown_endpoint")
     return matches[0]
+
+
+def _read(db: Database, row: aiosqlite.Row) -> Endpoint:
+    found = rows.read(Endpoint, row["doc"])
+    if found is not None and found.id == row["id"]:
+        return found
+    states: dict[str, EndpointState] = {state: state for state in get_args(EndpointState)}
+    return Endpoint(
+        id=str(row["id"]), model=str(row["model"]), model_version=int(rows.number(row["version"])),
+        state=states.get(row["state"], "failed"), directory=str(db.path.parent / "endpoints" / str(row["id"])),
+        created_at=rows.number(row["created_at"]), updated_at=rows.number(row["created_at"]), error=rows.DAMAGED)

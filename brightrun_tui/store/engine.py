@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from typing import Any
 
 from brightrun_tui.store.db import Database
 
+_INSTALLATION = "[0-9a-f]{8}"
+_SET = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
 
 async def fact(db: Database, name: str) -> Any:
-    """A stored fact, or None."""
+    """A stored fact; None when there is none, or it cannot be read."""
     row = await db.one("SELECT value FROM facts WHERE name = ?", (name,))
-    return json.loads(row["value"]) if row else None
+    try:
+        return json.loads(row["value"]) if row else None
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 async def set_fact(db: Database, name: str, value: Any) -> None:
     async with db.transaction():
-        await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                         (name, json.dumps(value)))
+        await db.execute(_SET, (name, json.dumps(value)))
 
 
 async def installation(db: Database) -> str:
-    """This installation's id: 8 hex digits, made once, part of every lease's name."""
+    """This installation's id: 8 hex digits, made once, part of every lease's name, from which a damaged one is told again."""
     async with db.transaction():
-        await db.execute("INSERT OR IGNORE INTO facts (name, value) VALUES ('installation', ?)",
-                         (json.dumps(secrets.token_hex(4)),))
-    return str(await fact(db, "installation"))
+        known = await fact(db, "installation")
+        if isinstance(known, str) and re.fullmatch(_INSTALLATION, known):
+            return known
+        named = [re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")]
+        found = next((match[1] for match in named if match), secrets.token_hex(4))
+        await db.execute(_SET, ("installation", json.dumps(found)))
+        return found
 
 
 async def beat(db: Database, **facts: Any) -> None:

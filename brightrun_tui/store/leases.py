@@ -1,19 +1,26 @@
-"""Machines rented, from the intent to the proof that they are gone, and every cent they cost."""
+"""Machines rented, from the intent to the proof that they are gone, and every cent they cost.
+
+A lease whose record is damaged is known by its columns, name and provider among them: enough to look for its machine and to
+return it.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from brightrun_tui.domain.money import Lease, month_start
+import aiosqlite
+
+from brightrun_tui.domain.money import Lease, LeaseChanges, LeaseState, month_start
+from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
 
-async def save(db: Database, lease: Lease, **changes: Any) -> Lease:
-    """Insert or replace, committed to disk before this returns: an intent must outlive any crash."""
-    lease = lease.model_copy(update=changes)
+async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> Lease:
+    """Insert or replace, committed to disk before this returns: an intent must outlive any crash. Each value is checked."""
+    lease = rows.changed(lease, changes)
     async with db.transaction():
         await db.execute("INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
                          "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
@@ -23,9 +30,10 @@ async def save(db: Database, lease: Lease, **changes: Any) -> Lease:
 
 async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False) -> list[Lease]:
     """Newest first. Open: everything that is not proven gone."""
-    rows = await db.all("SELECT doc FROM leases WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') "
-                        "ORDER BY created_at DESC", (run_id, run_id, int(open_only)))
-    return [Lease.model_validate_json(row["doc"]) for row in rows]
+    found = await db.all("SELECT name, run_id, provider, state, created_at, doc FROM leases "
+                         "WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
+                         (run_id, run_id, int(open_only)))
+    return [_read(row) for row in found]
 
 
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
@@ -35,17 +43,10 @@ async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: flo
                          (time.time(), run_id, lease, kind, amount_usd, note))
 
 
-async def spent(db: Database, *, run_id: str = "", since: float = 0.0) -> float:
-    """US dollars observed, of one run or of all, since a time."""
-    row = await db.one("SELECT coalesce(sum(amount_usd), 0) AS total FROM ledger WHERE kind = 'observed' "
-                       "AND (? = '' OR run_id = ?) AND time >= ?", (run_id, run_id, since))
-    return float(row["total"]) if row else 0.0
-
-
 async def entries(db: Database, run_id: str) -> list[dict[str, Any]]:
     """A run's lines of the ledger, oldest first: ``time``, ``lease``, ``kind``, ``amount_usd``, ``note``."""
-    rows = await db.all("SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,))
-    return [dict(row) for row in rows]
+    found = await db.all("SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,))
+    return [dict(row) for row in found]
 
 
 async def month_spent(db: Database) -> float:
@@ -60,9 +61,19 @@ def month_spent_of(database: Path, provider: str = "") -> float:
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
         try:
-            rows = connection.execute("SELECT doc FROM leases WHERE ? IN ('', provider)", (provider,)).fetchall()
+            found = connection.execute("SELECT doc FROM leases WHERE ? IN ('', provider)", (provider,)).fetchall()
         finally:
             connection.close()
     except sqlite3.Error:
         return 0.0
-    return sum(Lease.model_validate_json(row[0]).cost_since(month_start(now), now) for row in rows)
+    known = [lease for row in found if (lease := rows.read(Lease, row[0])) is not None]
+    return sum(lease.cost_since(month_start(now), now) for lease in known)
+
+
+def _read(row: aiosqlite.Row) -> Lease:
+    found = rows.read(Lease, row["doc"])
+    if found is not None and (found.name, found.state) == (row["name"], row["state"]):
+        return found
+    known: dict[str, LeaseState] = {"released": "released", "releasing": "releasing"}
+    return Lease(name=str(row["name"]), run_id=str(row["run_id"]), provider=str(row["provider"]),
+                 state=known.get(row["state"], "unclear"), created_at=rows.number(row["created_at"]), note=rows.DAMAGED)

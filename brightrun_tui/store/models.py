@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import aiosqlite
-from pydantic import ValidationError
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.model import ModelVersion, Remarks, Report
+from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
 
@@ -97,15 +97,15 @@ async def numbers(db: Database, name: str) -> list[int]:
 
 async def aliases(db: Database, name: str, version: int) -> tuple[str, ...]:
     """What points at a version, by alphabet."""
-    rows = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", (name, version))
-    return tuple(row["alias"] for row in rows)
+    found = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", (name, version))
+    return tuple(row["alias"] for row in found)
 
 
-async def annotate(db: Database, version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Change what people say about a version: ``rating``, ``note``, ``tags``. The rest is immutable. Raises ``UsageError``."""
-    unknown = set(changes) - {"rating", "note", "tags"}
-    if unknown:
-        raise ValueError(f"immutable: {', '.join(sorted(unknown))}")
+async def annotate(db: Database, version: ModelVersion, **remarks: Unpack[Remarks]) -> ModelVersion:
+    """Change what people say about a version. The rest is immutable. Raises ``UsageError``."""
+    if unknown := sorted(remarks.keys() - Remarks.__annotations__.keys()):
+        raise TypeError(f"immutable: {', '.join(unknown)}")
+    changes: dict[str, Any] = {**remarks}
     return await _change(db, version, lambda _: changes)
 
 
@@ -133,7 +133,7 @@ async def _change(db: Database, version: ModelVersion, change: Callable[[ModelVe
     """
     async with db.transaction():
         now = await get(db, version.name, version.version)
-        changed = now.model_copy(update=change(now))
+        changed = rows.changed(now, change(now))
         await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
                          (_document(changed), version.name, version.version))
     return changed
@@ -187,10 +187,7 @@ async def _row(db: Database, name: str, version: int | None) -> aiosqlite.Row:
 
 
 def _read(row: aiosqlite.Row) -> ModelVersion | None:
-    try:
-        return ModelVersion.model_validate_json(row["doc"])
-    except ValidationError:
-        return None
+    return rows.read(ModelVersion, row["doc"])
 
 
 def _deleted(name: str) -> str:

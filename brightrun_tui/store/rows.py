@@ -5,13 +5,14 @@ A row that cannot be read is one row: whoever reads many leaves it out or shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import aiosqlite
 from pydantic import BaseModel, ValidationError
 
 from brightrun_tui.domain.errors import DamagedRecordError
+
+DAMAGED = "its record is damaged"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -22,11 +23,6 @@ def read(model: type[M], document: Any) -> M | None:
         return model.model_validate_json(document)
     except ValidationError:
         return None
-
-
-def read_all(model: type[M], rows: Iterable[aiosqlite.Row]) -> list[M]:
-    """The documents of many rows (column ``doc``) without the damaged ones."""
-    return [found for row in rows if (found := read(model, row["doc"])) is not None]
 
 
 def damaged(what: str, *, where: str, fix: str) -> DamagedRecordError:

@@ -76,18 +76,24 @@ async def locate(db: Database, word: str) -> str:
 
 
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
-    """Newest first, without those whose record is damaged: see `list_damaged`."""
+    """Newest first, without those whose record is damaged: see `list_all`."""
     wanted = sorted(states or RUN_STATES)
     found = await db.all(f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) "
                          "ORDER BY created_at DESC", wanted)
     return [run for row in found if (run := _read(row)) is not None]
 
 
-async def list_damaged(db: Database) -> list[DamagedRun]:
-    """What `list_runs` leaves out, newest first. They can be deleted."""
-    found = await db.all("SELECT id, name, state, created_at, doc FROM runs ORDER BY created_at DESC")
-    return [DamagedRun(id=str(row["id"]), name=str(row["name"]), state=str(row["state"]),
-                       created_at=rows.number(row["created_at"])) for row in found if _read(row) is None]
+async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
+    """Every run, newest first, and apart from them those whose record is damaged. They can be deleted."""
+    whole: list[Run] = []
+    damaged: list[DamagedRun] = []
+    for row in await db.all("SELECT id, name, state, created_at, doc FROM runs ORDER BY created_at DESC"):
+        if (run := _read(row)) is not None:
+            whole.append(run)
+        else:
+            damaged.append(DamagedRun(id=str(row["id"]), name=str(row["name"]), state=str(row["state"]),
+                                      created_at=rows.number(row["created_at"])))
+    return whole, damaged
 
 
 async def names(db: Database) -> dict[str, str]:

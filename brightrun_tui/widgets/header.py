@@ -63,6 +63,8 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
     cost = snapshot.cost_per_hour
     short = not wide and bool(cost)
     running = next(iter(run_words.how_many(snapshot.runs)), "").replace("running", "▶" if short else "running")
+    if snapshot.trouble:
+        parts += [("! store not readable ", "bold $error")]
     if engine.stale:
         parts += [("! engine stuck", "bold $error")]
     elif engine.running:

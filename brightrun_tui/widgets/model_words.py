@@ -215,7 +215,8 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
         ),
         (
             "Tokens",
-            f"{words.count(facts.supervised_tokens)} supervised, {words.count(facts.tokens_per_second)} a second",
+            f"{words.count(facts.supervised_tokens)} supervised; "
+            f"{words.count(facts.tokens_per_second)} tokens/s, prompts included",
         ),
         ("Time", words.duration(facts.seconds)),
         ("Device", facts.device or words.NOTHING),

@@ -17,7 +17,7 @@ NAMES = {
     "eval_loss": "eval loss",
     "learning_rate": "lr",
     "grad_norm": "grad",
-    "tokens_per_second": "tok/s",
+    "tokens_per_second": "tokens/s",
 }
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
 

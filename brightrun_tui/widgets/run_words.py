@@ -7,11 +7,13 @@ from typing import Any
 
 from textual.content import Content
 
+from brightrun_tui.actions import BY_ID
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.snapshot import RunDetail
+from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.widgets import flow, lease_words, words
 from brightrun_tui.widgets.offer_words import place
 
@@ -55,6 +57,19 @@ def run_row(run: Run, width: int, *, tall: bool) -> Content:
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = Content.styled(words.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, (words.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def damaged_row(run: DamagedRun, width: int) -> Content:
+    """One line of the runs list for a run whose record cannot be read."""
+    name = words.fit(run.name, max(4, width - 11)).rstrip()
+    return Content.assemble(("✗ ", "bold $error"), (name, "bold"), ("  damaged", "$error"))
+
+
+def damaged_summary(run: DamagedRun, width: int) -> flow.Lines:
+    """What can still be said and done about it."""
+    said = "This record is damaged: what the run was and did cannot be read. A machine that it had is returned, and models stay."
+    return [Content.assemble(("✗ damaged", "bold $error"), "  ", (words.one_line(run.name), "bold")),
+            *flow.text(said, width), Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted")]
 
 
 def _right_of(run: Run) -> Content:
@@ -152,7 +167,7 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
         items.append(item("best", words.loss(run.best_eval_loss)))
     items.append(item("cost", lease_words.cost_words(run, leases)))
     if run.tokens_per_second:
-        items.append(item("speed", f"{words.count(run.tokens_per_second)} tok/s"))
+        items.append(item("speed", f"{words.count(run.tokens_per_second)} tokens/s"))
     if hardware := hardware_words(run):
         items.append(item("on", hardware))
     return Content("   ").join(items).truncate(width, ellipsis=True)
@@ -184,7 +199,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> flow.Lines:
         ("Cost", lease_words.cost_words(run)),
         (
             "Speed",
-            f"{words.count(run.tokens_per_second)} supervised tokens/s" if run.tokens_per_second else words.NOTHING,
+            f"{words.count(run.tokens_per_second)} tokens/s, prompts included" if run.tokens_per_second else words.NOTHING,
         ),
         ("Started", f"{words.day(run.started_at)} · attempt {run.attempts}" if run.started_at else words.NOTHING),
         ("Directory", run.directory),

@@ -206,9 +206,7 @@ async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
 async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_is_served(tmp_path: Path, clouds: Clouds) -> None:
     async def before(db: Database, _: Paths) -> None:
         await add_run(db, "done")
-        async with db.transaction():
-            await db.execute("UPDATE runs SET doc = '{}' WHERE id = 'done'")
-        await requests.add(db, "stop_run", "done")
+        await requests.add(db, "retry_run", "done", {"overrides": 5})
         await requests.add(db, "sweep")
 
     async with an_engine(tmp_path, before) as (engine, _):

@@ -123,7 +123,7 @@ def _facts(run: Run) -> str:
     if run.eval_loss is not None:
         facts.append(f"eval {run.eval_loss:.3f}")
     if run.state == "running" and run.tokens_per_second:
-        facts.append(f"{run.tokens_per_second:.0f} tok/s")
+        facts.append(f"{run.tokens_per_second:.0f} tokens/s")
     if run.state == "running" and run.eta_seconds is not None:
         facts.append(f"{duration(run.eta_seconds)} left")
     return "  ".join(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -33,10 +34,14 @@ def with_store(action: Callable[[Session], Awaitable[Result]]) -> Result:
 
     async def main() -> Result:
         paths = get_paths()
-        async with open_database(paths.database) as db:
+        async with open_database(paths.database, waits=_say) as db:
             return await action(Session(paths, db))
 
     return asyncio.run(main())
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def forbid_changes() -> None:
