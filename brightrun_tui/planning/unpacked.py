@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.integrations.packages import install_command, missing_packages
+from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.local import disk_free
 
 ORIGIN = "origin.json"
@@ -86,9 +87,9 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
         BrightrunError: packages, memory or disk are missing.
     """
     require_room(file, directory, weights)
-    program = [sys.executable, "-m", "brightrun_tui.trainer.dequantise", str(file), str(directory)]
+    program = python("-m", "brightrun_tui.trainer.dequantise", str(file), str(directory))
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-                               cwd="/")
+                               cwd="/", env=environment_without_secrets())
     error = BaseModelError("the weights could not be unpacked", where=str(file), kind="gguf_failed",
                            fix="there may be too little memory: close other programs and try again, or see brightrun doctor")
     try:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.files import sha256
 from brightrun_tui.planning.unpacked import Progress, end
+from brightrun_tui.process import python
 
 LOOK_SECONDS = 0.2
 _ADDRESS = re.compile(r"\w+://\S+")
@@ -90,7 +91,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
 
 def _pip() -> list[str]:
     if find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
+        return python("-m", "pip")
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
     raise IndexUnreachableError("there is no pip in this environment", where=sys.executable,

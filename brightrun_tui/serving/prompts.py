@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.process import python
 from brightrun_tui.serving.openai_requests import Ask, RequestRefused
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.renderer import EXIT_MEMORY
@@ -114,7 +114,7 @@ class Prompts:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "brightrun_tui.serving.renderer", str(self._directory), limit=_MAX_LINE,
+                *python("-m", "brightrun_tui.serving.renderer", str(self._directory)), limit=_MAX_LINE,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment())
             if self._closed:
                 await self._end()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from collections import deque
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from brightrun_tui.process import python
 from brightrun_tui.serving.engine_client import EngineClient, EngineGone
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
@@ -95,7 +95,7 @@ class Supervisor:
         ours, self._pipe = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "brightrun_tui.serving.worker", str(self._directory), str(ours),
+                *python("-m", "brightrun_tui.serving.worker", str(self._directory), str(ours)),
                 stdin=asyncio.subprocess.DEVNULL, pass_fds=(ours,), env=environment())
         finally:
             os.close(ours)
