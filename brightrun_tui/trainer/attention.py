@@ -7,6 +7,7 @@ gives the whole row to torch's variable-length flash attention, which GPUs with 
 
 from __future__ import annotations
 
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -73,18 +74,22 @@ def one_call_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.
         raise ValueError("variable-length attention has no dropout")
     from torch.nn.attention.varlen import varlen_attn
 
-    grouped: dict[str, bool] = {}
-    if query.shape[1] != key.shape[1]:
-        if "enable_gqa" in signature(varlen_attn).parameters:
-            grouped = {"enable_gqa": True}
-        else:  # torch before 2.12
-            groups = query.shape[1] // key.shape[1]
-            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    groups = query.shape[1] // key.shape[1]
+    grouped = {}
+    if groups > 1 and _knows_groups(varlen_attn):
+        grouped = {"enable_gqa": True}
+    elif groups > 1:  # torch before 2.12
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     rows = (tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value))
     output = varlen_attn(*rows, kwargs["cu_seq_lens_q"], kwargs["cu_seq_lens_k"], kwargs["max_length_q"],
                          kwargs["max_length_k"], scale=scaling, window_size=(sliding_window - 1 if sliding_window else -1, 0),
                          **grouped)
     return output.unsqueeze(0), None
+
+
+@cache
+def _knows_groups(varlen_attention: Any) -> bool:
+    return "enable_gqa" in signature(varlen_attention).parameters
 
 
 def _unpacked(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:

@@ -6,7 +6,8 @@ size. Here the low-rank product is added in place, and the backward pass is writ
     y  = x W^T + s (x A^T) B^T          u  = s dy B
     dx = dy W + u A        dA = u^T x        dB = s dy^T (x A^T)
 
-A 4-bit W is dequantised for each of the two products with it and not kept, as bitsandbytes does for many rows.
+A 4-bit W is dequantised for each of the two products with it and not kept, as bitsandbytes does for many rows. Where nothing is
+trained its own product is taken: answers are written a few rows at a time, and for those it reads the 4 bits as they are.
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ def _fused_forward(layer: Any, original: Callable[..., torch.Tensor]) -> Callabl
         same_numbers = x.dtype == a.weight.dtype == (base.compute_dtype if _is_nf4(base) else base.weight.dtype)
         if layer.disable_adapters or layer.merged or args or kwargs or not same_numbers:
             return original(x, *args, **kwargs)
+        if _is_nf4(base) and not torch.is_grad_enabled():
+            product: torch.Tensor = base(x)
+            product.flatten(0, -2).addmm_(x.flatten(0, -2) @ a.weight.t(), b.weight.t(), alpha=layer.scaling[ADAPTER])
+            return product
         rows = _LoraLinear.apply(x.flatten(0, -2), base.weight, base.bias, a.weight, b.weight, layer.scaling[ADAPTER])
         result: torch.Tensor = rows.view(*x.shape[:-1], -1)
         return result

@@ -76,22 +76,33 @@ class Options:
     cpu_seconds: bool
 
 
+def write_tokenizer(directory: Path) -> None:
+    """One that knows the words of the workloads, each as one token, with a template that marks generations."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from brightrun_tui.trainer.template import CHATML
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=4096, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    bpe.train_from_iterator([" ".join(WORDS)] * 20 + ["system user assistant\n"] * 20, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer.chat_template = CHATML
+    tokenizer.save_pretrained(str(directory))
+
+
 def build_base(directory: Path) -> Path:
-    """A small Llama with random weights and a tokenizer that knows the words of the workloads."""
+    """A small Llama with random weights and the tokenizer of `write_tokenizer`; made in a process of its own."""
     script = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from brightrun_tui.trainer.template import CHATML
-bpe = Tokenizer(models.BPE()); bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-bpe.decoder = decoders.ByteLevel()
-trainer = trainers.BpeTrainer(vocab_size=4096, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-                              initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-bpe.train_from_iterator([" ".join({WORDS!r})] * 20 + ["system user assistant\\n"] * 20, trainer)
-tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-tokenizer.chat_template = CHATML
-tokenizer.save_pretrained({str(directory)!r})
+from transformers import LlamaConfig, LlamaForCausalLM
+from scripts.bench.train import write_tokenizer
+write_tokenizer(Path({str(directory)!r}))
 torch.manual_seed(0)
 LlamaForCausalLM(LlamaConfig(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=4,
     num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=4096, tie_word_embeddings=True, eos_token_id=2,

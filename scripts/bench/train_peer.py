@@ -1,6 +1,6 @@
 """One training by a peer of ours, in a process of its own; started by train.py.
 
-    train_peer.py transformers|trl|trl-packed BASE DATA_DIRECTORY BATCH_SIZE LEARNING_RATE RANK [DEVICE]
+    train_peer.py transformers|trl|trl-liger|trl-packed BASE DATA_DIRECTORY BATCH_SIZE LEARNING_RATE RANK [DEVICE]
 
 Reads ``train.jsonl`` and ``eval.jsonl`` in the canonical form. Prints JSON lines: ``loaded`` when the model is in
 memory, ``step`` after each optimiser step, ``end`` with the held-out loss (mean over all supervised tokens) and, on a GPU, the
@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ def say(**fields: Any) -> None:
 
 
 class Steps(TrainerCallback):
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        say(event="step", step=state.global_step)
+        self._tell(event="step", step=state.global_step)
 
 
 def read(path: Path) -> list[list[dict[str, str]]]:
@@ -76,7 +80,9 @@ def held_out_loss(model: Any, rows: list[dict[str, list[int]]]) -> float:
     return total / count
 
 
-def main(kind: str, base: str, data: str, batch: str, rate: str, rank: str, device: str = "cpu") -> None:
+def train(kind: str, base: str, data: str, batch: str, rate: str, rank: str, device: str = "cpu",
+          tell: Callable[..., None] = say) -> None:
+    """Train, and tell of it as above."""
     on_gpu = device == "cuda"
     numbers = torch.bfloat16 if on_gpu else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -85,7 +91,7 @@ def main(kind: str, base: str, data: str, batch: str, rate: str, rank: str, devi
     model = AutoModelForCausalLM.from_pretrained(base, dtype=numbers, quantization_config=quantisation,
                                                  attn_implementation="sdpa", **({"device_map": {"": 0}} if on_gpu else {}))
     lora = LoraConfig(r=int(rank), lora_alpha=int(rank), target_modules="all-linear", task_type="CAUSAL_LM")
-    say(event="loaded")
+    tell(event="loaded")
     common = {
         "output_dir": tempfile.mkdtemp(), "per_device_train_batch_size": int(batch), "num_train_epochs": 1,
         "learning_rate": float(rate), "lr_scheduler_type": "constant", "logging_steps": 1, "save_strategy": "no",
@@ -99,22 +105,23 @@ def main(kind: str, base: str, data: str, batch: str, rate: str, rank: str, devi
 
         packing = kind == "trl-packed"
         trainer = SFTTrainer(model=model, args=SFTConfig(**common, assistant_only_loss=True, packing=packing,
+                                                         use_liger_kernel=kind == "trl-liger",
                                                          max_length=4096 if packing else None),
                              train_dataset=Dataset.from_list([{"messages": chat} for chat in chats]),
-                             processing_class=tokenizer, peft_config=lora, callbacks=[Steps()])
+                             processing_class=tokenizer, peft_config=lora, callbacks=[Steps(tell)])
         for name, parameter in trainer.model.named_parameters():
             if "lora_" in name and not on_gpu:  # its own choice, bfloat16, is four times slower on a CPU
                 parameter.data = parameter.data.float()
     else:
         trainer = Trainer(model=get_peft_model(model, lora), args=TrainingArguments(**common, remove_unused_columns=False),
-                          train_dataset=encode(tokenizer, chats), data_collator=collate, callbacks=[Steps()])
+                          train_dataset=encode(tokenizer, chats), data_collator=collate, callbacks=[Steps(tell)])
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     trainer.train()
     peak = torch.cuda.max_memory_allocated() if on_gpu else 0
     trainer.model.train()  # bitsandbytes' layers compute in another precision in evaluation mode on some CPUs
-    say(event="end", peak=peak, eval_loss=held_out_loss(trainer.model, encode(tokenizer, read(Path(data) / "eval.jsonl"))))
+    tell(event="end", peak=peak, eval_loss=held_out_loss(trainer.model, encode(tokenizer, read(Path(data) / "eval.jsonl"))))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    train(*sys.argv[1:])

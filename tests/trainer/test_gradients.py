@@ -17,13 +17,13 @@ from transformers import AttentionInterface
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.trainer import attention
 from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.attention import PER_DOCUMENT, per_document_attention
+from brightrun_tui.trainer.attention import PER_DOCUMENT, one_call_attention, per_document_attention
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.forward import TOLERANCE, Forward
+from brightrun_tui.trainer.forward import TOLERANCE, Forward, same_losses
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.lora import fuse_adapters
@@ -350,6 +350,63 @@ def test_fused_adapters_have_the_gradients_of_pefts_own(base: Path, examples: li
         assert np.array_equal(way.scores(batch)[0], bare)
     special = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4, use_dora=True), machine, seed=1)
     assert fuse_adapters(special) == 0
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+def test_fused_adapters_on_4_bit_layers_have_the_gradients_of_pefts_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                       kind: str) -> None:
+    """As on a GPU, where layers stay in 4 bits; Qwen2 has biases."""
+    monkeypatch.setattr("brightrun_tui.nf4.DENSE_SHARE", 0.0)
+    way, records = fresh(build_base(tmp_path, kind=kind))
+    for name, parameter in [*way.model.named_parameters()]:
+        if "lora_B" in name or name.endswith(".bias"):
+            torch.nn.init.normal_(parameter, std=0.05)
+    way.set_training(True)
+    batch = padded_batch(records, way.machine.device)
+    expected, answered = gradients(way, way.loss_sum(batch)), way.scores(batch)[0]
+    assert fuse_adapters(way.model) == 14
+    assert difference(gradients(way, way.loss_sum(batch)), expected) < SAME
+    assert np.abs(way.scores(batch)[0] - answered).max() < 1e-5
+
+
+def test_one_call_attention_serves_shared_heads_whether_torch_knows_them_or_not(
+        forward: Forward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 2.12 torch's variable-length attention did not take fewer keys than queries by name: they are repeated for it."""
+    from torch.nn.attention import varlen
+
+    def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, scale: float | None = None,
+               **options: Any) -> torch.Tensor:
+        assert options == {"window_size": (-1, 0)} and query.shape == key.shape == value.shape
+        rows = (each.transpose(0, 1)[None] for each in (query, key, value))
+        return per_document_attention(torch.nn.Identity(), *rows, None, document_lengths=(12, 8), scaling=scale)[0][0]
+
+    def old(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seq_q: Any, cu_seq_k: Any, max_q: int, max_k: int, *,
+            scale: float | None = None, window_size: tuple[int, int] = (-1, -1)) -> torch.Tensor:
+        return attend(query, key, value, scale=scale, window_size=window_size)
+
+    def new(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seq_q: Any, cu_seq_k: Any, max_q: int, max_k: int, *,
+            scale: float | None = None, window_size: tuple[int, int] = (-1, -1), enable_gqa: bool = False) -> torch.Tensor:
+        assert enable_gqa and key.shape[1] == 2
+        return attend(query, *(each.repeat_interleave(2, dim=1) for each in (key, value)), scale=scale, window_size=window_size)
+
+    query, key, value = torch.randn(1, 4, 20, 8), torch.randn(1, 2, 20, 8), torch.randn(1, 2, 20, 8)
+    lengths = {"cu_seq_lens_q": None, "cu_seq_lens_k": None, "max_length_q": 12, "max_length_k": 12}
+    expected = per_document_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8))[0]
+    for function in (old, new):
+        monkeypatch.setattr(varlen, "varlen_attn", function)
+        found = one_call_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8), **lengths)[0]
+        assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_rounding_of_16_bits_passes_for_the_same_and_a_shift_does_not() -> None:
+    """Deep models move the losses of single tokens, but not their mean; a wrong scale or mask does."""
+    chance = np.random.default_rng(1)
+    expected = chance.normal(8.0, 1.0, 90)
+    rounded = expected + chance.normal(0, 0.1, 90)
+    assert not same_losses(rounded, expected, torch.float32)
+    assert same_losses(rounded, expected, torch.bfloat16)
+    assert not same_losses(expected + chance.normal(0.2, 0.1, 90), expected, torch.bfloat16)
+    assert not same_losses(expected + chance.normal(0, 0.5, 90), expected, torch.bfloat16)
 
 
 def test_recomputed_activations_change_nothing(forward: Forward, examples: list[Example]) -> None:

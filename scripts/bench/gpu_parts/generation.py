@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +14,53 @@ from brightrun_tui.trainer.adapter import attach_adapter
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import Prompt, answer
+from brightrun_tui.trainer.generate import BATCH, Prompt, answer
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.model import choose_machine, load_base
 from scripts.bench.gpu_parts.models import make_examples, make_model
 
 
-def run(directory: Path, device: str, shape: str, prompts: int, new_tokens: int) -> dict[str, Any]:
+def ours(directory: Path, device: str, shape: str, prompts: int, new_tokens: int) -> Iterator[dict[str, Any]]:
     base = make_model(shape, directory, device)
+    forward = _forward(base)
+    examples = make_examples("short", 90 * prompts)
+    forward.choose_way(examples, packing="auto", longest=max(e.length for e in examples))
+    asked = [Prompt(str(i), (), "", ids, new_tokens) for i, ids in enumerate(_prompts(prompts))]
+    tokenizer, control = load_tokenizer(str(base), ""), Control(directory / "generation")
+    answer(forward, tokenizer, asked[:2], 4, (), control=control)
+    began = time.perf_counter()
+    said = answer(forward, tokenizer, asked, new_tokens, (), control=control)
+    yield _figures(sum(each.tokens for each in said), time.perf_counter() - began) | {"at a time": BATCH}
+
+
+def continuous(directory: Path, device: str, shape: str, prompts: int, new_tokens: int) -> Iterator[dict[str, Any]]:
+    from transformers import ContinuousBatchingConfig, GenerationConfig
+
+    model = _forward(make_model(shape, directory, device)).model.get_base_model()
+    model.set_attn_implementation("sdpa")
+    config = GenerationConfig(max_new_tokens=new_tokens, do_sample=False, eos_token_id=-1, pad_token_id=0)
+    room = ContinuousBatchingConfig(num_blocks=4 * prompts, max_batch_tokens=1024)
+    asked = [list(ids) for ids in _prompts(prompts)]
+    for first, some in ((True, asked[:2]), (False, asked)):
+        began = time.perf_counter()
+        with torch.no_grad():
+            said = model.generate_batch(inputs=some, generation_config=config, continuous_batching_config=room)
+        if not first:
+            yield _figures(sum(len(each.generated_tokens) for each in said.values()), time.perf_counter() - began)
+
+
+def _forward(base: Path) -> Forward:
     machine = choose_machine(QuantisationSettings())
     model = attach_adapter(load_base(str(base), "", QuantisationSettings(), machine), LoraSettings(r=16), machine, seed=1)
     fuse_adapters(model)
     forward = Forward(model, machine)
     forward.set_training(False)
-    forward.model.get_base_model().set_attn_implementation("sdpa")
-    asked = [Prompt(str(i), (), "", tuple(int(t) for t in e.ids), new_tokens)
-             for i, e in enumerate(make_examples("short", 90 * prompts)[:prompts])]
-    tokenizer = load_tokenizer(str(base), "")
-    control = Control(directory / "generation")
-    answer(forward, tokenizer, asked[:2], 4, (), control=control)
-    began = time.perf_counter()
-    said = answer(forward, tokenizer, asked, new_tokens, (), control=control)
-    seconds = time.perf_counter() - began
-    result: dict[str, Any] = {"prompts": prompts, "new_tokens": new_tokens,
-                              "ours": sum(each.tokens for each in said) / seconds}
-    try:
-        result["continuous batching"] = _continuous(forward, asked, new_tokens)
-    except (RuntimeError, ValueError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
-        result["continuous batching"] = f"not on this device: {str(error)[:160]}"
-    return result
+    return forward
 
 
-def _continuous(forward: Forward, asked: list[Prompt], new_tokens: int) -> float:
-    from transformers import GenerationConfig
+def _prompts(count: int) -> list[tuple[int, ...]]:
+    return [tuple(int(token) for token in example.ids) for example in make_examples("short", 200 * count)[:count]]
 
-    model = forward.model.get_base_model()
-    config = GenerationConfig(max_new_tokens=new_tokens, do_sample=False, eos_token_id=-1, pad_token_id=0)
-    began = time.perf_counter()
-    with torch.no_grad():
-        results = model.generate_batch(inputs=[list(p.ids) for p in asked], generation_config=config)
-    written = sum(len(each.generated_tokens) for each in results.values())
-    return float(written / (time.perf_counter() - began))
+
+def _figures(written: int, seconds: float) -> dict[str, Any]:
+    return {"tokens": written, "seconds writing": seconds, "tokens_per_second": written / seconds}

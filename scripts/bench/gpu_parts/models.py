@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,23 @@ sys.path.insert(0, str(ROOT))
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.examples import Example
-from scripts.bench.train import Workload, build_base, write_data
+from scripts.bench.train import Workload, count_supervised, write_data, write_tokenizer
 
+SMALL: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4, "num_attention_heads": 8,
+                         "num_key_value_heads": 4, "vocab_size": 4096}
 SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4, "num_attention_heads": 8,
-             "num_key_value_heads": 4, "vocab_size": 4096},
+    "tiny": SMALL, "qwen2": SMALL, "qwen3": {**SMALL, "head_dim": 64},
     "1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
            "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": True},
     "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
            "num_key_value_heads": 8, "vocab_size": 128256},
 }
-"""Llama: a toy, 3.2 1B and 3.1 8B."""
+"""Toys with the parts of Llama, Qwen2 (biases) and Qwen3 (norms of queries and keys), and Llama 3.2 1B and 3.1 8B."""
+KINDS = {"qwen2": "Qwen2", "qwen3": "Qwen3"}
+BATCH = 16
+"""Records of an optimiser step."""
+SKIPPED = 2
+"""First steps, in which memory is allocated and kernels are chosen."""
 WORKLOADS = {"short": Workload("short chats", (40, 30), (50, 30), 0), "prompt": Workload("prompt-heavy", (400, 120), (60, 20), 0)}
 
 
@@ -44,33 +51,43 @@ class Step:
 
 
 def make_model(shape: str, directory: Path, device: str) -> Path:
-    """A directory with random bfloat16 weights and the tokenizer of the training benchmark. Whole or not at all."""
-    target = directory / shape
-    if target.exists():
-        return target
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+    """A directory with random bfloat16 weights and the tokenizer of the training benchmark. Whole or not at all, made once."""
     directory.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{shape}-", dir=directory))
-    build_base(aside)
-    config = LlamaConfig(max_position_embeddings=8192, eos_token_id=2, pad_token_id=0, bos_token_id=None, **SHAPES[shape])
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device(device):
-        model = LlamaForCausalLM(config)
-    model.save_pretrained(aside)
-    try:
-        aside.rename(target)
-    except OSError:  # another part was faster
-        shutil.rmtree(aside)
+    target = directory / shape
+    with (directory / f".{shape}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            aside = Path(tempfile.mkdtemp(prefix=f".{shape}-", dir=directory))
+            _write_model(shape, aside, device)
+            aside.rename(target)
     return target
 
 
-def make_model_for(directory: Path, device: str, shape: str) -> dict[str, Any]:
+def _write_model(shape: str, directory: Path, device: str) -> None:
+    import torch
+    import transformers
+
+    write_tokenizer(directory)
+    kind = KINDS.get(shape, "Llama")
+    config = getattr(transformers, f"{kind}Config")(
+        max_position_embeddings=8192, eos_token_id=2, pad_token_id=0, bos_token_id=None, **SHAPES[shape])
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device(device):
+            model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for name, parameter in model.named_parameters():  # libraries begin with none, which would hide a bias that is left out
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.02)
+    model.save_pretrained(directory)
+
+
+def make(directory: Path, device: str, shape: str) -> Iterator[dict[str, Any]]:
     """`make_model` as a part: large ones take a while."""
     make_model(shape, directory, device)
-    return {"made": shape}
+    yield {"made": shape}
 
 
 def make_examples(workload: str, tokens: int, vocabulary: int = 4000) -> list[Example]:
@@ -129,3 +146,8 @@ def curve_of(run: Path) -> dict[int, float]:
     """Training loss by step."""
     return {event["step"]: event["values"]["train_loss"] for event in events_of(run)
             if event["kind"] == "metric" and "train_loss" in event["values"]}
+
+
+def supervised_per_step(run: Path, steps: int) -> float:
+    """Supervised tokens of a step, on average."""
+    return count_supervised(run / "data") / steps

@@ -1,0 +1,43 @@
+"""``python -m scripts.bench.gpu_parts MODULE FUNCTION``: one part. After its imports it waits for a line on standard input."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def main(module: str, function: str) -> int:
+    """Returns the exit code; prints a line ``{"found": …}`` for each piece."""
+    part = importlib.import_module(f"scripts.bench.gpu_parts.{module}")
+    ready = [part.prepare()] if hasattr(part, "prepare") else []
+    line = sys.stdin.readline()
+    if not line:
+        return 0
+    given = json.loads(line)
+    try:
+        for piece in getattr(part, function)(*ready, Path(given["directory"]), given["device"], *given["arguments"]):
+            print("\n" + json.dumps({"found": _plain(piece)}, allow_nan=False), flush=True)
+    except Exception:
+        print("\n" + json.dumps({"found": {"failed": traceback.format_exc(limit=-6)[-2500:]}}), flush=True)
+        return 1
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which has no NaN."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
