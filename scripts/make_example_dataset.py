@@ -46,7 +46,7 @@ def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: st
         greeting = shop["greeting_named"]
         end = "" if asked[-1] in ".?!" else "."
         asked = dice.pick(shop["introductions"]) + asked if dice.chance(0.6) else asked + end + dice.pick(shop["farewells"])
-    turns = [as_typed(dice, asked, slots), dice.write(f"{greeting} {intent['fact']} {intent['next']}\n{shop['sign_off']}", slots)]
+    turns = [as_typed(dice, asked, slots), dice.write(f"{greeting} {intent['fact']}\n{shop['sign_off']}", slots)]
     if dice.chance(THANKS):
         turns += [dice.pick(shop["thanks"]), f"{shop['welcome']}\n{shop['sign_off']}"]
     return turns
