@@ -24,7 +24,8 @@ Rows = list[dict[str, Any]]
 
 def chats(count: int) -> Rows:
     return [{"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": f"Where is parcel {n}?"},
-                          {"role": "assistant", "content": f"On cart {n * 3}, near the door."}], "id": f"c{n}"} for n in range(count)]
+                          {"role": "assistant", "content": f"On cart {n * 3}, near the door."}], "id": f"c{n}"}
+            for n in range(count)]
 
 
 def pairs(count: int) -> Rows:

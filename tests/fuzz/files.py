@@ -26,6 +26,7 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Event
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.foreign_files import ForeignFileError
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
@@ -35,7 +36,6 @@ from brightrun_tui.planning.templates import load_templates
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.local import hardware
 from brightrun_tui.registry import import_bundle
-from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.store import open_database
 from brightrun_tui.theming import chosen_theme, load_themes
 from brightrun_tui.widgets import model_words
@@ -55,7 +55,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
     {"seq": 5, "time": 1.0, "kind": "failed", "error": "oom", "cause": "no memory", "fix": "less", "suggestion": {"a.b": 1}},
 )
 CONFIG = {"app": {"theme": "bright-dark", "mouse": True}, "defaults": {"base": "starter", "budget_usd": 3.0},
-          "money": {"monthly_limit_usd": 50.0}, "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-ed25519 AAAA"}}}
+          "money": {"monthly_limit_usd": 50.0}, "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-rsa AAAA"}}}
 TEMPLATE = {"title": "Mine", "description": "d", "settings": {"training.epochs": 2, "lora.r": 8},
             "by_records": [{"up_to": 50, "training.epochs": 5}, {"training.epochs": 1}]}
 THEME = {"name": "mine", "title": "Mine", "dark": True, "colors": {"primary": "#ff00ff", "accent": "ansi_red"},
