@@ -368,6 +368,8 @@ class BrightRunApp(App[int]):
         """Say what went wrong in one part, keep the details, and go on; what goes wrong without end ends the app in order."""
         if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
             error = error.error
+        if textual_quirks.came_too_late(error):
+            return
         count = self.faults.count(error)
         path = log_crash(error, self.paths.logs) if count == 1 and not isinstance(error, BrightrunError) else None
         if self.faults.storm:
@@ -386,7 +388,7 @@ class BrightRunApp(App[int]):
         if isinstance(error, textual_quirks.StartError):
             self._end_by(error.error, "it could not start")
         elif self._exit:
-            log_crash(error, self.paths.logs)
+            return  # what is being taken down misses its parts
         elif self._running:
             self.survive(error)
         else:

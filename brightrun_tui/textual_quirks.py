@@ -12,14 +12,19 @@ from functools import partial
 from typing import Any
 
 from textual import events, messages
+from textual._context import active_message_pump
+from textual.await_complete import AwaitComplete
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.drivers import linux_driver
 from textual.geometry import Region
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import OptionList
+from textual.worker import active_worker
 
 _STARTS = (events.Load, events.Compose, events.Mount)
 _ENDS = (messages.CloseMessages, messages.Prune, events.Unmount)
@@ -33,6 +38,15 @@ class StartError(Exception):
         self.error = error
 
 
+def came_too_late(error: Exception) -> bool:
+    """Whether work of a screen that has been closed meanwhile looked for a part of it: nobody waits for that any more."""
+    try:
+        node: MessagePump | None = active_worker.get().node
+    except LookupError:
+        node = active_message_pump.get(None)
+    return isinstance(error, NoMatches) and node is not None and not node.is_attached
+
+
 def apply() -> None:
     """Change the library. Once, before an app is made; a second time changes nothing."""
     if getattr(MessagePump._dispatch_message, "guarded", False):
@@ -43,6 +57,8 @@ def apply() -> None:
     _live_with_no_width()
     _take_any_bytes_typed()
     _turn_pages_of_nothing()
+    _click_what_is_there()
+    _close_what_was_meant()
 
 
 def _go_on_after_a_fault() -> None:
@@ -101,3 +117,30 @@ def _turn_pages_of_nothing() -> None:
             original(self, direction)
 
     OptionList._move_page = _move_page  # type: ignore[method-assign]
+
+
+def _click_what_is_there() -> None:
+    """A click meant for an option that has gone since it was drawn."""
+    original = OptionList._on_click
+
+    async def _on_click(self: OptionList, event: events.Click) -> None:
+        if (event.style.meta.get("option") or 0) < self.option_count:
+            await original(self, event)
+        else:
+            event.prevent_default()
+
+    OptionList._on_click = _on_click  # type: ignore[method-assign]
+
+
+def _close_what_was_meant() -> None:
+    """`Screen.dismiss` takes away whatever is on top: with keys typed ahead, or from work that ends late, another screen."""
+    original = Screen.dismiss
+
+    def dismiss(self: Screen[Any], result: Any = None) -> AwaitComplete:
+        if self not in self.app.screen_stack:
+            return AwaitComplete()
+        while self.app.screen is not self:
+            self.app.pop_screen()
+        return original(self, result)
+
+    Screen.dismiss = dismiss  # type: ignore[method-assign]

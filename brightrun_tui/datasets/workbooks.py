@@ -13,6 +13,7 @@ from brightrun_tui.domain.errors import DatasetError
 
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
+_LEAST_SUSPECT = 1 << 28
 
 
 def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
@@ -23,7 +24,6 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
     """
     try:
         import openpyxl
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError:
         raise DatasetError("reading Excel files needs the package openpyxl", where=str(file.path), kind="dataset_needs_openpyxl",
                            fix="install it with: pip install openpyxl; or save the sheet as CSV UTF-8") from None
@@ -40,7 +40,9 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
                 yield from _rows(file, sheets[0])
             finally:
                 book.close()
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # the library fails in as many ways as an archive of XML can be damaged
         raise DatasetError(f"the workbook is damaged or protected ({type(error).__name__})", where=str(file.path),
                            fix="open it in Excel and save it again, or save the sheet as CSV UTF-8",
                            kind="dataset_broken_workbook") from None
@@ -48,8 +50,12 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
 
 def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     header: list[str] = []
+    said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells = [_text(value) for value in values]
+        said += sum(map(len, cells))
+        if said > most:  # a text that is kept once may stand in every cell
+            raise _bomb(file)
         if not any(cell.strip() for cell in cells):
             continue
         if not header:
@@ -78,6 +84,10 @@ def _refuse_bombs(file: SourceFile) -> None:
     except (zipfile.BadZipFile, OSError, ValueError):
         raise DatasetError("the workbook is damaged or cut off", where=str(file.path), fix="copy or export it again",
                            kind="dataset_broken_workbook") from None
-    if size > _MOST_BYTES or (size > 1 << 28 and size > _MOST_TIMES * file.size):
-        raise DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind="dataset_bomb",
-                           fix="save the sheet as CSV UTF-8")
+    if size > _MOST_BYTES or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size):
+        raise _bomb(file)
+
+
+def _bomb(file: SourceFile) -> DatasetError:
+    return DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind="dataset_bomb",
+                        fix="save the sheet as CSV UTF-8")

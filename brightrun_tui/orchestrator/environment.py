@@ -17,8 +17,8 @@ from brightrun_tui.resources import resource
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
-NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "gguf_header.py", "importing.py", "nf4.py",
-          "paths.py", "resources.py")
+NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "foreign_files.py", "gguf_header.py",
+          "importing.py", "nf4.py", "paths.py", "resources.py")
 """The rooms that a worker imports."""
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")

@@ -17,6 +17,7 @@ from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.screens.dialog import Dialog
 from brightrun_tui.screens.endpoint import served_name
 from brightrun_tui.widgets import words
+from brightrun_tui.widgets.harmless import harmless
 
 READY_SECONDS = 300.0
 PAINT_SECONDS = 0.1
@@ -171,4 +172,4 @@ class ChatScreen(Dialog[None]):
         self.query_one("#turns", VerticalScroll).scroll_end(animate=False)
 
     def _say(self, text: str, style: str = "$muted") -> None:
-        self.query_one("#chat-status", Static).update(Content.styled(text, style))
+        self.query_one("#chat-status", Static).update(harmless(Content.styled(text, style)))

@@ -13,6 +13,7 @@ from textual.widgets import Button, Static
 from brightrun_tui.actions import bindings
 from brightrun_tui.widgets import words
 from brightrun_tui.widgets.footer import KeyFooter
+from brightrun_tui.widgets.harmless import harmless
 from brightrun_tui.widgets.titles import retitle
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class TryThenSave(Dialog[Answer]):
         self.query_one("#save", Button).press()
 
     def say(self, text: Content) -> None:
-        self.query_one("#said", Static).update(text)
+        self.query_one("#said", Static).update(harmless(text))
 
     def say_testing(self) -> None:
         self.say(Content.styled("◌ testing …", "$primary"))

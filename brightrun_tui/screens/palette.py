@@ -7,6 +7,7 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
+from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
 from brightrun_tui.actions import Action
@@ -26,7 +27,8 @@ class ActionProvider(Provider):
 
     async def discover(self) -> Hits:
         for action, run in self._offered():
-            yield DiscoveryHit(f"{action.title}  ({action.key})", run, help=action.help)
+            text = f"{action.title}  ({action.key})"
+            yield DiscoveryHit(escape(text), run, text, escape(action.help))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -34,4 +36,4 @@ class ActionProvider(Provider):
             text = f"{action.title}  ({action.key})"
             score = max(matcher.match(text), 0.8 * matcher.match(action.help))
             if score > 0:
-                yield Hit(score, matcher.highlight(text), run, help=action.help)
+                yield Hit(score, matcher.highlight(text), run, help=escape(action.help))

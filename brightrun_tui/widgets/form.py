@@ -28,18 +28,19 @@ class FormRow(Horizontal):
         super().__init__(classes="form-row -long" if long else "form-row")
         self.label, self.field, self.hint = label, field, hint
         self._remark = Content("")
+        self._said = Static("", classes="form-remark", markup=False)
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self.label), classes="form-label")
         yield self.field
-        yield Static("", classes="form-remark", markup=False)
+        yield self._said
 
     def remark(self, text: str, style: str = "$muted") -> None:
         """A word or two behind the field."""
         content = Content.styled(words.one_line(text), style)
         if not content.is_same(self._remark):
             self._remark = content
-            self.query_one(".form-remark", Static).update(content)
+            self._said.update(content)
 
 
 class SettingRow(FormRow):

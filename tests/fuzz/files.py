@@ -55,8 +55,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
     {"seq": 5, "time": 1.0, "kind": "failed", "error": "oom", "cause": "no memory", "fix": "less", "suggestion": {"a.b": 1}},
 )
 CONFIG = {"app": {"theme": "bright-dark", "mouse": True}, "defaults": {"base": "starter", "budget_usd": 3.0},
-          "money": {"monthly_limit_usd": 50.0},
-          "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-ed25519 AAAA"}}}
+          "money": {"monthly_limit_usd": 50.0}, "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-rsa AAAA"}}}
 TEMPLATE = {"title": "Mine", "description": "d", "settings": {"training.epochs": 2, "lora.r": 8},
             "by_records": [{"up_to": 50, "training.epochs": 5}, {"training.epochs": 1}]}
 THEME = {"name": "mine", "title": "Mine", "dark": True, "colors": {"primary": "#ff00ff", "accent": "ansi_red"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from textual import events
 
 from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.paths import Paths
@@ -117,3 +118,40 @@ async def test_a_thousand_runs_do_not_freeze_the_keys(paths: Paths, opened: Open
             lags.append(asyncio.get_running_loop().time() - began)
         print(f"\nj over 300 runs: {1000 * sorted(lags)[5]:.0f} ms")
         assert driver.app.watched_run != driver.app.snapshot.runs[0].id
+
+
+async def test_keys_typed_ahead_close_one_dialogue_and_nothing_else(seeded: Paths, opened: Opened) -> None:
+    """A slow line delivers two answers at once: the second one is for nobody, and takes no other screen away."""
+    async with opened(seeded) as driver:
+        await driver.press("3")
+        await driver.sees("shop-faq")
+        await driver.press("s")
+        await driver.sees("Stop the run")
+        for key in ("n", "n", "escape", "y"):
+            driver.app.screen.post_message(events.Key(key, None))
+        await driver.sees_no("Stop the run")
+        await driver.press("f1")
+        await driver.sees("─ Help ─")
+
+
+async def test_pages_are_turned_in_a_palette_that_is_still_opening(seeded: Paths, opened: Opened) -> None:
+    """“:” and page up in one burst, as a slow line delivers them, on every size."""
+    async with opened(seeded) as driver:
+        for _ in range(3):
+            for key in ("colon", "pageup", "pagedown", "ctrl+end"):
+                driver.app.post_message(events.Key(key, ":" if key == "colon" else None))
+            await driver.sees("Search for commands")
+            await driver.press("pageup", "pagedown", "escape")
+            await driver.sees_no("Search for commands")
+
+
+@pytest.mark.parametrize("key", ["colon", "f1", "f2", "2", "3", "4"])
+async def test_a_terminal_of_a_few_columns_is_lived_with(seeded: Paths, opened: Opened, key: str) -> None:
+    """Down to one cell and back, with the palette, help, a picker and each screen open."""
+    async with opened(seeded) as driver:
+        await driver.press(key)
+        for size in ((20, 8), (5, 10), (3, 3), (1, 1), (2, 60), (120, 1)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.pilot.pause(0.05)
+        await driver.pilot.resize_terminal(120, 40)
+        await driver.sees("Bright Run")

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from textual.widgets import Input
 
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
+from brightrun_tui.screens.data import DataScreen
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.widgets.form import SettingRow
+from tests.planning.tiny_model import write_model
 from tests.tui.conftest import SIZES, Driver, Opened
 
 
@@ -180,3 +183,37 @@ async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened
         began = asyncio.get_running_loop().time()
         await driver.press("q")
         assert asyncio.get_running_loop().time() - began < 10
+
+
+async def test_a_damaged_starter_is_said_and_another_base_can_be_chosen(paths: Paths, opened: Opened) -> None:
+    """Half a file of the model everybody begins with locks nobody out of New Run."""
+    starter = write_model(paths.bases / "starter")
+    (starter / "starter.json").write_text("{}")
+    (starter / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0[]")
+    other = write_model(paths.data / "other")
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.sees("model.safetensors is damaged", "bases fetch")
+        await driver.press("escape", "b")
+        await driver.sees("Base model")
+        driver.one("#narrow", Input).value = str(other)
+        await driver.sees("as typed")
+        await driver.press("enter")
+        await driver.sees_no("is damaged")
+        await choose_example(driver)
+
+
+async def test_whatever_is_typed_as_a_path_is_lived_with(paths: Paths, opened: Opened) -> None:
+    """Homes of nobody, endless names and places one may not see are typed in the middle of typing something else."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        entry = driver.one("#narrow", Input)
+        for typed in ("~nobody/x", "/" + "x" * 300, "/proc/self/fd/", "/\0"):
+            entry.value = typed
+            await driver.press("enter")
+            if not isinstance(driver.app.screen, DataScreen):
+                await driver.press("escape", "d")
+                entry = driver.one("#narrow", Input)
+        await driver.press("escape")
+        await driver.sees("Estimate and checks")
