@@ -54,6 +54,7 @@ async def send(connection: SshConnection, source: Path, path: str, progress: Pro
         with source.open("rb") as data:
             data.seek(offset)
             while chunk := await asyncio.to_thread(data.read, CHUNK):
+                connection.progressed(len(chunk))
                 await file.write(chunk, offset)
                 offset += len(chunk)
                 connection.progressed()
