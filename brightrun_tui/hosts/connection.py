@@ -35,6 +35,9 @@ LOST = (asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPConnec
 """What a broken connection looks like. OSError is not among them: it may be our own disk."""
 MAX_KEY_BYTES = 1 << 20
 
+SLOWEST_LINE = 10_000
+"""Bytes a second that a line may be taken to carry when a large piece is sent."""
+
 
 @dataclass(frozen=True)
 class SshAddress:
@@ -88,10 +91,10 @@ class _Patience:
         self._seconds = seconds
         self._limit: asyncio.Timeout | None = None
 
-    def renew(self) -> None:
+    def renew(self, more: float) -> None:
         self.since = time.monotonic()
         if self._limit is not None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds + more)
 
     async def within(self, work: Callable[[], Awaitable[T]]) -> T:
         """One attempt. Raises ``TimeoutError`` when it gets nowhere."""
@@ -130,10 +133,14 @@ class SshConnection:
     def where(self) -> str:
         return str(self.addresses[0])
 
-    def progressed(self) -> None:
-        """Something came through: the patience with the present task starts anew."""
+    def progressed(self, ahead: int = 0) -> None:
+        """Something came through: the patience with the present task starts anew.
+
+        Args:
+            ahead: bytes that are sent in one go now, which a slow line is given the time for.
+        """
         if (patience := _patience.get()) is not None:
-            patience.renew()
+            patience.renew(ahead / SLOWEST_LINE)
 
     async def sftp(self) -> asyncssh.SFTPClient:
         """The one SFTP session, on a live connection.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import posixpath
 import secrets
 import shlex
@@ -214,9 +215,10 @@ async def _run(shell: asyncssh.SSHClientConnection, command: str, stdin: bytes, 
     process: asyncssh.SSHClientProcess[bytes] = await shell.create_process(command, encoding=None)
     readers = [asyncio.create_task(_all_of(stream, where)) for stream in (process.stdout, process.stderr)]
     try:
-        if stdin:
-            process.stdin.write(stdin)
-        process.stdin.write_eof()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended already, without wanting to hear anything
+            if stdin:
+                process.stdin.write(stdin)
+            process.stdin.write_eof()
         output, errors = await asyncio.gather(*readers)
         await process.wait_closed()
     finally:

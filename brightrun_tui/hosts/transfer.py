@@ -54,6 +54,7 @@ async def send(connection: SshConnection, source: Path, path: str, progress: Pro
         with source.open("rb") as data:
             data.seek(offset)
             while chunk := await asyncio.to_thread(data.read, CHUNK):
+                connection.progressed(len(chunk))
                 await file.write(chunk, offset)
                 offset += len(chunk)
                 connection.progressed()
@@ -119,23 +120,31 @@ async def fetch(connection: SshConnection, path: str, target: Path, facts: FileF
     if there.size != facts.bytes:
         raise MachineLiesError(f"{name} has {there.size} bytes, and {facts.bytes} by its manifest", where=connection.where)
     part = target.with_name(f".{target.name}.{facts.sha256[:16]}.part")
+    try:
+        await _fill(connection, path, part, facts, progress)
+        if not await asyncio.to_thread(is_whole, part, facts.bytes, facts.sha256):
+            raise MachineLiesError(f"{name} is not the file of its manifest (its digest differs)", where=connection.where)
+    except MachineLiesError:
+        part.unlink()
+        raise
+    os.replace(part, target)
+
+
+async def _fill(connection: SshConnection, path: str, part: Path, facts: FileFacts, progress: Progress | None) -> None:
     with open_file(part) as data:
         offset = data.seek(0, os.SEEK_END)
         if offset > facts.bytes:
             data.truncate(offset := data.seek(0))
-        require_room(target.parent, facts.bytes - offset)
+        require_room(part.parent, facts.bytes - offset)
         async with (await connection.sftp()).open(path, "rb") as file:
             while offset < facts.bytes:
                 chunk = await piece(connection, file, offset, min(CHUNK, facts.bytes - offset))
                 if not chunk:
-                    raise HostError(f"{name} became shorter while it was fetched", where=path, kind="file_changed")
+                    raise HostError(f"{posixpath.basename(path)} became shorter while it was fetched", where=path,
+                                    kind="file_changed")
                 await asyncio.to_thread(data.write, chunk)
                 offset += len(chunk)
                 if progress:
                     progress(offset, facts.bytes)
         data.flush()
         await asyncio.to_thread(os.fsync, data.fileno())
-    if not await asyncio.to_thread(is_whole, part, facts.bytes, facts.sha256):
-        part.unlink()
-        raise MachineLiesError(f"{name} is not the file of its manifest (its digest differs)", where=connection.where)
-    os.replace(part, target)

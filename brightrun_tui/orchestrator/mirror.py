@@ -27,7 +27,7 @@ from brightrun_tui.domain.run_directory import (
     checkpoint_name,
 )
 from brightrun_tui.files import write_atomic
-from brightrun_tui.hosts.arrivals import append
+from brightrun_tui.hosts.arrivals import append, open_file
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.bringing import bring_directory, read_manifest
 from brightrun_tui.orchestrator.checkpoint_copies import CheckpointCopies
@@ -90,8 +90,9 @@ class Mirror:
 
     def _hear_home(self) -> None:
         """What an earlier engine has brought home already."""
-        with suppress(FileNotFoundError), self.home.events.open("rb") as lines:
-            self._checkpoints.hear(lines)
+        if os.path.lexists(self.home.events):
+            with open_file(self.home.events) as lines:
+                self._checkpoints.hear(lines)
         self._heard_home = True
 
     def pull_in_background(self, host: SshHost) -> None:

@@ -97,3 +97,11 @@ async def test_without_a_usable_box_the_person_is_told_how_to_add_one(tmp_path: 
 
 def offer_of(box: str) -> Offer:
     return Offer(id=box, provider="ssh", hardware=Hardware(device="cpu"))
+
+
+async def test_a_host_key_that_is_none_is_said_with_its_fix() -> None:
+    """Before anybody is connected to, and in the words of the box."""
+    provider = Ssh({"mine": SshBox(host="127.0.0.1", port=1, host_key="ssh-ed25519 AAAA")})
+    with pytest.raises(ProviderDownError) as error:
+        await provider.check()
+    assert error.value.kind == "bad_host_key" and "mine" in error.value.what and "ssh-keyscan" in error.value.fix
