@@ -153,6 +153,24 @@ def test_a_model_that_cannot_be_read_is_named_beside_the_others_and_can_be_remov
     assert seeded("models", "--json").document["unreadable"] == []
 
 
+def test_a_damaged_run_is_shown_beside_the_others_and_deleted_by_the_engine(seeded: CommandLine) -> None:
+    """Even one that trains: its worker ends first. Money and machines can be asked for all the while."""
+    directory = seeded.home / "data" / "runs" / "cccc3333"
+    worker = subprocess.Popen(["sleep", "100"], start_new_session=True, cwd=directory)
+    (directory / "worker.pid").write_text(str(worker.pid))
+    with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
+        db.execute("UPDATE runs SET doc = '{}' WHERE id = 'cccc3333'")
+    done = seeded("runs", "--json")
+    assert len(done.document["runs"]) == 2 and [run["id"] for run in done.document["damaged"]] == ["cccc3333"]
+    assert "damaged" in seeded("runs").out
+    for words in (("runs", "show", "faq"), ("runs", "stop", "faq", "--yes"), ("runs", "logs", "faq")):
+        assert seeded(*words, "--json").error["fix"] == "brightrun runs delete cccc3333"
+    assert seeded("costs", "--json").code == 0 and seeded("reconcile", "--json").code == 0
+    assert seeded("runs", "delete", "faq", "--yes", "--json").document["deleted"] == "cccc3333"
+    assert seeded("runs", "--json").document["damaged"] == [] and not directory.exists()
+    assert worker.wait(10) == -9
+
+
 def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:
     """Never a traceback on the screen: one message, and the details in a file that it names."""
     with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:

@@ -98,6 +98,23 @@ async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> N
     assert await asked(seeded) == []
 
 
+async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, opened: Opened) -> None:
+    """The others stay what they were; nothing but its deletion is offered for it."""
+    async with open_database(seeded.database) as db:
+        await db.execute("UPDATE runs SET doc = '{}' WHERE id = 'r-0004'")
+    async with opened(seeded, (80, 24)) as driver:
+        await choose(driver, "r-0004")
+        await driver.sees("damaged", "cannot be read", "Runs 7")
+        assert "Retry" not in driver.keys()
+        with FileLock(seeded.engine_lock):
+            await driver.press("D")
+            await driver.sees("Delete the run")
+            await driver.press("y")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting = await asked(seeded)
+    assert [(request.kind, request.target) for request in waiting] == [("delete_run", "r-0004")]
+
+
 async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened) -> None:
     """`/` filters by name and state; a filter in force is seen, and escape drops it."""
     async with opened(seeded, (80, 24)) as driver:
