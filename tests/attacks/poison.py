@@ -1,6 +1,7 @@
 """Lines that a hostile or broken worker may write into ``events.jsonl``, by name. Standard library only.
 
-``python poison.py NAME RUN_DIRECTORY`` is such a worker: it trains for a while, writes its lines, and goes on as if nothing were.
+``python poison.py RUN_DIRECTORY`` is such a worker: it writes the lines that the name of its run says, and goes on as if nothing
+were.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ def next_number(name: str) -> int:
 
 
 def work(name: str, run: Path) -> None:
+    (run / "control").mkdir(exist_ok=True)
     with (run / "events.jsonl").open("ab") as log:
         log.write(b"".join(line + b"\n" for line in [*beginning(), *lines(name)]))
         log.flush()
@@ -140,4 +142,4 @@ def work(name: str, run: Path) -> None:
 
 
 if __name__ == "__main__":
-    work(sys.argv[1].replace("_", " "), Path(sys.argv[2]))
+    work(json.loads((Path(sys.argv[1]) / "spec.json").read_text())["name"], Path(sys.argv[1]))
