@@ -34,10 +34,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Database]:
             await leases.save(db, Lease(name=f"br-0a1b2c3d-{name}-1", run_id=name, provider="p", state="live", provider_id="m",
                                         price_per_hour=2.0, created_at=5.0))
             endpoint = f"m-1-{name * 2}"
-            await endpoints.save(db, Endpoint(id=endpoint, model="m", model_version=1, state="ready", created_at=1.0, updated_at=1.0,
-                                              directory=str(tmp_path / "data" / "endpoints" / endpoint)))
-            await datasets.add(db, DatasetReport(path=f"/{name}.jsonl", name=name, format="messages", fingerprint="f", records=1, bytes=1,
-                                                 usable=1))
+            await endpoints.save(db, Endpoint(id=endpoint, model="m", model_version=1, state="ready", created_at=1.0,
+                                              updated_at=1.0, directory=str(tmp_path / "data" / "endpoints" / endpoint)))
+            await datasets.add(db, DatasetReport(path=f"/{name}.jsonl", name=name, format="messages", fingerprint="f", records=1,
+                                                 bytes=1, usable=1))
         yield db
 
 
