@@ -196,9 +196,6 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
         with _mended_by("fetch it again: brightrun bases fetch starter"):
             here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
         return here.model_copy(update={"recommended": known.recommended, "license": known.license})
-    if os.path.exists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
-        raise BaseModelError("the starter model is not whole: here is half of it, or something else", where=str(directory),
-                             fix="move that away, then fetch it again: brightrun bases fetch starter", kind="base_damaged")
     return _from_catalogue(known).model_copy(
         update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "has_chat_template": True}
     )
@@ -214,14 +211,13 @@ def _mended_by(fix: str) -> Iterator[None]:
 
 
 def _set_aside_damaged_starter(paths: Paths) -> None:
-    """Raises `BaseModelError` where it cannot be moved."""
+    """One that is whole and cannot be read; half of one counts as none. Raises `BaseModelError` where it cannot be moved."""
     directory = starter_directory(paths)
-    if not os.path.isdir(directory) or not os.listdir(directory):
+    if not _is_present(STARTER, paths):
         return
     try:
-        if _is_present(STARTER, paths):
-            describe_directory(directory, model_id=STARTER)
-            return
+        describe_directory(directory, model_id=STARTER)
+        return
     except BaseModelError:
         pass
     try:

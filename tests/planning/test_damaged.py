@@ -9,9 +9,11 @@ import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import STARTER_MARKER, describe_base, fetch_base, list_bases, starter_directory
+from brightrun_tui.planning.bases import describe_base, fetch_base, list_bases
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan
+from brightrun_tui.planning.starter import starter_directory
+from brightrun_tui.planning.unpacked import ORIGIN, Origin, make_directory
 from tests.planning.tiny_model import write_model
 
 BROKEN_HEADER = b"\x02\0\0\0\0\0\0\0[]"
@@ -21,19 +23,23 @@ class Stop(Exception):
     pass
 
 
-def half_a_starter(paths: Paths) -> Path:
-    directory = write_model(starter_directory(paths))
-    (directory / STARTER_MARKER).write_text("{}")
-    (directory / "model.safetensors").write_bytes(BROKEN_HEADER)
-    return directory
+def damaged_starter(paths: Paths) -> Path:
+    """Every file as large as it should be, and the weights unreadable."""
+    def fill(aside: Path) -> Origin:
+        write_model(aside)
+        (aside / "model.safetensors").write_bytes(BROKEN_HEADER)
+        return Origin(source="a test")
+
+    make_directory(starter_directory(paths), lambda what, fraction: None, fill)
+    return starter_directory(paths)
 
 
 def test_a_damaged_starter_is_named_with_the_verb_that_mends_it(paths: Paths, data: Path) -> None:
-    directory = half_a_starter(paths)
+    directory = damaged_starter(paths)
     with pytest.raises(BaseModelError) as refused:
         describe_base("starter", paths)
     assert refused.value.kind == "base_damaged" and str(directory) in refused.value.where
-    assert refused.value.fix == "make it again: brightrun bases fetch starter"
+    assert refused.value.fix == "fetch it again: brightrun bases fetch starter"
     plan = make_plan(Draft(data=str(data)), paths)
     assert [check.what for check in plan.checks if check.state == "failed" and "model.safetensors" in check.what]
     assert list_bases(paths)
@@ -43,22 +49,20 @@ def test_a_damaged_starter_is_named_with_the_verb_that_mends_it(paths: Paths, da
 
 def test_fetching_a_damaged_starter_moves_it_aside_before_it_is_made_again(paths: Paths) -> None:
     """Nothing is deleted: what is damaged may be all that is left of the model an adapter was trained on."""
-    directory = half_a_starter(paths)
+    directory = damaged_starter(paths)
 
     def stop(what: str, fraction: float) -> None:
         raise Stop
 
     with pytest.raises((Stop, BaseModelError)):
         fetch_base("starter", paths, stop)
-    (aside,) = directory.parent.glob("starter-damaged-*")
+    (aside,) = directory.parent.glob(f"{directory.name}-damaged-*")
     assert (aside / "model.safetensors").read_bytes() == BROKEN_HEADER
 
 
-def test_half_a_starter_without_its_marker_is_said_too(paths: Paths) -> None:
-    (half_a_starter(paths) / STARTER_MARKER).unlink()
-    with pytest.raises(BaseModelError, match="not whole") as refused:
-        describe_base("starter", paths)
-    assert "brightrun bases fetch starter" in refused.value.fix
+def test_half_a_starter_counts_as_none(paths: Paths) -> None:
+    (damaged_starter(paths) / ORIGIN).unlink()
+    assert not describe_base("starter", paths).present
 
 
 @pytest.mark.parametrize("change", [
