@@ -55,7 +55,7 @@ def test_a_bad_dataset_is_refused_before_anything_starts(brightrun: CommandLine,
     assert error["what"] and error["fix"] and name in error["where"]
     assert len(done.err) < 4000
     assert brightrun.processes() == []
-    assert brightrun("runs", "--json").document == {"runs": []}
+    assert brightrun("runs", "--json").document == {"runs": [], "damaged": []}
 
 
 def test_a_missing_dataset_is_named(brightrun: CommandLine, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.screens.data import DataScreen
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.widgets.form import SettingRow
+from tests.planning.test_damaged import damaged_starter
 from tests.planning.tiny_model import write_model
 from tests.tui.conftest import SIZES, Driver, Opened
 
@@ -186,10 +187,8 @@ async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened
 
 
 async def test_a_damaged_starter_is_said_and_another_base_can_be_chosen(paths: Paths, opened: Opened) -> None:
-    """Half a file of the model everybody begins with locks nobody out of New Run."""
-    starter = write_model(paths.bases / "starter")
-    (starter / "starter.json").write_text("{}")
-    (starter / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0[]")
+    """A damaged file of the model everybody begins with locks nobody out of New Run."""
+    damaged_starter(paths)
     other = write_model(paths.data / "other")
     async with opened(paths) as driver:
         await open_form(driver)
