@@ -15,7 +15,8 @@ from brightrun_tui.serving.openai_requests import Ask, RequestRefused
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.renderer import EXIT_MEMORY
 
-PATIENCE_SECONDS = 60.0
+LOAD_SECONDS = 300.0
+PATIENCE_SECONDS = 120.0
 """For one prompt on a busy machine; its time of computing has a much shorter limit, which the kernel holds."""
 _MAX_LINE = 128 << 20
 
@@ -32,9 +33,9 @@ class Prompt:
 
 
 class _RendererEnded(Exception):
-    """The process ended over a request. ``code`` as of a process; ``rendered``: the text was made, and not yet counted."""
+    """The process ended over a request: ``code`` as of a process, None when it hung; ``rendered`` once it had made the text."""
 
-    def __init__(self, code: int, rendered: bool) -> None:
+    def __init__(self, code: int | None, rendered: bool = False) -> None:
         super().__init__(code)
         self.code, self.rendered = code, rendered
 
@@ -42,6 +43,8 @@ class _RendererEnded(Exception):
     def cause(self) -> str:
         if self.rendered:
             return "the prompt is too long to be counted in time"
+        if self.code is None:
+            return "its tokenizer does not answer; this machine is too busy, or the process hangs"
         return {-signal.SIGPROF: ENDLESS, EXIT_MEMORY: TOO_LARGE, -signal.SIGABRT: TOO_LARGE}.get(
             self.code, f"the process of its tokenizer ended with code {self.code}; see server.log")
 
@@ -96,19 +99,19 @@ class Prompts:
     async def _exchange(self, line: bytes) -> dict[str, Any]:
         async with self._turn:
             process = await self._running()
-            assert process.stdin is not None and process.stdout is not None
             answer: dict[str, Any] = {}
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    process.stdin.write(line + b"\n")
-                    await process.stdin.drain()
+                    stdin, stdout = _pipes(process)
+                    stdin.write(line + b"\n")
+                    await stdin.drain()
                     while not answer.keys() & {"tokens", "refused"}:
-                        answer |= json.loads(await process.stdout.readuntil(b"\n"))
+                        answer |= json.loads(await stdout.readuntil(b"\n"))
             except TimeoutError:
                 await self._end()
-                raise _RendererEnded(-signal.SIGPROF, "text" in answer) from None
+                raise _RendererEnded(None, "text" in answer) from None
             except (OSError, asyncio.IncompleteReadError):
-                raise _RendererEnded(await self._end(), "text" in answer) from None
+                raise _RendererEnded(await self._exit_code(process), "text" in answer) from None
             return answer
 
     async def _running(self) -> asyncio.subprocess.Process:
@@ -118,12 +121,31 @@ class Prompts:
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment())
             if self._closed:
                 await self._end()
+            try:
+                await asyncio.wait_for(_pipes(self._process)[1].readuntil(b"\n"), LOAD_SECONDS)
+            except TimeoutError:
+                await self._end()
+                raise _RendererEnded(None) from None
+            except asyncio.IncompleteReadError:
+                raise _RendererEnded(await self._exit_code(self._process)) from None
         return self._process
 
-    async def _end(self) -> int:
-        """End the process without mercy; it holds nothing. Its exit code."""
-        if self._process is None:
-            return 0
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        return await self._process.wait()
+    async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
+        """Of a process that has closed its end: it is not killed, because that may take its exit code away from asyncio."""
+        try:
+            return await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+        except TimeoutError:
+            await self._end()
+            return -signal.SIGKILL
+
+    async def _end(self) -> None:
+        """End the process without mercy; it holds nothing."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    assert process.stdin is not None and process.stdout is not None
+    return process.stdin, process.stdout

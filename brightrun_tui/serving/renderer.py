@@ -3,7 +3,8 @@
 A chat template is a program that came with the model. Here it may take what time and memory it likes: the kernel ends this
 process after `CPU_SECONDS` for one request, and neither the model nor any answer is lost. torch is never imported.
 
-Reads one JSON object a line, {"messages", "tools"} or {"prompt"}; writes {"text"} and then {"tokens"}, or {"refused"}.
+Writes {"loaded"} when it is. Then it reads one JSON object a line, {"messages", "tools"} or {"prompt"}, and writes {"text"}
+and then {"tokens"}, or {"refused"}.
 It ends when its standard input does.
 """
 
@@ -39,16 +40,21 @@ def main(directory: Path) -> int:
     tokenizer = AutoTokenizer.from_pretrained(directory / VIEW)
     limit = psutil.Process().memory_info().vms + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    _say({"loaded": True})
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # SIGPROF ends the process, even inside a C function
         try:
             for answer in _answers(tokenizer, json.loads(line)):
-                sys.stdout.write(json.dumps(answer) + "\n")
-                sys.stdout.flush()
+                _say(answer)
         except MemoryError:
             return EXIT_MEMORY
         signal.setitimer(signal.ITIMER_PROF, 0)
     return 0
+
+
+def _say(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
 
 
 def _answers(tokenizer: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -188,6 +188,34 @@ def test_too_large_and_too_long_requests_are_refused(served: Served, toy: Toy) -
     assert reply.json()["error"]["code"] == "context_length_exceeded"
 
 
+def test_what_fits_is_counted_with_the_tokens_of_the_chat_template(served: Served, toy: Toy) -> None:
+    """The toy holds 256 tokens, a letter each, and its template adds three."""
+    def reply(letters: int) -> httpx.Response:
+        turn = {"role": "user", "content": "a" * letters}
+        return post(served, "/v1/chat/completions", ask(toy) | {"messages": [turn]})
+
+    full = reply(252)
+    assert full.status_code == 200 and full.json()["usage"]["prompt_tokens"] == 255
+    assert full.json()["usage"]["completion_tokens"] == 1
+    over = reply(253)
+    assert over.status_code == 400 and over.json()["error"]["code"] == "context_length_exceeded"
+    assert "256 tokens" in over.json()["error"]["message"] and over.json()["error"]["param"] == "messages"
+
+
+def test_penalties_change_the_answer_in_both_dialects_and_none_leaves_it(served: Served, toy: Toy) -> None:
+    def said(**penalties: float) -> str | None:
+        return served.client().chat.completions.create(**ask(toy) | penalties).choices[0].message.content
+
+    def written(**penalties: float) -> str:
+        prompt = f"<|user|>{toy.sample.prompt[-1]['content']}<|end|><|assistant|>"
+        return served.client().completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=80,
+                                                  **penalties).choices[0].text  # type: ignore[call-overload]
+
+    for speak in (said, written):
+        assert speak(frequency_penalty=0, presence_penalty=0) == toy.sample.tuned
+        assert len({speak(frequency_penalty=2.0), speak(presence_penalty=2.0), toy.sample.tuned}) > 1
+
+
 def test_the_model_is_known_by_name_and_version_only(served: Served, toy: Toy) -> None:
     assert [m.id for m in served.client().models.list()] == ["harbour:1"]
     assert served.client().models.retrieve("harbour").id == "harbour:1"
@@ -239,10 +267,22 @@ def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
     first = served.client().chat.completions.create(**ask(toy)).usage
     list(served.client().chat.completions.create(**ask(toy), stream=True))
     assert first is not None
-    wait_for(lambda: serving.read_usage(served.directory).requests >= before.requests + 2, "usage.json is written", 10)
-    after = serving.read_usage(served.directory)
-    assert after.completion_tokens - before.completion_tokens >= 2 * first.completion_tokens
-    assert after.prompt_tokens - before.prompt_tokens >= 2 * first.prompt_tokens
+    answered, told = 2 * first.completion_tokens, 2 * first.prompt_tokens
+
+    def counted() -> bool:
+        after = serving.read_usage(served.directory)
+        return (after.requests >= before.requests + 2 and after.completion_tokens - before.completion_tokens >= answered
+                and after.prompt_tokens - before.prompt_tokens >= told)
+
+    wait_for(counted, "requests and tokens are counted in usage.json", 10)
+
+
+def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
+    before = serving.read_usage(served.directory)
+    for wrong in ({"n": 2}, {"model": "other"}, {"messages": [{"role": "user", "content": "a" * 300}]}):
+        assert post(served, "/v1/chat/completions", ask(toy) | wrong).status_code in (400, 404)
+    wait_for(lambda: serving.read_usage(served.directory).refused >= before.refused + 3, "the refused are in usage.json", 10)
+    assert serving.read_usage(served.directory).failed == before.failed
 
 
 def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy: Toy) -> None:

@@ -48,8 +48,7 @@ def stored(home: Home) -> list[Endpoint]:
 def begin(home: Home) -> Endpoint:
     """Ask for an endpoint, and go as soon as its server process runs."""
     asking = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "deploy", "harbour"], env=home.environment,
-                               stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: servers(home), "the server process runs")
     finally:
