@@ -18,7 +18,7 @@ from random import Random
 from brightrun_tui.paths import get_paths
 from tests.fuzz.mutate import TEXTS
 from tests.fuzz.tally import Tally
-from tests.planning.tiny_model import write_model
+from tests.planning.test_damaged import damaged_starter
 from tests.processes import end_all
 from tests.tui import seed as seeding
 
@@ -113,8 +113,7 @@ def furnish(home: Path) -> None:
     """An installation with a history, and with damage of every kind."""
     paths = get_paths()
     asyncio.run(seeding.fill(paths))
-    starter = write_model(paths.bases / "starter")  # half of one: it can neither be used nor be made anew
-    (starter / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0[]")
+    damaged_starter(paths)
     paths.user_themes.mkdir(parents=True, exist_ok=True)
     (paths.user_themes / "bad.toml").write_text('name = "bad"\n[colors]\nprimary = "[/INST]"\n')
     for number, text in enumerate(TEXTS[:12]):
