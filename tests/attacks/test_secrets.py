@@ -199,7 +199,7 @@ def test_no_canary_is_anywhere_but_where_it_was_put(brightrun: CommandLine, tmp_
     for pid, words, variables in children:
         table["command lines"] |= places.found(words)
         if pid != engine:
-            table["environment of children"] |= places.found(variables)
+            table["environment of children"] |= {f"{place} in {words!r}" for place in places.found(variables)}
     print(f"\n{form}, by {by}; {len(places.cores)} canaries: "
           + ", ".join(f"{where} {len(hits)} hits" for where, hits in table.items()))
     assert not any(table.values()), table
