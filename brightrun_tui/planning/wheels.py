@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.files import sha256
 from brightrun_tui.planning.unpacked import Progress, end
-from brightrun_tui.process import python
+from brightrun_tui.process import environment_without_secrets, python
 
 LOOK_SECONDS = 0.2
 _ADDRESS = re.compile(r"\w+://\S+")
