@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -216,12 +217,19 @@ def _children(line: CommandLine) -> list[tuple[int, bytes, bytes]]:
     return found
 
 
+def _words(process: psutil.Process) -> list[str]:
+    """Its command line; empty when it has ended meanwhile."""
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 def _wait_for_engine(line: CommandLine, home: Path) -> int:
     """Its pid, once it has swept and a worker stands by."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         log = home / "logs" / "engine.log"
-        engines = [process.pid for process in line.processes() if "brightrun_tui.orchestrator" in process.cmdline()]
+        engines = [process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)]
         if engines and log.exists() and "sweep" in log.read_text():
             return engines[0]
         time.sleep(0.05)
