@@ -189,12 +189,14 @@ class SshConnection:
         """Do work that may be repeated, over as many connections as it takes.
 
         Args:
-            seconds: without any progress for so long, an attempt is broken off; ``patience_seconds`` when not given.
+            seconds: without any progress for so long, an attempt is broken off; ``patience_seconds`` when not given, and
+                beside them the time to connect.
 
         Raises:
             HostError: no progress for ``patience_seconds``, or another machine answers.
         """
-        patience = _Patience(seconds or self.timings.patience_seconds)
+        connecting = self.timings.connect_seconds * len(self.addresses)
+        patience = _Patience((seconds or self.timings.patience_seconds) + connecting)
         while True:
             try:
                 return await patience.within(work)

@@ -174,7 +174,7 @@ class SshHost:
                 return await _run(shell, command, stdin, self.connection.where)
 
         try:
-            done = await (self.connection.insist(work, timeout + self.connection.timings.connect_seconds) if repeat else work())
+            done = await (self.connection.insist(work, timeout) if repeat else work())
         except LOST as error:
             raise HostUnreachableError(f"the command did not end ({error or 'no answer in time'})", where=self.connection.where,
                                        fix="check that the machine is up", kind="host_unreachable") from None

@@ -20,7 +20,8 @@ from brightrun_tui.hosts.connection import SshAddress, SshTimings, new_key_pair
 from brightrun_tui.hosts.ready import first_contact, gpus, guard_report, require_gpus
 from brightrun_tui.hosts.ssh import SshHost
 
-TIMINGS = SshTimings(connect_seconds=2, keepalive_seconds=5, retry_seconds=0.05, patience_seconds=0.8)
+PATIENT = SshTimings(connect_seconds=30, keepalive_seconds=30, retry_seconds=0.05, patience_seconds=30)
+HASTY = SshTimings(connect_seconds=0.5, keepalive_seconds=30, retry_seconds=0.05, patience_seconds=0.3)
 FILE = b"what the worker wrote\n" * 1000
 FACTS = FileFacts(sha256=hashlib.sha256(FILE).hexdigest(), bytes=len(FILE))
 
@@ -72,12 +73,12 @@ async def connect() -> AsyncIterator[Callable[..., Any]]:
     """A host on a machine that lies as it is told: ``await connect(size=…)``."""
     opened: list[Any] = []
 
-    async def make(host_key: str = "", **lies: Any) -> SshHost:
+    async def make(host_key: str = "", timings: SshTimings = PATIENT, **lies: Any) -> SshHost:
         liar = type("Lying", (Liar,), {name: staticmethod(lie) if callable(lie) else lie for name, lie in lies.items()})
         server = await asyncssh.listen("127.0.0.1", 0, server_factory=Trusting, sftp_factory=liar, process_factory=_shell,
                                        encoding=None, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")])
         host = SshHost([SshAddress("127.0.0.1", server.get_port())], ".brightrun/run", private_key=new_key_pair("x").private,
-                       host_key=host_key, timings=TIMINGS)
+                       host_key=host_key, timings=timings)
         opened.extend((server, host))
         return host
 
@@ -122,7 +123,7 @@ async def test_reading_a_log_of_a_pebibyte_takes_one_piece(connect: Callable[...
 
 
 async def test_a_machine_that_answers_to_nothing_is_given_up(connect: Callable[..., Any]) -> None:
-    host = await connect(silent=True)
+    host = await connect(silent=True, timings=HASTY)
     with pytest.raises(HostUnreachableError):
         await host.read("worker.log", 0)
 
