@@ -40,7 +40,7 @@ def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="â€œstarterâ
     ref = _fetch(base)
     if origin := read_origin(Path(ref.path)):
         note = f", weights dequantised from {origin.quantisation}" if origin.quantisation else ", original weights"
-        print(f"  from {origin.source}{note}", file=sys.stderr)
+        say(f"  from {origin.source}{note}")
     if as_json:
         print_json({"base": ref})
     else:
