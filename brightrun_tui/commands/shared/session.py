@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from brightrun_tui.commands.shared.output import say
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import Database, open_database
@@ -34,14 +34,10 @@ def with_store(action: Callable[[Session], Awaitable[Result]]) -> Result:
 
     async def main() -> Result:
         paths = get_paths()
-        async with open_database(paths.database, waits=_say) as db:
+        async with open_database(paths.database, waits=say) as db:
             return await action(Session(paths, db))
 
     return asyncio.run(main())
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def forbid_changes() -> None:
