@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
 from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
 
@@ -154,7 +155,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
 def _require_config(directory: Path, names: set[str]) -> None:
     if "config.json" in names:
         return
-    if "adapter_config.json" in names:
+    if ADAPTER_CONFIG in names:
         raise BaseModelError(
             "this is an adapter, not a base model",
             where=str(directory),

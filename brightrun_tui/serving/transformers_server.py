@@ -18,6 +18,7 @@ from transformers.cli.serve import Serve
 from transformers.cli.serving import chat_completion, completion, model_manager, response, utils
 from transformers.generation import LogitsProcessorList, StoppingCriteriaList
 
+from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.files import write_atomic
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.serving.plan import EndpointPlan
@@ -51,7 +52,7 @@ def serve(plan: EndpointPlan) -> None:
 
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
             model = super()._load_model(*args, **kwargs)
-            tensors = _check_adapter(model, Path(VIEW) / "adapter_model.safetensors")
+            tensors = _check_adapter(model, Path(VIEW) / ADAPTER_WEIGHTS)
             if plan.quantisation == "nf4" and not gpu:
                 suit_cpu(model, dtype)
             model.generate = functools.partial(_generate, model.generate)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.errors import BaseModelError, UsageError
+from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 VIEW = "view"
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
                    "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json")
 WEIGHT_PATTERNS = ("model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")

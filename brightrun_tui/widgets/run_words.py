@@ -125,7 +125,8 @@ def _fix_words(run: Run) -> str:
 
 def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool) -> Content:
     phase = run.phase if run.active and run.phase != run.state else ""
-    detail = run.phase_detail if run.active and width >= 90 and run.total_steps else ""
+    told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
+    detail = run.phase_detail if run.active and told and run.total_steps else ""
     cost = lease_words.cost_words(run, leases) if with_cost and run.spec.provider != "local" else ""
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
