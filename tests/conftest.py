@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
+
+import pytest
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and a process hands that on to those it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first (those from end to end, then those with most slow tests), so that all processes end together."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: ("e2e" not in item.path.parts, -slow[item.path]))

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import Home, wait_until
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
-STEADY = ("training.epochs=30", "training.save_steps=20", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
+STEADY = ("training.epochs=20", "training.save_steps=20", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
           "evaluation.sample_prompts=1", "evaluation.max_new_tokens=8", "training.logging_steps=1")
 
 
@@ -17,12 +17,12 @@ def calm(tmp_path_factory: pytest.TempPathFactory, toy_base: object) -> dict[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victims", [(), (ENGINE,), (WORKER,), (WORKER, ENGINE)],
-                         ids=["nobody", "engine", "worker", "both"])
+@pytest.mark.parametrize("victims", [(), (WORKER,), (WORKER, ENGINE)],
+                         ids=["nobody", "worker", "both"])
 def test_a_run_survives_kill_9_with_the_very_same_curve(
         home: Home, victims: tuple[str, ...], calm: dict[str, dict[int, float | None]]) -> None:
     run_id = home.start_training(*STEADY)
-    wait_until(lambda: home.run(run_id).step >= 30, "it trains")
+    wait_until(lambda: home.run(run_id).step >= 20, "it trains")
     for victim in victims:
         home.kill(victim)
     if ENGINE in victims:

@@ -111,7 +111,7 @@ async def set_up(driver: Driver, home: Home, place: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["runpod", "vast", "ssh"])
+@pytest.mark.parametrize("place", ["vast", "ssh"])
 async def test_from_a_key_to_a_model_without_leaving_the_app(
         clouds: CloudServer, home: Home, opened: Opened, tmp_path: Path, place: str) -> None:
     """Everything a person does on the four screens, in order; what it cost is what the cloud says, to the second."""

@@ -22,7 +22,7 @@ from tests.e2e.renting import (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", ["runpod"])
 def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
         clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
     """The run goes on elsewhere from the newest checkpoint that was brought home; never two machines at a time."""
@@ -37,7 +37,7 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", ["vast"])
 def test_an_engine_killed_and_started_again_adopts_the_machine(
         clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
     """kill -9 and a cut link in the middle of it: the same machine, the same worker, the same curve."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -33,7 +34,8 @@ async def test_each_further_stop_takes_the_next_step_at_once(tmp_path: Path) -> 
         await stage.until(lambda run: run.step == 3, "it trains")
         assert [(await stage.ask("stop_asked")).ending for _ in range(3)] == ["asked", "terminated", "killed"]
         await stage.until(lambda run: run.state == "stopped", "it is stopped")
-        assert not stage.alive() and stage.task.done()
+        await asyncio.wait_for(stage.task, 60)
+        assert not stage.alive()
         with pytest.raises(UsageError, match="is stopped"):
             lifecycle.step(await stage.run(), "stop_asked")
 
