@@ -130,7 +130,7 @@ class Snapshot:
 
 def hourly(lease: Lease) -> float:
     """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
-    return 0.0 if lease.state == "intended" else lease.price_per_hour or lease.quoted_per_hour
+    return 0.0 if lease.state == "intended" else lease.rate
 
 
 class Watch:

@@ -71,15 +71,16 @@ async def _costs(session: Session, begin: float, end: float) -> tuple[list[Cost]
     for lease in await store.list_leases(session.db):
         over = lease.released_at if lease.released_at is not None else now
         if lease.provider_id and lease.created_at < end and over >= begin:
+            spending = lease.spending(now, begin)
             found.append(Cost(
                 run=lease.run_id, name=names.get(lease.run_id, lease.run_id), lease=lease.name, provider=lease.provider,
                 gpu=lease.gpu, state=lease.state, seconds=min(over, now) - max(begin, lease.created_at),
-                quoted_per_hour=lease.quoted_per_hour, observed_usd=lease.cost_since(begin, now), billed_usd=lease.billed_usd))
+                quoted_per_hour=lease.quoted_per_hour, observed_usd=spending.counted, billed_usd=spending.billed))
     return found, limit
 
 
 def _wants_bill(lease: Lease) -> bool:
-    return bool(lease.provider_id and lease.state == "released" and lease.billed_usd is None and lease.price_per_hour)
+    return bool(lease.provider_id and lease.state == "released" and lease.billed_usd is None and lease.rate)
 
 
 def _row(one: Cost) -> tuple[str, ...]:

@@ -98,6 +98,6 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
             name=name, provider=machine.provider if machine else lease.provider if lease else "",
             provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
             state=lease.state if lease else "", seen=machine.status if machine else "", run=run_names.get(run_id, run_id),
-            price_per_hour=machine.price_per_hour if machine else lease.price_per_hour if lease else 0.0,
-            spent_usd=lease.cost(time.time()) if lease else 0.0))
+            price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
+            spent_usd=lease.spending(time.time()).total if lease else 0.0))
     return found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
-from brightrun_tui.domain.money import Limits
+from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
 
 SPEC_VERSION = 1
@@ -179,8 +179,19 @@ class Run(BaseModel):
     failure: Failure | None = None
     model: str = ""
     model_version: int | None = None
-    estimate: dict[str, Any] = Field(default_factory=dict)
+    estimate: Estimate | None = None
     notices: tuple[Notice, ...] = ()
+
+    @field_validator("estimate", mode="before")
+    @classmethod
+    def _known_estimate(cls, stored: Any) -> Any:
+        """Version 0.1 kept an empty object where there was none. One that cannot be read is as good as none."""
+        if isinstance(stored, dict):
+            try:
+                return Estimate.model_validate(stored)
+            except ValidationError:
+                return None
+        return stored
 
     @property
     def fraction(self) -> float:

@@ -191,12 +191,9 @@ class RentedMachine:
     async def close(self) -> None:
         await self._let_go()
 
-    async def spent(self) -> float:
-        return sum(lease.cost(time.time()) for lease in await book.list_leases(self.db, run_id=self.run_id))
-
     async def price_per_hour(self) -> float:
         open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
-        return sum(lease.price_per_hour for lease in open_leases if lease.provider_id)
+        return sum(lease.rate for lease in open_leases if lease.provider_id)
 
     async def _reconnect(self) -> JobStatus:
         """After a restart of the engine: the machine of the live lease again, or the news that it is gone."""
@@ -310,7 +307,7 @@ class RentedMachine:
     async def _seconds_left(self, run: Run, lease: Lease) -> float:
         """How long the machine may live at most from now on, whatever becomes of us."""
         now = await purse.look(self.db, self.money.now(), run)
-        return budget.lease_seconds(now.ceiling, now.spent, lease.price_per_hour, _hours_left(run), timings=self.timings)
+        return budget.lease_seconds(now.ceiling, now.spent, lease.rate, _hours_left(run), timings=self.timings)
 
 
 def _hours_left(run: Run) -> float | None:

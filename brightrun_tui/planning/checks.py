@@ -28,7 +28,7 @@ from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.local import describe
-from brightrun_tui.store.leases import month_spent_of
+from brightrun_tui.store.leases import month_spending_of
 
 FEW_RECORDS = 50
 FEW_STEPS = 10
@@ -315,7 +315,7 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     if limit is None:
         return None
-    left = limit - month_spent_of(paths.database)
+    left = limit - month_spending_of(paths.database).total
     if estimate.cost_usd > left:
         return failed(
             "month",

@@ -61,7 +61,7 @@ class Machine(BaseModel):
 
 @dataclass(frozen=True)
 class Need:
-    """What a run asks of a machine. Memory, disk and ``download`` (model and packages) in bytes.
+    """What a run asks of a machine. Memory, disk, ``download`` (model, data and packages) and ``upload`` (results) in bytes.
 
     ``interruptible``: machines that may be taken away are welcome too. ``without_hosts``: physical machines that failed before.
     """
@@ -73,6 +73,7 @@ class Need:
     max_price_per_hour: float | None = None
     interruptible: bool = False
     download: int = 0
+    upload: int = 0
     hours: float = 0.0
     without_hosts: frozenset[str] = frozenset()
 

@@ -204,11 +204,12 @@ class RunPod:
         if not price or not gpu.memory or gpu.availability not in ("LOW", "MEDIUM", "HIGH"):
             return None
         disk = gigabytes(need.disk, LEAST_DISK_GB)
+        storage = disk * DISK_PER_GB_HOUR
         regions = ", ".join(str(center.get("id", "")) for center in gpu.dataCenters[:3])
         name = gpu.name or gpu.id
         return Offer(
             id=f"{cloud}/{gpu.id}/{need.gpu_count}", provider=self.name, region=regions, tier=cloud.lower(),
-            price_per_hour=price * need.gpu_count + disk * DISK_PER_GB_HOUR,
+            price_per_hour=price * need.gpu_count + storage, storage_per_hour=storage, cuda=self.settings.min_cuda,
             hardware=Hardware(device="cuda", gpu=name, gpu_count=need.gpu_count, gpu_memory=gpu.memory * GIB,
                               flops=peak_flops(name), disk_free=disk * 10**9))
 

@@ -117,8 +117,9 @@ class Vast:
         contract = document.get("new_contract") if isinstance(document, dict) else None
         if not isinstance(contract, int):
             raise self._client.unreadable("no contract in the answer", creating=True)
+        # what it costs the answer does not say: the first look at the instance does
         return Machine(provider=self.name, provider_id=str(contract), name=lease_name, status="starting",
-                       price_per_hour=offer.price_per_hour, gpu=offer.hardware.gpu, host_id=offer.host_id)
+                       gpu=offer.hardware.gpu, host_id=offer.host_id)
 
     async def inspect(self, provider_id: str) -> Machine | None:
         try:
@@ -186,7 +187,7 @@ class Vast:
                 except ValidationError:
                     continue
                 bid = round(ask.min_bid * self.settings.bid_factor, 4) if kind == "bid" else None
-                found.append(ask.offer(disk_gb=disk, download_gb=download, bid=bid))
+                found.append(ask.offer(disk_gb=disk, download_gb=download, upload_gb=need.upload / 10**9, bid=bid))
         return cheapest_first(found, need)
 
     async def _page(self, params: dict[str, str]) -> dict[str, Any]:

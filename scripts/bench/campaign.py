@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from brightrun_tui.domain.money import Limits
+from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
@@ -192,7 +192,7 @@ async def submit(db: Database, number: int, chance: random.Random, toy: Toy, dat
         base=BaseModelRef(id=str(toy.base)), provider=provider, limits=Limits(budget_usd=budget),
         dataset=DatasetRef(path=str(data), name="d", format="messages", fingerprint="", records=20, usable=20))
     paths = get_paths()
-    return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), {"memory": 1 << 30, "seconds_high": 60.0})
+    return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), Estimate(memory=1 << 30, seconds_high=60.0))
 
 
 async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> dict[str, object]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui.domain.model import Lineage, Report, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.domain.money import Lease, Limits
+from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.run_directory import LOG_LIMIT, RunDirectory
 from brightrun_tui.orchestrator import client
@@ -147,7 +147,7 @@ async def _submit(db: Database, name: str) -> None:
     directory.control.mkdir()
     directory.spec.write_text(spec.model_dump_json())
     directory.train.write_text("{}\n")
-    await runs.create(db, spec, str(directory.root), {"memory": 1 << 30, "seconds_high": 60.0})
+    await runs.create(db, spec, str(directory.root), Estimate(memory=1 << 30, seconds_high=60.0))
 
 
 def _strays(run: Run) -> list[str]:

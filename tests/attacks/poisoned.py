@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from brightrun_tui.domain.money import Lease, Limits
+from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
@@ -95,7 +95,7 @@ async def _submit(db: Database, run_id: str, name: str) -> None:
     (directory / "control").mkdir()
     (directory / "spec.json").write_text(spec.model_dump_json())
     (directory / "data" / "train.jsonl").write_text("{}\n")
-    await runs.create(db, spec, str(directory), {"memory": 1 << 30, "seconds_high": 60.0})
+    await runs.create(db, spec, str(directory), Estimate(memory=1 << 30, seconds_high=60.0))
 
 
 def verdict(name: str, run: Run, rented: list[Lease]) -> str:

@@ -142,7 +142,7 @@ async def returned_machine(home: Path, provider: str) -> None:
         assert seen is not None
         await leases.save(db, Lease(
             name=name, run_id="run", provider=provider, state="released", provider_id=rented.provider_id, gpu="G",
-            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, created_at=seen.created_at or 0.0,
+            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, once_usd=offer.once_usd, created_at=seen.created_at or 0.0,
             running_since=seen.running_since, idle_per_hour=0.0 if provider == "vast" else None, released_at=time.time()))
     await service.close()
 

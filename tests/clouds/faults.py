@@ -29,6 +29,7 @@ KNOWN = {
     "direct_blocked": "the direct SSH port of a new machine refuses; the proxy works (Vast)",
     "public_key_null": "the new machine's PUBLIC_KEY is the word null (RunPod)",
     "price_jump": "a new machine costs `value` times the quoted price",
+    "new_ids": "every search gives the offers other ids; the old ones are gone (Vast)",
     "delete_ignored": "delete answers as if done, and the machine stays",
     "delete_fails": "delete answers 500",
     "scoped_key_refused": "the machine's own key may not delete it",

@@ -136,6 +136,11 @@ class Machine:
             await link.shut()
         await asyncio.to_thread(self._kill)
 
+    def power_up(self) -> None:
+        """The machine starts again; its old ports lead nowhere."""
+        self.dead = False
+        self.links = [Link(self._session) for _ in self.links]
+
     async def destroy(self) -> None:
         await self.lose_power()
         await asyncio.to_thread(shutil.rmtree, self.directory, True)
