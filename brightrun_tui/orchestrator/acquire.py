@@ -78,8 +78,12 @@ class Acquirer:
                     continue  # it does not show up, or costs more than was quoted: on its way back
             if lease.state == "live":
                 machine = await self.provider.inspect(lease.provider_id)
-                if machine is not None and not machine.interrupted and machine.status in IN_HAND:
-                    return lease
+                if machine is not None and not machine.interrupted:
+                    if machine.status in IN_HAND:
+                        return lease
+                    if machine.status == "stopped" and await self.provider.resume(lease.provider_id):
+                        say("starting the machine again")
+                        return lease
                 await self.drop(lease, "it is gone or was taken away")
         return await self._rent(run, purse, say)
 

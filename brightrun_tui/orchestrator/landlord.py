@@ -56,7 +56,7 @@ class Landlord:
             self._former += [provider] if provider is not None else []
             provider = await asyncio.to_thread(
                 open_provider, name, self.paths, guard_silence=self.timings.guard_silence_seconds,
-                guard_tick=self.timings.guard_tick_seconds)
+                guard_tick=self.timings.guard_tick_seconds, guard_keep=self.timings.keep_seconds)
             self._providers[name] = (access, provider)
         return provider
 

@@ -103,8 +103,16 @@ class Provider(Protocol):
         """Every machine whose name carries this installation's id."""
         ...
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        """Every machine that Bright Run has rented but not this installation: another one, or this one before its id was lost."""
+        ...
+
     async def terminate(self, provider_id: str) -> None:
         """Ask for its end, once; the caller verifies with `inspect`."""
+        ...
+
+    async def resume(self, provider_id: str) -> bool:
+        """Ask for a stopped machine to be started again, with its disk; False where that cannot be. It may take its time."""
         ...
 
     async def billed(self, machine_id: str, since: float) -> float | None:

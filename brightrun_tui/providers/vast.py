@@ -27,13 +27,13 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.hosts.boot import GuardOptions, accept_key, start_guard
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
-from brightrun_tui.providers.names import belongs_to
+from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_shapes import VastInstance, VastOffer
 
 SERVICE = "Vast.ai"
 URL = "https://console.vast.ai"
-LEAST_SECONDS = {"create": 4.5, "destroy": 3.0, "show": 2.0, "list": 1.0, "search": 6.0, "user": 1.0}
+LEAST_SECONDS = {"create": 4.5, "destroy": 3.0, "show": 2.0, "list": 1.0, "manage": 1.0, "search": 6.0, "user": 1.0}
 """Vast's own thresholds: the least time between two calls of one endpoint."""
 CREATE_PENALTY_SECONDS = 12.0
 LEAST_DISK_GB = 20
@@ -71,15 +71,16 @@ class Vast:
         token: the account's API key.
         guard_tick: seconds between two looks of the guard.
         guard_silence: seconds without the engine after which the guard ends an idle instance.
+        guard_keep: seconds for which it keeps one at least that has results which nobody has fetched.
     """
 
     name = "vast"
 
     def __init__(self, token: str, *, settings: VastSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0, guard_tick: float = 5.0) -> None:
+                 guard_silence: float = 900.0, guard_tick: float = 5.0, guard_keep: float = 43200.0) -> None:
         self.settings = settings or VastSettings()
         self._url = os.environ.get("BRIGHTRUN_VAST_URL", URL)
-        self._silence, self._tick = guard_silence, guard_tick
+        self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
         self._offers = shared_cache(self._url, token, timings.offers_seconds)
@@ -135,11 +136,21 @@ class Vast:
     async def list_ours(self, installation: str) -> list[Machine]:
         return [i.machine() for i in await self._instances() if belongs_to(i.label, installation)]
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        return [i.machine() for i in await self._instances() if installation_of(i.label) not in ("", installation)]
+
     async def terminate(self, provider_id: str) -> None:
         try:
             await self._client.ask("DELETE", f"api/v0/instances/{int(provider_id)}/", kind="destroy", body={})
         except NotFoundError:
             return
+
+    async def resume(self, provider_id: str) -> bool:
+        try:
+            await self._client.ask("PUT", f"api/v0/instances/{int(provider_id)}/", kind="manage", body={"state": "running"})
+        except NotFoundError:
+            return False
+        return True
 
     async def billed(self, machine_id: str, since: float) -> float | None:
         day = {"gte": int(since) - 86400, "lte": int(time.time()) + 86400}
@@ -164,7 +175,7 @@ class Vast:
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions("vast", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
-                            tick=self._tick)
+                            tick=self._tick, keep=self._keep)
 
     async def _search(self, need: Need) -> list[Offer]:
         disk, download = gigabytes(need.disk, LEAST_DISK_GB), self.settings.image_gb + need.download / 10**9

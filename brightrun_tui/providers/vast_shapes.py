@@ -83,6 +83,7 @@ class VastInstance(_Tolerant):
     gpu_name: Text = ""
     dph_total: Number = 0.0
     storage_total_cost: Number = 0.0
+    is_bid: bool | None = None
     start_date: float | None = None
     uptime_mins: float | None = None
 
@@ -101,7 +102,8 @@ class VastInstance(_Tolerant):
             provider="vast", provider_id=str(self.id), name=self.label, status="stopped" if taken else status, raw_status=raw,
             ssh_host=ways[0][0] if ways else "", ssh_port=ways[0][1] if ways else 22, other_ssh=tuple(ways[1:]),
             price_per_hour=self.dph_total, billed_per_hour=self.dph_total if gpu_costs else self.storage_total_cost,
-            created_at=self.start_date, gpu=self.gpu_name, interrupted=taken or raw == "exited", problem=problem,
+            created_at=self.start_date, gpu=self.gpu_name, problem=problem,
+            interrupted=(taken and bool(self.is_bid)) or raw == "exited",
             running_since=time.time() - self.uptime_mins * 60 if self.uptime_mins is not None and gpu_costs else None,
             host_id=self.machine_id)
 

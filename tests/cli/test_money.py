@@ -18,6 +18,7 @@ from brightrun_tui.providers.vast import Vast
 from brightrun_tui.store import engine, leases, open_database
 from tests.cli.conftest import CommandLine
 from tests.clouds.server import CloudServer
+from tests.e2e.conftest import wait_until
 
 
 @pytest.fixture
@@ -99,6 +100,30 @@ def test_reconcile_finds_a_machine_our_books_do_not_know(brightrun: CommandLine,
     assert done.code == 0, done.out
     assert [(row["name"], row["state"]) for row in done.document["leases"]] == [(f"br-{installation}-lostrun-1", "")]
     assert done.document["leases"][0]["price_per_hour"] > 0
+    assert [row["name"] for row in done.document["others"]] == ["br-99999999-otherrun-1"]
+
+
+def test_machines_of_another_installation_are_listed_left_alone_and_returned_when_asked(
+        brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an id was lost with everything else: nothing happens to them unasked, and nothing without a yes."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
+    stranger = clouds.vast.add_foreign("somebody-elses-machine")
+    quick = {**clouds.environment, "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3"}
+    assert "Not from this installation" in brightrun("reconcile", **quick).err
+    assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
+    assert len(clouds.vast.alive()) == 1
+    assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
+    wait_until(lambda: not clouds.vast.alive(), "the machine is returned")
+    assert stranger.alive and not stranger.touched
+
+
+def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> None:
+    """Machines carry it: a new database knows them as ours all the same."""
+    before = asyncio.run(read_installation(brightrun.home))
+    for path in (brightrun.home / "data").glob("brightrun.db*"):
+        path.unlink()
+    assert asyncio.run(read_installation(brightrun.home)) == before
 
 
 def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds: CloudServer) -> None:
@@ -142,7 +167,8 @@ async def returned_machine(home: Path, provider: str) -> None:
         assert seen is not None
         await leases.save(db, Lease(
             name=name, run_id="run", provider=provider, state="released", provider_id=rented.provider_id, gpu="G",
-            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, once_usd=offer.once_usd, created_at=seen.created_at or 0.0,
+            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, once_usd=offer.once_usd,
+            created_at=seen.created_at or 0.0,
             running_since=seen.running_since, idle_per_hour=0.0 if provider == "vast" else None, released_at=time.time()))
     await service.close()
 
