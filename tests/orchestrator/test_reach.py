@@ -76,6 +76,16 @@ async def test_a_machine_that_will_never_do_is_given_up_on_time(renter: Renter, 
     assert time.monotonic() - began < PATIENCE
 
 
+async def test_a_machine_that_costs_more_than_its_offer_is_not_kept(renter: Renter) -> None:
+    """Vast says what an instance costs only when it is looked at; RunPod with the create call, see `test_lease_machine`."""
+    if renter.rig.name == "vast":
+        renter.rig.cloud.faults.set("price_jump", count=1, value=1.5)
+        lease = await renter.rent()
+        with pytest.raises(HostError, match="an hour, quoted were") as caught:
+            await renter.reach(lease)
+        assert caught.value.kind == "price_changed"
+
+
 async def test_a_blocked_port_is_no_matter_where_there_is_another_way(renter: Renter) -> None:
     """Vast has a proxy beside the direct port; at RunPod such a machine is given up."""
     renter.rig.cloud.faults.set("direct_blocked", count=1)
