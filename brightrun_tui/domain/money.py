@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal, TypedDict
 
@@ -79,7 +80,8 @@ class Lease(BaseModel):
     ``price_per_hour`` is the rate as last observed, ``earlier_rates`` what it was before, oldest first; ``storage_per_hour`` is
     the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
     ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
-    account. ``reason`` says why it was let go before its run had ended.
+    account. ``project`` is the run's tag, which outlives the run here. ``reason`` says why it was let go before the
+    run had ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -105,24 +107,31 @@ class Lease(BaseModel):
     billed_usd: float | None = None
     note: str = ""
     reason: str = ""
+    project: str = ""
 
     @property
     def rate(self) -> float:
         """US dollars an hour: as observed, else as quoted."""
         return self.price_per_hour or self.quoted_per_hour
 
-    def spending(self, now: float, since: float | None = None) -> Spending:
+    def spending(self, now: float, since: float | None = None, until: float | None = None) -> Spending:
         """What it has cost by ``now``: the observed rates for the observed seconds, from creation until it was proven gone,
-        the traffic, and the provider's bill where that has come. With ``since``: the part that fell due after it."""
+        the traffic, and the provider's bill where that has come. With ``since`` and ``until``: the part that fell due after the
+        one and before the other."""
         if not self.provider_id:
             return Spending()
         end = now if self.released_at is None else min(self.released_at, now)
         ended_for = None if self.released_at is None or self.released_at > now else now - self.released_at
-        whole = self._counted(end).with_bill(self.billed_usd, ended_for=ended_for)
-        if since is None or since <= self.created_at:
+        counted = self._counted(end)
+        whole = counted.with_bill(self.billed_usd, ended_for=ended_for)
+        if since is None and until is None:
             return whole
-        after = self._counted(end) - self._counted(min(since, end))
-        return whole.share(after.counted / whole.counted) if whole.counted else Spending()
+
+        def by(moment: float) -> Spending:
+            return Spending() if moment <= self.created_at else self._counted(min(moment, end))
+
+        part = by(math.inf if until is None else until) - by(-math.inf if since is None else since)
+        return whole.share(part.counted / counted.counted) if counted.counted else Spending()
 
     def _counted(self, end: float) -> Spending:
         """By our own count, up to a time at which it still was there."""

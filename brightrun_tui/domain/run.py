@@ -81,7 +81,8 @@ class DatasetRef(BaseModel):
 class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
-    ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then.
+    ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
+    which costs are summed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,6 +99,7 @@ class RunSpec(BaseModel):
     gpu: str = ""
     interruptible: bool = False
     offer: str = ""
+    project: str = ""
     limits: Limits = Limits()
 
 

@@ -19,6 +19,7 @@ and ``events.jsonl`` tell whether the worker is at work, ``manifest.json`` and `
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import ssl
@@ -145,9 +146,9 @@ class Guard:
         self.write(state="watching")
 
     def uncollected(self) -> bool:
-        run = os.path.join(self.home, "run")
-        made = max(modified(run, "manifest.json"), modified(run, "checkpoints"))
-        return made > 0 and not modified(self.home, "collected")
+        run = self.home + "/run/"
+        made = glob.glob(run + "manifest.json") or glob.glob(run + "checkpoints/step-*")
+        return bool(made) and not modified(self.home, "collected")
 
     def due(self) -> str:
         now = time.monotonic()

@@ -32,6 +32,7 @@ from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator import budget, leases
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.purse import Purse
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -39,7 +40,7 @@ from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
 from brightrun_tui.providers.base import Machine, Need, Provider
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
-from brightrun_tui.store import Database
+from brightrun_tui.store import Database, runs
 from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ MAX_MACHINES = 4
 """Machines tried for one launch before the run is given up."""
 AGREED = 1.5
 """The most that an hour may cost, as a multiple of the price that was agreed to."""
+GIVEN_UP = "machine_given_up_"
+"""Code of the notices about machines that were replaced, before their number."""
 IN_HAND = ("starting", "running", "unknown")
 
 
@@ -57,8 +60,9 @@ class Acquirer:
     def __init__(self, db: Database, provider: Provider, timings: EngineTimings, ssh: SshTimings, run: Run) -> None:
         self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
         self.run_id, self.home = run.id, Path(run.directory)
+        self._project = run.spec.project
         self._bad_hosts: set[str] = set()
-        self._dearer: set[str] = set()
+        self._avoided: set[str] = set()
         self._last_choice: set[str] = set()
         self._reached = ""
 
@@ -88,8 +92,19 @@ class Acquirer:
         return await self._rent(run, purse, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """No longer ours to use: from now on it is returned."""
-        await book.update(self.db, lease, state="releasing", note=why, reason=why)
+        """No longer ours to use: from now on it is returned. With a reason the run says so: which one, how long, what it cost."""
+        lease = await book.update(self.db, lease, state="releasing", note=why, reason=why)
+        if why:
+            run = await runs.get(self.db, self.run_id)
+            number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
+            message = (f"machine {number} ({lease.gpu} at {dollars(lease.rate)} an hour) was given up after "
+                       f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {dollars(lease.spending(now).total)}: {why}")
+            await runs.update(self.db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", message))
+
+    def note_bad(self, lease: Lease) -> None:
+        """From now on neither this host nor this very offer is taken again where there is another one."""
+        self._bad_hosts |= {lease.host_id} - {""}
+        self._avoided.add(lease.offer_id)
 
     def prefer_others(self) -> None:
         """From now on the host whose machine let us in last is rented only where there is no other."""
@@ -141,7 +156,7 @@ class Acquirer:
         had = any(lease.provider_id for lease in await book.list_leases(self.db, run_id=run.id))
 
         def rank(offer: Offer) -> tuple[object, ...]:
-            again = offer.id in self._dearer or (bool(offer.host_id) and offer.host_id in self._last_choice)
+            again = offer.id in self._avoided or (bool(offer.host_id) and offer.host_id in self._last_choice)
             agreed = not had and is_agreed(offer, run.spec.offer, estimate, leases.PRICE_TOLERANCE)
             return (again, not agreed, not relied_upon(offer), cost_of_rest(offer, estimate, run.fraction), offer.price_per_hour)
 
@@ -155,13 +170,13 @@ class Acquirer:
             say(f"renting {offer.hardware.gpu} at {dollars(offer.price_per_hour)}/h")
             try:
                 return await leases.rent(self.db, self.provider, self.run_id, offer, (await self._key()).public, disk=disk,
-                                         deadline=deadline, timings=self.timings)
+                                         deadline=deadline, timings=self.timings, project=self._project)
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
             except RejectedRequestError as error:
                 if error.kind != "price_changed":
                     raise
-                self._dearer.add(offer.id)
+                self._avoided.add(offer.id)
                 refused = str(error)
         raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused})", where=self.provider.name,
                               fix="choose another GPU or provider, or try again later", kind="no_capacity")
@@ -188,7 +203,7 @@ class Acquirer:
                 raise HostError(why, where=self.provider.name, kind="machine_gone")
             lease = await leases.note_rate(self.db, lease, machine)
             if dearer := leases.dearer_than_quoted(lease):
-                self._dearer.add(lease.offer_id)
+                self._avoided.add(lease.offer_id)
                 raise HostError(dearer, where=self.provider.name, kind="price_changed")
             say(f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else ""))
             if machine.ssh_host and machine.status == "running":

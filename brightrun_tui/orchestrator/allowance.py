@@ -36,7 +36,12 @@ class Allowance:
             return None
         verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
                                release_seconds=self._timings.release_seconds)
-        await runs.update(self._db, run.id, cost_usd=now.spent, notices=_with_verdict(run, verdict, now))
+        run = run.model_copy(update={"notices": _with_verdict(run, verdict, now)})
+        if run.step and per_hour:
+            minutes = max(1.0, (time.time() - run.created_at) / 60)
+            first = f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
+            run = run.model_copy(update={"notices": with_notice(run, "first_step", first, "info")})
+        await runs.update(self._db, run.id, cost_usd=now.spent, notices=run.notices)
         if verdict == "release":
             return "budget_spent"
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None

@@ -25,7 +25,7 @@ MOST_RATES = 99
 
 
 async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
-               timings: EngineTimings) -> Lease:
+               timings: EngineTimings, project: str = "") -> Lease:
     """A live lease on ``offer``.
 
     The intent is on disk before the one create call. After an unclear answer the machine is looked for by name, and
@@ -40,7 +40,7 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
     lease = await leases.save(db, Lease(
         name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
         quoted_per_hour=offer.price_per_hour, storage_per_hour=offer.storage_per_hour, once_usd=offer.once_usd,
-        gpu_memory=offer.hardware.gpu_memory, host_id=offer.host_id,
+        gpu_memory=offer.hardware.gpu_memory, host_id=offer.host_id, project=project,
         created_at=time.time()))
     await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:

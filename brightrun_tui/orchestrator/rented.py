@@ -34,10 +34,12 @@ from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install
+from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.leases import note_rate
 from brightrun_tui.orchestrator.mirror import Mirror
 from brightrun_tui.orchestrator.notices import NoticeLevel, with_notice
 from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
+from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
@@ -51,8 +53,6 @@ CATCH_UP_PIECES = 64
 engine has just found. While one is at work it is a piece each look, so that a flood keeps nobody waiting."""
 RESUME_SECONDS = 60.0
 """Between two requests to start a stopped machine again."""
-_WITH_OUR_CODE = 'PYTHONPATH="$0${PYTHONPATH:+:$PYTHONPATH}" exec "$@"'
-"""An image may have its packages in PYTHONPATH: our code goes before them, not in their place."""
 
 
 class RentedMachine:
@@ -69,6 +69,7 @@ class RentedMachine:
         self._lease: Lease | None = None
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
+        self._last_problem = ""
         self._was_lied_to = False
         self._unreachable_since: float | None = None
         self._heard_at = run.updated_at
@@ -99,33 +100,48 @@ class RentedMachine:
             await asyncio.sleep(self.timings.lease_poll_seconds * 2)
 
     async def _take(self, run: Run, say: Say) -> None:
-        last = ""
         for _attempt in range(MAX_MACHINES):
-            lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
+            try:
+                lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
+            except NoCapacityError as error:
+                raise self._with_last_problem(error) from None
             try:
                 await self._let_go()
                 self._lease = lease
                 self._hold(*await self._acquirer.reach(lease, await self._seconds_left(run, lease), say))
-                await self._equip(run, say)
+                await self._equip(run, lease, say)
                 return
             except HostError as error:
                 log.warning("run %s: machine %s is no good: %s", run.id, lease.provider_id, error)
                 say(f"replacing the machine ({error.what})")
+                if error.kind in ("gpu_unfit", "no_gpus"):
+                    self._acquirer.note_bad(lease)
                 await self._drop(lease, str(error))
-                last = error.what
-        raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {last}",
+                self._last_problem = error.what
+        raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {self._last_problem}",
                               where=self.provider.name, fix="choose another GPU or provider", kind="no_good_machine")
 
-    async def _equip(self, run: Run, say: Say) -> None:
+    def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
+        """Where machines were tried before there was none left, why the last of them was no good."""
+        if not self._last_problem:
+            return error
+        return NoCapacityError(f"{error.what}; the last one that was tried: {self._last_problem}", where=error.where,
+                               fix=error.fix, kind=error.kind)
+
+    async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
-        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python)
+        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
+                                    keep=SetupLog(Path(run.directory), lease).take)
+        if lease.gpu and self.provider.guard_options(time.time()) is not None:
+            say("trying the GPU")
+            await prove_gpu(self.host, self._start, lease, poll=min(2.0, self.timings.lease_poll_seconds))
         await self.mirror.send(self.host, run.spec, say)
 
     async def start(self) -> None:
         async def begin() -> None:
             interpreter, code = self._start
             worker = [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)]
-            await self.host.start(WORKER, ["sh", "-c", _WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
+            await self.host.start(WORKER, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
 
         await self._patiently(begin)
 

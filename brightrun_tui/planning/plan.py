@@ -187,6 +187,7 @@ def make_spec(plan: Plan) -> RunSpec:
         gpu=plan.draft.gpu,
         interruptible=plan.draft.interruptible,
         offer=plan.offer.id if plan.offer else "",
+        project=plan.draft.project.strip(),
         limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
     )
 

@@ -51,6 +51,11 @@ async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False
     return [_read(row) for row in found]
 
 
+async def paid(db: Database) -> list[Lease]:
+    """Machines that cost money at this moment, or may do so: rented, and not proven gone."""
+    return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]
+
+
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
     """One line of the ledger: ``quoted``, ``observed`` or ``billed``."""
     async with db.transaction():

@@ -21,6 +21,7 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.snapshot import SnapshotReader
 from brightrun_tui.store import Database, leases, open_database, runs
 from tests.attacks import poison
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 
 SETTINGS = {
@@ -47,7 +48,7 @@ def poison_all(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermat
     began = time.monotonic()
     python = scratch / "python"
     worker = Path(poison.__file__)
-    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\nexec {sys.executable} -S {worker} "$3"\n')
+    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} "$3"\n')
     python.chmod(0o755)
     os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(scratch / "home"),
                        "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(python)})

@@ -81,6 +81,7 @@ class Cloud:
         self.requests: list[Seen] = []
         self.keys: dict[str, str] = {}
         self.prepaid = balance
+        self.before_end: Callable[[Instance], None] = lambda _instance: None
         self._lives: dict[str, asyncio.Task[None]] = {}
 
     # -- what tests ask ---------------------------------------------------------------------------------------
@@ -128,6 +129,8 @@ class Cloud:
             gpu = (gpu[0], gpu[1], 0)
         machine = Machine(self.directory / f"machine-{instance.id}", f"{self.name}-{instance.id}", environment, gpu)
         instance.machine = machine
+        if fault := self.faults.hit("gpu_unfit"):
+            machine.gpu_fault = str(fault.value or "a matrix product is wrong by 40.0%")
         machine.add_link()  # direct
         machine.add_link()  # the provider's proxy
         faults = {name: self.faults.hit(name) for name in
@@ -175,6 +178,7 @@ class Cloud:
         """Destroy it: it costs nothing from this moment on."""
         if not instance.alive:
             return
+        self.before_end(instance)
         instance.stage, instance.gone_at = "gone", self.clock.now()
         self._charge_traffic(instance)
         self.ledger.close(instance.id)

@@ -26,6 +26,7 @@ KNOWN = {
     "never_ready": "a new machine never gets past starting",
     "starts_broken": "a new machine ends in an error while starting",
     "no_gpus": "nvidia-smi on a new machine shows no GPU",
+    "gpu_unfit": "a new machine's GPU does not do what such a card does: the words are `value`",
     "direct_blocked": "the direct SSH port of a new machine refuses; the proxy works (Vast)",
     "public_key_null": "the new machine's PUBLIC_KEY is the word null (RunPod)",
     "price_jump": "a new machine costs `value` times the quoted price",

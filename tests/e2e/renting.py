@@ -29,8 +29,8 @@ def train_words(home: Home, provider: str, settings: tuple[str, ...] = STEADY) -
             "--json", *words]
 
 
-def begin(home: Home, provider: str) -> str:
-    done = home.command(*train_words(home, provider), "--detach")
+def begin(home: Home, provider: str, *words: str) -> str:
+    done = home.command(*train_words(home, provider), "--detach", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return str(json.loads(done.stdout)["run"]["id"])
 

@@ -16,6 +16,7 @@ from tests.e2e.renting import (
     begin,
     check_outcome,
     cloud_of,
+    ended,
     machine_of,
     machines,
     train_words,
@@ -97,3 +98,27 @@ def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
     assert home.command("engine", "start").returncode == 0
     run = check_outcome(home, run_id, calm)
     assert run.attempts == 1 and len(machines(cloud)) == 1 and not cloud.alive()
+
+
+@pytest.mark.slow
+def test_a_rented_gpu_that_is_not_fit_gets_no_data_and_is_replaced(
+        clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]) -> None:
+    """It computes wrongly: the machine goes back before anything is sent to it, the next one trains, and the run says why."""
+    clouds.vast.faults.set("gpu_unfit", count=1, value="a matrix product is wrong by 40.0%")
+    run = check_outcome(home, begin(home, "vast", "--gpu", "RTX 4090"), calm)
+    first, second = machines(clouds.vast)
+    assert first.offer["machine_id"] != second.offer["machine_id"]
+    assert any("wrong by 40.0%" in notice.message for notice in run.notices)
+
+
+@pytest.mark.slow
+def test_no_run_trains_on_the_processor_of_a_machine_that_was_rented_for_its_gpu(
+        clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nvidia-smi shows a GPU and torch sees none, as with a driver too old: the real check says so, on every one of them."""
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_REMOTE_PYTHON", sys.executable)
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_CAPACITY_SECONDS", "1")
+    run = ended(home, begin(home, "vast", "--gpu", "RTX 4090"))
+    assert run.state == "failed" and run.failure is not None and run.step == 0
+    assert "sees no GPU" in run.failure.cause and len(machines(clouds.vast)) == 2
+    wait_until(lambda: not clouds.vast.alive(), "every machine is returned")
+    assert len({machine.offer["machine_id"] for machine in machines(clouds.vast)}) == len(machines(clouds.vast))
