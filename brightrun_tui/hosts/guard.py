@@ -166,11 +166,9 @@ class Guard:
 
     def keep(self, left: float) -> None:
         if self.state["state"] != "keeping":
-            left = min(left, self.ends - time.monotonic())
-            self.write(state="keeping", reason="uncollected", keeps_until=time.time() + left)
+            self.write(state="keeping", reason="uncollected", keeps_seconds=left)
             if self.vast:
-                status, text = self.call("PUT", self.own, {"state": "stopped"})
-                self.write(last=f"stop: {status} {text[:80]}")
+                self.call("PUT", self.own, {"state": "stopped"})
 
     def end(self, reason: str) -> None:
         """Try every way, and go on until this machine is no more."""
