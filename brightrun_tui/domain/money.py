@@ -42,7 +42,7 @@ class Offer(BaseModel):
 
     ``price_per_hour`` is all in, ``storage_per_hour`` the disk's part of it; ``once_usd`` is what loading image, model and data
     and bringing home the result costs in traffic. ``tier`` is the provider's word for the kind of host, ``network_mbps`` its
-    download speed, ``host_id`` the physical machine where known, ``cuda`` the newest CUDA that its driver supports.
+    download speed, ``host_id`` the physical machine where known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,7 +59,6 @@ class Offer(BaseModel):
     network_mbps: float | None = None
     host_id: str = ""
     storage_per_hour: float = 0.0
-    cuda: str = ""
 
 
 LeaseState = Literal["intended", "live", "releasing", "released", "unclear"]
@@ -80,8 +79,8 @@ class Lease(BaseModel):
     ``price_per_hour`` is the rate as last observed, ``earlier_rates`` what it was before, oldest first; ``storage_per_hour`` is
     the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
     ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
-    account. ``project`` is the run's tag, which outlives the run here. ``reason`` says why it was let go before the
-    run had ended.
+    account. ``heard_at`` is when its guard last heard from us. ``project`` is the run's tag, which outlives the run here.
+    ``reason`` says why it was let go before the run had ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,6 +102,7 @@ class Lease(BaseModel):
     gpu_memory: int = 0
     created_at: float = 0.0
     running_since: float | None = None
+    heard_at: float = 0.0
     released_at: float | None = None
     billed_usd: float | None = None
     note: str = ""
@@ -168,6 +168,7 @@ class LeaseChanges(TypedDict, total=False):
     idle_per_hour: float | None
     created_at: float
     running_since: float | None
+    heard_at: float
     released_at: float | None
     billed_usd: float | None
     note: str

@@ -72,7 +72,6 @@ class RentedMachine:
         self._last_problem = ""
         self._was_lied_to = False
         self._unreachable_since: float | None = None
-        self._heard_at = run.updated_at
         self._resumed_at = self._stopped_since = float("-inf")
         self._beating: asyncio.Task[None] | None = None
         self._ended = self._caught_up = False
@@ -249,7 +248,7 @@ class RentedMachine:
         if machine.status != "stopped" and not self._comes_back(machine):
             self._stopped_since = float("-inf")
             return ""
-        if first and time.time() - self._heard_at < self.timings.guard_silence_seconds:
+        if first and time.time() - max(lease.heard_at, lease.created_at) < self.timings.guard_silence_seconds:
             return "it was stopped"
         self._stopped_since = now if first else self._stopped_since
         if now - self._stopped_since > self.timings.keep_seconds:
@@ -284,13 +283,13 @@ class RentedMachine:
             self._unreachable_since = now
             log.warning("lease %s: unreachable (%s), and the provider does not tell (%s)", lease.name, error, unreadable)
             return JobStatus(running=True)
+        if machine is not None:
+            self._lease = lease = await note_rate(self.db, lease, machine)
         why = await self._why_lost(lease, machine)
-        if machine is not None and not why:
-            self._lease = await note_rate(self.db, lease, machine)
-            if self._comes_back(machine):
-                await self._let_go()  # its address may be another one once it runs again
-                self._unreachable_since = None
-                return JobStatus(running=True)
+        if machine is not None and not why and self._comes_back(machine):
+            await self._let_go()  # its address may be another one once it runs again
+            self._unreachable_since = None
+            return JobStatus(running=True)
         if not why and now - self._unreachable_since > self.timings.silent_seconds:
             why = f"unreachable: {error.what}"
         if why:
@@ -365,7 +364,8 @@ class RentedMachine:
         while True:
             try:
                 await ready.beat(host, await self._seconds_left(await runs.get(self.db, self.run_id), lease))
-                self._heard_at = time.time()
+                heard = await book.update(self.db, lease, heard_at=time.time())
+                self._lease = heard if self._lease is not None else None
             except Exception as error:  # whatever keeps one heartbeat back must not keep back the next
                 log.info("lease %s: no heartbeat (%s)", lease.name, error)
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)

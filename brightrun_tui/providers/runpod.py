@@ -35,6 +35,8 @@ DISK_PER_GB_HOUR = 0.10 / 730
 """Container disk in US dollars (RunPod's price list: $0.10 per GB and month)."""
 LEAST_DISK_GB = 20
 MOST_PAGES = 200
+NO_MACHINE = "bright-run-has-no-such-pod"
+"""To ask whether a key may return machines, without returning any."""
 
 _CAPACITY = re.compile(r"no longer any instances available|no instances currently available|does not have the resources|"
                        r"insufficient capacity", re.IGNORECASE)
@@ -120,6 +122,7 @@ class RunPod:
     async def check(self) -> Account:
         await self._client.ask("GET", "account/ssh-keys", kind="read")
         await self._pods()
+        await self._client.may_change("DELETE", f"pods/{NO_MACHINE}", kind="delete")
         try:
             return await self._balance()
         except ProviderError as error:
@@ -217,7 +220,7 @@ class RunPod:
         name = gpu.name or gpu.id
         return Offer(
             id=f"{cloud}/{gpu.id}/{need.gpu_count}", provider=self.name, region=regions, tier=cloud.lower(),
-            price_per_hour=price * need.gpu_count + storage, storage_per_hour=storage, cuda=self.settings.min_cuda,
+            price_per_hour=price * need.gpu_count + storage, storage_per_hour=storage,
             hardware=Hardware(device="cuda", gpu=name, gpu_count=need.gpu_count, gpu_memory=gpu.memory * GIB,
                               flops=peak_flops(name), disk_free=disk * 10**9))
 

@@ -39,6 +39,8 @@ CREATE_PENALTY_SECONDS = 12.0
 LEAST_DISK_GB = 20
 MOST_COMMAND = 4096
 MOST_PAGES = 200
+NO_MACHINE = 0
+"""To ask whether a key may stop machines, without stopping any."""
 PAGE = 25
 
 _MONEY = re.compile(r"insufficient_credit|missing_billing|spend_rate_limit|lacks credit", re.IGNORECASE)
@@ -90,6 +92,7 @@ class Vast:
         if not isinstance(user, dict) or "id" not in user:
             raise self._client.unreadable("no account in the answer")
         rate = sum(instance.machine().billed_per_hour or 0.0 for instance in await self._instances())
+        await self._client.may_change("PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"})
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
         return Account(who=str(user.get("email") or user["id"]), balance_usd=float(money) if money is not None else None,
                        spend_per_hour_usd=rate)

@@ -39,7 +39,6 @@ class VastOffer(_Tolerant):
     inet_down: Number = 0.0
     inet_down_cost: Number = 0.0
     inet_up_cost: Number = 0.0
-    cuda_max_good: Number = 0.0
     storage_cost: Number = 0.0
     dph_base: Number = 0.0
     min_bid: Number = 0.0
@@ -56,7 +55,7 @@ class VastOffer(_Tolerant):
             id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}", provider="vast", region=self.geolocation,
             price_per_hour=(self.dph_base if bid is None else bid) + storage, storage_per_hour=storage,
             reliability=reliability, interruptible=bid is not None, network_mbps=self.inet_down or None,
-            host_id=self.machine_id, cuda=f"{self.cuda_max_good:.1f}" if self.cuda_max_good else "",
+            host_id=self.machine_id, 
             once_usd=download_gb * self.inet_down_cost + upload_gb * self.inet_up_cost,
             tier="interruptible" if bid is not None else "on-demand",
             hardware=Hardware(device="cuda", gpu=self.gpu_name, gpu_count=self.num_gpus, gpu_memory=int(self.gpu_ram * MIB),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.runpod import RunPod
@@ -152,6 +152,30 @@ def test_a_bill_that_comes_late_is_asked_for_and_shown(brightrun: CommandLine, c
     assert late["machines"][0]["billed_usd"] == pytest.approx(cloud.ledger.total(), abs=1e-6)
     assert late["billed_usd"] == pytest.approx(late["observed_usd"], abs=0.69 / 3600 * 6)
     assert not brightrun("costs", "--month", "2019-03", "--json").document["machines"]
+
+
+def test_costs_are_summed_by_project_provider_and_month(brightrun: CommandLine) -> None:
+    """A machine of two months is in both; sums and machines come as a table, as CSV and as JSON, and agree."""
+    begin = month_start(time.time())
+    asyncio.run(on_the_books(brightrun.home, begin))
+    by_project = brightrun("costs", "--by", "project", "--json").document
+    assert {one["of"]: round(one["total_usd"], 4) for one in by_project["sums"]} == {"(none)": 1.5, "bots": 2.0}
+    assert by_project["total_usd"] == pytest.approx(3.5)
+    by_month = brightrun("costs", "--by", "month", "--json").document["sums"]
+    assert [round(one["total_usd"], 4) for one in by_month] == [1.0, 3.5]
+    lines = brightrun("costs", "--by", "provider", "--csv").out.splitlines()
+    assert lines[0].startswith("of,machines,") and [line.split(",")[:2] for line in lines[1:]] == [["runpod", "1"], ["vast", "1"]]
+    assert "$0.5000" in brightrun("costs").out and "bots" in brightrun("costs").out
+
+
+async def on_the_books(home: Path, begin: float) -> None:
+    """One machine that was there an hour before and after the beginning of the month, and one with traffic and a bill."""
+    facts = {"run_id": "r", "state": "released", "provider_id": "m", "gpu": "G", "price_per_hour": 1.0}
+    async with open_database(home / "data" / "brightrun.db") as db:
+        await leases.save(db, Lease(name="br-0a1b2c3d-r-1", provider="runpod", created_at=begin - 3600, released_at=begin + 7200,
+                                    project="bots", billed_usd=3.0, **facts))
+        await leases.save(db, Lease(name="br-0a1b2c3d-r-2", provider="vast", created_at=begin + 60, released_at=begin + 3660,
+                                    once_usd=0.5, billed_usd=1.5, **facts))
 
 
 async def returned_machine(home: Path, provider: str) -> None:

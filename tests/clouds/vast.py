@@ -22,6 +22,7 @@ from tests.clouds.vast_schema import OPERATORS, CreateInstance, search
 
 KEY = "vast-standin-key"
 NO_INSTANCES_KEY = "vast-standin-user-only"
+READ_ONLY_KEY = "vast-standin-read-only"
 MAX_COMMAND = 4096
 IMAGE_GB = 10.0
 """What every image takes in traffic, which is billed by the byte like all other traffic."""
@@ -42,7 +43,7 @@ class Vast(Cloud):
 
     def __init__(self, *args: Any, pace: float = 0.0, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.keys |= {KEY: "all", NO_INSTANCES_KEY: "user"}
+        self.keys |= {KEY: "all", NO_INSTANCES_KEY: "user", READ_ONLY_KEY: "read"}
         self.market = Market()
         self.pace = pace
         self.page_size = 25
@@ -92,6 +93,8 @@ class Vast(Cloud):
             return error(code, "auth_error", "Invalid user key")
         if scope == "user" and "/users/" not in request.url.path:
             return error(403, "forbidden", "This API key does not have the required permission: instance_read")
+        if scope == "read" and (request.method == "DELETE" or request.method == "PUT"):
+            return error(403, "forbidden", "This API key does not have the required permission: instance_write")
         if scope.startswith("machine:"):
             if scope != f"machine:{request.path_params.get('id')}":
                 return error(403, "forbidden", "This key belongs to another instance")
