@@ -46,6 +46,7 @@ class RunDefaults(Section):
     template: str = "default"
     provider: str = "local"
     budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
+    project: str = Field("", max_length=60, description="What runs are for; brightrun costs sums by it.")
 
 
 class MoneyLimits(Section):

@@ -16,6 +16,7 @@ from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, S
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
@@ -73,7 +74,7 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that the store says, at one moment. Lists are newest first.
+    """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
     ``damaged``: runs whose record cannot be read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
@@ -84,6 +85,7 @@ class Snapshot:
     endpoints: tuple[Endpoint, ...] = ()
     datasets: tuple[DatasetReport, ...] = ()
     leases: tuple[Lease, ...] = ()
+    month: Spending = field(default_factory=Spending)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     engine: EngineStatus | None = None
     detail: RunDetail | None = None
@@ -130,7 +132,7 @@ class Snapshot:
 
 def hourly(lease: Lease) -> float:
     """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
-    return 0.0 if lease.state == "intended" else lease.price_per_hour or lease.quoted_per_hour
+    return 0.0 if lease.state == "intended" else lease.rate
 
 
 class Watch:
@@ -204,6 +206,7 @@ class SnapshotReader:
             endpoints=tuple(await endpoints.list_endpoints(db)),
             datasets=tuple(await datasets.list_datasets(db)),
             leases=tuple(await leases.list_leases(db, open_only=True)),
+            month=await leases.month_spending(db),
             services=await engine.services(db),
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,

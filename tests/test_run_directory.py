@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain import run_directory
-from brightrun_tui.domain.run_directory import EVENTS, MANIFEST_LIMIT, WORKER, RunDirectory, arrival_limit, step_of
+from brightrun_tui.domain.run_directory import (
+    CHECKPOINTS,
+    EVENTS,
+    MANIFEST,
+    MANIFEST_LIMIT,
+    WORKER,
+    RunDirectory,
+    arrival_limit,
+    checkpoint_name,
+    step_of,
+)
 
 PACKAGE = Path(__file__).resolve().parents[1] / "brightrun_tui"
 NAMES = {getattr(run_directory, name) for name in ("SPEC", "TRAIN", "EVAL", "TOKENS", "EVENTS", "LOG", "REPORT", "MANIFEST",
@@ -34,7 +44,8 @@ def test_nobody_but_the_owner_spells_a_name_of_the_run_directory() -> None:
 
 
 def test_the_guard_which_travels_alone_reads_the_same_names() -> None:
-    assert {"run", EVENTS, f"{WORKER}.pid", f"{WORKER}.rc"} <= literals(GUARD)
+    any_checkpoint = f"{CHECKPOINTS}/{checkpoint_name(0).removesuffix('0')}*"
+    assert {"run", EVENTS, MANIFEST, any_checkpoint, f"{WORKER}.pid", f"{WORKER}.rc"} <= literals(GUARD)
 
 
 @pytest.mark.parametrize("path", ["report.json", "manifest.json", "adapter/adapter_model.safetensors", "adapter/tokenizer.json",

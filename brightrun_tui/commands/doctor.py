@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -16,9 +17,12 @@ GLYPHS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "off": ("–", "dim"
 """The mark and its style."""
 
 
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(
+    as_json: JsonOption = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Let the GPU compute, too: is it right, fast and free?")] = False,
+) -> None:
     """What works on this machine, what does not, and the fix. Exit code 1 when something essential is broken."""
-    checks = asyncio.run(check_all(get_paths()))
+    checks = asyncio.run(check_all(get_paths(), gpu=gpu))
     broken = [check for check in checks if check.state == "failed"]
     if as_json:
         print_json({"ok": not broken, "checks": [asdict(check) for check in checks]})

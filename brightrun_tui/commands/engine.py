@@ -11,12 +11,15 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
+from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
+from brightrun_tui.store import leases
 
 app = typer.Typer(help="The background process: status, start, stop, logs.", add_completion=False)
 
@@ -31,11 +34,16 @@ def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
-    found = with_store(lambda session: client.engine_status(session.db, session.paths))
+    async def look(session: Session) -> tuple[client.EngineStatus, list[Lease]]:
+        return await client.engine_status(session.db, session.paths), await leases.paid(session.db)
+
+    found, paid = with_store(look)
     if as_json:
-        print_json({"engine": asdict(found)})
+        print_json({"engine": asdict(found), "machines": [lease.name for lease in paid]})
     elif not found.running:
         put("not running")
+        for lease in paid:
+            put(f"! nobody looks after a machine that costs money: {paid_machine(lease)}. Fix: brightrun engine start")
     else:
         since = ago(found.started_at, time.time()) if found.started_at else "just now"
         put(f"{'stuck' if found.stale else 'running'}, pid {found.pid}, started {since}, version {found.version}")

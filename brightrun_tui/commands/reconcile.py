@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, money, print_json, print_table, say
-from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
-from brightrun_tui.domain.errors import ExitCode
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, money, print_json, print_table, say
+from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
+from brightrun_tui.domain.errors import ExitCode, UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client
@@ -36,32 +38,68 @@ class Holding(BaseModel):
     spent_usd: float = 0.0
 
 
-def reconcile(as_json: JsonOption = False) -> None:
+class Found(BaseModel):
+    """Machines of this installation, of others, and providers that did not tell, by name."""
+
+    leases: list[Holding]
+    others: list[Holding]
+    unreadable: dict[str, str]
+
+
+def reconcile(
+    as_json: JsonOption = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over machines of other installations, and return them.")] = False,
+    yes: YesOption = False,
+) -> None:
     """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
 
-    What no run is using is returned by the engine, at once; it is started when it is needed.
+    What no run is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
+    of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
-    holdings, unreadable = with_store(_reconcile)
+    found = with_store(_reconcile)
+    if adopt and found.others:
+        require_changes()
+        if not as_json:
+            _print_others(found.others)
+        names = ", ".join(row.name for row in found.others)
+        if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError("whatever is on those machines is lost, and there is nobody to ask", where="--adopt",
+                             fix="add --yes to agree beforehand", kind="not_confirmed")
+        confirm(yes, f"Return {names}? Whatever is on them is lost.")
+        found = with_store(lambda session: _adopt(session, found))
     if as_json:
-        print_json({"leases": holdings, "unreadable": unreadable})
+        print_json(found.model_dump(mode="json"))
     else:
-        for name, why in unreadable.items():
-            say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
-        if holdings:
-            print_table(("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
-                        [(row.name, row.provider, row.state or "unknown", row.seen or "not listed", row.run,
-                          money(row.price_per_hour), money(row.spent_usd)) for row in holdings])
-        elif not unreadable:
-            say("No machine is rented.")
-    if unreadable:
+        _print(found)
+    if found.unreadable:
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _reconcile(session: Session) -> tuple[list[Holding], dict[str, str]]:
+def _print(found: Found) -> None:
+    for name, why in found.unreadable.items():
+        say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
+    if found.leases:
+        print_table(("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
+                    [(row.name, row.provider, row.state or "unknown", row.seen or "not listed", row.run,
+                      money(row.price_per_hour), money(row.spent_usd)) for row in found.leases])
+    _print_others(found.others)
+    if not found.leases and not found.others and not found.unreadable:
+        say("No machine is rented.")
+
+
+def _print_others(others: list[Holding]) -> None:
+    if others:
+        say(("!", "yellow"), " Not from this installation, and left alone. To return them: brightrun reconcile --adopt")
+        print_table(("machine", "provider", "the provider", "per hour"),
+                    [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others])
+
+
+async def _reconcile(session: Session) -> Found:
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     answers = await asyncio.gather(*(_ask(session, name, installation) for name in names), return_exceptions=True)
     machines: list[Machine] = []
+    others: list[Machine] = []
     unreadable: dict[str, str] = {}
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, Exception):
@@ -69,18 +107,34 @@ async def _reconcile(session: Session) -> tuple[list[Holding], dict[str, str]]:
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            machines += [machine for machine in answer if machine.status != "gone"]
+            machines += [machine for machine in answer[0] if machine.status != "gone"]
+            others += [machine for machine in answer[1] if machine.status != "gone"]
     holdings = await _merge(session, machines)
     if holdings and changes_allowed():
         await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
-    return holdings, unreadable
+    known = {row.name for row in holdings}
+    strangers = [Holding(name=one.name, provider=one.provider, provider_id=one.provider_id, seen=one.status,
+                         price_per_hour=one.price_per_hour) for one in others if one.name not in known]
+    return Found(leases=holdings, others=strangers, unreadable=unreadable)
 
 
-async def _ask(session: Session, name: str, installation: str) -> list[Machine]:
+async def _adopt(session: Session, found: Found) -> Found:
+    """Machines of others become leases of ours that must end; the engine sees to that."""
+    for row in found.others:
+        await store.save(session.db, Lease(
+            name=row.name, run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0], provider=row.provider,
+            state="releasing", provider_id=row.provider_id, price_per_hour=row.price_per_hour, created_at=time.time(),
+            note="adopted from another installation"))
+    await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
+    return await _reconcile(session)
+
+
+async def _ask(session: Session, name: str, installation: str) -> tuple[list[Machine], list[Machine]]:
+    """Machines of ours, and those of other installations."""
     provider = await asyncio.to_thread(open_provider, name, session.paths)
     try:
-        return await provider.list_ours(installation)
+        return await provider.list_ours(installation), await provider.list_others(installation)
     finally:
         await provider.close()
 
@@ -98,6 +152,6 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
             name=name, provider=machine.provider if machine else lease.provider if lease else "",
             provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
             state=lease.state if lease else "", seen=machine.status if machine else "", run=run_names.get(run_id, run_id),
-            price_per_hour=machine.price_per_hour if machine else lease.price_per_hour if lease else 0.0,
-            spent_usd=lease.cost(time.time()) if lease else 0.0))
+            price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
+            spent_usd=lease.spending(time.time()).total if lease else 0.0))
     return found

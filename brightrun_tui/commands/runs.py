@@ -75,8 +75,8 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
     found, leases, ledger = with_store(read)
     if as_json:
         now = time.time()
-        print_json({"run": found, "leases": [{**lease.model_dump(mode="json"), "cost_usd": lease.cost(now)} for lease in leases],
-                    "ledger": ledger})
+        rented_for_it = [{**lease.model_dump(mode="json"), "cost_usd": lease.spending(now).total} for lease in leases]
+        print_json({"run": found, "leases": rented_for_it, "ledger": ledger})
         return
     from rich.table import Table
     from rich.text import Text
@@ -231,8 +231,8 @@ def _damaged_row(run: store.DamagedRun, now: float) -> tuple[str, ...]:
 def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
     now = time.time()
     return [(lease.name, "still billing" if lease.state == "releasing" and lease.provider_id else lease.state, lease.gpu,
-             money(lease.quoted_per_hour), money(lease.price_per_hour), f"${lease.cost(now):.4f}",
-             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}", lease.note) for lease in leases]
+             money(lease.quoted_per_hour), money(lease.rate), f"${lease.spending(now).total:.4f}",
+             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}", lease.note or lease.reason) for lease in leases]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

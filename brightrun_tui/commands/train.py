@@ -19,6 +19,7 @@ from brightrun_tui.commands.shared.options import (
     HoursOption,
     InterruptibleOption,
     NameOption,
+    ProjectOption,
     ProviderOption,
     SetOption,
     TemplateOption,
@@ -51,13 +52,14 @@ def train(
     max_hours: HoursOption = None,
     settings: SetOption = None,
     columns: ColumnOption = None,
+    project: ProjectOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
-    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
+    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
         _print_detached(run, as_json)
@@ -101,14 +103,14 @@ def estimate(
 
 def make_draft(data: str, name: str, base: str | None, template: str | None, provider: str | None, gpu: str,
                interruptible: bool, budget: float | None, max_hours: float | None, settings: list[str] | None,
-               columns: list[str] | None) -> Draft:
+               columns: list[str] | None, project: str | None = None) -> Draft:
     """The draft that the options describe; what was not said comes from ``[defaults]`` of the configuration."""
     defaults = load_section(get_paths(), "defaults", RunDefaults)
     return Draft(name=name, data=_absolute(data), base=_absolute(base) if base else defaults.base,
                  template=template or defaults.template, overrides=parse_overrides(settings or []),
                  provider=provider or defaults.provider, gpu=gpu, interruptible=interruptible,
                  budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
-                 columns=parse_columns(columns or []))
+                 columns=parse_columns(columns or []), project=defaults.project if project is None else project)
 
 
 def _absolute(word: str) -> str:

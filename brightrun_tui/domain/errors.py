@@ -130,6 +130,10 @@ class UnclearError(ProviderError):
     """It is not known whether the request took effect: look by name before doing anything else."""
 
 
+class GpuError(BrightrunError):
+    """A GPU is not fit to train on."""
+
+
 class HostError(BrightrunError):
     """A machine in hand did not do what was asked of it."""
 

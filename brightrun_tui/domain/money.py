@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.spending import Spending
 
 GIB = 1024**3
 
@@ -37,8 +40,9 @@ class Hardware(BaseModel):
 class Offer(BaseModel):
     """A machine for rent (or this one, for nothing).
 
-    ``price_per_hour`` is all in, disk included; ``once_usd`` is what loading image and model costs in traffic. ``tier`` is the
-    provider's word for the kind of host, ``network_mbps`` its download speed, ``host_id`` the physical machine where known.
+    ``price_per_hour`` is all in, ``storage_per_hour`` the disk's part of it; ``once_usd`` is what loading image, model and data
+    and bringing home the result costs in traffic. ``tier`` is the provider's word for the kind of host, ``network_mbps`` its
+    download speed, ``host_id`` the physical machine where known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,15 +58,29 @@ class Offer(BaseModel):
     tier: str = ""
     network_mbps: float | None = None
     host_id: str = ""
+    storage_per_hour: float = 0.0
 
 
 LeaseState = Literal["intended", "live", "releasing", "released", "unclear"]
 
 
+class EarlierRate(BaseModel):
+    """What a running machine cost an hour, in US dollars, until a time (seconds since the epoch)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: float
+    per_hour: float
+
+
 class Lease(BaseModel):
     """A machine rented for one run, from the intent to the proof that it is gone.
 
-    ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own account.
+    ``price_per_hour`` is the rate as last observed, ``earlier_rates`` what it was before, oldest first; ``storage_per_hour`` is
+    the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
+    ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
+    account. ``heard_at`` is when its guard last heard from us. ``project`` is the run's tag, which outlives the run here.
+    ``reason`` says why it was let go before the run had ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,38 +91,70 @@ class Lease(BaseModel):
     state: LeaseState
     provider_id: str = ""
     offer_id: str = ""
+    host_id: str = ""
     gpu: str = ""
     quoted_per_hour: float = 0.0
     price_per_hour: float = 0.0
+    earlier_rates: tuple[EarlierRate, ...] = ()
     idle_per_hour: float | None = None
+    storage_per_hour: float = 0.0
     once_usd: float = 0.0
     gpu_memory: int = 0
     created_at: float = 0.0
     running_since: float | None = None
+    heard_at: float = 0.0
     released_at: float | None = None
     billed_usd: float | None = None
     note: str = ""
+    reason: str = ""
+    project: str = ""
 
-    def cost(self, now: float) -> float:
-        """US dollars so far: the observed price for the observed seconds, from creation until it was proven gone.
+    @property
+    def rate(self) -> float:
+        """US dollars an hour: as observed, else as quoted."""
+        return self.price_per_hour or self.quoted_per_hour
 
-        Where the provider charges less until the machine runs, ``idle_per_hour`` holds until ``running_since``.
-        """
+    def spending(self, now: float, since: float | None = None, until: float | None = None) -> Spending:
+        """What it has cost by ``now``: the observed rates for the observed seconds, from creation until it was proven gone,
+        the traffic, and the provider's bill where that has come. With ``since`` and ``until``: the part that fell due after the
+        one and before the other."""
         if not self.provider_id:
-            return 0.0
-        end = self.released_at if self.released_at is not None else now
-        price = self.price_per_hour or self.quoted_per_hour
-        if self.idle_per_hour is None:
-            return max(0.0, end - self.created_at) / 3600 * price
-        running = self.running_since if self.running_since is not None else end
-        return (max(0.0, min(running, end) - self.created_at) * self.idle_per_hour + max(0.0, end - running) * price) / 3600
-
-
-    def cost_since(self, since: float, now: float) -> float:
-        """The part of `cost` that fell due after ``since``."""
+            return Spending()
         end = now if self.released_at is None else min(self.released_at, now)
-        before = self.model_copy(update={"released_at": min(max(since, self.created_at), end)})
-        return self.cost(now) - before.cost(now)
+        ended_for = None if self.released_at is None or self.released_at > now else now - self.released_at
+        counted = self._counted(end)
+        whole = counted.with_bill(self.billed_usd, ended_for=ended_for)
+        if since is None and until is None:
+            return whole
+
+        def by(moment: float) -> Spending:
+            return Spending() if moment <= self.created_at else self._counted(min(moment, end))
+
+        part = by(math.inf if until is None else until) - by(-math.inf if since is None else since)
+        return whole.share(part.counted / counted.counted) if counted.counted else Spending()
+
+    def _counted(self, end: float) -> Spending:
+        """By our own count, up to a time at which it still was there."""
+        machine = storage = 0.0
+        for begin, until, per_hour in self._stretches(end):
+            hours, disk = (until - begin) / 3600, min(per_hour, self.storage_per_hour)
+            machine += hours * (per_hour - disk)
+            storage += hours * disk
+        return Spending(machine=machine, storage=storage, traffic=self.once_usd)
+
+    def _stretches(self, end: float) -> list[tuple[float, float, float]]:
+        """(from, until, US dollars an hour), in order, from creation to ``end``."""
+        rates = [(rate.until, rate.per_hour) for rate in self.earlier_rates]
+        rates.append((end, self.rate))
+        if self.idle_per_hour is not None:
+            rates.insert(0, (end if self.running_since is None else self.running_since, self.idle_per_hour))
+        found, at = [], self.created_at
+        for until, per_hour in rates:
+            until = min(until, end)
+            if until > at:
+                found.append((at, until, per_hour))
+                at = until
+        return found
 
 
 class LeaseChanges(TypedDict, total=False):
@@ -112,13 +162,17 @@ class LeaseChanges(TypedDict, total=False):
 
     state: LeaseState
     provider_id: str
+    host_id: str
     price_per_hour: float
+    earlier_rates: tuple[EarlierRate, ...]
     idle_per_hour: float | None
     created_at: float
     running_since: float | None
+    heard_at: float
     released_at: float | None
     billed_usd: float | None
     note: str
+    reason: str
 
 
 def month_start(now: float) -> float:
@@ -137,7 +191,12 @@ class Limits(BaseModel):
 
 
 class Estimate(BaseModel):
-    """Memory, time and cost before anything is paid. Memory in bytes, time in seconds."""
+    """Memory, time and cost before anything is paid. Memory in bytes, time in seconds.
+
+    ``setup_seconds`` is the part of ``seconds`` before the first step; ``flops`` (FLOP/s), ``gpu``, ``host_id`` and
+    ``price_per_hour`` are those of the machine it was made for. ``download`` and ``upload`` are the bytes that model, data and
+    results take to and from a machine that is not this one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -150,10 +209,16 @@ class Estimate(BaseModel):
     tokens: int = 0
     seconds: float = 0.0
     seconds_low: float = 0.0
-    seconds_high: float = 0.0
+    seconds_high: float = 3600.0
+    setup_seconds: float = 0.0
     price_per_hour: float = 0.0
     cost_usd: float = 0.0
     cost_usd_high: float = 0.0
     disk: int = 0
+    download: int = 0
+    upload: int = 0
+    flops: float = 0.0
+    gpu: str = ""
+    host_id: str = ""
     measured: bool = False
     notes: tuple[str, ...] = ()

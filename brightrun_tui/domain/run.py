@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
-from brightrun_tui.domain.money import Limits
+from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
 
 SPEC_VERSION = 1
@@ -81,7 +81,8 @@ class DatasetRef(BaseModel):
 class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
-    ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then.
+    ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
+    which costs are summed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,6 +99,7 @@ class RunSpec(BaseModel):
     gpu: str = ""
     interruptible: bool = False
     offer: str = ""
+    project: str = ""
     limits: Limits = Limits()
 
 
@@ -179,8 +181,19 @@ class Run(BaseModel):
     failure: Failure | None = None
     model: str = ""
     model_version: int | None = None
-    estimate: dict[str, Any] = Field(default_factory=dict)
+    estimate: Estimate | None = None
     notices: tuple[Notice, ...] = ()
+
+    @field_validator("estimate", mode="before")
+    @classmethod
+    def _known_estimate(cls, stored: Any) -> Any:
+        """Version 0.1 kept an empty object where there was none. One that cannot be read is as good as none."""
+        if isinstance(stored, dict):
+            try:
+                return Estimate.model_validate(stored)
+            except ValidationError:
+                return None
+        return stored
 
     @property
     def fraction(self) -> float:

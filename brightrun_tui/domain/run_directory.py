@@ -100,6 +100,11 @@ class RunDirectory:
         return self.root / LOG
 
     @property
+    def setup_log(self) -> Path:
+        """At home: what the preparation of every machine that was rented for the run printed, one after the other."""
+        return self.root / "setup.log"
+
+    @property
     def log_mark(self) -> Path:
         """At home: how far the worker's log on another machine was read, as the copy may leave parts of it out."""
         return self.root / f".{LOG}.mark"
@@ -163,6 +168,8 @@ EVENTS_LIMIT = 1 << 30
 """Of all events of a run: a hundred times what the longest run says."""
 LOG_LIMIT = 32 << 20
 """Of the copy of a worker's log; of a longer one the end is kept."""
+SETUP_LOG_LIMIT = 4 << 20
+"""Of what the preparation of machines printed; more is not kept."""
 MANIFEST_LIMIT = 1 << 20
 FILES_LIMIT = 64
 """Files that a manifest may list."""

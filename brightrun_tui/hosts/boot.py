@@ -18,13 +18,15 @@ REMOTE_HOME = ".brightrun"
 """Our directory on a machine, below the login's home: the guard's files, ``run/``, ``env/``."""
 RUN_DIRECTORY = f"{REMOTE_HOME}/run"
 HEARTBEAT = f"{REMOTE_HOME}/heartbeat"
+COLLECTED = f"{REMOTE_HOME}/collected"
 GUARD_STATE = f"{REMOTE_HOME}/guard.json"
 GUARD_SCRIPT = f"{REMOTE_HOME}/guard.py"
 
 
 @dataclass(frozen=True)
 class GuardOptions:
-    """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock."""
+    """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock. ``keep``: how long a
+    machine is kept at least whose results nobody has brought home."""
 
     provider: str
     url: str
@@ -32,12 +34,19 @@ class GuardOptions:
     until: float
     silence: float
     graphql: str = ""
+    keep: float = 43200.0
     stall: float = 3600.0
     tick: float = 5.0
     home: str = f"~/{REMOTE_HOME}"
 
     def argument(self) -> str:
-        return json.dumps({key: value for key, value in asdict(self).items() if value != ""}, separators=(",", ":"))
+        told = {key: _short(value) for key, value in asdict(self).items() if value != ""}
+        return json.dumps(told, separators=(",", ":"))
+
+
+def _short(value: str | float) -> str | float:
+    """Whole numbers without their decimal point: the command has little room."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @lru_cache(maxsize=1)

@@ -1,22 +1,25 @@
 """The dead man's switch of a rented machine. Runs there, from before SSH is up, and ends the lease from inside.
 
-It acts when its time is up, or when the engine has not been heard of for too long and nothing is training. It holds
-no secret of ours: it uses the key that the provider gave to this one machine. Standard library only, Python 3.7 and
+It acts when its time is up, or when the engine has not been heard of for too long and nothing is training. A machine with
+something on it that training made and nobody has brought home is kept then: stopped where the disk is kept for little money,
+else left as it is, for ``keep`` seconds at most. It holds no secret of ours: it uses the key that the provider gave to this
+one machine. Standard library only, Python 3.7 and
 later, so that any image will do. It travels inside the create call, so it must stay small.
 
 Its one argument is a JSON object: ``provider``, ``url`` and ``graphql`` (addresses of the provider's API), ``seconds``
 (the lease ends so long from now), ``until`` (the same as a time by the engine's clock), ``silence`` (longest time
-without a heartbeat when nothing trains), ``stall`` (a worker that says nothing for so long is not at work), ``tick``
+without a heartbeat when nothing trains), ``keep``, ``stall`` (a worker that says nothing for so long is not at work), ``tick``
 (between two looks), ``home``.
 
-Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then; ``guard.json`` says
-how the guard is; ``run/`` is the run directory, whose ``worker.pid``, ``worker.rc`` and ``events.jsonl`` tell whether
-the worker is at work.
+Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then, and ``collected`` once
+everything is home; ``guard.json`` says how the guard is; ``run/`` is the run directory, whose ``worker.pid``, ``worker.rc``
+and ``events.jsonl`` tell whether the worker is at work, ``manifest.json`` and ``checkpoints`` what it has made.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import ssl
@@ -63,7 +66,7 @@ class Guard:
         self.options = options
         self.home: str = options["home"]
         self.vast = options["provider"] == "vast"
-        self.heard = time.monotonic()
+        self.heard = self.busy = time.monotonic()
         self.beat = 0.0
         # a container that starts anew does not get its whole time again, as far as its clock can be trusted
         self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
@@ -140,13 +143,32 @@ class Guard:
             self.ends = self.heard + float(read(self.home, "heartbeat"))
         except ValueError:
             pass
-        self.write()
+        self.write(state="watching")
+
+    def uncollected(self) -> bool:
+        run = self.home + "/run/"
+        made = glob.glob(run + "manifest.json") or glob.glob(run + "checkpoints/step-*")
+        return bool(made) and not modified(self.home, "collected")
 
     def due(self) -> str:
         now = time.monotonic()
         if now >= self.ends:
             return "deadline"
-        return "silence" if now - self.heard >= self.options["silence"] and not self.training() else ""
+        if self.training():
+            self.busy = now
+        left = max(self.heard, self.busy) + self.options["keep"] - now
+        if now - self.heard < self.options["silence"] or self.busy == now:
+            return ""
+        if left <= 0 or not self.uncollected():
+            return "silence"
+        self.keep(left)
+        return ""
+
+    def keep(self, left: float) -> None:
+        if self.state["state"] != "keeping":
+            self.write(state="keeping", reason="uncollected", keeps_seconds=left)
+            if self.vast:
+                self.call("PUT", self.own, {"state": "stopped"})
 
     def end(self, reason: str) -> None:
         """Try every way, and go on until this machine is no more."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import BadHostKeyError, HostError, HostKeyChangedError, MachineLiesError
-from brightrun_tui.hosts.boot import GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
+from brightrun_tui.hosts.boot import COLLECTED, GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
 from brightrun_tui.hosts.ssh import SshHost
 
 MIB = 1024**2
@@ -116,3 +116,8 @@ async def ensure_guard(host: SshHost, options: GuardOptions, seconds: float = 30
 async def beat(host: SshHost, seconds_left: float) -> None:
     """Tell the guard that we are here, and when the lease is to end, counted from now."""
     await host.write(f"~/{HEARTBEAT}", f"{seconds_left:.1f}\n".encode())
+
+
+async def note_collected(host: SshHost) -> None:
+    """Tell the guard that nothing is left to be brought home: without us the machine need not be kept."""
+    await host.write(f"~/{COLLECTED}", b"\n")

@@ -20,7 +20,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.providers.local import describe, hardware
 from brightrun_tui.redaction import keep_secret, redact
-from brightrun_tui.store.leases import month_spent_of
+from brightrun_tui.store.leases import month_spending_of
 
 if TYPE_CHECKING:
     from brightrun_tui.providers.ssh import Ssh
@@ -219,7 +219,7 @@ def _own(boxes: dict[str, SshBox], paths: Paths) -> Ssh:
 def _month(provider: str, paths: Paths) -> str:
     """What our own runs cost there this month, and the limit of all of them together. Blocking."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
-    spent = f"${month_spent_of(paths.database, provider):,.2f} by your runs"
+    spent = f"${month_spending_of(paths.database, provider).total:,.2f} by your runs"
     return f"{spent}; the limit is ${limit:,.2f}" if limit is not None else spent
 
 

@@ -22,11 +22,11 @@ RENTAL = ("runpod", "vast", "ssh")
 
 
 def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, guard_silence: float = 900.0,
-                  guard_tick: float = 5.0) -> Provider:
+                  guard_tick: float = 5.0, guard_keep: float = 43200.0) -> Provider:
     """A provider with its credential and settings; the caller closes it. Blocking (keyring).
 
-    ``secret`` is tried in place of the saved credential. ``guard_silence`` and ``guard_tick`` (seconds) are for the guards
-    of machines that are rented with it.
+    ``secret`` is tried in place of the saved credential. ``guard_silence``, ``guard_tick`` and ``guard_keep`` (seconds) are for
+    the guards of machines that are rented with it.
 
     Raises:
         UsageError: it rents no machines, or its settings do not fit.
@@ -59,11 +59,11 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
         from brightrun_tui.providers.runpod import RunPod, RunPodSettings
 
         return RunPod(secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings,
-                      guard_silence=guard_silence, guard_tick=guard_tick)
+                      guard_silence=guard_silence, guard_tick=guard_tick, guard_keep=guard_keep)
     from brightrun_tui.providers.vast import Vast, VastSettings
 
     return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings,
-                guard_silence=guard_silence, guard_tick=guard_tick)
+                guard_silence=guard_silence, guard_tick=guard_tick, guard_keep=guard_keep)
 
 
 async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from brightrun_tui.domain.errors import (
@@ -20,34 +21,36 @@ from brightrun_tui.domain.errors import (
     ProviderDownError,
     RejectedRequestError,
     UnclearError,
+    UsageError,
 )
-from brightrun_tui.domain.money import GIB, Lease, Offer
+from brightrun_tui.domain.money import Estimate, Lease, Offer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.domain.spending import dollars
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator import budget, leases
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.purse import Purse
 from brightrun_tui.orchestrator.timings import EngineTimings
-from brightrun_tui.planning.memory import SAFE
+from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
 from brightrun_tui.providers.base import Machine, Need, Provider
-from brightrun_tui.providers.offers import reliable_first
+from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
-from brightrun_tui.store import Database
+from brightrun_tui.store import Database, runs
 from brightrun_tui.store import leases as book
 
 log = logging.getLogger(__name__)
 
-PACKAGES_BYTES = 4 * GIB
-"""What pip brings onto a machine whose image has nothing."""
-LEAST_DISK = 40 * GIB
 MAX_MACHINES = 4
 """Machines tried for one launch before the run is given up."""
 AGREED = 1.5
-"""Without a budget, the most that an hour may cost, as a multiple of the price that was agreed to."""
+"""The most that an hour may cost, as a multiple of the price that was agreed to."""
+GIVEN_UP = "machine_given_up_"
+"""Code of the notices about machines that were replaced, before their number."""
 IN_HAND = ("starting", "running", "unknown")
 
 
@@ -57,7 +60,9 @@ class Acquirer:
     def __init__(self, db: Database, provider: Provider, timings: EngineTimings, ssh: SshTimings, run: Run) -> None:
         self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
         self.run_id, self.home = run.id, Path(run.directory)
+        self._project = run.spec.project
         self._bad_hosts: set[str] = set()
+        self._avoided: set[str] = set()
         self._last_choice: set[str] = set()
         self._reached = ""
 
@@ -77,14 +82,29 @@ class Acquirer:
                     continue  # it does not show up, or costs more than was quoted: on its way back
             if lease.state == "live":
                 machine = await self.provider.inspect(lease.provider_id)
-                if machine is not None and not machine.interrupted and machine.status in IN_HAND:
-                    return lease
+                if machine is not None and not machine.interrupted:
+                    if machine.status in IN_HAND:
+                        return lease
+                    if machine.status == "stopped" and await self.provider.resume(lease.provider_id):
+                        say("starting the machine again")
+                        return lease
                 await self.drop(lease, "it is gone or was taken away")
         return await self._rent(run, purse, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """No longer ours to use: from now on it is returned."""
-        await book.save(self.db, lease, state="releasing", note=why)
+        """No longer ours to use: from now on it is returned. With a reason the run says so: which one, how long, what it cost."""
+        lease = await book.update(self.db, lease, state="releasing", note=why, reason=why)
+        if why:
+            run = await runs.get(self.db, self.run_id)
+            number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
+            message = (f"machine {number} ({lease.gpu} at {dollars(lease.rate)} an hour) was given up after "
+                       f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {dollars(lease.spending(now).total)}: {why}")
+            await runs.update(self.db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", message))
+
+    def note_bad(self, lease: Lease) -> None:
+        """From now on neither this host nor this very offer is taken again where there is another one."""
+        self._bad_hosts |= {lease.host_id} - {""}
+        self._avoided.add(lease.offer_id)
 
     def prefer_others(self) -> None:
         """From now on the host whose machine let us in last is rented only where there is no other."""
@@ -112,52 +132,60 @@ class Acquirer:
 
     async def _rent(self, run: Run, purse: Purse, say: Say) -> Lease:
         say("looking for machines")
-        limits = run.spec.limits
-        need = self._need(run)
-        offers = reliable_first(await self.provider.offers(need))
-        offers.sort(key=lambda offer: (bool(offer.host_id) and offer.host_id in self._last_choice, offer.id != run.spec.offer))
+        estimate = _estimate(run)
+        need = self._need(run, estimate)
+        offers = await self._in_order(run, estimate, await self.provider.offers(need))
         if not offers:
             raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
                                   kind="no_capacity", fix="choose another GPU or provider, or try again later")
+        offers = _not_too_dear(offers, estimate, self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if purse.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if purse.monthly else "the budget"
-            raise BudgetError(f"what is left of {name} (${max(0.0, purse.left):.2f}) does not pay for a machine",
+            raise BudgetError(f"what is left of {name} ({dollars(max(0.0, purse.left))}) does not pay for a machine",
                               where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
-        first = offers[0]
+        first, limits = offers[0], run.spec.limits
         seconds = budget.lease_seconds(purse.ceiling, purse.spent + first.once_usd, first.price_per_hour, limits.max_hours,
                                        timings=self.timings)
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
+
+    async def _in_order(self, run: Run, estimate: Estimate, offers: list[Offer]) -> list[Offer]:
+        """The machine that was agreed to, if none has been had yet; then by what the rest of the run costs there, traffic
+        included; those that can be relied upon before others."""
+        had = any(lease.provider_id for lease in await book.list_leases(self.db, run_id=run.id))
+
+        def rank(offer: Offer) -> tuple[object, ...]:
+            again = offer.id in self._avoided or (bool(offer.host_id) and offer.host_id in self._last_choice)
+            agreed = not had and is_agreed(offer, run.spec.offer, estimate, leases.PRICE_TOLERANCE)
+            return (again, not agreed, not relied_upon(offer), cost_of_rest(offer, estimate, run.fraction), offer.price_per_hour)
+
+        return sorted(offers, key=rank)
 
     async def _rent_first(self, offers: list[Offer], disk: int, deadline: float, say: Say) -> Lease:
         """The first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
         refused = ""
         for offer in offers:
             await self._wait_for_returns(say)
-            say(f"renting {offer.hardware.gpu} at ${offer.price_per_hour:.2f}/h")
+            say(f"renting {offer.hardware.gpu} at {dollars(offer.price_per_hour)}/h")
             try:
                 return await leases.rent(self.db, self.provider, self.run_id, offer, (await self._key()).public, disk=disk,
-                                         deadline=deadline, timings=self.timings)
+                                         deadline=deadline, timings=self.timings, project=self._project)
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
             except RejectedRequestError as error:
                 if error.kind != "price_changed":
                     raise
+                self._avoided.add(offer.id)
                 refused = str(error)
         raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused})", where=self.provider.name,
                               fix="choose another GPU or provider, or try again later", kind="no_capacity")
 
-    def _need(self, run: Run) -> Need:
-        estimate = run.estimate
-        memory, price = int(estimate.get("memory", 0)), float(estimate.get("price_per_hour", 0.0))
-        agreed = int(estimate.get("memory_available", 0)) if run.spec.offer else 0
+    def _need(self, run: Run, estimate: Estimate) -> Need:
+        need = need_of(estimate, run.spec)
         # a machine on which the run is tight was agreed to: machines like it are good enough
-        return Need(gpu=run.spec.gpu, gpu_memory=min(int(memory * SAFE), agreed or sys.maxsize),
-                    interruptible=run.spec.interruptible, disk=max(LEAST_DISK, int(estimate.get("disk", 0) * 2)),
-                    download=PACKAGES_BYTES + (0 if run.spec.base.path else 4 * memory),
-                    hours=float(estimate.get("seconds_high", 3600.0)) / 3600, without_hosts=frozenset(self._bad_hosts),
-                    max_price_per_hour=price * AGREED if price and run.spec.limits.budget_usd is None else None)
+        agreed = estimate.memory_available if run.spec.offer else 0
+        return replace(need, gpu_memory=min(need.gpu_memory, agreed or sys.maxsize), without_hosts=frozenset(self._bad_hosts))
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
         """From a lease to a machine that lets us in, shows its GPUs and has its guard.
@@ -173,7 +201,10 @@ class Acquirer:
             if machine is None or machine.problem or machine.interrupted:
                 why = machine.problem if machine and machine.problem else "the provider took it away"
                 raise HostError(why, where=self.provider.name, kind="machine_gone")
-            lease = await self._note_rate(lease, machine)
+            lease = await leases.note_rate(self.db, lease, machine)
+            if dearer := leases.dearer_than_quoted(lease):
+                self._avoided.add(lease.offer_id)
+                raise HostError(dearer, where=self.provider.name, kind="price_changed")
             say(f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else ""))
             if machine.ssh_host and machine.status == "running":
                 host = await self.host_of(lease, machine)
@@ -208,14 +239,6 @@ class Acquirer:
         if not report.able:
             say(f"note: the guard on the machine cannot reach the provider ({report.self_test})")
 
-    async def _note_rate(self, lease: Lease, machine: Machine) -> Lease:
-        """Some providers charge less until the machine runs; the cost follows what they say."""
-        if lease.idle_per_hour is None and machine.billed_per_hour is not None and machine.status == "starting":
-            lease = await book.save(self.db, lease, idle_per_hour=machine.billed_per_hour)
-        if lease.idle_per_hour is not None and lease.running_since is None and machine.running_since is not None:
-            lease = await book.save(self.db, lease, running_since=machine.running_since)
-        return lease
-
     async def _look(self, lease: Lease, say: Say) -> Machine | None:
         """The machine as the provider sees it; an unreadable answer is asked again, never taken for "gone"."""
         while True:
@@ -238,3 +261,29 @@ class Acquirer:
     def _pinned(self, lease: Lease) -> str:
         path = RunDirectory(self.home).host_key(lease.name)
         return path.read_text() if path.exists() else ""
+
+
+def _estimate(run: Run) -> Estimate:
+    """Raises `UsageError`: nobody knows what machine the run needs."""
+    if run.estimate is None:
+        raise UsageError("what machine the run needs is not on record", where=f"run {run.id}", kind="no_estimate",
+                         fix="start it again with: brightrun train")
+    return run.estimate
+
+
+def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[Offer]:
+    """Those that cost no more than was agreed to, with some room.
+
+    Raises:
+        NoCapacityError: there are only dearer ones.
+    """
+    most = estimate.price_per_hour * AGREED
+    if not most:
+        return offers
+    if not (found := [offer for offer in offers if offer.price_per_hour <= most]):
+        cheapest = min(offer.price_per_hour for offer in offers)
+        raise NoCapacityError(
+            f"the machines for rent now cost {dollars(cheapest)} an hour and more; {dollars(estimate.price_per_hour)} were "
+            f"agreed to, and {dollars(most)} is the most that is taken unasked", where=where, kind="no_capacity",
+            fix="try again later, or start the run again to agree to today's price")
+    return found

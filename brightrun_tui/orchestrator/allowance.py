@@ -6,6 +6,7 @@ import time
 
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.spending import dollars
 from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.notices import Notices, with_notice
@@ -30,13 +31,17 @@ class Allowance:
         if time.monotonic() - self._counted_at < COUNT_SECONDS:
             return None
         self._counted_at = time.monotonic()
-        spent, per_hour = await self._place.spent(), await self._place.price_per_hour()
-        if not per_hour and spent == run.cost_usd:
+        per_hour, now = await self._place.price_per_hour(), await purse.look(self._db, self._money.now(), run)
+        if not per_hour and now.spent == run.cost_usd:
             return None
-        now = await purse.look(self._db, self._money.now(), run)
         verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
                                release_seconds=self._timings.release_seconds)
-        await runs.update(self._db, run.id, cost_usd=spent, notices=_with_verdict(run, verdict, now))
+        run = run.model_copy(update={"notices": _with_verdict(run, verdict, now)})
+        if run.step and per_hour:
+            minutes = max(1.0, (time.time() - run.created_at) / 60)
+            first = f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
+            run = run.model_copy(update={"notices": with_notice(run, "first_step", first, "info")})
+        await runs.update(self._db, run.id, cost_usd=now.spent, notices=run.notices)
         if verdict == "release":
             return "budget_spent"
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
@@ -49,4 +54,4 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: purse.Purse) -> Notice
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
     words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
              "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
-    return with_notice(run, f"budget_{verdict}", f"{words[verdict]} (${now.spent:.2f} of ${now.ceiling or 0:.2f})")
+    return with_notice(run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})")

@@ -94,7 +94,7 @@ async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate |
     status = await engine_status(db, paths)
     if status.running and status.version not in ("", __version__):
         await stop_engine(db, paths)  # left over from before an update; workers and servers go on
-    run = await runs.create(db, spec, str(paths.run_directory(spec.run_id)), estimate.model_dump() if estimate else None)
+    run = await runs.create(db, spec, str(paths.run_directory(spec.run_id)), estimate)
     await ensure_engine(paths)
     return run
 

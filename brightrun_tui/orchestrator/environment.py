@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -57,11 +58,13 @@ def requirements() -> str:
     return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
 
 
-async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", poll: float = 2.0) -> tuple[str, str]:
+async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", poll: float = 2.0,
+                  keep: Callable[[bytes], None] = lambda _piece: None) -> tuple[str, str]:
     """Bring our code and see to the packages. Resumable: done steps are not done again.
 
     Args:
         python: an interpreter on that machine to look at first; used as it is when it has everything.
+        keep: takes what the preparation prints there, piece by piece.
 
     Returns:
         The interpreter to start the worker with, and its PYTHONPATH.
@@ -86,6 +89,7 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
         offset = max(offset, size - LOG_PIECE)
         chunk = await host.read("setup.log", offset, LOG_PIECE)
         offset += len(chunk)
+        await asyncio.to_thread(keep, chunk)
         lines = [line for line in chunk.decode(errors="replace").splitlines() if line.strip()]
         if lines:
             last = lines[-1].strip()[:160]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.spending import total
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes
@@ -55,7 +56,7 @@ class Landlord:
             self._former += [provider] if provider is not None else []
             provider = await asyncio.to_thread(
                 open_provider, name, self.paths, guard_silence=self.timings.guard_silence_seconds,
-                guard_tick=self.timings.guard_tick_seconds)
+                guard_tick=self.timings.guard_tick_seconds, guard_keep=self.timings.keep_seconds)
             self._providers[name] = (access, provider)
         return provider
 
@@ -111,6 +112,8 @@ class Landlord:
         known = {lease.name: lease for lease in await book.list_leases(self.db)}
         for machine in machines:
             lease = known.get(machine.name)
+            if lease is not None and lease.state == "live":
+                await leases.note_rate(self.db, lease, machine)
             if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
             log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
@@ -123,15 +126,21 @@ class Landlord:
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
-        """Bills come hours or days late, and are corrected later: asked for less and less often, a few at a time."""
+        """Bills come hours or days late, and are corrected later: asked for less and less often, a few at a time. That of a
+        machine which is there is asked for at every sweep where traffic is billed, which nobody here can count."""
         due = [lease for lease in known if lease.provider == provider and lease.provider_id and self._bill_is_due(lease)]
         due.sort(key=lambda lease: (lease.billed_usd is not None, self._bill_asked.get(lease.name, 0.0)))
         for lease in due[:BILLS_A_SWEEP]:
             self._bill_asked[lease.name] = time.monotonic()
-            await leases.note_bill(self.db, await self.provider(provider), lease)
+            known_bill = lease.billed_usd
+            lease = await leases.note_bill(self.db, await self.provider(provider), lease)
+            if lease.state == "released" and lease.billed_usd != known_bill:
+                await self._settle_guarded(lease)
 
     def _bill_is_due(self, lease: Lease) -> bool:
-        if lease.released_at is None or not lease.price_per_hour:
+        if lease.released_at is None:
+            return lease.state == "live" and lease.once_usd > 0
+        if not lease.rate:
             return False
         age, asked_at = time.time() - lease.released_at, self._bill_asked.get(lease.name)
         return age < BILL_DAYS * 86400 and (asked_at is None or time.monotonic() - asked_at >= age / 4)
@@ -157,7 +166,7 @@ class Landlord:
             self.troubles.failed(name, error)
         except BrightrunError as error:
             async with self.troubles.guard(name):
-                await book.save(self.db, lease, note=f"cannot be returned: {error}")
+                await book.update(self.db, lease, note=f"cannot be returned: {error}")
             await asyncio.sleep(self.timings.lease_poll_seconds * 4)
         except Exception as error:
             self.troubles.failed(name, error)
@@ -169,6 +178,9 @@ class Landlord:
             lease = await leases.watch_unclear(self.db, provider, lease, self.timings)
         if lease.provider_id:
             await leases.note_bill(self.db, provider, lease)
+        await self._settle_guarded(lease)
+
+    async def _settle_guarded(self, lease: Lease) -> None:
         try:
             await self._settle(lease)
         except StoreError:
@@ -177,14 +189,15 @@ class Landlord:
             log.warning("run %s: its final cost is not on record (%s)", lease.run_id, error)
 
     async def _settle(self, lease: Lease) -> None:
-        """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended."""
-        total = sum(one.cost(time.time()) for one in await book.list_leases(self.db, run_id=lease.run_id))
+        """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended or its bill has
+        come."""
+        cost = total(one.spending(time.time()) for one in await book.list_leases(self.db, run_id=lease.run_id)).total
         with suppress(UsageError):  # the run may be deleted by now
-            await runs.update(self.db, lease.run_id, cost_usd=total)
+            await runs.update(self.db, lease.run_id, cost_usd=cost)
         version = await models.by_run(self.db, lease.run_id)
-        if version is not None and version.report.cost_usd != total:
+        if version is not None and version.report.cost_usd != cost:
             try:
-                version = await models.save_report(self.db, version, version.report.model_copy(update={"cost_usd": total}))
+                version = await models.save_report(self.db, version, version.report.model_copy(update={"cost_usd": cost}))
                 await asyncio.to_thread(rewrite_report, version)
             except BrightrunError as error:
                 log.warning("%s: its report card does not show the final cost (%s)", version.ref, error)

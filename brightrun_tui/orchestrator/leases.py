@@ -7,7 +7,8 @@ import logging
 import time
 
 from brightrun_tui.domain.errors import BrightrunError, RejectedRequestError, UnclearError
-from brightrun_tui.domain.money import Lease, Offer
+from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
+from brightrun_tui.domain.spending import dollars
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.store import Database, leases
@@ -17,10 +18,14 @@ log = logging.getLogger(__name__)
 
 PRICE_TOLERANCE = 1.1
 """A machine that costs more than the quote times this is given back at once."""
+SAME_RATE = 1e-3
+"""Share of a rate by which another one may differ and still be the same: providers round."""
+MOST_RATES = 99
+"""Earlier rates that are kept of one machine."""
 
 
 async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
-               timings: EngineTimings) -> Lease:
+               timings: EngineTimings, project: str = "") -> Lease:
     """A live lease on ``offer``.
 
     The intent is on disk before the one create call. After an unclear answer the machine is looked for by name, and
@@ -34,7 +39,8 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
     name = f"br-{await facts.installation(db)}-{run_id}-{number}"
     lease = await leases.save(db, Lease(
         name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
-        quoted_per_hour=offer.price_per_hour, once_usd=offer.once_usd, gpu_memory=offer.hardware.gpu_memory,
+        quoted_per_hour=offer.price_per_hour, storage_per_hour=offer.storage_per_hour, once_usd=offer.once_usd,
+        gpu_memory=offer.hardware.gpu_memory, host_id=offer.host_id, project=project,
         created_at=time.time()))
     await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:
@@ -82,16 +88,46 @@ async def find(db: Database, provider: Provider, name: str) -> Machine | None:
 
 
 async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine) -> Lease:
-    lease = await leases.save(db, lease, state="live", provider_id=machine.provider_id,
-                              price_per_hour=machine.price_per_hour or lease.quoted_per_hour,
+    lease = await leases.save(db, lease, state="live", provider_id=machine.provider_id, price_per_hour=machine.price_per_hour,
                               created_at=machine.created_at or lease.created_at, idle_per_hour=machine.billed_per_hour)
-    log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.price_per_hour)
-    if lease.price_per_hour > lease.quoted_per_hour * PRICE_TOLERANCE:
-        await leases.save(db, lease, state="releasing", note="costs more than quoted")
-        raise RejectedRequestError(
-            f"the machine costs ${lease.price_per_hour:.2f} an hour, quoted were ${lease.quoted_per_hour:.2f}",
-            where=provider.name, fix="it is being returned; the next offer is tried", kind="price_changed")
+    log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.rate)
+    if dearer := dearer_than_quoted(lease):
+        await leases.save(db, lease, state="releasing", note=dearer, reason=dearer)
+        raise RejectedRequestError(dearer, where=provider.name, fix="it is being returned; the next offer is tried",
+                                   kind="price_changed")
     return lease
+
+
+def dearer_than_quoted(lease: Lease) -> str:
+    """A sentence where the machine costs more than the offer that was taken; empty where it does not, or nobody knows yet."""
+    if lease.price_per_hour <= lease.quoted_per_hour * PRICE_TOLERANCE:
+        return ""
+    return f"the machine costs {dollars(lease.price_per_hour)} an hour, quoted were {dollars(lease.quoted_per_hour)}"
+
+
+async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
+    """The rate of a machine as its provider says it now: budget, guard and month go by it from here on.
+
+    What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on.
+    """
+    changes = LeaseChanges()
+    if machine.status == "starting" and lease.idle_per_hour is None and machine.billed_per_hour is not None:
+        changes["idle_per_hour"] = machine.billed_per_hour
+    idle = changes.get("idle_per_hour", lease.idle_per_hour)
+    if idle is not None and lease.running_since is None and machine.running_since is not None:
+        changes["running_since"] = machine.running_since
+    elif idle is None and machine.running_since is not None:
+        changes |= {"idle_per_hour": lease.storage_per_hour, "running_since": machine.running_since}
+    rate = machine.billed_per_hour or 0.0 if machine.status == "stopped" else machine.price_per_hour
+    if rate and abs(rate - lease.rate) > SAME_RATE * lease.rate:
+        if lease.price_per_hour and machine.status != "starting":
+            log.warning("lease %s: $%.4f/h from now on, not $%.4f", lease.name, rate, lease.price_per_hour)
+            earlier = EarlierRate(until=time.time(), per_hour=lease.price_per_hour)
+            changes["earlier_rates"] = (*lease.earlier_rates[-MOST_RATES:], earlier)
+        changes["price_per_hour"] = rate
+    elif rate and not lease.price_per_hour:
+        changes["price_per_hour"] = rate
+    return await leases.update(db, lease, **changes) if changes else lease
 
 
 async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
@@ -100,7 +136,7 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
     An answer that cannot be read is not "gone": the lease stays ``releasing`` and the asking goes on. Billing ended when
     the terminate call returned, if the very next look found nothing; else when the machine was first seen missing.
     """
-    lease = await leases.save(db, lease, state="releasing")
+    lease = await leases.update(db, lease, state="releasing")
     seen_gone, asked_at, wait = 0, float("-inf"), timings.verify_seconds
     ended_at: float | None = None
     while True:
@@ -118,15 +154,16 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
             wait = timings.verify_seconds
         except BrightrunError as error:
             log.warning("lease %s: not returned yet (%s)", lease.name, error)
-            lease = await leases.save(db, lease, note=str(error))
+            lease = await leases.update(db, lease, note=str(error))
             seen_gone, wait = 0, min(wait * 2, 60.0, timings.verify_seconds * 8)
         await asyncio.sleep(wait)
 
 
 async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
-    lease = await leases.save(db, lease, state="released", released_at=ended_at, note="")
-    await leases.book(db, lease.run_id, lease.name, "observed", lease.cost(ended_at))
-    log.info("lease %s: gone, $%.4f", lease.name, lease.cost(ended_at))
+    lease = await leases.update(db, lease, state="released", released_at=ended_at, note="")
+    counted = lease.spending(ended_at).counted
+    await leases.book(db, lease.run_id, lease.name, "observed", counted)
+    log.info("lease %s: gone, $%.4f", lease.name, counted)
     return lease
 
 
@@ -140,7 +177,7 @@ async def note_bill(db: Database, provider: Provider, lease: Lease) -> Lease:
     if billed is None or billed == lease.billed_usd:
         return lease
     await leases.book(db, lease.run_id, lease.name, "billed", billed - (lease.billed_usd or 0.0))
-    return await leases.save(db, lease, billed_usd=billed)
+    return await leases.update(db, lease, billed_usd=billed)
 
 
 async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:

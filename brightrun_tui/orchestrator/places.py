@@ -79,10 +79,6 @@ class Place(Protocol):
         """Let go of the machine; whatever it costs ends with this, or is seen to until it does."""
         ...
 
-    async def spent(self) -> float:
-        """US dollars that the run has cost so far."""
-        ...
-
     async def price_per_hour(self) -> float:
         """US dollars an hour that the machine in hand costs; 0 when there is none."""
         ...
@@ -149,9 +145,6 @@ class ThisMachine:
     async def end(self) -> None:
         """Leave no worker behind: that of a run that was given up may still be at work."""
         await self.signal(signals.SIGKILL)
-
-    async def spent(self) -> float:
-        return 0.0
 
     async def price_per_hour(self) -> float:
         return 0.0

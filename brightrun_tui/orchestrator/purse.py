@@ -10,6 +10,7 @@ from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import month_start
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.spending import total
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, leases
 
@@ -39,10 +40,8 @@ class MoneyWatch:
 
 @dataclass(frozen=True)
 class Purse:
-    """US dollars. ``ceiling`` is the most that the run may come to in all; None where nothing limits it.
-
-    ``spent`` holds what traffic is expected to cost, too: it is billed with the machine, but not by the second.
-    """
+    """US dollars. ``spent`` is the total of the `Spending` of the run's machines; ``ceiling`` the most that it may come to,
+    None where nothing limits it."""
 
     spent: float
     ceiling: float | None
@@ -58,13 +57,13 @@ async def look(db: Database, limits: MoneyLimits, run: Run) -> Purse:
     """The run's purse at this moment."""
     limit, now = limits.monthly_limit_usd, time.time()
     mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
-    spent, budget = sum(lease.cost(now) + lease.once_usd for lease in mine), run.spec.limits.budget_usd
+    spent, budget = total(lease.spending(now) for lease in mine).total, run.spec.limits.budget_usd
     if limit is None:
         return Purse(spent, budget)
     everything = await leases.list_leases(db)
-    month = sum(lease.cost_since(month_start(now), now) for lease in everything)
-    rate = sum(lease.price_per_hour for lease in everything if lease.state != "released")
-    own = sum(lease.price_per_hour for lease in mine if lease.state != "released")
+    month = total(lease.spending(now, month_start(now)) for lease in everything).total
+    rate = sum(lease.rate for lease in everything if lease.provider_id and lease.state != "released")
+    own = sum(lease.rate for lease in mine if lease.state != "released")
     # several runs end in order at the same time: each may use the part of the rest that its own machine costs
     monthly = spent + (limit - month) * (own / rate if own else 1.0)
     binds = budget is None or monthly < budget

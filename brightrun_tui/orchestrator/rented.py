@@ -7,6 +7,7 @@ import logging
 import shlex
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,8 +34,12 @@ from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install
+from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
+from brightrun_tui.orchestrator.leases import note_rate
 from brightrun_tui.orchestrator.mirror import Mirror
+from brightrun_tui.orchestrator.notices import NoticeLevel, with_notice
 from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
+from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
@@ -46,8 +51,8 @@ log = logging.getLogger(__name__)
 CATCH_UP_PIECES = 64
 """Pieces of events taken home in one look where the last word may be among them: of a worker that has ended, or that an
 engine has just found. While one is at work it is a piece each look, so that a flood keeps nobody waiting."""
-_WITH_OUR_CODE = 'PYTHONPATH="$0${PYTHONPATH:+:$PYTHONPATH}" exec "$@"'
-"""An image may have its packages in PYTHONPATH: our code goes before them, not in their place."""
+RESUME_SECONDS = 60.0
+"""Between two requests to start a stopped machine again."""
 
 
 class RentedMachine:
@@ -64,8 +69,10 @@ class RentedMachine:
         self._lease: Lease | None = None
         self._host: SshHost | None = None
         self._start: tuple[str, str] = ("", "")
+        self._last_problem = ""
         self._was_lied_to = False
         self._unreachable_since: float | None = None
+        self._resumed_at = self._stopped_since = float("-inf")
         self._beating: asyncio.Task[None] | None = None
         self._ended = self._caught_up = False
 
@@ -92,33 +99,48 @@ class RentedMachine:
             await asyncio.sleep(self.timings.lease_poll_seconds * 2)
 
     async def _take(self, run: Run, say: Say) -> None:
-        last = ""
         for _attempt in range(MAX_MACHINES):
-            lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
+            try:
+                lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
+            except NoCapacityError as error:
+                raise self._with_last_problem(error) from None
             try:
                 await self._let_go()
                 self._lease = lease
                 self._hold(*await self._acquirer.reach(lease, await self._seconds_left(run, lease), say))
-                await self._equip(run, say)
+                await self._equip(run, lease, say)
                 return
             except HostError as error:
                 log.warning("run %s: machine %s is no good: %s", run.id, lease.provider_id, error)
                 say(f"replacing the machine ({error.what})")
+                if error.kind in ("gpu_unfit", "no_gpus"):
+                    self._acquirer.note_bad(lease)
                 await self._drop(lease, str(error))
-                last = error.what
-        raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {last}",
+                self._last_problem = error.what
+        raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {self._last_problem}",
                               where=self.provider.name, fix="choose another GPU or provider", kind="no_good_machine")
 
-    async def _equip(self, run: Run, say: Say) -> None:
+    def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
+        """Where machines were tried before there was none left, why the last of them was no good."""
+        if not self._last_problem:
+            return error
+        return NoCapacityError(f"{error.what}; the last one that was tried: {self._last_problem}", where=error.where,
+                               fix=error.fix, kind=error.kind)
+
+    async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
-        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python)
+        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
+                                    keep=SetupLog(Path(run.directory), lease).take)
+        if lease.gpu and self.provider.guard_options(time.time()) is not None:
+            say("trying the GPU")
+            await prove_gpu(self.host, self._start, lease, poll=min(2.0, self.timings.lease_poll_seconds))
         await self.mirror.send(self.host, run.spec, say)
 
     async def start(self) -> None:
         async def begin() -> None:
             interpreter, code = self._start
             worker = [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)]
-            await self.host.start(WORKER, ["sh", "-c", _WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
+            await self.host.start(WORKER, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
 
         await self._patiently(begin)
 
@@ -182,6 +204,9 @@ class RentedMachine:
             hurried = run.ending == "killed" or (run.failure is not None and run.failure.error == "budget_spent")
             await self.mirror.pull_the_rest(self._host, self.timings.release_seconds / 3 if hurried
                                             else self.timings.finish_seconds)
+        if self._host is not None:
+            with suppress(HostError):
+                await ready.note_collected(self._host)
         for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state == "live":
                 await self._acquirer.drop(lease, "")
@@ -191,12 +216,9 @@ class RentedMachine:
     async def close(self) -> None:
         await self._let_go()
 
-    async def spent(self) -> float:
-        return sum(lease.cost(time.time()) for lease in await book.list_leases(self.db, run_id=self.run_id))
-
     async def price_per_hour(self) -> float:
         open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
-        return sum(lease.price_per_hour for lease in open_leases if lease.provider_id)
+        return sum(lease.rate for lease in open_leases if lease.provider_id)
 
     async def _reconnect(self) -> JobStatus:
         """After a restart of the engine: the machine of the live lease again, or the news that it is gone."""
@@ -208,12 +230,44 @@ class RentedMachine:
         except BrightrunError as error:
             log.warning("lease %s: %s", live[0].name, error)
             return JobStatus(running=True)
-        if _taken_away(machine):
-            await self._drop(live[0], "it is gone or was taken away")
+        if why := await self._why_lost(live[0], machine):
+            await self._drop(live[0], why)
             return JobStatus(running=False)
         assert machine is not None
-        self._hold(live[0], await self._acquirer.host_of(live[0], machine))
+        if self._comes_back(machine):
+            return JobStatus(running=True)
+        self._hold(await note_rate(self.db, live[0], machine), await self._acquirer.host_of(live[0], machine))
         return await self.worker()
+
+    async def _why_lost(self, lease: Lease, machine: Machine | None) -> str:
+        """Why a machine is not ours any more; empty while it is, or may be again: one that its own guard has stopped while we
+        were away, to keep what is on it, is started again, for as long as the guard would have kept it."""
+        if machine is None or machine.interrupted or machine.status == "gone":
+            return "it is gone or was taken away"
+        now, first = time.monotonic(), self._stopped_since == float("-inf")
+        if machine.status != "stopped" and not self._comes_back(machine):
+            self._stopped_since = float("-inf")
+            return ""
+        if first and time.time() - max(lease.heard_at, lease.created_at) < self.timings.guard_silence_seconds:
+            return "it was stopped"
+        self._stopped_since = now if first else self._stopped_since
+        if now - self._stopped_since > self.timings.keep_seconds:
+            return "it was stopped and does not start again"
+        if machine.status == "stopped" and now - self._resumed_at > RESUME_SECONDS:
+            self._resumed_at = now
+            await self._tell("machine_kept", "the machine kept what is on it while nobody was there; it is started again", "info")
+            if not await self.provider.resume(lease.provider_id):
+                return "it was stopped"
+        return ""
+
+    def _comes_back(self, machine: Machine) -> bool:
+        """Whether it was found stopped, and does not run again yet."""
+        return self._stopped_since > float("-inf") and machine.status in ("stopped", "starting")
+
+    async def _tell(self, code: str, message: str, level: NoticeLevel = "warning") -> None:
+        """A notice that stays with the run; each code once."""
+        run = await runs.get(self.db, self.run_id)
+        await runs.update(self.db, self.run_id, notices=with_notice(run, code, message, level))
 
     async def _silence(self, error: HostError) -> JobStatus:
         """The machine cannot be reached: does the provider still have it? Until that is clear the worker counts as alive."""
@@ -229,11 +283,18 @@ class RentedMachine:
             self._unreachable_since = now
             log.warning("lease %s: unreachable (%s), and the provider does not tell (%s)", lease.name, error, unreadable)
             return JobStatus(running=True)
-        gone = _taken_away(machine)
-        if gone or now - self._unreachable_since > self.timings.silent_seconds:
-            await self._drop(lease, "it is gone or was taken away" if gone else f"unreachable: {error.what}")
-            return JobStatus(running=False)
-        return JobStatus(running=True)
+        if machine is not None:
+            self._lease = lease = await note_rate(self.db, lease, machine)
+        why = await self._why_lost(lease, machine)
+        if machine is not None and not why and self._comes_back(machine):
+            await self._let_go()  # its address may be another one once it runs again
+            self._unreachable_since = None
+            return JobStatus(running=True)
+        if not why and now - self._unreachable_since > self.timings.silent_seconds:
+            why = f"unreachable: {error.what}"
+        if why:
+            await self._drop(lease, why)
+        return JobStatus(running=not why)
 
     async def _patiently(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do something on the machine; as long as it may come back, wait for it.
@@ -303,6 +364,8 @@ class RentedMachine:
         while True:
             try:
                 await ready.beat(host, await self._seconds_left(await runs.get(self.db, self.run_id), lease))
+                heard = await book.update(self.db, lease, heard_at=time.time())
+                self._lease = heard if self._lease is not None else None
             except Exception as error:  # whatever keeps one heartbeat back must not keep back the next
                 log.info("lease %s: no heartbeat (%s)", lease.name, error)
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)
@@ -310,13 +373,9 @@ class RentedMachine:
     async def _seconds_left(self, run: Run, lease: Lease) -> float:
         """How long the machine may live at most from now on, whatever becomes of us."""
         now = await purse.look(self.db, self.money.now(), run)
-        return budget.lease_seconds(now.ceiling, now.spent, lease.price_per_hour, _hours_left(run), timings=self.timings)
+        return budget.lease_seconds(now.ceiling, now.spent, lease.rate, _hours_left(run), timings=self.timings)
 
 
 def _hours_left(run: Run) -> float | None:
     limit = run.spec.limits.max_hours
     return max(0.01, limit - add_time(run).active_seconds / 3600) if limit else None
-
-
-def _taken_away(machine: Machine | None) -> bool:
-    return machine is None or machine.interrupted or machine.status in ("stopped", "gone")

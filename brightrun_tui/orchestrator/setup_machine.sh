@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs on a rented machine: sees to an interpreter that has everything the worker imports.
+# Runs on a rented machine: sees to an interpreter that has everything the worker imports, with a torch that its driver can run.
 # $1 names the wanted set of packages; $2 is an interpreter to look at first (may be empty). May be run again.
 set -u
 home="$HOME/.brightrun"; stamp="$home/env.$1"; given="$2"
@@ -7,25 +7,51 @@ check='import torch, transformers, peft, bitsandbytes, pydantic, safetensors, to
 good() { [ -n "$1" ] && "$1" -c "$check" >/dev/null 2>&1; }
 if [ -s "$stamp" ] && good "$(cat "$stamp")"; then echo "packages are ready"; exit 0; fi
 if good "$given"; then echo "$given" > "$stamp"; echo "packages are ready"; exit 0; fi
-base=""
-for candidate in "$given" python3.12 python3.11 python3.13 python3; do
+
+# The newest CUDA that the driver runs, as in "CUDA Version: 12.8"; empty where there is no GPU.
+cuda=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9][0-9]*\.[0-9]\).*/\1/p' | head -n 1)
+case "$cuda" in
+  "") build="" ;;
+  12.[67]) build=cu126 ;;
+  12.[89]) build=cu128 ;;
+  1[3-9].*|[2-9][0-9].*) build=cu130 ;;
+  *) echo "the driver runs CUDA $cuda, and torch needs 12.6 or newer; choose another machine"; exit 7 ;;
+esac
+
+# A torch that is there, new enough, and runs with this driver is used: it takes 3 GB to bring another one.
+fits='import sys, torch; v = torch.__version__.split(".")
+sys.exit((int(v[0]), int(v[1])) < (2, 8) or (sys.argv[1] != "" and not torch.cuda.is_available()))'
+base=""; theirs=""
+for candidate in "$given" /venv/main/bin/python python3.12 python3.11 python3.13 python3; do
   [ -n "$candidate" ] || continue
   "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
-  base="$candidate"
-  break
+  [ -n "$base" ] || base="$candidate"
+  if "$candidate" -c "$fits" "$cuda" 2>/dev/null; then base="$candidate"; theirs="$candidate"; break; fi
 done
 [ -n "$base" ] || { echo "no Python 3.11 or newer on this machine; choose another image"; exit 3; }
 echo "making the environment"
 "$base" -m venv --system-site-packages "$home/env" || { echo "python venv is missing in this image"; exit 4; }
-pins="$home/constraints.txt"
-recent='import torch; v = torch.__version__.split("."); raise SystemExit((int(v[0]), int(v[1])) < (2, 8))'
-if "$home/env/bin/python" -c "$recent" 2>/dev/null; then
+python="$home/env/bin/python"; pins="$home/constraints.txt"; source=""
+if [ -n "$theirs" ]; then
+  # an environment made from another one does not see its packages by itself
+  "$theirs" -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))' \
+    > "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/image.pth"
   grep -v '^torch==' "$pins" > "$pins.own"
   pins="$pins.own"
+  echo "using the image's torch ($base)"
+elif [ -n "$build" ]; then
+  source="--extra-index-url https://download.pytorch.org/whl/$build"
+  echo "installing torch for CUDA $cuda ($build)"
 fi
 echo "installing the training packages"
-"$home/env/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-  -c "$pins" -r "$home/requirements.txt" || { echo "the training packages could not be installed"; exit 5; }
-good "$home/env/bin/python" || { "$home/env/bin/python" -c "$check"; exit 6; }
-echo "$home/env/bin/python" > "$stamp"
+if [ -z "$theirs" ] && command -v uv >/dev/null 2>&1; then
+  # uv is several times faster with 3 GB of wheels; it does not see packages of an image, so it is no help where those are used
+  uv pip install --python "$python" --index-strategy unsafe-best-match $source -c "$pins" -r "$home/requirements.txt" \
+    || { echo "the training packages could not be installed"; exit 5; }
+else
+  "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off $source \
+    -c "$pins" -r "$home/requirements.txt" || { echo "the training packages could not be installed"; exit 5; }
+fi
+good "$python" || { "$python" -c "$check"; exit 6; }
+echo "$python" > "$stamp"
 echo "packages are ready"

@@ -36,6 +36,7 @@ class EngineTimings(Section):
     sweep_seconds: float = Field(300.0, gt=0, description="Between two sweeps over everything that carries our name.")
     remote_python: str = Field("", description="An interpreter on rented machines to try first, where the image has everything.")
     guard_tick_seconds: float = Field(5.0, gt=0, description="Between two looks of the guard.")
+    keep_seconds: float = Field(43200.0, gt=0, description="How long a machine is kept at least whose results nobody fetches.")
     guard_silence_seconds: float = Field(900.0, gt=0, description="Unheard for so long with nothing training, the guard acts.")
 
 

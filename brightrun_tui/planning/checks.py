@@ -14,6 +14,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.spending import dollars
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages
@@ -28,7 +29,7 @@ from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.local import describe
-from brightrun_tui.store.leases import month_spent_of
+from brightrun_tui.store.leases import month_spending_of
 
 FEW_RECORDS = 50
 FEW_STEPS = 10
@@ -246,7 +247,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
         return failed(
             "budget",
             BudgetError(
-                f"the run costs about ${estimate.cost_usd:,.2f}, the budget is ${draft.budget_usd:,.2f}",
+                f"the run costs about {dollars(estimate.cost_usd)}, the budget is {dollars(draft.budget_usd)}",
                 kind="over_budget",
                 fix="raise the budget, or choose fewer epochs, a smaller base model or a cheaper machine",
             ),
@@ -263,7 +264,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if draft.budget_usd is not None and estimate.cost_usd_high > draft.budget_usd:
         return warning(
             "budget",
-            f"about ${estimate.cost_usd:,.2f}; it could come to ${estimate.cost_usd_high:,.2f}, over the budget",
+            f"about {dollars(estimate.cost_usd)}; it could come to {dollars(estimate.cost_usd_high)}, over the budget",
             "the run is then stopped in time, with its checkpoint kept",
         )
     if not estimate.price_per_hour:
@@ -271,10 +272,10 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if draft.budget_usd is None:
         return warning(
             "budget",
-            f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f}), and no ceiling is set",
+            f"about {dollars(estimate.cost_usd)} (up to {dollars(estimate.cost_usd_high)}), and no ceiling is set",
             "a budget ends the run in time and keeps what it has learned, whatever happens",
         )
-    return ok("budget", f"about ${estimate.cost_usd:,.2f} (up to ${estimate.cost_usd_high:,.2f})")
+    return ok("budget", f"about {dollars(estimate.cost_usd)} (up to {dollars(estimate.cost_usd_high)})")
 
 
 def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:
@@ -290,16 +291,16 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
         return failed(
             "account",
             NoFundsError(
-                f"the account has ${max(0.0, balance):,.2f}, the run costs about ${estimate.cost_usd:,.2f}",
+                f"the account has {dollars(max(0.0, balance))}, the run costs about {dollars(estimate.cost_usd)}",
                 where=draft.provider,
                 fix="add funds there, or choose a smaller run",
                 kind="no_funds",
             ),
         )
-    left = f"${balance:,.2f} left"
+    left = f"{dollars(balance)} left"
     if balance < estimate.cost_usd_high:
         return warning(
-            "account", f"{left}; the run could come to ${estimate.cost_usd_high:,.2f}", "add funds, or set a budget below that"
+            "account", f"{left}; the run could come to {dollars(estimate.cost_usd_high)}", "add funds, or set a budget below that"
         )
     return ok("account", left)
 
@@ -315,18 +316,18 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     if limit is None:
         return None
-    left = limit - month_spent_of(paths.database)
+    left = limit - month_spending_of(paths.database).total
     if estimate.cost_usd > left:
         return failed(
             "month",
             BudgetError(
-                f"the run costs about ${estimate.cost_usd:,.2f}, "
-                f"this month's limit of ${limit:,.2f} leaves ${max(0.0, left):,.2f}",
+                f"the run costs about {dollars(estimate.cost_usd)}, "
+                f"this month's limit of {dollars(limit)} leaves {dollars(max(0.0, left))}",
                 kind="over_month",
                 fix=f"raise monthly_limit_usd under [money] in {paths.config_file}, or wait for the next month",
             ),
         )
-    return ok("month", f"${left:,.2f} of ${limit:,.2f} are left for this month")
+    return ok("month", f"{dollars(left)} of {dollars(limit)} are left for this month")
 
 
 def check_run_name(name: str) -> Check:

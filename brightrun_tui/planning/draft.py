@@ -25,4 +25,5 @@ class Draft(BaseModel):
     interruptible: bool = False
     budget_usd: float | None = None
     max_hours: float | None = None
+    project: str = ""
     columns: dict[str, str] = Field(default_factory=dict)

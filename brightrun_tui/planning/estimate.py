@@ -19,6 +19,10 @@ MEASURED_BAND, GPU_BAND, CPU_BAND = (0.85, 1.3), (0.6, 1.6), (0.5, 2.0)
 
 LONG_ON_CPU_SECONDS = 6 * 3600.0
 SPARE_DISK = 40_000_000
+DATA_COPIES = 3
+"""The file itself, the canonical form of it, and its tokens."""
+MOST_COUNTED = 50
+"""Checkpoints whose way home is counted: a fast worker's are not all brought home."""
 
 
 def estimate(
@@ -58,10 +62,14 @@ def estimate(
         seconds=setup + work,
         seconds_low=setup + work * low,
         seconds_high=setup + work * high,
+        setup_seconds=setup,
+        flops=hardware.flops,
         price_per_hour=price_per_hour,
         cost_usd=price_per_hour * (setup + work) / 3600,
         cost_usd_high=price_per_hour * (setup + work * high) / 3600,
         disk=_disk_bytes(base, report, settings, hardware),
+        download=base.weight_bytes + DATA_COPIES * report.bytes,
+        upload=_upload_bytes(base, settings, hardware, shape.steps),
         measured=measured,
         notes=_notes(base, report, tokens, shape, need, settings, hardware, work, measured),
     )
@@ -75,7 +83,16 @@ def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSetting
     """Checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     checkpoints = (adapter + optimiser) * (settings.training.keep_checkpoints + 2)
-    return checkpoints + 2 * adapter + 3 * report.bytes + SPARE_DISK + (0 if base.present else base.weight_bytes)
+    data = DATA_COPIES * report.bytes
+    return checkpoints + 2 * adapter + data + SPARE_DISK + (0 if base.present else base.weight_bytes)
+
+
+def _upload_bytes(base: BaseModelInfo, settings: RunSettings, machine: Hardware, steps: int) -> int:
+    """What comes home: the adapter and the checkpoints; where each evaluation saves one, as many as are kept."""
+    adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
+    every = settings.training.save_steps
+    saved = steps // every if every else settings.training.keep_checkpoints + 1
+    return adapter + (adapter + optimiser) * min(saved, MOST_COUNTED)
 
 
 def _has_room_for_16_bit(base: BaseModelInfo, settings: RunSettings, machine: Hardware, shape: Shape) -> bool:

@@ -16,11 +16,11 @@ from brightrun_tui.planning import checks
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.memory import SAFE
+from brightrun_tui.planning.need import need_of
 from brightrun_tui.planning.plan import Plan, make_plan, with_speed, with_traffic
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.offers import relied_upon
 
-LEAST_DISK = 40 * GIB
 _FITS = {"safe": 0, "tight": 1, "no": 2}
 
 
@@ -138,14 +138,7 @@ def _need(draft: Draft, plan: Plan) -> Need:
     """Raises the plan's first problem where it is not known what the run needs."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind="no_capacity")
-    return Need(
-        gpu=draft.gpu,
-        gpu_memory=int(plan.estimate.memory * SAFE),
-        disk=max(LEAST_DISK, 2 * plan.estimate.disk),
-        interruptible=draft.interruptible,
-        download=plan.base.weight_bytes if plan.base else 0,
-        hours=plan.estimate.seconds_high / 3600,
-    )
+    return need_of(plan.estimate, draft)
 
 
 def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:

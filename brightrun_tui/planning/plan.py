@@ -187,6 +187,7 @@ def make_spec(plan: Plan) -> RunSpec:
         gpu=plan.draft.gpu,
         interruptible=plan.draft.interruptible,
         offer=plan.offer.id if plan.offer else "",
+        project=plan.draft.project.strip(),
         limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
     )
 
@@ -247,9 +248,9 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
 
 
 def with_traffic(estimated: Estimate, offer: Offer) -> Estimate:
-    """The estimate with what it costs to bring image and model onto the machine."""
-    return estimated.model_copy(update={"cost_usd": estimated.cost_usd + offer.once_usd,
-                                        "cost_usd_high": estimated.cost_usd_high + offer.once_usd})
+    """The estimate with what the traffic of image, model and results costs, and the machine that it is for."""
+    return estimated.model_copy(update={"cost_usd": estimated.cost_usd + offer.once_usd, "gpu": offer.hardware.gpu,
+                                        "cost_usd_high": estimated.cost_usd_high + offer.once_usd, "host_id": offer.host_id})
 
 
 def with_speed(machine: Hardware) -> Hardware:

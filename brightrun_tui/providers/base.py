@@ -61,7 +61,7 @@ class Machine(BaseModel):
 
 @dataclass(frozen=True)
 class Need:
-    """What a run asks of a machine. Memory, disk and ``download`` (model and packages) in bytes.
+    """What a run asks of a machine. Memory, disk, ``download`` (model, data and packages) and ``upload`` (results) in bytes.
 
     ``interruptible``: machines that may be taken away are welcome too. ``without_hosts``: physical machines that failed before.
     """
@@ -73,6 +73,7 @@ class Need:
     max_price_per_hour: float | None = None
     interruptible: bool = False
     download: int = 0
+    upload: int = 0
     hours: float = 0.0
     without_hosts: frozenset[str] = frozenset()
 
@@ -102,8 +103,16 @@ class Provider(Protocol):
         """Every machine whose name carries this installation's id."""
         ...
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        """Every machine that Bright Run has rented but not this installation: another one, or this one before its id was lost."""
+        ...
+
     async def terminate(self, provider_id: str) -> None:
         """Ask for its end, once; the caller verifies with `inspect`."""
+        ...
+
+    async def resume(self, provider_id: str) -> bool:
+        """Ask for a stopped machine to be started again, with its disk; False where that cannot be. It may take its time."""
         ...
 
     async def billed(self, machine_id: str, since: float) -> float | None:

@@ -21,9 +21,11 @@ from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     EdgeBlockedError,
+    MissingScopeError,
     ProviderDownError,
     ProviderError,
     RateLimitedError,
+    RejectedRequestError,
     UnclearError,
 )
 
@@ -115,6 +117,20 @@ class ProviderClient:
             ProviderError: it has not.
         """
         return await self._request(method, path, kind=kind, params=None, body=body, creating=True)
+
+    async def may_change(self, method: str, path: str, *, kind: str, body: Any = None) -> None:
+        """Whether the key may change things, asked with a change of something that does not exist.
+
+        Raises:
+            MissingScopeError: it reads, but cannot rent.
+        """
+        try:
+            await self.ask(method, path, kind=kind, body=body)
+        except MissingScopeError as error:
+            raise MissingScopeError("the API key reads, but cannot rent or return machines", where=self.service, fix=error.fix,
+                                    kind="read_only_key") from None
+        except (NotFoundError, RejectedRequestError):
+            return
 
     async def close(self) -> None:
         await self._http.aclose()

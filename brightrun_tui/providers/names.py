@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PREFIX = "br-"
 LONGEST = 60
 
@@ -12,6 +14,12 @@ def lease_name(installation: str, run_id: str, number: int) -> str:
     if len(name) > LONGEST:
         raise ValueError(f"lease name longer than {LONGEST}: {name}")
     return name
+
+
+def installation_of(name: str) -> str:
+    """The id of the installation, this one or another, that rented a machine of that name; empty where none of ours did."""
+    found = re.match(f"{PREFIX}([0-9a-f]{{8}})-.", name)
+    return found[1] if found else ""
 
 
 def belongs_to(name: str, installation: str) -> bool:

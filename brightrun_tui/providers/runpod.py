@@ -24,7 +24,7 @@ from brightrun_tui.hosts.boot import GuardOptions, start_guard
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
-from brightrun_tui.providers.names import belongs_to
+from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 
 SERVICE = "RunPod"
@@ -35,6 +35,8 @@ DISK_PER_GB_HOUR = 0.10 / 730
 """Container disk in US dollars (RunPod's price list: $0.10 per GB and month)."""
 LEAST_DISK_GB = 20
 MOST_PAGES = 200
+NO_MACHINE = "bright-run-has-no-such-pod"
+"""To ask whether a key may return machines, without returning any."""
 
 _CAPACITY = re.compile(r"no longer any instances available|no instances currently available|does not have the resources|"
                        r"insufficient capacity", re.IGNORECASE)
@@ -102,16 +104,17 @@ class RunPod:
         token: the account's API key.
         guard_tick: seconds between two looks of the guard.
         guard_silence: seconds without the engine after which the guard ends an idle pod.
+        guard_keep: seconds for which it keeps one at least that has results which nobody has fetched.
     """
 
     name = "runpod"
 
     def __init__(self, token: str, *, settings: RunPodSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0, guard_tick: float = 5.0) -> None:
+                 guard_silence: float = 900.0, guard_tick: float = 5.0, guard_keep: float = 43200.0) -> None:
         self.settings = settings or RunPodSettings()
         self._url = os.environ.get("BRIGHTRUN_RUNPOD_URL", URL)
         self._graphql_url = os.environ.get("BRIGHTRUN_RUNPOD_GRAPHQL_URL", GRAPHQL_URL)
-        self._silence, self._tick = guard_silence, guard_tick
+        self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
         self._offers = shared_cache(self._url, token, timings.offers_seconds)
@@ -119,6 +122,7 @@ class RunPod:
     async def check(self) -> Account:
         await self._client.ask("GET", "account/ssh-keys", kind="read")
         await self._pods()
+        await self._client.may_change("DELETE", f"pods/{NO_MACHINE}", kind="delete")
         try:
             return await self._balance()
         except ProviderError as error:
@@ -160,11 +164,18 @@ class RunPod:
         pods = await self._pods()
         return [self._machine(pod) for pod in pods if belongs_to(pod.name or "", installation) and pod.status != "TERMINATED"]
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        pods = [pod for pod in await self._pods() if pod.status != "TERMINATED"]
+        return [self._machine(pod) for pod in pods if installation_of(pod.name or "") not in ("", installation)]
+
     async def terminate(self, provider_id: str) -> None:
         try:
             await self._client.ask("DELETE", f"pods/{quote(provider_id, safe='')}", kind="delete")
         except NotFoundError:
             return
+
+    async def resume(self, provider_id: str) -> bool:
+        return False  # a pod that was stopped has lost its container's disk
 
     async def billed(self, machine_id: str, since: float) -> float | None:
         document = await self._client.ask("GET", "billing/pods", kind="read", params={"podId": machine_id, "bucketSize": "hour"})
@@ -180,7 +191,7 @@ class RunPod:
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions("runpod", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
-                            graphql=self._graphql_url, tick=self._tick)
+                            graphql=self._graphql_url, tick=self._tick, keep=self._keep)
 
     async def _search(self, need: Need) -> list[Offer]:
         found: list[Offer] = []
@@ -204,11 +215,12 @@ class RunPod:
         if not price or not gpu.memory or gpu.availability not in ("LOW", "MEDIUM", "HIGH"):
             return None
         disk = gigabytes(need.disk, LEAST_DISK_GB)
+        storage = disk * DISK_PER_GB_HOUR
         regions = ", ".join(str(center.get("id", "")) for center in gpu.dataCenters[:3])
         name = gpu.name or gpu.id
         return Offer(
             id=f"{cloud}/{gpu.id}/{need.gpu_count}", provider=self.name, region=regions, tier=cloud.lower(),
-            price_per_hour=price * need.gpu_count + disk * DISK_PER_GB_HOUR,
+            price_per_hour=price * need.gpu_count + storage, storage_per_hour=storage,
             hardware=Hardware(device="cuda", gpu=name, gpu_count=need.gpu_count, gpu_memory=gpu.memory * GIB,
                               flops=peak_flops(name), disk_free=disk * 10**9))
 

@@ -102,6 +102,12 @@ class Ssh:
         return [self._machine(name, lease, None) for name, seen in facts.items() if isinstance(seen, str)
                 for lease in _leases(seen) if belongs_to(lease, installation)]
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        return []  # nothing is paid for there
+
+    async def resume(self, provider_id: str) -> bool:
+        return False
+
     async def terminate(self, provider_id: str) -> None:
         name, _, lease = provider_id.partition("/")
         if name not in self.boxes:

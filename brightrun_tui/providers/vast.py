@@ -27,18 +27,20 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.hosts.boot import GuardOptions, accept_key, start_guard
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
-from brightrun_tui.providers.names import belongs_to
+from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_shapes import VastInstance, VastOffer
 
 SERVICE = "Vast.ai"
 URL = "https://console.vast.ai"
-LEAST_SECONDS = {"create": 4.5, "destroy": 3.0, "show": 2.0, "list": 1.0, "search": 6.0, "user": 1.0}
+LEAST_SECONDS = {"create": 4.5, "destroy": 3.0, "show": 2.0, "list": 1.0, "manage": 1.0, "search": 6.0, "user": 1.0}
 """Vast's own thresholds: the least time between two calls of one endpoint."""
 CREATE_PENALTY_SECONDS = 12.0
 LEAST_DISK_GB = 20
 MOST_COMMAND = 4096
 MOST_PAGES = 200
+NO_MACHINE = 0
+"""To ask whether a key may stop machines, without stopping any."""
 PAGE = 25
 
 _MONEY = re.compile(r"insufficient_credit|missing_billing|spend_rate_limit|lacks credit", re.IGNORECASE)
@@ -71,15 +73,16 @@ class Vast:
         token: the account's API key.
         guard_tick: seconds between two looks of the guard.
         guard_silence: seconds without the engine after which the guard ends an idle instance.
+        guard_keep: seconds for which it keeps one at least that has results which nobody has fetched.
     """
 
     name = "vast"
 
     def __init__(self, token: str, *, settings: VastSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0, guard_tick: float = 5.0) -> None:
+                 guard_silence: float = 900.0, guard_tick: float = 5.0, guard_keep: float = 43200.0) -> None:
         self.settings = settings or VastSettings()
         self._url = os.environ.get("BRIGHTRUN_VAST_URL", URL)
-        self._silence, self._tick = guard_silence, guard_tick
+        self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
         timings = timings or ProviderTimings()
         self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
         self._offers = shared_cache(self._url, token, timings.offers_seconds)
@@ -89,6 +92,7 @@ class Vast:
         if not isinstance(user, dict) or "id" not in user:
             raise self._client.unreadable("no account in the answer")
         rate = sum(instance.machine().billed_per_hour or 0.0 for instance in await self._instances())
+        await self._client.may_change("PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"})
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
         return Account(who=str(user.get("email") or user["id"]), balance_usd=float(money) if money is not None else None,
                        spend_per_hour_usd=rate)
@@ -117,8 +121,9 @@ class Vast:
         contract = document.get("new_contract") if isinstance(document, dict) else None
         if not isinstance(contract, int):
             raise self._client.unreadable("no contract in the answer", creating=True)
+        # what it costs the answer does not say: the first look at the instance does
         return Machine(provider=self.name, provider_id=str(contract), name=lease_name, status="starting",
-                       price_per_hour=offer.price_per_hour, gpu=offer.hardware.gpu, host_id=offer.host_id)
+                       gpu=offer.hardware.gpu, host_id=offer.host_id)
 
     async def inspect(self, provider_id: str) -> Machine | None:
         try:
@@ -134,11 +139,21 @@ class Vast:
     async def list_ours(self, installation: str) -> list[Machine]:
         return [i.machine() for i in await self._instances() if belongs_to(i.label, installation)]
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        return [i.machine() for i in await self._instances() if installation_of(i.label) not in ("", installation)]
+
     async def terminate(self, provider_id: str) -> None:
         try:
             await self._client.ask("DELETE", f"api/v0/instances/{int(provider_id)}/", kind="destroy", body={})
         except NotFoundError:
             return
+
+    async def resume(self, provider_id: str) -> bool:
+        try:
+            await self._client.ask("PUT", f"api/v0/instances/{int(provider_id)}/", kind="manage", body={"state": "running"})
+        except NotFoundError:
+            return False
+        return True
 
     async def billed(self, machine_id: str, since: float) -> float | None:
         day = {"gte": int(since) - 86400, "lte": int(time.time()) + 86400}
@@ -163,7 +178,7 @@ class Vast:
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions("vast", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
-                            tick=self._tick)
+                            tick=self._tick, keep=self._keep)
 
     async def _search(self, need: Need) -> list[Offer]:
         disk, download = gigabytes(need.disk, LEAST_DISK_GB), self.settings.image_gb + need.download / 10**9
@@ -186,7 +201,7 @@ class Vast:
                 except ValidationError:
                     continue
                 bid = round(ask.min_bid * self.settings.bid_factor, 4) if kind == "bid" else None
-                found.append(ask.offer(disk_gb=disk, download_gb=download, bid=bid))
+                found.append(ask.offer(disk_gb=disk, download_gb=download, upload_gb=need.upload / 10**9, bid=bid))
         return cheapest_first(found, need)
 
     async def _page(self, params: dict[str, str]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class VastOffer(_Tolerant):
     disk_space: Number = 0.0
     inet_down: Number = 0.0
     inet_down_cost: Number = 0.0
+    inet_up_cost: Number = 0.0
     storage_cost: Number = 0.0
     dph_base: Number = 0.0
     min_bid: Number = 0.0
@@ -45,15 +46,17 @@ class VastOffer(_Tolerant):
     reliability2: float | None = None
     geolocation: Text = ""
 
-    def offer(self, *, disk_gb: int, download_gb: float, bid: float | None) -> Offer:
+    def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer:
         """With ``bid`` (US dollars per hour, disk not included) an interruptible one."""
+        storage = disk_gb * self.storage_cost / 30 / 24
         share = self.cpu_cores_effective / self.cpu_cores if self.cpu_cores else 1.0
         reliability = self.reliability2 if self.reliability2 is not None else self.reliability
         return Offer(
             id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}", provider="vast", region=self.geolocation,
-            price_per_hour=(self.dph_base if bid is None else bid) + disk_gb * self.storage_cost / 30 / 24,
+            price_per_hour=(self.dph_base if bid is None else bid) + storage, storage_per_hour=storage,
             reliability=reliability, interruptible=bid is not None, network_mbps=self.inet_down or None,
-            host_id=self.machine_id, once_usd=download_gb * self.inet_down_cost,
+            host_id=self.machine_id, 
+            once_usd=download_gb * self.inet_down_cost + upload_gb * self.inet_up_cost,
             tier="interruptible" if bid is not None else "on-demand",
             hardware=Hardware(device="cuda", gpu=self.gpu_name, gpu_count=self.num_gpus, gpu_memory=int(self.gpu_ram * MIB),
                               memory=int(self.cpu_ram * min(1.0, share) * MIB), cores=max(1, int(self.cpu_cores_effective)),
@@ -79,6 +82,7 @@ class VastInstance(_Tolerant):
     gpu_name: Text = ""
     dph_total: Number = 0.0
     storage_total_cost: Number = 0.0
+    is_bid: bool | None = None
     start_date: float | None = None
     uptime_mins: float | None = None
 
@@ -97,7 +101,8 @@ class VastInstance(_Tolerant):
             provider="vast", provider_id=str(self.id), name=self.label, status="stopped" if taken else status, raw_status=raw,
             ssh_host=ways[0][0] if ways else "", ssh_port=ways[0][1] if ways else 22, other_ssh=tuple(ways[1:]),
             price_per_hour=self.dph_total, billed_per_hour=self.dph_total if gpu_costs else self.storage_total_cost,
-            created_at=self.start_date, gpu=self.gpu_name, interrupted=taken or raw == "exited", problem=problem,
+            created_at=self.start_date, gpu=self.gpu_name, problem=problem,
+            interrupted=(taken and bool(self.is_bid)) or raw == "exited",
             running_since=time.time() - self.uptime_mins * 60 if self.uptime_mins is not None and gpu_costs else None,
             host_id=self.machine_id)
 

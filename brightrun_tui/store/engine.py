@@ -6,10 +6,15 @@ import json
 import re
 import secrets
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from brightrun_tui.files import write_atomic
 from brightrun_tui.store.db import Database
 
+INSTALLATION_FILE = "installation"
+"""Beside the store, so that the id outlives it."""
 _INSTALLATION = "[0-9a-f]{8}"
 _SET = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
@@ -29,15 +34,31 @@ async def set_fact(db: Database, name: str, value: Any) -> None:
 
 
 async def installation(db: Database) -> str:
-    """This installation's id: 8 hex digits, made once, part of every lease's name, from which a damaged one is told again."""
+    """This installation's id: 8 hex digits, made once, part of every lease's name.
+
+    It is kept in the store and in a file beside it, either of which may be lost, and is told again from the names of leases
+    where both are. A new one would make every machine that is rented now a stranger.
+    """
+    file = db.path.with_name(INSTALLATION_FILE)
     async with db.transaction():
         known = await fact(db, "installation")
-        if isinstance(known, str) and re.fullmatch(_INSTALLATION, known):
-            return known
-        named = [re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")]
-        found = next((match[1] for match in named if match), secrets.token_hex(4))
-        await db.execute(_SET, ("installation", json.dumps(found)))
-        return found
+        if not (isinstance(known, str) and re.fullmatch(_INSTALLATION, known)):
+            named = [re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")]
+            found = [_id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
+            known = str(next(one for one in found if one))
+            await db.execute(_SET, ("installation", json.dumps(known)))
+    if db.path.parent.is_dir() and _id_in(file) != known:
+        with suppress(OSError):
+            write_atomic(file, f"{known}\n")
+    return str(known)
+
+
+def _id_in(file: Path) -> str:
+    try:
+        text = file.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return text if re.fullmatch(_INSTALLATION, text) else ""
 
 
 async def beat(db: Database, **facts: Any) -> None:

@@ -14,26 +14,46 @@ from typing import Any, Unpack
 import aiosqlite
 
 from brightrun_tui.domain.money import Lease, LeaseChanges, LeaseState, month_start
+from brightrun_tui.domain.spending import Spending, total
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
+
+_COLUMNS = "SELECT name, run_id, provider, state, created_at, doc FROM leases"
 
 
 async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> Lease:
     """Insert or replace, committed to disk before this returns: an intent must outlive any crash. Each value is checked."""
     lease = rows.changed(lease, changes)
     async with db.transaction():
-        await db.execute("INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
-                         "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
-                         (lease.name, lease.run_id, lease.provider, lease.state, lease.created_at, lease.model_dump_json()))
+        await _write(db, lease)
     return lease
+
+
+async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> Lease:
+    """Change facts of a lease as it is in the store now, which others may have changed since ``lease`` was read."""
+    async with db.transaction():
+        row = await db.one(f"{_COLUMNS} WHERE name = ?", (lease.name,))
+        changed: Lease = rows.changed(_read(row) if row else lease, changes)
+        await _write(db, changed)
+    return changed
+
+
+async def _write(db: Database, lease: Lease) -> None:
+    await db.execute("INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
+                     "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+                     (lease.name, lease.run_id, lease.provider, lease.state, lease.created_at, lease.model_dump_json()))
 
 
 async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False) -> list[Lease]:
     """Newest first. Open: everything that is not proven gone."""
-    found = await db.all("SELECT name, run_id, provider, state, created_at, doc FROM leases "
-                         "WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
+    found = await db.all(f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
                          (run_id, run_id, int(open_only)))
     return [_read(row) for row in found]
+
+
+async def paid(db: Database) -> list[Lease]:
+    """Machines that cost money at this moment, or may do so: rented, and not proven gone."""
+    return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]
 
 
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
@@ -49,14 +69,14 @@ async def entries(db: Database, run_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in found]
 
 
-async def month_spent(db: Database) -> float:
-    """US dollars that all leases together have cost in this calendar month so far."""
+async def month_spending(db: Database) -> Spending:
+    """What all leases together have cost in this calendar month so far."""
     now = time.time()
-    return sum(lease.cost_since(month_start(now), now) for lease in await list_leases(db))
+    return total(lease.spending(now, month_start(now)) for lease in await list_leases(db))
 
 
-def month_spent_of(database: Path, provider: str = "") -> float:
-    """The same for callers outside an event loop, also of one provider; 0 where nothing is known of it."""
+def month_spending_of(database: Path, provider: str = "") -> Spending:
+    """The same for callers outside an event loop, also of one provider; nothing where nothing is known of it."""
     now = time.time()
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
@@ -65,9 +85,9 @@ def month_spent_of(database: Path, provider: str = "") -> float:
         finally:
             connection.close()
     except sqlite3.Error:
-        return 0.0
+        return Spending()
     known = [lease for row in found if (lease := rows.read(Lease, row[0])) is not None]
-    return sum(lease.cost_since(month_start(now), now) for lease in known)
+    return total(lease.spending(now, month_start(now)) for lease in known)
 
 
 def _read(row: aiosqlite.Row) -> Lease:

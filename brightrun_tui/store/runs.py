@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Unpack
+from typing import Unpack
 
 import aiosqlite
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunChanges, RunSpec, RunState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
@@ -25,10 +26,10 @@ class DamagedRun(BaseModel):
     created_at: float
 
 
-async def create(db: Database, spec: RunSpec, directory: str, estimate: dict[str, Any] | None = None) -> Run:
+async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate | None = None) -> Run:
     """A new run in state ``queued``; the engine takes it from there."""
     run = Run(id=spec.run_id, name=spec.name, state="queued", spec=spec, directory=directory,
-              created_at=spec.created_at, updated_at=spec.created_at, estimate=estimate or {})
+              created_at=spec.created_at, updated_at=spec.created_at, estimate=estimate)
     async with db.transaction():
         await db.execute("INSERT INTO runs (id, name, state, created_at, updated_at, doc) VALUES (?, ?, ?, ?, ?, ?)",
                          (run.id, run.name, run.state, run.created_at, run.updated_at, run.model_dump_json()))

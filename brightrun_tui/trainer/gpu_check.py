@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer.model import Machine, choose_machine
@@ -34,15 +35,29 @@ PRODUCT_ROWS = (1, 48, 1024)
 """Of 4-bit products: libraries take another kernel for one row, for few and for many."""
 
 
-def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0) -> GpuCheck:
+def require_fit(machine: Machine, settings: QuantisationSettings) -> None:
+    """Nothing on a CPU, whose arithmetic nobody doubts.
+
+    Raises:
+        GpuError: the GPU computes wrongly, or not at all.
+    """
+    if machine.device.type != "cuda":
+        return
+    if faults := check_gpu(machine, four_bit=settings.method == "nf4").faults:
+        raise GpuError(f"it is not fit to train on: {'; '.join(faults)}", where=machine.name, kind="gpu_unfit",
+                       fix="see: brightrun doctor --gpu; another GPU, driver or version of bitsandbytes may help")
+
+
+def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit: bool = True) -> GpuCheck:
     """Compute on the machine's device what training computes, and compare with the CPU.
 
     Args:
         rate: FLOP/s that such a card reaches in the run's number format; 0: unknown, every rate will do.
         memory: bytes that must be free on it.
+        four_bit: whether the run has 4-bit weights, and so needs what handles them.
     """
     error, reached = _matmul(machine)
-    dequantised, quantised, products = _nf4(machine)
+    dequantised, quantised, products = _nf4(machine) if four_bit else (0.0, 0.0, {})
     free, total = torch.cuda.mem_get_info(machine.device) if machine.device.type == "cuda" else (0, 0)
     limit = ROUNDING[machine.compute]
     faults = []

@@ -25,6 +25,7 @@ from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import choose_prompts
+from brightrun_tui.trainer.gpu_check import require_fit
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop, tell_checkpoint
 from brightrun_tui.trainer.lora import fuse_adapters
@@ -99,6 +100,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     log.write(events.Phase(phase="loading", detail=spec.base.id))
     control.leave_if_asked()
     machine = choose_machine(settings.quantisation)
+    require_fit(machine, settings.quantisation)
     base = load_base(source, spec.base.revision, settings.quantisation, machine)
     model = attach_adapter(base, settings.lora, machine, settings.training.seed)
     fuse_adapters(model)

@@ -13,6 +13,8 @@ from brightrun_tui.actions import BY_ID
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.widgets import run_words, words
 
+ROOMY = 130
+"""Columns from which on the header has room for the month."""
 TABS = ("integrations", "new_run", "monitor", "registry")
 
 
@@ -45,14 +47,14 @@ class Header(Horizontal):
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
         """Only redraws when the words change."""
-        text = engine_words(snapshot, read_only=read_only, wide=self.app.size.width >= 100)
+        text = engine_words(snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY)
         state = self.query_one(".state", Static)
         if state.content != text:
             state.update(text)
 
 
-def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
-    """“● engine · 1 running · $0.40/h”."""
+def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool = False) -> Content:
+    """“● engine · 1 running · $0.40/h”; with room for it “· $3.20 this month”."""
     engine = snapshot.engine
     parts: list[Any] = []
     if read_only:
@@ -79,4 +81,6 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool) -> Content:
         parts += [(" · ", "$faint"), (f"{words.money(cost)}/h", "bold $accent")]
     elif wide:
         parts += [(" · $0.00/h", "$faint")]
+    if snapshot.month.total and roomy:
+        parts += [(f" · {words.money(snapshot.month.total)} this month", "$muted")]
     return Content.assemble(*parts)

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.spending import total
 from brightrun_tui.snapshot import hourly
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.offer_words import OWN, place
@@ -38,8 +39,8 @@ def machines(leases: Sequence[Lease], width: int) -> flow.Lines:
     if not rented:
         return []
     now = time.time()
-    total = sum(lease.cost(now) for lease in rented)
-    lines = flow.heading("Machines", width, f"{words.money(total)} in all" if total else "")
+    cost = total(lease.spending(now) for lease in rented).total
+    lines = flow.heading("Machines", width, f"{cents(cost)} in all" if cost else "")
     for lease in rented:
         lines += _machine(lease, now, width)
     refused = len(leases) - len(rented)
@@ -61,11 +62,11 @@ def _machine(lease: Lease, now: float, width: int) -> flow.Lines:
         if lease.quoted_per_hour and abs(hourly(lease) - lease.quoted_per_hour) > 0.005:
             rate += f" (quoted {words.money(lease.quoted_per_hour)})"
         lasted = words.duration((lease.released_at or now) - lease.created_at)
-        facts = [rate, lasted] + ([cents(lease.cost(now))] if hourly(lease) else [])
+        facts = [rate, lasted] + ([cents(lease.spending(now).total)] if hourly(lease) else [])
         facts += [f"billed {cents(lease.billed_usd)}"] if lease.billed_usd is not None else []
         lines += flow.indented(flow.text(" · ".join(facts), width - 2, "$muted"))
-    if lease.note:
-        lines += flow.indented(flow.text(words.plain(lease.note), width - 2, "$faint")[:2])
+    if said := lease.note or lease.reason:
+        lines += flow.indented(flow.text(words.plain(said), width - 2, "$faint")[:2])
     return lines
 
 

@@ -27,12 +27,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from brightrun_tui.domain.money import Limits
+from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
 from tests.clouds.core import Cloud, Instance
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 from tests.serving.toy import Toy, make_toy
 
@@ -45,15 +46,21 @@ FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
     ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
     ("api_slow", {"seconds": 4.0, "value": 0.7}), ("search_quota", {"seconds": 2.0}), ("direct_blocked", {"count": 1}),
-    ("create_rejected_but_exists", {"count": 1}), ("public_key_null", {"count": 1}),
+    ("create_rejected_but_exists", {"count": 1}), ("public_key_null", {"count": 1}), ("price_jump", {"count": 1, "value": 1.4}),
+    ("gpu_unfit", {"count": 1}), ("new_ids", {"seconds": 3.0}), ("bill_late", {"seconds": 3.0}),
 )
 TIGHT_BUDGET = 0.005
 """US dollars: some seventy seconds of the cheapest machine, which a run with a fault or two does not end in."""
+ESTIMATE = Estimate(memory=1 << 30, seconds=30.0, seconds_high=60.0, price_per_hour=0.6)
 TROUBLES = 4
 """Faults, accidents and kills for every run that is started."""
-EVENTS = ("die", "outbid", "cut", "stall", "slow", "vanish")
-KINDS = {"fault": 6.0, "event": 2.0, "kill the engine": 1.0, "kill the app": 0.6, "empty the account": 0.15}
+EVENTS = ("die", "outbid", "cut", "stall", "slow", "vanish", "dearer")
+KINDS = {"fault": 6.0, "event": 2.0, "kill the engine": 1.0, "kill the app": 0.6, "empty the account": 0.15, "night": 0.35}
 SLOW_BYTES = 30_000
+DEARER = 1.25
+"""What a host asks in the midst of it, as a multiple of what it asked before."""
+NIGHT_SECONDS = (16.0, 24.0)
+"""Without an engine: longer than the guards' patience, and than what a worker takes."""
 APP_SECONDS = 3.0
 """How long an app lives before it is killed: long enough to read the store and to wake an engine."""
 SETTINGS = {
@@ -61,7 +68,9 @@ SETTINGS = {
     "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7", "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6", "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
     "BRIGHTRUN_ENGINE_READY_SECONDS": "25", "BRIGHTRUN_ENGINE_SILENT_SECONDS": "8", "BRIGHTRUN_ENGINE_SWEEP_SECONDS": "10",
     "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "12", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
-    "BRIGHTRUN_ENGINE_STOP_SECONDS": "3", "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
+    "BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS": "10", "BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_KEEP_SECONDS": "600", "BRIGHTRUN_ENGINE_STOP_SECONDS": "3",
+    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
     "BRIGHTRUN_SSH_PATIENCE_SECONDS": "5", "BRIGHTRUN_SSH_KEEPALIVE_SECONDS": "3", "OMP_NUM_THREADS": "1",
 }
 """Every wait that a provider dictates, shortened: the stand-ins' machines come up in a second."""
@@ -76,7 +85,27 @@ class Campaign:
     injected: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     app_kills: int = 0
+    nights: int = 0
     owed: int = 0
+    struck: set[str] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    trusted: set[str] = field(default_factory=set)
+
+    def watch(self) -> None:
+        """From now on note what is lost with a machine that goes, unless it was struck by an accident of ours."""
+        for cloud in self.clouds.clouds:
+            cloud.before_end = self._before_end
+
+    def _before_end(self, instance: Instance) -> None:
+        if instance.machine is None or instance.foreign:
+            return
+        place = instance.machine.home / ".brightrun"
+        run_id = instance.name.removeprefix("br-").partition("-")[2].rpartition("-")[0]
+        done, home = (place / "run" / "manifest.json").exists(), get_paths().run_directory(run_id) / "manifest.json"
+        if done and not home.exists() and instance.id not in self.struck:
+            self.lost.append(instance.name)
+        if instance.machine.gpu_fault and (place / "run" / "spec.json").exists():
+            self.trusted.add(instance.name)
 
     def machines(self) -> list[tuple[Cloud, Instance]]:
         return [(cloud, machine) for cloud in self.clouds.clouds for machine in list(cloud.instances.values())
@@ -109,6 +138,9 @@ class Campaign:
                 await self._kill_engine(chance.uniform(0.0, 1.0))
             elif kind == "kill the app":
                 await self._kill_app(chance.uniform(0.3, APP_SECONDS))
+            elif kind == "night":
+                self.nights += 1
+                await self._kill_engine(chance.uniform(*NIGHT_SECONDS))
             elif kind == "empty the account":
                 await self._empty_account(chance.choice(self.clouds.clouds))
             await asyncio.sleep(chance.uniform(0.5, 1.5))
@@ -116,6 +148,8 @@ class Campaign:
     async def _accident(self, cloud: Cloud, machine: Instance, what: str) -> None:
         self.injected[what] += 1
         links = machine.machine.links if machine.machine else []
+        if what in ("die", "outbid", "vanish"):
+            self.struck.add(machine.id)
         if what == "die":
             await self.clouds.ask(cloud.die(machine))
         elif what == "outbid":
@@ -125,6 +159,9 @@ class Campaign:
         elif what == "cut":
             for link in links:
                 await self.clouds.ask(link.cut())
+        elif what == "dearer":
+            machine.gpu_rate *= DEARER
+            await self.clouds.ask(_ask_more(cloud, machine))
         elif what == "slow":
             for link in links:
                 link.bytes_per_second = SLOW_BYTES
@@ -166,6 +203,10 @@ class Campaign:
         await client.ensure_engine(paths)
 
 
+async def _ask_more(cloud: Cloud, machine: Instance) -> None:
+    cloud.ledger.rate(machine.id, "gpu", machine.gpu_rate)
+
+
 def _read_all(terminal: int) -> None:
     """Take what an app paints until it is dead, so that it never waits for us."""
     with suppress(OSError):
@@ -178,7 +219,7 @@ def make_interpreter(directory: Path, template: Path) -> Path:
     """What the machines take for a Python with everything installed: it starts the worker that learns nothing."""
     script = directory / "python"
     worker = ROOT / "tests" / "clouds" / "fast_worker.py"
-    script.write_text(f'#!/bin/sh\nif [ "$1" = "-c" ]; then exit 0; fi\nexec {sys.executable} -S {worker} {template} "$3"\n')
+    script.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n')
     script.chmod(0o755)
     return script
 
@@ -192,7 +233,7 @@ async def submit(db: Database, number: int, chance: random.Random, toy: Toy, dat
         base=BaseModelRef(id=str(toy.base)), provider=provider, limits=Limits(budget_usd=budget),
         dataset=DatasetRef(path=str(data), name="d", format="messages", fingerprint="", records=20, usable=20))
     paths = get_paths()
-    return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), {"memory": 1 << 30, "seconds_high": 60.0})
+    return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), ESTIMATE)
 
 
 async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> dict[str, object]:
@@ -236,15 +277,20 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
     while time.monotonic() < deadline and (any(c.alive() for c in campaign.clouds.clouds)
                                            or await leases.list_leases(db, open_only=True)):
         await asyncio.sleep(0.5)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and any(lease.billed_usd is None for lease in await leases.list_leases(db)
+                                              if lease.provider_id):
+        await asyncio.sleep(1.0)
 
 
 async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
     """The promises, counted in the clouds' own books."""
     everything = {run.id: run for run in await runs.list_runs(db)}
-    over, doubled, late = 0.0, [], 0.0
+    over, doubled, late, off = 0.0, [], 0.0, {}
     for run in everything.values():
         mine = sorted((m for _cloud, m in campaign.machines() if f"-{run.id}-" in m.name), key=lambda m: m.created)
         cost = sum(cloud.ledger.total(m.id) for cloud, m in campaign.machines() if f"-{run.id}-" in m.name)
+        off[run.id] = abs(run.cost_usd - cost)
         over = max(over, cost - (run.spec.limits.budget_usd or 0.0))
         for earlier, later in pairwise(mine):
             if (earlier.gone_at or time.time()) > later.created:
@@ -259,9 +305,12 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
     failures = Counter(run.failure.error if run.failure else run.state for run in roomy if run.state != "completed")
     return {
         "runs": len(everything), "faults injected": sum(campaign.injected.values()), "engine kills": campaign.kills,
-        "app kills": campaign.app_kills,
+        "app kills": campaign.app_kills, "nights without an engine": campaign.nights,
         "leases created": len(campaign.machines()), "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
         "double-rented": len(doubled), "dollars beyond a budget": round(max(0.0, over), 6),
+        "finished models lost": len(campaign.lost), "data sent to a GPU that is not fit": len(campaign.trusted),
+        "furthest of a run's cost from the clouds' book ($)": round(max(off.values()), 6),
+        "runs further than a cent from it": sum(each > 0.01 for each in off.values()),
         "completed without help": f"{100 * len(completed) / len(roomy):.1f} % of {len(roomy)}",
         "ended for want of money, which only a person can add": len(poor),
         "with a tight budget": dict(Counter(run.failure.error if run.failure else run.state for run in tight)),
@@ -292,6 +341,7 @@ def main() -> int:
         for cloud in clouds.clouds:
             cloud.add_foreign("somebody-elses-machine")
         campaign = Campaign(clouds, arguments.seed)
+        campaign.watch()
         began = time.monotonic()
         result = asyncio.run(play(campaign, 8 if arguments.quick else arguments.runs, arguments.parallel, toy, data))
         result["minutes"] = round((time.monotonic() - began) / 60, 1)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui.domain.model import Lineage, Report, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.domain.money import Lease, Limits
+from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.run_directory import LOG_LIMIT, RunDirectory
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 from tests.registry.conftest import rewrite_manifest
 
@@ -147,7 +148,7 @@ async def _submit(db: Database, name: str) -> None:
     directory.control.mkdir()
     directory.spec.write_text(spec.model_dump_json())
     directory.train.write_text("{}\n")
-    await runs.create(db, spec, str(directory.root), {"memory": 1 << 30, "seconds_high": 60.0})
+    await runs.create(db, spec, str(directory.root), Estimate(memory=1 << 30, seconds_high=60.0))
 
 
 def _strays(run: Run) -> list[str]:
@@ -178,7 +179,7 @@ def _interpreter(scratch: Path) -> Path:
     (template / "report.json").write_text(_report().model_dump_json())
     rewrite_manifest(template)
     worker = Path(__file__).with_name("hostile.py")
-    script.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\nexec {sys.executable} -S {worker} {template} "$3"\n')
+    script.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n')
     script.chmod(0o755)
     return script
 

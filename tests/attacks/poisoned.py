@@ -14,13 +14,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from brightrun_tui.domain.money import Lease, Limits
+from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.snapshot import SnapshotReader
 from brightrun_tui.store import Database, leases, open_database, runs
 from tests.attacks import poison
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 
 SETTINGS = {
@@ -47,7 +48,7 @@ def poison_all(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermat
     began = time.monotonic()
     python = scratch / "python"
     worker = Path(poison.__file__)
-    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\nexec {sys.executable} -S {worker} "$3"\n')
+    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} "$3"\n')
     python.chmod(0o755)
     os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(scratch / "home"),
                        "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(python)})
@@ -95,7 +96,7 @@ async def _submit(db: Database, run_id: str, name: str) -> None:
     (directory / "control").mkdir()
     (directory / "spec.json").write_text(spec.model_dump_json())
     (directory / "data" / "train.jsonl").write_text("{}\n")
-    await runs.create(db, spec, str(directory), {"memory": 1 << 30, "seconds_high": 60.0})
+    await runs.create(db, spec, str(directory), Estimate(memory=1 << 30, seconds_high=60.0))
 
 
 def verdict(name: str, run: Run, rented: list[Lease]) -> str:

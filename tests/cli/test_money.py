@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.runpod import RunPod
@@ -18,6 +18,7 @@ from brightrun_tui.providers.vast import Vast
 from brightrun_tui.store import engine, leases, open_database
 from tests.cli.conftest import CommandLine
 from tests.clouds.server import CloudServer
+from tests.e2e.conftest import wait_until
 
 
 @pytest.fixture
@@ -99,6 +100,30 @@ def test_reconcile_finds_a_machine_our_books_do_not_know(brightrun: CommandLine,
     assert done.code == 0, done.out
     assert [(row["name"], row["state"]) for row in done.document["leases"]] == [(f"br-{installation}-lostrun-1", "")]
     assert done.document["leases"][0]["price_per_hour"] > 0
+    assert [row["name"] for row in done.document["others"]] == ["br-99999999-otherrun-1"]
+
+
+def test_machines_of_another_installation_are_listed_left_alone_and_returned_when_asked(
+        brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an id was lost with everything else: nothing happens to them unasked, and nothing without a yes."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
+    stranger = clouds.vast.add_foreign("somebody-elses-machine")
+    quick = {**clouds.environment, "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3"}
+    assert "Not from this installation" in brightrun("reconcile", **quick).err
+    assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
+    assert len(clouds.vast.alive()) == 1
+    assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
+    wait_until(lambda: not clouds.vast.alive(), "the machine is returned")
+    assert stranger.alive and not stranger.touched
+
+
+def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> None:
+    """Machines carry it: a new database knows them as ours all the same."""
+    before = asyncio.run(read_installation(brightrun.home))
+    for path in (brightrun.home / "data").glob("brightrun.db*"):
+        path.unlink()
+    assert asyncio.run(read_installation(brightrun.home)) == before
 
 
 def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds: CloudServer) -> None:
@@ -129,6 +154,30 @@ def test_a_bill_that_comes_late_is_asked_for_and_shown(brightrun: CommandLine, c
     assert not brightrun("costs", "--month", "2019-03", "--json").document["machines"]
 
 
+def test_costs_are_summed_by_project_provider_and_month(brightrun: CommandLine) -> None:
+    """A machine of two months is in both; sums and machines come as a table, as CSV and as JSON, and agree."""
+    begin = month_start(time.time())
+    asyncio.run(on_the_books(brightrun.home, begin))
+    by_project = brightrun("costs", "--by", "project", "--json").document
+    assert {one["of"]: round(one["total_usd"], 4) for one in by_project["sums"]} == {"(none)": 1.5, "bots": 2.0}
+    assert by_project["total_usd"] == pytest.approx(3.5)
+    by_month = brightrun("costs", "--by", "month", "--json").document["sums"]
+    assert [round(one["total_usd"], 4) for one in by_month] == [1.0, 3.5]
+    lines = brightrun("costs", "--by", "provider", "--csv").out.splitlines()
+    assert lines[0].startswith("of,machines,") and [line.split(",")[:2] for line in lines[1:]] == [["runpod", "1"], ["vast", "1"]]
+    assert "$0.5000" in brightrun("costs").out and "bots" in brightrun("costs").out
+
+
+async def on_the_books(home: Path, begin: float) -> None:
+    """One machine that was there an hour before and after the beginning of the month, and one with traffic and a bill."""
+    facts = {"run_id": "r", "state": "released", "provider_id": "m", "gpu": "G", "price_per_hour": 1.0}
+    async with open_database(home / "data" / "brightrun.db") as db:
+        await leases.save(db, Lease(name="br-0a1b2c3d-r-1", provider="runpod", created_at=begin - 3600, released_at=begin + 7200,
+                                    project="bots", billed_usd=3.0, **facts))
+        await leases.save(db, Lease(name="br-0a1b2c3d-r-2", provider="vast", created_at=begin + 60, released_at=begin + 3660,
+                                    once_usd=0.5, billed_usd=1.5, **facts))
+
+
 async def returned_machine(home: Path, provider: str) -> None:
     """A machine that was rented for two seconds, as the engine leaves it in the books."""
     service: RunPod | Vast = RunPod("rpa_standin_key") if provider == "runpod" else Vast("vast-standin-key")
@@ -142,7 +191,8 @@ async def returned_machine(home: Path, provider: str) -> None:
         assert seen is not None
         await leases.save(db, Lease(
             name=name, run_id="run", provider=provider, state="released", provider_id=rented.provider_id, gpu="G",
-            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, created_at=seen.created_at or 0.0,
+            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, once_usd=offer.once_usd,
+            created_at=seen.created_at or 0.0,
             running_since=seen.running_since, idle_per_hour=0.0 if provider == "vast" else None, released_at=time.time()))
     await service.close()
 

@@ -81,6 +81,7 @@ class Cloud:
         self.requests: list[Seen] = []
         self.keys: dict[str, str] = {}
         self.prepaid = balance
+        self.before_end: Callable[[Instance], None] = lambda _instance: None
         self._lives: dict[str, asyncio.Task[None]] = {}
 
     # -- what tests ask ---------------------------------------------------------------------------------------
@@ -128,6 +129,8 @@ class Cloud:
             gpu = (gpu[0], gpu[1], 0)
         machine = Machine(self.directory / f"machine-{instance.id}", f"{self.name}-{instance.id}", environment, gpu)
         instance.machine = machine
+        if fault := self.faults.hit("gpu_unfit"):
+            machine.gpu_fault = str(fault.value or "a matrix product is wrong by 40.0%")
         machine.add_link()  # direct
         machine.add_link()  # the provider's proxy
         faults = {name: self.faults.hit(name) for name in
@@ -135,10 +138,21 @@ class Cloud:
         life = self._live(instance, machine, boot, {k: (v.value or 1.0) for k, v in faults.items() if v})
         self._lives[instance.id] = asyncio.get_running_loop().create_task(life)
 
+    def resume(self, instance: Instance, boot: Callable[[Instance, Machine], None]) -> None:
+        """Start a stopped machine again: its files are there, its ports are others."""
+        machine = instance.machine
+        if instance.stage != "stopped" or machine is None:
+            return
+        machine.power_up()
+        instance.stage = "starting"
+        self._lives[instance.id] = asyncio.get_running_loop().create_task(self._live(instance, machine, boot, {}))
+
     async def _live(self, instance: Instance, machine: Machine, boot: Callable[[Instance, Machine], None],
                     faults: dict[str, Any]) -> None:
-        machine.directory.mkdir(parents=True)
-        await machine.prepare()
+        if not machine.directory.exists():
+            machine.directory.mkdir(parents=True)
+            await machine.prepare()
+            self._charge_image(instance)
         await self._sleep(self.delays.provision)
         instance.stage = "starting"
         await self._sleep(self.delays.start)
@@ -164,6 +178,7 @@ class Cloud:
         """Destroy it: it costs nothing from this moment on."""
         if not instance.alive:
             return
+        self.before_end(instance)
         instance.stage, instance.gone_at = "gone", self.clock.now()
         self._charge_traffic(instance)
         self.ledger.close(instance.id)
@@ -204,7 +219,10 @@ class Cloud:
             await self.end(instance)
 
     def _charge_traffic(self, instance: Instance) -> None:
-        """Book the traffic of a machine that ends; free unless a cloud says otherwise."""
+        """Book the traffic of a machine so far; free unless a cloud says otherwise."""
+
+    def _charge_image(self, instance: Instance) -> None:
+        """Book what loading its image takes; free unless a cloud says otherwise."""
 
     async def watch_balance(self) -> None:
         """Act when the money is used up; runs as long as the cloud does."""

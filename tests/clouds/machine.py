@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from brightrun_tui.domain.gpu import GpuCheck
 from tests.clouds.link import Link
 
 MARK = "BRIGHTRUN_STANDIN_MACHINE"
@@ -61,6 +62,11 @@ while [ $i -lt {count} ]; do
 done
 """
 
+GPU_CHECK = '[ "$2" = brightrun_tui.trainer.gpu_check ] && exec gpu-check\n'
+"""Of a shell script that is taken for a Python: there is no GPU, so what one would answer to its check is answered for it."""
+_IMAGE_PYTHON = '#!/bin/sh\n' + GPU_CHECK + 'exec {python} "$@"\n'
+"""Has everything, as a good image has."""
+
 
 class Machine:
     """Lives below ``directory``; ``home`` is its home. Every process in it carries a mark, so that it can lose power.
@@ -81,6 +87,7 @@ class Machine:
         self.dead = False
         self._environment = environment
         self._gpu = gpu
+        self.gpu_fault = ""
         self.links: list[Link] = []
 
     def add_link(self) -> Link:
@@ -96,6 +103,9 @@ class Machine:
         binaries.mkdir()
         name, memory, count = self._gpu
         _script(binaries / "nvidia-smi", _NVIDIA_SMI.format(name=name, memory=memory, count=count))
+        found = GpuCheck(device=name, compute="bfloat16", faults=(self.gpu_fault,) if self.gpu_fault else ())
+        _script(binaries / "gpu-check", f"#!/bin/sh\necho {shlex.quote(found.model_dump_json())}\nexit {len(found.faults)}\n")
+        _script(binaries / "image-python", _IMAGE_PYTHON.format(python=sys.executable))
         _script(binaries / "python3", f'#!/bin/sh\nexec {_base_python()} "$@"\n')
         (binaries / "python").symlink_to("python3")
         variables = {"HOME": str(self.home), "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -135,6 +145,11 @@ class Machine:
         for link in self.links:
             await link.shut()
         await asyncio.to_thread(self._kill)
+
+    def power_up(self) -> None:
+        """The machine starts again; its old ports lead nowhere."""
+        self.dead = False
+        self.links = [Link(self._session) for _ in self.links]
 
     async def destroy(self) -> None:
         await self.lose_power()

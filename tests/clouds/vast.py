@@ -22,7 +22,10 @@ from tests.clouds.vast_schema import OPERATORS, CreateInstance, search
 
 KEY = "vast-standin-key"
 NO_INSTANCES_KEY = "vast-standin-user-only"
+READ_ONLY_KEY = "vast-standin-read-only"
 MAX_COMMAND = 4096
+IMAGE_GB = 10.0
+"""What every image takes in traffic, which is billed by the byte like all other traffic."""
 THRESHOLDS = {"create": 4.5, "destroy": 3.0, "get": 2.0, "list": 1.0, "search": 6.0, "user": 1.0}
 
 _STATUS = {"provisioning": None, "starting": "loading", "running": "running", "stopped": "stopped", "error": "created",
@@ -40,7 +43,7 @@ class Vast(Cloud):
 
     def __init__(self, *args: Any, pace: float = 0.0, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.keys |= {KEY: "all", NO_INSTANCES_KEY: "user"}
+        self.keys |= {KEY: "all", NO_INSTANCES_KEY: "user", READ_ONLY_KEY: "read"}
         self.market = Market()
         self.pace = pace
         self.page_size = 25
@@ -90,6 +93,8 @@ class Vast(Cloud):
             return error(code, "auth_error", "Invalid user key")
         if scope == "user" and "/users/" not in request.url.path:
             return error(403, "forbidden", "This API key does not have the required permission: instance_read")
+        if scope == "read" and (request.method == "DELETE" or request.method == "PUT"):
+            return error(403, "forbidden", "This API key does not have the required permission: instance_write")
         if scope.startswith("machine:"):
             if scope != f"machine:{request.path_params.get('id')}":
                 return error(403, "forbidden", "This key belongs to another instance")
@@ -117,6 +122,8 @@ class Vast(Cloud):
             kind = query.get("type", "on-demand")
             if kind not in ("on-demand", "ondemand", "bid", "reserved"):
                 raise ValueError(f"Error in query parameters: type {kind}")
+            if self.faults.hit("new_ids"):
+                self.market.renumber()
             offers = self.market.offers(float(query.get("allocated_storage", 5)), kind)
             found = search(offers, {"verified": {"eq": True}, "rentable": {"eq": True}, "rented": {"eq": False}, **query})
         except ValueError as problem:
@@ -152,7 +159,7 @@ class Vast(Cloud):
         storage = wanted.disk * offer["storage_cost"] / 30 / 24
         instance = self.new_instance(wanted.label or "", gpu_rate=rate, storage_rate=storage, stopped_rate=storage,
                                      request=wanted.model_dump(), offer=offer, bid=wanted.price)
-        self.market.rented.add(ask)
+        self.market.rent(int(offer["machine_id"]))
         env = wanted.env if isinstance(wanted.env, dict) else {}
         environment = {**{k: v for k, v in env.items() if not k.startswith("-")}, "CONTAINER_ID": instance.id,
                        "CONTAINER_API_KEY": instance.scoped_key, "VAST_CONTAINERLABEL": f"C.{instance.id}",
@@ -231,6 +238,8 @@ class Vast(Cloud):
         body = await request.json()
         if body.get("state") == "stopped":
             await self.stop(instance)
+        elif body.get("state") == "running":
+            self.resume(instance, self._boot)
         if "label" in body:
             instance.name = body["label"]
         return JSONResponse({"success": True})
@@ -276,6 +285,8 @@ class Vast(Cloud):
             missing = "Must provide both 'day' gte and lte filters for instance charges"
             return JSONResponse({"success": False, "msg": missing}, 400)
         late = self.faults.hit("bill_late") is not None
+        for instance in self.alive():
+            self._charge_traffic(instance)
         results = [self._charges_of(i) for i in self.instances.values() if not late and i.created <= day["lte"]]
         return JSONResponse({"success": True, "count": len(results), "total": len(results), "next_token": None,
                              "results": results})
@@ -293,7 +304,7 @@ class Vast(Cloud):
 
     async def end(self, instance: Instance) -> None:
         await super().end(instance)
-        self.market.rented.discard(int(instance.offer.get("id", 0)))
+        self.market.give_back(int(instance.offer.get("machine_id", 0)))
 
     async def die(self, instance: Instance) -> None:
         await super().die(instance)
@@ -305,12 +316,15 @@ class Vast(Cloud):
         for instance in [i for i in self.instances.values() if i.alive]:
             await self.stop(instance)
 
+    def _charge_image(self, instance: Instance) -> None:
+        self.ledger.charge(instance.id, "down", IMAGE_GB * float(instance.offer.get("inet_down_cost", 0.0)))
+
     def _charge_traffic(self, instance: Instance) -> None:
         links = instance.machine.links if instance.machine else []
-        price = float(instance.offer.get("inet_down_cost", 0.0))
+        down, up = (float(instance.offer.get(f"inet_{way}_cost", 0.0)) for way in ("down", "up"))
         for link in links:
-            self.ledger.charge(instance.id, "down", link.bytes_in / 1e9 * price)
-            self.ledger.charge(instance.id, "up", link.bytes_out / 1e9 * price)
+            self.ledger.charge(instance.id, "down", link.bytes_in / 1e9 * down)
+            self.ledger.charge(instance.id, "up", link.bytes_out / 1e9 * up)
             link.bytes_in = link.bytes_out = 0
 
     # -- shapes -----------------------------------------------------------------------------------------------

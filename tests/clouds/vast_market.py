@@ -26,21 +26,32 @@ class Market:
     """Offers as the search answers them. One that is rented is no longer rentable until its machine is back."""
 
     def __init__(self) -> None:
-        self.rented: set[int] = set()
+        self._rented: set[int] = set()
+        self.first = 9_000_000
+
+    def renumber(self) -> None:
+        """From now on the offers have other ids, as they have after a while."""
+        self.first += 1000
+
+    def rent(self, machine_id: int) -> None:
+        self._rented.add(machine_id)
+
+    def give_back(self, machine_id: int) -> None:
+        self._rented.discard(machine_id)
 
     def offers(self, allocated_storage: float, kind: str) -> list[dict[str, Any]]:
         """Every host's offer, priced for so many GB of disk; ``kind`` is on-demand, bid or reserved."""
         return [self._offer(number, host, allocated_storage, kind == "bid") for number, host in enumerate(_HOSTS)]
 
     def offer(self, ask: int, allocated_storage: float, bid: bool) -> dict[str, Any] | None:
-        number = ask - 9_000_000
-        if not 0 <= number < len(_HOSTS) or ask in self.rented:
+        number = ask - self.first
+        if not 0 <= number < len(_HOSTS) or 100 + number in self._rented:
             return None
         return self._offer(number, _HOSTS[number], allocated_storage, bid)
 
     def _offer(self, number: int, host: tuple[Any, ...], storage: float, bid: bool) -> dict[str, Any]:
         gpu, count, memory, base, floor, disk_price, traffic, speed, reliability, verified, cuda, cap, place = host
-        ask = 9_000_000 + number
+        ask = self.first + number
         price = floor if bid else base
         storage_hour = storage * disk_price / 30 / 24
         return {
@@ -54,6 +65,6 @@ class Market:
             "duration": 30 * 86400.0, "end_date": 1_900_000_000.0, "cuda_max_good": cuda, "compute_cap": cap,
             "driver_version": "570.86.15", "direct_port_count": 100, "static_ip": True, "public_ipaddr": "203.0.113.9",
             "geolocation": place, "verification": "verified" if verified else "unverified",
-            "hosting_type": 1 if reliability > 0.99 else 0, "is_bid": bid, "rentable": ask not in self.rented,
+            "hosting_type": 1 if reliability > 0.99 else 0, "is_bid": bid, "rentable": 100 + number not in self._rented,
             "rented": False, "external": None, "dlperf": 50.0 * count, "score": 100.0 * count / base, "logo": "/x.png",
         }

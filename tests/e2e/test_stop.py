@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 from tests.e2e.renting import begin, books
@@ -49,7 +50,7 @@ def test_a_hung_worker_on_a_rented_machine_is_stopped_and_the_machine_returned(
     script = tmp_path / "hung.py"
     script.write_text(SCRIPT + DEAF)
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nif [ "$1" = "-c" ]; then exit 0; fi\ncd "$3" && exec {sys.executable} -S {script}\n')
+    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}cd "$3" && exec {sys.executable} -S {script}\n')
     python.chmod(0o755)
     for name, value in (("REMOTE_PYTHON", str(python)), ("ANSWER_SECONDS", "2"), ("STOP_SECONDS", "2"), ("FINISH_SECONDS", "6")):
         monkeypatch.setenv(f"BRIGHTRUN_ENGINE_{name}", value)

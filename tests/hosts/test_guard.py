@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from brightrun_tui.hosts.boot import GuardOptions, guard_source, start_guard
-from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report
+from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report, note_collected
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.providers.runpod import RunPodSettings
 from tests.clouds.core import Instance
@@ -65,6 +66,39 @@ async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: 
     working = time.monotonic()
     await until(lambda: not instance.alive, 20)
     assert time.monotonic() - working > 2.8
+
+
+async def train_and_leave(rig: Rig, instance: Instance) -> None:
+    """A worker that ends at once and leaves a result, which nobody fetches."""
+    host = await hand(rig, instance)
+    await host.start("worker", ["sh", "-c", "echo {} >> events.jsonl; echo {} > manifest.json"], environment={})
+    await host.close()
+
+
+async def test_a_result_that_nobody_has_fetched_is_kept_and_the_guard_says_so(rig: Rig) -> None:
+    """Where a stopped machine keeps its disk it is stopped, and costs its disk only; elsewhere it waits."""
+    instance = await rent(rig, silence=1.0, guard_keep=600.0)
+    await train_and_leave(rig, instance)
+    await until(lambda: state(instance).get("state") == "keeping", 10)
+    assert 590 < state(instance)["keeps_seconds"] <= 600
+    if rig.name == "vast":
+        await until(lambda: instance.stage == "stopped")
+        assert rig.cloud.ledger.rate_now() == pytest.approx(instance.storage_rate)
+    else:
+        await asyncio.sleep(1.0)
+        assert instance.stage == "running"
+
+
+async def test_a_result_is_kept_no_longer_than_that_and_not_at_all_once_it_is_home(on_runpod: Rig) -> None:
+    short = await rent(on_runpod, silence=1.0, guard_keep=2.0)
+    await train_and_leave(on_runpod, short)
+    await until(lambda: not short.alive, 10)
+    collected = await rent(on_runpod, silence=1.0, guard_keep=600.0)
+    host = await hand(on_runpod, collected)
+    await host.write("manifest.json", b"{}")
+    await note_collected(host)
+    await host.close()
+    await until(lambda: not collected.alive, 10)
 
 
 async def test_a_worker_killed_without_a_word_counts_as_idle(rig: Rig) -> None:

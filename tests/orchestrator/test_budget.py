@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import budget, purse
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import Database, leases
+from brightrun_tui.store import leases
 from tests.orchestrator.virtual import memory_store
 
 FINISH, RELEASE, POLL = 180.0, 30.0, 2.0
@@ -55,10 +55,6 @@ def test_the_guard_ends_a_lease_before_the_budget_does(price: float, ceiling: fl
         assert spent + (left + timings.release_seconds) * price / 3600 <= ceiling * 1.0001 or left == 7 * 86400
 
 
-async def month_spent(db: Database, now: float) -> float:
-    return sum(lease.cost_since(month_start(now), now) for lease in await leases.list_leases(db))
-
-
 async def test_runs_side_by_side_share_what_the_month_leaves() -> None:
     """Both end in order in time: each is told only of the part of the rest that its own machine costs."""
     db, now = memory_store(), time.time()
@@ -67,7 +63,7 @@ async def test_runs_side_by_side_share_what_the_month_leaves() -> None:
     for name, rate in (("a", 1.0), ("b", 3.0)):
         await leases.save(db, Lease(name=f"br-x-{name}-1", run_id=name, provider="p", provider_id=name, state="live",
                                     price_per_hour=rate, created_at=begun))
-    spent = await month_spent(db, now)
+    spent = (await leases.month_spending(db)).total
     assert abs(spent - 4 * hours) < 0.01
     limits = MoneyLimits(monthly_limit_usd=spent + 1.0)
     first, second = await purse.look(db, limits, a_run("a", 50.0)), await purse.look(db, limits, a_run("b", None))
@@ -94,7 +90,7 @@ async def test_last_months_machines_count_only_from_the_first() -> None:
     begin = month_start(now)
     await leases.save(db, Lease(name="br-x-a-1", run_id="a", provider="p", provider_id="a", state="released",
                                 price_per_hour=3600.0, created_at=begin - 100, released_at=min(begin + 5, now)))
-    assert abs(await month_spent(db, now) - min(5.0, now - begin)) < 0.01
+    assert abs((await leases.month_spending(db)).total - min(5.0, now - begin)) < 0.01
 
 
 def a_run(run_id: str, budget_usd: float | None) -> Run:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import acquire, landlord, leases, troubles
@@ -66,7 +67,7 @@ class LeaseMachine(RuleBasedStateMachine):
     async def new_run(self) -> Run:
         data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
         spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b", path="b"), dataset=data, provider="lying")
-        return await runs.create(self.db, spec, str(self.home))
+        return await runs.create(self.db, spec, str(self.home), Estimate(memory=1, price_per_hour=1.5))
 
     async def provider(self, _name: str) -> Lying:
         return self.cloud
@@ -210,7 +211,8 @@ class LeaseMachine(RuleBasedStateMachine):
                 if machine.taken and not lease.provider_id:
                     continue  # it was gone before anybody could know of it
                 assert lease.provider_id == machine.id
-                assert lease.cost(end) >= (end - machine.created) / 3600 * machine.price - 1e-6, "less on record than was paid"
+                paid = (end - machine.created) / 3600 * machine.price
+                assert lease.spending(end).counted >= paid - 1e-6, "less on record than was paid"
             self.crash()
         finally:
             for patch in self.patches:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import HostError
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.acquire import Acquirer
@@ -48,7 +48,7 @@ async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
     async with open_database(tmp_path / "brightrun.db") as db:
-        run = await runs.create(db, spec, str(tmp_path), {"memory": 1 << 30, "seconds_high": 60.0})
+        run = await runs.create(db, spec, str(tmp_path), Estimate(memory=1 << 30, seconds_high=60.0))
         yield Renter(rig, Acquirer(db, rig.provider(guard_tick=0.3), TIMINGS, FAST_SSH, run), run)
 
 
@@ -74,6 +74,16 @@ async def test_a_machine_that_will_never_do_is_given_up_on_time(renter: Renter, 
     with pytest.raises(HostError):
         await renter.reach(lease)
     assert time.monotonic() - began < PATIENCE
+
+
+async def test_a_machine_that_costs_more_than_its_offer_is_not_kept(renter: Renter) -> None:
+    """Vast says what an instance costs only when it is looked at; RunPod with the create call, see `test_lease_machine`."""
+    if renter.rig.name == "vast":
+        renter.rig.cloud.faults.set("price_jump", count=1, value=1.5)
+        lease = await renter.rent()
+        with pytest.raises(HostError, match="an hour, quoted were") as caught:
+            await renter.reach(lease)
+        assert caught.value.kind == "price_changed"
 
 
 async def test_a_blocked_port_is_no_matter_where_there_is_another_way(renter: Renter) -> None:

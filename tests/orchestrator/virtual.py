@@ -164,6 +164,12 @@ class Lying:
             self.machines[provider_id].gone_at = self.clock.time()
         self.after("terminate")
 
+    async def list_others(self, installation: str) -> list[Machine]:
+        return []
+
+    async def resume(self, provider_id: str) -> bool:
+        return False
+
     async def billed(self, machine_id: str, since: float) -> float | None:
         return None
 

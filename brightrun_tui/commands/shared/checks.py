@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import Literal
 
 from packaging.requirements import Requirement
+from pydantic import ValidationError
 
+from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page, size
+from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import environment_without_secrets, python
+from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.local import hardware
 from brightrun_tui.resources import resource
 
 LOW_DISK = 5 * 1024**3
@@ -53,12 +58,12 @@ class Check:
     fix: str = ""
 
 
-async def check_all(paths: Paths) -> list[Check]:
-    """Every finding, in the order they are shown. Takes some seconds where torch is installed."""
+async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
+    """Every finding, in the order they are shown. Takes some seconds where torch is installed; ``gpu``: it computes, too."""
     torch = asyncio.create_task(_check_torch())
     found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
              _check_terminal(), await _check_engine(paths), await asyncio.to_thread(_check_keyring, paths), *await torch]
-    return found
+    return [*found, await _prove_gpu(paths)] if gpu else found
 
 
 def _check_python() -> Check:
@@ -148,15 +153,18 @@ async def _check_engine(paths: Paths) -> Check:
         return Check("engine", "ok", "not running; it starts by itself when there is work")
     from brightrun_tui.domain.errors import BrightrunError
     from brightrun_tui.orchestrator.client import engine_status
-    from brightrun_tui.store import open_database
+    from brightrun_tui.store import leases, open_database
 
     try:
         async with open_database(paths.database) as db:
-            status = await engine_status(db, paths)
+            status, paid = await engine_status(db, paths), await leases.paid(db)
     except BrightrunError as error:
         return Check("engine", "failed", error.what, error.fix)
     if status.stale:
         return Check("engine", "warning", f"pid {status.pid} gives no sign of life", "brightrun engine stop, then start")
+    if paid and not status.running:
+        return Check("engine", "warning", "; ".join(["not running, and nobody looks after what costs money",
+                                                     *map(paid_machine, paid)]), "brightrun engine start")
     return Check("engine", "ok", f"running, pid {status.pid}" if status.running else
                  "not running; it starts by itself when there is work")
 
@@ -192,18 +200,36 @@ async def _check_torch() -> list[Check]:
                            f"NF4 round trip within {facts['nf4_error']:.0%}", "" if good else "reinstall bitsandbytes")]
 
 
-async def _probe(code: str, seconds: float) -> str:
-    """What a Python of its own prints last, or why it did not."""
+async def _prove_gpu(paths: Paths) -> Check:
+    """What a worker looks at before it trains on a GPU, and whether it is as fast as such a card is, and how much is free."""
+    here = await asyncio.to_thread(hardware, paths.data)
+    if not here.gpu_count:
+        return Check("gpu proof", "off", "there is no GPU here")
+    said = await _probe("brightrun_tui.trainer.gpu_check", PROBE_SECONDS, "-m", "--rate", f"{peak_flops(here.gpu):.0f}")
+    try:
+        found = GpuCheck.model_validate_json(said)
+    except ValidationError:
+        return Check("gpu proof", "failed", said, install_command("train"))
+    if found.faults:
+        return Check("gpu proof", "failed", "; ".join(found.faults),
+                     "see whether another program is on it, then driver and torch")
+    right = f"products within {found.matmul_error:.1e}"
+    return Check("gpu proof", "ok", f"{found.rate / 1e12:.0f} TFLOP/s in {found.compute}, {right}, "
+                 f"{size(found.memory_free)} of {size(found.memory_total)} free")
+
+
+async def _probe(code: str, seconds: float, how: str = "-c", *arguments: str) -> str:
+    """What a Python of its own prints last, or why it did not. ``how``: -c for a program, -m for a module."""
     process = await asyncio.create_subprocess_exec(
-        *python("-c", code), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        cwd="/", env=environment_without_secrets())
+        *python(how, code, *arguments), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, cwd="/", env=environment_without_secrets())
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
         process.kill()
         await process.wait()
         return f"no answer within {seconds:.0f} s"
-    lines = (out if process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
+    lines = (out or err if how == "-m" or process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else f"exit code {process.returncode}"
 
 

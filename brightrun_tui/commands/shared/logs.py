@@ -23,12 +23,16 @@ Fit = Callable[[str], str]
 
 
 def print_tail(run: Run, lines: int) -> None:
-    """The last ``lines`` lines of a run's log; all of it with 0."""
-    path = RunDirectory(Path(run.directory)).log
-    if not path.exists():
-        say(f"Nothing yet: the run is {run.state}.")
-        return
-    print_last_lines(path, lines)
+    """The last ``lines`` lines of a run's log; all of it with 0, what the preparation of rented machines printed before it.
+
+    Where no worker ever printed anything, that is what there is.
+    """
+    files = RunDirectory(Path(run.directory))
+    found = [path for path in (files.setup_log, files.log) if path.exists()]
+    if not found:
+        say(f"Nothing was printed: the run is {run.state}." if run.state in TERMINAL else f"Nothing yet: the run is {run.state}.")
+    for path in found if not lines else found[-1:]:
+        print_last_lines(path, lines)
 
 
 def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:

@@ -23,6 +23,7 @@ def bounded(number: float | None) -> float | None:
 
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="A dataset file, or the name of an added dataset.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
+ProjectOption = Annotated[str | None, typer.Option("--project", help="What it is for: brightrun costs sums by it.")]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",
                                                 help="Base model: “starter”, a directory, a GGUF file, or a Hugging Face id.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]

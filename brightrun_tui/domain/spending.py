@@ -1,0 +1,81 @@
+"""What machines cost: one sum that budget, month, header, Monitor, ``costs`` and report cards read. All amounts in US dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+FULL_BILL = 0.9
+"""A bill below this share of rate × seconds has not come in whole yet: providers bill hour by hour, and late."""
+BILL_SECONDS = 3 * 86400.0
+"""After so long a bill is whole, however small it is."""
+
+
+class Spending(BaseModel):
+    """What one machine, or several, cost.
+
+    ``machine`` is seconds × rate without the disk, ``storage`` seconds × the disk's rate, ``traffic`` what loading image,
+    model and data and bringing home the result is expected to cost. ``billed`` is what the provider has charged so far, None
+    where it says nothing yet. ``replaced`` is the difference that the bill makes to what we counted, once it takes its place.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: float = 0.0
+    storage: float = 0.0
+    traffic: float = 0.0
+    billed: float | None = None
+    replaced: float = 0.0
+
+    @property
+    def counted(self) -> float:
+        """By our own count."""
+        return self.machine + self.storage + self.traffic
+
+    @property
+    def total(self) -> float:
+        """By our own count, or by the provider's bill where that has come."""
+        return self.counted + self.replaced
+
+    def __add__(self, other: Spending) -> Spending:
+        bills = [bill for bill in (self.billed, other.billed) if bill is not None]
+        return Spending(machine=self.machine + other.machine, storage=self.storage + other.storage,
+                        traffic=self.traffic + other.traffic, billed=sum(bills) if bills else None,
+                        replaced=self.replaced + other.replaced)
+
+    def __sub__(self, other: Spending) -> Spending:
+        bill = None if self.billed is None else self.billed - (other.billed or 0.0)
+        return Spending(machine=self.machine - other.machine, storage=self.storage - other.storage,
+                        traffic=self.traffic - other.traffic, billed=bill, replaced=self.replaced - other.replaced)
+
+    def with_bill(self, billed: float | None, *, ended_for: float | None) -> Spending:
+        """The same with what the provider has charged.
+
+        Args:
+            ended_for: seconds since the machine was gone; None while it is there. Until then a bill is a part of the whole: it
+                can raise the sum, never lower it.
+        """
+        if billed is None:
+            return self
+        by_the_second = self.machine + self.storage
+        whole = ended_for is not None and (billed >= FULL_BILL * by_the_second or ended_for > BILL_SECONDS)
+        replaced = billed - self.counted if whole else max(0.0, billed - self.counted)
+        return self.model_copy(update={"billed": billed, "replaced": replaced})
+
+    def share(self, part: float) -> Spending:
+        """So much of it; ``part`` from 0 to 1."""
+        return Spending(machine=self.machine * part, storage=self.storage * part, traffic=self.traffic * part,
+                        billed=None if self.billed is None else self.billed * part, replaced=self.replaced * part)
+
+
+def total(spendings: Iterable[Spending]) -> Spending:
+    """All of them together."""
+    return sum(spendings, Spending())
+
+
+def dollars(amount: float) -> str:
+    """``$1,234.50``, ``$0.42``, ``$0.0031``: nothing is free by rounding, and of what is less than a cent there are digits."""
+    if not amount or abs(amount) >= 0.01:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if abs(amount) >= 0.00005 else f"${amount:.2g}"
