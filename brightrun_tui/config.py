@@ -7,6 +7,7 @@ of the table ``[engine]`` is named ``BRIGHTRUN_ENGINE_IDLE_SECONDS`` in the envi
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -55,8 +56,11 @@ class MoneyLimits(Section):
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
-def load_section(paths: Paths, name: str, model: type[Table]) -> Table:
-    """One table of the configuration, checked.
+def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collection[str] = ()) -> Table:
+    """One table of the configuration, checked. ``name`` may be that of a table within a table, as in ``notify.bell``.
+
+    Args:
+        nested: tables within this one that are read by themselves.
 
     Raises:
         UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
@@ -67,12 +71,15 @@ def load_section(paths: Paths, name: str, model: type[Table]) -> Table:
         raise UsageError(f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
                          where=str(path), kind="bad_config",
                          fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}")
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+    table: Any = document
+    for part in name.split("."):
+        table = table.get(part, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+    table = {key: value for key, value in table.items() if key not in nested}
     places = {key: f"{path}: [{name}] {key}" for key in table}
     for key in model.model_fields:
-        variable = f"BRIGHTRUN_{name}_{key}".upper()
+        variable = f"BRIGHTRUN_{name}_{key}".replace(".", "_").upper()
         if variable in os.environ:
             table[key], places[key] = os.environ[variable], variable
     try:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ContextDecorator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from brightrun_tui.domain.errors import BrightrunError, PluginError
@@ -80,7 +82,7 @@ class Registration:
         return one_line(f"{self.package} {self.version}".strip())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loaded(Generic[S]):
     """What a door has: specs by name, Bright Run's own first, then by name; and what is wrong with the others."""
 
@@ -104,7 +106,8 @@ def registrations() -> tuple[Registration, ...]:
         raise BrightrunError("Bright Run was installed before its code learnt to say what it brings", kind="not_registered",
                              where="entry points of the package brightrun",
                              fix="install it again: ./scripts/start, or pip install --no-deps -e .")
-    return tuple(sorted(found, key=lambda one: (one.door, one.package != OURS, one.name, one.package)))
+    doors = list(Door)
+    return tuple(sorted(found, key=lambda one: (doors.index(one.door), one.package != OURS, one.name, one.package)))
 
 
 def look_again() -> None:
@@ -121,6 +124,12 @@ def names(door: Door) -> tuple[str, ...]:
 def claimed(door: Door) -> frozenset[str]:
     """Every name that is registered, also those that nobody gets."""
     return frozenset(one.name for one in _of(door))
+
+
+def origin_of(door: Door, name: str) -> str:
+    """The package that a name comes from, with its version; "" when nobody gets the name."""
+    chosen = _chosen(door)[0].get(name)
+    return chosen.origin if chosen else ""
 
 
 def load_all(door: Door, kind: type[S]) -> Loaded[S]:
@@ -152,6 +161,30 @@ def load(door: Door, kind: type[S], name: str) -> S | None:
     if refused:
         raise next(error for error in twice if f"“{one_line(name)}”" in error.what)
     return None
+
+
+class Blame(ContextDecorator):
+    """Around what a plugin does: any fault of its becomes a `PluginError` that names its package. What is ours fails as it is.
+
+    ``known`` are the errors that it may raise, beside `BrightrunError`.
+    """
+
+    def __init__(self, door: Door, name: str, known: tuple[type[Exception], ...] = ()) -> None:
+        self._registration = next(one for one in _of(door) if one.name == name)
+        self._known: tuple[type[Exception], ...] = (BrightrunError, *known)
+
+    @property
+    def ours(self) -> bool:
+        return self._registration.package == OURS
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, self._known) or self.ours:
+            return
+        log.warning("%s of %s failed", self._registration.target, self._registration.origin, exc_info=error)
+        raise _broken(self._registration, f"it failed ({_words(error)})") from error
 
 
 def _of(door: Door) -> list[Registration]:
@@ -195,15 +228,24 @@ def _load(registration: Registration, kind: type[S]) -> S:
         raise
     except BaseException as error:  # a module of strangers may raise anything, SystemExit included
         log.warning("%s of %s cannot be loaded", registration.target, registration.origin, exc_info=error)
-        said = one_line(str(error)).strip()[:200]
-        flaw = f"it cannot be imported ({type(error).__name__}{': ' if said else ''}{said})"
+        flaw = f"it cannot be imported ({_words(error)})"
     if flaw:
-        raise PluginError(
-            f"the {registration.door.thing} “{one_line(registration.name)}” of {registration.origin} cannot be used: {flaw}",
-            where=one_line(registration.target), kind="plugin_broken", packages=(registration.package,),
-            fix=f"pip install -U {one_line(registration.package)}, or uninstall it" if registration.package != OURS
-            else "install Bright Run again")
+        raise _broken(registration, flaw)
     return spec  # type: ignore[no-any-return]
+
+
+def _broken(registration: Registration, flaw: str) -> PluginError:
+    package = one_line(registration.package)
+    return PluginError(
+        f"the {registration.door.thing} “{one_line(registration.name)}” of {registration.origin} cannot be used: {flaw}",
+        where=one_line(registration.target), kind="plugin_broken", packages=(registration.package,),
+        fix="install Bright Run again" if registration.package == OURS
+        else f"pip install -U {package}, or pip uninstall {package}")
+
+
+def _words(error: BaseException) -> str:
+    said = one_line(str(error)).strip()[:200]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _flaw(spec: Any, registration: Registration, kind: type[S]) -> str:

@@ -111,7 +111,8 @@ class RentedMachine:
 
     async def _equip(self, run: Run, say: Say) -> None:
         say("environment")
-        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python)
+        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
+                                    objective=run.spec.settings.training.objective)
         await self.mirror.send(self.host, run.spec, say)
 
     async def start(self) -> None:

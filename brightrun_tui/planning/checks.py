@@ -24,6 +24,7 @@ from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
 from brightrun_tui.planning.names import check_name
+from brightrun_tui.planning.shipping import find_objective, objective_files
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.base import Account
@@ -86,6 +87,14 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
         state="pending",
         what=f"{base.title}, {size} parameters, will be downloaded ({_bytes(base.weight_bytes)})",
     )
+
+
+def check_objective(draft: Draft, settings: RunSettings) -> None:
+    """Raises `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
+    name = settings.training.objective
+    find_objective(name)
+    if draft.provider != "local":
+        objective_files(name)
 
 
 def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: BrightrunError | None = None) -> Check:

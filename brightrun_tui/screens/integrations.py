@@ -15,7 +15,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import delete_box, saved_boxes
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
-from brightrun_tui.integrations.services import Service, problems, services
+from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
@@ -54,8 +54,6 @@ class IntegrationsScreen(ModeScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self._look_first()
-        for problem in problems():
-            self.app.show_error(problem)
 
     @work(group="look")
     async def _look_first(self) -> None:
