@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from brightrun_tui import plugins
 from brightrun_tui.datasets.formats import DatasetFormat
+from brightrun_tui.domain.curve import CurveSpec
 from brightrun_tui.domain.errors import PluginError
 from brightrun_tui.domain.objective import ObjectiveSpec
 from brightrun_tui.notify.channel import ChannelSpec
@@ -19,6 +20,7 @@ KINDS: dict[Door, type[Spec]] = {
     Door.EXPORTS: ExportKind,
     Door.NOTIFICATIONS: ChannelSpec,
     Door.OBJECTIVES: ObjectiveSpec,
+    Door.CURVES: CurveSpec,
 }
 """What an entry point of each door must be."""
 

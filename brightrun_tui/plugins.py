@@ -34,6 +34,7 @@ class Door(StrEnum):
     EXPORTS = "brightrun.exports"
     NOTIFICATIONS = "brightrun.notifications"
     OBJECTIVES = "brightrun.objectives"
+    CURVES = "brightrun.curves"
 
     @property
     def thing(self) -> str:
@@ -47,6 +48,7 @@ _THINGS = {
     Door.EXPORTS: "export kind",
     Door.NOTIFICATIONS: "notification channel",
     Door.OBJECTIVES: "training objective",
+    Door.CURVES: "curve",
 }
 
 
@@ -111,7 +113,7 @@ def registrations() -> tuple[Registration, ...]:
 
 
 def look_again() -> None:
-    """Forget what was found, as packages may have come or gone."""
+    """Forget what was found, as packages may have come or gone. What is imported stays as it is in this process."""
     registrations.cache_clear()
     _loaded.clear()
 
@@ -134,7 +136,8 @@ def origin_of(door: Door, name: str) -> str:
 
 def load_all(door: Door, kind: type[S]) -> Loaded[S]:
     """Every spec of a door, imported once."""
-    if door not in _loaded:
+    loaded: Loaded[S] | None = _loaded.get(door)
+    if loaded is None:
         chosen, problems = _chosen(door)
         found: dict[str, S] = {}
         for name, registration in chosen.items():
@@ -142,8 +145,8 @@ def load_all(door: Door, kind: type[S]) -> Loaded[S]:
                 found[name] = _load(registration, kind)
             except PluginError as error:
                 problems.append(error)
-        _loaded[door] = Loaded(found, tuple(problems))
-    return _loaded[door]
+        loaded = _loaded[door] = Loaded(found, tuple(problems))
+    return loaded
 
 
 def load(door: Door, kind: type[S], name: str) -> S | None:
@@ -152,8 +155,9 @@ def load(door: Door, kind: type[S], name: str) -> S | None:
     Raises:
         PluginError: its package is broken, or two packages register the name.
     """
-    if door in _loaded and name in _loaded[door].found:
-        return _loaded[door].found[name]  # type: ignore[no-any-return]
+    loaded: Loaded[S] | None = _loaded.get(door)
+    if loaded is not None and name in loaded.found:
+        return loaded.found[name]
     chosen, twice = _chosen(door)
     if name in chosen:
         return _load(chosen[name], kind)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui import __version__
+from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
@@ -205,6 +205,7 @@ class Engine:
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
     async def _place(self, run: Run) -> Place:
+        plugins.look_again()  # what the run needs may have been installed since this engine began
         if run.spec.provider == LOCAL:
             if run.state in ("queued", "preparing"):
                 await self.spare.want()

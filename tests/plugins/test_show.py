@@ -144,3 +144,13 @@ def test_an_objective_that_cannot_be_sent_is_refused_before_renting(
     here, plain = make_plan(draft, get_paths()), make_plan(draft.model_copy(update={"overrides": {}}), get_paths())
     assert not any(check.error and "objective" in check.error.kind for check in here.checks)
     assert here.estimate and plain.estimate and here.estimate.memory > plain.estimate.memory
+
+
+@pytest.mark.slow
+def test_the_examples_keep_the_contracts(acme: Path) -> None:
+    """As a newcomer would see it: the contract tests take up whatever is installed."""
+    words = "acme or chat-log or journal or smoothed or accuracy"  # the export kind has exported a model above
+    done = subprocess.run([sys.executable, "-m", "pytest", "tests/contracts", "-k", words, "-p", "no:cacheprovider"],
+                          capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stdout
+    assert "10 passed" in done.stdout, done.stdout

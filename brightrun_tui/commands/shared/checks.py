@@ -15,6 +15,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
+from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.output import page, size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
@@ -57,8 +58,16 @@ async def check_all(paths: Paths) -> list[Check]:
     """Every finding, in the order they are shown. Takes some seconds where torch is installed."""
     torch = asyncio.create_task(_check_torch())
     found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
-             _check_terminal(), await _check_engine(paths), await asyncio.to_thread(_check_keyring, paths), *await torch]
+             _check_terminal(), await _check_engine(paths), *_check_plugins(),
+             await asyncio.to_thread(_check_keyring, paths), *await torch]
     return found
+
+
+def _check_plugins() -> list[Check]:
+    """What other packages bring; nothing where there are none."""
+    others = sorted({one.origin for one in plugins.registrations() if one.package != plugins.OURS})
+    broken = [Check("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
+    return broken or [Check("plugins", "ok", ", ".join(others))] * bool(others)
 
 
 def _check_python() -> Check:
