@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from brightrun_tui.terminal import (
     DaemonExecutor,
@@ -38,15 +38,14 @@ from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
 from brightrun_tui.domain.model import ModelVersion  # noqa: E402
 from brightrun_tui.domain.requests import RequestKind  # noqa: E402
 from brightrun_tui.faults import SAID_AT, Faults  # noqa: E402
+from brightrun_tui.notify.channel import Home  # noqa: E402
+from brightrun_tui.notify.notifier import Notifier  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.snapshot import Snapshot, Watch, follow  # noqa: E402
 from brightrun_tui.store import Database, open_database, runs  # noqa: E402
 from brightrun_tui.widgets import words  # noqa: E402
 from brightrun_tui.widgets.footer import scopes_of  # noqa: E402
-
-if TYPE_CHECKING:
-    from brightrun_tui.registry import ExportForm
 
 textual_quirks.apply()
 
@@ -104,6 +103,7 @@ class BrightRunApp(App[int]):
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._settings = load_section(paths, "app", AppSettings)
+        self._notifier = Notifier(paths, Home.APP, self.bell)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())
@@ -146,6 +146,17 @@ class BrightRunApp(App[int]):
         self._follow_store()
         if self._themes.problems:
             self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
+        for problem in self._notifier.problems:
+            self.show_error(problem)
+        self._look_at_plugins()
+
+    @work(group="plugins")
+    async def _look_at_plugins(self) -> None:
+        """Say which plugins are left out, and why."""
+        from brightrun_tui import inventory
+
+        for problem in await asyncio.to_thread(inventory.problems):
+            self.show_error(problem)
 
     def leave(self, code: int) -> None:
         """End the app with this exit code."""
@@ -174,12 +185,20 @@ class BrightRunApp(App[int]):
                 self._db = db
                 self._store_opened.set()
                 async for snapshot in follow(db, self.paths, self._watch):
+                    self._tell_news(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
                     if self.owns_terminal and not self.read_only and snapshot.needs_engine:
                         self._wake_engine()
         finally:
             self._db = None
+
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        """What happened to runs since the picture before; the first one is no news."""
+        if not self.snapshot.loaded:
+            self._notifier.know(snapshot.runs)
+        for run in snapshot.runs:
+            self._notifier.look(run)
 
     def _say_waiting(self, sentence: str) -> None:
         self.toast(sentence, title="The database", severity="warning")
@@ -253,7 +272,7 @@ class BrightRunApp(App[int]):
             )
 
     @work(group="export", exit_on_error=True)
-    async def export_model(self, model: ModelVersion, form: ExportForm, target: Path) -> None:
+    async def export_model(self, model: ModelVersion, form: str, target: Path) -> None:
         """Write a model as files; goes on whatever screen is shown."""
         from brightrun_tui import registry
 

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reconcile": ("reconcile:reconcile", CARE, "Every lease that carries our name, and what it costs."),
     "costs": ("costs:costs", CARE, "What rented machines cost: quoted, counted, billed."),
     "doctor": ("doctor:doctor", CARE, "What works on this machine, what does not, and the fix."),
+    "plugins": ("plugins:plugins", CARE, "What extends Bright Run, and which packages bring it."),
     "locate": ("locate:locate", CARE, "Where config, data, themes, presets and logs lie."),
 }
 """Verb → (module of `commands` and attribute, panel of the help, help line), in the order the help shows them."""

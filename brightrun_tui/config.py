@@ -7,11 +7,13 @@ of the table ``[engine]`` is named ``BRIGHTRUN_ENGINE_IDLE_SECONDS`` in the envi
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
+from brightrun_tui import plugins
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_toml
 from brightrun_tui.paths import Paths
@@ -19,8 +21,8 @@ from brightrun_tui.paths import Paths
 LARGEST = 1_000_000_000
 """No number of a setting is larger: seconds for 30 years, more dollars than anybody spends. Clocks and databases can hold it."""
 
-SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "money", "providers", "runpod", "ssh", "vast")
-"""Every table there is: what stands elsewhere in the file would silently not count."""
+SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "money", "notify", "providers")
+"""Every table there is, beside one for each provider: what stands elsewhere in the file would silently not count."""
 
 
 class Section(BaseModel):
@@ -55,23 +57,30 @@ class MoneyLimits(Section):
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
-def load_section(paths: Paths, name: str, model: type[Table]) -> Table:
-    """One table of the configuration, checked.
+def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collection[str] = ()) -> Table:
+    """One table of the configuration, checked. ``name`` may be that of a table within a table, as in ``notify.bell``.
+
+    Args:
+        nested: tables within this one that are read by themselves.
 
     Raises:
         UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
     """
     path = paths.config_file
     document = _read(path)
-    for stray in document.keys() - set(SECTIONS):
+    for stray in _strays(document):
         raise UsageError(f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
-                         where=str(path), fix=f"known tables: {', '.join(SECTIONS)}", kind="bad_config")
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+                         where=str(path), kind="bad_config",
+                         fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}")
+    table: Any = document
+    for part in name.split("."):
+        table = table.get(part, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+    table = {key: value for key, value in table.items() if key not in nested}
     places = {key: f"{path}: [{name}] {key}" for key in table}
     for key in model.model_fields:
-        variable = f"BRIGHTRUN_{name}_{key}".upper()
+        variable = f"BRIGHTRUN_{name}_{key}".replace(".", "_").upper()
         if variable in os.environ:
             table[key], places[key] = os.environ[variable], variable
     try:
@@ -83,6 +92,12 @@ def load_section(paths: Paths, name: str, model: type[Table]) -> Table:
         what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {reason(error)}"
         raise UsageError(what, where=places.get(key, str(path)),
                          fix=f"known keys: {', '.join(model.model_fields)}", kind="bad_config") from None
+
+
+def _strays(document: dict[str, Any]) -> set[str]:
+    """What is no table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
+    others = document.keys() - set(SECTIONS)
+    return others - plugins.claimed(plugins.Door.PROVIDERS) if others else set()
 
 
 def reason(error: ValidationError) -> str:

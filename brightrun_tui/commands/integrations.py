@@ -12,14 +12,14 @@ import typer
 from pydantic import SecretStr
 
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
-from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, size
+from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, say_problem, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.errors import BrightrunError, ExitCode, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, offers_of
-from brightrun_tui.integrations.services import SERVICES, Service, get_service
+from brightrun_tui.integrations.services import Service, get_service, problems, services
 from brightrun_tui.paths import get_paths
 from brightrun_tui.providers.base import Need
 from brightrun_tui.redaction import redact
@@ -42,6 +42,8 @@ def integrations(test: Annotated[bool, typer.Option("--test", help="Try each of 
                     [(GLYPHS.get(str(row["state"]), "·"), str(row["name"]), str(row["title"]), str(row["detail"]),
                       str(row["credential"]),
                       ago(float(str(row["checked_at"])), now) if row["checked_at"] else "") for row in found])
+    for problem in problems():
+        say_problem(problem)
     if test and any(row["state"] == "failed" for row in found):
         raise typer.Exit(ExitCode.NOT_CONNECTED)
 
@@ -117,13 +119,13 @@ def offers(
 
 async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
     if test:
-        await asyncio.gather(*(_test(session, service.name, None) for service in SERVICES))
+        await asyncio.gather(*(_test(session, service.name, None) for service in services()))
     known = await facts.services(session.db)
     untested = {"state": "unknown", "detail": "not tested yet", "checked_at": None}
     return [{"name": service.name, "title": service.title, "gives": service.gives,
              "credential": credentials.PLACES[credentials.where(service.name, session.paths)] if service.environment else "",
              **known.get(service.name, untested)}
-            for service in SERVICES]
+            for service in services()]
 
 
 async def _test(session: Session, name: str, secret: SecretStr | None) -> ServiceStatus:

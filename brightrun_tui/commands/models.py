@@ -152,8 +152,8 @@ def rollback(model: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help
 def export(
     model: ModelArgument,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that does not exist yet; a file for a bundle.")],
-    form: Annotated[registry.ExportForm, typer.Option("--form", help="adapter: for peft. merged: one complete model. "
-                                                      "bundle: one file to carry away.")] = "adapter",
+    form: Annotated[str, typer.Option("--form", help="adapter: for peft. merged: one complete model. bundle: one file to carry "
+                                      "away. Others: brightrun plugins.")] = "adapter",
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files for other programs."""

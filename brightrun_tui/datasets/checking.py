@@ -36,7 +36,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
     Args:
         path: JSONL, JSON, CSV, TSV or Parquet.
         columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
-        format: the name of one of `known_formats`, when it should not be guessed.
+        format: the name of one of `formats.formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
 
     Raises:
@@ -164,7 +164,7 @@ class _Survey:
         categories = {name: dict(values.most_common()) for name, values in self._categories.items()
                       if len(values) <= _MOST_VALUES}
         return DatasetReport(
-            path=str(path), name=path.stem, format=source.format.info.name, bytes=source.file.size,
+            path=str(path), name=path.stem, format=source.format.name, bytes=source.file.size,
             fingerprint=file_fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
             duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
             answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
 from brightrun_tui.datasets.drafts import (
     COMPLETIONS,
@@ -18,25 +21,48 @@ from brightrun_tui.datasets.drafts import (
     is_turn,
     lowered,
 )
+from brightrun_tui.datasets.source import Row, SourceFile
 from brightrun_tui.datasets.templated import is_templated
+from brightrun_tui.datasets.turns import Unusable
+from brightrun_tui.plugins import Blame, Door, Loaded
+
+OUR_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
+"""Files that are read already: their records may be of any format."""
 
 
-@dataclass(frozen=True)
-class FormatInfo:
-    """A format for help texts: ``looks`` is one example line."""
+@dataclass(frozen=True, kw_only=True)
+class DatasetFormat:
+    """An entry point of ``brightrun.dataset_formats``: how to tell a record of it, and how to draft ours from one.
+
+    Attributes:
+        name: what people type; ``title`` what they read; ``looks`` one example record.
+        matches: whether a record, as the file has it, is of this format. Raises nothing, whatever the record is.
+        draft: the turns of a record that matches. Raises `turns.Unusable` for one that cannot be learnt from.
+        order: of formats that fit equally many records the one with the lowest is taken; ours have 10 to 60.
+        suffixes: of text files that only this format can read, such as ``.chat``; ``rows`` takes them apart into records.
+    """
 
     name: str
     title: str
     looks: str
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format: how to tell an entry of it, and how to draft a record from one."""
-
-    info: FormatInfo
     matches: Callable[[Any], bool]
     draft: Callable[[Mapping[str, Any]], Draft]
+    order: int = 100
+    suffixes: tuple[str, ...] = ()
+    rows: Callable[[SourceFile], Iterator[Row]] | None = None
+
+    def flaw(self) -> str:
+        """As `plugins.Spec.flaw`."""
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.name):
+            return "its name should be lower-case letters, digits and dashes, at most 40"
+        if not self.title.strip() or not self.looks.strip():
+            return "title and looks should say what it is"
+        if bool(self.suffixes) != (self.rows is not None):
+            return "suffixes and rows should be given together"
+        ours = [suffix for suffix in self.suffixes if suffix in OUR_SUFFIXES or not re.fullmatch(r"\.[a-z0-9]+", suffix)]
+        if ours:
+            return f"it cannot claim files called “{ours[0]}”"
+        return ""
 
 
 def _has_turns(row: Any, key: str) -> bool:
@@ -68,39 +94,64 @@ def _is_pair(row: Any) -> bool:
     return any(name in fields for name in PROMPTS) and any(name in fields for name in COMPLETIONS)
 
 
-FORMATS: dict[str, Format] = {one.info.name: one for one in (
-    Format(FormatInfo("brightrun-lora-v4", "Bright Run training pairs",
-                      '{"system_prompt": …, "conversation_history": […], "current_user_input": …, "target_response": …}'),
-           is_brightrun_v4, from_training_pair),
-    Format(FormatInfo("messages", "Chat messages",
-                      '{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}'),
-           lambda row: _has_turns(row, "role"), from_conversation),
-    Format(FormatInfo("sharegpt", "ShareGPT conversations",
-                      '{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}'),
-           lambda row: _has_turns(row, "from"), from_conversation),
-    Format(FormatInfo("alpaca", "Alpaca instructions", '{"instruction": …, "input": …, "output": …}'),
-           _is_alpaca, from_pair),
-    Format(FormatInfo("templated-text", "Conversations as one text in a model's chat format",
-                      '{"text": "<|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n…<|im_end|>"}'),
-           is_templated, from_templated_text),
-    Format(FormatInfo("prompt-completion", "Questions and answers",
-                      '{"prompt": …, "completion": …}, or a table with such columns (also question and answer)'),
-           _is_pair, from_pair),
-)}
+BRIGHTRUN_V4 = DatasetFormat(
+    name="brightrun-lora-v4", title="Bright Run training pairs", order=10, matches=is_brightrun_v4, draft=from_training_pair,
+    looks='{"system_prompt": …, "conversation_history": […], "current_user_input": …, "target_response": …}')
+MESSAGES = DatasetFormat(
+    name="messages", title="Chat messages", order=20, matches=lambda row: _has_turns(row, "role"), draft=from_conversation,
+    looks='{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}')
+SHAREGPT = DatasetFormat(
+    name="sharegpt", title="ShareGPT conversations", order=30, matches=lambda row: _has_turns(row, "from"),
+    draft=from_conversation, looks='{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}')
+ALPACA = DatasetFormat(
+    name="alpaca", title="Alpaca instructions", order=40, matches=_is_alpaca, draft=from_pair,
+    looks='{"instruction": …, "input": …, "output": …}')
+TEMPLATED_TEXT = DatasetFormat(
+    name="templated-text", title="Conversations as one text in a model's chat format", order=50, matches=is_templated,
+    draft=from_templated_text, looks='{"text": "<|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n…<|im_end|>"}')
+PROMPT_COMPLETION = DatasetFormat(
+    name="prompt-completion", title="Questions and answers", order=60, matches=_is_pair, draft=from_pair,
+    looks='{"prompt": …, "completion": …}, or a table with such columns (also question and answer)')
 
 
-def known_formats() -> tuple[FormatInfo, ...]:
-    """Every format, in the order in which they are tried."""
-    return tuple(one.info for one in FORMATS.values())
+@lru_cache(maxsize=2)
+def _ordered(loaded: Loaded[DatasetFormat]) -> dict[str, DatasetFormat]:
+    return {one.name: _answering_for_itself(one) for one in sorted(loaded.found.values(), key=lambda one: (one.order, one.name))}
+
+
+def formats() -> Mapping[str, DatasetFormat]:
+    """Every format that can be used, by name, in the order in which they are tried."""
+    return _ordered(plugins.load_all(Door.DATASET_FORMATS, DatasetFormat))
+
+
+def format_of_suffix(suffix: str) -> DatasetFormat | None:
+    """The format that reads files of this suffix itself; None for all others."""
+    return next((one for one in formats().values() if suffix in one.suffixes), None)
 
 
 def is_known(row: Any) -> bool:
     """Whether an entry is of any known format."""
-    return any(one.matches(row) for one in FORMATS.values())
+    return any(one.matches(row) for one in formats().values())
 
 
-def recognise(rows: Sequence[Any]) -> Format | None:
+def recognise(rows: Sequence[Any]) -> DatasetFormat | None:
     """The format that most of these entries have; None if they have none."""
-    counts = {name: sum(one.matches(row) for row in rows) for name, one in FORMATS.items()}
+    known = formats()
+    counts = {name: sum(one.matches(row) for row in rows) for name, one in known.items()}
     best = max(counts, key=lambda name: counts[name])
-    return FORMATS[best] if counts[best] else None
+    return known[best] if counts[best] else None
+
+
+def _answering_for_itself(one: DatasetFormat) -> DatasetFormat:
+    """A format of a plugin, whose own faults are told as those of its package."""
+    blame = Blame(Door.DATASET_FORMATS, one.name, known=(Unusable,))
+    if blame.ours:
+        return one
+    rows = one.rows
+
+    def read(file: SourceFile) -> Iterator[Row]:
+        assert rows is not None, "only called for a format that reads files"
+        with blame:
+            yield from rows(file)
+
+    return replace(one, matches=blame(one.matches), draft=blame(one.draft), rows=read if rows else None)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
-from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_formats, recognise
+from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_known, recognise
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import find_thumbs, refuse_disliked
@@ -52,7 +52,7 @@ class Source:
     """
 
     file: SourceFile
-    format: Format
+    format: DatasetFormat
     rows: Iterator[Row]
     forced: bool = False
     thumbs: str = ""
@@ -122,8 +122,8 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         DatasetError: the file cannot be used; says what, where and the fix.
         UsageError: ``format`` or a role in ``columns`` does not exist.
     """
-    if format is not None and format not in FORMATS:
-        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(FORMATS)}", kind="unknown_format")
+    if format is not None and format not in formats():
+        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(formats())}", kind="unknown_format")
     unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
     if unknown is not None:
         raise UsageError(f"a column cannot be mapped to “{unknown}”", fix=f"one of: {', '.join(COLUMN_ROLES)}",
@@ -144,12 +144,12 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         refuse_preferences(str(file.path), [row.value for row in first])
     values = [_unwrapped(row.value) for row in first]
     recognised = recognise(values)
-    chosen = FORMATS[format] if format else recognised
+    chosen = formats()[format] if format else recognised
     if chosen is None:
         raise _unknown(file, first)
     if not any(chosen.matches(value) for value in values):
-        fix = (f"it looks like {recognised.info.name}: leave the format out" if recognised
-               else f"{format} looks like {chosen.info.looks}")
+        fix = (f"it looks like {recognised.name}: leave the format out" if recognised
+               else f"{format} looks like {chosen.looks}")
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
                            kind="dataset_wrong_format")
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
@@ -180,6 +180,9 @@ def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Ite
             document = Document(file, find_records(file, is_record))
             return document.rows(), document
         return read_jsonl(file), None
+    own = format_of_suffix(suffix)
+    if own is not None and own.rows is not None:
+        return own.rows(file), None
     what = "plain text has no questions and answers to learn from" if suffix in (".txt", ".md", "") else \
         f"“{suffix}” files are not read"
     raise DatasetError(what, where=str(file.path), kind="dataset_unknown_file_type",
@@ -292,7 +295,7 @@ def _reads_like_content(names: Sequence[str]) -> bool:
 
 
 def _format_list() -> str:
-    return ", ".join(info.name for info in known_formats())
+    return ", ".join(formats())
 
 
 def _kind_of(value: Any) -> str:

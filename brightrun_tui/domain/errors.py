@@ -172,3 +172,11 @@ class DamagedRecordError(BrightrunError):
 
 class EngineError(BrightrunError):
     """The engine could not be started or did not answer."""
+
+
+class PluginError(BrightrunError):
+    """A package that extends Bright Run is broken, or two of them want the same name. ``packages`` are those at fault."""
+
+    def __init__(self, what: str, *, packages: tuple[str, ...] = (), **parts: str) -> None:
+        super().__init__(what, **parts)
+        self.packages = packages

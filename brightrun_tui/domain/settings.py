@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 
 SIMPLE: JsonDict = {"simple": True}
 MOST = 1_000_000_000
@@ -79,6 +80,9 @@ class DataSettings(SettingsGroup):
 class TrainingSettings(SettingsGroup):
     """The optimisation."""
 
+    objective: str = Field(
+        DEFAULT_OBJECTIVE, title="Objective", min_length=1, max_length=32,
+        description="What is learnt. sft: the answers, token by token. Packages may bring others: brightrun plugins.")
     epochs: Annotated[float, Field(gt=0, le=1000)] = Field(
         2.0, title="Epochs", description="How often the data is seen. Small datasets want more (100 records: 3–5).",
         json_schema_extra=SIMPLE)

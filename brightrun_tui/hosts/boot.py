@@ -9,6 +9,7 @@ import ast
 import base64
 import gzip
 import json
+import re
 import shlex
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -24,11 +25,44 @@ GUARD_SCRIPT = f"{REMOTE_HOME}/guard.py"
 
 
 @dataclass(frozen=True)
+class Way:
+    """One way to end a machine from inside: a request with the machine's own key as bearer token, or a command.
+
+    In ``url``, ``body`` (JSON, as text) and ``command``, ``{id}`` stands for the machine's id; in ``url`` also ``{url}`` and
+    ``{graphql}`` for the addresses of the provider's API, and a way to an address that is not known is left out. ``last``: it
+    leaves something to be paid, and is taken when the machine's key may not do better or nothing else has worked for long.
+    ``keeps``: it stops a machine and keeps its disk for little money, so results can be fetched later.
+    """
+
+    name: str
+    method: str = ""
+    url: str = ""
+    body: str = ""
+    command: tuple[str, ...] = ()
+    last: bool = False
+    keeps: bool = False
+
+
+@dataclass(frozen=True)
+class GuardPart:
+    """What the guard must know of one provider.
+
+    ``machine_id`` and ``key`` name the variables in which a machine finds its id and a key for itself; ``look`` is the address
+    that shows the machine, ``ways`` end it, best way first. Placeholders as in `Way`.
+    """
+
+    machine_id: str
+    key: str
+    look: str
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
 class GuardOptions:
     """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock. ``keep``: how long a
     machine is kept at least whose results nobody has brought home."""
 
-    provider: str
+    part: GuardPart
     url: str
     seconds: float
     until: float
@@ -40,11 +74,24 @@ class GuardOptions:
     home: str = f"~/{REMOTE_HOME}"
 
     def argument(self) -> str:
-        told = {key: _short(value) for key, value in asdict(self).items() if value != ""}
-        return json.dumps(told, separators=(",", ":"))
+        """The guard's one argument: JSON without single quotes."""
+        ways = [{**asdict(way), "url": self._address(way.url)} for way in self.part.ways]
+        document = {
+            "id": self.part.machine_id, "key": self.part.key, "look": self._address(self.part.look),
+            "ways": [{key: value for key, value in way.items() if value} for way in ways if way["url"] or way["command"]],
+            "seconds": self.seconds, "until": self.until, "silence": self.silence, "keep": self.keep, "stall": self.stall,
+            "tick": self.tick, "home": self.home}
+        told = {key: _short(value) for key, value in document.items()}
+        return json.dumps(told, separators=(",", ":")).replace("'", "\\u0027")
+
+    def _address(self, template: str) -> str:
+        """"" where an address that it needs is not known."""
+        if "{graphql}" in template and not self.graphql:
+            return ""
+        return template.replace("{url}", self.url.rstrip("/")).replace("{graphql}", self.graphql)
 
 
-def _short(value: str | float) -> str | float:
+def _short(value: object) -> object:
     """Whole numbers without their decimal point: the command has little room."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -77,7 +124,7 @@ class _PlainAssignments(ast.NodeTransformer):
 def start_guard(options: GuardOptions) -> str:
     """Shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
     packed = base64.b64encode(gzip.compress(guard_source().encode(), 9, mtime=0)).decode()
-    argument = options.argument().replace('"', '\\"')
+    argument = re.sub(r'(["\\\\$`])', r"\\\1", options.argument())
     return (f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
             f'setsid python3 ~/{GUARD_SCRIPT} "{argument}" </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &')
 

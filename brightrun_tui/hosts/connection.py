@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncssh
-from pydantic import Field
 
-from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     BadHostKeyError,
     HostError,
@@ -25,6 +23,7 @@ from brightrun_tui.domain.errors import (
     MachineLiesError,
 )
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes
+from brightrun_tui.hosts.timings import SshTimings as SshTimings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -49,15 +48,6 @@ class SshAddress:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}"
-
-
-class SshTimings(Section):
-    """``[ssh]`` in ``config.toml``. All in seconds."""
-
-    connect_seconds: float = Field(15.0, gt=0, description="For one attempt to connect and log in.")
-    keepalive_seconds: float = Field(10.0, gt=0, description="Three unanswered signs of life in a row end a connection.")
-    retry_seconds: float = Field(1.0, gt=0, description="Between two attempts to reconnect.")
-    patience_seconds: float = Field(120.0, gt=0, description="Without any progress for so long, a task gives up.")
 
 
 @dataclass(frozen=True)

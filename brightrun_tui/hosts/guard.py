@@ -6,10 +6,13 @@ else left as it is, for ``keep`` seconds at most. It holds no secret of ours: it
 one machine. Standard library only, Python 3.7 and
 later, so that any image will do. It travels inside the create call, so it must stay small.
 
-Its one argument is a JSON object: ``provider``, ``url`` and ``graphql`` (addresses of the provider's API), ``seconds``
-(the lease ends so long from now), ``until`` (the same as a time by the engine's clock), ``silence`` (longest time
-without a heartbeat when nothing trains), ``keep``, ``stall`` (a worker that says nothing for so long is not at work), ``tick``
-(between two looks), ``home``.
+It knows no provider: what is particular to one comes in its argument, from that provider's spec. The argument is a JSON object:
+``id`` and ``key`` (names of the variables that hold them), ``look`` (the address of this machine), ``ways`` (how to end it, best
+way first: each a request with ``method``, ``url`` and ``body``, or a ``command``; ``last`` marks one that does not end all
+cost, ``keeps`` one that stops the machine and keeps its disk for little money), ``seconds`` (the lease ends so long from now),
+``until`` (the same as a time by the engine's clock), ``silence`` (longest time without a heartbeat when nothing trains),
+``keep``, ``stall`` (a worker that says nothing for so long is not at work), ``tick`` (between two looks), ``home``. ``{id}`` in a
+way or an address stands for the machine's id.
 
 Below ``home``: ``heartbeat`` is written by the engine, and may hold the seconds left from then, and ``collected`` once
 everything is home; ``guard.json`` says how the guard is; ``run/`` is the run directory, whose ``worker.pid``, ``worker.rc``
@@ -65,14 +68,12 @@ class Guard:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.home: str = options["home"]
-        self.vast = options["provider"] == "vast"
         self.heard = self.busy = time.monotonic()
         self.beat = 0.0
         # a container that starts anew does not get its whole time again, as far as its clock can be trusted
         self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
-        self.id = injected("CONTAINER_ID" if self.vast else "RUNPOD_POD_ID")
-        self.key = injected("CONTAINER_API_KEY" if self.vast else "RUNPOD_API_KEY")
-        self.own = options["url"].rstrip("/") + (f"/api/v0/instances/{self.id}/" if self.vast else f"/pods/{self.id}")
+        self.id = injected(options["id"])
+        self.key = injected(options["key"])
         self.state: dict[str, Any] = {"id": self.id, "pid": os.getpid(), "state": "watching", "tries": 0}
 
     def write(self, **changes: Any) -> None:
@@ -82,12 +83,12 @@ class Guard:
             json.dump(self.state, file)
         os.rename(path + ".part", path)
 
-    def call(self, method: str, url: str, body: Any = None) -> tuple[int, str]:
+    def call(self, method: str, url: str, body: str = "") -> tuple[int, str]:
         """HTTP status, or 0 and the reason when there was no answer."""
+        url, body = url.replace("{id}", self.id), body.replace("{id}", self.id)
         headers = {"Authorization": "Bearer " + self.key, "User-Agent": "bright-run/guard", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
         try:
-            request = urllib.request.Request(url, data, headers, method=method)
+            request = urllib.request.Request(url, body.encode() if body else None, headers, method=method)
             with urllib.request.urlopen(request, timeout=30, context=trust()) as answer:
                 text = answer.read(65536).decode("utf-8", "replace").replace(" ", "")
                 return (400 if '"errors":[' in text or '"success":false' in text else answer.status), text
@@ -100,7 +101,7 @@ class Guard:
         """An authenticated look at this machine through the very way that will end it."""
         if not self.id or not self.key:
             return "no key of this machine in its environment"
-        status, reason = self.call("GET", self.own)
+        status, reason = self.call("GET", self.options["look"])
         return "ok" if status == 200 else f"{status} {reason[:80]}"
 
     def ways(self, give_up: bool) -> Iterator[tuple[str, tuple[int, str]]]:
@@ -109,20 +110,17 @@ class Guard:
         A machine that cannot be deleted is only stopped, which may leave its disk to be paid: when the key may not
         delete, or when nothing else has worked for long (``give_up``).
         """
-        status, text = self.call("DELETE", self.own, {} if self.vast else None)
-        yield "delete", (status, text)
-        give_up = give_up or status in (401, 403)
-        if self.vast:
-            if give_up:
-                yield "stop", self.call("PUT", self.own, {"state": "stopped"})
-            return
-        yield "terminate", self.call("POST", self.own + "/action", {"action": "terminate"})
-        if self.options.get("graphql"):
-            query = f'mutation {{ podTerminate(input: {{podId: "{self.id}"}}) }}'
-            yield "graphql", self.call("POST", self.options["graphql"], {"query": query})
-        yield "runpodctl", runpodctl("remove", "pod", self.id)
-        if give_up:
-            yield "stop", self.call("POST", self.own + "/action", {"action": "stop"})
+        for number, way in enumerate(self.options["ways"]):
+            if way.get("last") and not give_up:
+                continue
+            said = self.take(way)
+            give_up = give_up or (number == 0 and said[0] in (401, 403))
+            yield way["name"], said
+
+    def take(self, way: dict[str, Any]) -> tuple[int, str]:
+        if "command" in way:
+            return run([word.replace("{id}", self.id) for word in way["command"]])
+        return self.call(way["method"], way["url"], way.get("body", ""))
 
     def training(self) -> bool:
         run = os.path.join(self.home, "run")
@@ -167,8 +165,9 @@ class Guard:
     def keep(self, left: float) -> None:
         if self.state["state"] != "keeping":
             self.write(state="keeping", reason="uncollected", keeps_seconds=left)
-            if self.vast:
-                self.call("PUT", self.own, {"state": "stopped"})
+            for way in self.options["ways"]:
+                if way.get("keeps"):
+                    self.take(way)
 
     def end(self, reason: str) -> None:
         """Try every way, and go on until this machine is no more."""
@@ -190,9 +189,10 @@ class Guard:
         self.end(self.due())
 
 
-def runpodctl(*words: str) -> tuple[int, str]:
+def run(command: list[str]) -> tuple[int, str]:
+    """As `Guard.call`, of a program of the provider's on this machine."""
     try:
-        code = subprocess.call(["runpodctl", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        code = subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         return (200 if code == 0 else 500), f"exit {code}"
     except (OSError, subprocess.SubprocessError) as error:
         return 0, str(error)

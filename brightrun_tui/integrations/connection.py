@@ -14,7 +14,7 @@ from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.judge import Judge, judge_settings
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
-from brightrun_tui.integrations.rental import open_provider
+from brightrun_tui.integrations.rental import is_set_up, open_provider
 from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox
@@ -44,8 +44,8 @@ class ServiceStatus(BaseModel):
 
 def is_connected(service: Service, paths: Paths) -> bool:
     """Whether there is what the service needs; says nothing about whether it works. Cheap."""
-    if service.name == "ssh":
-        return bool(configured_boxes(paths))
+    if service.kind == "gpu":
+        return is_set_up(service.name, paths)
     return not service.environment or credentials.where(service.name, paths) != ""
 
 

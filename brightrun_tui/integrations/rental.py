@@ -11,14 +11,12 @@ from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
-from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Account, Need, Provider
 from brightrun_tui.providers.local import LocalProvider
+from brightrun_tui.providers.spec import Opening, provider_names, provider_spec
 
 log = logging.getLogger(__name__)
-
-RENTAL = ("runpod", "vast", "ssh")
 
 
 def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, guard_silence: float = 900.0,
@@ -31,39 +29,23 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
     Raises:
         UsageError: it rents no machines, or its settings do not fit.
         NotConnectedError: there is no credential for it.
+        PluginError: the package that brings it is broken.
     """
-    if name == "ssh":
-        from brightrun_tui.hosts.connection import SshTimings
-        from brightrun_tui.providers.ssh import Ssh
-
-        boxes = configured_boxes(paths)
-        if not boxes:
-            raise NotConnectedError(
-                "no box of your own is configured",
-                where=str(paths.config_file),
-                kind="not_connected",
-                fix="add one in the app (Integrations), or a table [boxes.NAME] with host, user and key",
-            )
-        return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
-    if name not in RENTAL:
+    spec = provider_spec(name)
+    if spec is None:
         raise UsageError(
-            f"“{name}” rents no machines", where="--provider", kind="no_provider", fix=f"one of: {', '.join(RENTAL)}"
+            f"“{name}” rents no machines", where="--provider", kind="no_provider", fix=f"one of: {', '.join(provider_names())}"
         )
-    secret = secret or credentials.get(name, paths)
-    if secret is None:
-        raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
+    if spec.environment:
+        secret = secret or credentials.get(name, paths)
+        if secret is None:
+            raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
     from brightrun_tui.providers.http import ProviderTimings
 
-    timings = load_section(paths, "providers", ProviderTimings)
-    if name == "runpod":
-        from brightrun_tui.providers.runpod import RunPod, RunPodSettings
-
-        return RunPod(secret.get_secret_value(), settings=load_section(paths, "runpod", RunPodSettings), timings=timings,
-                      guard_silence=guard_silence, guard_tick=guard_tick, guard_keep=guard_keep)
-    from brightrun_tui.providers.vast import Vast, VastSettings
-
-    return Vast(secret.get_secret_value(), settings=load_section(paths, "vast", VastSettings), timings=timings,
-                guard_silence=guard_silence, guard_tick=guard_tick, guard_keep=guard_keep)
+    return spec.open(Opening(
+        paths=paths, secret=secret, settings=load_section(paths, name, spec.settings),
+        timings=load_section(paths, "providers", ProviderTimings), guard_silence=guard_silence, guard_tick=guard_tick,
+        guard_keep=guard_keep))
 
 
 async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
@@ -90,14 +72,22 @@ def connected_providers(paths: Paths) -> list[str]:
     """The rental services that have a credential (or boxes) now, usable or not: each is asked on its own, and says what is wrong
     with it. Raises nothing. One about which nothing can be found out is among them, as it may have machines of ours.
     """
-    return [name for name in RENTAL if _may_be_connected(name, paths)]
+    return [name for name in provider_names() if _may_be_connected(name, paths)]
 
 
 def _may_be_connected(name: str, paths: Paths) -> bool:
     try:
-        return bool(configured_boxes(paths)) if name == "ssh" else credentials.where(name, paths) != ""
+        return is_set_up(name, paths)
     except BrightrunError:
         return True
+
+
+def is_set_up(name: str, paths: Paths) -> bool:
+    """Whether there is what a provider needs; says nothing about whether it works. Cheap. Raises as `open_provider`."""
+    spec = provider_spec(name)
+    if spec is None:
+        return False
+    return spec.is_set_up(paths) if spec.is_set_up else credentials.where(name, paths) != ""
 
 
 def as_known_error(name: str, error: Exception) -> BrightrunError:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import PluginError, UsageError
+from brightrun_tui.providers.spec import ProviderSpec, provider_names, provider_spec, provider_specs
 
 
 class Field(BaseModel):
@@ -55,33 +56,6 @@ HUGGINGFACE = Service(
     where_to_get="https://huggingface.co/settings/tokens",
     optional=True,
 )
-OWN = Service(
-    name="ssh",
-    title="Your own machines",
-    kind="gpu",
-    gives="Training on any Linux machine that you can reach over SSH.",
-    where_to_get="its address, a user and an SSH key",
-)
-RENTED = (
-    Service(
-        name="runpod",
-        title="RunPod",
-        kind="gpu",
-        gives="Rented GPUs by the second.",
-        environment="RUNPOD_API_KEY",
-        fields=_token("API key", "starts with rpa_; needs read and write"),
-        where_to_get="https://console.runpod.io/user/settings",
-    ),
-    Service(
-        name="vast",
-        title="Vast.ai",
-        kind="gpu",
-        gives="Rented GPUs from a market, often the cheapest.",
-        environment="VAST_API_KEY",
-        fields=_token("API key", "read users; read and write instances"),
-        where_to_get="https://cloud.vast.ai/manage-keys/",
-    ),
-)
 JUDGE = Service(
     name="judge",
     title="Judge",
@@ -93,22 +67,52 @@ JUDGE = Service(
     optional=True,
 )
 
-SERVICES: tuple[Service, ...] = (
-    LOCAL,
-    HUGGINGFACE,
-    OWN,
-    *RENTED,
-    JUDGE,
-)
+_FIXED = {service.name: service for service in (LOCAL, HUGGINGFACE, JUDGE)}
+
+
+def services() -> tuple[Service, ...]:
+    """Every service, in the order of the cards: providers between Hugging Face and the judge, those without a key first."""
+    specs = sorted(provider_specs().found.values(), key=lambda spec: bool(spec.environment))
+    return (LOCAL, HUGGINGFACE, *(_service(spec) for spec in specs), JUDGE)
+
+
+def problems() -> tuple[PluginError, ...]:
+    """Providers that are installed and cannot be used."""
+    return provider_specs().problems
+
+
+def service_names() -> tuple[str, ...]:
+    """Of every service, without importing a provider."""
+    return (LOCAL.name, HUGGINGFACE.name, *provider_names(), JUDGE.name)
+
+
+def title_of(name: str) -> str:
+    """What people call a service; the name itself where there is none of that name any more."""
+    return next((service.title for service in services() if service.name == name), name)
 
 
 def get_service(name: str) -> Service:
-    """Raises `UsageError` when there is none of that name."""
-    for service in SERVICES:
-        if service.name == name:
-            return service
-    raise UsageError(
-        f"there is no service “{name}”",
-        fix=f"one of: {', '.join(service.name for service in SERVICES)}",
-        kind="unknown_service",
+    """Imports no other provider than this one.
+
+    Raises:
+        UsageError: there is none of that name.
+        PluginError: it is a provider of a package that is broken.
+    """
+    if name in _FIXED:
+        return _FIXED[name]
+    spec = provider_spec(name)
+    if spec is None:
+        raise UsageError(f"there is no service “{name}”", fix=f"one of: {', '.join(service_names())}", kind="unknown_service")
+    return _service(spec)
+
+
+def _service(spec: ProviderSpec) -> Service:
+    return Service(
+        name=spec.name,
+        title=spec.title,
+        kind="gpu",
+        gives=spec.gives,
+        environment=spec.environment,
+        fields=_token(spec.key_title, spec.key_hint) if spec.environment else (),
+        where_to_get=spec.where_to_get,
     )

@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui import __version__
+from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.notify.channel import Home
+from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.orchestrator.clock import WallClock
 from brightrun_tui.orchestrator.desk import DESK
 from brightrun_tui.orchestrator.endpoints import Keeper
@@ -53,6 +55,7 @@ class Engine:
         self.troubles = Troubles()
         self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
+        self.notifier = Notifier(paths, Home.ENGINE)
         self.spare = SpareWorker(paths, timings.spare_seconds)
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Keeper] = {}
@@ -90,6 +93,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.notifier.close()
         await self.landlord.close()
         await asyncio.to_thread(self.spare.close)
         await asyncio.to_thread(self._reserve.give_up)
@@ -102,7 +106,8 @@ class Engine:
 
     async def _beat(self) -> None:
         full = await asyncio.to_thread(self._reserve.look)
-        said = self.troubles.words() + ([f"{self.paths.data}: the disk is full"] if full else [])
+        said = [*self.troubles.words(), *map(str, self.notifier.problems)]
+        said += [f"{self.paths.data}: the disk is full"] if full else []
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)
@@ -192,13 +197,15 @@ class Engine:
             raise
         except BrightrunError as error:
             failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
-            await runs.transition(self.db, run.id, "failed", failure=failure)
+            self.notifier.know([run])
+            self.notifier.look(await runs.transition(self.db, run.id, "failed", failure=failure))
             return
-        runner = Runner(self.db, self.paths, self.timings, run, place, self.troubles, self.money)
+        runner = Runner(self.db, self.paths, self.timings, run, place, self.troubles, self.money, self.notifier)
         self.runners[run.id] = runner
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
     async def _place(self, run: Run) -> Place:
+        plugins.look_again()  # what the run needs may have been installed since this engine began
         if run.spec.provider == LOCAL:
             if run.state in ("queued", "preparing"):
                 await self.spare.want()

@@ -8,18 +8,21 @@ import re
 import secrets
 import zipfile
 from collections.abc import Callable
-from importlib.metadata import requires
 from pathlib import Path
 
+from brightrun_tui import plugins
 from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.planning import shipping
+from brightrun_tui.plugins import OURS, Door
 from brightrun_tui.resources import resource
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
 NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "foreign_files.py", "gguf_header.py",
-          "importing.py", "nf4.py", "paths.py", "resources.py")
+          "importing.py", "nf4.py", "paths.py", "plugins.py", "resources.py")
 """The rooms that a worker imports."""
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
@@ -31,38 +34,37 @@ LOG_PIECE = 256 << 10
 SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
-def build_archive(directory: Path) -> Path:
-    """The rooms that the worker needs as one importable archive, named by its content."""
+def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
+    """The rooms that the worker needs, and the plugin that brings its objective, as one importable archive, named by its content.
+
+    Raises:
+        UsageError: the objective cannot be sent, or there is none of that name.
+    """
     places = [PACKAGE / name for name in NEEDED]
     found = (path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
-    files = sorted(found)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    files = {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in sorted(found)}
+    ours = next(one for one in plugins.registrations() if one.door is Door.OBJECTIVES and one.package == OURS)
+    files |= shipping.distribution_files(ours)
+    files |= shipping.objective_files(objective)
+    digest = hashlib.sha256(b"".join(name.encode() + b"\0" + content for name, content in sorted(files.items()))).hexdigest()[:12]
     target = directory / f"brightrun-{digest}.zip"
     if not target.exists():
         directory.mkdir(parents=True, exist_ok=True)
         aside = target.with_suffix(f".{secrets.token_hex(4)}.part")  # two runs may be at this at the same time
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in files:
-                archive.writestr(zipfile.ZipInfo(str(path.relative_to(PACKAGE.parent))), path.read_bytes())
+            for name, content in sorted(files.items()):
+                archive.writestr(zipfile.ZipInfo(name), content)
         aside.replace(target)
     return target
 
 
-def requirements() -> str:
-    """What the worker imports, as the package itself declares it: the core, and the extras ``train`` and ``gpu``."""
-    wanted = []
-    for line in requires("brightrun") or []:
-        name, _, marker = line.partition(";")
-        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in ("train", "gpu")):
-            wanted.append(name.strip())
-    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
-
-
 async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", poll: float = 2.0,
+                  objective: str = DEFAULT_OBJECTIVE,
                   keep: Callable[[bytes], None] = lambda _piece: None) -> tuple[str, str]:
     """Bring our code and see to the packages. Resumable: done steps are not done again.
 
     Args:
+        objective: of the run; that of a plugin is sent along.
         python: an interpreter on that machine to look at first; used as it is when it has everything.
         keep: takes what the preparation prints there, piece by piece.
 
@@ -70,12 +72,13 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
         The interpreter to start the worker with, and its PYTHONPATH.
 
     Raises:
+        UsageError: the objective cannot be sent.
         HostError: the machine cannot be made to train, with its own last words.
     """
-    archive = await asyncio.to_thread(build_archive, cache)
+    archive = await asyncio.to_thread(build_archive, cache, objective)
     await host.put(archive, f"{HOME}/{archive.name}")
     pins = await asyncio.to_thread(resource("constraints.txt").read_bytes)
-    wanted = requirements()
+    wanted = shipping.machine_requirements()
     stamp = hashlib.sha256(pins + wanted.encode() + python.encode()).hexdigest()[:12]
     await host.write(f"{HOME}/constraints.txt", pins, 0o644)
     await host.write(f"{HOME}/requirements.txt", wanted.encode(), 0o644)

@@ -12,7 +12,7 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import bases
+from brightrun_tui.planning import bases, shipping
 
 
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
@@ -23,6 +23,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
 
     Raises:
         BaseModelError: the base model cannot be had.
+        UsageError: the objective of the run cannot be sent to a rented machine.
         DatasetError: the data is gone, changed since it was checked, or unusable.
     """
     directory = RunDirectory(Path(run.directory))
@@ -32,6 +33,8 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         return RunSpec.model_validate_json(target.read_text("utf-8"))
     directory.control.mkdir(parents=True, exist_ok=True)
     spec = run.spec
+    if spec.provider != "local":
+        shipping.objective_files(spec.settings.training.objective)
     say("base model")
     if spec.provider != "local" and bases.is_hub_id(spec.base.id):
         base = bases.describe_base(spec.base.id, paths).ref.model_copy(update={"path": ""})

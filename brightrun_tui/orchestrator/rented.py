@@ -130,6 +130,7 @@ class RentedMachine:
     async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
         self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
+                                    objective=run.spec.settings.training.objective,
                                     keep=SetupLog(Path(run.directory), lease).take)
         if lease.gpu and self.provider.guard_options(time.time()) is not None:
             say("trying the GPU")

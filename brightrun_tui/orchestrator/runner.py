@@ -18,6 +18,8 @@ from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
+from brightrun_tui.notify.channel import Home
+from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.judging import judge_if_wished
@@ -53,11 +55,12 @@ class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place, troubles: Troubles,
-                 money: MoneyLimits | None = None) -> None:
+                 money: MoneyLimits | None = None, notifier: Notifier | None = None) -> None:
         self.db, self.paths, self.timings, self.run_id, self.name = db, paths, timings, run.id, f"run {run.id}"
         self.place = place
         self.wishes = Wishes()
         self._troubles = troubles
+        self._notifier = notifier or Notifier(paths, Home.ENGINE)
         self._allowance = Allowance(db, paths, timings, place, money or MoneyLimits())
         self._life = Life(place, timings)
         self._looking: asyncio.Task[tuple[bool, int | None]] | None = None
@@ -85,6 +88,7 @@ class Runner:
 
     async def _begin(self) -> list[Effect]:
         run = await runs.get(self.db, self.run_id)
+        self._notifier.know([run])
         if run.state == "queued":
             return await self._enter(run, lifecycle.step(run, "start"))
         return list(lifecycle.adopt(run))
@@ -164,6 +168,7 @@ class Runner:
 
     async def _enter(self, run: Run, decision: Decision) -> list[Effect]:
         run = await runs.transition(self.db, run.id, decision.state, **decision.changes)
+        self._notifier.look(run)
         log.info("run %s (%s): %s %s", run.name, run.id, run.state, run.ending)
         return list(decision.effects)
 
@@ -280,6 +285,7 @@ class Runner:
             if (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
                 return demand, None
             run = await runs.get(self.db, run.id)
+            self._notifier.look(run)
             silent = await self._life.silent_seconds(run)
             if patience is None:
                 run = await watching.note_stuck(self.db, run, silent, self.timings.stuck_seconds)

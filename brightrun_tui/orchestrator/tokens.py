@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import sha256
@@ -70,10 +71,12 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 
 
 def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
-    """Named after the data and the base model."""
+    """Named after the data, the base model, and the objective where it is a special one."""
     base = spec.base.fingerprint or f"{spec.base.id}@{spec.base.revision}"
     data = [sha256(path) for path in (RunDirectory(directory).train, RunDirectory(directory).eval)]
-    return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data]).encode()).hexdigest()[:32]}.safetensors"
+    objective = spec.settings.training.objective
+    own = [objective] if objective != DEFAULT_OBJECTIVE else []
+    return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data, *own]).encode()).hexdigest()[:32]}.safetensors"
 
 
 def _link(source: Path, target: Path) -> None:

@@ -18,17 +18,19 @@ from brightrun_tui.domain.spending import dollars
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages
-from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
 from brightrun_tui.planning.names import check_name
+from brightrun_tui.planning.shipping import find_objective, objective_files
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.local import describe
+from brightrun_tui.providers.spec import provider_spec
 from brightrun_tui.store.leases import month_spending_of
 
 FEW_RECORDS = 50
@@ -88,12 +90,21 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     )
 
 
+def check_objective(draft: Draft, settings: RunSettings) -> None:
+    """Raises `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
+    name = settings.training.objective
+    find_objective(name)
+    if draft.provider != "local":
+        objective_files(name)
+
+
 def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: BrightrunError | None = None) -> Check:
     service = next(
-        (service for service in SERVICES if service.name == draft.provider and service.kind in ("gpu", "machine")), None
+        (service for service in services() if service.name == draft.provider and service.kind in ("gpu", "machine")), None
     )
     if service is None:
-        known = ", ".join(service.name for service in SERVICES if service.kind in ("gpu", "machine"))
+        provider_spec(draft.provider)  # where a broken package brings it, this says so
+        known = ", ".join(service.name for service in services() if service.kind in ("gpu", "machine"))
         return failed(
             "machine",
             UsageError(

@@ -15,6 +15,7 @@ from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.sizing import CHUNK_LOGITS, CPU_TOKENS, DENSE_SHARE
 from brightrun_tui.planning.architecture import Architecture
+from brightrun_tui.planning.shipping import memory_factor
 
 NF4_BITS = 4.5
 NF4_DOUBLE_BITS = 4.127
@@ -89,7 +90,7 @@ def _need(
         output = max(0, output - int(tokens * one_layer))  # never in memory together
     else:
         per_token = layers * ((32 if dropout else 16) * h + 4 * k + (10 if dropout else 8) * i) * width / 2
-    per_token *= 1 if machine.gpu_count else CPU_HEAP
+    per_token *= (1 if machine.gpu_count else CPU_HEAP) * memory_factor(settings)
     weights, unpacked = _weight_bytes(model, settings, machine)
     experts = width * model.expert_parameters if settings.quantisation.method == "nf4" else 0
     adapter, optimiser = adapter_bytes(model, settings, machine)

@@ -116,6 +116,7 @@ def make_plan(
     work: list[tuple[str, Callable[[], Check | None]]] = [
         ("settings", lambda: checks.check_defaults(paths)),
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
+        ("settings", lambda: checks.check_objective(draft, resolved.settings)),
         ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
         ("training packages", lambda: checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),

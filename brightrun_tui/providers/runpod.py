@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     MissingScopeError,
     NoCapacityError,
@@ -26,6 +25,7 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
+from brightrun_tui.providers.runpod_spec import GUARD, RunPodSettings
 
 SERVICE = "RunPod"
 URL = "https://api.runpod.io/v2"
@@ -43,15 +43,6 @@ _CAPACITY = re.compile(r"no longer any instances available|no instances currentl
 _MONEY = re.compile(r"insufficient (balance|funds|credit)|spend(ing)? limit|add funds", re.IGNORECASE)
 _STATUS: dict[str, MachineStatus] = {"PROVISIONING": "starting", "STARTING": "starting", "RUNNING": "running",
                                      "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "gone"}
-
-
-class RunPodSettings(Section):
-    """``[runpod]`` in ``config.toml``."""
-
-    image: str = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
-    min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")
-    community: bool = Field(True, description="Offer community hosts too: cheaper, less reliable.")
-    boot_guard: bool = Field(True, description="Send the guard with the create call; needs an image with RunPod's /start.sh.")
 
 
 class _Tolerant(BaseModel):
@@ -190,7 +181,7 @@ class RunPod:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions("runpod", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
+        return GuardOptions(GUARD, self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
                             graphql=self._graphql_url, tick=self._tick, keep=self._keep)
 
     async def _search(self, need: Need) -> list[Offer]:
@@ -303,5 +294,3 @@ def _epoch(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp() if text else None
     except ValueError:
         return None
-
-

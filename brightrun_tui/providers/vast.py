@@ -9,9 +9,8 @@ import re
 import time
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from brightrun_tui.config import Section
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     MissingScopeError,
@@ -30,6 +29,7 @@ from brightrun_tui.providers.http import NotFoundError, ProviderClient, Provider
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_shapes import VastInstance, VastOffer
+from brightrun_tui.providers.vast_spec import GUARD, VastSettings
 
 SERVICE = "Vast.ai"
 URL = "https://console.vast.ai"
@@ -47,17 +47,6 @@ _MONEY = re.compile(r"insufficient_credit|missing_billing|spend_rate_limit|lacks
 _NO_ASK = re.compile(r"no_such_ask|no longer available|Hosts can only rent their own", re.IGNORECASE)
 _NO_KEY = re.compile(r"auth_error|Invalid user key|Session expired|Please log in", re.IGNORECASE)
 _THRESHOLD = re.compile(r"threshold=([\d.]+)")
-
-
-class VastSettings(Section):
-    """``[vast]`` in ``config.toml``."""
-
-    image: str = "vastai/pytorch:@vastai-automatic-tag"
-    image_gb: float = Field(10.0, ge=0, description="What loading the image takes in traffic, for the price.")
-    min_cuda: float = Field(12.8, description="Oldest CUDA that the host's driver must support.")
-    min_reliability: float = Field(0.95, ge=0, le=1)
-    min_download_mbps: float = Field(200.0, ge=0)
-    bid_factor: float = Field(1.15, ge=1, description="What to bid for an interruptible machine, over the lowest bid.")
 
 
 class LeftoverError(RejectedRequestError):
@@ -177,7 +166,7 @@ class Vast:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions("vast", self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
+        return GuardOptions(GUARD, self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
                             tick=self._tick, keep=self._keep)
 
     async def _search(self, need: Need) -> list[Offer]:

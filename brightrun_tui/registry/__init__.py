@@ -8,14 +8,15 @@ from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.curate import delete, rate, rollback, tag
-from brightrun_tui.registry.export import EXPORT_FORMS, ExportForm, export
+from brightrun_tui.registry.export import export
+from brightrun_tui.registry.export_kind import ExportKind, export_kinds
 from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version, judgement_sentence
 from brightrun_tui.registry.safety import UntrustedError, model_name
 from brightrun_tui.registry.scores import ScoreLine, ruling_words, score_lines
 
 __all__ = [
-    "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "ScoreLine", "UntrustedError", "compare", "delete", "export",
+    "Comparison", "ExportKind", "Row", "ScoreLine", "UntrustedError", "compare", "delete", "export", "export_kinds",
     "import_bundle", "judge_version", "judgement_sentence", "model_name", "rate", "register", "report_markdown", "rollback",
     "ruling_words", "score_lines", "tag",
 ]

@@ -11,15 +11,10 @@ from textual.widgets import Button, Label, Static
 
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
-from brightrun_tui.registry import EXPORT_FORMS
+from brightrun_tui.registry import export_kinds
 from brightrun_tui.screens.dialog import Dialog
+from brightrun_tui.widgets import words
 from brightrun_tui.widgets.fields import ChoiceField, FieldChanged, TextField
-
-FORMS = {
-    "adapter": "The adapter alone, small: for peft and for anybody who has the base model.",
-    "merged": "One complete model, base included: for any program that reads Hugging Face models. Takes a while.",
-    "bundle": "One file with the adapter and its report card: to carry to another Bright Run.",
-}
 
 
 class ExportScreen(Dialog[tuple[str, Path]]):
@@ -28,21 +23,23 @@ class ExportScreen(Dialog[tuple[str, Path]]):
     def __init__(self, model: ModelVersion) -> None:
         super().__init__(f"Export {model.ref}")
         self._model = model
+        self._kinds = export_kinds()
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content("Form"))
-        yield ChoiceField("form", EXPORT_FORMS)
-        yield Static(FORMS[EXPORT_FORMS[0]], id="form-hint", markup=False)
+        first = next(iter(self._kinds.values()))
+        yield ChoiceField("form", tuple(self._kinds))
+        yield Static(words.plain(first.gives), id="form-hint", markup=False)
         yield Label(Content("Where"), classes="spaced")
-        yield TextField("target", self._default("adapter"), placeholder="a directory that does not exist yet")
+        yield TextField("target", self._default(first.name), placeholder="a directory that does not exist yet")
         with Horizontal(classes="buttons"):
             yield Button("Export", id="export", variant="primary", compact=True)
 
     def on_field_changed(self, event: FieldChanged) -> None:
         if event.key == "form":
-            self.query_one("#form-hint", Static).update(Content(FORMS.get(event.value, "")))
+            self.query_one("#form-hint", Static).update(Content(words.plain(self._kinds[event.value].gives)))
             target = self.query_one(TextField)
-            if target.value in {self._default(form) for form in EXPORT_FORMS}:
+            if target.value in {self._default(form) for form in self._kinds}:
                 target.put(self._default(event.value))
 
     def on_button_pressed(self) -> None:
@@ -51,5 +48,4 @@ class ExportScreen(Dialog[tuple[str, Path]]):
             self.dismiss((self.query_one(ChoiceField).value, typed_path(target).absolute()))
 
     def _default(self, form: str) -> str:
-        stem = f"{self._model.name}-v{self._model.version}"
-        return str(Path.cwd() / {"adapter": stem, "merged": f"{stem}-merged", "bundle": f"{stem}.brightrun.tar"}[form])
+        return str(Path.cwd() / self._kinds[form].file_name(self._model))

@@ -15,7 +15,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import delete_box, saved_boxes
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
-from brightrun_tui.integrations.services import SERVICES, Service
+from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.screens.base import ModeScreen
 from brightrun_tui.snapshot import Snapshot
@@ -48,7 +48,7 @@ class IntegrationsScreen(ModeScreen):
     def compose_body(self) -> ComposeResult:
         yield Flow(_welcome, id="welcome")
         with VerticalScroll(id="cards", classes="scroll", can_focus=False):
-            for service in SERVICES:
+            for service in services():
                 yield ServiceCard(service)
 
     def on_mount(self) -> None:
@@ -59,7 +59,7 @@ class IntegrationsScreen(ModeScreen):
     async def _look_first(self) -> None:
         """Where credentials come from, then a test of everything that needs no further word from the person."""
         await self._find_places()
-        for service in SERVICES:
+        for service in services():
             if not service.environment or self._places.get(service.name):
                 self._test(service)
 
@@ -68,7 +68,7 @@ class IntegrationsScreen(ModeScreen):
             places = await asyncio.to_thread(
                 lambda: {
                     service.name: credentials.where(service.name, self.app.paths)
-                    for service in SERVICES
+                    for service in services()
                     if service.environment
                 }
             )
@@ -132,7 +132,7 @@ class IntegrationsScreen(ModeScreen):
             self._test(self.card.service)
 
     def action_test_all(self) -> None:
-        for service in SERVICES:
+        for service in services():
             self._test(service)
 
     @work(group="test")

@@ -44,7 +44,7 @@ def measure_baseline(session: Session) -> Baseline:
         require_finite(scores, "the base model's loss on held-out records")
         answers, _ = answer_prompts(session, session.prompts, opened=True)
     session.between()
-    session.log.write(events.Metric(step=0, values={"eval_loss": scores.loss}))
+    session.log.write(events.Metric(step=0, values={**session.objective.metrics(scores), "eval_loss": scores.loss}))
     session.tell_answers(answers, "base", 0)
     write_json(path, {"lineage": session.lineage, "scores": scores.as_lists(),
                       "answers": [asdict(a) for a in answers]})

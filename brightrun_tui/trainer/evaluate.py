@@ -15,6 +15,7 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.lanes import Lanes
+from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import split_window
 
 FEWEST_RECORDS = 5
@@ -54,13 +55,14 @@ class Scores:
 
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
-             lanes: Lanes, make_room: Callable[[int], int] | None = None) -> Scores:
+             lanes: Lanes, make_room: Callable[[int], int] | None = None, objective: Objective | None = None) -> Scores:
     """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
     Args:
         between: called between micro-batches; may raise to leave.
         make_room: called when memory ran out, with the tokens of the longest example; returns how many tokens the
             micro-batches of what is left may have, or raises.
+        objective: supervised fine-tuning if it is not said.
     """
     examples = [example.measured for example in examples]
     lengths = np.array([e.length for e in examples])
@@ -68,7 +70,7 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
 
     def score(row: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         batch = forward.batch([examples[i] for i in row])
-        return batch.owners, *forward.scores(batch)
+        return batch.owners, *(objective.scores(forward, batch) if objective else forward.scores(batch))
 
     was_training = forward.model.training
     forward.set_training(False)

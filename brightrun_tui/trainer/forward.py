@@ -81,6 +81,15 @@ class Forward:
             return cross_entropy(self._supervised_logits(batch).float(), batch.targets, reduction="sum")
         return summed_loss(self._hidden(batch), self._head, batch.targets)
 
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(S, V) float32 logits that predict the supervised tokens, with a gradient: for objectives that need more of them than
+        the loss. All at once, so in memory 4 * S * V bytes and as much again for the gradient.
+        """
+        if self.own_logits:
+            return self._supervised_logits(batch).float()
+        logits: torch.Tensor = self._head(self._hidden(batch))
+        return logits.float()
+
     def scores(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """For every supervised token its loss (float64) and whether it would have been predicted (bool)."""
         with torch.no_grad():

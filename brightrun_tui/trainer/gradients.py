@@ -10,13 +10,15 @@ from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.lanes import Lanes
+from brightrun_tui.trainer.objectives.base import Objective
 
 
 def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes,
-               scaler: torch.amp.GradScaler | None = None) -> torch.Tensor:
+               scaler: torch.amp.GradScaler | None = None, objective: Objective | None = None) -> torch.Tensor:
     """Add to the adapter's ``grad`` that of the mean loss over all supervised tokens of ``rows``.
 
     Micro-batches are added in their order, so the result is the same bits for any number of lanes. ``scaler``: for one lane only.
+    ``objective``: supervised fine-tuning if it is not said.
 
     Returns:
         The mean loss (nats, a scalar), not scaled.
@@ -24,7 +26,8 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
     supervised = sum(example.targets for row in rows for example in row)
 
     def loss_of(row: Sequence[Example]) -> torch.Tensor:
-        return forward.loss_sum(forward.batch(row)) / supervised
+        batch = forward.batch(row)
+        return (objective.loss(forward, batch) if objective else forward.loss_sum(batch)) / supervised
 
     if lanes.allowed > 1:
         return lanes.add_gradients(list(trainable(forward.model).values()), loss_of, rows)

@@ -58,7 +58,7 @@ def _same_side_by_side(session: Session, count: int) -> bool:
     try:
         for allowed in (1, count):
             session.lanes.allowed = allowed
-            accumulate(session.forward, rows, session.lanes)
+            accumulate(session.forward, rows, session.lanes, objective=session.objective)
             found.append([p.grad for p in trainable(session.model).values() if p.grad is not None])
             session.optimizer.zero_grad(set_to_none=True)
         same = all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -117,7 +117,7 @@ class Loop:
         rate = learning_rate(progress.step, session.plan.total_steps, session.settings.training)
         set_learning_rate(session.optimizer, rate)
         loss = memory.with_less_memory_if_needed(session, lambda: accumulate(
-            session.forward, memory.cut(session, window), session.lanes, session.scaler))
+            session.forward, memory.cut(session, window), session.lanes, session.scaler, session.objective))
         norm = self._update()
         progress.step += 1
         progress.supervised_tokens += supervised
@@ -226,7 +226,7 @@ class Loop:
         session.phase("evaluating", f"step {progress.step}")
         scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
-        session.log.write(events.Metric(step=progress.step, values={"eval_loss": loss}))
+        session.log.write(events.Metric(step=progress.step, values={**session.objective.metrics(scores), "eval_loss": loss}))
         improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
         progress.evaluated_step, progress.evaluated_loss = progress.step, loss if math.isfinite(loss) else None
         if improved:

@@ -11,6 +11,7 @@ from typing import Any
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
 from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer.examples import (
@@ -21,8 +22,8 @@ from brightrun_tui.trainer.examples import (
     read_records,
     require_offsets,
     spread,
-    tokenise,
 )
+from brightrun_tui.trainer.objectives import load_objective
 from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.tokens import load_tokens, save_tokens, tokens_key
@@ -34,17 +35,19 @@ STAND_IN_RECORDS = 50
 
 
 def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int, rows: int,
-                 alert: Alert) -> Data:
+                 alert: Alert, objective: str = DEFAULT_OBJECTIVE) -> Data:
     """Read, tokenise, mask and limit both splits.
 
     Args:
         context: tokens the base model can take.
         rows: tokens that the base model has an embedding for.
         alert: told a code and a sentence for everything that does not become an example.
+        objective: by its name; it makes the examples.
 
     Raises:
         DatasetError: nothing is left to train on, or the files are not what a run directory holds.
         BaseModelError: the tokenizer makes tokens that the base model does not have.
+        UsageError: there is no such objective here.
         TrainingError: a record is too long and ``data.over_length`` is "refuse".
     """
     train_records = _records(files.train)
@@ -54,7 +57,8 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     held_out_records = _records(files.eval)
     if template.notice:
         alert("chat_template", template.notice)
-    train, held_out = _tokens(files, tokenizer, template, train_records, held_out_records)
+    make = partial(load_objective(objective).examples, tokenizer, template)
+    train, held_out = _tokens(files, tokenizer, template, objective, make, (train_records, held_out_records))
     _require_rows(tokenizer, (train, held_out), rows)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
@@ -63,7 +67,7 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     limit = _limit(settings, train, held_out, context, alert)
     if settings.over_length == "split":
         for prepared, records in ((train, train_records), (held_out, held_out_records)):
-            split_long(prepared, records, limit, partial(tokenise, tokenizer, template))
+            split_long(prepared, records, limit, make)
     limit_length(train, limit, settings.over_length, train_records)
     limit_length(held_out, limit, settings.over_length, held_out_records)
     dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
@@ -81,13 +85,14 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
                 _stop_ids(tokenizer, train), dropped + train.unusable + held_out.unusable, truncated, split)
 
 
-def _tokens(files: RunDirectory, tokenizer: Any, template: ChatTemplate, *splits: list[Record]) -> list[Prepared]:
+def _tokens(files: RunDirectory, tokenizer: Any, template: ChatTemplate, objective: str,
+            make: Callable[[list[Record]], Prepared], splits: Sequence[list[Record]]) -> list[Prepared]:
     """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
     require_offsets(tokenizer)
-    key = tokens_key((files.train, files.eval), tokenizer, template)
+    key = tokens_key((files.train, files.eval), tokenizer, template, objective)
     kept = load_tokens(files.tokens, key)
     if kept is None:
-        kept = [tokenise(tokenizer, template, records) for records in splits]
+        kept = [make(records) for records in splits]
         with suppress(OSError):  # without it they are made again
             save_tokens(files.tokens, key, kept)
     return kept

@@ -76,7 +76,8 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
 
 def _train_once(session: Session) -> None:
     session.forward.set_training(True)
-    session.forward.loss_sum(session.forward.batch(_hardest(session, session.data.train))).backward()
+    batch = session.forward.batch(_hardest(session, session.data.train))
+    session.objective.loss(session.forward, batch).backward()
     session.optimizer.zero_grad(set_to_none=True)
 
 

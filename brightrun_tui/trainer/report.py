@@ -81,9 +81,15 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
         samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict,
         scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
-                "general_loss": general, **answers.scores()})
+                "general_loss": general, **_own_scores(session, baseline.scores, tuned), **answers.scores()})
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
+
+
+def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict[str, float]]:
+    """What the objective measures besides, of base and tuned model."""
+    before, after = session.objective.metrics(base), session.objective.metrics(tuned)
+    return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
 def write_manifest(session: Session) -> None:

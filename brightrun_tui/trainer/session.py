@@ -23,6 +23,7 @@ from brightrun_tui.trainer.generate import Answer, Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import Machine
+from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import Plan
 
 
@@ -48,6 +49,7 @@ class Session:
     scaler: torch.amp.GradScaler | None
     lineage: str
     base_name: str
+    objective: Objective
     progress: Progress = field(default_factory=Progress)
     lanes: Lanes = field(default_factory=Lanes)
     scored_tokens: int = 0
@@ -64,7 +66,8 @@ class Session:
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
-        return evaluate(self.forward, examples, self.scored_tokens, between, self.lanes, self._score_fewer)
+        return evaluate(self.forward, examples, self.scored_tokens, between, self.lanes, self._score_fewer,
+                        self.objective)
 
     def _score_fewer(self, longest: int) -> int:
         """One micro-batch at a time, then half of it: what training keeps to stays as it is."""

@@ -13,6 +13,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from brightrun_tui import plugins
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
+from brightrun_tui.plugins import Door
 from brightrun_tui.trainer.examples import Example, Prepared
 from brightrun_tui.trainer.template import ChatTemplate
 
@@ -20,7 +23,7 @@ VERSION = "3"
 """Raised when the same records would become other tokens or masks than before."""
 
 
-def tokens_key(data_files: Sequence[Path], tokenizer: Any, template: ChatTemplate) -> str:
+def tokens_key(data_files: Sequence[Path], tokenizer: Any, template: ChatTemplate, objective: str = DEFAULT_OBJECTIVE) -> str:
     """Stands for everything that the tokens and masks of the data depend on."""
     digest = hashlib.sha256(VERSION.encode())
     for file in data_files:
@@ -28,6 +31,8 @@ def tokens_key(data_files: Sequence[Path], tokenizer: Any, template: ChatTemplat
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     digest.update(json.dumps([template.source, template.variables], sort_keys=True).encode())
+    if objective != DEFAULT_OBJECTIVE:
+        digest.update(json.dumps([objective, plugins.origin_of(Door.OBJECTIVES, objective)]).encode())
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from brightrun_tui.domain import events
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Outcome
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import SPEC, RunDirectory
 from brightrun_tui.files import sha256
@@ -30,6 +31,7 @@ from brightrun_tui.trainer.hardware import HardwareMonitor
 from brightrun_tui.trainer.loop import Loop, tell_checkpoint
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.objectives import load_objective
 from brightrun_tui.trainer.optim import make_optimizer
 from brightrun_tui.trainer.plan import make_plan
 from brightrun_tui.trainer.prepare import prepare_data
@@ -88,13 +90,15 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
         log.write(events.Alert(level="warning", code=code, message=message))
 
     settings = spec.settings
+    objective = load_objective(settings.training.objective)
     log.write(events.Phase(phase="preparing", detail="tokens and masks"))
     source = locate_base(spec.base)
     tokenizer = load_tokenizer(source, spec.base.revision)
     config = load_config(source, spec.base.revision)
     context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
-    data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert)
+    data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert,
+                        settings.training.objective)
     prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
                              max(1, context - settings.evaluation.max_new_tokens))
     log.write(events.Phase(phase="loading", detail=spec.base.id))
@@ -116,7 +120,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
         spec, files, log, control, monitor, machine, tokenizer, data, prompts, model, forward, plan,
         make_optimizer(model, settings.training, machine.device),
         torch.amp.GradScaler(machine.device.type) if machine.scale_gradients else None,
-        lineage=_lineage_key(spec, files), base_name=_base_name(spec))
+        lineage=_lineage_key(spec, files), base_name=_base_name(spec), objective=objective)
     return session, template
 
 
@@ -148,6 +152,8 @@ def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
         "length": [settings.data.max_length, settings.data.over_length],
         "training": [training.batch_size, training.seed, training.optim, training.packing, training.loraplus_lr_ratio],
     }
+    if training.objective != DEFAULT_OBJECTIVE:
+        document["objective"] = training.objective
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 

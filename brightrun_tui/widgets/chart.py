@@ -103,6 +103,8 @@ def _plot(
 
 
 def _labels(values: Sequence[float]) -> list[str]:
+    if 0 < max(map(abs, values), default=0) < 1e-3:
+        return [f"{value:.1e}" for value in values]
     digits = 0
     while digits < 6 and len({f"{value:.{digits}f}" for value in values}) < len(values):
         digits += 1

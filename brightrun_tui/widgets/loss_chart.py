@@ -1,4 +1,4 @@
-"""The loss curves of a run."""
+"""The curves of a run, one at a time: the loss first."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from textual.style import Style
 from textual.widget import Widget
 
 from brightrun_tui.actions import bindings
+from brightrun_tui.domain.curve import LOSS, CurveSpec, Ink
 from brightrun_tui.snapshot import Curve, RunDetail
 from brightrun_tui.widgets import words
 from brightrun_tui.widgets.chart import Drawing, Line, View, draw
+from brightrun_tui.widgets.curves import curves_of, shown
 from brightrun_tui.widgets.reduce import gap_words, smooth
 from brightrun_tui.widgets.titles import retitle
 
@@ -30,7 +32,7 @@ COLOURS = {"train": "curve-train", "eval": "curve-eval", "raw": "curve-train-raw
 
 
 class LossChart(Widget, can_focus=True):
-    """Train and eval loss of one run, redrawn at most once a second and only when changed and seen."""
+    """One curve of one run, redrawn at most once a second and only when it has changed and is seen."""
 
     SCOPES = ("chart",)
     BINDINGS = bindings("chart")
@@ -38,6 +40,7 @@ class LossChart(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self.view = View()
+        self._chosen = "loss"
         self._detail: RunDetail | None = None
         self._seen: tuple[object, ...] = ()
         self._drawing = Drawing()
@@ -88,6 +91,12 @@ class LossChart(Widget, can_focus=True):
     def action_log_scale(self) -> None:
         self._look(replace(self.view, log=not self.view.log))
 
+    def action_next_curve(self) -> None:
+        self._turn(1)
+
+    def action_previous_curve(self) -> None:
+        self._turn(-1)
+
     def action_zoom_in(self) -> None:
         self._zoom(0.5)
 
@@ -116,6 +125,18 @@ class LossChart(Widget, can_focus=True):
         self._stale = True
         self._tick()
         self._retitle()
+
+    def _turn(self, by: int) -> None:
+        known = curves_of(self._detail.curves if self._detail else ())
+        if known:
+            self._chosen = known[(known.index(self._spec) + by) % len(known)].name
+            self._look(self.view)
+
+    @property
+    def _spec(self) -> CurveSpec:
+        """The curve that was chosen, or the first one of a run that does not have it."""
+        known = curves_of(self._detail.curves if self._detail else ())
+        return next((one for one in known if one.name == self._chosen), known[0] if known else LOSS)
 
     def _extent(self) -> tuple[float, float] | None:
         curves = self._curves()
@@ -149,10 +170,8 @@ class LossChart(Widget, can_focus=True):
         self._look(replace(self.view, window=(left, right)))
 
     def _curves(self) -> Mapping[str, Curve]:
-        wanted = ("train_loss", "eval_loss")
-        return (
-            {name: self._detail.curves[name] for name in wanted if name in self._detail.curves} if self._detail else {}
-        )
+        known = self._detail.curves if self._detail else {}
+        return {metric: known[metric] for metric in self._spec.metrics if metric in known}
 
     def _tick(self) -> None:
         """Draw when something differs from what is shown, and somebody can see it."""
@@ -165,18 +184,18 @@ class LossChart(Widget, can_focus=True):
         self.run_worker(self._draw(), group="chart", exit_on_error=True)
 
     async def _draw(self) -> None:
-        curves, view = self._curves(), self.view
+        spec, curves, view = self._spec, self._curves(), self.view
         lines = []
-        train, evaluated = curves.get("train_loss"), curves.get("eval_loss")
         try:
-            if train:
-                steps, values = list(train.steps), list(train.values)
-                if view.smooth and len(steps) > 20:
+            for line in spec.lines:
+                curve = curves.get(line.metric)
+                if curve is None:
+                    continue
+                steps, values = list(curve.steps), list(curve.values)
+                if view.smooth and spec.smooth and line.ink is Ink.FIRST and len(steps) > 20:
                     lines.append(Line("raw", steps, values))
                     values = await asyncio.to_thread(smooth, values, SMOOTHING)
-                lines.append(Line("train", steps, values))
-            if evaluated:
-                lines.append(Line("eval", list(evaluated.steps), list(evaluated.values)))
+                lines.append(Line(line.ink, steps, values))
             width, height = self.content_size
             self._drawing = await asyncio.to_thread(draw, lines, width, height, view)
         finally:
@@ -186,16 +205,18 @@ class LossChart(Widget, can_focus=True):
 
     def _retitle(self) -> None:
         curves = self._curves()
-        legend: list[Content] = [Content("Curves")]
-        for name, role, word in (("train_loss", "train", "train"), ("eval_loss", "eval", "eval")):
-            curve = curves.get(name)
+        spec = self._spec
+        legend: list[Content] = [Content(words.one_line("Curves" if spec is LOSS else spec.title))]
+        for line in spec.lines:
+            curve = curves.get(line.metric)
             if curve and curve.values:
-                legend.append(Content.assemble(("━ ", f"${COLOURS[role]}"), f"{word} {words.loss(curve.values[-1])}"))
-        bad = gap_words([step for curve in curves.values() for step in curve.gaps])
+                now = words.one_line(f"{line.word} {shown(spec, curve.values[-1])}")
+                legend.append(Content.assemble(("━ ", f"${COLOURS[line.ink]}"), now))
+        bad = gap_words([step for curve in curves.values() for step in curve.gaps], words.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         notes += [
             Content(word)
-            for word, on in (("smoothed", self.view.smooth and bool(curves)), ("log", self.view.log))
+            for word, on in (("smoothed", self.view.smooth and spec.smooth and bool(curves)), ("log", self.view.log))
             if on
         ]
         if self.view.window:

@@ -9,12 +9,11 @@ from textual.content import Content
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.integrations.services import title_of
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.widgets import flow, words
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
-TITLES = {service.name: service.title for service in SERVICES}
 OWN = "ssh"
 WIDE = 116
 """From so many columns of the terminal on, region, reliability and network have columns of their own."""
@@ -34,7 +33,7 @@ class Column:
 
 def place(name: str) -> str:
     """A provider as people call it."""
-    return TITLES.get(name, name)
+    return words.one_line(title_of(name))
 
 
 def gpu(offer: Offer) -> str:

@@ -86,10 +86,10 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     return found
 
 
-def gap_words(gaps: Sequence[int]) -> str:
+def gap_words(gaps: Sequence[int], what: str = "loss") -> str:
     """“loss is NaN at step 12”, “… at steps 12–18 (7 points)”; empty when there is none."""
     if not gaps:
         return ""
     if len(gaps) == 1:
-        return f"loss is NaN at step {gaps[0]}"
-    return f"loss is NaN at steps {min(gaps)}–{max(gaps)} ({len(gaps)} points)"
+        return f"{what} is NaN at step {gaps[0]}"
+    return f"{what} is NaN at steps {min(gaps)}–{max(gaps)} ({len(gaps)} points)"

@@ -12,9 +12,10 @@ from textual.widgets import Static
 
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.settings import iter_settings
-from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.widgets import plan_words, words
 from brightrun_tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.widgets.flow import Flow
@@ -25,7 +26,7 @@ class RunForm(VerticalScroll, can_focus=False):
     """Posts `FieldChanged` and `PickField.Opened`; the keys are those of `Draft`, or a setting's."""
 
     def compose(self) -> ComposeResult:
-        places = ["local", *(service.name for service in SERVICES if service.kind == "gpu")]
+        places = [service for service in services() if service.kind in ("machine", "gpu")]
         yield _pick_row("Dataset", "data", "A file, an added dataset or the example (d).")
         yield Flow(id="data-report")
         yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
@@ -35,7 +36,9 @@ class RunForm(VerticalScroll, can_focus=False):
         )
         yield FormRow(
             "Where",
-            ChoiceField("provider", places, titles={service.name: service.title for service in SERVICES}),
+            ChoiceField(
+                "provider", [place.name for place in places], titles={place.name: place.title for place in places}
+            ),
             "This machine is free; rented ones cost money by the hour.",
             long=True,
         )
@@ -112,7 +115,7 @@ class RunForm(VerticalScroll, can_focus=False):
         for key in ("gpu", "machine"):
             self.row(key).set_class(draft.provider == "local", "-off")
         interruptible = self.row("interruptible")
-        interruptible.set_class(draft.provider != "vast", "-off")
+        interruptible.set_class(not can(draft.provider, Capability.INTERRUPTIBLE), "-off")
         if isinstance(interruptible.field, ChoiceField):
             interruptible.field.put("yes" if draft.interruptible else "no")
         for row in self.query(SettingRow) if plan else ():

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui import datasets
+from brightrun_tui.datasets.formats import formats
 from brightrun_tui.datasets.reading import open_source
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
@@ -144,9 +145,8 @@ def test_every_format_gives_the_same_conversations(write, name, content, expecte
 
 def test_known_formats_cover_what_check_can_report():
     """Help and errors list every format by the name that a report carries, with an example."""
-    infos = datasets.known_formats()
-    assert {info.name for info in infos} == {file[2] for file in FILES}
-    assert all(info.title and info.looks for info in infos)
+    assert set(formats()) == {file[2] for file in FILES}
+    assert all(one.title and one.looks for one in formats().values())
 
 
 def test_columns_can_be_mapped_by_name(write):

@@ -16,7 +16,8 @@ import pytest
 from brightrun_tui.hosts.boot import GuardOptions, guard_source, start_guard
 from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report, note_collected
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.providers.runpod import RunPodSettings
+from brightrun_tui.providers.runpod_spec import RunPodSettings
+from brightrun_tui.providers.vast_spec import GUARD as VAST
 from tests.clouds.core import Instance
 from tests.clouds.fixtures import Rig, until
 
@@ -176,7 +177,7 @@ async def test_an_image_without_our_boot_command_gets_its_guard_over_ssh(on_runp
 
 
 def test_the_guard_is_small_enough_for_vast_and_holds_no_secret_of_ours() -> None:
-    command = start_guard(GuardOptions("vast", "https://console.vast.ai", 86400 * 30, time.time(), 900))
+    command = start_guard(GuardOptions(VAST, "https://console.vast.ai", 86400 * 30, time.time(), 900))
     assert len(command) < 3700 and "'" not in command
     assert "import brightrun_tui" not in guard_source() and "argparse" not in guard_source()
 
@@ -185,7 +186,7 @@ def test_the_guard_runs_without_anything_but_a_python(tmp_path: Path) -> None:
     """The packed source, isolated from every installed package, without a key: it says so and stays."""
     script = tmp_path / "guard.py"
     script.write_text(guard_source())
-    options = GuardOptions("vast", "http://127.0.0.1:1", 600, time.time() + 600, 600, tick=TICK, home=str(tmp_path / "home"))
+    options = GuardOptions(VAST, "http://127.0.0.1:1", 600, time.time() + 600, 600, tick=TICK, home=str(tmp_path / "home"))
     guard = subprocess.Popen([sys.executable, "-I", "-S", str(script), options.argument()], env={"PATH": os.environ["PATH"]})
     try:
         deadline = time.monotonic() + 10

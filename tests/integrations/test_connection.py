@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.integrations import connection
 from brightrun_tui.integrations.connection import test_service as check_service
-from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from tests.clouds import runpod, vast
 from tests.clouds.server import CloudServer
@@ -92,6 +92,6 @@ async def test_an_unknown_service_is_named_with_the_known_ones(paths: Paths) -> 
 
 
 def test_every_card_says_what_it_gives_and_where_to_get_its_key() -> None:
-    assert [service.name for service in SERVICES][:2] == ["local", "huggingface"]
-    for service in SERVICES:
+    assert [service.name for service in services()][:2] == ["local", "huggingface"]
+    for service in services():
         assert service.gives and (not service.environment or (service.where_to_get and service.fields[0].secret))

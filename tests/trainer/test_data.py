@@ -17,6 +17,7 @@ from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer import prepare
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.examples import Data, Example, tokenise
+from brightrun_tui.trainer.objectives import sft
 from brightrun_tui.trainer.splitting import split_long
 from brightrun_tui.trainer.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.tokens import VERSION
@@ -91,7 +92,7 @@ def test_tokens_are_made_once_and_again_when_anything_they_depend_on_is_differen
     silent = Record(id="silent", messages=(Message(role="user", content="red"),), line=99)
     run = write_run(tmp_path / "run", base, train=[*make_records(20), silent])
     made: list[int] = []
-    monkeypatch.setattr(prepare, "tokenise", lambda *args: (made.append(1), tokenise(*args))[1])
+    monkeypatch.setattr(sft, "tokenise", lambda *args: (made.append(1), tokenise(*args))[1])
     first, alerts = data_of(run, base)
     again, alerts_again = data_of(run, base)
     assert len(made) == 2 and alerts == alerts_again and "silent" in alerts[0][1]

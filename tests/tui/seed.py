@@ -90,7 +90,7 @@ def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[
         say(
             "metric",
             step=step,
-            values={"train_loss": None if step in nan_at else max(0.05, loss), "learning_rate": 2e-4},
+            values={"train_loss": None if step in nan_at else max(0.05, loss), "learning_rate": 2e-4, "grad_norm": 0.5},
         )
         if step % max(1, total // 12) == 0:
             say(

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from brightrun_tui.integrations.services import SERVICES
+from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.widgets.fields import TextField
 from brightrun_tui.widgets.service_card import ServiceCard
@@ -26,7 +26,7 @@ async def test_a_card_a_service_with_words(paths: Paths, opened: Opened, size: t
     """Every service has its card; colour is never the only sign."""
     async with opened(paths, size) as driver:
         await driver.sees("This machine", "✓ works", "Hugging Face")
-        assert {card.service.name for card in driver.app.screen.query(ServiceCard)} == {s.name for s in SERVICES}
+        assert {card.service.name for card in driver.app.screen.query(ServiceCard)} == {s.name for s in services()}
         await focus(driver, "runpod")
         await driver.sees("RunPod", "– not connected", "enter connects it")
 
@@ -40,7 +40,7 @@ async def test_arrows_and_letters_reach_every_card(paths: Paths, opened: Opened)
             seen.add(driver.app.focused.service.name)
             await driver.press(key)
         seen.add(driver.app.focused.service.name)
-        assert len(seen) >= min(5, len(SERVICES))
+        assert len(seen) >= min(5, len(services()))
 
 
 async def test_a_refused_credential_is_not_kept(paths: Paths, opened: Opened) -> None:

@@ -168,6 +168,13 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
         assert not chart.view.smooth
         await driver.press("0")
         assert chart.view.window is None
+        await driver.press("v")
+        await driver.sees("Learning rate", "rate 0.0002")
+        assert set(chart._curves()) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
+        await driver.press("v", "v")
+        await driver.sees("train 0.")
+        await driver.press("V")
+        await driver.sees("Gradient norm", "before clipping 0.500")
 
 
 async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:

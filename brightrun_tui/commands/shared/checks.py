@@ -16,6 +16,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from pydantic import ValidationError
 
+from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page, size
 from brightrun_tui.domain.gpu import GpuCheck
@@ -62,8 +63,16 @@ async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
     """Every finding, in the order they are shown. Takes some seconds where torch is installed; ``gpu``: it computes, too."""
     torch = asyncio.create_task(_check_torch())
     found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
-             _check_terminal(), await _check_engine(paths), await asyncio.to_thread(_check_keyring, paths), *await torch]
+             _check_terminal(), await _check_engine(paths), *_check_plugins(),
+             await asyncio.to_thread(_check_keyring, paths), *await torch]
     return [*found, await _prove_gpu(paths)] if gpu else found
+
+
+def _check_plugins() -> list[Check]:
+    """What other packages bring; nothing where there are none."""
+    others = sorted({one.origin for one in plugins.registrations() if one.package != plugins.OURS})
+    broken = [Check("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
+    return broken or [Check("plugins", "ok", ", ".join(others))] * bool(others)
 
 
 def _check_python() -> Check:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.text import harmless, one_line, plain_json
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def say(*parts: str | tuple[str, str]) -> None:
 def say_done(text: str) -> None:
     """That something was done."""
     say(("✓", "green"), f" {text}")
+
+
+def say_problem(error: BrightrunError) -> None:
+    """Something that is wrong and does not end the verb."""
+    say(("✗", "red"), f" {error.what}", f" — {error.fix}" if error.fix else "")
 
 
 def say_over(text: str, *, last: bool) -> None:

@@ -1,0 +1,68 @@
+"""The curves that Monitor can draw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ink(StrEnum):
+    """A colour of the theme."""
+
+    FIRST = "train"
+    SECOND = "eval"
+
+
+@dataclass(frozen=True)
+class CurveLine:
+    """One line: a metric as the worker writes it (``train_loss``), and what it is called in the legend."""
+
+    metric: str
+    word: str
+    ink: Ink = Ink.FIRST
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveSpec:
+    """An entry point of ``brightrun.curves``: what is drawn over the steps of a run, in one picture.
+
+    Attributes:
+        name: of the curve; ``title`` is what people read.
+        lines: at most one of each ink. A run that has none of their metrics does not have the curve.
+        show: a value in words, for the legend.
+        smooth: whether a moving average of a line of the first ink says more than the line itself.
+        order: place in the row of curves, from the lowest; ours have 10 to 40.
+    """
+
+    name: str
+    title: str
+    lines: tuple[CurveLine, ...]
+    show: Callable[[float], str] = "{:.4g}".format
+    smooth: bool = True
+    order: int = 100
+
+    def flaw(self) -> str:
+        """As `plugins.Spec.flaw`."""
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
+            return "its name should be lower-case letters, digits and dashes, at most 32"
+        if not self.title.strip():
+            return "title should say what it is"
+        if not self.lines or len({line.ink for line in self.lines}) < len(self.lines):
+            return "it should have one line, or two of different ink"
+        return ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(line.metric for line in self.lines)
+
+
+LOSS = CurveSpec(name="loss", title="Loss", order=10, show="{:.3f}".format,
+                 lines=(CurveLine("train_loss", "train"), CurveLine("eval_loss", "eval", Ink.SECOND)))
+LEARNING_RATE = CurveSpec(name="learning-rate", title="Learning rate", order=20, smooth=False, show="{:.3g}".format,
+                          lines=(CurveLine("learning_rate", "rate"),))
+GRADIENT_NORM = CurveSpec(name="gradient-norm", title="Gradient norm", order=30, show="{:.3f}".format,
+                          lines=(CurveLine("grad_norm", "before clipping"),))
+SPEED = CurveSpec(name="speed", title="Speed", order=40, show="{:,.0f} tokens/s".format,
+                  lines=(CurveLine("tokens_per_second", "all tokens"),))

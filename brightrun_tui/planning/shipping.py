@@ -1,0 +1,117 @@
+"""What a training objective of a plugin needs on a rented machine: its modules, sent beside ours, or a refusal before renting.
+
+Only what can be sent as it lies here is sent: modules in Python that need no package but those that every rented machine gets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from brightrun_tui import plugins
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.plugins import OURS, Door, Registration
+
+COMPILED = (".so", ".pyd", ".dylib", ".dll")
+LARGEST = 8 << 20
+"""Bytes of a plugin's modules that are sent to every machine."""
+
+
+def find_objective(name: str) -> ObjectiveSpec:
+    """Raises `UsageError` when there is none of that name, `PluginError` when its package is broken."""
+    spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
+    if spec is None:
+        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind="unknown_objective",
+                         fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}")
+    return spec
+
+
+def memory_factor(settings: RunSettings) -> float:
+    """Of the run's objective; 1 where that cannot be used, which `find_objective` tells."""
+    name = settings.training.objective
+    found = plugins.load_all(Door.OBJECTIVES, ObjectiveSpec).found if name != DEFAULT_OBJECTIVE else {}
+    return found[name].memory_factor if name in found else 1.0
+
+
+def machine_requirements() -> str:
+    """What every rented machine gets, as the package itself declares it: the core, and the extras ``train`` and ``gpu``."""
+    wanted = []
+    for line in requires(OURS) or []:
+        name, _, marker = line.partition(";")
+        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in ("train", "gpu")):
+            wanted.append(name.strip())
+    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
+
+
+def objective_files(name: str) -> Mapping[str, bytes]:
+    """The files of the plugin that brings an objective, by their path below a directory of ``PYTHONPATH``, with the metadata by
+    which it is found there; none for an objective of ours.
+
+    Raises:
+        UsageError: it cannot be sent; says why.
+        PluginError: its package is broken.
+    """
+    spec = find_objective(name)
+    chosen = next(one for one in plugins.registrations() if one.door is Door.OBJECTIVES and one.name == name)
+    if chosen.package == OURS:
+        return {}
+    _refuse_foreign_requirements(chosen)
+    files: dict[str, bytes] = {}
+    for top in sorted({re.split(r"[.:]", target)[0] for target in (chosen.target, spec.implementation)}):
+        if top != "brightrun_tui":
+            files |= _module_files(top, chosen)
+    if sum(map(len, files.values())) > LARGEST:
+        raise _refusal(chosen, f"its modules have more than {LARGEST >> 20} MiB")
+    return files | distribution_files(chosen)
+
+
+def distribution_files(one: Registration) -> dict[str, bytes]:
+    """The least by which ``importlib.metadata`` finds an entry point: of ours as of others."""
+    directory = f"{canonicalize_name(one.package).replace('-', '_')}-{one.version or '0'}.dist-info"
+    return {
+        f"{directory}/METADATA": f"Metadata-Version: 2.1\nName: {one.package}\nVersion: {one.version or '0'}\n".encode(),
+        f"{directory}/entry_points.txt": f"[{one.door}]\n{one.name} = {one.target}\n".encode(),
+    }
+
+
+def _module_files(top: str, one: Registration) -> dict[str, bytes]:
+    found = find_spec(top)
+    if found is not None and found.submodule_search_locations:
+        root = Path(next(iter(found.submodule_search_locations)))
+        paths = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        named = {str(path.relative_to(root.parent)): path for path in paths}
+    elif found is not None and found.origin and Path(found.origin).is_file():
+        named = {Path(found.origin).name: Path(found.origin)}
+    else:
+        raise _refusal(one, f"the files of its module {top} are not to be found")
+    compiled = next((name for name in named if name.endswith(COMPILED)), "")
+    if compiled:
+        raise _refusal(one, f"{compiled} is compiled for this machine")
+    return {name: path.read_bytes() for name, path in named.items()}
+
+
+def _refuse_foreign_requirements(one: Registration) -> None:
+    there = {canonicalize_name(Requirement(line).name) for line in machine_requirements().splitlines()} | {OURS}
+    try:
+        lines = requires(one.package) or []
+        wanted = [Requirement(line) for line in lines]
+    except (PackageNotFoundError, InvalidRequirement) as error:
+        raise _refusal(one, f"what it requires cannot be read ({type(error).__name__})") from None
+    for requirement in wanted:
+        needed = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if needed and canonicalize_name(requirement.name) not in there:
+            raise _refusal(one, f"it needs the package {requirement.name}, which a rented machine does not get")
+
+
+def _refusal(one: Registration, why: str) -> UsageError:
+    return UsageError(f"the training objective “{one.name}” of {one.origin} cannot be sent to a rented machine: {why}",
+                      where="training.objective", fix="train on this machine, or choose another objective",
+                      kind="objective_stays_here")

@@ -1,0 +1,267 @@
+"""Doors for extensions: what installed packages register as entry points, found by name and loaded when it is wanted.
+
+Bright Run's own parts are registered the same way, in pyproject.toml. What a package registers is a *spec*: a frozen object that
+knows its name and says itself whether it keeps its contract. A plugin that cannot be imported or breaks its contract is one
+`PluginError` that names its package; everything else goes on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ContextDecorator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from brightrun_tui.domain.errors import BrightrunError, PluginError
+from brightrun_tui.domain.text import one_line
+
+log = logging.getLogger(__name__)
+
+OURS = "brightrun"
+"""The distribution whose names nobody else may take."""
+
+
+class Door(StrEnum):
+    """The groups of entry points that Bright Run reads."""
+
+    PROVIDERS = "brightrun.providers"
+    DATASET_FORMATS = "brightrun.dataset_formats"
+    EXPORTS = "brightrun.exports"
+    NOTIFICATIONS = "brightrun.notifications"
+    OBJECTIVES = "brightrun.objectives"
+    CURVES = "brightrun.curves"
+
+    @property
+    def thing(self) -> str:
+        """What is registered there, in words."""
+        return _THINGS[self]
+
+
+_THINGS = {
+    Door.PROVIDERS: "provider",
+    Door.DATASET_FORMATS: "dataset format",
+    Door.EXPORTS: "export kind",
+    Door.NOTIFICATIONS: "notification channel",
+    Door.OBJECTIVES: "training objective",
+    Door.CURVES: "curve",
+}
+
+
+class Spec(Protocol):
+    """What an entry point must name."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered by."""
+        ...
+
+    def flaw(self) -> str:
+        """How it breaks the contract of its door, as the rest of a sentence; "" when it keeps it."""
+        ...
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One entry point: ``target`` is ``module:attribute``, ``package`` the distribution that brings it."""
+
+    door: Door
+    name: str
+    target: str
+    package: str
+    version: str
+
+    @property
+    def origin(self) -> str:
+        """The package with its version, fit to be shown."""
+        return one_line(f"{self.package} {self.version}".strip())
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded(Generic[S]):
+    """What a door has: specs by name, Bright Run's own first, then by name; and what is wrong with the others."""
+
+    found: Mapping[str, S]
+    problems: tuple[PluginError, ...] = ()
+
+
+_loaded: dict[Door, Loaded[Any]] = {}
+
+
+@lru_cache(maxsize=1)
+def registrations() -> tuple[Registration, ...]:
+    """Everything that is registered, twice or not, loading nothing. Read once in the life of a process (about 30 ms).
+
+    Raises:
+        BrightrunError: Bright Run itself is not registered, as its installation is older than its code.
+    """
+    everything = entry_points()  # one look at every installed package
+    found = [_registration(point) for door in Door for point in everything.select(group=door)]
+    if not any(one.package == OURS for one in found):
+        raise BrightrunError("Bright Run was installed before its code learnt to say what it brings", kind="not_registered",
+                             where="entry points of the package brightrun",
+                             fix="install it again: ./scripts/start, or pip install --no-deps -e .")
+    doors = list(Door)
+    return tuple(sorted(found, key=lambda one: (doors.index(one.door), one.package != OURS, one.name, one.package)))
+
+
+def look_again() -> None:
+    """Forget what was found, as packages may have come or gone. What is imported stays as it is in this process."""
+    registrations.cache_clear()
+    _loaded.clear()
+
+
+def names(door: Door) -> tuple[str, ...]:
+    """Every name that is registered once, without importing anything."""
+    return tuple(_chosen(door)[0])
+
+
+def claimed(door: Door) -> frozenset[str]:
+    """Every name that is registered, also those that nobody gets."""
+    return frozenset(one.name for one in _of(door))
+
+
+def origin_of(door: Door, name: str) -> str:
+    """The package that a name comes from, with its version; "" when nobody gets the name."""
+    chosen = _chosen(door)[0].get(name)
+    return chosen.origin if chosen else ""
+
+
+def load_all(door: Door, kind: type[S]) -> Loaded[S]:
+    """Every spec of a door, imported once."""
+    loaded: Loaded[S] | None = _loaded.get(door)
+    if loaded is None:
+        chosen, problems = _chosen(door)
+        found: dict[str, S] = {}
+        for name, registration in chosen.items():
+            try:
+                found[name] = _load(registration, kind)
+            except PluginError as error:
+                problems.append(error)
+        loaded = _loaded[door] = Loaded(found, tuple(problems))
+    return loaded
+
+
+def load(door: Door, kind: type[S], name: str) -> S | None:
+    """One spec, importing no other; None when nobody registers that name.
+
+    Raises:
+        PluginError: its package is broken, or two packages register the name.
+    """
+    loaded: Loaded[S] | None = _loaded.get(door)
+    if loaded is not None and name in loaded.found:
+        return loaded.found[name]
+    chosen, twice = _chosen(door)
+    if name in chosen:
+        return _load(chosen[name], kind)
+    refused = [one for one in _of(door) if one.name == name]
+    if refused:
+        raise next(error for error in twice if f"“{one_line(name)}”" in error.what)
+    return None
+
+
+class Blame(ContextDecorator):
+    """Around what a plugin does: any fault of its becomes a `PluginError` that names its package. What is ours fails as it is.
+
+    ``known`` are the errors that it may raise, beside `BrightrunError`.
+    """
+
+    def __init__(self, door: Door, name: str, known: tuple[type[Exception], ...] = ()) -> None:
+        self._registration = next(one for one in _of(door) if one.name == name)
+        self._known: tuple[type[Exception], ...] = (BrightrunError, *known)
+
+    @property
+    def ours(self) -> bool:
+        return self._registration.package == OURS
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, self._known) or self.ours:
+            return
+        log.warning("%s of %s failed", self._registration.target, self._registration.origin, exc_info=error)
+        raise _broken(self._registration, f"it failed ({_words(error)})") from error
+
+
+def _of(door: Door) -> list[Registration]:
+    return [one for one in registrations() if one.door is door]
+
+
+def _chosen(door: Door) -> tuple[dict[str, Registration], list[PluginError]]:
+    """Who gets each name. Ours stay ours; a name that two plugins want is given to neither."""
+    by_name: dict[str, list[Registration]] = {}
+    for one in _of(door):
+        by_name.setdefault(one.name, []).append(one)
+    chosen, problems = {}, []
+    for name, wanted in by_name.items():
+        if len(wanted) == 1 or wanted[0].package == OURS:
+            chosen[name] = wanted[0]
+        if len(wanted) > 1:
+            problems.append(_twice(wanted))
+    return chosen, problems
+
+
+def _twice(wanted: list[Registration]) -> PluginError:
+    first, *others = wanted
+    extra = " or ".join(sorted({one.package for one in wanted if one.package != OURS}))
+    return PluginError(
+        f"the {first.door.thing} “{one_line(first.name)}” is registered twice, by {' and by '.join(one.origin for one in wanted)}"
+        + (f"; that of {first.origin} is used" if first.package == OURS else "; neither is used"),
+        where=str(first.door), fix=f"pip uninstall {one_line(extra)}", kind="plugin_twice",
+        packages=tuple(one.package for one in (wanted if first.package != OURS else others)))
+
+
+def _load(registration: Registration, kind: type[S]) -> S:
+    """Import what is registered, and hold it to its contract.
+
+    Raises:
+        PluginError: anything at all went wrong.
+    """
+    try:
+        spec = EntryPoint(registration.name, registration.target, registration.door).load()
+        flaw = _flaw(spec, registration, kind)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module of strangers may raise anything, SystemExit included
+        log.warning("%s of %s cannot be loaded", registration.target, registration.origin, exc_info=error)
+        flaw = f"it cannot be imported ({_words(error)})"
+    if flaw:
+        raise _broken(registration, flaw)
+    return spec  # type: ignore[no-any-return]
+
+
+def _broken(registration: Registration, flaw: str) -> PluginError:
+    package = one_line(registration.package)
+    return PluginError(
+        f"the {registration.door.thing} “{one_line(registration.name)}” of {registration.origin} cannot be used: {flaw}",
+        where=one_line(registration.target), kind="plugin_broken", packages=(registration.package,),
+        fix="install Bright Run again" if registration.package == OURS
+        else f"pip install -U {package}, or pip uninstall {package}")
+
+
+def _words(error: BaseException) -> str:
+    said = one_line(str(error)).strip()[:200]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _flaw(spec: Any, registration: Registration, kind: type[S]) -> str:
+    if not isinstance(spec, kind):
+        return f"it should be a {kind.__name__}, and is a {one_line(type(spec).__name__)}"
+    if spec.name != registration.name:
+        return f"it calls itself “{one_line(str(spec.name))}”"
+    return spec.flaw()
+
+
+def _registration(point: EntryPoint) -> Registration:
+    package, version = "an unnamed package", ""
+    if point.dist is not None:
+        package, version = point.dist.metadata["Name"] or package, point.dist.metadata["Version"] or ""
+    return Registration(Door(point.group), point.name, point.value, package, version)

@@ -1,0 +1,32 @@
+"""Supervised fine-tuning: the cross entropy of the answers' tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.trainer.batches import Batch
+from brightrun_tui.trainer.evaluate import Scores
+from brightrun_tui.trainer.examples import Prepared, tokenise
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.template import ChatTemplate
+
+
+class SupervisedFineTuning:
+    """Implements `base.Objective`; a good base class for one that differs in the loss only."""
+
+    def examples(self, tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
+        return tokenise(tokenizer, template, records)
+
+    def loss(self, forward: Forward, batch: Batch) -> torch.Tensor:
+        return forward.loss_sum(batch)
+
+    def scores(self, forward: Forward, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        return forward.scores(batch)
+
+    def metrics(self, scores: Scores) -> Mapping[str, float]:
+        return {}
