@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
+from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.reading import Source, open_source
 from brightrun_tui.datasets.source import file_fingerprint, no_records
-from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, split_key
+from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
@@ -26,11 +28,15 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
+_REPORT_EVERY = 512
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
+Progress = Callable[[str, float], None]
+
+
 def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-          format: str | None = None, preview: int = 5) -> DatasetReport:  # noqa: A002
+          format: str | None = None, preview: int = 5, progress: Progress = lambda what, share: None) -> DatasetReport:  # noqa: A002
     """Read a dataset once, as a stream, and report on it. Memory: about 400 bytes a record.
 
     Args:
@@ -38,6 +44,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
         columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
         format: the name of one of `known_formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
+        progress: is told what is done and which share of the file has been read; what it raises ends the check.
 
     Raises:
         DatasetError: the file is refused, or none or only one of its records can be used.
@@ -45,7 +52,9 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
     """
     source = open_source(path, columns=columns, format=format)
     survey = _Survey(preview)
-    for outcome in source.outcomes():
+    for number, outcome in enumerate(source.outcomes()):
+        if number % _REPORT_EVERY == 0:
+            progress(f"{number:,} records read", source.file.share_read)
         if outcome.record is None:
             survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)
             survey.records += 1
@@ -56,6 +65,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
     _refuse_unless_trainable(source, survey)
+    progress(f"{survey.records:,} records read; looking for copies", 1.0)
     survey.conclude(source)
     return survey.report(source)
 
@@ -73,7 +83,8 @@ class _Survey:
         self._lengths = array("L")
         self._answer_lengths = array("L")
         self._keys: list[SplitKey] = []
-        self._said: set[int] = set()
+        self._places = _Places()
+        self._said = array("q")
         self._answers: Counter[int] = Counter()
         self._categories: dict[str, Counter[str]] = {}
         self._unused: Counter[str] = Counter()
@@ -95,10 +106,8 @@ class _Survey:
         self._answer_lengths.append(sum(map(len, answers)))
         key = split_key(record)
         self._keys.append(key)
-        said = hash((likeness(key), *(message.train for message in record.messages)))
-        if said in self._said:
-            self.log.add("duplicate", place)
-        self._said.add(said)
+        self._places.add(place, record.line)
+        self._said.append(hash((likeness(key), *(message.train for message in record.messages))))
         if min(len(answer.strip()) for answer in answers) <= SHORT_ANSWER:
             self.log.add("short_answer", place)
         if length > VERY_LONG:
@@ -141,11 +150,7 @@ class _Survey:
         most = self._answers.most_common(1)[0][1]
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             self.log.add("same_answer", count=most)
-        units = find_units(self._keys)
-        if units.one_group:
-            self.log.add("one_conversation", count=self.usable)
-        if units.parted:
-            self.log.add("shared_prompt", count=units.parted)
+        self._conclude_on_copies()
         announced = announced_records(source.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
@@ -159,6 +164,30 @@ class _Survey:
             names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:_MOST_NAMES])
             self.log.add("other_lists", count=sum(source.others.values()), detail=names)
 
+    def _conclude_on_copies(self) -> None:
+        """Remarks on records that say what others say, and on what that means for those that are held out."""
+        self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i:i + 1].tobytes()))
+        units = find_units(self._keys)
+        self._name_pairs("near_copy", units.near)
+        near = {index for members in units.near for index in members[1:]}
+        self._name_pairs("other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys)))
+        if units.near_parted:
+            self.log.add("near_parted", count=sum(map(len, units.near)), detail=self._share(sum(map(len, units.near))))
+        if units.of_one_form:
+            self.log.add("one_form", count=units.of_one_form, detail=self._share(units.of_one_form))
+        if units.one_group:
+            self.log.add("one_conversation", count=self.usable)
+        if units.parted:
+            self.log.add("shared_prompt", count=units.parted, detail=self._share(units.parted))
+
+    def _name_pairs(self, kind: str, sets: Iterable[list[int]]) -> None:
+        """Add every record but the first of each set, with the first one's place beside its own."""
+        for later, first in sorted((later, members[0]) for members in sets for later in members[1:]):
+            self.log.add(kind, partial(self._places.of_both, later, first))
+
+    def _share(self, count: int) -> str:
+        return f"{count / self.usable:.0%}"
+
     def report(self, source: Source) -> DatasetReport:
         path = source.file.path
         categories = {name: dict(values.most_common()) for name, values in self._categories.items()
@@ -168,6 +197,27 @@ class _Survey:
             fingerprint=file_fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
             duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
             answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))
+
+
+class _Places:
+    """Where each usable record is: “line 12”, in 8 bytes a record."""
+
+    def __init__(self) -> None:
+        self._unit = ""
+        self._numbers = array("L")
+        self._odd: dict[int, str] = {}
+
+    def add(self, place: str, number: int) -> None:
+        self._unit = self._unit or place.partition(" ")[0]
+        if place != f"{self._unit} {number}":
+            self._odd[len(self._numbers)] = place
+        self._numbers.append(number)
+
+    def of(self, index: int) -> str:
+        return self._odd.get(index, f"{self._unit} {self._numbers[index]}")
+
+    def of_both(self, index: int, other: int) -> str:
+        return f"{self.of(index)} as {self.of(other)}"
 
 
 def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:

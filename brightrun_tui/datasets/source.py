@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -51,6 +51,14 @@ class Row(NamedTuple):
     place: str
 
 
+@dataclass
+class Position:
+    """How much of a file has been read: bytes, or rows where its parser tells only these, of so many."""
+
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file that exists, is readable, and holds text, Parquet or an Excel workbook.
@@ -61,6 +69,7 @@ class SourceFile:
         name: its name, of a packed one that of the file in it.
         head: the first 64 KiB of what is read.
         encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
+        position: how far the reading is.
     """
 
     path: Path
@@ -69,6 +78,13 @@ class SourceFile:
     name: str
     copy: Copy | None = None
     encoding: str = ""
+    position: Position = field(default_factory=Position, compare=False)
+
+    @property
+    def share_read(self) -> float:
+        """How much of the file has been read, 0–1."""
+        total = self.position.total or self.size
+        return min(1.0, self.position.done / total) if total else 0.0
 
     @property
     def data(self) -> Path:
@@ -124,7 +140,8 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
 
 def _copied(file: SourceFile, copy: Copy, name: str) -> SourceFile:
     with copy.path.open("rb") as stream:
-        return replace(file, copy=copy, name=name, head=stream.read(HEAD_BYTES))
+        head = stream.read(HEAD_BYTES)
+    return replace(file, copy=copy, name=name, head=head, position=Position(total=copy.path.stat().st_size))
 
 
 @contextmanager
@@ -164,8 +181,11 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.
     """
+    position = file.position
+    position.done = 0
     with readable(file.path), file.data.open("rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD_BYTES + 1), b""), start=1):
+            position.done += len(line)
             if len(line) > MAX_RECORD_BYTES:
                 raise too_long(file.at(number), "line")
             if number == 1:
@@ -192,6 +212,7 @@ class GuardedReader:
         self._since_mark = 0
         self._marks = 0
         self._started = False
+        file.position.done = 0
 
     def mark(self) -> None:
         self._since_mark = 0
@@ -209,6 +230,7 @@ class GuardedReader:
             DatasetError: not UTF-8, or the record is too long.
         """
         data = self._stream.read(size)
+        self._file.position.done += len(data)
         if not self._started and size != 0:
             data = data.removeprefix(codecs.BOM_UTF8)
             self._started = True

@@ -62,10 +62,12 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     number = 0
     try:
         with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
+            file.position.total = table.metadata.num_rows
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
             for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
                 for value in batch.to_pylist():
                     number += 1
+                    file.position.done = number
                     yield Row(number, value, f"row {number}")
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

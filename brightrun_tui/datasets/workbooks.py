@@ -50,8 +50,10 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
 
 def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     header: list[str] = []
+    file.position.total = sheet.max_row
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        file.position.done = number
         cells = [_text(value) for value in values]
         said += sum(map(len, cells))
         if said > most:  # a text that is kept once may stand in every cell

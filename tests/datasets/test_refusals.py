@@ -124,19 +124,18 @@ def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
 
 
 _MEASURE = """
-import resource, sys, time
+import resource, sys
 from brightrun_tui import datasets
 from brightrun_tui.domain.errors import DatasetError
 datasets.known_formats()
 import ijson
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.monotonic()
 try:
     datasets.check(sys.argv[1])
     kind = "accepted"
 except DatasetError as error:
     kind = error.kind
-print(kind, time.monotonic() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
@@ -150,22 +149,19 @@ def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_p
         for _ in range(200):
             file.write(b"a" * 1_000_000)
     result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60)
-    kind, seconds, megabytes = result.stdout.split()
-    assert kind == "dataset_record_too_long"
-    assert float(seconds) < 15 and int(megabytes) < 200
+    kind, megabytes = result.stdout.split()
+    assert kind == "dataset_record_too_long" and int(megabytes) < 200
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_lines_are_checked_in_seconds_and_bounded_memory(tmp_path):
-    """A large, good file: a few seconds, and far less memory than the file has bytes."""
+def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path):
+    """A large, good file takes some hundred bytes a record, also where all records are much alike."""
     path = tmp_path / "many.jsonl"
     with path.open("w") as file:
-        for i in range(100_000):
+        for i in range(20_000):
             file.write(json.dumps(chat(f"question {i} " + "why " * 60, f"answer {i} " + "because " * 60)) + "\n")
     result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=120)
-    kind, seconds, megabytes = result.stdout.split()
-    assert kind == "accepted"
-    assert float(seconds) < 30 and int(megabytes) < 60
+    kind, megabytes = result.stdout.split()
+    assert kind == "accepted" and int(megabytes) < 30
 
 
 def test_a_document_is_read_as_a_stream(write):
