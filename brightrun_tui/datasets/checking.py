@@ -11,9 +11,9 @@ from typing import Any
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.opening import Dataset, open_dataset
 from brightrun_tui.datasets.problems import ProblemLog
-from brightrun_tui.datasets.reading import Source, open_source
-from brightrun_tui.datasets.source import file_fingerprint, no_records
+from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in
 from brightrun_tui.datasets.turns import printable
@@ -40,7 +40,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
     """Read a dataset once, as a stream, and report on it. Memory: about 400 bytes a record.
 
     Args:
-        path: JSONL, JSON, CSV, TSV or Parquet.
+        path: a JSONL, JSON, CSV, TSV, Excel or Parquet file, also packed, or a folder with files of one kind.
         columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
         format: the name of one of `known_formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
@@ -50,11 +50,11 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
         DatasetError: the file is refused, or none or only one of its records can be used.
         UsageError: ``format`` or ``columns`` make no sense.
     """
-    source = open_source(path, columns=columns, format=format)
+    dataset = open_dataset(path, columns=columns, format=format)
     survey = _Survey(preview)
-    for number, outcome in enumerate(source.outcomes()):
+    for number, outcome in enumerate(dataset.outcomes()):
         if number % _REPORT_EVERY == 0:
-            progress(f"{number:,} records read", source.file.share_read)
+            progress(f"{number:,} records read", dataset.share_read)
         if outcome.record is None:
             survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)
             survey.records += 1
@@ -64,10 +64,10 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
                 survey.log.add(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
-    _refuse_unless_trainable(source, survey)
+    _refuse_unless_trainable(dataset, survey)
     progress(f"{survey.records:,} records read; looking for copies", 1.0)
-    survey.conclude(source)
-    return survey.report(source)
+    survey.conclude(dataset)
+    return survey.report(dataset)
 
 
 class _Survey:
@@ -141,7 +141,7 @@ class _Survey:
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused[name] += 1
 
-    def conclude(self, source: Source) -> None:
+    def conclude(self, dataset: Dataset) -> None:
         """Remarks that need the whole picture."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
@@ -151,18 +151,19 @@ class _Survey:
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             self.log.add("same_answer", count=most)
         self._conclude_on_copies()
-        announced = announced_records(source.header)
+        announced = announced_records(dataset.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
         unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable or "." in name}
         if unused:
-            names = ", ".join(f"“{printable(name)}”" for name in list(unused)[:_MOST_NAMES])
-            self.log.add("unused_fields", count=max(unused.values()), detail=names)
-        if source.file.encoding:
-            self.log.add("encoding", count=self.usable, detail=source.file.encoding)
-        if source.others:
-            names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:_MOST_NAMES])
-            self.log.add("other_lists", count=sum(source.others.values()), detail=names)
+            self.log.add("unused_fields", count=max(unused.values()), detail=_named(unused))
+        if dataset.encodings:
+            self.log.add("encoding", count=self.usable, detail=", ".join(dataset.encodings))
+        if dataset.for_testing:
+            left = [file.name for file in dataset.for_testing]
+            self.log.add("for_testing", count=len(left), detail=_named(left))
+        if dataset.others:
+            self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
 
     def _conclude_on_copies(self) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
@@ -188,13 +189,13 @@ class _Survey:
     def _share(self, count: int) -> str:
         return f"{count / self.usable:.0%}"
 
-    def report(self, source: Source) -> DatasetReport:
-        path = source.file.path
+    def report(self, dataset: Dataset) -> DatasetReport:
+        path = dataset.path
         categories = {name: dict(values.most_common()) for name, values in self._categories.items()
                       if len(values) <= _MOST_VALUES}
         return DatasetReport(
-            path=str(path), name=path.stem, format=source.format.info.name, bytes=source.file.size,
-            fingerprint=file_fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
+            path=str(path), name=dataset.name, format=", ".join(dataset.formats), bytes=dataset.size,
+            fingerprint=fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
             duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
             answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))
 
@@ -220,10 +221,10 @@ class _Places:
         return f"{self.of(index)} as {self.of(other)}"
 
 
-def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
-    where = str(source.file.path)
+def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
+    where = str(dataset.path)
     if not survey.records:
-        raise no_records(source.file)
+        raise no_records(dataset.source.file)
     problems = [problem for problem in survey.log.problems() if not problem.remark]
     reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
     if not survey.usable:
@@ -233,6 +234,11 @@ def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
         what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
         raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first names of strangers, to show."""
+    return ", ".join(f"“{printable(name)}”" for name in list(names)[:_MOST_NAMES])
 
 
 def _stats(lengths: Any) -> LengthStats:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 
-from brightrun_tui.datasets.reading import read
-from brightrun_tui.datasets.source import file_fingerprint, readable
+from brightrun_tui.datasets.opening import read
+from brightrun_tui.datasets.source import fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
 from brightrun_tui.domain.dataset import PreparedData, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
@@ -27,7 +27,7 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
         DatasetError: the file cannot be used, has fewer than two different records, or changed meanwhile.
         BrightrunError: the directory cannot be written (``disk_full``, ``not_writable``).
     """
-    fingerprint = file_fingerprint(path)
+    before = fingerprint(path)
     clean = settings.marks == "clean"
     plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format, clean=clean)],
                       settings.eval_fraction, settings.eval_max_records, settings.split_seed)
@@ -37,13 +37,13 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
                            fix="at least two are needed, one to learn from and one to check with")
     target = Path(directory)
     written = _write(read(path, columns=columns, format=format, clean=clean), plan, target)
-    if written != len(plan) or file_fingerprint(path) != fingerprint:
+    if written != len(plan) or fingerprint(path) != before:
         _discard(target)
         raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")
     _publish(target)
     return PreparedData(
-        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=fingerprint,
-        train_fingerprint=file_fingerprint(target / TRAIN), eval_fingerprint=file_fingerprint(target / EVAL))
+        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=before,
+        train_fingerprint=fingerprint(target / TRAIN), eval_fingerprint=fingerprint(target / EVAL))
 
 
 def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:

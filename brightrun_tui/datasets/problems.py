@@ -88,6 +88,8 @@ REMARKS: dict[str, Reason] = {
     "unused_fields": Reason("with text in fields that are not used: {detail}",
                             "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME"),
     "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
+    "for_testing": Reason("files that were not read, as their names say that they are for testing ({detail})",
+                          "name such a file, if it is to be learnt from"),
     "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
 }
 """What is worth knowing about records that are used all the same."""

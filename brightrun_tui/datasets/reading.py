@@ -61,32 +61,36 @@ class Source:
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What becomes of every entry, in order. Record ids are unique.
+    def outcomes(self, ids: set[int], part: str) -> Iterator[Outcome]:
+        """What becomes of every entry, in order.
+
+        ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
 
         Raises:
             DatasetError: the file turns out to be broken, or a column mapped to group or id to hold nothing.
         """
-        ids: set[int] = set()
+        heard = False
         for row in _pairs(self.rows, self.header):
+            place = f"{part} {row.place}" if part else row.place
             try:
-                record, remarks, unused = self._record(row)
+                record, remarks, unused = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(row.place, None, reason.kind, reason.detail)
+                yield Outcome(place, None, reason.kind, reason.detail)
                 continue
+            heard = True
             key = hash(record.id)
             if key in ids:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            yield Outcome(row.place, record, remarks=remarks, unused=unused)
-        if ids and self.unheard:
+            yield Outcome(place, record, remarks=remarks, unused=unused)
+        if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
                                where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
                                kind="dataset_columns")
 
-    def _record(self, row: Row) -> tuple[Record, list[str], list[str]]:
+    def _record(self, row: Row, part: str) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
         if self.thumbs:
@@ -98,20 +102,8 @@ class Source:
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
         messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
-        return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
+        return Record(id=draft.id or f"{part or 'record'}-{row.number}", messages=messages, group=draft.group,
                       categories=draft.categories, line=row.number, tools=draft.tools), [*draft.remarks, *remarks], draft.unused
-
-
-def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-         format: str | None = None, clean: bool = False) -> Iterator[Record]:  # noqa: A002
-    """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
-
-    Raises:
-        DatasetError: the file is refused; a broken place shows when the reading gets there.
-        UsageError: ``format`` or ``columns`` make no sense.
-    """
-    source = open_source(path, columns=columns, format=format, clean=clean)
-    return (outcome.record for outcome in source.outcomes() if outcome.record is not None)
 
 
 def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,

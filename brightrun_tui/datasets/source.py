@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
@@ -121,7 +122,7 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
     with readable(path):
         if os.path.isdir(path):
             raise DatasetError("this is a directory, not a dataset file", where=str(path), kind="dataset_is_directory",
-                               fix=_file_inside(path))
+                               fix=f"name a {ACCEPTED} file")
         if os.path.exists(path) and not os.path.isfile(path):
             raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
                                kind="dataset_not_a_file")
@@ -164,15 +165,19 @@ def readable(path: Path) -> Iterator[None]:
                            kind="dataset_missing") from None
 
 
-def file_fingerprint(path: str | PathLike[str]) -> str:
-    """``sha256:`` and the hex digest of the content, read as a stream.
+def fingerprint(path: str | PathLike[str]) -> str:
+    """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
 
     Raises:
-        DatasetError: the file cannot be read.
+        DatasetError: it cannot be read, or is a folder that is no dataset.
     """
     path = typed_path(path)
-    with readable(path), path.open("rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+    with readable(path):
+        if not os.path.isdir(path):
+            with path.open("rb") as stream:
+                return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        parts = "".join(f"{file.name}\0{fingerprint(file)}\n" for file in data_files(path).files)
+    return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
@@ -290,13 +295,6 @@ def _refuse_unless_text(file: SourceFile) -> None:
                            kind="dataset_binary")
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
         raise no_records(file, "the file holds nothing but blank space")
-
-
-def _file_inside(directory: Path) -> str:
-    for pattern in ("*.jsonl", "*.json", "*.csv", "*.tsv", "*.xlsx", "*.parquet"):
-        for found in sorted(directory.glob(pattern)):
-            return f"name a file in it, such as {found}"
-    return f"name a {ACCEPTED} file"
 
 
 def _similar_name(path: Path) -> str:

@@ -75,11 +75,12 @@ def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, pl
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path, write):
-    """Missing (with the name that was probably meant), a directory (with a file in it), a pipe, a locked file."""
+    """Missing (with the name that was probably meant), an empty directory, a pipe, a locked file."""
     path = write("customers.jsonl", GOOD)
     cases = [(tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
              (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
-             (tmp_path, "dataset_is_directory", str(path)), ("a\0b.jsonl", "dataset_missing", "")]
+             (tmp_path / "empty", "dataset_is_directory", "files of one kind"), ("a\0b.jsonl", "dataset_missing", "")]
+    (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     cases.append((tmp_path / "pipe.jsonl", "dataset_not_a_file", ""))
     if os.geteuid() != 0:
