@@ -126,7 +126,10 @@ class LengthStats(BaseModel):
 
 
 class DatasetReport(BaseModel):
-    """What `datasets.check` found: enough to show, to refuse and to estimate by."""
+    """What `datasets.check` found: enough to show, to refuse and to estimate by.
+
+    ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -144,6 +147,7 @@ class DatasetReport(BaseModel):
     answer_characters: LengthStats = LengthStats()
     categories: dict[str, dict[str, int]] = Field(default_factory=dict)
     preview: tuple[Record, ...] = ()
+    source: str = ""
 
     @property
     def ok(self) -> bool:

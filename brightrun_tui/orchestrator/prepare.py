@@ -13,6 +13,7 @@ from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
+from brightrun_tui.planning.hub_datasets import fetch_dataset
 
 
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
@@ -24,6 +25,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     Raises:
         BaseModelError: the base model cannot be had.
         DatasetError: the data is gone, changed since it was checked, or unusable.
+        NotConnectedError: data of the Hub is no longer here, and the Hub cannot be reached.
     """
     directory = RunDirectory(Path(run.directory))
     target = directory.spec
@@ -38,7 +40,10 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     else:
         base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
     say("dataset")
-    data = datasets.prepare(Path(spec.dataset.path), directory.data, spec.settings.data, columns=spec.dataset.columns or None)
+    path = Path(spec.dataset.path)
+    if spec.dataset.source and not path.exists():
+        path = fetch_dataset(spec.dataset.source, paths, lambda what, _share: say(what)).path
+    data = datasets.prepare(path, directory.data, spec.settings.data, columns=spec.dataset.columns or None)
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
         raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
                            fix="start the run again: the new file will be checked", kind="dataset_changed")

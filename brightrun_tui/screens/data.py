@@ -18,7 +18,7 @@ from brightrun_tui.actions import bindings
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import typed_path
-from brightrun_tui.planning.plan import check_dataset
+from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.resources import resource
 from brightrun_tui.screens.dialog import Dialog
 from brightrun_tui.screens.pick import Choice, prompt_of
