@@ -112,8 +112,6 @@ class _Survey:
             self.log.add("short_answer", place)
         if length > VERY_LONG:
             self.log.add("very_long", place)
-        if any(not m.content.isascii() and any(mark in m.content for mark in _GARBLED) for m in record.messages):
-            self.log.add("garbled", place)
         answer = hash(answers[-1])
         if answer in self._answers or len(self._answers) < _MOST_ANSWERS:
             self._answers[answer] += 1
@@ -122,6 +120,8 @@ class _Survey:
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
         texts = [message.content for message in record.messages]
+        if any(not text.isascii() and any(mark in text for mark in _GARBLED) for text in texts):
+            self.log.add("garbled", place)
         if mark := marks_in(texts):
             self.log.add("marks", place, detail=mark)
         if any(map(has_control_characters, texts)):

@@ -9,7 +9,7 @@ question, one in forty does not.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from operator import add, eq
 from typing import NamedTuple
@@ -61,19 +61,21 @@ def sketch(record: Record) -> bytes:
     return bytes(made)
 
 
-def find_near_copies(indices: Sequence[int], sketch_of: Callable[[int], bytes], most: int) -> NearCopies:
+def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int, most: int) -> NearCopies:
     """Sets of at most ``most`` of these records that are near-copies, also through one another.
+
+    ``keys`` hold each record's `sketch`, from ``offset`` on.
 
     A larger set is a form that many records share: within it copies are what is `VERY_SIMILAR`, however many they are, unless
     more than half of all.
     """
     found: list[list[int]] = []
     of_one_form = 0
-    for together in _clusters(indices, sketch_of, SIMILAR):
+    for together in _clusters(indices, keys, offset, SIMILAR):
         if len(together) <= most:
             found.append(together)
             continue
-        copies = [copied for copied in _clusters(together, sketch_of, VERY_SIMILAR) if len(copied) <= len(indices) // 2]
+        copies = [copied for copied in _clusters(together, keys, offset, VERY_SIMILAR) if len(copied) <= len(indices) // 2]
         found += copies
         of_one_form += len(together) - sum(map(len, copies))
     return NearCopies(sorted(found), of_one_form)
@@ -99,7 +101,7 @@ def _pairs(text: str) -> list[str]:
     return list(map(add, [" ", *words], [*words, " "]))
 
 
-def _clusters(members: Sequence[int], sketch_of: Callable[[int], bytes], similar: float) -> list[list[int]]:
+def _clusters(members: Sequence[int], keys: Sequence[bytes], offset: int, similar: float) -> list[list[int]]:
     """Sets of records that are alike. Compared are only those that agree in a band of slots, each with the first of these."""
     root: dict[int, int] = {}
 
@@ -109,8 +111,11 @@ def _clusters(members: Sequence[int], sketch_of: Callable[[int], bytes], similar
             index = above
         return index
 
+    def sketch_of(index: int) -> bytes:
+        return keys[index][offset:offset + SKETCH_BYTES]
+
     for band in range(_FIXED, SKETCH_BYTES, _BAND):
-        for bucket in _buckets(members, sketch_of, band):
+        for bucket in _buckets(members, keys, offset, band):
             compared: list[int] = []
             for index in sorted(bucket, key=sketch_of):
                 other = next((one for one in compared if find(one) == find(index)
@@ -126,14 +131,14 @@ def _clusters(members: Sequence[int], sketch_of: Callable[[int], bytes], similar
     return [together for together in sets.values() if len(together) > 1]
 
 
-def _buckets(members: Sequence[int], sketch_of: Callable[[int], bytes], band: int) -> Iterator[list[int]]:
+def _buckets(members: Sequence[int], keys: Sequence[bytes], offset: int, band: int) -> Iterator[list[int]]:
     """Sets of records that agree in this band; where they are many, for want of something better to tell, in the next one too."""
-    following = band + _BAND if band + _BAND < SKETCH_BYTES else _FIXED
-    for bucket in same(members, lambda i: sketch_of(i)[band:band + _BAND]):
+    start, following = offset + band, offset + (band + _BAND if band + _BAND < SKETCH_BYTES else _FIXED)
+    for bucket in same(members, lambda i: keys[i][start:start + _BAND]):
         if len(bucket) <= _LARGE_BUCKET:
             yield bucket
         else:
-            yield from same(bucket, lambda i: sketch_of(i)[following:following + _BAND])
+            yield from same(bucket, lambda i: keys[i][following:following + _BAND])
 
 
 def _are_alike(one: bytes, other: bytes, similar: float) -> bool:

@@ -19,8 +19,8 @@ SplitKey = bytes
 Between content and turns lies its `sketch`.
 """
 
-_GROUP, _CONTENT, _SKETCH = slice(0, 16), slice(16, 32), slice(32, 32 + SKETCH_BYTES)
-_TURNS, _TURN = 32 + SKETCH_BYTES, 8
+_GROUP, _CONTENT, _SKETCH = slice(0, 16), slice(16, 32), 32
+_TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
 
@@ -96,7 +96,7 @@ def find_units(keys: Sequence[SplitKey]) -> Units:
     beginnings, parted = _beginnings(keys, 1 if groups else most, most)
     copies = same(everything, lambda i: likeness(keys[i]))
     repeated = {i for members in copies for i in members[1:]}
-    near, of_one_form = find_near_copies([i for i in everything if i not in repeated], lambda i: keys[i][_SKETCH], most)
+    near, of_one_form = find_near_copies([i for i in everything if i not in repeated], keys, _SKETCH, most)
 
     def bonds() -> Iterator[list[list[int]]]:
         yield [*groups, *beginnings]

@@ -57,8 +57,10 @@ class Message(BaseModel):
     @property
     def said(self) -> str:
         """Content and calls as one text, to compare and count by."""
+        if not self.tool_calls:
+            return self.content
         calls = [json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in self.tool_calls]
-        return "\n".join([self.content, *calls]) if calls else self.content
+        return "\n".join([self.content, *calls])
 
 
 class Record(BaseModel):
