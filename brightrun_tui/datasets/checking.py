@@ -15,7 +15,7 @@ from brightrun_tui.datasets.opening import Dataset, open_dataset
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
-from brightrun_tui.datasets.templated import has_control_characters, marks_in
+from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
@@ -124,6 +124,8 @@ class _Survey:
             self.log.add("garbled", place)
         if mark := marks_in(texts):
             self.log.add("marks", place, detail=mark)
+        if markup := next(filter(None, map(markup_in, texts)), ""):
+            self.log.add("markup", place, detail=markup)
         if any(map(has_control_characters, texts)):
             self.log.add("control_characters", place)
 
@@ -157,6 +159,8 @@ class _Survey:
         unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable or "." in name}
         if unused:
             self.log.add("unused_fields", count=max(unused.values()), detail=_named(unused))
+        if dataset.ratings:
+            self.log.add("rated", count=self.usable, detail=_named(dataset.ratings))
         if dataset.encodings:
             self.log.add("encoding", count=self.usable, detail=", ".join(dataset.encodings))
         if dataset.for_testing:

@@ -33,6 +33,7 @@ class Dataset:
     sizes: list[int] = field(default_factory=list)
     formats: dict[str, None] = field(default_factory=dict)
     encodings: dict[str, None] = field(default_factory=dict)
+    ratings: dict[str, None] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
@@ -63,6 +64,8 @@ class Dataset:
             self.header.update(source.header)
             for name, count in source.others.items():
                 self.others[name] = self.others.get(name, 0) + count
+            if source.rating:
+                self.ratings[source.rating] = None
             if source.file.encoding:
                 self.encodings[source.file.encoding] = None
 

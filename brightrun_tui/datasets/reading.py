@@ -15,7 +15,7 @@ from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.formats import FORMATS, Format, is_known, known_formats, recognise
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.marks import find_thumbs, refuse_disliked
+from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 class Source:
     """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`).
 
-    ``thumbs`` is the field that says whether a record's answer was liked, or empty.
+    ``thumbs`` is the field that says whether a record's answer was liked, ``rating`` the one that says how good it is, or empty.
     ``unheard`` are the roles group and id with their columns, where mapped, until a record has a value there.
     """
 
@@ -56,6 +56,7 @@ class Source:
     rows: Iterator[Row]
     forced: bool = False
     thumbs: str = ""
+    rating: str = ""
     clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
@@ -102,8 +103,9 @@ class Source:
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
         messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
-        return Record(id=draft.id or f"{part or 'record'}-{row.number}", messages=messages, group=draft.group,
-                      categories=draft.categories, line=row.number, tools=draft.tools), [*draft.remarks, *remarks], draft.unused
+        record = Record(id=draft.id or f"{part or 'record'}-{row.number}", messages=messages, group=draft.group,
+                        categories=draft.categories, line=row.number, tools=draft.tools)
+        return record, [*draft.remarks, *remarks], [name for name in draft.unused if name != self.thumbs]
 
 
 def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
@@ -128,6 +130,7 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
     if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
         rows, first = iter(table[_PEEK:]), table[:_PEEK]
     thumbs = find_thumbs([row.value for row in first])
+    rating = find_rating([row.value for row in first], thumbs)
     if columns:
         _check_columns(file, first, columns)
         first = list(_renamed(first, columns, thumbs))
@@ -145,7 +148,8 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
                            kind="dataset_wrong_format")
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
-    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named)
+    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, rating=rating, clean=clean,
+                    unheard=named)
     if document is not None:
         source.header, source.others = document.header, document.others
     return source
@@ -242,6 +246,10 @@ def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> It
 
 def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     found = _field_names(rows)
+    if (turn := {"role", "from", "speaker"} & {name.strip().lower() for name in found}) and len(found) > 1:
+        return DatasetError(f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
+                            where=str(file.path), kind="dataset_turns",
+                            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}')
     if not found:
         return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
                             fix=f"known formats: {_format_list()}", kind="dataset_unknown_format")
