@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from os import PathLike
 from typing import Any
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
-from brightrun_tui.datasets.opening import Dataset, open_dataset
+from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -28,11 +28,7 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
-_REPORT_EVERY = 512
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
-
-
-Progress = Callable[[str, float], None]
 
 
 def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
@@ -53,7 +49,7 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
     dataset = open_dataset(path, columns=columns, format=format)
     survey = _Survey(preview)
     for number, outcome in enumerate(dataset.outcomes()):
-        if number % _REPORT_EVERY == 0:
+        if number % REPORT_EVERY == 0:
             progress(f"{number:,} records read", dataset.share_read)
         if outcome.record is None:
             survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from os import PathLike
@@ -15,6 +15,12 @@ from brightrun_tui.datasets.reading import Outcome, Source, open_source
 from brightrun_tui.datasets.source import readable
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.paths import typed_path
+
+Progress = Callable[[str, float], None]
+"""Is told what is done, in words, and which share of all it is (0–1)."""
+
+REPORT_EVERY = 512
+"""Records."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui import datasets
@@ -43,7 +44,8 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     path = Path(spec.dataset.path)
     if spec.dataset.source and not path.exists():
         path = fetch_dataset(spec.dataset.source, paths, lambda what, _share: say(what)).path
-    data = datasets.prepare(path, directory.data, spec.settings.data, columns=spec.dataset.columns or None)
+    data = datasets.prepare(path, directory.data, spec.settings.data, columns=spec.dataset.columns or None,
+                            progress=_in_steps(say))
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
         raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
                            fix="start the run again: the new file will be checked", kind="dataset_changed")
@@ -58,6 +60,19 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         keep_tokens(directory.root, spec, paths)
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec
+
+
+def _in_steps(say: Say) -> Callable[[str, float], None]:
+    """Tells how far the data is at every tenth of the work."""
+    said = 0
+
+    def tell(_what: str, share: float) -> None:
+        nonlocal said
+        if int(share * 10) > said:
+            said = int(share * 10)
+            say(f"dataset {said * 10} %")
+
+    return tell
 
 
 def renew_paths(run: Run) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from brightrun_tui import datasets
-from brightrun_tui.datasets.checking import Progress
+from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import Paths, typed_path

@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import quote
 
-from brightrun_tui.datasets.checking import Progress
+from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.errors import BrightrunError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations import credentials, hub
