@@ -26,7 +26,9 @@ def shown(value: Any, number_format: str) -> str:
         return _number(value, number_format)
     if isinstance(value, datetime | date | time):
         return _date(value, number_format)
-    return str(value)
+    from openpyxl.utils.escape import unescape
+
+    return str(unescape(value)) if isinstance(value, str) and "_x" in value else str(value)
 
 
 def _number(value: float, number_format: str) -> str:

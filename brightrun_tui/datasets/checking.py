@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -28,6 +28,13 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
+_PLACEHOLDERS = frozenset({"todo", "tbd", "tba", "n/a", "n.a.", "...", "…", "---", "???", "xxx", "lorem ipsum",
+                           "placeholder", "fixme", "[object object]", "#name?"})
+_LEAST_CUT = 100
+_ENDING = 12
+"""Characters; answers that end alike have a signature, those that were cut off end anyhow."""
+_SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
+_LEAST_ECHO = 12
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
@@ -82,6 +89,8 @@ class _Survey:
         self._places = _Places()
         self._said = array("q")
         self._answers: Counter[int] = Counter()
+        self._longest = 0
+        self._of_longest: set[int] = set()
         self._categories: dict[str, Counter[str]] = {}
         self._unused: Counter[str] = Counter()
 
@@ -108,10 +117,24 @@ class _Survey:
             self.log.add("short_answer", place)
         if length > VERY_LONG:
             self.log.add("very_long", place)
+        self._look_at_answers(record, answers, place)
         answer = hash(answers[-1])
         if answer in self._answers or len(self._answers) < _MOST_ANSWERS:
             self._answers[answer] += 1
         self._count_categories(record)
+
+    def _look_at_answers(self, record: Record, answers: Sequence[str], place: str) -> None:
+        """Remark on answers that are none, or hold more or less than one."""
+        asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
+        if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
+            self.log.add("echo", place)
+        if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
+            self.log.add("placeholder", place)
+        for answer in answers:
+            if len(answer) > self._longest:
+                self._longest, self._of_longest = len(answer), set()
+            if len(answer) == self._longest and not answer.rstrip().endswith(_SENTENCE_ENDS):
+                self._of_longest.add(hash(answer[-_ENDING:]))
 
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
@@ -143,6 +166,11 @@ class _Survey:
         """Remarks that need the whole picture."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
+        if self.log.count("placeholder") * 2 > self.usable:
+            self.log.drop("placeholder")
+        cut = len(self._of_longest)
+        if self._longest >= _LEAST_CUT and cut >= max(3, self.usable // 200):
+            self.log.add("cut_short", count=cut, detail=f"{self._longest:,}")
         if self.usable < FEW_RECORDS:
             self.log.add("few_records", count=self.usable)
         most = self._answers.most_common(1)[0][1]

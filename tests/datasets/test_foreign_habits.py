@@ -141,3 +141,24 @@ def test_answers_of_squad_and_tools_without_texts_are_read(write: Write):
              {"role": "tool", "content": {"celsius": 3}}, {"role": "assistant", "content": "Three degrees."}]
     record = first(write("tools.jsonl", lines({"messages": turns}, {"messages": turns})))
     assert record.messages[1].tool_calls[0].name == "w" and record.messages[2].content == '{"celsius": 3}'
+
+
+def test_answers_that_look_wrong_are_told(write: Write):
+    """Cut off at one length, repeating the question, or not written yet; none of these where answers are labels or differ."""
+    rows = [{"prompt": f"What is the number {i} about?", "completion": f"It is about {i}." + " And so on." * (i % 9)}
+            for i in range(60)]
+    for i in range(5):
+        rows[i]["completion"] = f"{i} is a long answer that goes on and on, ".ljust(300, "abcde"[i])[:255]
+    rows[11]["completion"] = rows[11]["prompt"] + " It is about eleven."
+    rows[12]["completion"] = "TODO"
+    found = {p.kind: (p.count, p.places) for p in datasets.check(write("a.jsonl", lines(*rows))).problems}
+    assert found == {"cut_short": (5, ()), "echo": (1, ("line 12",)), "placeholder": (1, ("line 13",))}
+    assert not datasets.check(write("b.jsonl", lines(*rows[13:]))).problems
+    labels = many({"prompt": "Text {i}", "completion": ["test", "train"]})
+    assert not datasets.check(write("c.jsonl", labels)).problems
+
+
+def test_escapes_of_a_workbook_are_not_learnt(tmp_path):
+    """Excel writes control characters of a cell as _x000D_."""
+    rows = [["prompt", "completion"], *([f"Question {i}?", f"One_x000D_\nTwo {i}"] for i in range(COUNT))]
+    assert answer(workbook(tmp_path / "a.xlsx", {"Sheet": rows})) == "One\nTwo 0"
