@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from brightrun_tui import datasets
+from brightrun_tui.commands.shared.checking import check_aloud
 from brightrun_tui.commands.shared.options import ColumnOption, parse_columns
 from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, say, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
+from brightrun_tui.paths import get_paths, typed_path
+from brightrun_tui.planning.hub_dataset_names import SYNTAX, is_hub_dataset
 from brightrun_tui.store import datasets as store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="JSONL, JSON, CSV, TSV or Parquet.")]
+FileArgument = Annotated[str, typer.Argument(
+    metavar="FILE", help=f"JSONL, JSON, CSV, TSV, Excel or Parquet, also packed; a folder with files of one kind; or {SYNTAX}.")]
 
 app = typer.Typer(help="Check a dataset file; keep datasets by name.", add_completion=False)
 
@@ -32,7 +34,7 @@ def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def check(file: FileArgument, columns: ColumnOption = None, as_json: JsonOption = False) -> None:
     """Whether a file can be trained on: how many records are usable, and why the rest are not."""
-    _print(datasets.check(file, columns=parse_columns(columns or [])), as_json)
+    _print(check_aloud(file, parse_columns(columns or []), get_paths()), as_json)
 
 
 @app.command()
@@ -41,7 +43,8 @@ def add(file: FileArgument, columns: ColumnOption = None,
         as_json: JsonOption = False) -> None:
     """Check a file and keep it under a name, which “train” takes in place of a path."""
     require_changes()
-    report = datasets.check(Path(file).absolute(), columns=parse_columns(columns or []))
+    where = file if is_hub_dataset(file) else str(typed_path(file).absolute())
+    report = check_aloud(where, parse_columns(columns or []), get_paths())
     report = report.model_copy(update={"name": name or report.name})
     with_store(lambda session: store.add(session.db, report))
     if not as_json:
@@ -91,7 +94,7 @@ def _print(report: DatasetReport, as_json: bool) -> None:
                         ("records", report.statement), ("turns", f"{report.turns:,}"),
                         ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
                         ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
-                        ("content", report.fingerprint[:16])):
+                        ("content", report.fingerprint[:16]), *([("source", report.source)] if report.source else [])):
         table.add_row(name, Text(value))
     parts: list[RenderableType] = [table]
     parts += [_problem(problem) for problem in report.problems]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from brightrun_tui.commands.shared.checking import check_aloud
 from brightrun_tui.commands.shared.follow import display, follow_run
 from brightrun_tui.commands.shared.options import (
     BaseOption,
@@ -30,7 +32,7 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
-from brightrun_tui.domain.errors import ExitCode, UsageError, exit_code_of
+from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError, exit_code_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path
@@ -60,6 +62,7 @@ def train(
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
     draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project)
+    _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
         _print_detached(run, as_json)
@@ -88,6 +91,7 @@ def estimate(
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
     draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
+    _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
@@ -117,6 +121,12 @@ def _absolute(word: str) -> str:
     """A path that exists here, made independent of the working directory; any other word as it is."""
     path = typed_path(word)
     return str(path.absolute()) if os.path.exists(path) else word
+
+
+def _check_data(draft: Draft) -> None:
+    """Fetch and check the data before the plan asks for it, here where a person sees the progress and Ctrl-C ends it at once."""
+    with suppress(BrightrunError):  # the plan says it again, among what else is wrong
+        check_aloud(draft.data, draft.columns, get_paths())
 
 
 async def _plan(draft: Draft, paths: Paths) -> Plan:

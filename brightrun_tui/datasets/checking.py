@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any
 
+from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.problems import ProblemLog
-from brightrun_tui.datasets.reading import Source, open_source
-from brightrun_tui.datasets.source import file_fingerprint, no_records
-from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, split_key
-from brightrun_tui.datasets.templated import has_control_characters, marks_in
+from brightrun_tui.datasets.source import fingerprint, no_records
+from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
+from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.errors import DatasetError
@@ -26,26 +28,36 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
+_PLACEHOLDERS = frozenset({"todo", "tbd", "tba", "n/a", "n.a.", "...", "…", "---", "???", "xxx", "lorem ipsum",
+                           "placeholder", "fixme", "[object object]", "#name?"})
+_LEAST_CUT = 100
+_ENDING = 12
+"""Characters; answers that end alike have a signature, those that were cut off end anyhow."""
+_SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
+_LEAST_ECHO = 12
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
 def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-          format: str | None = None, preview: int = 5) -> DatasetReport:  # noqa: A002
+          format: str | None = None, preview: int = 5, progress: Progress = lambda what, share: None) -> DatasetReport:  # noqa: A002
     """Read a dataset once, as a stream, and report on it. Memory: about 400 bytes a record.
 
     Args:
-        path: JSONL, JSON, CSV, TSV or Parquet.
+        path: a JSONL, JSON, CSV, TSV, Excel or Parquet file, also packed, or a folder with files of one kind.
         columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
         format: the name of one of `formats.formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
+        progress: is told what is done and which share of the file has been read; what it raises ends the check.
 
     Raises:
         DatasetError: the file is refused, or none or only one of its records can be used.
         UsageError: ``format`` or ``columns`` make no sense.
     """
-    source = open_source(path, columns=columns, format=format)
+    dataset = open_dataset(path, columns=columns, format=format)
     survey = _Survey(preview)
-    for outcome in source.outcomes():
+    for number, outcome in enumerate(dataset.outcomes()):
+        if number % REPORT_EVERY == 0:
+            progress(f"{number:,} records read", dataset.share_read)
         if outcome.record is None:
             survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)
             survey.records += 1
@@ -55,9 +67,10 @@ def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None
                 survey.log.add(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
-    _refuse_unless_trainable(source, survey)
-    survey.conclude(source)
-    return survey.report(source)
+    _refuse_unless_trainable(dataset, survey)
+    progress(f"{survey.records:,} records read; looking for copies", 1.0)
+    survey.conclude(dataset)
+    return survey.report(dataset)
 
 
 class _Survey:
@@ -73,8 +86,11 @@ class _Survey:
         self._lengths = array("L")
         self._answer_lengths = array("L")
         self._keys: list[SplitKey] = []
-        self._said: set[int] = set()
+        self._places = _Places()
+        self._said = array("q")
         self._answers: Counter[int] = Counter()
+        self._longest = 0
+        self._of_longest: set[int] = set()
         self._categories: dict[str, Counter[str]] = {}
         self._unused: Counter[str] = Counter()
 
@@ -95,26 +111,40 @@ class _Survey:
         self._answer_lengths.append(sum(map(len, answers)))
         key = split_key(record)
         self._keys.append(key)
-        said = hash((likeness(key), *(message.train for message in record.messages)))
-        if said in self._said:
-            self.log.add("duplicate", place)
-        self._said.add(said)
+        self._places.add(place, record.line)
+        self._said.append(hash((likeness(key), *(message.train for message in record.messages))))
         if min(len(answer.strip()) for answer in answers) <= SHORT_ANSWER:
             self.log.add("short_answer", place)
         if length > VERY_LONG:
             self.log.add("very_long", place)
-        if any(not m.content.isascii() and any(mark in m.content for mark in _GARBLED) for m in record.messages):
-            self.log.add("garbled", place)
+        self._look_at_answers(record, answers, place)
         answer = hash(answers[-1])
         if answer in self._answers or len(self._answers) < _MOST_ANSWERS:
             self._answers[answer] += 1
         self._count_categories(record)
 
+    def _look_at_answers(self, record: Record, answers: Sequence[str], place: str) -> None:
+        """Remark on answers that are none, or hold more or less than one."""
+        asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
+        if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
+            self.log.add("echo", place)
+        if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
+            self.log.add("placeholder", place)
+        for answer in answers:
+            if len(answer) > self._longest:
+                self._longest, self._of_longest = len(answer), set()
+            if len(answer) == self._longest and not answer.rstrip().endswith(_SENTENCE_ENDS):
+                self._of_longest.add(hash(answer[-_ENDING:]))
+
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
         texts = [message.content for message in record.messages]
+        if any(not text.isascii() and any(mark in text for mark in _GARBLED) for text in texts):
+            self.log.add("garbled", place)
         if mark := marks_in(texts):
             self.log.add("marks", place, detail=mark)
+        if markup := next(filter(None, map(markup_in, texts)), ""):
+            self.log.add("markup", place, detail=markup)
         if any(map(has_control_characters, texts)):
             self.log.add("control_characters", place)
 
@@ -132,48 +162,97 @@ class _Survey:
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused[name] += 1
 
-    def conclude(self, source: Source) -> None:
+    def conclude(self, dataset: Dataset) -> None:
         """Remarks that need the whole picture."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
+        if self.log.count("placeholder") * 2 > self.usable:
+            self.log.drop("placeholder")
+        cut = len(self._of_longest)
+        if self._longest >= _LEAST_CUT and cut >= max(3, self.usable // 200):
+            self.log.add("cut_short", count=cut, detail=f"{self._longest:,}")
         if self.usable < FEW_RECORDS:
             self.log.add("few_records", count=self.usable)
         most = self._answers.most_common(1)[0][1]
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             self.log.add("same_answer", count=most)
-        units = find_units(self._keys)
-        if units.one_group:
-            self.log.add("one_conversation", count=self.usable)
-        if units.parted:
-            self.log.add("shared_prompt", count=units.parted)
-        announced = announced_records(source.header)
+        self._conclude_on_copies()
+        announced = announced_records(dataset.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
         unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable or "." in name}
         if unused:
-            names = ", ".join(f"“{printable(name)}”" for name in list(unused)[:_MOST_NAMES])
-            self.log.add("unused_fields", count=max(unused.values()), detail=names)
-        if source.file.encoding:
-            self.log.add("encoding", count=self.usable, detail=source.file.encoding)
-        if source.others:
-            names = ", ".join(f"“{printable(name)}”" for name in list(source.others)[:_MOST_NAMES])
-            self.log.add("other_lists", count=sum(source.others.values()), detail=names)
+            self.log.add("unused_fields", count=max(unused.values()), detail=_named(unused))
+        if dataset.ratings:
+            self.log.add("rated", count=self.usable, detail=_named(dataset.ratings))
+        if dataset.encodings:
+            self.log.add("encoding", count=self.usable, detail=", ".join(dataset.encodings))
+        if dataset.for_testing:
+            left = [file.name for file in dataset.for_testing]
+            self.log.add("for_testing", count=len(left), detail=_named(left))
+        if dataset.others:
+            self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
 
-    def report(self, source: Source) -> DatasetReport:
-        path = source.file.path
+    def _conclude_on_copies(self) -> None:
+        """Remarks on records that say what others say, and on what that means for those that are held out."""
+        self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i:i + 1].tobytes()))
+        units = find_units(self._keys)
+        self._name_pairs("near_copy", units.near)
+        near = {index for members in units.near for index in members[1:]}
+        self._name_pairs("other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys)))
+        if units.near_parted:
+            self.log.add("near_parted", count=sum(map(len, units.near)), detail=self._share(sum(map(len, units.near))))
+        if units.of_one_form:
+            self.log.add("one_form", count=units.of_one_form, detail=self._share(units.of_one_form))
+        if units.one_group:
+            self.log.add("one_conversation", count=self.usable)
+        if units.parted:
+            self.log.add("shared_prompt", count=units.parted, detail=self._share(units.parted))
+
+    def _name_pairs(self, kind: str, sets: Iterable[list[int]]) -> None:
+        """Add every record but the first of each set, with the first one's place beside its own."""
+        for later, first in sorted((later, members[0]) for members in sets for later in members[1:]):
+            self.log.add(kind, partial(self._places.of_both, later, first))
+
+    def _share(self, count: int) -> str:
+        return f"{count / self.usable:.0%}"
+
+    def report(self, dataset: Dataset) -> DatasetReport:
+        path = dataset.path
         categories = {name: dict(values.most_common()) for name, values in self._categories.items()
                       if len(values) <= _MOST_VALUES}
         return DatasetReport(
-            path=str(path), name=path.stem, format=source.format.name, bytes=source.file.size,
-            fingerprint=file_fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
+            path=str(path), name=dataset.name, format=", ".join(dataset.formats), bytes=dataset.size,
+            fingerprint=fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
             duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
             answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))
 
 
-def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
-    where = str(source.file.path)
+class _Places:
+    """Where each usable record is: “line 12”, in 8 bytes a record."""
+
+    def __init__(self) -> None:
+        self._unit = ""
+        self._numbers = array("L")
+        self._odd: dict[int, str] = {}
+
+    def add(self, place: str, number: int) -> None:
+        self._unit = self._unit or place.partition(" ")[0]
+        if place != f"{self._unit} {number}":
+            self._odd[len(self._numbers)] = place
+        self._numbers.append(number)
+
+    def of(self, index: int) -> str:
+        return self._odd.get(index, f"{self._unit} {self._numbers[index]}")
+
+    def of_both(self, index: int, other: int) -> str:
+        return f"{self.of(index)} as {self.of(other)}"
+
+
+def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
+    where = str(dataset.path)
     if not survey.records:
-        raise no_records(source.file)
+        raise no_records(dataset.source.file)
     problems = [problem for problem in survey.log.problems() if not problem.remark]
     reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
     if not survey.usable:
@@ -183,6 +262,11 @@ def _refuse_unless_trainable(source: Source, survey: _Survey) -> None:
         what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
         raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first names of strangers, to show."""
+    return ", ".join(f"“{printable(name)}”" for name in list(names)[:_MOST_NAMES])
 
 
 def _stats(lengths: Any) -> LengthStats:

@@ -16,9 +16,12 @@ from brightrun_tui.datasets.tool_calls import CALL_ROLES, TOOLS, calls_in_text, 
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
 CONVERSATIONS = ("messages", "conversations", "conversation")
-PROMPTS = ("prompt", "question", "query", "input", "user", "human", "user_input")
-COMPLETIONS = ("completion", "answer", "response", "output", "assistant", "reply", "target")
+PROMPTS = ("prompt", "question", "query", "input", "user", "human", "user_input", "frage", "pregunta", "pergunta", "domanda")
+COMPLETIONS = ("completion", "answer", "response", "output", "assistant", "reply", "target", "antwort", "respuesta", "resposta",
+               "réponse", "reponse", "risposta", "answers")
 JOINED = ("prompt", "question", "query", "input", "context")
+NOTHING = frozenset({"nan", "none", "null", "<na>", "n/a", "<noinput>", "no input", "noinput"})
+"""What stands in a field beside the question where there is nothing to say, after pandas and in Alpaca's own data."""
 CHOICES = ("choices", "options")
 REASONING = ("reasoning_content", "reasoning", "thinking", "thoughts")
 _TURN_FIELDS = frozenset((
@@ -105,7 +108,8 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
     asked, answered = _first(fields, ("instruction", *PROMPTS)), _first(fields, COMPLETIONS)
     used = {asked, answered, _first(fields, SYSTEMS)}
     prompt, completion, system = fields.get(asked), fields.get(answered), _value(fields, SYSTEMS)
-    if isinstance(prompt, list) and prompt and is_turn(prompt[0]) and isinstance(completion, list):
+    if isinstance(prompt, list) and prompt and is_turn(prompt[0]):
+        completion = _turns_of_answer(completion)
         turns = [_turn(turn)._replace(train=False) for turn in prompt] + [_turn(turn) for turn in completion]
         draft = _draft(row, _with_system(system, turns), used)
         remarks, unread = _remarks_on(answered, [*prompt, *completion])
@@ -114,7 +118,7 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise Unusable("other_shape")
-    turns = [Turn("system", text_of(system).strip())] if system is not None else []
+    turns = [] if system is None or text_of(system).strip().lower() in NOTHING else [Turn("system", text_of(system).strip())]
     for pair in history:
         turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
     question, more = _question(fields, asked)
@@ -131,6 +135,13 @@ def from_pair(row: Mapping[str, Any]) -> Draft:
     return draft
 
 
+def _turns_of_answer(completion: Any) -> list[Any]:
+    """The answer to a question that is given as turns: turns as well, one turn, or its text."""
+    if isinstance(completion, list) and completion and is_turn(completion[0]):
+        return completion
+    return [completion if is_turn(completion) else {"role": "assistant", "content": completion}]
+
+
 def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
     """What the user says: the field ``asked`` and all that belongs to it, and the names of the fields it is made of.
 
@@ -142,6 +153,8 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if name not in fields:
             continue
         text = text_of(fields.get(name)).strip()
+        if name != asked and text.lower() in NOTHING:
+            text = ""
         if name == "prompt" and any(part in text for part in parts):
             continue
         used.add(name)
@@ -165,6 +178,8 @@ def _listed(choices: Sequence[str]) -> str:
 def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
+    if isinstance(completion, dict) and isinstance(completion.get("text"), list):  # SQuAD's form
+        completion = completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
     if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
         remarks.append("several_answers")
         completion = next((text for text in completion if text.strip()), "")
@@ -205,7 +220,7 @@ def _turn(turn: Any) -> Turn:
         raise Unusable("other_shape")
     role = turn["role"] if "role" in turn else turn.get("from")
     content = turn["content"] if "content" in turn else turn.get("value", turn.get("text"))
-    if len(turn) == 2:
+    if len(turn) == 2 and content is not None:
         if isinstance(role, str) and role.strip().lower() in CALL_ROLES:
             return Turn("assistant", "", tool_calls=calls_in_text(content))
         return Turn(role, content)

@@ -16,13 +16,18 @@ OpenAI and Together write ``weight``, ms-swift ``loss``, verl ``loss_mask``, Axo
 """
 SKIP_MARKS = ("masked", "ignore", "ignore_loss", "exclude_from_loss")
 """The same the other way round; torchtune writes ``masked``."""
-THUMBS = ("label", "kto_tag", "kto_label", "thumbs_up", "desirable", "is_desirable", "liked", "preferred", "is_good")
-"""Fields of a record that say whether its answer was liked (KTO)."""
+THUMBS = ("label", "kto_tag", "kto_label", "thumbs_up", "desirable", "is_desirable", "liked", "preferred", "is_good", "feedback",
+          "user_feedback", "thumbs", "vote", "rating", "score", "reward")
+"""Fields of a record that say whether its answer was liked (KTO): true or false, or 1 and -1."""
+RATINGS = ("rating", "score", "reward", "stars", "quality", "csat")
+"""Fields of a record with a number that says how good its answer is, where that is no yes or no."""
+TURN_THUMBS = ("feedback", "thumbs", "vote", "liked")
+"""Fields of a turn that say whether it was liked, where they hold such a word; they may hold a comment as well."""
 
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "good", "up", "thumbs_up", "thumbs up", "like", "liked", "desirable", "chosen",
-                   "accepted", "👍"})
+                   "accepted", "positive", "upvote", "👍"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "bad", "down", "thumbs_down", "thumbs down", "dislike", "disliked",
-                    "undesirable", "rejected", "👎"})
+                    "undesirable", "rejected", "negative", "downvote", "👎"})
 
 
 def truth(value: Any) -> float | None:
@@ -65,6 +70,10 @@ def learnt(turn: Mapping[str, Any]) -> tuple[bool, bool]:
             if value is not None:
                 train = train and (value > 0) is not inverted
                 weighted = weighted or value not in (0, 1)
+    for name in TURN_THUMBS:
+        said = turn.get(name)
+        if said is False or said == -1 or (isinstance(said, str) and said.strip().lower() in _FALSE):
+            train = False
     return train, weighted
 
 
@@ -81,9 +90,29 @@ def find_thumbs(rows: Sequence[Any]) -> str:
             values = {truth(mark) for mark in marks}
         except ValueError:
             continue
-        if values <= {0.0, 1.0, None} and values != {None} and len(marks) * 2 > len(rows):
+        values.discard(None)
+        if not values or (name in RATINGS and values == {0.0}):
+            continue
+        if (values <= {0.0, 1.0} or values == {-1.0, 1.0}) and len(marks) * 2 > len(rows):
             return name
     return ""
+
+
+def find_rating(rows: Sequence[Any], thumbs: str) -> str:
+    """The field in which these records say by a number how good their answer is, beside the one for thumbs; else empty."""
+    for name in RATINGS:
+        values = [row[name] for row in rows if isinstance(row, Mapping) and name in row]
+        varied = len(set(map(str, values))) > 1
+        if name != thumbs and varied and len(values) * 2 > len(rows) and all(map(_is_number, values)):
+            return name
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return value is None or value == "" or bool(float(value) == float(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def refuse_disliked(row: Mapping[str, Any], thumbs: str) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brightrun_tui.datasets.drafts import PROMPTS, SYSTEMS, is_turn
+from brightrun_tui.datasets.drafts import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS, is_turn
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.errors import DatasetError
 
 _WANTED = ("chosen", "preferred", "accepted", "winner")
 _UNWANTED = ("rejected", "dispreferred", "unpreferred", "nonpreferred", "non_preferred", "loser")
 
+_LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
+_LETTERED = re.compile(r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort))"
+                       r"[ _-]?(?P<mark>[ab]|[0-9])", re.I)
+
 
 def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
     """Raises `DatasetError` where most of these records hold a wanted and an unwanted answer, with a mapping to the wanted."""
+    _refuse_lettered(where, rows)
     found = [pair for row in rows if isinstance(row, Mapping) and (pair := _answers(row))]
     if len(found) * 2 <= len(rows):
         return
@@ -34,6 +40,29 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
         where=where, kind="dataset_preferences",
         fix=f"to learn the wanted answers, map {mapping}" if mapping else
             f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”")
+
+
+def _refuse_lettered(where: str, rows: Sequence[Any]) -> None:
+    """Raises `DatasetError` where most records hold answers called a and b, or 0 and 1, and none that is called the answer."""
+    pairs = [names for row in rows if isinstance(row, Mapping) and (names := _lettered(row))]
+    if len(pairs) * 2 > len(rows):
+        first, second = (printable(name) for name in pairs[0][:2])
+        raise DatasetError(
+            f"there are several answers to each question (“{first}”, “{second}”), and which one is the better is said elsewhere, "
+            "if at all", where=where, kind="dataset_preferences",
+            fix="make a file with two columns, prompt and completion, that holds the better answers only")
+
+
+def _lettered(row: Mapping[str, Any]) -> list[str]:
+    """Fields whose names differ by a letter or digit at the end, beside no field with a usual name for what is learnt."""
+    names = [str(name) for name in row]
+    if any(name.strip().lower() in _LEARNT for name in names):
+        return []
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        if match := _LETTERED.fullmatch(name.strip()):
+            stems.setdefault(match["stem"].lower(), []).append(name)
+    return next((alike for alike in stems.values() if len(alike) > 1), [])
 
 
 def _answers(row: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 
-from brightrun_tui.datasets.reading import read
-from brightrun_tui.datasets.source import file_fingerprint, readable
+from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
+from brightrun_tui.datasets.source import fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
 from brightrun_tui.domain.dataset import PreparedData, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
@@ -18,32 +18,45 @@ from brightrun_tui.domain.settings import DataSettings
 
 
 def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings: DataSettings, *,
-            columns: Mapping[str, str] | None = None, format: str | None = None) -> PreparedData:  # noqa: A002
+            columns: Mapping[str, str] | None = None, format: str | None = None,  # noqa: A002
+            progress: Progress = lambda what, share: None) -> PreparedData:
     """Split a dataset and write ``train.jsonl`` and ``eval.jsonl`` into ``directory``, whole or not at all.
 
-    The file is read twice, as a stream; memory holds some hundred bytes a record.
+    The file is read twice, as a stream; memory holds some hundred bytes a record. ``progress`` is told what is done and which
+    share of the work it is; what it raises ends the work.
 
     Raises:
         DatasetError: the file cannot be used, has fewer than two different records, or changed meanwhile.
         BrightrunError: the directory cannot be written (``disk_full``, ``not_writable``).
     """
-    fingerprint = file_fingerprint(path)
-    clean = settings.marks == "clean"
-    plan = plan_split([split_key(record) for record in read(path, columns=columns, format=format, clean=clean)],
-                      settings.eval_fraction, settings.eval_max_records, settings.split_seed)
+    def opened() -> Dataset:
+        return open_dataset(path, columns=columns, format=format, clean=settings.marks == "clean")
+
+    before = fingerprint(path)
+    keys = [split_key(record) for record in _records(opened(), progress, "read", 0.0)]
+    plan = plan_split(keys, settings.eval_fraction, settings.eval_max_records, settings.split_seed)
     held_out = sum(plan)
     if not held_out:
         raise DatasetError("fewer than two different records can be used", where=str(path), kind="dataset_too_small",
                            fix="at least two are needed, one to learn from and one to check with")
     target = Path(directory)
-    written = _write(read(path, columns=columns, format=format, clean=clean), plan, target)
-    if written != len(plan) or file_fingerprint(path) != fingerprint:
+    written = _write(_records(opened(), progress, "written", 0.5), plan, target)
+    if written != len(plan) or fingerprint(path) != before:
         _discard(target)
         raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")
     _publish(target)
     return PreparedData(
-        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=fingerprint,
-        train_fingerprint=file_fingerprint(target / TRAIN), eval_fingerprint=file_fingerprint(target / EVAL))
+        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=before,
+        train_fingerprint=fingerprint(target / TRAIN), eval_fingerprint=fingerprint(target / EVAL))
+
+
+def _records(dataset: Dataset, progress: Progress, done: str, start: float) -> Iterator[Record]:
+    """The usable records; ``progress`` hears of this half of the work, which begins at ``start``."""
+    for number, outcome in enumerate(dataset.outcomes()):
+        if number % REPORT_EVERY == 0:
+            progress(f"{number:,} records {done}", start + dataset.share_read / 2)
+        if outcome.record is not None:
+            yield outcome.record
 
 
 def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from brightrun_tui.domain.dataset import Problem
@@ -43,8 +44,20 @@ LEFT_OUT: dict[str, Reason] = {
 REMARKS: dict[str, Reason] = {
     "duplicate": Reason("copies of an earlier record (spaces and capitals aside)",
                         "remove them, unless they are meant to weigh more; copies are never held out apart from one another"),
+    "near_copy": Reason("that are copies of an earlier record but for a few words",
+                        "remove those that add nothing; none is held out apart from what it copies"),
+    "near_parted": Reason("({detail}) nearly the same as others, so many that they could not be held out together",
+                          "the held-out loss will look better than it is: remove copies, or add records of other kinds"),
+    "one_form": Reason("({detail}) of the same form as many others, too many to be held out together",
+                       "fine where only names or numbers are to differ; the held-out loss may look a little better than it is"),
+    "other_answer": Reason("that ask word for word what an earlier record asks, and are answered differently",
+                           "if the answers contradict one another, keep the right one; several good answers are fine"),
     "weight": Reason("with answers of another weight than 0 and 1; every answer that is learnt counts alike",
                      "repeat records that are to weigh more, or write 0 where an answer is context only"),
+    "rated": Reason("with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
+                    "leave out the records whose answers are not to be learnt"),
+    "markup": Reason("with HTML in their texts, such as {detail}",
+                     "it would be learnt as text: export plain text, unless the answers are to be HTML"),
     "marks": Reason("with marks of some model's chat format in their texts, such as {detail}",
                     "they would be learnt as text: clean them with the setting data.marks=clean"),
     "control_characters": Reason("with control characters in their texts (NUL, terminal codes)",
@@ -60,6 +73,12 @@ REMARKS: dict[str, Reason] = {
     "joined_turns": Reason("where one speaker has two turns in a row; they were joined", "check that no turn is missing"),
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
     "short_answer": Reason("with an answer of one or two characters", "check that the answers are complete"),
+    "cut_short": Reason("with answers of exactly {detail} characters, and none is longer: they look cut off",
+                        "export them again without a limit of length; the model would learn to stop in the middle"),
+    "echo": Reason("whose answer begins with its own question",
+                   "take the questions off the answers; the model would learn to repeat what it is asked"),
+    "placeholder": Reason("with a placeholder such as TODO or N/A for an answer",
+                          "fill in the answers, or leave these records out"),
     "very_long": Reason("longer than 32,000 characters",
                         "shorten them, or see the settings data.max_length and data.over_length"),
     "garbled": Reason("with garbled letters such as â€™ or Ã©",
@@ -69,7 +88,7 @@ REMARKS: dict[str, Reason] = {
     "one_conversation": Reason("that all belong to one conversation, so the held-out ones come from it too",
                                "the held-out loss will look better than it is: add other conversations; if there are more, "
                                "check the ids that name them"),
-    "shared_prompt": Reason("that ask word for word what others ask, too often to be held out together",
+    "shared_prompt": Reason("({detail}) that ask word for word what others ask, too often to be held out together",
                             "fine where one instruction has many good answers; the held-out loss may look a little better than "
                             "it is"),
     "several_answers": Reason("with several answers; the first was taken",
@@ -79,6 +98,8 @@ REMARKS: dict[str, Reason] = {
     "unused_fields": Reason("with text in fields that are not used: {detail}",
                             "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME"),
     "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
+    "for_testing": Reason("files that were not read, as their names say that they are for testing ({detail})",
+                          "name such a file, if it is to be learnt from"),
     "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
 }
 """What is worth knowing about records that are used all the same."""
@@ -92,12 +113,13 @@ class ProblemLog:
         self._places: dict[str, list[str]] = {}
         self._details: dict[str, str] = {}
 
-    def add(self, kind: str, place: str = "", count: int = 1, detail: str = "") -> None:
+    def add(self, kind: str, place: str | Callable[[], str] = "", count: int = 1, detail: str = "") -> None:
+        """Count a record; its place may be given as what makes it, which is called for the first few only."""
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._details.setdefault(kind, detail)
         places = self._places.setdefault(kind, [])
         if place and len(places) < _FIRST_PLACES:
-            places.append(place)
+            places.append(place if isinstance(place, str) else place())
 
     def drop(self, kind: str) -> None:
         """Forget a kind that turned out not to be a problem."""

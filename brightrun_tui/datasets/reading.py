@@ -15,7 +15,7 @@ from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_known, recognise
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.marks import find_thumbs, refuse_disliked
+from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 class Source:
     """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`).
 
-    ``thumbs`` is the field that says whether a record's answer was liked, or empty.
+    ``thumbs`` is the field that says whether a record's answer was liked, ``rating`` the one that says how good it is, or empty.
     ``unheard`` are the roles group and id with their columns, where mapped, until a record has a value there.
     """
 
@@ -56,37 +56,42 @@ class Source:
     rows: Iterator[Row]
     forced: bool = False
     thumbs: str = ""
+    rating: str = ""
     clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What becomes of every entry, in order. Record ids are unique.
+    def outcomes(self, ids: set[int], part: str) -> Iterator[Outcome]:
+        """What becomes of every entry, in order.
+
+        ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
 
         Raises:
             DatasetError: the file turns out to be broken, or a column mapped to group or id to hold nothing.
         """
-        ids: set[int] = set()
+        heard = False
         for row in _pairs(self.rows, self.header):
+            place = f"{part} {row.place}" if part else row.place
             try:
-                record, remarks, unused = self._record(row)
+                record, remarks, unused = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(row.place, None, reason.kind, reason.detail)
+                yield Outcome(place, None, reason.kind, reason.detail)
                 continue
+            heard = True
             key = hash(record.id)
             if key in ids:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            yield Outcome(row.place, record, remarks=remarks, unused=unused)
-        if ids and self.unheard:
+            yield Outcome(place, record, remarks=remarks, unused=unused)
+        if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
                                where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
                                kind="dataset_columns")
 
-    def _record(self, row: Row) -> tuple[Record, list[str], list[str]]:
+    def _record(self, row: Row, part: str) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
         if self.thumbs:
@@ -98,20 +103,9 @@ class Source:
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
         messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
-        return Record(id=draft.id or f"record-{row.number}", messages=messages, group=draft.group,
-                      categories=draft.categories, line=row.number, tools=draft.tools), [*draft.remarks, *remarks], draft.unused
-
-
-def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-         format: str | None = None, clean: bool = False) -> Iterator[Record]:  # noqa: A002
-    """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
-
-    Raises:
-        DatasetError: the file is refused; a broken place shows when the reading gets there.
-        UsageError: ``format`` or ``columns`` make no sense.
-    """
-    source = open_source(path, columns=columns, format=format, clean=clean)
-    return (outcome.record for outcome in source.outcomes() if outcome.record is not None)
+        record = Record(id=draft.id or f"{part or 'record'}-{row.number}", messages=messages, group=draft.group,
+                        categories=draft.categories, line=row.number, tools=draft.tools)
+        return record, [*draft.remarks, *remarks], [name for name in draft.unused if name != self.thumbs]
 
 
 def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
@@ -136,6 +130,7 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
     if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
         rows, first = iter(table[_PEEK:]), table[:_PEEK]
     thumbs = find_thumbs([row.value for row in first])
+    rating = find_rating([row.value for row in first], thumbs)
     if columns:
         _check_columns(file, first, columns)
         first = list(_renamed(first, columns, thumbs))
@@ -153,7 +148,8 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
                            kind="dataset_wrong_format")
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
-    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named)
+    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, rating=rating, clean=clean,
+                    unheard=named)
     if document is not None:
         source.header, source.others = document.header, document.others
     return source
@@ -253,6 +249,10 @@ def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> It
 
 def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     found = _field_names(rows)
+    if (turn := {"role", "from", "speaker"} & {name.strip().lower() for name in found}) and len(found) > 1:
+        return DatasetError(f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
+                            where=str(file.path), kind="dataset_turns",
+                            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}')
     if not found:
         return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
                             fix=f"known formats: {_format_list()}", kind="dataset_unknown_format")

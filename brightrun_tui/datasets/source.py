@@ -7,11 +7,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
@@ -51,6 +52,14 @@ class Row(NamedTuple):
     place: str
 
 
+@dataclass
+class Position:
+    """How much of a file has been read: bytes, or rows where its parser tells only these, of so many."""
+
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file that exists, is readable, and holds text, Parquet or an Excel workbook.
@@ -61,6 +70,7 @@ class SourceFile:
         name: its name, of a packed one that of the file in it.
         head: the first 64 KiB of what is read.
         encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
+        position: how far the reading is.
     """
 
     path: Path
@@ -69,6 +79,13 @@ class SourceFile:
     name: str
     copy: Copy | None = None
     encoding: str = ""
+    position: Position = field(default_factory=Position, compare=False)
+
+    @property
+    def share_read(self) -> float:
+        """How much of the file has been read, 0–1."""
+        total = self.position.total or self.size
+        return min(1.0, self.position.done / total) if total else 0.0
 
     @property
     def data(self) -> Path:
@@ -105,7 +122,7 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
     with readable(path):
         if os.path.isdir(path):
             raise DatasetError("this is a directory, not a dataset file", where=str(path), kind="dataset_is_directory",
-                               fix=_file_inside(path))
+                               fix=f"name a {ACCEPTED} file")
         if os.path.exists(path) and not os.path.isfile(path):
             raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
                                kind="dataset_not_a_file")
@@ -124,7 +141,8 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
 
 def _copied(file: SourceFile, copy: Copy, name: str) -> SourceFile:
     with copy.path.open("rb") as stream:
-        return replace(file, copy=copy, name=name, head=stream.read(HEAD_BYTES))
+        head = stream.read(HEAD_BYTES)
+    return replace(file, copy=copy, name=name, head=head, position=Position(total=copy.path.stat().st_size))
 
 
 @contextmanager
@@ -147,15 +165,19 @@ def readable(path: Path) -> Iterator[None]:
                            kind="dataset_missing") from None
 
 
-def file_fingerprint(path: str | PathLike[str]) -> str:
-    """``sha256:`` and the hex digest of the content, read as a stream.
+def fingerprint(path: str | PathLike[str]) -> str:
+    """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
 
     Raises:
-        DatasetError: the file cannot be read.
+        DatasetError: it cannot be read, or is a folder that is no dataset.
     """
     path = typed_path(path)
-    with readable(path), path.open("rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+    with readable(path):
+        if not os.path.isdir(path):
+            with path.open("rb") as stream:
+                return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        parts = "".join(f"{file.name}\0{fingerprint(file)}\n" for file in data_files(path).files)
+    return "sha256:" + hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
@@ -164,8 +186,11 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.
     """
+    position = file.position
+    position.done = 0
     with readable(file.path), file.data.open("rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD_BYTES + 1), b""), start=1):
+            position.done += len(line)
             if len(line) > MAX_RECORD_BYTES:
                 raise too_long(file.at(number), "line")
             if number == 1:
@@ -192,6 +217,7 @@ class GuardedReader:
         self._since_mark = 0
         self._marks = 0
         self._started = False
+        file.position.done = 0
 
     def mark(self) -> None:
         self._since_mark = 0
@@ -209,6 +235,7 @@ class GuardedReader:
             DatasetError: not UTF-8, or the record is too long.
         """
         data = self._stream.read(size)
+        self._file.position.done += len(data)
         if not self._started and size != 0:
             data = data.removeprefix(codecs.BOM_UTF8)
             self._started = True
@@ -268,13 +295,6 @@ def _refuse_unless_text(file: SourceFile) -> None:
                            kind="dataset_binary")
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
         raise no_records(file, "the file holds nothing but blank space")
-
-
-def _file_inside(directory: Path) -> str:
-    for pattern in ("*.jsonl", "*.json", "*.csv", "*.tsv", "*.xlsx", "*.parquet"):
-        for found in sorted(directory.glob(pattern)):
-            return f"name a file in it, such as {found}"
-    return f"name a {ACCEPTED} file"
 
 
 def _similar_name(path: Path) -> str:

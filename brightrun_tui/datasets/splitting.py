@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from brightrun_tui.datasets.alike import joined, same
+from brightrun_tui.datasets.near_copies import SKETCH_BYTES, find_near_copies, sketch
 from brightrun_tui.domain.dataset import Record
 
 SplitKey = bytes
-"""All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its turns."""
+"""All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its turns.
 
-_GROUP, _CONTENT = slice(0, 16), slice(16, 32)
-_TURNS, _TURN = 32, 8
+Between content and turns lies its `sketch`.
+"""
+
+_GROUP, _CONTENT, _SKETCH = slice(0, 16), slice(16, 32), 32
+_TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
 
@@ -25,11 +30,16 @@ class Units(NamedTuple):
 
     ``first`` holds for every record the index of the first one of its unit. ``one_group``: all belonged together, so
     that a weaker bond was taken. ``parted``: records that ask what others ask too, too often to be kept together.
+    ``near``: sets of near-copies (of several exact copies the first), which are together unless ``near_parted``.
+    ``of_one_form``: records that are like too many others to tell whether they are copies, so that they may be parted.
     """
 
     first: array[int]
     one_group: bool
     parted: int
+    near: list[list[int]]
+    near_parted: bool
+    of_one_form: int
 
     @property
     def several(self) -> bool:
@@ -71,36 +81,56 @@ def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, se
 def find_units(keys: Sequence[SplitKey]) -> Units:
     """Find the records that must not be parted: those of one group, and those that give one another's answers away.
 
-    The latter are copies, and records of which one continues the other (a conversation exported turn by turn).
+    The latter are copies, near-copies, and records of which one continues the other (a conversation exported turn by turn).
     Records that only begin alike, such as several answers to one question, are together too while they are at most
     a tenth of all and `_MOST_ALIKE`. Beyond that the beginning is a common opening or instruction, and holding all
     of it out would test what was never taught; so it would where groups are given, which such beginnings would chain
     to one another.
 
-    If that leaves a single unit, groups are given up; then only copies are together; then only exact copies.
+    Near-copies are given up where they would chain more than half of all records together that were apart. If that leaves
+    a single unit, groups are given up; then only copies are together; then only exact copies.
     """
     everything = range(len(keys))
-    groups = _same([i for i in everything if keys[i][_GROUP] != _NO_GROUP], lambda i: keys[i][_GROUP])
+    groups = same([i for i in everything if keys[i][_GROUP] != _NO_GROUP], lambda i: keys[i][_GROUP])
     most = max(1, min(_MOST_ALIKE, len(keys) // 10))
     beginnings, parted = _beginnings(keys, 1 if groups else most, most)
+    copies = same(everything, lambda i: likeness(keys[i]))
+    repeated = {i for members in copies for i in members[1:]}
+    near, of_one_form = find_near_copies([i for i in everything if i not in repeated], keys, _SKETCH, most)
 
     def bonds() -> Iterator[list[list[int]]]:
         yield [*groups, *beginnings]
         yield beginnings
-        yield _same(everything, lambda i: likeness(keys[i]))
-        yield _same(everything, lambda i: content_of(keys[i]))
+        yield copies
+        yield same(everything, lambda i: content_of(keys[i]))
 
-    for weaker, together in enumerate(bonds()):
-        units = Units(_joined(len(keys), together), weaker > 0, parted)
-        if units.several:
+    for weaker, together in enumerate(bonds()):  # noqa: B007
+        first = joined(len(keys), together)
+        if any(first):
             break
-    return units
+    closer = joined(len(keys), [*together, *near]) if near else first
+    near_parted = _largest(closer) > max(len(keys) // 2, _largest(first))
+    return Units(first if near_parted else closer, weaker > 0, parted, near, near_parted, of_one_form)
+
+
+def other_answers(keys: Sequence[SplitKey]) -> list[list[int]]:
+    """Sets of records that ask word for word the same and are answered differently, as far as `find_units` keeps them together.
+
+    The first of a set is the earliest; the others differ from it.
+    """
+    most = max(1, min(_MOST_ALIKE, len(keys) // 10))
+    found = []
+    for members in same(range(len(keys)), lambda i: keys[i][_TURNS:-_TURN]):
+        others = [i for i in members[1:] if likeness(keys[i]) != likeness(keys[members[0]])]
+        if others and len(members) <= most:
+            found.append([members[0], *others])
+    return found
 
 
 def split_key(record: Record) -> SplitKey:
     group = _digest(record.group, 16) if record.group else _NO_GROUP
     content = _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
-    return b"".join((group, content, *_turn_keys(record)))
+    return b"".join((group, content, sketch(record), *_turn_keys(record)))
 
 
 def content_of(key: SplitKey) -> bytes:
@@ -124,14 +154,9 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
             so_far = key.hex()
 
 
-def _same(indices: Sequence[int], key: Callable[[int], bytes]) -> list[list[int]]:
-    """Sets of two or more of these records whose keys are the same."""
-    counts = Counter(map(key, indices))
-    sets: dict[bytes, list[int]] = defaultdict(list)
-    for index in indices:
-        if counts[key(index)] > 1:
-            sets[key(index)].append(index)
-    return list(sets.values())
+def _largest(first: array[int]) -> int:
+    """How many records the largest unit has."""
+    return Counter(first).most_common(1)[0][1] if first else 0
 
 
 def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], int]:
@@ -148,7 +173,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
 
     found: list[list[int]] = []
     parted = 0
-    todo: list[tuple[list[int], list[int], int]] = [([], members, 1) for members in _same(range(len(keys)), lambda i: turn(i, 0))]
+    todo: list[tuple[list[int], list[int], int]] = [([], members, 1) for members in same(range(len(keys)), lambda i: turn(i, 0))]
     while todo:
         above, members, depth = todo.pop()
         if len(members) <= most:
@@ -161,30 +186,11 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
             todo.append((ended, onward, depth + 1))
             continue
         found.append(ended)
-        todo += [([], branch, depth + 1) for branch in _same(onward, partial(turn, depth=depth))]
+        todo += [([], branch, depth + 1) for branch in same(onward, partial(turn, depth=depth))]
         answers = Counter(turn(i, depth) for i in onward if not turn(i, depth + 1))
         if len(answers) > 1 and answers.total() > many:
             parted += answers.total()
     return found, parted
-
-
-def _joined(count: int, sets: Iterable[Sequence[int]]) -> array[int]:
-    """For each of ``count`` records the first of those that are together with it, also through one another."""
-    first = array("L", range(count))
-
-    def find(index: int) -> int:
-        while first[index] != index:
-            first[index] = first[first[index]]
-            index = first[index]
-        return index
-
-    for members in sets:
-        for other in members[1:]:
-            low, high = sorted((find(members[0]), find(other)))
-            first[high] = low
-    for index in range(count):
-        first[index] = first[first[index]]
-    return first
 
 
 def _choose(order: Sequence[list[int]], target: int, eval_max: int, total: int) -> list[list[int]]:

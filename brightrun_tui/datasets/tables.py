@@ -14,7 +14,9 @@ from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
-_EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A"})
+_DELIMITERS = ",;\t|"
+_EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?",
+                          "#NUM!", "#NULL!", "#NV", "#BEZUG!", "#WERT!"})
 """What pandas, SQL clients and Excel write for a cell without a value."""
 
 
@@ -33,6 +35,12 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
     if declared := _DECLARED.fullmatch(first.strip()):  # Excel's own way of naming the delimiter
         delimiter = declared[1].replace("\\t", "\t")
         first_number, first = next(((n, line) for n, line in lines if line.strip()), (2, ""))
+    if first.strip() and not any(mark in first for mark in _DELIMITERS):  # one cell: a title, where the next line has more
+        second_number, second = next(((n, line) for n, line in lines if line.strip()), (0, ""))
+        if any(mark in second for mark in _DELIMITERS):
+            first_number, first, delimiter = second_number, second, _delimiter(second)
+        else:
+            lines = chain([(second_number, second)], lines)
     reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True)
     header: list[str] = []
     start = first_number
@@ -62,10 +70,12 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     number = 0
     try:
         with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
+            file.position.total = table.metadata.num_rows
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
             for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
                 for value in batch.to_pylist():
                     number += 1
+                    file.position.done = number
                     yield Row(number, value, f"row {number}")
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -93,7 +103,7 @@ def _is_bytes(kind: Any) -> bool:
 
 
 def _delimiter(header_line: str) -> str:
-    return max(",;\t|", key=lambda mark: (header_line.count(mark), mark == ","))
+    return max(_DELIMITERS, key=lambda mark: (header_line.count(mark), mark == ","))
 
 
 def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
@@ -120,7 +130,9 @@ def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) ->
 
 def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:
     reason = str(error)
-    if "unexpected end of data" in reason or "field larger" in reason:
+    if "new-line character" in reason:
+        what, fix = "the lines end in the way of old Macs (with CR only)", "save it again as CSV UTF-8"
+    elif "unexpected end of data" in reason or "field larger" in reason:
         what, fix = "a double quote that opens in this row is never closed", "close it, or export the table again"
     elif "expected after" in reason:
         what, fix = ("there is text after a closing double quote in this row",

@@ -13,6 +13,7 @@ END_MARKS = ("</s>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text
 _START_MARKS = ("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]", "<|user|>", "<|assistant|>", "<|system|>",
                 "<|begin_of_text|>", "<bos>", "<s>", "<<SYS>>")
 _MARK = re.compile("|".join(re.escape(mark) for mark in (*END_MARKS, *_START_MARKS)))
+_MARKUP = re.compile(r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});|</(?:p|div|span|li|td|strong|a)>|<br ?/?>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -64,6 +65,11 @@ def turns_in_text(text: str) -> list[Turn]:
 def marks_in(texts: Iterable[str]) -> str:
     """The first mark of a chat format in the texts, or empty."""
     return next((match[0] for text in texts if ("<" in text or "[" in text) and (match := _MARK.search(text))), "")
+
+
+def markup_in(text: str) -> str:
+    """The first HTML tag or entity of those that editors and help desks put around plain text, or empty."""
+    return match[0] if ("&" in text or "<" in text) and (match := _MARKUP.search(text)) else ""
 
 
 def has_control_characters(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -72,7 +73,10 @@ def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list
 def _message(turn: Turn) -> Message:
     role = role_of(turn.role)
     answers = role == "assistant"
-    return Message(role=role, content=text_of(turn.content), train=turn.train or not answers,
+    content = turn.content
+    if role == "tool" and (isinstance(content, dict) or (isinstance(content, list) and content and not _is_part(content[0]))):
+        content = json.dumps(content, ensure_ascii=False, default=str)  # a result as its client got it
+    return Message(role=role, content=text_of(content), train=turn.train or not answers,
                    reasoning=(turn.reasoning or thoughts_of(turn.content)) if answers else "",
                    tool_calls=turn.tool_calls if answers else (), name=turn.name if role == "tool" else "",
                    tool_call_id=turn.tool_call_id if role == "tool" else "")
@@ -131,6 +135,10 @@ def thoughts_of(content: Any) -> str:
         return ""
     texts = [part.get(str(part["type"]), part.get("text")) for part in content if _is_thought(part)]
     return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("type"), str))
 
 
 def _is_thought(part: Any) -> bool:

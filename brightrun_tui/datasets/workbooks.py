@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, time
 from typing import Any
 
+from brightrun_tui.datasets.cells import shown
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
 from brightrun_tui.domain.errors import DatasetError
@@ -32,7 +32,7 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
         with readable(file.path):
             book = openpyxl.load_workbook(file.data, read_only=True, data_only=True)
             try:
-                sheets = [sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1]
+                sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
                 if not sheets:
                     raise DatasetError("the workbook has no sheet with rows", where=str(file.path), kind="dataset_empty",
                                        fix="put column names into the first row and a record into each row below")
@@ -50,31 +50,29 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
 
 def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     header: list[str] = []
+    file.position.total = sheet.max_row
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
-    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-        cells = [_text(value) for value in values]
+    title: list[str] = []
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        file.position.done = number
+        cells = ["" if cell.value is None else shown(cell.value, cell.number_format) for cell in row]
         said += sum(map(len, cells))
         if said > most:  # a text that is kept once may stand in every cell
             raise _bomb(file)
         if not any(cell.strip() for cell in cells):
             continue
-        if not header:
+        if not header and not title and sum(1 for cell in cells if cell.strip()) == 1:
+            title = cells  # over the table; or the name of its only column
+        elif not header and sum(1 for cell in cells if cell.strip()) > 1:
             header = header_names(file, number, cells)
         else:
+            header = header or header_names(file, number - 1, title)
             yield Row(number, as_dict(file, number, header, [*cells, *[""] * (len(header) - len(cells))]), f"row {number}")
 
 
-def _text(value: Any) -> str:
-    """A cell as a person sees it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime) and value.time() == time():
-        return value.date().isoformat()
-    return value.isoformat() if isinstance(value, date | time) else str(value)
+def _is_cover(sheet: Any) -> bool:
+    """Whether a sheet has too few columns for questions and answers."""
+    return (sheet.max_column or 0) < 2
 
 
 def _refuse_bombs(file: SourceFile) -> None:

@@ -57,8 +57,10 @@ class Message(BaseModel):
     @property
     def said(self) -> str:
         """Content and calls as one text, to compare and count by."""
+        if not self.tool_calls:
+            return self.content
         calls = [json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in self.tool_calls]
-        return "\n".join([self.content, *calls]) if calls else self.content
+        return "\n".join([self.content, *calls])
 
 
 class Record(BaseModel):
@@ -126,7 +128,10 @@ class LengthStats(BaseModel):
 
 
 class DatasetReport(BaseModel):
-    """What `datasets.check` found: enough to show, to refuse and to estimate by."""
+    """What `datasets.check` found: enough to show, to refuse and to estimate by.
+
+    ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -144,6 +149,7 @@ class DatasetReport(BaseModel):
     answer_characters: LengthStats = LengthStats()
     categories: dict[str, dict[str, int]] = Field(default_factory=dict)
     preview: tuple[Record, ...] = ()
+    source: str = ""
 
     @property
     def ok(self) -> bool:

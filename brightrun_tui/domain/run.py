@@ -62,7 +62,7 @@ class BaseModelRef(BaseModel):
 
 
 class DatasetRef(BaseModel):
-    """The dataset of a run, by file and by content."""
+    """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,6 +76,7 @@ class DatasetRef(BaseModel):
     eval_records: int = 0
     statement: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
+    source: str = ""
 
 
 class RunSpec(BaseModel):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError, NotConnectedError
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError, DatasetError, NotConnectedError
 from brightrun_tui.paths import Paths
 
 if TYPE_CHECKING:
@@ -64,8 +64,10 @@ def reach() -> None:
 
 
 @contextmanager
-def plain_errors(repository: str, *, has_token: bool = False) -> Iterator[None]:
-    """Turn what huggingface_hub raises into one `BaseModelError` or `NotConnectedError` with its fix."""
+def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = False) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one `BaseModelError` (`DatasetError`) or `NotConnectedError` with its fix."""
+    noun, prefix = ("dataset", "dataset") if dataset else ("model", "base")
+    unusable = DatasetError if dataset else BaseModelError
     _library()
     import httpx2
     from huggingface_hub import errors
@@ -73,37 +75,37 @@ def plain_errors(repository: str, *, has_token: bool = False) -> Iterator[None]:
     try:
         yield
     except errors.GatedRepoError:
-        raise _gated(repository, has_token) from None
+        raise _gated(repository, has_token, dataset) from None
     except errors.RevisionNotFoundError:
-        raise BaseModelError(
+        raise unusable(
             f"“{repository}” has no such revision",
             where=endpoint(),
             fix="check what stands behind the @",
-            kind="base_unknown",
+            kind=f"{prefix}_unknown",
         ) from None
     except errors.RepositoryNotFoundError:
         fix = (
-            "check the spelling (owner/name); the token may lack access to a private model"
+            f"check the spelling (owner/name); the token may lack access to a private {noun}"
             if has_token
-            else f"check the spelling (owner/name); for a private model {CONNECT}"
+            else f"check the spelling (owner/name); for a private {noun} {CONNECT}"
         )
-        raise BaseModelError(
-            f"there is no model “{repository}” here", where=endpoint(), fix=fix, kind="base_unknown"
+        raise unusable(
+            f"there is no {noun} “{repository}” here", where=endpoint(), fix=fix, kind=f"{prefix}_unknown"
         ) from None
     except errors.HfHubHTTPError as error:
-        raise _refused(error.response.status_code if error.response is not None else 0, repository, has_token) from None
+        raise _refused(error.response.status_code if error.response is not None else 0, repository, has_token, noun) from None
     except errors.HFValidationError as error:
-        raise BaseModelError(
+        raise unusable(
             f"“{repository}” is no valid name for the Hub ({error})",
             where=endpoint(),
             fix="write it as owner/name",
-            kind="base_unknown",
+            kind=f"{prefix}_unknown",
         ) from None
     except errors.OfflineModeIsEnabled:
         raise NotConnectedError(
             "the Hugging Face Hub is switched off",
             where="HF_HUB_OFFLINE",
-            fix="unset HF_HUB_OFFLINE, or name a directory",
+            fix=f"unset HF_HUB_OFFLINE, or name a directory that holds the {noun}",
             kind="hub_offline",
         ) from None
     except (errors.IncompleteSnapshotError, errors.LocalEntryNotFoundError) as error:
@@ -111,29 +113,29 @@ def plain_errors(repository: str, *, has_token: bool = False) -> Iterator[None]:
         status = (
             cause.response.status_code if isinstance(cause, errors.HfHubHTTPError) and cause.response is not None else 0
         )
-        raise (_refused(status, repository, has_token) if status else _unreachable(cause)) from None
+        raise (_refused(status, repository, has_token, noun) if status else _unreachable(cause, noun)) from None
     except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, noun) from None
 
 
-def _gated(repository: str, has_token: bool) -> BrightrunError:
-    page = f"{endpoint()}/{repository.split('@')[0]}"
+def _gated(repository: str, has_token: bool, dataset: bool) -> BrightrunError:
+    page = f"{endpoint()}/{'datasets/' if dataset else ''}{repository.split('@')[0]}"
     if has_token:
-        return BaseModelError(
+        return (DatasetError if dataset else BaseModelError)(
             f"your account may not use “{repository}” yet",
             where=endpoint(),
             fix=f"open {page}, accept the licence, and try again",
-            kind="base_gated",
+            kind="dataset_gated" if dataset else "base_gated",
         )
     return NotConnectedError(
         f"“{repository}” wants its licence accepted by an account",
         where=endpoint(),
         fix=f"accept the licence at {page}, then {CONNECT}",
-        kind="base_gated",
+        kind="dataset_gated" if dataset else "base_gated",
     )
 
 
-def _refused(status: int, repository: str, has_token: bool) -> BrightrunError:
+def _refused(status: int, repository: str, has_token: bool, noun: str) -> BrightrunError:
     if status == 401:
         return NotConnectedError(
             "the Hugging Face token is not valid" if has_token or not repository else "the Hub wants a token",
@@ -158,19 +160,19 @@ def _refused(status: int, repository: str, has_token: bool) -> BrightrunError:
     return NotConnectedError(
         f"the Hub answers with an error (HTTP {status})",
         where=endpoint(),
-        fix="try again later, or name a directory that holds the model",
+        fix=f"try again later, or name a directory that holds the {noun}",
         kind="hub_failing",
     )
 
 
-def _unreachable(error: BaseException | None) -> NotConnectedError:
+def _unreachable(error: BaseException | None, noun: str) -> NotConnectedError:
     host = urlsplit(endpoint()).netloc or endpoint()
     reason = type(error).__name__ if error else "no answer"
     return NotConnectedError(
         f"the Hugging Face Hub cannot be reached ({reason})",
         where=host,
         kind="hub_unreachable",
-        fix="check the network (HF_ENDPOINT and HTTPS_PROXY are honoured), or name a directory that holds the model",
+        fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured), or name a directory that holds the {noun}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui import datasets
@@ -13,6 +14,7 @@ from brightrun_tui.orchestrator.places import Say
 from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases, shipping
+from brightrun_tui.planning.hub_datasets import fetch_dataset
 
 
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
@@ -25,6 +27,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         BaseModelError: the base model cannot be had.
         UsageError: the objective of the run cannot be sent to a rented machine.
         DatasetError: the data is gone, changed since it was checked, or unusable.
+        NotConnectedError: data of the Hub is no longer here, and the Hub cannot be reached.
     """
     directory = RunDirectory(Path(run.directory))
     target = directory.spec
@@ -41,7 +44,11 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     else:
         base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
     say("dataset")
-    data = datasets.prepare(Path(spec.dataset.path), directory.data, spec.settings.data, columns=spec.dataset.columns or None)
+    path = Path(spec.dataset.path)
+    if spec.dataset.source and not path.exists():
+        path = fetch_dataset(spec.dataset.source, paths, lambda what, _share: say(what)).path
+    data = datasets.prepare(path, directory.data, spec.settings.data, columns=spec.dataset.columns or None,
+                            progress=_in_steps(say))
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
         raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
                            fix="start the run again: the new file will be checked", kind="dataset_changed")
@@ -56,6 +63,19 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         keep_tokens(directory.root, spec, paths)
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec
+
+
+def _in_steps(say: Say) -> Callable[[str, float], None]:
+    """Tells how far the data is at every tenth of the work."""
+    said = 0
+
+    def tell(_what: str, share: float) -> None:
+        nonlocal said
+        if int(share * 10) > said:
+            said = int(share * 10)
+            say(f"dataset {said * 10} %")
+
+    return tell
 
 
 def renew_paths(run: Run) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import threading
 import time
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -19,14 +16,13 @@ from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
 from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
-from brightrun_tui.providers.local import disk_free
+from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
 
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
 REMEMBER_SECONDS = 3600.0
 REMEMBER_FAILURE_SECONDS = 20.0
-STALE_PART_SECONDS = 24 * 3600.0
 
 _remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunError]] = {}
 
@@ -92,8 +88,8 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
         )
     total = sum(sizes.values())
     _refuse_untrainable(model_id, sizes)
-    _require_space(cache, total)
-    _remove_stale_parts(cache / f"models--{name.replace('/', '--')}" / "blobs")
+    require_space(cache, total)
+    remove_stale_parts(cache / f"models--{name.replace('/', '--')}" / "blobs")
     try:
         with hub.plain_errors(model_id, has_token=token is not None):
             hub.api(token).snapshot_download(
@@ -102,13 +98,13 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
                 cache_dir=cache,
                 allow_patterns=list(sizes),
                 max_workers=4,
-                tqdm_class=_progress_bar(
-                    lambda done: progress(_in_words(model_id, done, total), min(1.0, done / max(1, total)))
+                tqdm_class=progress_bar(
+                    lambda done: progress(in_words(model_id, done, total), min(1.0, done / max(1, total)))
                 ),
             )
     except OSError as error:
-        raise _disk_error(error, cache) from None
-    progress(_in_words(model_id, total, total), 1.0)
+        raise disk_error(error, cache) from None
+    progress(in_words(model_id, total, total), 1.0)
     snapshot = cached_snapshot(model_id, paths)
     if snapshot is None:
         raise BaseModelError(
@@ -129,9 +125,9 @@ def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
         with hub.plain_errors(base.id, has_token=token is not None):
             return Path(hub.api(token).snapshot_download(
                 name, revision=base.revision or None, cache_dir=cache, allow_patterns=list(TOKENIZER_PATTERNS),
-                ignore_patterns=list(UNWANTED_FILES), tqdm_class=_progress_bar(lambda done: None)))
+                ignore_patterns=list(UNWANTED_FILES), tqdm_class=progress_bar(lambda done: None)))
     except OSError as error:
-        raise _disk_error(error, cache) from None
+        raise disk_error(error, cache) from None
 
 
 def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
@@ -207,68 +203,3 @@ def _is_complete(snapshot: Path) -> bool:
     except ForeignFileError:
         return False
     return bool(shards) and all(os.path.isfile(snapshot / shard) for shard in shards)
-
-
-def _require_space(cache: Path, wanted: int) -> None:
-    free = disk_free(cache)
-    if free < wanted:
-        raise BrightrunError(
-            f"the download needs {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-            where=str(cache),
-            fix="free some space, or let HF_HOME name a larger disk",
-            kind="disk_full",
-        )
-
-
-def _disk_error(error: OSError, cache: Path) -> BrightrunError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError(
-            "the disk is full",
-            where=str(cache),
-            kind="disk_full",
-            fix="free some space, or let HF_HOME name a larger disk; what was fetched stays",
-        )
-    return BrightrunError(
-        f"the download cannot be stored ({error.strerror or error})",
-        where=str(cache),
-        fix="let HF_HOME name a directory you can write",
-        kind="home_not_writable",
-    )
-
-
-def _remove_stale_parts(blobs: Path) -> None:
-    """What a killed download left behind; huggingface_hub never uses such a part again."""
-    for part in blobs.glob("*.incomplete"):
-        if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
-            part.unlink(missing_ok=True)
-
-
-def _in_words(model_id: str, done: int, total: int) -> str:
-    return f"downloading {model_id}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-
-
-def _progress_bar(report: Callable[[int], None]) -> type:
-    """A tqdm that draws nothing and tells how many bytes have come."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
-
-    lock = threading.Lock()
-
-    class ByteBar(tqdm):  # type: ignore[misc]
-        monitor_interval = 0
-        most = 0
-
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **{**options, "file": io.StringIO()})
-
-        def display(self, *_args: Any, **_options: Any) -> None:
-            return None
-
-        def update(self, n: float | None = 1) -> None:
-            super().update(n)
-            if self.unit == "B":
-                with lock:
-                    if self.n > ByteBar.most:
-                        ByteBar.most = int(self.n)
-                        report(ByteBar.most)
-
-    return ByteBar

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.packages import torch_uses_gpu
-from brightrun_tui.paths import Paths, typed_path
+from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.check import Check, failed
+from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.names import name_from, new_run_id
@@ -32,7 +29,6 @@ from brightrun_tui.planning.timing import held_out
 from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.gpus import find_gpu, peak_flops
 from brightrun_tui.providers.local import CPU_FLOPS_PER_CORE, hardware
-from brightrun_tui.store import datasets as added_datasets
 
 Found = TypeVar("Found")
 
@@ -101,7 +97,7 @@ def make_plan(
     """
     found: list[Check] = []
     template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
-    report = _or_failed(found, "dataset", lambda: _report(draft, paths))
+    report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths))
     base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
     machine = _machine(draft, paths, offer)
     resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
@@ -175,6 +171,7 @@ def make_spec(plan: Plan) -> RunSpec:
         eval_records=evaluated,
         statement=report.statement,
         columns=plan.draft.columns,
+        source=report.source,
     )
     return RunSpec(
         run_id=new_run_id(),
@@ -200,40 +197,6 @@ def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Foun
         if all(str(check.error) != str(error) for check in found):
             found.append(failed(name, error))
         return None
-
-
-def _report(draft: Draft, paths: Paths) -> DatasetReport:
-    if not draft.data.strip():
-        raise DatasetError(
-            "no dataset is chosen", fix="give a file, or the name of an added dataset", kind="dataset_missing"
-        )
-    path = typed_path(draft.data)
-    if not os.path.exists(path):
-        added = added_datasets.path_of(paths.database, draft.data)
-        path = Path(added) if added else path
-    return check_dataset(path, draft.columns)
-
-
-def check_dataset(path: Path, columns: dict[str, str]) -> DatasetReport:
-    """The dataset's report; read once and kept until the file changes. Raises as `datasets.check`."""
-    try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return datasets.check(path, columns=columns or None)
-    outcome = _checked(Path(os.path.realpath(path)), state.st_size, state.st_mtime_ns, tuple(sorted(columns.items())))
-    if isinstance(outcome, BrightrunError):
-        raise outcome
-    return outcome
-
-
-@lru_cache(maxsize=32)
-def _checked(
-    path: Path, _size: int, _modified: int, columns: tuple[tuple[str, str], ...]
-) -> DatasetReport | BrightrunError:
-    try:
-        return datasets.check(path, columns=dict(columns) or None)
-    except BrightrunError as error:
-        return error.with_traceback(None)
 
 
 def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:

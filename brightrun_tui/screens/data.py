@@ -1,11 +1,13 @@
-"""Choose a dataset: known ones, the example, or any file, with what is in it; and look at its conversations."""
+"""Choose a dataset: known ones, the example, any file or folder, or one of the Hub, with what is in it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 from textual import work
 from textual.app import ComposeResult
@@ -15,10 +17,12 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.actions import bindings
+from brightrun_tui.datasets.folder import kind_of
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import typed_path
-from brightrun_tui.planning.plan import check_dataset
+from brightrun_tui.planning.dataset_reports import report_of
+from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.resources import resource
 from brightrun_tui.screens.dialog import Dialog
 from brightrun_tui.screens.pick import Choice, prompt_of
@@ -26,13 +30,19 @@ from brightrun_tui.widgets import flow, plan_words, words
 from brightrun_tui.widgets.filter_bar import fits
 from brightrun_tui.widgets.flow import Flow
 
-SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 MOST_ENTRIES = 400
 PATH_STARTS = ("/", "~", ".")
+WHOLE_FOLDER = "/."
+"""The end of a path that means the folder itself, as one dataset."""
+SAY_EVERY_SECONDS = 0.2
+
+
+class StoppedError(Exception):
+    """Nobody waits for this check any more."""
 
 
 class DataScreen(Dialog[str]):
-    """Answers a path, or the name of an added dataset. Typing a path browses the files there."""
+    """Answers a path, the name of an added dataset, or one of the Hub. Typing a path browses the files there."""
 
     SCOPES = ("pick", "modal")
     BINDINGS = bindings("pick")
@@ -45,7 +55,7 @@ class DataScreen(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(
-            placeholder="search, or type a path: ~/ or / shows the files there (F3: here)", compact=True, id="narrow"
+            placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name", compact=True, id="narrow"
         )
         yield OptionList(id="choices", markup=False, compact=True)
         with VerticalScroll(id="verdict", can_focus=True):
@@ -78,9 +88,13 @@ class DataScreen(Dialog[str]):
         self.query_one(OptionList).action_cursor_up()
 
     def _take(self, word: str) -> None:
-        """A directory is entered; anything else is the answer."""
+        """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""
         path = typed_path(word)
-        if word.startswith(PATH_STARTS) and os.path.isdir(path):
+        if is_hub_dataset(word):
+            self._look_into(word, fetch=True)
+        elif word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER):
+            self.dismiss(str(path.absolute()))
+        elif word.startswith(PATH_STARTS) and os.path.isdir(path):
             self._go_to(Path(os.path.realpath(path)))
         elif word:
             self.dismiss(str(path.absolute()) if os.path.isfile(path) else word)
@@ -95,6 +109,8 @@ class DataScreen(Dialog[str]):
     async def _list(self, typed: str) -> None:
         if typed.startswith(PATH_STARTS):
             self._choices = await asyncio.to_thread(list_files, typed)
+        elif is_hub_dataset(typed):
+            self._choices = [Choice(typed.strip(), typed.strip(), "from the Hugging Face Hub")]
         else:
             self._choices = [
                 choice
@@ -110,16 +126,22 @@ class DataScreen(Dialog[str]):
             self._say([Content.styled("Nothing fits. A path starts with / or ~ or .", "$muted")])
 
     @work(exclusive=True, group="look")
-    async def _look_into(self, word: str) -> None:
-        """Check the file under the cursor and show what is in it."""
+    async def _look_into(self, word: str, *, fetch: bool = False) -> None:
+        """Check the file under the cursor and show what is in it; with ``fetch``, get it from the Hub and answer it."""
         known = next((report for report in self._known if report.name == word), None)
-        path = typed_path(known.path if known else word)
-        if os.path.isdir(path):
+        place = known.path if known else word
+        if os.path.isdir(typed_path(place)) and not known and not place.endswith(WHOLE_FOLDER):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
+            return
+        if is_hub_dataset(place) and not fetch:
+            self._say([Content.styled("Enter fetches it and looks into it. A split or configuration may be named: "
+                                      "hf:owner/name:configuration@split", "$muted")])
             return
         self._say([Content.styled("◌ checking …", "$primary")])
         try:
-            report = await asyncio.to_thread(check_dataset, path, {})
+            report = await self._report(place)
+            if fetch:
+                self.dismiss(word)
         except BrightrunError as error:
             text, fix = (
                 words.plain(f"{error.where}: {error.what}" if error.where else error.what),
@@ -139,6 +161,24 @@ class DataScreen(Dialog[str]):
                 *plan_words.conversations(report, width, limit=2),
             ]
         )
+
+    async def _report(self, place: str) -> DatasetReport:
+        """The report, in a thread that says how far it is and ends when something else is looked at."""
+        stopped, loop, said = Event(), asyncio.get_running_loop(), 0.0
+
+        def tell(what: str, share: float) -> None:
+            nonlocal said
+            if stopped.is_set():
+                raise StoppedError
+            if time.monotonic() - said > SAY_EVERY_SECONDS:
+                said = time.monotonic()
+                line = Content.styled(words.plain(f"◌ {what} ({share:.0%})"), "$primary")
+                loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
+
+        try:
+            return await asyncio.to_thread(report_of, place, {}, self.app.paths, tell)
+        finally:
+            stopped.set()
 
     def _say(self, lines: flow.Lines) -> None:
         self.query_one("#verdict-text", Flow).show(lambda width: lines)
@@ -175,7 +215,7 @@ def list_files(typed: str) -> list[Choice]:
                     continue
                 if os.path.isdir(entry.path):
                     found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
-                elif entry.name.lower().endswith(SUFFIXES):
+                elif kind_of(Path(entry.name)):
                     found.append(Choice(entry.path, entry.name, _size(entry)))
                 if len(found) >= MOST_ENTRIES:
                     break
@@ -184,7 +224,12 @@ def list_files(typed: str) -> list[Choice]:
     found.sort(key=lambda choice: (not choice.title.endswith("/"), choice.title.casefold()))
     above = f"{Path(os.path.realpath(directory)).parent}/".replace("//", "/")
     up = [] if start or directory == directory.parent else [Choice(above, "../")]
-    return [*up, *found]
+    kinds = [kind_of(Path(choice.title)) for choice in found if not choice.title.endswith("/")]
+    whole = []
+    if not start and len(kinds) > 1 and len(set(kinds)) == 1:
+        note = f"all {len(kinds)} {kinds[0]} files here, as one dataset"
+        whole = [Choice(f"{os.path.realpath(directory)}{WHOLE_FOLDER}", "./", note)]
+    return [*up, *whole, *found]
 
 
 def _size(entry: os.DirEntry[str]) -> str:

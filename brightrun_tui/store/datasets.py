@@ -49,14 +49,20 @@ async def get(db: Database, name: str) -> DatasetReport:
     return found
 
 
-def path_of(database: Path, name: str) -> str | None:
-    """The file behind an added dataset's name, for callers outside an event loop; None where nothing is known of it."""
+def place_of(database: Path, name: str) -> str | None:
+    """The file behind an added dataset's name, or where it was fetched from; None where nothing is known of it.
+
+    For callers outside an event loop.
+    """
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
         try:
-            row = connection.execute("SELECT path FROM datasets WHERE name = ?", (name,)).fetchone()
+            row = connection.execute("SELECT path, doc FROM datasets WHERE name = ?", (name,)).fetchone()
         finally:
             connection.close()
     except sqlite3.Error:
         return None
-    return str(row[0]) if row else None
+    if row is None:
+        return None
+    found = rows.read(DatasetReport, row[1])
+    return found.source if found is not None and found.source else str(row[0])

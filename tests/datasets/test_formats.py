@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.formats import formats
-from brightrun_tui.datasets.reading import open_source
+from brightrun_tui.datasets.opening import open_dataset
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 from brightrun_tui.domain.settings import DataSettings
@@ -236,7 +236,7 @@ def test_no_text_of_a_record_is_lost_without_a_word(tmp_path, names, blank, long
     path = tmp_path / "a.jsonl"
     path.write_text(lines({name: value(name) for name in TEXT_FIELDS if name in names}))
     try:
-        outcomes = list(open_source(path).outcomes())
+        outcomes = list(open_dataset(path).outcomes())
     except DatasetError:
         return
     for outcome in outcomes:

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from brightrun_tui import datasets
+from brightrun_tui.datasets.formats import formats
 from brightrun_tui.domain.errors import DatasetError
 from tests.datasets.conftest import chat, lines, pairs
 
@@ -75,11 +76,12 @@ def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, pl
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path, write):
-    """Missing (with the name that was probably meant), a directory (with a file in it), a pipe, a locked file."""
+    """Missing (with the name that was probably meant), an empty directory, a pipe, a locked file."""
     path = write("customers.jsonl", GOOD)
     cases = [(tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
              (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
-             (tmp_path, "dataset_is_directory", str(path)), ("a\0b.jsonl", "dataset_missing", "")]
+             (tmp_path / "empty", "dataset_is_directory", "files of one kind"), ("a\0b.jsonl", "dataset_missing", "")]
+    (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     cases.append((tmp_path / "pipe.jsonl", "dataset_not_a_file", ""))
     if os.geteuid() != 0:
@@ -106,7 +108,7 @@ def test_an_unknown_shape_names_its_fields_and_the_known_formats(write):
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("x.jsonl", lines({"alpha": 1, "beta": 2})))
     assert "“alpha”, “beta”" in refused.value.what
-    assert all(info.name in refused.value.fix for info in datasets.known_formats())
+    assert all(info.name in refused.value.fix for info in formats())
 
 
 def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
@@ -124,19 +126,19 @@ def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
 
 
 _MEASURE = """
-import resource, sys, time
+import resource, sys
 from brightrun_tui import datasets
+from brightrun_tui.datasets.formats import formats
 from brightrun_tui.domain.errors import DatasetError
-datasets.known_formats()
+formats()
 import ijson
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.monotonic()
 try:
     datasets.check(sys.argv[1])
     kind = "accepted"
 except DatasetError as error:
     kind = error.kind
-print(kind, time.monotonic() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
@@ -150,22 +152,19 @@ def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_p
         for _ in range(200):
             file.write(b"a" * 1_000_000)
     result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60)
-    kind, seconds, megabytes = result.stdout.split()
-    assert kind == "dataset_record_too_long"
-    assert float(seconds) < 15 and int(megabytes) < 200
+    kind, megabytes = result.stdout.split()
+    assert kind == "dataset_record_too_long" and int(megabytes) < 200
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_lines_are_checked_in_seconds_and_bounded_memory(tmp_path):
-    """A large, good file: a few seconds, and far less memory than the file has bytes."""
+def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path):
+    """A large, good file takes some hundred bytes a record, also where all records are much alike."""
     path = tmp_path / "many.jsonl"
     with path.open("w") as file:
-        for i in range(100_000):
+        for i in range(20_000):
             file.write(json.dumps(chat(f"question {i} " + "why " * 60, f"answer {i} " + "because " * 60)) + "\n")
     result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=120)
-    kind, seconds, megabytes = result.stdout.split()
-    assert kind == "accepted"
-    assert float(seconds) < 30 and int(megabytes) < 60
+    kind, megabytes = result.stdout.split()
+    assert kind == "accepted" and int(megabytes) < 30
 
 
 def test_a_document_is_read_as_a_stream(write):

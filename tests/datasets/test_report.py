@@ -64,11 +64,11 @@ def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(writ
     poems = [{"prompt": "Write a poem", "completion": f"Poem number {i}"} for i in range(40)]
     same = [{"prompt": f"What is {i // 5}?", "completion": f"It is {i}."} for i in range(100)]
     report = datasets.check(write("a.jsonl", lines(*poems, *same)))
-    assert kinds(report) == {"shared_prompt": 40}
-    assert "40 that ask word for word what others ask" in report.statement
-    assert datasets.check(write("b.jsonl", lines(*same))).problems == ()
+    assert kinds(report) == {"shared_prompt": 40, "other_answer": 80}
+    assert "40 (29%) that ask word for word what others ask" in report.statement
+    assert kinds(datasets.check(write("b.jsonl", lines(*same)))) == {"other_answer": 80}
     grouped = [{**row, "group": f"g{i % 10}"} for i, row in enumerate(same)]
-    assert datasets.check(write("c.jsonl", lines(*grouped))).problems == ()
+    assert kinds(datasets.check(write("c.jsonl", lines(*grouped)))) == {"other_answer": 80}
 
 
 def test_short_labels_are_no_problem_where_all_answers_are_labels(write):

@@ -19,7 +19,7 @@ COMMIT = "c0ffee" + "0" * 34
 class StandIn:
     """``faults`` maps a part of a path to a status; ``cut`` maps a file to the number of bytes after which the line breaks, once.
 
-    ``stall`` names a part of a path that is never answered before `stop`.
+    ``stall`` names a part of a path that is never answered before `stop`. ``kind``: models or datasets.
     """
 
     files: dict[str, bytes]
@@ -30,6 +30,7 @@ class StandIn:
     faults: dict[str, int] = field(default_factory=dict)
     cut: dict[str, int] = field(default_factory=dict)
     stall: str = ""
+    kind: str = "models"
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def start(self) -> StandIn:
@@ -102,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _repository(self, path: str, token: str) -> None:
         hub = self.hub
         name = re.escape(hub.repository)
-        if re.fullmatch(rf"/api/models/{name}(/revision/[\w.-]+)?", path):
+        if re.fullmatch(rf"/api/{hub.kind}/{name}(/revision/[\w.%-]+)?", path):
             siblings = [
                 {"rfilename": file, "size": len(data), "blobId": _digest(data)} for file, data in hub.files.items()
             ]
@@ -117,14 +118,14 @@ class _Handler(BaseHTTPRequestHandler):
                     "siblings": siblings,
                 }
             )
-        elif re.fullmatch(rf"/api/models/{name}/tree/[\w.-]+", path):
+        elif re.fullmatch(rf"/api/{hub.kind}/{name}/tree/[\w.-]+", path):
             self._json(
                 [
                     {"type": "file", "path": file, "oid": _digest(data), "size": len(data)}
                     for file, data in hub.files.items()
                 ]
             )
-        elif match := re.fullmatch(rf"/{name}/resolve/[\w.-]+/(.+)", path):
+        elif match := re.fullmatch(rf"{'' if hub.kind == 'models' else '/datasets'}/{name}/resolve/[\w.-]+/(.+)", path):
             if hub.gated and token not in hub.allowed:
                 self._json({"error": "gated"}, 403 if token else 401, {"X-Error-Code": "GatedRepo"})
             elif match[1] in hub.files:

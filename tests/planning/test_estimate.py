@@ -16,8 +16,8 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import catalogue, describe_base
+from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.plan import check_dataset
 from brightrun_tui.providers.gpus import GPUS, find_gpu
 from tests.planning.tiny_model import write_model
 

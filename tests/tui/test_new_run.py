@@ -14,6 +14,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.screens.data import DataScreen
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.widgets.form import SettingRow
+from tests.planning.hub_stand_in import StandIn
 from tests.planning.test_damaged import damaged_starter
 from tests.planning.tiny_model import write_model
 from tests.tui.conftest import SIZES, Driver, Opened
@@ -216,3 +217,32 @@ async def test_whatever_is_typed_as_a_path_is_lived_with(paths: Paths, opened: O
                 entry = driver.one("#narrow", Input)
         await driver.press("escape")
         await driver.sees("Estimate and checks")
+
+
+async def test_a_dataset_of_the_hub_and_a_folder_are_chosen_like_a_file(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """hf:owner/name is fetched with Enter, and what is wrong with it is said in the dialogue; a folder is one dataset."""
+    rows = [f'{{"prompt": "What is number {i}?", "completion": "It is number {i}."}}\n'.encode() for i in range(60)]
+    for name, part in (("a.jsonl", rows[:30]), ("b.jsonl", rows[30:])):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        (tmp_path / "parts" / name).write_bytes(b"".join(part))
+    hub = StandIn({"train.jsonl": b"".join(rows[:40])}, repository="acme/faq", kind="datasets").start()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        driver.one("#narrow", Input).value = "hf:acme/typo"
+        await driver.sees("from the Hugging Face Hub")
+        await driver.press("enter")
+        await driver.sees("there is no dataset")
+        driver.one("#narrow", Input).value = "hf:acme/faq"
+        await driver.sees("hf:acme/faq ", "Enter fetches it")
+        await driver.press("enter")
+        await driver.sees("40 of 40 records usable")
+        await driver.press("escape", "d")
+        driver.one("#narrow", Input).value = f"{tmp_path}/parts/"
+        await driver.sees("all 2 JSONL files here")
+        await driver.press("down", "enter")
+        await driver.sees("60 of 60 records usable")
+    hub.stop()

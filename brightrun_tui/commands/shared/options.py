@@ -8,6 +8,7 @@ import typer
 
 from brightrun_tui.config import LARGEST
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.planning.hub_dataset_names import SYNTAX
 
 
 def bounded(number: float | None) -> float | None:
@@ -21,7 +22,8 @@ def bounded(number: float | None) -> float | None:
     return number
 
 
-DataArgument = Annotated[str, typer.Argument(metavar="DATA", help="A dataset file, or the name of an added dataset.")]
+DataArgument = Annotated[str, typer.Argument(
+    metavar="DATA", help=f"A dataset file, a folder of such files, the name of an added dataset, or {SYNTAX}.")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
 ProjectOption = Annotated[str | None, typer.Option("--project", help="What it is for: brightrun costs sums by it.")]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",

@@ -1,0 +1,77 @@
+"""A spreadsheet's cell as a person sees it: 01234 stays so, 5 % is not 0.05, and 4.3 not 4.300000000000001."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from typing import Any
+
+_LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|\[\$([^-\]]*)[^\]]*\]|\[[^\]]*\]|[_*].")
+_NUMBER = re.compile(r"(?P<before>[^0#?.,%E]*)(?P<whole>[0#?,]+)(?:\.(?P<decimals>[0#?]+))?(?P<after>[^0#?.,E]*)")
+_DATE_PARTS = {"yyyy": "%Y", "mm": "%m", "m": "{0.month}", "dd": "%d", "d": "{0.day}", "hh": "%H", "h": "{0.hour}", "ss": "%S",
+               "s": "{0.second}", "min": "%M"}
+"""Years of two digits are not among them: so is the form written whose order of day and month the reader's country decides."""
+
+
+def shown(value: Any, number_format: str) -> str:
+    """The text of a cell, with the decimals, zeros, currency and order of day and month that its format asks for.
+
+    Decimals have a point and thousands no mark: how these look depends on the reader's country, which the file does not say.
+    Formats that are not understood (fractions, exponents, names of months, the own date of a country) give the plain number, or
+    the date in ISO form.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value, number_format)
+    if isinstance(value, datetime | date | time):
+        return _date(value, number_format)
+    from openpyxl.utils.escape import unescape
+
+    return str(unescape(value)) if isinstance(value, str) and "_x" in value else str(value)
+
+
+def _number(value: float, number_format: str) -> str:
+    first = number_format.split(";")[0]
+    literals: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        literals.append(next((part for part in match.groups() if part), " " if match[0].startswith("_") else ""))
+        return "\0"
+
+    match = _NUMBER.fullmatch(_LITERAL.sub(keep, first))
+    if match is None or first in ("General", "@"):
+        return _plain(value)
+    percent = "%" in match["after"]
+    decimals = match["decimals"] or ""
+    text = f"{abs(value) * (100 if percent else 1):.{len(decimals)}f}"
+    whole, point, fraction = text.partition(".")
+    while fraction and len(fraction) > decimals.count("0"):
+        if not fraction.endswith("0"):
+            break
+        fraction = fraction[:-1]
+    number = whole.zfill(match["whole"].count("0")) + (point + fraction if fraction else "")
+    parts = iter(literals)
+    around = ["".join(next(parts, "") if letter == "\0" else letter for letter in match[side]) for side in ("before", "after")]
+    sign = "-" if value < 0 and any(digit in "123456789" for digit in number) else ""
+    return sign + f"{around[0]}{number}{around[1]}".strip()
+
+
+def _plain(value: float) -> str:
+    """With fifteen digits, which is what a spreadsheet keeps of a number."""
+    if isinstance(value, int) or value.is_integer():
+        return str(int(value))
+    return f"{value:.15g}"
+
+
+def _date(value: datetime | date | time, number_format: str) -> str:
+    form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()
+    form = re.sub(r"(?<=h:)mm|mm(?=:s)", "min", form)
+    parts = re.findall(r"[a-z]+|[^a-z]+", form)
+    known = all(part in _DATE_PARTS or not part.isalpha() for part in parts) and any(map(str.isalpha, parts))
+    if known and (isinstance(value, datetime) or not re.search(r"[hs]", form)):
+        wanted = "".join(_DATE_PARTS.get(part, part) for part in parts)
+        return value.strftime(wanted).format(value)
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat()
+    return value.isoformat()

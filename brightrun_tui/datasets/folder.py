@@ -1,0 +1,59 @@
+"""A folder as a dataset: which of its files hold the records."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from brightrun_tui.domain.errors import DatasetError
+
+KINDS = {".jsonl": "JSONL", ".ndjson": "JSONL", ".json": "JSON", ".csv": "CSV", ".tsv": "TSV", ".tab": "TSV", ".xlsx": "Excel",
+         ".xlsm": "Excel", ".parquet": "Parquet", ".pq": "Parquet"}
+PACKED = (".gz", ".zst", ".zip")
+_ABOUT = re.compile(r"(\.|_|~\$)|(readme|licen[cs]e|notice|citation|dataset_infos?|dataset_dict|state|thumbs\.db|desktop\.ini)\b"
+                    r"|.*\.(md|py|lock|tmp|txt|pdf|yaml|yml|sha256)$", re.I)
+_TRAINING = re.compile(r"(.*[^a-z])?train(ing)?([^a-z]|$)", re.I)
+_TESTING = re.compile(r"(.*[^a-z])?(test(ing)?|valid(ation)?|val|dev|eval(uation)?|holdout)([^a-z]|$)", re.I)
+
+
+class DataFiles(NamedTuple):
+    """The files to learn from in the order of their names, and those that were left out, as they are for testing."""
+
+    files: list[Path]
+    for_testing: list[Path]
+
+
+def data_files(directory: Path) -> DataFiles:
+    """What a folder holds: files of one kind. Where some are named after training, those named after testing are left out.
+
+    Files about the data (README, licence, scripts) and hidden ones do not count, nor do folders in it.
+
+    Raises:
+        DatasetError: no such file, or files of different kinds.
+        OSError: the folder cannot be read.
+    """
+    files = sorted(entry for entry in directory.iterdir() if not _ABOUT.match(entry.name) and entry.is_file())
+    first = {kind_of(file): file for file in reversed(files)}
+    if unknown := first.get(""):
+        raise DatasetError(f"the folder holds a file that is no dataset, {unknown.name}", where=str(directory),
+                           fix="name the file to learn from, or move the other away", kind="dataset_folder")
+    if len(first) > 1:
+        named = " and ".join(f"{kind} ({file.name})" for kind, file in sorted(first.items()))
+        raise DatasetError(f"the folder holds files of different kinds: {named}", where=str(directory),
+                           fix=f"name the file to learn from, such as {files[0]}, or move the others away", kind="dataset_folder")
+    if not files:
+        raise DatasetError("the folder holds no dataset file", where=str(directory), kind="dataset_is_directory",
+                           fix="name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())))
+    testing = [file for file in files if _TESTING.match(file.name) and not _TRAINING.match(file.name)]
+    if any(map(_TRAINING.match, (file.name for file in files))) and testing:
+        return DataFiles([file for file in files if file not in testing], testing)
+    return DataFiles(files, [])
+
+
+def kind_of(file: Path) -> str:
+    """What kind of table or list a file's name says it is; empty where it says none."""
+    name = file.name.lower()
+    for suffix in PACKED:
+        name = name.removesuffix(suffix)
+    return KINDS.get(Path(name).suffix, "")

@@ -1,0 +1,72 @@
+"""The report of a dataset that a person named: a path, the name of an added dataset, or one of the Hub. Made once, then kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Lock
+
+from brightrun_tui import datasets
+from brightrun_tui.datasets.opening import Progress
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
+from brightrun_tui.paths import Paths, typed_path
+from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
+from brightrun_tui.planning.hub_datasets import fetch_dataset
+from brightrun_tui.store import datasets as added_datasets
+
+_MOST_KEPT = 32
+_State = tuple[tuple[str, int, int], ...]
+_Key = tuple[Path, _State, tuple[tuple[str, str], ...]]
+
+_kept: dict[_Key, DatasetReport | BrightrunError] = {}
+_one_at_a_time = Lock()
+
+
+def report_of(word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None) -> DatasetReport:
+    """Find and check what the word names. Blocking; ``progress`` is told how far it is, and what it raises ends the work.
+
+    Raises:
+        DatasetError: nothing is named, or as `datasets.check`.
+        UsageError, NotConnectedError: as `fetch_dataset`.
+    """
+    if not word.strip():
+        raise DatasetError("no dataset is chosen", fix="give a file, or the name of an added dataset", kind="dataset_missing")
+    path = typed_path(word)
+    if not os.path.exists(path) and not is_hub_dataset(word):
+        word = added_datasets.place_of(paths.database, word) or word
+        path = Path(word)
+    if is_hub_dataset(word):
+        folder = fetch_dataset(word, paths, progress)
+        return check_dataset(folder.path, columns, progress).model_copy(update={"source": folder.source})
+    return check_dataset(path, columns, progress)
+
+
+def check_dataset(path: Path, columns: dict[str, str], progress: Progress = lambda what, share: None) -> DatasetReport:
+    """The report of a file or folder; read once and kept until it changes. Raises as `datasets.check`."""
+    try:
+        state = _state(path)
+    except (OSError, ValueError):
+        return datasets.check(path, columns=columns or None)
+    key = (Path(os.path.realpath(path)), state, tuple(sorted(columns.items())))
+    with _one_at_a_time:
+        outcome: DatasetReport | BrightrunError | None = _kept.get(key)
+        if outcome is None:
+            try:
+                outcome = datasets.check(path, columns=columns or None, progress=progress)
+            except BrightrunError as error:
+                if error.kind == "disk_full":
+                    raise
+                outcome = error.with_traceback(None)
+            _kept[key] = outcome
+            while len(_kept) > _MOST_KEPT:
+                del _kept[next(iter(_kept))]
+    if isinstance(outcome, BrightrunError):
+        raise outcome
+    return outcome
+
+
+def _state(path: Path) -> _State:
+    """Names, sizes and times by which one sees that a file, or any in a folder, has changed."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple((file.name, (about := file.stat()).st_size, about.st_mtime_ns) for file in files)

@@ -1,0 +1,81 @@
+"""Downloads from the Hugging Face Hub: room on the disk, what is left of broken ones, and telling how far they are."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.providers.local import disk_free
+
+STALE_PART_SECONDS = 24 * 3600.0
+
+
+def require_space(cache: Path, wanted: int) -> None:
+    free = disk_free(cache)
+    if free < wanted:
+        raise BrightrunError(
+            f"the download needs {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where=str(cache),
+            fix="free some space, or let HF_HOME name a larger disk",
+            kind="disk_full",
+        )
+
+
+def disk_error(error: OSError, cache: Path) -> BrightrunError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BrightrunError(
+            "the disk is full",
+            where=str(cache),
+            kind="disk_full",
+            fix="free some space, or let HF_HOME name a larger disk; what was fetched stays",
+        )
+    return BrightrunError(
+        f"the download cannot be stored ({error.strerror or error})",
+        where=str(cache),
+        fix="let HF_HOME name a directory you can write",
+        kind="home_not_writable",
+    )
+
+
+def remove_stale_parts(blobs: Path) -> None:
+    """What a killed download left behind; huggingface_hub never uses such a part again."""
+    for part in blobs.glob("*.incomplete"):
+        if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
+            part.unlink(missing_ok=True)
+
+
+def in_words(model_id: str, done: int, total: int) -> str:
+    return f"downloading {model_id}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+
+
+def progress_bar(report: Callable[[int], None]) -> type:
+    """A tqdm that draws nothing and tells how many bytes have come."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    lock = threading.Lock()
+
+    class ByteBar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+        most = 0
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "file": io.StringIO()})
+
+        def display(self, *_args: Any, **_options: Any) -> None:
+            return None
+
+        def update(self, n: float | None = 1) -> None:
+            super().update(n)
+            if self.unit == "B":
+                with lock:
+                    if self.n > ByteBar.most:
+                        ByteBar.most = int(self.n)
+                        report(ByteBar.most)
+
+    return ByteBar

@@ -1,0 +1,50 @@
+"""Checking and keeping datasets from the command line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.cli.conftest import CommandLine
+from tests.planning.hub_stand_in import COMMIT, StandIn
+
+
+def rows(count: int) -> bytes:
+    return "".join(json.dumps({"prompt": f"What is the weight of parcel {i}?", "completion": f"{i * 7} grams"}) + "\n"
+                   for i in range(count)).encode()
+
+
+def test_ctrl_c_ends_a_check_at_once_and_leaves_nothing_behind(brightrun: CommandLine, tmp_path: Path) -> None:
+    """Interrupted while it reads a packed file: exit code 130, no traceback, no temporary copy."""
+    path, scratch = tmp_path / "many.jsonl.gz", tmp_path / "scratch"
+    path.write_bytes(gzip.compress(rows(200_000), 1))
+    scratch.mkdir()
+    process = subprocess.Popen(brightrun.command("datasets", "check", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, env=brightrun.environment(TMPDIR=str(scratch)))
+    while not any(scratch.iterdir()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in out + err and not list(scratch.iterdir())
+
+
+def test_a_dataset_of_the_hub_is_checked_added_and_found_by_its_name(brightrun: CommandLine) -> None:
+    """``hf:owner/name`` where a file could stand; the revision is on record; an unknown split is a usage error with the list."""
+    hub = StandIn({"train.jsonl": rows(40), "test.jsonl": rows(20)}, repository="acme/faq", kind="datasets").start()
+    try:
+        checked = brightrun("datasets", "check", "hf:acme/faq@test", "--json", HF_ENDPOINT=hub.url)
+        assert checked.document["dataset"]["usable"] == 20
+        assert brightrun("datasets", "add", "hf:acme/faq", "--name", "faq", HF_ENDPOINT=hub.url).code == 0
+        refused = brightrun("datasets", "check", "hf:acme/faq@dev", "--json", HF_ENDPOINT=hub.url)
+        assert refused.code == 2 and "test, train" in refused.error["what"]
+    finally:
+        hub.stop()
+    shown = brightrun("datasets", "show", "faq", "--json").document["dataset"]
+    assert (shown["name"], shown["usable"], shown["source"]) == ("faq", 40, f"hf:acme/faq@train#{COMMIT}")
+    again = brightrun("datasets", "check", "faq", "--json", HF_ENDPOINT="http://127.0.0.1:9").document["dataset"]
+    assert again["fingerprint"] == shown["fingerprint"]
