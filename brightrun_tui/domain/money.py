@@ -194,8 +194,8 @@ class Estimate(BaseModel):
     """Memory, time and cost before anything is paid. Memory in bytes, time in seconds.
 
     ``setup_seconds`` is the part of ``seconds`` before the first step; ``flops`` (FLOP/s), ``gpu``, ``host_id`` and
-    ``price_per_hour`` are those of the machine it was made for. ``download`` and ``upload`` are the bytes that model, data and
-    results take to and from a machine that is not this one.
+    ``price_per_hour`` are those of the machine it was made for. ``traffic_usd`` is part of both costs. ``download`` and
+    ``upload`` are the bytes that model, data and results take to and from a machine that is not this one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -214,6 +214,7 @@ class Estimate(BaseModel):
     price_per_hour: float = 0.0
     cost_usd: float = 0.0
     cost_usd_high: float = 0.0
+    traffic_usd: float = 0.0
     disk: int = 0
     download: int = 0
     upload: int = 0

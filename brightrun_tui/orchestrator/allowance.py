@@ -36,12 +36,12 @@ class Allowance:
             return None
         verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
                                release_seconds=self._timings.release_seconds)
-        run = run.model_copy(update={"notices": _with_verdict(run, verdict, now)})
-        if run.step and per_hour:
-            minutes = max(1.0, (time.time() - run.created_at) / 60)
-            first = f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
-            run = run.model_copy(update={"notices": with_notice(run, "first_step", first, "info")})
-        await runs.update(self._db, run.id, cost_usd=now.spent, notices=run.notices)
+        run = await runs.get(self._db, run.id)  # others have had time to say something
+        notices = _with_first_step(run, _with_verdict(run, verdict, now), now) if per_hour else _with_verdict(run, verdict, now)
+        if notices == run.notices:
+            await runs.update(self._db, run.id, cost_usd=now.spent)
+        else:
+            await runs.update(self._db, run.id, cost_usd=now.spent, notices=notices)
         if verdict == "release":
             return "budget_spent"
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
@@ -55,3 +55,12 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: purse.Purse) -> Notice
     words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
              "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
     return with_notice(run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})")
+
+
+def _with_first_step(run: Run, notices: Notices, now: purse.Purse) -> Notices:
+    """Those notices with one about how long it took, and what it cost, until the first step of a run on a rented machine."""
+    if not run.step:
+        return notices
+    minutes = max(1.0, (time.time() - run.created_at) / 60)
+    first = f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
+    return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
-from brightrun_tui.domain.errors import BrightrunError, RejectedRequestError, UnclearError
+from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError, RejectedRequestError, UnclearError, UsageError
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
 from brightrun_tui.domain.spending import dollars
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
-from brightrun_tui.store import Database, leases
+from brightrun_tui.store import Database, leases, runs
 from brightrun_tui.store import engine as facts
 
 log = logging.getLogger(__name__)
@@ -124,10 +126,20 @@ async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
             log.warning("lease %s: $%.4f/h from now on, not $%.4f", lease.name, rate, lease.price_per_hour)
             earlier = EarlierRate(until=time.time(), per_hour=lease.price_per_hour)
             changes["earlier_rates"] = (*lease.earlier_rates[-MOST_RATES:], earlier)
+            await _tell_of_rate(db, lease, rate)
         changes["price_per_hour"] = rate
     elif rate and not lease.price_per_hour:
         changes["price_per_hour"] = rate
     return await leases.update(db, lease, **changes) if changes else lease
+
+
+async def _tell_of_rate(db: Database, lease: Lease, rate: float) -> None:
+    """A machine that costs more than a moment ago is something to know; one that costs less was stopped, and that is told."""
+    if rate > lease.rate:
+        with suppress(UsageError, DamagedRecordError):  # the run may be deleted by now
+            run = await runs.get(db, lease.run_id)
+            message = f"the machine costs {dollars(rate)} an hour from now on; it was {dollars(lease.rate)}"
+            await runs.update(db, run.id, notices=with_notice(run, f"dearer_{lease.name}_{rate:.4f}", message))
 
 
 async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:

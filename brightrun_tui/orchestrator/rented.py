@@ -132,7 +132,8 @@ class RentedMachine:
         self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
                                     objective=run.spec.settings.training.objective,
                                     keep=SetupLog(Path(run.directory), lease).take)
-        if lease.gpu and self.provider.guard_options(time.time()) is not None:
+        rented = lease.gpu and self.provider.guard_options(time.time()) is not None
+        if rented and not (await self.host.status(WORKER)).running:  # one at work has the memory, and has proven the rest
             say("trying the GPU")
             await prove_gpu(self.host, self._start, lease, poll=min(2.0, self.timings.lease_poll_seconds))
         await self.mirror.send(self.host, run.spec, say)

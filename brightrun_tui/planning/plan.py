@@ -213,8 +213,9 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None) -> Hardware:
 
 def with_traffic(estimated: Estimate, offer: Offer) -> Estimate:
     """The estimate with what the traffic of image, model and results costs, and the machine that it is for."""
-    return estimated.model_copy(update={"cost_usd": estimated.cost_usd + offer.once_usd, "gpu": offer.hardware.gpu,
-                                        "cost_usd_high": estimated.cost_usd_high + offer.once_usd, "host_id": offer.host_id})
+    costs = {"cost_usd": estimated.cost_usd + offer.once_usd, "cost_usd_high": estimated.cost_usd_high + offer.once_usd}
+    machine = {"gpu": offer.hardware.gpu, "host_id": offer.host_id}
+    return estimated.model_copy(update={**costs, **machine, "traffic_usd": offer.once_usd})
 
 
 def with_speed(machine: Hardware) -> Hardware:

@@ -13,7 +13,7 @@ from brightrun_tui.actions import BY_ID
 from brightrun_tui.snapshot import Snapshot
 from brightrun_tui.widgets import run_words, words
 
-ROOMY = 130
+ROOMY = 120
 """Columns from which on the header has room for the month."""
 TABS = ("integrations", "new_run", "monitor", "registry")
 

@@ -69,7 +69,7 @@ SETTINGS = {
     "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
 }
 OURS = {"data", "adapter", "checkpoints", "control", "spec.json", "events.jsonl", "worker.log", ".worker.log.mark", "report.json",
-        "manifest.json", "ssh.json"}
+        "manifest.json", "setup.log", "ssh.json"}
 FACTS = {"path": "d", "name": "d", "format": "messages", "fingerprint": "f"}
 
 

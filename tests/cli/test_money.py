@@ -168,6 +168,20 @@ def test_costs_are_summed_by_project_provider_and_month(brightrun: CommandLine) 
     assert "$0.5000" in brightrun("costs").out and "bots" in brightrun("costs").out
 
 
+def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLine) -> None:
+    """Where somebody would look when something seems wrong: the engine's status."""
+    asyncio.run(left_alone(brightrun.home))
+    said = brightrun("engine", "status").out
+    assert "not running" in said and "RTX 4090 at vast (77), $0.36 an hour" in said and "brightrun engine start" in said
+    assert brightrun("engine", "status", "--json").document["machines"] == ["br-0a1b2c3d-r-1"]
+
+
+async def left_alone(home: Path) -> None:
+    async with open_database(home / "data" / "brightrun.db") as db:
+        await leases.save(db, Lease(name="br-0a1b2c3d-r-1", run_id="r", provider="vast", state="live", provider_id="77",
+                                    gpu="RTX 4090", quoted_per_hour=0.36, created_at=time.time()))
+
+
 async def on_the_books(home: Path, begin: float) -> None:
     """One machine that was there an hour before and after the beginning of the month, and one with traffic and a bill."""
     facts = {"run_id": "r", "state": "released", "provider_id": "m", "gpu": "G", "price_per_hour": 1.0}

@@ -39,6 +39,8 @@ def test_a_rented_run_comes_home_and_costs_what_the_cloud_says(
     assert len(machines(cloud)) == 1 and not cloud.alive()
     wait_until(lambda: all(lease.billed_usd is not None for lease in books(home, run_id)), "the bill is on record")
     check_cost(cloud, home.run(run.id), books(home, run_id))
+    assert "packages are ready" in home.command("runs", "logs", run_id).stdout, "what the machine's setup printed is home, too"
+    assert [notice.code for notice in run.notices] == ["first_step"]
     model = home.json("models", "show", "toy")["model"]
     assert model["report"]["cost_usd"] == home.run(run.id).cost_usd == json.loads(
         (Path(model["directory"]) / "report.json").read_text())["cost_usd"], "the report card reads the same ledger"

@@ -16,9 +16,11 @@ FITS = {"safe": "green", "tight": "yellow", "no": "red"}
 
 
 def print_preflight(out: Console, plan: Plan) -> None:
-    """One line a check, then the estimate in one line."""
+    """One line a check, then the estimate in one line. The first problem is left out: it is the error that ends the command."""
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
+        if check.error is not None and check.error is plan.first_problem:
+            continue
         fix = f" ({check.fix})" if check.fix and check.state == "warning" else ""
         table.add_row(Text(*GLYPHS[check.state]), Text(check.name, "bold"), Text.assemble(check.what, (fix, "dim")))
     out.print(table)
@@ -55,4 +57,6 @@ def _time(estimate: Estimate) -> str:
 def _cost(estimate: Estimate) -> str:
     if not estimate.price_per_hour:
         return "free on this machine"
-    return f"{money(estimate.cost_usd)}, at most {money(estimate.cost_usd_high)} ({money(estimate.price_per_hour)} an hour)"
+    traffic = f", {money(estimate.traffic_usd)} for traffic" if estimate.traffic_usd else ""
+    rate = f"{money(estimate.price_per_hour)} an hour{traffic}"
+    return f"{money(estimate.cost_usd)}, at most {money(estimate.cost_usd_high)} ({rate})"
