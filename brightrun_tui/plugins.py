@@ -13,12 +13,14 @@ from contextlib import ContextDecorator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from brightrun_tui.domain.errors import BrightrunError, PluginError
 from brightrun_tui.domain.text import one_line
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,8 @@ def registrations() -> tuple[Registration, ...]:
     Raises:
         BrightrunError: Bright Run itself is not registered, as its installation is older than its code.
     """
+    from importlib.metadata import entry_points  # takes as long as all of our own imports of a small verb
+
     everything = entry_points()  # one look at every installed package
     found = [_registration(point) for door in Door for point in everything.select(group=door)]
     if not any(one.package == OURS for one in found):
@@ -225,6 +229,8 @@ def _load(registration: Registration, kind: type[S]) -> S:
     Raises:
         PluginError: anything at all went wrong.
     """
+    from importlib.metadata import EntryPoint
+
     try:
         spec = EntryPoint(registration.name, registration.target, registration.door).load()
         flaw = _flaw(spec, registration, kind)

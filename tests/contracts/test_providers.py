@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from brightrun_tui.hosts.boot import start_guard
+from brightrun_tui.integrations.boxes import save_box
+from brightrun_tui.integrations.rental import is_set_up, open_provider
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.providers.base import Provider
 from brightrun_tui.providers.box import SshBox
-from brightrun_tui.providers.http import ProviderTimings
-from brightrun_tui.providers.spec import Opening, provider_names, provider_spec
+from brightrun_tui.providers.spec import provider_names, provider_spec
 
 METHODS = [name for name, member in vars(Provider).items() if inspect.isfunction(member) and not name.startswith("_")]
 
@@ -29,13 +30,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 @pytest.mark.parametrize("name", provider_names())
 async def test_it_opens_without_asking_anybody_and_brings_its_guard(name: str, paths: Paths) -> None:
     """Opening is free, every question can be asked, and the guard of the spec is the one on its machines."""
-    from brightrun_tui.integrations.boxes import save_box
-
     save_box(paths, "box", SshBox(host="127.0.0.1", port=9))
     spec = provider_spec(name)
     assert spec is not None and spec.name == name
-    provider = spec.open(Opening(paths=paths, secret=SecretStr("k" * 20), settings=spec.settings(), timings=ProviderTimings(),
-                                 guard_silence=900.0, guard_tick=5.0))
+    provider = open_provider(name, paths, SecretStr("k" * 20), guard_silence=700.0, guard_tick=4.0)
     try:
         assert provider.name == name
         for method in METHODS:
@@ -44,7 +42,7 @@ async def test_it_opens_without_asking_anybody_and_brings_its_guard(name: str, p
         options = provider.guard_options(time.time() + 3600)
         assert (options is None) == (spec.guard is None)
         if options is not None:
-            assert options.part == spec.guard and options.silence == 900.0 and options.tick == 5.0
+            assert options.part == spec.guard and options.silence == 700.0 and options.tick == 4.0
             assert 3500 < options.seconds <= 3600
             assert "'" not in start_guard(options)
             assert "k" * 20 not in options.argument(), "the guard uses the key of its machine, not the person's"
@@ -55,8 +53,6 @@ async def test_it_opens_without_asking_anybody_and_brings_its_guard(name: str, p
 
 @pytest.mark.parametrize("name", provider_names())
 def test_without_a_key_or_machines_it_is_not_set_up(name: str, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    from brightrun_tui.integrations.rental import is_set_up
-
     spec = provider_spec(name)
     assert spec is not None
     monkeypatch.delenv(spec.environment or "NO_SUCH_VARIABLE", raising=False)

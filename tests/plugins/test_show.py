@@ -143,6 +143,8 @@ def test_an_objective_that_cannot_be_sent_is_refused_before_renting(
         build_archive(tmp_path, "one")
     here, plain = make_plan(draft, get_paths()), make_plan(draft.model_copy(update={"overrides": {}}), get_paths())
     assert not any(check.error and "objective" in check.error.kind for check in here.checks)
+    nowhere = make_plan(draft.model_copy(update={"overrides": {"training.objective": "nope"}}), get_paths())
+    assert nowhere.first_problem and nowhere.first_problem.kind == "unknown_objective" and "sft, one" in nowhere.first_problem.fix
     assert here.estimate and plain.estimate and here.estimate.memory > plain.estimate.memory
 
 
