@@ -94,7 +94,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
     data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert)
-    prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
+    prompts = choose_prompts(tokenizer, template, data.judged_records, settings.evaluation.sample_prompts,
                              max(1, context - settings.evaluation.max_new_tokens))
     log.write(events.Phase(phase="loading", detail=spec.base.id))
     control.leave_if_asked()

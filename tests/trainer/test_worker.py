@@ -52,7 +52,7 @@ def test_training_helps_and_the_report_card_shows_it(finished: Path) -> None:
     report = Report.model_validate_json((finished / "report.json").read_bytes())
     assert report.tuned.loss < report.base.loss
     assert report.scores["loss_difference"]["high"] < 0
-    assert report.verdict.grade in ("good", "mixed") and report.verdict.reasons
+    assert report.verdict.style and report.verdict.reasons and report.findings and not report.findings.chosen_apart
     assert report.training.steps == 18 and report.training.supervised_tokens > 0 and report.training.best_step
     assert set(report.by_category["kind"]) == {"x", "y"}
     assert len(report.samples) == 8 and all(sample.reference for sample in report.samples)
@@ -68,6 +68,8 @@ def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
     assert report.scores["answers"] == len(report.samples)
     for name in ("exact_match", "token_f1", "chrf", "ended", "cut_off", "answer_tokens", "verbatim"):
         assert {"base", "tuned"} <= report.scores[name].keys()
+    assert {sample.mark for sample in report.samples} <= {"right", "partly", "wrong", "unclear"} and report.findings
+    assert report.findings.floor and len(report.findings.floor.marks) == len(report.samples)
     cut_off = sum(not sample.tuned_ended for sample in report.samples)
     assert report.scores["cut_off"]["tuned"] == cut_off
     assert report.scores["answer_tokens"]["reference"] > 0
