@@ -90,7 +90,8 @@ class RegistryScreen(ModeScreen):
 
     def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
         tall = not self.has_class("-narrow")
-        stamp = (model.created_at, model.rating, model.aliases, endpoint.state if endpoint else "", tall)
+        grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall)
         return Row(model.ref, stamp, partial(model_words.model_row, model, endpoint, tall=tall))
 
     def _show_page(self) -> None:
@@ -129,7 +130,7 @@ class RegistryScreen(ModeScreen):
         }
         for name in ("chat", "rate", "tag", "export", "delete"):
             possible[name] = model is not None
-        possible["judge"] = model is not None and bool(model.report.samples)
+        possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
 
     @work(group="ask")
@@ -164,6 +165,12 @@ class RegistryScreen(ModeScreen):
 
         if self.model is not None:
             self.app.push_screen(ChatScreen(self.model))
+
+    def action_answers(self) -> None:
+        from brightrun_tui.screens.answers import AnswersScreen
+
+        if self.model is not None and self.model.report.samples:
+            self.app.push_screen(AnswersScreen(self.model))
 
     @work(group="ask")
     async def action_rate(self) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.model import Advice, ModelVersion, Report
+from brightrun_tui.domain.verdict import ticks_sentence
 from brightrun_tui.registry import (
     GRADES_MEAN,
     LOSS_MEANS,
@@ -30,6 +31,8 @@ from brightrun_tui.registry import (
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
+SHOWN_CHARACTERS = 3000
+"""Of an answer that a person is asked about."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
@@ -67,6 +70,26 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     colour = GRADES[report.verdict.grade]
     out.print(Panel(Group(*parts), title=Text(model.ref, "bold"), subtitle=Text(_subtitle(model)), border_style=colour,
                     title_align="left", subtitle_align="right", padding=(1, 2)))
+
+
+def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
+    """One answer as a person needs it to say whether it is right: the talk before it, the answer, what was wanted."""
+    sample = report.samples[number]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", width=9)
+    table.add_column(overflow="fold")
+    for turn in sample.prompt:
+        table.add_row(str(turn.get("role", "")), Text(_whole(str(turn.get("content", "")))))
+    table.add_row("answer", Text(_whole(sample.tuned) or "(nothing)", style="bold"))
+    table.add_row("wanted", Text(_whole(sample.reference) or "–", style="italic"))
+    out.print(_heading(f"Answer {number + 1}"))
+    out.print(table)
+
+
+def print_ticked(out: Console, model: ModelVersion) -> None:
+    """What people have said of the answers, and the verdict that follows."""
+    out.print(Text.assemble("\n", ticks_sentence(model.report) or "nobody has said of any answer whether it is right"))
+    out.print(_headline(model))
 
 
 def print_judgement(out: Console, model: ModelVersion) -> None:
@@ -228,6 +251,12 @@ def _pairs(pairs: list[tuple[str, str]]) -> Table:
     for name, value in pairs:
         table.add_row(name, Text(value))
     return table
+
+
+def _whole(text: str) -> str:
+    """As it was written, up to what fits on a screen."""
+    text = text.strip()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
 
 
 def _short(text: str, limit: int = 400) -> str:
