@@ -65,6 +65,7 @@ class Findings(BaseModel):
         chosen_apart: other records chose the checkpoint than those that judge it.
         falling: by which part of itself the held-out loss fell between the last two evaluations; 0 where it rose.
         best_at: how much of the training was done at the best checkpoint, 0 to 1.
+        base_in_4_bits: the base model was measured in its 4-bit form, because the original did not fit into the memory.
         worse: categories of records on which the base model does better, as ``topic: returns``.
     """
 
@@ -84,6 +85,7 @@ class Findings(BaseModel):
     chosen_apart: bool = False
     falling: float = 0.0
     best_at: float = 1.0
+    base_in_4_bits: bool = False
     answers: AnswerFindings | None = None
     floor: Floor | None = None
     worse: tuple[str, ...] = ()

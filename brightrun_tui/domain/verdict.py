@@ -288,6 +288,9 @@ def _notes(f: Findings) -> list[str]:
     if not f.stood_in and not f.chosen_apart:
         notes.append("the same held-out records chose the best checkpoint and judge it, because there are too few for both: "
                      "the loss flatters a little")
+    if f.base_in_4_bits:
+        notes.append("the base model here is its 4-bit form, because the original did not fit into the memory of that machine: "
+                     "the original may be a little better")
     if f.early_stopped:
         notes.append("training ended early because the held-out loss no longer fell; the best checkpoint is kept")
     if f.stopped:

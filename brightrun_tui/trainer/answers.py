@@ -32,19 +32,22 @@ LEARNT_FROM = 2000
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Answers in the order of the prompts; ``limits``: tokens that each might have.
-
-    ``floor``: the best constant answer; ``frame``: what most training answers share, as people read it.
-    """
+class Asked:
+    """Answers in the order of the prompts; ``limits``: tokens that each might have. ``short``: the task has short answers."""
 
     prompts: Sequence[Prompt]
     base: Sequence[Answer]
     tuned: Sequence[Answer]
-    by_step: dict[str, tuple[StepAnswer, ...]]
     limits: Sequence[int]
-    overlap: dict[str, Overlap]
     short: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Asked):
+    """What they are worth. ``floor``: the best constant answer; ``frame``: what most training answers share, for people."""
+
+    by_step: dict[str, tuple[StepAnswer, ...]]
+    overlap: dict[str, Overlap]
     yardstick: Yardstick
     floor: Floor | None
     frame: str = ""
@@ -119,7 +122,7 @@ class Compared:
             frame=self.frame)
 
 
-def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline) -> Compared:
+def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
     """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
 
     Raises:
@@ -138,17 +141,22 @@ def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline
             base += _answers(session, more, opened=True)[0]
         said, their_limits = _answers(session, more)
         prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
-    references = [prompt.reference for prompt in prompts]
+    return Asked(prompts, base, tuned, limits, short)
+
+
+def compare(session: Session, asked: Asked) -> Compared:
+    """Measure the answers against the wanted ones and the training data."""
+    references = [prompt.reference for prompt in asked.prompts]
     overlap = verbatim_overlap(
-        [_question(prompt.messages) for prompt in prompts], references,
-        {"base": [a.text for a in base], "tuned": [a.text for a in tuned]},
+        [_question(prompt.messages) for prompt in asked.prompts], references,
+        {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
         [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
     training = spread(_training_cases(session.data.train_records), LEARNT_FROM)
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
-    cases = [Case(_question(prompt.messages), prompt.reference) for prompt in prompts]
-    return Compared(prompts, base, tuned, answers_by_step(session.files.events), limits, overlap, short, yardstick,
-                    find_floor(yardstick, training, cases), yardstick.frame.words(learnt))
+    cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
+    return Compared(**vars(asked), by_step=answers_by_step(session.files.events), overlap=overlap, yardstick=yardstick,
+                    floor=find_floor(yardstick, training, cases), frame=yardstick.frame.words(learnt))
 
 
 def _training_cases(records: Sequence[Record]) -> list[Case]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
 from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
-from brightrun_tui.trainer.answers import compare_answers
+from brightrun_tui.trainer.answers import ask, compare
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.evaluate import (
     Scores,
@@ -27,12 +29,13 @@ from brightrun_tui.trainer.evaluate import (
     worse_categories,
 )
 from brightrun_tui.trainer.events import read_whole_lines
-from brightrun_tui.trainer.examples import spread
+from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.hardware import peak_memory
 from brightrun_tui.trainer.memory import cut
 from brightrun_tui.trainer.model import parameter_counts
+from brightrun_tui.trainer.original import measure_original
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 
@@ -68,25 +71,32 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     known = None if data.chosen_apart else best_scores
     tuned = require_finite(known or session.score(data.judged, session.between), "the loss on held-out records")
     trained = require_finite(session.score(spread(data.train, TRAIN_SAMPLE), session.between), "the loss on training records")
-    answers = compare_answers(session, template, baseline)
-    general = _general_loss(session, template)
+    asked = ask(session, template, baseline)
+    everyday = general_examples(session.tokenizer, template)
+    general = _general_loss(session, everyday)
+    facts, base = _facts(session, best_step), baseline.scores
+    quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))
+    original = measure_original(session, asked.prompts, everyday) if quantised else None
+    if original:
+        base, asked, general = original.scores, replace(asked, base=original.answers), general | {"base": original.general}
+    answers = compare(session, asked)
     conversation = conversations(data.judged, data.held_out_records)
-    difference = loss_difference(baseline.scores, tuned, conversation, session.settings.training.seed)
+    difference = loss_difference(base, tuned, conversation, session.settings.training.seed)
     held_out = len({example.record for example in data.judged})
-    categories = by_category(data.judged, data.held_out_records, baseline.scores, tuned)
+    categories = by_category(data.judged, data.held_out_records, base, tuned)
     found = Findings(
-        base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
+        base_loss=base.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
         held_out_records=held_out, conversations=int(conversation.max()) + 1, train_loss=trained.loss,
         general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
         stood_in=data.held_out_records is data.train_records, chosen_apart=data.chosen_apart, falling=_falling(session),
-        best_at=best_step / max(1, progress.step), answers=answers.findings(), floor=answers.floor,
-        worse=worse_categories(categories))
+        best_at=best_step / max(1, progress.step), base_in_4_bits=quantised and original is None,
+        answers=answers.findings(), floor=answers.floor, worse=worse_categories(categories))
     report = decide(Report(
-        name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(held_out),
+        name=session.spec.name, created_at=time.time(), base=base.split_score(held_out),
         tuned=tuned.split_score(held_out), by_category=categories,
-        samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=UNDECIDED,
-        findings=found,
-        scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
+        samples=answers.samples(), training=facts, lineage=_lineage(session), verdict=UNDECIDED,
+        findings=found, quantised_base=baseline.scores.split_score(held_out) if original else None,
+        scores={"token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
                 "general_loss": general, **answers.scores()}))
     write_json(session.files.report, report.model_dump(mode="json"))
@@ -108,9 +118,8 @@ def write_manifest(session: Session) -> None:
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
 
 
-def _general_loss(session: Session, template: ChatTemplate) -> dict[str, float]:
+def _general_loss(session: Session, examples: Sequence[Example]) -> dict[str, float]:
     """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
-    examples = general_examples(session.tokenizer, template)
     if not examples:
         return {"base": 0.0, "tuned": 0.0}
     with session.model.disable_adapter():
