@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
 from typing import Any
@@ -38,6 +38,7 @@ TRIED_ON = 60
 NAMES_SHARE = 0.2
 """Share of the words up to which those with a capital are names."""
 NAMES_SOUGHT_IN = 200
+MOST_KNOWN = 500
 STEM = 6
 """Letters by which words are told apart, so that ``days`` is ``day``."""
 
@@ -60,7 +61,7 @@ class Yardstick:
 
     ``labels``: the few answers there are, where it is a classification. ``usual``: stems with the share of the training
     answers that have them. ``calls``, ``documents``: the wanted answers are tool calls, or JSON. ``names``: a capital inside
-    a sentence is rare enough to mean a name (not so in German).
+    a sentence is rare enough to mean a name (not so in German). ``known``: different training answers, without the frame.
     """
 
     frame: Frame
@@ -70,6 +71,8 @@ class Yardstick:
     calls: bool = False
     documents: bool = False
     names: bool = True
+    known: tuple[str, ...] = ()
+    _recited: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def weight(self, stem: str) -> float:
         """Inverse document frequency among the training answers, in nats; 0 for what all of them have."""
@@ -141,7 +144,13 @@ class Yardstick:
             return _mark_facts(found, missing, false, agreement=agreement)
         if agreement >= SAME_WORDS:
             return "right" if not false else "partly"
-        return "partly" if agreement >= SOME_WORDS else "unclear"
+        return "partly" if agreement >= SOME_WORDS else "wrong" if self._recites(said) else "unclear"
+
+    def _recites(self, said: str) -> bool:
+        """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
+        if said not in self._recited:
+            self._recited[said] = any(self._agreement(known, said) >= SAME_WORDS for known in self.known)
+        return self._recited[said]
 
     def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
         """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
@@ -179,7 +188,8 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     usual = {stem: count / len(texts) for stem, count in counts.items()}
     capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
     words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
-    return Yardstick(frame, labels, usual, len(texts), calls, documents, names=capitals < NAMES_SHARE * words)
+    known = spread(list(dict.fromkeys(map(frame.without, texts))), MOST_KNOWN)
+    return Yardstick(frame, labels, usual, len(texts), calls, documents, capitals < NAMES_SHARE * words, tuple(known))
 
 
 def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[Case]) -> Floor | None:
@@ -254,7 +264,7 @@ def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
 
 
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
-    if not found or (missing and false >= found):
+    if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
         return "wrong"
     if missing or false or agreement < FEW_WORDS:
         return "partly"

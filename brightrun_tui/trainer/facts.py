@@ -6,7 +6,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words."""
@@ -109,8 +108,10 @@ def _numbers(text: str) -> list[Number]:
         preceding = text[: found.start()].rstrip(" .,").rpartition(" ")[2].casefold()
         if month := _MONTHS.get(word) or _MONTHS.get(preceding):
             numbers.append(Number(str(month)))
-    numbers += [Number(str(_COUNTS[word]), _UNITS[unit]) for word, unit in pairwise(map(str.casefold, WORD.findall(text)))
-                if word in _COUNTS and unit in _UNITS]
+    words = [*map(str.casefold, WORD.findall(text)), "", ""]
+    for word, next_word, third in zip(words, words[1:], words[2:], strict=False):
+        if word in _COUNTS and (unit := _UNITS.get(next_word) or _UNITS.get(third)):  # two hours, three working days
+            numbers.append(Number(str(_COUNTS[word]), unit))
     return numbers
 
 
