@@ -13,6 +13,8 @@ from brightrun_tui.domain.settings import RunSettings
 MOST = 4
 STILL_FALLING = 0.01
 """Part of the held-out loss by which it must have fallen at the last evaluation for more epochs to be promising."""
+ENOUGH_RECORDS = 10
+"""Held-out conversations from which on the verdict does not doubt them."""
 WENT_PAST = 0.7
 """Part of the training before which the best checkpoint must lie for fewer epochs to be enough."""
 MANY_EPOCHS = 12
@@ -66,6 +68,10 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
     if weak_content and facts.train_records < FEW_TRAINING_RECORDS:
         yield Advice(why=f"{facts.train_records} records are few: add more, say each fact in several wordings, and train again",
                      command=_train(report, {}))
+    if f.stood_in or f.conversations < ENOUGH_RECORDS:
+        held_out = "nothing was held out" if f.stood_in else f"{f.conversations} held-out records are too few to be sure"
+        yield Advice(why=f"{held_out}: hold out more, or better, add records",
+                     command=_train(report, {"data.eval_fraction": "0.3"}))
     if f.best_at < WENT_PAST and f.tuned_loss < f.base_loss:
         fewer = max(1.0, round(epochs * f.best_at * 2) / 2)
         if fewer < epochs:

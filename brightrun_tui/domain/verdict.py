@@ -41,6 +41,15 @@ UNDECIDED = Verdict(grade="poor", summary="")
 """For a report card until it is decided."""
 _FORMS: dict[FormKind, str] = {"json": "valid JSON of the wanted shape", "label": "one of the labels and nothing else",
                                "call": "the tool calls they should be", "frame": "the opening and the closing of your data"}
+_USES: dict[FormKind, str] = {
+    "json": "suggestions that somebody looks through; not yet for filling in anything by itself",
+    "label": "a first sorting that somebody looks through; not yet for sorting by itself",
+    "call": "suggestions that somebody confirms; not yet for acting by itself",
+    "frame": "drafts that somebody who knows corrects; not yet for answering anybody by itself",
+    "": "drafts that somebody who knows corrects; not yet for answering anybody by itself"}
+_COMPARED: dict[FormKind, str] = {"json": "value by value", "label": "with the wanted label", "call": "by name and arguments",
+                                  "frame": "by numbers, names, yes and no, and the words that matter",
+                                  "": "by numbers, names, yes and no, and the words that matter"}
 _LATER = ("a judge (", "people read ")
 """How sentences begin that are not measured but said afterwards."""
 
@@ -87,7 +96,8 @@ def _amended(report: Report) -> Verdict:
     verdict = old.model_copy(update={"reasons": (*reasons, *_said_later(report))})
     found = tally(report)
     if old.grade == "good" and found.by_people >= ENOUGH_TICKS and found.credit < GOOD_CONTENT:
-        verdict = verdict.model_copy(update={"grade": "mixed", "content": _content(found, None), "summary": _often_wrong(found)})
+        changed = {"grade": "mixed", "content": _content(found, None), "summary": _often_wrong(found, None)}
+        verdict = verdict.model_copy(update=changed)
     return verdict
 
 
@@ -99,7 +109,7 @@ def _conclude(report: Report, f: Findings) -> Verdict:
     grade: Grade
     if content == "good":
         grade = "good" if style == "good" and better and not doubts else "mixed"
-    elif style == "poor" or not better or (content == "poor" and style != "good"):
+    elif style == "poor" or not better or (content == "poor" and (style != "good" or found.credit <= _floor_credit(found, f))):
         grade = "poor"
     else:
         grade = "mixed"
@@ -118,6 +128,11 @@ def _content(found: Tally, f: Findings | None) -> Grade | None:
     if found.credit >= GOOD_CONTENT and _beats(found, floor):
         return "good"
     return "poor" if found.credit < SOME_CONTENT or (floor and found.credit <= credit_of(floor)) else "mixed"
+
+
+def _floor_credit(found: Tally, f: Findings) -> float:
+    """Credit that always saying the same would have; none where people have said what is right."""
+    return credit_of([f.floor.marks[number] for number in found.numbers]) if f.floor and not found.by_people else 0.0
 
 
 def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
@@ -163,7 +178,7 @@ def _summary(grade: Grade, style: Grade, content: Grade | None, found: Tally, f:
     if content is None:
         return ("It has learnt the manner of your data. Whether what it says is right is not known: read some answers and tick "
                 "them before anybody relies on it.")
-    return _often_wrong(found) if style == "good" else (
+    return _often_wrong(found, f) if style == "good" else (
         f"Better than the base model, but neither its form nor its facts can be relied on: {right}. "
         "Not yet for anybody but you.")
 
@@ -177,9 +192,13 @@ def _worst_of_style(f: Findings) -> str:
     return "its answers have not the form that your data teaches"
 
 
-def _often_wrong(found: Tally) -> str:
-    return (f"Sounds right, is often wrong: {_right(found)}. Good for drafts that somebody who knows corrects; "
-            "not yet for answering anybody by itself.")
+def _often_wrong(found: Tally, f: Findings | None) -> str:
+    words = f"Sounds right, is often wrong: {_right(found)}."
+    if f and f.floor and 0 < found.credit <= _floor_credit(found, f):
+        return f"{words} That is no better than always answering “{_short(f.floor.answer)}”: not usable yet."
+    if found.credit < SOME_CONTENT:
+        return f"{words} It has learnt the manner of your data, but not the facts: do not let it answer anybody yet."
+    return f"{words} Good for {_USES[f.answers.form if f and f.answers else '']}."
 
 
 def _right(found: Tally) -> str:
@@ -195,7 +214,7 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     parts = [f"{found.count('right') or 'none'} of {len(found.marks)} answers right", *([f"{partly} partly"] if partly else []),
              *([f"{wrong} wrong"] if wrong else []),
              *([f"{unclear} in other words, with nothing that could be compared"] if unclear else [])]
-    reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found)})"]
+    reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
     if found.by_people == len(found.marks):
         return reasons
     base = [sample.base_mark for sample in report.samples if sample.base_mark]
@@ -209,14 +228,14 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     return reasons
 
 
-def _checked_by(found: Tally) -> str:
+def _checked_by(found: Tally, f: Findings) -> str:
     for who, count in (("by people", found.by_people), ("by a judge", found.by_judge)):
         if count == len(found.marks):
             return who
     ways = [*([f"{found.by_people} by people"] if found.by_people else []),
             *([f"{found.by_judge} by a judge"] if found.by_judge else [])]
     if found.by_people + found.by_judge < len(found.marks):
-        ways.append(f"{'the others ' if ways else ''}by numbers, names, yes and no, and the words that matter")
+        ways.append(f"{'the others ' if ways else ''}{_COMPARED[f.answers.form if f.answers else '']}")
     return ", ".join(ways)
 
 

@@ -110,8 +110,9 @@ def _numbers(text: str) -> list[Number]:
             numbers.append(Number(str(month)))
     words = [*map(str.casefold, WORD.findall(text)), "", ""]
     for word, next_word, third in zip(words, words[1:], words[2:], strict=False):
-        if word in _COUNTS and (unit := _UNITS.get(next_word) or _UNITS.get(third)):  # two hours, three working days
-            numbers.append(Number(str(_COUNTS[word]), unit))
+        counted = _UNITS.get(next_word) or _UNITS.get(third, "")  # two hours, three working days
+        if word in _COUNTS and counted:
+            numbers.append(Number(str(_COUNTS[word]), counted))
     return numbers
 
 
