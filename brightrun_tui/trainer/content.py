@@ -42,6 +42,12 @@ MOST_KNOWN = 500
 STEM = 6
 """Letters by which words are told apart, so that ``days`` is ``day``."""
 
+CODE_MARKS = 0.04
+"""Share of brackets, equal signs and the like from which on a text is code."""
+
+_OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
+_FENCE = re.compile(r"^```.*$", re.MULTILINE)
+_CODE = re.compile(r"\w+|[^\w\s]")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
 _TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
@@ -87,6 +93,8 @@ class Yardstick:
             return "right" if self._labels_in(said) == {_folded(wanted)} else "wrong"
         if documents := read_documents(wanted):
             return _mark_documents(documents, said)
+        if _is_code(wanted):
+            return _mark_code(wanted, said)
         wanted, said = self.frame.without(wanted), self.frame.without(said)
         if final := _final(wanted):
             wanted, said = final, _final(said) or said.splitlines()[-1]
@@ -128,8 +136,10 @@ class Yardstick:
             return "right" if theirs.agrees == ours.agrees else "wrong"
         if ours.numbers:
             return _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+        if _contradicts(ours, theirs):
+            return "wrong"
         inside = f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} "
-        if inside and not ours.stated & theirs.denied and len(_stems(said)) <= 12 * len(_stems(wanted)):
+        if inside and len(_stems(said)) <= 12 * len(_stems(wanted)):
             return "right"
         return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
 
@@ -137,9 +147,8 @@ class Yardstick:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = self._compare(ours, theirs, case)
-        opposite = ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees
-        if opposite or ours.denied & theirs.stated - ours.stated or theirs.denied & ours.stated - theirs.stated:
-            return "partly" if found and not missing and not false and not opposite else "wrong"
+        if _contradicts(ours, theirs):
+            return "partly" if found and not missing and not false else "wrong"
         if found or missing:
             return _mark_facts(found, missing, false, agreement=agreement)
         if agreement >= SAME_WORDS:
@@ -261,6 +270,28 @@ def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
         text = _folded(said)
         share = sum(value in text for _, value in ours) / max(1, len(ours))
     return "right" if share == 1 else "partly" if share >= 0.5 else "wrong"
+
+
+def _contradicts(ours: Facts, theirs: Facts) -> bool:
+    """Yes against no, or what one denies and the other states."""
+    if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
+        return True
+    return bool(ours.denied & theirs.stated - ours.stated or theirs.denied & ours.stated - theirs.stated)
+
+
+def _is_code(text: str) -> bool:
+    marks = sum(c in "{}()[];=<>_" for c in text)
+    return bool(_OPENS_CODE.match(text)) or (marks >= 4 and marks >= CODE_MARKS * len(text))
+
+
+def _mark_code(wanted: str, said: str) -> Mark:
+    """The same but for spaces, or much alike: whether it does the same is for people to say."""
+    ours, theirs = ("".join(_FENCE.sub("", text).split()).rstrip(";") for text in (wanted, said))
+    if ours.casefold() in theirs.casefold():
+        return "right"
+    same = (Counter(_CODE.findall(wanted)) & Counter(_CODE.findall(said))).total()
+    share = 2 * same / max(1, len(_CODE.findall(wanted)) + len(_CODE.findall(said)))
+    return "partly" if share >= 0.8 else "unclear" if share >= 0.4 else "wrong"
 
 
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:

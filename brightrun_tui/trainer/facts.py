@@ -36,6 +36,7 @@ _UNITS = {name: unit for unit, names in {
     "week": "week weeks woche wochen semaine semaines semana semanas 週",
     "month": "month months monat monate monaten mois mes meses 月",
     "year": "year years jahr jahre jahren ans années año años 年", "%": "% percent prozent",
+    "am": "am", "pm": "pm",
     "£": "£ pounds pound gbp", "$": "$ dollars dollar usd", "€": "€ euro euros eur", "¥": "¥ yen 円",
 }.items() for name in names.split()}
 _COUNTS = {name: number for number, names in enumerate((
@@ -54,8 +55,12 @@ class Number:
     unit: str = ""
 
     def agrees(self, other: Number) -> bool:
-        """Equal, and not in different units."""
-        return self.value == other.value and (not self.unit or not other.unit or self.unit == other.unit)
+        """Equal, and not in different units; 6 pm is 18, and may be meant by 6."""
+        if self.unit and other.unit:
+            return (self.value, self.unit) == (other.value, other.unit)
+        if {self.unit, other.unit} & {"am", "pm"} and self.value.isdigit() and other.value.isdigit():
+            return int(self.value) % 12 == int(other.value) % 12
+        return self.value == other.value
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,9 @@ def _numbers(text: str) -> list[Number]:
         unit = _UNITS.get(before) or _UNITS.get(after[:1]) or _UNITS.get(word, "")
         written = found[0]
         if ":" in written:
-            numbers += [Number(part.lstrip("0") or "0") for part in re.split(r"[:.,]", written)]
+            parts = [part.lstrip("0") or "0" for part in re.split(r"[:.,]", written)]
+            numbers += [Number(part, unit if unit in ("am", "pm") and not place else "") for place, part in enumerate(parts)
+                        if part != "0" or not place]
         else:
             numbers.append(Number(_value(written), unit))
         preceding = text[: found.start()].rstrip(" .,").rpartition(" ")[2].casefold()
@@ -111,7 +118,7 @@ def _numbers(text: str) -> list[Number]:
     words = [*map(str.casefold, WORD.findall(text)), "", ""]
     for word, next_word, third in zip(words, words[1:], words[2:], strict=False):
         counted = _UNITS.get(next_word) or _UNITS.get(third, "")  # two hours, three working days
-        if word in _COUNTS and counted:
+        if word in _COUNTS and (counted or _COUNTS[word] > 1):  # “one” and its like are mostly no numbers
             numbers.append(Number(str(_COUNTS[word]), counted))
     return numbers
 

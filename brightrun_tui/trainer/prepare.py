@@ -32,7 +32,7 @@ from brightrun_tui.trainer.tokens import load_tokens, save_tokens, tokens_key
 Alert = Callable[[str, str], None]
 
 FEWEST_FOR_EACH = 10
-"""Records that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
+"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
@@ -95,7 +95,7 @@ def part_held_out(examples: list[Example], records: list[Record], seed: int) -> 
     """
     present = sorted({example.record for example in examples})
     choosing, judging = split_records([records[place] for place in present], 0.5, len(present), seed)
-    if min(len(choosing), len(judging)) < FEWEST_FOR_EACH:
+    if min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH:
         return examples, examples, records
     ours = {id(record) for record in judging}
     judged = [example for example in examples if id(records[example.record]) in ours]

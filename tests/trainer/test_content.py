@@ -97,6 +97,12 @@ def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -
      '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>', "right"),
     ('<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo", "unit": "C"}}\n</tool_call>',
      '<tool_call>{"name": "alarm", "arguments": {"time": "7"}}</tool_call>', "wrong"),
+    ("SELECT name FROM users WHERE age > 30;", "select name from users where age > 30", "right"),
+    ("SELECT name FROM users WHERE age > 30;", "SELECT id FROM orders WHERE total > 30", "unclear"),
+    ("def add(a, b):\n    return a + b", "```python\ndef add(a, b):\n  return a + b\n```", "right"),
+    ("Take two tablets every morning, with food.", "Take four tablets every morning, with food.", "wrong"),
+    ("We are open from 9 am to 6 pm.", "Open 9:00-18:00.", "right"), ("Come at 6 pm.", "Come at 7 pm.", "wrong"),
+    ("You can't return it.", "You can return it.", "wrong"), ("Yes, that is possible.", "That is not possible.", "wrong"),
     ("anything", "", "wrong"),
 ])
 def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mark) -> None:
