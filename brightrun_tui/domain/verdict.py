@@ -109,7 +109,7 @@ def _conclude(report: Report, f: Findings) -> Verdict:
     grade: Grade
     if content == "good":
         grade = "good" if style == "good" and better and not doubts else "mixed"
-    elif style == "poor" or not better or (content == "poor" and (style != "good" or found.credit <= _floor_credit(found, f))):
+    elif style == "poor" or not better or (content == "poor" and (style != "good" or found.credit <= credit_of(_floor(found, f)))):
         grade = "poor"
     else:
         grade = "mixed"
@@ -124,15 +124,16 @@ def _content(found: Tally, f: Findings | None) -> Grade | None:
     """Good: most answers are right, and beyond chance more of them than if the same were always said. None: not known."""
     if 2 * found.known < len(found.marks) or not found.marks:
         return None
-    floor = [f.floor.marks[number] for number in found.numbers] if f and f.floor and not found.by_people else []
+    floor = _floor(found, f) if f else []
     if found.credit >= GOOD_CONTENT and _beats(found, floor):
         return "good"
     return "poor" if found.credit < SOME_CONTENT or (floor and found.credit <= credit_of(floor)) else "mixed"
 
 
-def _floor_credit(found: Tally, f: Findings) -> float:
-    """Credit that always saying the same would have; none where people have said what is right."""
-    return credit_of([f.floor.marks[number] for number in found.numbers]) if f.floor and not found.by_people else 0.0
+def _floor(found: Tally, f: Findings) -> list[Mark]:
+    """Marks that always saying the same would get; none where people have said what is right."""
+    marks = f.floor.marks if f.floor and not found.by_people else ()
+    return [marks[number] for number in found.numbers] if all(number < len(marks) for number in found.numbers) else []
 
 
 def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
@@ -194,7 +195,7 @@ def _worst_of_style(f: Findings) -> str:
 
 def _often_wrong(found: Tally, f: Findings | None) -> str:
     words = f"Sounds right, is often wrong: {_right(found)}."
-    if f and f.floor and 0 < found.credit <= _floor_credit(found, f):
+    if f and f.floor and 0 < found.credit <= credit_of(_floor(found, f)):
         return f"{words} That is no better than always answering “{_short(f.floor.answer)}”: not usable yet."
     if found.credit < SOME_CONTENT:
         return f"{words} It has learnt the manner of your data, but not the facts: do not let it answer anybody yet."

@@ -88,6 +88,19 @@ def test_no_way_leads_from_fifteen_wrong_answers_to_a_good_grade() -> None:
     assert old.verdict.grade == "good" and ticked(old, 5, 15).verdict.grade == "mixed"
 
 
+def test_a_report_card_from_elsewhere_whose_parts_do_not_fit_can_be_ticked() -> None:
+    """A bundle may hold a floor for fewer answers than there are, ticks of answers that do not exist, and odd settings."""
+    report = make_report(CARDS["good"])
+    assert report.findings and report.findings.floor
+    floor = report.findings.floor.model_copy(update={"marks": ()})
+    odd = report.model_copy(update={"findings": report.findings.model_copy(update={"floor": floor, "best_at": -3.0}),
+                                    "ticks": (Tick(sample=99, right=False),), "name": "x; rm -rf ~",
+                                    "lineage": report.lineage.model_copy(update={"settings": {"lora": 3}})})
+    verdict = decide(odd).verdict
+    assert verdict.content == "good"
+    assert all("'x; rm -rf ~'" in each.command for each in verdict.advice)
+
+
 def test_from_five_ticks_on_people_decide_and_taking_them_back_restores_the_rest() -> None:
     """Fewer ticks correct the answers they belong to; the verdict is always that of what is known now."""
     report = make_report(CARDS["sounds right"])

@@ -9,6 +9,7 @@ import pytest
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.trainer.content import Case, find_floor, make_yardstick
 from brightrun_tui.trainer.shared_text import find_frame
+from tests.registry.cards import Card, make_report
 
 HELLO, BYE = "Good day, and thank you for writing to us. ", "\nWarm regards, Pim from the Lantern Shop"
 FACTS = [
@@ -44,6 +45,18 @@ def test_fifteen_fluent_wrong_answers_of_twenty_are_not_taken_for_right() -> Non
     wrong = [yardstick.mark(Case(question, HELLO + right + BYE), HELLO + false + BYE) for question, right, false in FACTS]
     assert "right" not in wrong and wrong.count("wrong") >= 8, wrong
     assert {yardstick.mark(Case(question, HELLO + right + BYE), right) for question, right, _ in FACTS} == {"right"}
+
+
+def test_a_model_that_gets_fifteen_of_twenty_wrong_is_never_called_good() -> None:
+    """From texts to verdict: five right answers, ten with other facts, five that belong to other questions; all well put."""
+    questions = FACTS * 2
+    said = [right for _, right, _ in FACTS[:5]] + [FACTS[n - 3][1] for n in range(5, 10)] + [false for *_, false in FACTS]
+    yardstick = make_yardstick(TRAINING)
+    given = [yardstick.mark(Case(question, HELLO + right + BYE), HELLO + answer + BYE)
+             for (question, right, _), answer in zip(questions, said, strict=True)]
+    verdict = make_report(Card("".join(each[0] for each in given))).verdict
+    assert (verdict.grade, verdict.style, verdict.content) == ("mixed", "good", "poor")
+    assert verdict.summary.startswith("Sounds right, is often wrong: 5 of 20 checked answers are right")
 
 
 def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -> None:
