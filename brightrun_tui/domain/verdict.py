@@ -106,10 +106,11 @@ def _conclude(report: Report, f: Findings) -> Verdict:
     content, style = _content(found, f), _style(f)
     doubts = _doubts(report, f)
     better = f.tuned_loss < f.base_loss
+    no_better_than_the_floor = found.credit <= credit_of(_floor(found, f))
     grade: Grade
     if content == "good":
         grade = "good" if style == "good" and better and not doubts else "mixed"
-    elif style == "poor" or not better or (content == "poor" and (style != "good" or found.credit <= credit_of(_floor(found, f)))):
+    elif style == "poor" or not better or (content == "poor" and (style != "good" or no_better_than_the_floor)):
         grade = "poor"
     else:
         grade = "mixed"
