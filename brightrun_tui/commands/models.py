@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -27,9 +28,11 @@ from brightrun_tui.commands.shared.output import (
     say_over,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
+from brightrun_tui.store import runs
 
 ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
 CHAMPION = "champion"
@@ -68,7 +71,14 @@ def show(model: ModelArgument,
          markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
          as_json: JsonOption = False) -> None:
     """The report card: losses, answers before and after, training facts, where it comes from."""
-    found = with_store(lambda session: store.find(session.db, model))
+    async def look(session: Session) -> ModelVersion:
+        version = await store.find(session.db, model)
+        with suppress(BrightrunError):  # it may come from elsewhere, or its run be gone
+            run = await runs.get(session.db, version.run_id)
+            return version.model_copy(update={"report": name_data(version.report, run.spec.dataset.path)})
+        return version
+
+    found = with_store(look)
     if as_json:
         print_json({"model": found})
         return

@@ -34,6 +34,17 @@ def advise(report: Report) -> tuple[Advice, ...]:
     return tuple(_found(report, report.findings))[:MOST] if report.findings else ()
 
 
+def name_data(report: Report, path: str) -> Report:
+    """The same report card with commands that name the data by its path on this machine. Never kept: a path is private."""
+    def named(advice: Advice) -> Advice:
+        words = shlex.split(advice.command)
+        command = shlex.join([*words[:2], path, *words[3:]]) if words[1:2] == ["train"] else advice.command
+        return advice.model_copy(update={"command": command})
+
+    verdict = report.verdict.model_copy(update={"advice": tuple(map(named, report.verdict.advice))})
+    return report.model_copy(update={"verdict": verdict})
+
+
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
     facts, verdict, settings = report.training, report.verdict, _settings(report)
     epochs, rank = settings.training.epochs, settings.lora.r
@@ -45,12 +56,14 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
     if a and a.fair and a.ended < 0.8 and a.limit < 2 * a.length_wanted:
         yield Advice(why="its answers are cut off: give the sample answers more room",
                      command=_train(report, {"evaluation.max_new_tokens": 2 * a.limit}))
-    if f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and epochs < MANY_EPOCHS:
+    if f.stopped and f.tuned_loss < f.base_loss:
+        yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
+    elif f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and epochs < MANY_EPOCHS:
         yield Advice(why=f"the held-out loss still fell by {f.falling:.0%} at the last evaluation: train twice as long",
-                     command=_train(report, {"training.epochs": _number(min(MANY_EPOCHS, 2 * epochs))}))
+                     command=_train(report, _twice_as_long(settings)))
     elif f.tuned_loss < f.base_loss and a and a.fair and a.ended < 0.8 and epochs < MANY_EPOCHS:
         yield Advice(why="it has not learnt to end its answers: train twice as long",
-                     command=_train(report, {"training.epochs": _number(min(MANY_EPOCHS, 2 * epochs))}))
+                     command=_train(report, _twice_as_long(settings)))
     elif f.tuned_loss >= f.base_loss:
         yield Advice(why="it did not get better than the base model: take smaller steps",
                      command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 3)}))
@@ -81,6 +94,13 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         larger = {"lora.r": min(LARGE_RANK, 2 * rank), "lora.lora_alpha": 2 * settings.lora.lora_alpha}
         yield Advice(why=f"the adapter is small (rank {rank}): a larger one learns more from that many records",
                      command=_train(report, larger))
+
+
+def _twice_as_long(settings: RunSettings) -> dict[str, Any]:
+    training = settings.training
+    if training.max_steps:
+        return {"training.max_steps": 2 * training.max_steps}
+    return {"training.epochs": _number(min(MANY_EPOCHS, 2 * training.epochs))}
 
 
 def _weak_category(report: Report) -> str:

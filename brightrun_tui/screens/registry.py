@@ -15,6 +15,7 @@ from textual.widgets import OptionList
 
 from brightrun_tui import registry
 from brightrun_tui.actions import bindings
+from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.screens.base import ModeScreen
@@ -96,6 +97,9 @@ class RegistryScreen(ModeScreen):
 
     def _show_page(self) -> None:
         model, endpoint = self.model, self.endpoint
+        run = self.app.snapshot.run(model.run_id) if model else None
+        if model and run:
+            model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
         self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")

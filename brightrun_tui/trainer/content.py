@@ -39,6 +39,8 @@ NAMES_SHARE = 0.2
 """Share of the words up to which those with a capital are names."""
 NAMES_SOUGHT_IN = 200
 MOST_KNOWN = 500
+CLOSED_USES = 4
+"""Times that each answer is given on average from which on the data knows no others."""
 STEM = 6
 """Letters by which words are told apart, so that ``days`` is ``day``."""
 
@@ -67,7 +69,8 @@ class Yardstick:
 
     ``labels``: the few answers there are, where it is a classification. ``usual``: stems with the share of the training
     answers that have them. ``calls``, ``documents``: the wanted answers are tool calls, or JSON. ``names``: a capital inside
-    a sentence is rare enough to mean a name (not so in German). ``known``: different training answers, without the frame.
+    a sentence is rare enough to mean a name (not so in German). ``known``: different training answers, without the frame;
+    ``closed``: they are so few that whatever is none of them is wrong.
     """
 
     frame: Frame
@@ -78,6 +81,7 @@ class Yardstick:
     documents: bool = False
     names: bool = True
     known: tuple[str, ...] = ()
+    closed: bool = False
     _recited: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def weight(self, stem: str) -> float:
@@ -153,7 +157,15 @@ class Yardstick:
             return _mark_facts(found, missing, false, agreement=agreement)
         if agreement >= SAME_WORDS:
             return "right" if not false else "partly"
-        return "partly" if agreement >= SOME_WORDS else "wrong" if self._recites(said) else "unclear"
+        if agreement >= SOME_WORDS:
+            return "partly"
+        return "wrong" if self.closed or self._recites(said) or self._echoes(case, said) else "unclear"
+
+    def _echoes(self, case: Case, said: str) -> bool:
+        """Whether hardly a word of it is new against the question, or against itself."""
+        words = _stems(said)
+        new = set(words) - set(_stems(case.question))
+        return len(new) <= max(1, len(words) // 5)
 
     def _recites(self, said: str) -> bool:
         """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
@@ -197,8 +209,9 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     usual = {stem: count / len(texts) for stem, count in counts.items()}
     capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
     words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
-    known = spread(list(dict.fromkeys(map(frame.without, texts))), MOST_KNOWN)
-    return Yardstick(frame, labels, usual, len(texts), calls, documents, capitals < NAMES_SHARE * words, tuple(known))
+    known = list(dict.fromkeys(map(frame.without, texts)))
+    return Yardstick(frame, labels, usual, len(texts), calls, documents, capitals < NAMES_SHARE * words,
+                     tuple(spread(known, MOST_KNOWN)), closed=CLOSED_USES * len(known) <= len(texts))
 
 
 def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[Case]) -> Floor | None:

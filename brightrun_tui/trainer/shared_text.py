@@ -58,6 +58,8 @@ class Frame:
         folded = [word[0].casefold() for word in words]
         longest = min(LONGEST, len(words))
         first = max((n for n in range(1, longest + 1) if tuple(folded[:n]) in self.openings), default=0)
+        if 0 < first < longest and _is_addressed(text, words, first):
+            first += 1
         last = min((n for n in _closing_starts(text, words) if tuple(folded[n:]) in self.closings), default=len(words))
         return words, first, last
 
@@ -79,6 +81,13 @@ def find_frame(answers: Sequence[str]) -> Frame:
     enough = max(FEWEST, ceil(SHARED_BY * len(answers)))
     return Frame(frozenset(words for words, count in openings.items() if count >= enough),
                  frozenset(words for words, count in closings.items() if count >= enough))
+
+
+def _is_addressed(text: str, words: Sequence[re.Match[str]], place: int) -> bool:
+    """Whether the opening goes on with whom it greets: ``Hello Ada!``, but not ``Hello! Yes,``."""
+    before, after = text[words[place - 1].end() : words[place].start()], text[words[place].end() :][:1]
+    word = words[place][0]
+    return not before.strip() and after in ("!", ",") and word[0].isupper() and not is_answer_word(word)
 
 
 def _closing_starts(text: str, words: Sequence[re.Match[str]]) -> list[int]:

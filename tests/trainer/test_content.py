@@ -124,6 +124,20 @@ def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mar
     assert make_yardstick(training).mark(Case("?", wanted), said) == expected
 
 
+def test_an_echo_is_wrong_and_so_is_what_data_with_few_answers_does_not_know() -> None:
+    """The question said again answers nothing; neither does anything else where a dozen answers are all that is taught."""
+    case = Case("Half of the leaves broke off on the way.", "Send us a photo, please, and a new one comes free of charge.")
+    assert make_yardstick([*TRAINING[::3], case.wanted]).mark(case, "Half of the leaves broke off.") == "wrong"
+    other = "I am glad to hear about that from somebody so kind."
+    assert make_yardstick([*TRAINING[::3], case.wanted]).mark(case, other) == "unclear"
+    assert make_yardstick([HELLO + case.wanted] * 5 + TRAINING * 2).mark(case, other) == "wrong"
+
+
+def test_whom_a_greeting_names_belongs_to_the_greeting() -> None:
+    frame = find_frame([f"Hello {name}! It costs {n} pounds." for n, name in enumerate(("Ada", "Bo", "Cleo", "Dan"))] + ["Yes."])
+    assert frame.without("Hello Eve! It is free.") == "It is free." and frame.without("Hello! Yes, it is.") == "Yes, it is."
+
+
 @pytest.mark.parametrize(("wanted", "said", "expected", "form"), [
     ("spam", "Spam.", "right", True), ("spam", "not spam", "wrong", True), ("spam", "This is clearly spam!", "right", False),
     ("spam", "spam or not spam", "wrong", False), ("not spam", "spam", "wrong", True), ("spam", "hello", "wrong", False),

@@ -158,17 +158,18 @@ def _subtitle(model: ModelVersion) -> str:
 
 
 def _scores(report: Report) -> Group:
-    table = Table("", "base", "tuned", "", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
+    table = Table("", "base", "tuned", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for name, before, after, form, means in (
             ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
             ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS)):
-        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"), _change(before, after),
-                      Text(means, style="dim"))
+        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"),
+                      Text.assemble(_change(before, after), "  ", (means, "dim")))
     if report.quantised_base:
-        table.add_row("… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", "", Text(QUANTISED_BASE_MEANS, style="dim"))
+        table.add_row("… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim"))
     for line in score_lines(report):
         style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
-        table.add_row(line.what, line.base, Text(line.tuned, style=style), Text(line.note), Text(line.means, style="dim"))
+        table.add_row(line.what, line.base, Text(line.tuned, style=style),
+                      Text.assemble(line.note, "  " if line.note else "", (line.means, "dim")))
     measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
     return Group(table, Text(measured, style="dim italic"))
 
