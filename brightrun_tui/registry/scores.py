@@ -17,7 +17,7 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
     ("token_accuracy", "next word guessed", ".0%", "high", "how often it guesses the next piece of a wanted answer"),
     ("ended", "answers that end", ".0%", "high", "by themselves, not by running into the limit"),
     ("answer_tokens", "length in tokens", ".0f", "", "the median; a token is about three quarters of a word"),
-    ("verbatim", "copied from training", ".0%", "", "of eight words in a row; much more than in the wanted answers: memorised"),
+    ("verbatim", "copied from training", ".0%", "", "phrases of eight words; far above the data's own share: learnt by heart"),
     ("general_loss", "surprise at everyday talk", ".2f", "low", "a rise means that it forgets what the base model knew"),
 )
 """Name in the report, words, form, which is better, and what it means."""

@@ -28,7 +28,7 @@ class JudgeScreen(Dialog[tuple[str, str]]):
         yield Static(
             Content(
                 f"A language model is shown {count} questions with the base and the tuned answer and the wanted one, "
-                "not knowing which is which, and says which is better and which are right. All this is sent to the address below."
+                "not knowing which is which, and says which is better. All this is sent to the address below."
             ),
             classes="question",
         )

@@ -163,13 +163,13 @@ def _scores(report: Report) -> Group:
             ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
             ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS)):
         table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"),
-                      Text.assemble(_change(before, after), "  ", (means, "dim")))
+                      Text.assemble(_change(before, after), "; ", (means, "dim")))
     if report.quantised_base:
         table.add_row("… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim"))
     for line in score_lines(report):
         style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
         table.add_row(line.what, line.base, Text(line.tuned, style=style),
-                      Text.assemble(line.note, "  " if line.note else "", (line.means, "dim")))
+                      Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")))
     measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
     return Group(table, Text(measured, style="dim italic"))
 
