@@ -8,6 +8,8 @@ import os
 import pty
 import sqlite3
 import subprocess
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,8 @@ def press(seeded: CommandLine, keys: str, *arguments: str) -> str:
         except OSError:  # the command has ended
             break
         if screen.count(b"Is it right?") > asked and asked < len(keys):
+            while termios.tcgetattr(leader)[3] & termios.ICANON:  # what is pressed before it waits for a key is dropped
+                time.sleep(0.01)
             os.write(leader, keys[asked].encode())
             asked += 1
     process.wait(30)
