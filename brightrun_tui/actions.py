@@ -23,6 +23,7 @@ SCOPES = {
     "form": "Forms",
     "choice": "Choices",
     "endpoint": "Endpoint",
+    "answers": "Is it right?",
     "chat": "Chat",
     "pick": "Pickers",
     "offers": "Machines for rent",
@@ -196,6 +197,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.chat", "c", "Chat", "Talk to the model; deploys it first when needed.", footer=3),
     _a("registry.endpoint", "u", "Use it", "Address, key and ready-made calls of the running endpoint.", footer=4),
     _a("registry.undeploy", "U", "Undeploy", "Stop serving the model.", changes=True),
+    _a("registry.answers", "a", "Is it right?", "Read its answers one by one and say which are right.", changes=True, footer=5),
     _a("registry.rate", "r", "Rate", "One to five stars and a note.", changes=True, footer=6),
     _a(
         "registry.judge",
@@ -252,6 +254,11 @@ ACTIONS: tuple[Action, ...] = (
         footer=6,
         palette=False,
     ),
+    _a("answers.right", "y", "Right", "The answer is right.", changes=True, footer=2, palette=False),
+    _a("answers.wrong", "n", "Wrong", "The answer is wrong.", changes=True, footer=3, palette=False),
+    _a("answers.skip", "s right l", "Skip", "Say nothing of it; the next answer.", footer=4, palette=False),
+    _a("answers.before", "left h", "Before", "Back to the answer before.", footer=5, palette=False),
+    _a("answers.take_back", "backspace u", "Take back", "Forget what was said of this answer.", changes=True, palette=False),
     _a("chat.send", "enter", "Send", "Send what you wrote.", footer=2, palette=False),
     _a(
         "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +28,18 @@ from brightrun_tui.commands.shared.output import (
     say_over,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
+from brightrun_tui.store import runs
 
 ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
 CHAMPION = "champion"
+_TICKS = {"y": True, "n": False, "s": None}
 
-app = typer.Typer(help="Models: list, report cards, compare, judge, rate, tag, rollback, export, delete.", add_completion=False)
+app = typer.Typer(add_completion=False, help="Models: list, report cards, compare, judge, tick answers, rate, tag, rollback, "
+                                              "export, delete.")
 
 
 @app.callback(invoke_without_command=True)
@@ -63,7 +71,14 @@ def show(model: ModelArgument,
          markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
          as_json: JsonOption = False) -> None:
     """The report card: losses, answers before and after, training facts, where it comes from."""
-    found = with_store(lambda session: store.find(session.db, model))
+    async def look(session: Session) -> ModelVersion:
+        version = await store.find(session.db, model)
+        with suppress(BrightrunError):  # it may come from elsewhere, or its run be gone
+            run = await runs.get(session.db, version.run_id)
+            return version.model_copy(update={"report": name_data(version.report, run.spec.dataset.path)})
+        return version
+
+    found = with_store(look)
     if as_json:
         print_json({"model": found})
         return
@@ -115,6 +130,30 @@ def judge(model: ModelArgument,
     from brightrun_tui.commands.shared.report_card import print_judgement
 
     print_judgement(page(), judged)
+
+
+@app.command()
+def answers(model: ModelArgument,
+            tick: Annotated[list[str] | None, typer.Option("--tick", metavar="NUMBER=y|n|s", help="Say it of one answer without "
+                                                           "being asked; s takes back what was said.")] = None,
+            as_json: JsonOption = False) -> None:
+    """Read the answers one by one and say which are right, by single keys. That outranks what was measured."""
+    said = [_parse_tick(word) for word in tick or ()]
+    if said:
+        require_changes()
+        for number, right in said:
+            with_store(partial(_tick, ref=model, number=number, right=right))
+    found = with_store(lambda session: store.find(session.db, model))
+    if as_json:
+        print_json({"model": found.ref, "answers": [_answer(found, number) for number in range(len(found.report.samples))],
+                    "ticks": found.report.ticks, "verdict": found.report.verdict})
+        return
+    from brightrun_tui.commands.shared.report_card import print_ticked
+
+    if not said:
+        require_changes()
+        found = _ask_about_answers(found)
+    print_ticked(page(), found)
 
 
 @app.command()
@@ -188,6 +227,68 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
         say_done(f"{ref} deleted")
 
 
+def _ask_about_answers(model: ModelVersion) -> ModelVersion:
+    """Show the answers that nobody has ticked yet, else all, and keep each word as it is said.
+
+    Raises:
+        UsageError: there are no answers, or no terminal to show them at.
+    """
+    from brightrun_tui.commands.shared.report_card import print_answer_to_tick
+
+    report = model.report
+    if not report.samples:
+        raise UsageError(f"the report card of {model.ref} has no sample answers", where=model.ref, kind="no_samples",
+                         fix="train it again with evaluation.sample_prompts above 0")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("there is no terminal to ask at", where="models answers", kind="no_terminal",
+                         fix="add --json to read the answers, --tick NUMBER=y to say that one is right")
+    ticked = {each.sample for each in report.ticks}
+    left = [number for number in range(len(report.samples)) if number not in ticked] or list(range(len(report.samples)))
+    for place, number in enumerate(left, 1):
+        print_answer_to_tick(page(), report, number)
+        say(f"Is it right? ({place} of {len(left)})  ", ("y", "bold"), " yes  ", ("n", "bold"), " no  ", ("s", "bold"), " skip  ",
+            ("q", "bold"), " leave")
+        key = _read_key("ynsq")
+        if key == "q":
+            break
+        if key != "s":
+            model = with_store(partial(_tick, ref=model.ref, number=number, right=key == "y"))
+    return model
+
+
+def _read_key(keys: str) -> str:
+    """Wait for one of these keys, in either case. The end of input, escape and Ctrl-C are the last of them."""
+    while True:
+        try:
+            key = typer.getchar().casefold()
+        except (EOFError, KeyboardInterrupt):
+            return keys[-1]
+        if key == "\x1b":
+            return keys[-1]
+        if key and key[0] in keys:
+            return key[0]
+
+
+async def _tick(session: Session, ref: str, number: int, right: bool | None) -> ModelVersion:
+    return await registry.tick(session.db, ref, number, right)
+
+
+def _parse_tick(word: str) -> tuple[int, bool | None]:
+    """``3=y`` as the number of the sample, from 0, and what is said of it. Raises ``UsageError``."""
+    number, _, said = word.partition("=")
+    if not number.strip().isdecimal() or said.strip().casefold() not in _TICKS:
+        raise UsageError(f"“{word}” is no tick", where="--tick", fix="write the answer's number and y, n or s, such as 3=y",
+                         kind="bad_tick")
+    return int(number) - 1, _TICKS[said.strip().casefold()]
+
+
+def _answer(model: ModelVersion, number: int) -> dict[str, object]:
+    sample = model.report.samples[number]
+    said = next((each.right for each in model.report.ticks if each.sample == number), None)
+    return {"number": number + 1, "prompt": sample.prompt, "answer": sample.tuned, "wanted": sample.reference,
+            "base_answer": sample.base, "compared": sample.mark, "ticked": said}
+
+
 def _tell_judged(done: int, total: int) -> None:
     say_over(f"{done} of {total} judged", last=done == total)
 
@@ -205,4 +306,5 @@ def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool)
 def _short(model: ModelVersion) -> dict[str, object]:
     report = model.report
     return {"ref": model.ref, **model.model_dump(mode="json", exclude={"report"}),
-            "verdict": report.verdict.model_dump(mode="json"), "loss": report.tuned.loss, "base_loss": report.base.loss}
+            "verdict": report.verdict.model_dump(mode="json"), "ticks": [each.model_dump(mode="json") for each in report.ticks],
+            "loss": report.tuned.loss, "base_loss": report.base.loss}

@@ -32,6 +32,7 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError, exit_code_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
@@ -196,7 +197,7 @@ def _finish(run: Run, as_json: bool) -> None:
         if failure and failure.fix:
             say(("  fix", "dim"), f" {failure.fix}")
         if model:
-            print_summary(talk(), model)
+            print_summary(talk(), model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)}))
         if model and not as_json:
             put(model.ref)
     if run.state != "completed":

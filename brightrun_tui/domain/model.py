@@ -6,6 +6,8 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.findings import Findings, Mark
+
 
 class SplitScore(BaseModel):
     """Loss (nats a supervised token) and perplexity = exp(loss) on the held-out split."""
@@ -29,7 +31,10 @@ class StepAnswer(BaseModel):
 
 
 class SampleAnswer(BaseModel):
-    """One held-out prompt answered by base and tuned model, greedily; ``by_step``: on the way from one to the other."""
+    """One held-out prompt answered by base and tuned model, greedily; ``by_step``: on the way from one to the other.
+
+    ``mark``, ``base_mark``: what comparing the tuned and the base answer with the reference says; None where it was not done.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +46,13 @@ class SampleAnswer(BaseModel):
     base_ended: bool = False
     tuned_ended: bool = False
     by_step: tuple[StepAnswer, ...] = ()
+    mark: Mark | None = None
+    base_mark: Mark | None = None
+
+    @property
+    def question(self) -> str:
+        """What was asked last."""
+        return str(next((turn.get("content", "") for turn in reversed(self.prompt) if turn.get("role") == "user"), ""))
 
 
 class Lineage(BaseModel):
@@ -86,23 +98,46 @@ class TrainingFacts(BaseModel):
     early_stopped: bool = False
 
 
-class Verdict(BaseModel):
-    """The report card in plain words."""
+Grade = Literal["good", "mixed", "poor"]
+
+
+class Advice(BaseModel):
+    """What to try next: why, from what was measured, and the command that does it."""
 
     model_config = ConfigDict(frozen=True)
 
-    grade: Literal["good", "mixed", "poor"]
+    why: str
+    command: str
+
+
+class Verdict(BaseModel):
+    """The report card in plain words.
+
+    ``style``: form, length, voice, and whether answers end. ``content``: whether they are right. Both are None on report cards
+    of older versions; ``content`` also where nothing could be compared. ``advice``: the most promising first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    grade: Grade
     summary: str
     reasons: tuple[str, ...] = ()
+    style: Grade | None = None
+    content: Grade | None = None
+    advice: tuple[Advice, ...] = ()
 
 
 class Ruling(BaseModel):
-    """What a judge made of one sample: the tuned answer wins, loses or ties against the base model's."""
+    """What a judge made of one sample: the tuned answer wins, loses or ties against the base model's.
+
+    ``right``: whether the tuned answer is right in its content; None where the judge did not say, or contradicted itself.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     outcome: Literal["win", "tie", "loss", "unparsable"]
     reason: str = ""
+    right: bool | None = None
 
 
 class Judgement(BaseModel):
@@ -129,8 +164,22 @@ class Judgement(BaseModel):
         return sum(ruling.outcome == outcome for ruling in self.rulings)
 
 
+class Tick(BaseModel):
+    """What a person said of a sample's tuned answer. ``sample``: its number, from 0."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sample: int = Field(ge=0)
+    right: bool
+    at: float = 0.0
+
+
 class Report(BaseModel):
-    """``report.json``: the report card."""
+    """``report.json``: the report card.
+
+    ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
+    ``ticks``: at most one for each sample, in their order.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -147,6 +196,9 @@ class Report(BaseModel):
     verdict: Verdict
     cost_usd: float = 0.0
     judgement: Judgement | None = None
+    quantised_base: SplitScore | None = None
+    findings: Findings | None = None
+    ticks: tuple[Tick, ...] = ()
 
 
 class ModelVersion(BaseModel):

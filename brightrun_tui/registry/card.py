@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
-from brightrun_tui.domain.model import Report, Ruling, SampleAnswer
+from brightrun_tui.domain.model import Report
 from brightrun_tui.registry.safety import Manifest
-from brightrun_tui.registry.scores import ruling_words, score_lines
+from brightrun_tui.registry.scores import (
+    GRADES_MEAN,
+    LOSS_MEANS,
+    PERPLEXITY_MEANS,
+    QUANTISED_BASE_MEANS,
+    grades_line,
+    mark_words,
+    ruling_words,
+    score_lines,
+)
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -17,22 +25,27 @@ MAX_ANSWER_CHARACTERS = 2000
 def report_markdown(report: Report) -> str:
     """The report card in Markdown: verdict, scores, answers side by side, training facts, lineage."""
     parts = [f"# {_inline(report.name)}", f"**{report.verdict.grade.capitalize()}.** {_inline(report.verdict.summary)}"]
+    parts += [f"{_inline(grades).capitalize()}. ({GRADES_MEAN})"] if (grades := grades_line(report)) else []
     parts += ["\n".join(f"- {_inline(reason)}" for reason in report.verdict.reasons)] if report.verdict.reasons else []
+    if report.verdict.advice:
+        parts += ["## What to try next", "\n".join(f"{number}. {_inline(each.why)}\n\n   {_fenced(each.command, '   ')}"
+                                                   for number, each in enumerate(report.verdict.advice, 1))]
     parts += ["## On records held out from training", _table(
-        ("", "base", "tuned"), [("loss (nats a token)", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}"),
-                                ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}"),
-                                ("records", str(report.base.records), str(report.tuned.records)),
-                                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}"),
-                                *((line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned)
-                                  for line in score_lines(report))])]
+        ("", "base", "tuned", "what it means"), [
+            ("loss", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}", LOSS_MEANS),
+            *([("loss of the 4-bit base", f"{report.quantised_base.loss:.4f}", "", QUANTISED_BASE_MEANS)]
+              if report.quantised_base else []),
+            ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}", PERPLEXITY_MEANS),
+            ("records", str(report.base.records), str(report.tuned.records), ""),
+            ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}", ""),
+            *((line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned, line.means)
+              for line in score_lines(report))])]
     for category, values in report.by_category.items():
         rows = [(value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
                 for value, scores in values.items()]
         parts += [f"### Loss by {_inline(category)}", _table((category, "base", "tuned"), rows)]
     if report.samples:
-        rulings = report.judgement.rulings if report.judgement else ()
-        parts += ["## The same questions, before and after",
-                  *(_sample(sample, ruling) for sample, ruling in zip_longest(report.samples, rulings) if sample)]
+        parts += ["## The same questions, before and after", *(_sample(report, number) for number in range(len(report.samples)))]
     facts, lineage = report.training, report.lineage
     parts += ["## Training", _table(("what", "value"), [
         ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")), ("epochs", f"{facts.epochs:.2f}"),
@@ -68,19 +81,22 @@ def model_card(report: Report, manifest: Manifest) -> str:
     return f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{usage}"
 
 
-def _sample(sample: SampleAnswer, ruling: Ruling | None) -> str:
+def _sample(report: Report, number: int) -> str:
+    sample = report.samples[number]
+    rulings = report.judgement.rulings if report.judgement else ()
     question = "\n".join(f"{message.get('role', '')}: {message.get('content', '')}" for message in sample.prompt)
     blocks = [("Question", question), ("Base model", sample.base), ("Tuned model", sample.tuned)]
     blocks += [("In the data", sample.reference)] if sample.reference else []
-    judged = f"\n\n**The judge:** {_inline(ruling_words(ruling))}" if ruling else ""
+    judged = f"\n\n**Checked:** {checked}" if (checked := mark_words(report, number)) else ""
+    judged += f"\n\n**The judge:** {_inline(ruling_words(rulings[number]))}" if number < len(rulings) else ""
     return "\n\n".join(f"**{title}**\n\n{_fenced(text)}" for title, text in blocks) + f"{judged}\n\n---"
 
 
-def _fenced(text: str) -> str:
-    """A code block that the text cannot end."""
+def _fenced(text: str, indent: str = "") -> str:
+    """A code block that the text cannot end, its lines but the first indented."""
     shown = "(nothing)" if not text else text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
-    return f"{fence}text\n{shown}\n{fence}"
+    return f"{fence}text\n{shown}\n{fence}".replace("\n", f"\n{indent}")
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.registry.scores import score_lines
 
 Better = Literal["a", "b", ""]
@@ -58,6 +59,9 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         *([Row(what="judge: beats the base", a=_judged(left), b=_judged(right))] if left.judgement or right.judgement else []),
         _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
         Row(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
+        *_grades(left, right),
+        *([Row(what="people: answers right", a=_ticked(left), b=_ticked(right), better=_more_right(left, right))]
+          if left.ticks or right.ticks else []),
         Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
         _numbers("training records", left.training.train_records, right.training.train_records, ",d"),
         _numbers("steps", left.training.steps, right.training.steps, ",d"),
@@ -83,6 +87,24 @@ def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
             better = _better(line.value, other.value, line.good) if comparable and line.tuned != other.tuned else ""
             rows.append(Row(what=line.what, a=line.tuned, b=other.tuned, better=better))
     return rows
+
+
+def _grades(a: Report, b: Report) -> list[Row]:
+    """Style and content; nothing of versions whose report cards do not have them."""
+    return [Row(what=what, a=x or "not known", b=y or "not known") for what, x, y in (
+        ("style", a.verdict.style, b.verdict.style), ("content", a.verdict.content, b.verdict.content)) if x or y]
+
+
+def _ticked(report: Report) -> str:
+    return f"{sum(tick.right for tick in report.ticks)} of {len(report.ticks)}" if report.ticks else "–"
+
+
+def _more_right(a: Report, b: Report) -> Better:
+    """Whom people found right more often, where they read enough answers of both."""
+    if min(len(a.ticks), len(b.ticks)) < ENOUGH_TICKS:
+        return ""
+    ours, theirs = (sum(tick.right for tick in report.ticks) / len(report.ticks) for report in (a, b))
+    return _better(ours, theirs, "high")
 
 
 def _judged(report: Report) -> str:

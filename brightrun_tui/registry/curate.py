@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import time
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import ModelVersion, Remarks
+from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Tick
+from brightrun_tui.domain.verdict import decide
 from brightrun_tui.paths import Paths
+from brightrun_tui.registry.intake import rewrite_report
 from brightrun_tui.store import Database, endpoints, models
 
 _TAG = re.compile(r"[\w][\w.-]{0,47}")
@@ -22,6 +25,32 @@ async def rate(db: Database, ref: str, stars: int | None, note: str | None = Non
     if note is not None:
         remarks["note"] = note.strip()
     return await models.annotate(db, await models.find(db, ref), **remarks)
+
+
+async def tick(db: Database, ref: str, sample: int, right: bool | None) -> ModelVersion:
+    """Keep what a person says of the tuned answer to a sample (by its number, from 0), in the place of what was said before.
+
+    Args:
+        right: None takes the tick away.
+
+    Raises:
+        UsageError: there is no such version, or no such answer.
+        BrightrunError: the disk is full or cannot be written.
+    """
+    version = await models.find(db, ref)
+    if not 0 <= sample < len(version.report.samples):
+        raise UsageError(f"{version.ref} has no answer {sample + 1}", fix=f"it has {len(version.report.samples)}",
+                         kind="unknown_answer")
+
+    def change(report: Report) -> Report:
+        kept = [old for old in report.ticks if old.sample != sample]
+        said = [] if right is None else [Tick(sample=sample, right=right, at=time.time())]
+        ticks = tuple(sorted([*kept, *said], key=lambda each: each.sample))
+        return decide(report.model_copy(update={"ticks": ticks}))
+
+    version = await models.change_report(db, version, change)
+    await asyncio.to_thread(rewrite_report, version)
+    return version
 
 
 async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> ModelVersion:

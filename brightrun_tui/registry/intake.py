@@ -43,6 +43,8 @@ from brightrun_tui.registry.safety import (
 )
 from brightrun_tui.store import Database, models
 
+_SAID_LATER = ("judgement", "ticks")
+"""Of a report card: what is said after it was made."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -155,17 +157,18 @@ def rewrite_report(version: ModelVersion) -> None:
 
 
 def settle_report(version: ModelVersion) -> None:
-    """Do `rewrite_report` for a judged version whose files do not show it: that was interrupted. Raises as it does."""
+    """Do `rewrite_report` for a judged or ticked version whose files do not show it: that was interrupted. Raises as it does."""
     directory = Path(version.directory)
-    if version.report.judgement is None:
+    if version.report.judgement is None and not version.report.ticks:
         return
     try:
         files = read_manifest(directory / MANIFEST, str(directory)).files
         check_files(directory, {name: files[name] for name in (REPORT, CARD) if name in files}, str(directory))
-        shown = read_json(directory / REPORT, str(directory)).get("judgement")
+        shown = read_json(directory / REPORT, str(directory))
     except UntrustedError:
-        shown = None
-    if shown != version.report.judgement.model_dump(mode="json"):
+        shown = {}
+    held = version.report.model_dump(mode="json", include=set(_SAID_LATER))
+    if {name: shown.get(name) for name in _SAID_LATER} != held:
         rewrite_report(version)
 
 

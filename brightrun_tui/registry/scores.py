@@ -6,25 +6,28 @@ from typing import Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.model import Report, Ruling
 
-_LINES: tuple[tuple[str, str, str, Literal["high", "low", ""]], ...] = (
-    ("exact_match", "exactly as wanted", ".0%", "high"),
-    ("token_f1", "words as wanted (F1)", ".0%", "high"),
-    ("chrf", "likeness (chrF, to 100)", ".0f", "high"),
-    ("token_accuracy", "tokens guessed right", ".0%", "high"),
-    ("ended", "answers that end", ".0%", "high"),
-    ("answer_tokens", "median length in tokens", ".0f", ""),
-    ("verbatim", "copied from training", ".0%", ""),
-    ("general_loss", "loss on everyday talk", ".2f", "low"),
+_LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
+    ("content", "answers right", ".0%", "high", "facts as wanted; partly right counts half"),
+    ("exact_match", "exactly as wanted", ".0%", "high", "letter for letter"),
+    ("token_f1", "words as wanted (F1)", ".0%", "high", "words that agree, without the shared greeting and signature"),
+    ("chrf", "likeness (chrF, to 100)", ".0f", "high", "the same by pieces of words: forgives other endings"),
+    ("token_accuracy", "next word guessed", ".0%", "high", "how often it guesses the next piece of a wanted answer"),
+    ("ended", "answers that end", ".0%", "high", "by themselves, not by running into the limit"),
+    ("answer_tokens", "length in tokens", ".0f", "", "the median; a token is about three quarters of a word"),
+    ("verbatim", "copied from training", ".0%", "", "phrases of eight words; far above the data's own share: learnt by heart"),
+    ("general_loss", "surprise at everyday talk", ".2f", "low", "a rise means that it forgets what the base model knew"),
 )
-"""Name in the report, words, form, and which is better."""
+"""Name in the report, words, form, which is better, and what it means."""
 
 
 class ScoreLine(BaseModel):
     """One measure of both models. ``better`` and ``good`` are empty where it is no question of better.
 
-    ``value`` is the tuned model's, as measured; ``good`` says whether a high or a low one is better.
+    ``value`` is the tuned model's, as measured; ``good`` says whether a high or a low one is better. ``means``: the measure
+    explained; ``note``: what it is compared with.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,12 +39,13 @@ class ScoreLine(BaseModel):
     good: Literal["high", "low", ""] = ""
     better: Literal["base", "tuned", ""] = ""
     note: str = ""
+    means: str = ""
 
 
 def score_lines(report: Report) -> list[ScoreLine]:
     """Every measure of the report card that has a value for both models. Unknown measures are left out."""
     lines = []
-    for name, what, form, good in _LINES:
+    for name, what, form, good, means in _LINES:
         score = report.scores.get(name)
         if not isinstance(score, dict):
             continue
@@ -51,10 +55,48 @@ def score_lines(report: Report) -> list[ScoreLine]:
         shown = format(base, form), format(tuned, form)
         better: Literal["base", "tuned", ""] = "" if not good or shown[0] == shown[1] else \
             "tuned" if (tuned > base) == (good == "high") else "base"
-        reference = score.get("reference")
-        note = f"wanted: {format(reference, form)}" if _is_number(reference) else ""
-        lines.append(ScoreLine(what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note))
+        note = next((f"{word} {format(score[key], form)}" for key, word in (("reference", "in your data:"), ("floor", "floor:"))
+                     if _is_number(score.get(key))), "")
+        lines.append(ScoreLine(what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note,
+                               means=means))
     return lines
+
+
+LOSS_MEANS = "how much the wanted answers surprise it, in nats a token; lower is better"
+PERPLEXITY_MEANS = "the same as a number: among how many equal choices it wavers at each token"
+QUANTISED_BASE_MEANS = "the same base model rounded to 4 bits, which the training started from"
+GRADES_MEAN = "style: form, length, voice, and whether answers end. content: whether they are right."
+_MARK_WORDS: dict[Mark, str] = {"right": "right", "partly": "partly right", "wrong": "wrong",
+                                "unclear": "in other words: not clear"}
+
+
+def mark_words(report: Report, number: int) -> str:
+    """What is known of whether the tuned answer to this sample is right, and from whom; empty where nothing is."""
+    if tick := next((tick for tick in report.ticks if tick.sample == number), None):
+        return f"{'right' if tick.right else 'wrong'}, says a person"
+    rulings = report.judgement.rulings if report.judgement else ()
+    if number < len(rulings) and rulings[number].right is not None:
+        return f"{'right' if rulings[number].right else 'wrong'}, says the judge"
+    mark = report.samples[number].mark
+    return f"{_MARK_WORDS[mark]}, by comparison" if mark else ""
+
+
+def splits_words(report: Report) -> str:
+    """What the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty where that is not known."""
+    found = report.findings
+    if found is None or found.stood_in:
+        return ""
+    if not found.chosen_apart:
+        return " (the same ones chose the checkpoint and judged it)"
+    return f" ({report.training.eval_records - found.held_out_records} chose the checkpoint, {found.held_out_records} judged it)"
+
+
+def grades_line(report: Report) -> str:
+    """Both grades of the verdict: ``style good, content not known``; empty on report cards of older versions."""
+    verdict = report.verdict
+    if not verdict.style and not verdict.content:
+        return ""
+    return ", ".join(f"{name} {grade or 'not known'}" for name, grade in (("style", verdict.style), ("content", verdict.content)))
 
 
 def ruling_words(ruling: Ruling) -> str:

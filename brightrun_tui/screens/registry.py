@@ -15,6 +15,7 @@ from textual.widgets import OptionList
 
 from brightrun_tui import registry
 from brightrun_tui.actions import bindings
+from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.screens.base import ModeScreen
@@ -90,11 +91,15 @@ class RegistryScreen(ModeScreen):
 
     def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
         tall = not self.has_class("-narrow")
-        stamp = (model.created_at, model.rating, model.aliases, endpoint.state if endpoint else "", tall)
+        grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall)
         return Row(model.ref, stamp, partial(model_words.model_row, model, endpoint, tall=tall))
 
     def _show_page(self) -> None:
         model, endpoint = self.model, self.endpoint
+        run = self.app.snapshot.run(model.run_id) if model else None
+        if model and run:
+            model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
         self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
@@ -129,7 +134,7 @@ class RegistryScreen(ModeScreen):
         }
         for name in ("chat", "rate", "tag", "export", "delete"):
             possible[name] = model is not None
-        possible["judge"] = model is not None and bool(model.report.samples)
+        possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
 
     @work(group="ask")
@@ -164,6 +169,12 @@ class RegistryScreen(ModeScreen):
 
         if self.model is not None:
             self.app.push_screen(ChatScreen(self.model))
+
+    def action_answers(self) -> None:
+        from brightrun_tui.screens.answers import AnswersScreen
+
+        if self.model is not None and self.model.report.samples:
+            self.app.push_screen(AnswersScreen(self.model))
 
     @work(group="ask")
     async def action_rate(self) -> None:

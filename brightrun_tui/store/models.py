@@ -122,7 +122,12 @@ async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> 
 
 async def save_report(db: Database, version: ModelVersion, report: Report) -> ModelVersion:
     """Put ``report`` in the place of the version's report card. Raises ``UsageError``."""
-    return await _change(db, version, lambda _: {"report": report})
+    return await change_report(db, version, lambda _: report)
+
+
+async def change_report(db: Database, version: ModelVersion, change: Callable[[Report], Report]) -> ModelVersion:
+    """Change the version's report card as it is now, whatever it was when ``version`` was read. Raises ``UsageError``."""
+    return await _change(db, version, lambda now: {"report": change(now.report)})
 
 
 async def _change(db: Database, version: ModelVersion, change: Callable[[ModelVersion], dict[str, Any]]) -> ModelVersion:

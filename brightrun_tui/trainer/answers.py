@@ -8,41 +8,67 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.events import Sample
+from brightrun_tui.domain.findings import AnswerFindings, Floor, Mark
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
+from brightrun_tui.domain.tally import credit_of
 from brightrun_tui.trainer.baseline import Baseline
+from brightrun_tui.trainer.content import Case, Yardstick, find_floor, make_yardstick
 from brightrun_tui.trainer.events import read_whole_lines
+from brightrun_tui.trainer.examples import spread
 from brightrun_tui.trainer.generate import Answer, Prompt, choose_prompts
 from brightrun_tui.trainer.memory import answer_prompts
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.text_scores import Overlap, token_f1, verbatim_overlap
-from brightrun_tui.trainer.verdict import AnswerFindings
 
 SCORED_ANSWERS = 24
 """Held-out prompts answered where the task has short answers, so that counting right ones makes sense."""
 SHORT_ANSWER = 200
 """Characters up to which the median wanted answer counts as short."""
+LEARNT_FROM = 2000
+"""Training answers that are looked at, evenly chosen, for what they have in common."""
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Answers in the order of the prompts; ``limits``: tokens that each might have."""
+class Asked:
+    """Answers in the order of the prompts; ``limits``: tokens that each might have. ``short``: the task has short answers."""
 
     prompts: Sequence[Prompt]
     base: Sequence[Answer]
     tuned: Sequence[Answer]
-    by_step: dict[str, tuple[StepAnswer, ...]]
     limits: Sequence[int]
-    overlap: dict[str, Overlap]
     short: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Asked):
+    """What they are worth. ``floor``: the best constant answer; ``frame``: what most training answers share, for people."""
+
+    by_step: dict[str, tuple[StepAnswer, ...]]
+    overlap: dict[str, Overlap]
+    yardstick: Yardstick
+    floor: Floor | None
+    frame: str = ""
+
+    @property
+    def cases(self) -> list[Case]:
+        """Question and wanted answer of each prompt."""
+        return [Case(_question(prompt.messages), prompt.reference) for prompt in self.prompts]
+
+    def marks(self, answers: Sequence[Answer]) -> list[Mark]:
+        """What each of these answers to the prompts is worth as content."""
+        return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
 
     def samples(self) -> tuple[SampleAnswer, ...]:
         """Side by side, as the report card keeps them."""
         return tuple(
             SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text, tuned=tuned.text,
-                         base_ended=base.ended, tuned_ended=tuned.ended, by_step=self.by_step.get(prompt.id, ()))
-            for prompt, base, tuned in zip(self.prompts, self.base, self.tuned, strict=True))
+                         base_ended=base.ended, tuned_ended=tuned.ended, by_step=self.by_step.get(prompt.id, ()),
+                         mark=mark, base_mark=base_mark)
+            for prompt, base, tuned, mark, base_mark in zip(
+                self.prompts, self.base, self.tuned, self.marks(self.tuned), self.marks(self.base), strict=True))
 
     def scores(self) -> dict[str, Any]:
         """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
@@ -56,16 +82,24 @@ class Compared:
             "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
             | {"reference": median(prompt.expected for prompt in self.prompts)},
             "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
-            | {"phrases": self.overlap["tuned"].phrases}}
+            | {"phrases": self.overlap["tuned"].phrases},
+            "content": {name: credit_of(self.marks(said)) for name, said in both.items()}
+            | ({"floor": credit_of(self.floor.marks)} if self.floor else {})}
         return scores | (self._short_scores(both) if self.short else {})
 
     def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
         from sacrebleu.metrics.chrf import CHRF
 
+        frame = self.yardstick.frame
         wanted = [prompt.reference.strip() for prompt in self.prompts]
         texts = {name: [a.text for a in said] for name, said in both.items()}
+        exact = {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()}
+        wanted = [frame.without(text) for text in wanted]
+        texts = {name: [frame.without(text) for text in said] for name, said in texts.items()}
+        if self.floor:
+            texts["floor"] = [frame.without(self.floor.answer)] * len(wanted)
         return {
-            "exact_match": {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()},
+            "exact_match": exact,
             "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
             "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
             "scored_answers": len(wanted)}
@@ -83,16 +117,18 @@ class Compared:
             length_tuned=scores["answer_tokens"]["tuned"], length_wanted=scores["answer_tokens"]["reference"],
             copied=scores["verbatim"]["tuned"], phrases=scores["verbatim"]["phrases"],
             usually_copied=max(scores["verbatim"]["base"], scores["verbatim"]["reference"]),
-            exact=scores.get("exact_match"), f1=scores.get("token_f1"))
+            form=self.yardstick.form(),
+            form_share=_share(self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)),
+            frame=self.frame)
 
 
-def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline) -> Compared:
+def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
     """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
 
     Raises:
         Terminated: a pause or a signal is waiting.
     """
-    records = session.data.held_out_records
+    records = session.data.judged_records
     prompts, base = list(session.prompts), list(baseline.answers)
     tuned, limits = _answers(session, prompts)
     wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
@@ -105,12 +141,44 @@ def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline
             base += _answers(session, more, opened=True)[0]
         said, their_limits = _answers(session, more)
         prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
-    references = [prompt.reference for prompt in prompts]
+    return Asked(prompts, base, tuned, limits, short)
+
+
+def compare(session: Session, asked: Asked) -> Compared:
+    """Measure the answers against the wanted ones and the training data."""
+    references = [prompt.reference for prompt in asked.prompts]
     overlap = verbatim_overlap(
-        ["\n".join(message["content"] for message in prompt.messages) for prompt in prompts], references,
-        {"base": [a.text for a in base], "tuned": [a.text for a in tuned]},
+        [_question(prompt.messages) for prompt in asked.prompts], references,
+        {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
         [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
-    return Compared(prompts, base, tuned, answers_by_step(session.files.events), limits, overlap, short)
+    training = spread(_training_cases(session.data.train_records), LEARNT_FROM)
+    learnt = [case.wanted for case in training]
+    yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
+    cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
+    return Compared(**vars(asked), by_step=answers_by_step(session.files.events), overlap=overlap, yardstick=yardstick,
+                    floor=find_floor(yardstick, training, cases), frame=yardstick.frame.words(learnt))
+
+
+def _training_cases(records: Sequence[Record]) -> list[Case]:
+    """The last answer of each record that is trained, with what came before it."""
+    cases = []
+    for record in records:
+        last = max((n for n, m in enumerate(record.messages) if m.role == "assistant" and m.train), default=0)
+        if last:
+            before = [{"role": m.role, "content": m.said} for m in record.messages[:last]]
+            cases.append(Case(_question(before), record.messages[last].said))
+    return cases
+
+
+def _are_calls(records: Sequence[Record]) -> bool:
+    """Whether most trained answers call tools."""
+    answers = [message for record in records for message in record.messages if message.role == "assistant" and message.train]
+    return 2 * sum(bool(message.tool_calls) for message in answers) > len(answers)
+
+
+def _question(messages: Sequence[dict[str, str]]) -> str:
+    """What was said before an answer, as one text."""
+    return "\n".join(message["content"] for message in messages)
 
 
 def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:

@@ -91,21 +91,34 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Data:
-    """The two splits as records and as examples, and what the records that are left out amount to."""
+    """The splits as records and as examples, and what the records that are left out amount to.
+
+    Attributes:
+        held_out: chooses the best checkpoint.
+        judged: what the report card measures; the same as ``held_out`` where there are too few records for both.
+        judged_records: those of ``judged``. Examples of either give the place of theirs in ``held_out_records``.
+    """
 
     train_records: list[Record]
     held_out_records: list[Record]
     train: list[Example]
     held_out: list[Example]
+    judged: list[Example]
+    judged_records: list[Record]
     stop_ids: tuple[int, ...]
     dropped: int = 0
     truncated: int = 0
     split: int = 0
 
     @property
+    def chosen_apart(self) -> bool:
+        """Whether other records choose the checkpoint than those that judge it."""
+        return self.judged is not self.held_out
+
+    @property
     def longest(self) -> int:
         """Tokens of the longest example of either split."""
-        return max(e.length for e in (*self.train, *self.held_out))
+        return max(e.length for e in (*self.train, *self.held_out, *self.judged))
 
 
 def read_records(path: Path) -> list[Record]:

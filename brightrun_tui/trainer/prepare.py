@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.datasets.splitting import split as split_records
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
@@ -16,6 +17,7 @@ from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
 from brightrun_tui.domain.settings import DataSettings
 from brightrun_tui.trainer.examples import (
     Data,
+    Example,
     Prepared,
     limit_length,
     name_some,
@@ -30,6 +32,8 @@ from brightrun_tui.trainer.tokens import load_tokens, save_tokens, tokens_key
 
 Alert = Callable[[str, str], None]
 
+FEWEST_FOR_EACH = 10
+"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
@@ -81,8 +85,25 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
         held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
-    return Data(train_records, held_out_records, train.examples, held_out.examples,
+        chosen, judged, judged_records = held_out.examples, held_out.examples, held_out_records
+    else:
+        chosen, judged, judged_records = part_held_out(held_out.examples, held_out_records, settings.split_seed)
+    return Data(train_records, held_out_records, train.examples, chosen, judged, judged_records,
                 _stop_ids(tokenizer, train), dropped + train.unusable + held_out.unusable, truncated, split)
+
+
+def part_held_out(examples: list[Example], records: list[Record], seed: int) -> tuple[list[Example], list[Example], list[Record]]:
+    """Examples that choose the checkpoint, those that judge it, and the records of the latter.
+
+    Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
+    """
+    present = sorted({example.record for example in examples})
+    choosing, judging = split_records([records[place] for place in present], 0.5, len(present), seed)
+    if min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH:
+        return examples, examples, records
+    ours = {id(record) for record in judging}
+    judged = [example for example in examples if id(records[example.record]) in ours]
+    return [example for example in examples if id(records[example.record]) not in ours], judged, judging
 
 
 def _tokens(files: RunDirectory, tokenizer: Any, template: ChatTemplate, objective: str,

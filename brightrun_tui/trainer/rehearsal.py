@@ -39,7 +39,7 @@ def rehearse(session: Session) -> None:
     memory.with_less_memory_if_needed(session, lambda: _train_once(session))
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
         _grow(session)
-    session.score(_hardest(session, session.data.held_out), session.monitor.beat)
+    session.score(_hardest(session, [*session.data.held_out, *session.data.judged]), session.monitor.beat)
     _save_once(session)
     restore_random_state(random_numbers)
 

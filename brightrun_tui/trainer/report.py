@@ -5,15 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from transformers import GenerationConfig
 
+from brightrun_tui.domain import events
+from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
+from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
-from brightrun_tui.trainer.answers import compare_answers
+from brightrun_tui.trainer.answers import ask, compare
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.evaluate import (
     Scores,
@@ -23,15 +28,16 @@ from brightrun_tui.trainer.evaluate import (
     require_finite,
     worse_categories,
 )
-from brightrun_tui.trainer.examples import spread
+from brightrun_tui.trainer.events import read_whole_lines
+from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.hardware import peak_memory
 from brightrun_tui.trainer.memory import cut
 from brightrun_tui.trainer.model import parameter_counts
+from brightrun_tui.trainer.original import measure_original
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
-from brightrun_tui.trainer.verdict import Findings, judge
 
 TRAIN_SAMPLE = 64
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
@@ -62,26 +68,37 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
                  best_scores: Scores | None, *, stopped: bool) -> Report:
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
-    tuned = require_finite(best_scores or session.score(data.held_out, session.between), "the loss on held-out records")
+    known = None if data.chosen_apart else best_scores
+    tuned = require_finite(known or session.score(data.judged, session.between), "the loss on held-out records")
     trained = require_finite(session.score(spread(data.train, TRAIN_SAMPLE), session.between), "the loss on training records")
-    answers = compare_answers(session, template, baseline)
-    general = _general_loss(session, template)
-    conversation = conversations(data.held_out, data.held_out_records)
-    difference = loss_difference(baseline.scores, tuned, conversation, session.settings.training.seed)
-    held_out = len({example.record for example in data.held_out})
-    categories = by_category(data.held_out, data.held_out_records, baseline.scores, tuned)
-    verdict = judge(Findings(
-        base_loss=baseline.scores.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
+    asked = ask(session, template, baseline)
+    everyday = general_examples(session.tokenizer, template)
+    general = _general_loss(session, everyday)
+    facts, base = _facts(session, best_step), baseline.scores
+    quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))
+    original = measure_original(session, asked.prompts, everyday) if quantised else None
+    if original:
+        base, asked, general = original.scores, replace(asked, base=original.answers), general | {"base": original.general}
+    answers = compare(session, asked)
+    conversation = conversations(data.judged, data.held_out_records)
+    difference = loss_difference(base, tuned, conversation, session.settings.training.seed)
+    held_out = len({example.record for example in data.judged})
+    categories = by_category(data.judged, data.held_out_records, base, tuned)
+    found = Findings(
+        base_loss=base.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
         held_out_records=held_out, conversations=int(conversation.max()) + 1, train_loss=trained.loss,
         general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
-        stood_in=data.held_out_records is data.train_records, answers=answers.findings(), worse=worse_categories(categories)))
-    report = Report(
-        name=session.spec.name, created_at=time.time(), base=baseline.scores.split_score(held_out),
+        stood_in=data.held_out_records is data.train_records, chosen_apart=data.chosen_apart, falling=_falling(session),
+        best_at=best_step / max(1, progress.step), base_in_4_bits=quantised and original is None,
+        answers=answers.findings(), floor=answers.floor, worse=worse_categories(categories))
+    report = decide(Report(
+        name=session.spec.name, created_at=time.time(), base=base.split_score(held_out),
         tuned=tuned.split_score(held_out), by_category=categories,
-        samples=answers.samples(), training=_facts(session, best_step), lineage=_lineage(session), verdict=verdict,
-        scores={"token_accuracy": {"base": baseline.scores.accuracy, "tuned": tuned.accuracy},
+        samples=answers.samples(), training=facts, lineage=_lineage(session), verdict=UNDECIDED,
+        findings=found, quantised_base=baseline.scores.split_score(held_out) if original else None,
+        scores={"token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
-                "general_loss": general, **_own_scores(session, baseline.scores, tuned), **answers.scores()})
+                 "general_loss": general, **_own_scores(session, base, tuned), **answers.scores()}))
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
 
@@ -92,6 +109,14 @@ def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict
     return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
+def _falling(session: Session) -> float:
+    """By which part of itself the held-out loss fell between the last two evaluations of the run."""
+    told = {event.body.step: event.body.values.get("eval_loss") or 0.0 for event in read_whole_lines(session.files.events)[0]
+            if isinstance(event.body, events.Metric) and "eval_loss" in event.body.values}
+    losses = [loss for _, loss in sorted(told.items())][-2:]
+    return max(0.0, 1 - losses[-1] / losses[0]) if len(losses) == 2 and all(losses) else 0.0
+
+
 def write_manifest(session: Session) -> None:
     """Digest and size of every artefact of the finished run."""
     files = session.files
@@ -99,9 +124,8 @@ def write_manifest(session: Session) -> None:
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
 
 
-def _general_loss(session: Session, template: ChatTemplate) -> dict[str, float]:
+def _general_loss(session: Session, examples: Sequence[Example]) -> dict[str, float]:
     """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
-    examples = general_examples(session.tokenizer, template)
     if not examples:
         return {"base": 0.0, "tuned": 0.0}
     with session.model.disable_adapter():
@@ -118,7 +142,7 @@ def _facts(session: Session, best_step: int) -> TrainingFacts:
     peak = torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
     return TrainingFacts(
         steps=progress.step, epochs=plan.epoch(progress.step), train_records=len({e.record for e in data.train}),
-        eval_records=len({e.record for e in data.held_out}), supervised_tokens=progress.supervised_tokens,
+        eval_records=len({e.record for e in (*data.held_out, *data.judged)}), supervised_tokens=progress.supervised_tokens,
         seconds=progress.seconds, tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
         best_step=best_step, trainable_parameters=trainable, base_parameters=frozen, device=session.machine.name,
         peak_memory=peak, records_dropped=data.dropped, records_truncated=data.truncated,

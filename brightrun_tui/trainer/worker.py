@@ -99,7 +99,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     template = chat_template(tokenizer)
     data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert,
                         settings.training.objective)
-    prompts = choose_prompts(tokenizer, template, data.held_out_records, settings.evaluation.sample_prompts,
+    prompts = choose_prompts(tokenizer, template, data.judged_records, settings.evaluation.sample_prompts,
                              max(1, context - settings.evaluation.max_new_tokens))
     log.write(events.Phase(phase="loading", detail=spec.base.id))
     control.leave_if_asked()

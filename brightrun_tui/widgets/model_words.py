@@ -5,8 +5,18 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
+from brightrun_tui.domain.verdict import ticks_sentence
 from brightrun_tui.registry.compare import Comparison, Row
-from brightrun_tui.registry.scores import ruling_words, score_lines
+from brightrun_tui.registry.scores import (
+    GRADES_MEAN,
+    LOSS_MEANS,
+    QUANTISED_BASE_MEANS,
+    grades_line,
+    mark_words,
+    ruling_words,
+    score_lines,
+    splits_words,
+)
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -66,12 +76,21 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
         ),
         width,
     )
+    if grades := grades_line(report):
+        lines += flow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
     for reason in report.verdict.reasons:
         lines += flow.pair("  ·", reason, width, 4)
+    if report.verdict.advice:
+        lines += [Content(""), *flow.heading("What to try next", width, "in a shell")]
+        for number, advice in enumerate(report.verdict.advice, 1):
+            lines += flow.pair(f"  {number}", advice.why, width, 4)
+            lines += flow.indented(flow.text(Content.styled(words.plain(advice.command), "$accent"), width - 4), 4)
     lines += [Content(""), *_scores(model, width)]
     facts: list[tuple[str, str | Content]] = [
         ("Rating", Content.styled(words.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
     ]
+    if report.samples:
+        facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
     if model.note:
         facts.append(("Note", words.plain(model.note)))
     if model.tags:
@@ -93,7 +112,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> f
             *flow.heading("One answer", width, "] shows the others"),
             *prompt_lines(_turns(first), width),
             *compare_answers(first.base, first.tuned, first.reference, width),
-            *_ruling(model, 0, width),
+            *_checked(model, 0, width),
         ]
     lines += _measures(model, width)
     if report.by_category:
@@ -111,12 +130,29 @@ def _judgement_line(judgement: Judgement) -> Content:
     return Content.assemble(Content("  ").join(shown), (words.plain(who), "$muted"))
 
 
-def _ruling(model: ModelVersion, index: int, width: int) -> flow.Lines:
-    """What the judge said to one sample; nothing where there was none."""
+def answer_to_tick(model: ModelVersion, index: int, width: int) -> flow.Lines:
+    """One sample as a person needs it to say whether it is right, and what was said of it."""
+    sample = model.report.samples[index]
+    lines: flow.Lines = []
+    for turn in sample.prompt:
+        lines += flow.pair(str(turn.get("role", "")), words.plain(str(turn.get("content", ""))), width, 11)
+    lines += [Content(""), *flow.heading("It answers", width)]
+    lines += flow.text(Content.styled(words.plain(sample.tuned) or words.NOTHING, "bold"), width)
+    lines += [Content(""), *flow.heading("Wanted", width), *flow.text(words.plain(sample.reference) or words.NOTHING, width)]
+    said = next((tick.right for tick in model.report.ticks if tick.sample == index), None)
+    answer = [("y right", "bold $success" if said else ""), ("   ", ""), ("n wrong", "bold $error" if said is False else "")]
+    return [*lines, Content(""), Content.assemble(*answer, ("   s skip   esc leave", "$muted"))]
+
+
+def _checked(model: ModelVersion, index: int, width: int) -> flow.Lines:
+    """What is known of one sample, and what the judge said to it."""
+    lines: flow.Lines = []
+    if known := mark_words(model.report, index):
+        lines += flow.indented(flow.pair("checked", known, width - 2, 9))
     judgement = model.report.judgement
-    if judgement is None or index >= len(judgement.rulings):
-        return []
-    return flow.indented(flow.pair("judge", ruling_words(judgement.rulings[index]), width - 2, 7))
+    if judgement is not None and index < len(judgement.rulings):
+        lines += flow.indented(flow.pair("judge", ruling_words(judgement.rulings[index]), width - 2, 9))
+    return lines
 
 
 def _endpoint_line(endpoint: Endpoint | None) -> Content:
@@ -143,10 +179,13 @@ def _scores(model: ModelVersion, width: int) -> flow.Lines:
                 (f"  perplexity {score.perplexity:,.2f}", "$muted"),
             ).truncate(width)
         )
+    if quantised := model.report.quantised_base:
+        lines += flow.text(f"{'':7}loss {words.loss(quantised.loss)}: {QUANTISED_BASE_MEANS}", width, "$muted")
     if base.loss > 0:
         change = 1 - tuned.loss / base.loss
         word = "less" if change >= 0 else "more"
         lines.append(Content.styled(f"{'':7}{abs(change):.0%} {word} loss than the base model", "$muted"))
+        lines += flow.pair("", Content.styled(f"loss: {LOSS_MEANS}", "$muted"), width, 7)
     return lines
 
 
@@ -163,8 +202,9 @@ def _measures(model: ModelVersion, width: int) -> flow.Lines:
             (words.fit(line.what, label), "$muted"),
             line.base.rjust(7),
             (line.tuned.rjust(8), styles[line.better]),
-            (f"  {line.note}", "$muted"),
-        ).truncate(width)
+            (f"  {line.note}".ljust(20), ""),
+            (line.means, "$muted"),
+        ).truncate(width, ellipsis=True)
         for line in lines
     ]
     asked = model.report.scores.get("answers")
@@ -194,7 +234,7 @@ def answers(model: ModelVersion, width: int) -> flow.Lines:
         lines += [
             *prompt_lines(_turns(sample), width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
-            *_ruling(model, index, width),
+            *_checked(model, index, width),
         ]
         for said in sample.by_step:
             answer = words.one_line(said.text) + ("" if said.ended else " …")
@@ -206,7 +246,7 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
     """What happened while training."""
     facts = model.report.training
     rows: list[tuple[str, str | Content]] = [
-        ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out"),
+        ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out{splits_words(model.report)}"),
         ("Left out", f"{facts.records_dropped:,} dropped, {facts.records_truncated:,} truncated"),
         (
             "Steps",

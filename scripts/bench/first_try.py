@@ -51,7 +51,10 @@ TIMEOUT = 1800.0
 
 @dataclass(frozen=True)
 class Cell:
-    """One run. Losses in nats a supervised token on held-out records; ``ended``: share of sample answers of the tuned model."""
+    """One run. Losses in nats a supervised token on held-out records; ``ended``: share of sample answers of the tuned model.
+
+    ``credit``: share of right answers (partly right ones half) of the tuned model, the base model and the constant answer.
+    """
 
     dataset: str
     template: str
@@ -67,6 +70,9 @@ class Cell:
     planned_steps: int = 0
     planned_seconds: float = 0.0
     sample: tuple[str, str, str] = ("", "", "")
+    style: str = ""
+    content: str = ""
+    credit: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def name(self) -> str:
@@ -79,6 +85,15 @@ class Cell:
     @property
     def ends(self) -> bool:
         return self.grade != "failed" and self.ended >= ENDS
+
+    @property
+    def styled(self) -> bool:
+        return self.style == "good"
+
+    @property
+    def above_floor(self) -> bool:
+        """More answers right than if the same were always said."""
+        return self.grade != "failed" and self.credit[0] > self.credit[2]
 
     @property
     def right(self) -> bool:
@@ -109,10 +124,16 @@ def run_cell(dataset: str, template: str, seed: int, base: str, folder: Path, pa
             report.scores["ended"]["tuned"], report.scores["answers"], report.verdict.grade,
             (report.verdict.summary, *report.verdict.reasons), report.training.steps,
             plan.estimate.steps if plan.estimate else 0, plan.estimate.seconds if plan.estimate else 0.0,
-            (shown.reference, shown.base, shown.tuned) if shown else ("", "", ""))
+            (shown.reference, shown.base, shown.tuned) if shown else ("", "", ""), report.verdict.style or "",
+            report.verdict.content or "not known", _credit(report))
     finally:
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _credit(report: Report) -> tuple[float, float, float]:
+    content = report.scores.get("content", {})
+    return content.get("tuned", 0.0), content.get("base", 0.0), content.get("floor", 0.0)
 
 
 def _run(spec: RunSpec, directory: Path) -> Run:
@@ -138,7 +159,7 @@ def play(wanted: list[tuple[str, str, int]], base: str, folder: Path, paths: Pat
         done = run_cell(*cell, base, folder, paths, keep)
         cells.append(done)
         mark = "✓" if done.right else "✗"
-        print(f"{len(cells):4}/{len(wanted)}  {mark} {done.name:32} {describe(done):34} {done.steps:4} steps "
+        print(f"{len(cells):4}/{len(wanted)}  {mark} {done.name:32} {describe(done):66} {done.steps:4} steps "
               f"{done.seconds:5.0f} s", file=sys.stderr, flush=True)
         return done
 
@@ -150,11 +171,13 @@ def describe(cell: Cell) -> str:
     """``2.31 → 0.45, 100 % end, good``."""
     if cell.grade == "failed":
         return "failed"
-    return f"{cell.base:.2f} → {cell.tuned:.2f}, {cell.ended:.0%} end, {cell.grade}"
+    right, before, floor = (f"{share:.0%}" for share in cell.credit)
+    return (f"{cell.base:.2f} → {cell.tuned:.2f}, {cell.ended:.0%} end, {right} right (base {before}, floor {floor}), "
+            f"{cell.grade}")
 
 
 def table(cells: list[Cell], templates: list[str]) -> str:
-    """Markdown. One cell: loss of base → tuned, share of answers that end, grade; ✗ where it is not right."""
+    """Markdown. One cell: loss of base → tuned, share of answers that end; right answers, the base's and the floor's; grade."""
     rows = [["dataset", *templates], ["---"] * (len(templates) + 1)]
     seeds = {cell.seed for cell in cells}
     for dataset in DATASETS:
@@ -170,7 +193,8 @@ def table(cells: list[Cell], templates: list[str]) -> str:
 def _short(cell: Cell) -> str:
     if cell.grade == "failed":
         return "✗ failed"
-    return f"{'' if cell.right else '✗ '}{cell.base:.2f} → {cell.tuned:.2f} {cell.ended:.0%} {cell.grade}"
+    right = "/".join(f"{share:.0%}" for share in cell.credit)
+    return f"{'' if cell.right else '✗ '}{cell.base:.2f} → {cell.tuned:.2f} {cell.ended:.0%}; {right} {cell.grade}"
 
 
 def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
@@ -184,6 +208,9 @@ def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
         ("tuned better than base, and answers end", f"{right} ({share:.1%}); goal {GOAL:.0%}: {verdict}"),
         ("tuned better than base on held-out records", f"{better}"),
         (f"at least {ENDS:.0%} of the answers end", f"{ends}"),
+        ("style good", f"{sum(cell.styled for cell in cells)} ({sum(cell.styled for cell in cells) / len(cells):.1%})"),
+        ("more answers right than the best constant one",
+         f"{sum(cell.above_floor for cell in cells)} ({sum(cell.above_floor for cell in cells) / len(cells):.1%})"),
         ("verdicts", ", ".join(f"{grades[grade]} {grade}" for grade in ("good", "mixed", "poor", "failed") if grades[grade])),
     ]
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
 import sqlite3
 import subprocess
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +28,8 @@ def seeded(brightrun: CommandLine) -> CommandLine:
 
 @pytest.mark.parametrize("arguments", [
     ("runs",), ("runs", "show", "last"), ("runs", "metrics", "faq"), ("runs", "logs", "faq"), ("models",),
-    ("models", "show", "tone"), ("models", "compare", "tone:1", "tone:2"), ("models", "rate", "tone", "4"), ("endpoints",),
+    ("models", "show", "tone"), ("models", "compare", "tone:1", "tone:2"), ("models", "rate", "tone", "4"),
+    ("models", "answers", "tone"), ("endpoints",),
     ("engine", "status"), ("engine",), ("reconcile",), ("costs",), ("locate",), ("locate", "data"), ("integrations",),
     ("offers",),
     ("datasets", "list"), ("datasets",), ("bases",),
@@ -76,6 +81,47 @@ def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:
     assert (model["version"], model["rating"], model["note"], model["tags"]) == (1, 3, "a bit stiff", ["support"])
     assert seeded("models", "rate", "tone", "6", "--json").code == 2
     assert seeded("models", "delete", "tone:1", "--json").error["kind"] == "aliased"
+
+
+def press(seeded: CommandLine, keys: str, *arguments: str) -> str:
+    """The screen of a command at a terminal of its own where these keys are pressed, each at the next question."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(seeded.command(*arguments), stdin=follower, stdout=follower, stderr=follower,
+                               env=seeded.environment(TERM="dumb"))
+    os.close(follower)
+    screen, asked = b"", 0
+    while True:
+        try:
+            screen += os.read(leader, 65536)
+        except OSError:  # the command has ended
+            break
+        if screen.count(b"Is it right?") > asked and asked < len(keys):
+            while termios.tcgetattr(leader)[3] & termios.ICANON:  # what is pressed before it waits for a key is dropped
+                time.sleep(0.01)
+            os.write(leader, keys[asked].encode())
+            asked += 1
+    process.wait(30)
+    os.close(leader)
+    return screen.decode()
+
+
+def test_answers_are_ticked_by_single_keys_and_count(seeded: CommandLine) -> None:
+    """What people say is asked for one by one, is kept with the version, in its file, on its card, and can be taken back."""
+    screen = press(seeded, "n", "models", "answers", "tone:2")
+    assert "It is on its way." in screen and "It left yesterday." in screen and "found none right" in screen
+    told = seeded("models", "answers", "tone:2", "--json").document
+    assert [(each["number"], each["answer"], each["ticked"]) for each in told["answers"]] == [(1, "It is on its way.", False)]
+    assert "people read 1 answer and found none right" in " ".join(told["verdict"]["reasons"])
+    kept = json.loads((seeded.home / "data" / "models" / "tone" / "2" / "report.json").read_text())
+    assert kept["ticks"][0]["right"] is False
+    assert "0 of 1" in seeded("models", "compare", "tone:1", "tone:2").out
+    assert "q" in press(seeded, "q", "models", "answers", "tone:2")
+    assert seeded("models", "answers", "tone:2", "--tick", "1=y", "--json").document["answers"][0]["ticked"] is True
+    assert "wrong" not in seeded("models", "show", "tone:2").out
+    assert seeded("models", "answers", "tone:2", "--tick", "1=s", "--json").document["ticks"] == []
+    for bad, kind in (("2=y", "unknown_answer"), ("y", "bad_tick"), ("0=n", "unknown_answer")):
+        assert seeded("models", "answers", "tone:2", "--tick", bad, "--json").error["kind"] == kind
+    assert "no terminal" in seeded("models", "answers", "tone:2").err
 
 
 def test_logs_show_the_last_lines(seeded: CommandLine) -> None:

@@ -124,6 +124,21 @@ def test_only_the_json_asked_for_is_a_ruling(text: str, choice: str | None) -> N
     assert (found[0] if found else None) == choice
 
 
+@pytest.mark.parametrize(("first", "second", "outcome", "right"), [
+    ('{"winner": "B", "right": ["B"]}', '{"winner": "A", "right": ["A"]}', "win", True),
+    ('{"winner": "B", "right": []}', '{"winner": "A", "right": []}', "win", False),
+    ('{"winner": "tie", "right": ["A", "B"]}', '{"winner": "tie", "right": ["B"]}', "tie", None),
+    ('{"winner": "A"}', '{"winner": "B"}', "loss", None),
+])
+async def test_a_judge_says_whether_the_answer_is_right_and_must_say_it_twice(
+        paths: Paths, server: JudgeServer, first: str, second: str, outcome: str, right: bool | None) -> None:
+    """Better than the base model is not right: both are asked, in both orders, and a judge who wavers has said nothing."""
+    server.answer = lambda body: completion(first if len(server.bodies) == 1 else second)
+    async with judge_at(server, paths) as judge:
+        found = await judge_samples(SAMPLES[:1], judge)
+    assert [(ruling.outcome, ruling.right) for ruling in found.rulings] == [(outcome, right)]
+
+
 async def test_unreadable_answers_are_counted_and_all_of_them_are_an_error(
         version: ModelVersion, db: Database, paths: Paths, server: JudgeServer) -> None:
     """Some: said beside the result. All: an error with a way out, and nothing is kept."""

@@ -17,7 +17,9 @@ from brightrun_tui.domain.events import EVENT_KINDS, PHASES
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.base import load_tokenizer
+from brightrun_tui.trainer.examples import tokenise
 from brightrun_tui.trainer.files import matches_digests
+from brightrun_tui.trainer.template import chat_template
 
 from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
 
@@ -52,12 +54,12 @@ def test_training_helps_and_the_report_card_shows_it(finished: Path) -> None:
     report = Report.model_validate_json((finished / "report.json").read_bytes())
     assert report.tuned.loss < report.base.loss
     assert report.scores["loss_difference"]["high"] < 0
-    assert report.verdict.grade in ("good", "mixed") and report.verdict.reasons
+    assert report.verdict.style and report.verdict.reasons and report.findings and not report.findings.chosen_apart
     assert report.training.steps == 18 and report.training.supervised_tokens > 0 and report.training.best_step
     assert set(report.by_category["kind"]) == {"x", "y"}
     assert len(report.samples) == 8 and all(sample.reference for sample in report.samples)
     assert report.lineage.packages["torch"] == torch.__version__
-    assert report.base.loss == pytest.approx(metric(finished, "eval_loss")[0])
+    assert report.quantised_base and report.quantised_base.loss == pytest.approx(metric(finished, "eval_loss")[0])
 
 
 def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
@@ -68,6 +70,8 @@ def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
     assert report.scores["answers"] == len(report.samples)
     for name in ("exact_match", "token_f1", "chrf", "ended", "cut_off", "answer_tokens", "verbatim"):
         assert {"base", "tuned"} <= report.scores[name].keys()
+    assert {sample.mark for sample in report.samples} <= {"right", "partly", "wrong", "unclear"} and report.findings
+    assert report.findings.floor and len(report.findings.floor.marks) == len(report.samples)
     cut_off = sum(not sample.tuned_ended for sample in report.samples)
     assert report.scores["cut_off"]["tuned"] == cut_off
     assert report.scores["answer_tokens"]["reference"] > 0
@@ -103,6 +107,26 @@ def test_a_template_that_opens_answers_by_itself_spoils_no_score(tmp_path: Path)
     assert report.tuned.tokens == report.base.tokens == 5 * len(tokenizer("blue cat<|im_end|>")["input_ids"])
     assert report.scores["exact_match"]["tuned"] == 1.0 and report.samples[0].tuned == "blue cat"
     assert report.training.supervised_tokens > 20 * 32 * len(tokenizer("<think>")["input_ids"])
+
+
+def test_the_report_card_measures_the_original_base_however_the_training_held_it(finished: Path, base: Path) -> None:
+    """Its loss is that of the published weights, counted here with transformers alone; the 4-bit base is a line of its own."""
+    from transformers import AutoModelForCausalLM
+
+    report = Report.model_validate_json((finished / "report.json").read_bytes())
+    tokenizer = load_tokenizer(str(base), "")
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32)
+    template = chat_template(tokenizer)
+    total = count = 0.0
+    for example in tokenise(tokenizer, template, make_records(8, seed=1)).examples:
+        ids = torch.from_numpy(example.ids)
+        with torch.no_grad():
+            losses = torch.nn.functional.cross_entropy(model(ids[None]).logits[0, :-1], ids[1:], reduction="none")
+        counted = torch.from_numpy(example.measured.supervised)[1:]
+        total, count = total + float(losses[counted].sum()), count + float(counted.sum())
+    assert report.base.loss == pytest.approx(total / count, abs=2e-5)
+    assert report.quantised_base and abs(report.quantised_base.loss - report.base.loss) > 1e-4
+    assert report.findings and not report.findings.base_in_4_bits
 
 
 def test_the_adapter_reopened_by_peft_gives_the_reported_loss(finished: Path, base: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from brightrun_tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
 from brightrun_tui.app import BrightRunApp
 from brightrun_tui.paths import Paths
+from brightrun_tui.screens.answers import AnswersScreen
 from brightrun_tui.screens.chat import ChatScreen
 from brightrun_tui.screens.data import DataScreen
 from brightrun_tui.screens.dialog import Dialog
@@ -27,7 +28,7 @@ from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
-    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, ChatScreen, OffersScreen,
+    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
 )  # fmt: skip
 
 

@@ -189,6 +189,26 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
     assert said == [["first"], ["second"], ["second"], ["second", "good day", "third"]]
 
 
+async def test_answers_are_ticked_one_by_one_and_count(seeded: Paths, opened: Opened) -> None:
+    """a shows the next answer nobody has read, beside the wanted one; y and n say it, and the report card has it at once."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.sees("nobody has read its answers yet")
+        await driver.press("a")
+        await driver.sees("Is it right? lamp-support:2", "1 of 3", "It answers", "Wanted", "y right")
+        await driver.press("n")
+        await driver.sees("2 of 3")
+        await driver.press("s")
+        await driver.sees("3 of 3")
+        await driver.press("y", "escape")
+        await driver.sees("people read 2 answers and found 1 right")
+        await driver.press("a")
+        await driver.sees("2 of 3")
+    async with open_database(seeded.database) as db:
+        report = (await models.find(db, "lamp-support:2")).report
+        assert [(tick.sample, tick.right) for tick in report.ticks] == [(0, False), (2, True)]
+
+
 async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths, opened: Opened) -> None:
     """J says what is sent where, asks the judge, and shows whom it preferred, beside the other reasons."""
     credentials.save("judge", JUDGE_KEY, seeded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import zip_longest
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -13,11 +13,26 @@ from rich.table import Table
 from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
-from brightrun_tui.domain.model import ModelVersion, Report, Ruling, SampleAnswer
-from brightrun_tui.registry import Comparison, judgement_sentence, ruling_words, score_lines
+from brightrun_tui.domain.model import Advice, ModelVersion, Report
+from brightrun_tui.domain.verdict import ticks_sentence
+from brightrun_tui.registry import (
+    GRADES_MEAN,
+    LOSS_MEANS,
+    PERPLEXITY_MEANS,
+    QUANTISED_BASE_MEANS,
+    Comparison,
+    grades_line,
+    judgement_sentence,
+    mark_words,
+    ruling_words,
+    score_lines,
+    splits_words,
+)
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
+SHOWN_CHARACTERS = 3000
+"""Of an answer that a person is asked about."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
@@ -27,8 +42,11 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     out.print(_headline(model))
     out.print(Padding(_scores(report), (0, 0, 0, 2)))
     if report.samples:
-        out.print(Padding(_answer(report.samples[0]), (1, 0, 0, 2)))
-    out.print(Text.assemble("\n  Talk with it   ", (f"brightrun chat {model.ref}", "bold"),
+        out.print(Padding(_answer(report, 0), (1, 0, 0, 2)))
+    if report.verdict.advice:
+        out.print(Padding(_advice(report.verdict.advice[:1]), (1, 0, 0, 2)))
+    is_it_right = ("\n  Is it right?   ", (f"brightrun models answers {model.ref}", "bold")) if report.samples else ()
+    out.print(Text.assemble("\n  Talk with it   ", (f"brightrun chat {model.ref}", "bold"), *is_it_right,
                             "\n  Serve it       ", (f"brightrun deploy {model.ref}", "bold"),
                             "\n  Report card    ", (f"brightrun models show {model.ref}", "bold")))
 
@@ -36,14 +54,15 @@ def print_summary(out: Console, model: ModelVersion) -> None:
 def print_report_card(out: Console, model: ModelVersion) -> None:
     """Everything the report card holds."""
     report = model.report
-    parts: list[RenderableType] = [_verdict(report), Text(), _scores(report)]
+    parts: list[RenderableType] = [_verdict(report)]
+    if report.verdict.advice:
+        parts += [_heading("What to try next"), _advice(report.verdict.advice)]
+    parts += [_heading("Measured"), _scores(report)]
     if report.by_category:
         parts += [_heading("By category"), _categories(report)]
     if report.samples:
-        rulings = report.judgement.rulings if report.judgement else ()
-        shown = list(zip_longest(report.samples[:SHOWN_SAMPLES], rulings[:SHOWN_SAMPLES]))
-        answers = [Padding(_answer(sample, ruling), (1 if number else 0, 0, 0, 0))
-                   for number, (sample, ruling) in enumerate(shown) if sample]
+        answers = [Padding(_answer(report, number), (1 if number else 0, 0, 0, 0))
+                   for number in range(min(SHOWN_SAMPLES, len(report.samples)))]
         parts += [_heading("The same questions, before and after"), *answers]
         if more := len(report.samples) - len(answers):
             parts.append(Text(f"\n{more} more: brightrun models show {model.ref} --markdown", style="dim italic"))
@@ -51,6 +70,26 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     colour = GRADES[report.verdict.grade]
     out.print(Panel(Group(*parts), title=Text(model.ref, "bold"), subtitle=Text(_subtitle(model)), border_style=colour,
                     title_align="left", subtitle_align="right", padding=(1, 2)))
+
+
+def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
+    """One answer as a person needs it to say whether it is right: the talk before it, the answer, what was wanted."""
+    sample = report.samples[number]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", width=9)
+    table.add_column(overflow="fold")
+    for turn in sample.prompt:
+        table.add_row(str(turn.get("role", "")), Text(_whole(str(turn.get("content", "")))))
+    table.add_row("answer", Text(_whole(sample.tuned) or "(nothing)", style="bold"))
+    table.add_row("wanted", Text(_whole(sample.reference) or "–", style="italic"))
+    out.print(_heading(f"Answer {number + 1}"))
+    out.print(table)
+
+
+def print_ticked(out: Console, model: ModelVersion) -> None:
+    """What people have said of the answers, and the verdict that follows."""
+    out.print(Text.assemble("\n", ticks_sentence(model.report) or "nobody has said of any answer whether it is right"))
+    out.print(_headline(model))
 
 
 def print_judgement(out: Console, model: ModelVersion) -> None:
@@ -63,7 +102,7 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
     table = Table("better", "question", "why", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for sample, ruling in zip(model.report.samples, judgement.rulings, strict=False):
         word, style = styles[ruling.outcome]
-        table.add_row(Text(word, style=style), Text(_short(_question(sample), 120)), Text(ruling.reason, style="dim"))
+        table.add_row(Text(word, style=style), Text(_short(sample.question, 120)), Text(ruling.reason, style="dim"))
     out.print(table)
     out.print(Text(f"\n{judgement_sentence(judgement)}", style="bold"))
     tokens = judgement.prompt_tokens + judgement.completion_tokens
@@ -94,11 +133,23 @@ def _headline(model: ModelVersion) -> Text:
 
 
 def _verdict(report: Report) -> Group:
-    grade = Text.assemble((f"{report.verdict.grade.upper()}  ", f"bold {GRADES[report.verdict.grade]}"), report.verdict.summary)
+    verdict = report.verdict
+    grade = Text.assemble((f"{verdict.grade.upper()}  ", f"bold {GRADES[verdict.grade]}"), verdict.summary)
+    if grades := grades_line(report):
+        grade.append_text(Text.assemble(f"\n{grades}", (f"  ({GRADES_MEAN})", "dim")))
     reasons = Table.grid(padding=(0, 1))
-    for reason in report.verdict.reasons:
+    for reason in verdict.reasons:
         reasons.add_row("  ·", Text(reason))
     return Group(grade, reasons)
+
+
+def _advice(advice: Sequence[Advice]) -> Table:
+    """Numbered, each with its command on lines of its own."""
+    table = Table.grid(padding=(0, 1))
+    for number, each in enumerate(advice, 1):
+        table.add_row(f"{number}.", Text(each.why))
+        table.add_row("", Text(each.command, style="bold"))
+    return table
 
 
 def _subtitle(model: ModelVersion) -> str:
@@ -107,13 +158,18 @@ def _subtitle(model: ModelVersion) -> str:
 
 
 def _scores(report: Report) -> Group:
-    table = Table("held out", "base", "tuned", "change", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
-    for name, before, after, form in (("loss", report.base.loss, report.tuned.loss, ".3f"),
-                                      ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f")):
-        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"), _change(before, after))
+    table = Table("", "base", "tuned", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
+    for name, before, after, form, means in (
+            ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
+            ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS)):
+        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"),
+                      Text.assemble(_change(before, after), "; ", (means, "dim")))
+    if report.quantised_base:
+        table.add_row("… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim"))
     for line in score_lines(report):
         style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
-        table.add_row(line.what, line.base, Text(line.tuned, style=style), Text(line.note, style="dim"))
+        table.add_row(line.what, line.base, Text(line.tuned, style=style),
+                      Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")))
     measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
     return Group(table, Text(measured, style="dim italic"))
 
@@ -135,23 +191,22 @@ def _categories(report: Report) -> Table:
     return table
 
 
-def _question(sample: SampleAnswer) -> str:
-    """What was asked last."""
-    return str(next((turn.get("content", "") for turn in reversed(sample.prompt) if turn.get("role") == "user"), ""))
-
-
-def _answer(sample: SampleAnswer, ruling: Ruling | None = None) -> Table:
-    """The last question, and what base, tuned model and the data answer; and what a judge says to that."""
+def _answer(report: Report, number: int) -> Table:
+    """The last question, and what base, tuned model and the data answer; and what is said to that."""
+    sample = report.samples[number]
+    rulings = report.judgement.rulings if report.judgement else ()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    table.add_row("asked", Text(_short(_question(sample))))
+    table.add_row("asked", Text(_short(sample.question)))
     table.add_row("base", Text(_said(sample.base, sample.base_ended), style="dim"))
     table.add_row("tuned", Text(_said(sample.tuned, sample.tuned_ended), style="bold"))
     if sample.reference:
         table.add_row("wanted", Text(_short(sample.reference), style="italic"))
-    if ruling:
-        table.add_row("judge", Text(ruling_words(ruling)))
+    if checked := mark_words(report, number):
+        table.add_row("checked", Text(checked))
+    if number < len(rulings):
+        table.add_row("judge", Text(ruling_words(rulings[number])))
     return table
 
 
@@ -166,7 +221,8 @@ def _training(report: Report) -> list[tuple[str, str]]:
     dropped = [f"{facts.records_dropped} dropped"] * bool(facts.records_dropped) \
         + [f"{facts.records_truncated} truncated"] * bool(facts.records_truncated)
     return [
-        ("records", f"{facts.train_records} to learn from, {facts.eval_records} held out" + "".join(f", {d}" for d in dropped)),
+        ("records", f"{facts.train_records} to learn from, {facts.eval_records} held out{splits_words(report)}"
+         + "".join(f", {d}" for d in dropped)),
         ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
          + (f", best at {facts.best_step}" if facts.best_step else "")),
         ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
@@ -196,6 +252,12 @@ def _pairs(pairs: list[tuple[str, str]]) -> Table:
     for name, value in pairs:
         table.add_row(name, Text(value))
     return table
+
+
+def _whole(text: str) -> str:
+    """As it was written, up to what fits on a screen."""
+    text = text.strip()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
 
 
 def _short(text: str, limit: int = 400) -> str:
