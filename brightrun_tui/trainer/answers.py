@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,13 @@ SHORT_ANSWER = 200
 
 @dataclass(frozen=True)
 class Compared:
-    """Answers in the order of the prompts; ``limits``: tokens that each might have."""
+    """Answers in the order of the prompts; ``left_out``: prompts that time did not allow to be answered by both models."""
 
     prompts: Sequence[Prompt]
     base: Sequence[Answer]
     tuned: Sequence[Answer]
     by_step: dict[str, tuple[StepAnswer, ...]]
-    limits: Sequence[int]
+    left_out: int
     overlap: dict[str, Overlap]
     short: bool
 
@@ -47,12 +48,13 @@ class Compared:
     def scores(self) -> dict[str, Any]:
         """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
         if not self.prompts:
-            return {"answers": 0}
+            return {"answers": 0, "answers_left_out": self.left_out}
         both = {"base": self.base, "tuned": self.tuned}
         scores: dict[str, Any] = {
             "answers": len(self.prompts),
+            "answers_left_out": self.left_out,
             "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
-            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": max(self.limits)},
+            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": self._limit},
             "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
             | {"reference": median(prompt.expected for prompt in self.prompts)},
             "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
@@ -70,15 +72,19 @@ class Compared:
             "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
             "scored_answers": len(wanted)}
 
+    @property
+    def _limit(self) -> int:
+        """Tokens that an answer of the tuned model might have."""
+        return max(said.limit for said in self.tuned)
+
     def findings(self) -> AnswerFindings | None:
         """What the verdict needs to know of them; None where nothing was asked."""
         if not self.prompts:
             return None
         scores = self.scores()
-        rows = zip(self.prompts, self.tuned, self.limits, strict=True)
-        fair = [said for prompt, said, limit in rows if prompt.expected < limit]
+        fair = [said for prompt, said in zip(self.prompts, self.tuned, strict=True) if prompt.expected < said.limit]
         return AnswerFindings(
-            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=max(self.limits),
+            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=self._limit,
             empty=_share(not a.text for a in self.tuned), length_base=scores["answer_tokens"]["base"],
             length_tuned=scores["answer_tokens"]["tuned"], length_wanted=scores["answer_tokens"]["reference"],
             copied=scores["verbatim"]["tuned"], phrases=scores["verbatim"]["phrases"],
@@ -94,23 +100,38 @@ def compare_answers(session: Session, template: ChatTemplate, baseline: Baseline
     """
     records = session.data.held_out_records
     prompts, base = list(session.prompts), list(baseline.answers)
-    tuned, limits = _answers(session, prompts)
+    until = time.monotonic() + session.answer_time.for_the_report(session.progress.seconds)
+    tuned = _answers(session, prompts, until)
     wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
     short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
-    if short:
+    if short and None not in (*base, *tuned):
         known = {prompt.ids for prompt in prompts}
         more = [prompt for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
                 if prompt.ids not in known][:max(0, SCORED_ANSWERS - len(prompts))]
         with session.model.disable_adapter():
-            base += _answers(session, more, opened=True)[0]
-        said, their_limits = _answers(session, more)
-        prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
+            base += _answers(session, more, (time.monotonic() + until) / 2, opened=True)
+        tuned += _answers(session, more, until)
+        prompts += more
+    asked = len(prompts)
+    prompts, base_said, tuned_said = _answered(prompts, base, tuned)
+    if asked > len(prompts):
+        session.alert("answers_left_out", f"{asked - len(prompts)} of {asked} sample prompts have no answers of both models: the "
+                                          "time for answers, a share of the training time, was over")
     references = [prompt.reference for prompt in prompts]
     overlap = verbatim_overlap(
         ["\n".join(message["content"] for message in prompt.messages) for prompt in prompts], references,
-        {"base": [a.text for a in base], "tuned": [a.text for a in tuned]},
+        {"base": [a.text for a in base_said], "tuned": [a.text for a in tuned_said]},
         [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
-    return Compared(prompts, base, tuned, answers_by_step(session.files.events), limits, overlap, short)
+    return Compared(prompts, base_said, tuned_said, answers_by_step(session.files.events), asked - len(prompts), overlap, short)
+
+
+def _answered(prompts: Sequence[Prompt], base: Sequence[Answer | None],
+              tuned: Sequence[Answer | None]) -> tuple[list[Prompt], list[Answer], list[Answer]]:
+    """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
+    rows = [(prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after]
+    whole = [row for row in rows if not (row[1].cut or row[2].cut)]
+    kept = whole or rows
+    return [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept]
 
 
 def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
@@ -124,11 +145,11 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 
-def _answers(session: Session, prompts: Sequence[Prompt], *, opened: bool = False) -> tuple[list[Answer], list[int]]:
-    """Answers of the model as it now is, and the tokens that each might have."""
-    answers, limit = answer_prompts(session, prompts, opened=opened)
+def _answers(session: Session, prompts: Sequence[Prompt], until: float, *, opened: bool = False) -> list[Answer | None]:
+    """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
+    answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
     session.between()
-    return answers, [limit] * len(answers)
+    return answers
 
 
 def _share(these: Any) -> float:

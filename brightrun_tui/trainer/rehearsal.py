@@ -26,8 +26,11 @@ SPARE_BYTES = 20_000_000
 """Free disk that events and log may take beside the checkpoints."""
 
 
-def rehearse(session: Session) -> None:
+def rehearse(session: Session, *, score: bool) -> None:
     """One micro-batch forward and backward at the longest records, one evaluation, one save, and a look at the disk.
+
+    Args:
+        score: whether to rehearse the evaluation, which is not needed where a real one follows at once.
 
     Raises:
         TrainingError: the run cannot work; says what to change.
@@ -39,7 +42,8 @@ def rehearse(session: Session) -> None:
     memory.with_less_memory_if_needed(session, lambda: _train_once(session))
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
         _grow(session)
-    session.score(_hardest(session, session.data.held_out), session.monitor.beat)
+    if score:
+        session.score(_hardest(session, session.data.held_out), session.monitor.beat)
     _save_once(session)
     restore_random_state(random_numbers)
 

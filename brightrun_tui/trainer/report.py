@@ -12,6 +12,7 @@ import torch
 from transformers import GenerationConfig
 
 from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
+from brightrun_tui.domain.sizing import FORWARDS
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
@@ -23,7 +24,7 @@ from brightrun_tui.trainer.evaluate import (
     require_finite,
     worse_categories,
 )
-from brightrun_tui.trainer.examples import spread
+from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
 from brightrun_tui.trainer.hardware import peak_memory
@@ -33,7 +34,9 @@ from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.verdict import Findings, judge
 
-TRAIN_SAMPLE = 64
+TRAIN_SAMPLE, FEWEST_TRAIN_SAMPLE = 64, 4
+TRAIN_SAMPLE_SHARE = 0.05
+"""Of the time of training, which scoring training records may take."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
 
 
@@ -63,8 +66,11 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
     tuned = require_finite(best_scores or session.score(data.held_out, session.between), "the loss on held-out records")
-    trained = require_finite(session.score(spread(data.train, TRAIN_SAMPLE), session.between), "the loss on training records")
+    trained = require_finite(session.score(_some_of_training(session), session.between), "the loss on training records")
+    if session.prompts:
+        session.phase("answering", "the tuned model")
     answers = compare_answers(session, template, baseline)
+    session.phase("reporting")
     general = _general_loss(session, template)
     conversation = conversations(data.held_out, data.held_out_records)
     difference = loss_difference(baseline.scores, tuned, conversation, session.settings.training.seed)
@@ -84,6 +90,14 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
                 "general_loss": general, **answers.scores()})
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
+
+
+def _some_of_training(session: Session) -> list[Example]:
+    """Training records to be scored: few enough to be read in a small part of the time that training took."""
+    data, progress = session.data, session.progress
+    mean = sum(example.length for example in data.train) / len(data.train)
+    count = int(TRAIN_SAMPLE_SHARE * FORWARDS * progress.tokens / mean)
+    return spread(data.train, max(FEWEST_TRAIN_SAMPLE, min(TRAIN_SAMPLE, count)))
 
 
 def write_manifest(session: Session) -> None:
