@@ -137,7 +137,10 @@ class Limits(BaseModel):
 
 
 class Estimate(BaseModel):
-    """Memory, time and cost before anything is paid. Memory in bytes, time in seconds."""
+    """Memory, time and cost before anything is paid. Memory in bytes, time in seconds.
+
+    ``quantisation``: how the base model is held, chosen where the setting leaves it open.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -156,4 +159,6 @@ class Estimate(BaseModel):
     cost_usd_high: float = 0.0
     disk: int = 0
     measured: bool = False
+    quantisation: Literal["nf4", "none"] = "nf4"
+    quantisation_why: str = ""
     notes: tuple[str, ...] = ()

@@ -48,8 +48,9 @@ class LoraSettings(SettingsGroup):
 class QuantisationSettings(SettingsGroup):
     """How the frozen base model is held in memory."""
 
-    method: Literal["nf4", "none"] = Field(
-        "nf4", title="Quantisation", description="nf4: 4-bit QLoRA, fits anywhere. none: 16/32-bit LoRA, faster when it fits.")
+    method: Literal["auto", "nf4", "none"] = Field(
+        "auto", title="Quantisation",
+        description="auto: nf4 where that saves memory worth having. nf4: 4-bit QLoRA. none: LoRA in 16 bits, 32 on a CPU.")
     double_quant: bool = Field(
         True, title="Double quantisation", description="Quantise the quantisation constants too: saves 0.37 bit a weight.")
     compute_dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(

@@ -9,6 +9,7 @@ from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
+from brightrun_tui.planning.quantisation import SETTING, choose_quantisation
 from brightrun_tui.planning.timing import Shape, other_seconds, shape_of, training_seconds
 from brightrun_tui.planning.tokens import TURN_TOKENS, TokenCounts, count_tokens
 
@@ -38,6 +39,8 @@ def estimate(
     """
     tokens = count_tokens(base, report)
     shape = shape_of(report, tokens, settings, base.architecture.context)
+    chosen = choose_quantisation(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
+    settings = settings.with_overrides({SETTING: chosen.method})
     need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
     measured = measured_tokens_per_second is not None
     if measured_tokens_per_second:
@@ -63,6 +66,8 @@ def estimate(
         cost_usd_high=price_per_hour * (setup + work * high) / 3600,
         disk=_disk_bytes(base, report, settings, hardware),
         measured=measured,
+        quantisation=chosen.method,
+        quantisation_why=chosen.why,
         notes=_notes(base, report, tokens, shape, need, settings, hardware, work, measured),
     )
 

@@ -91,7 +91,7 @@ def _need(
         per_token = layers * ((32 if dropout else 16) * h + 4 * k + (10 if dropout else 8) * i) * width / 2
     per_token *= 1 if machine.gpu_count else CPU_HEAP
     weights, unpacked = _weight_bytes(model, settings, machine)
-    experts = width * model.expert_parameters if settings.quantisation.method == "nf4" else 0
+    experts = width * model.expert_parameters if settings.quantisation.method != "none" else 0
     adapter, optimiser = adapter_bytes(model, settings, machine)
     parts = {
         "base model": weights,

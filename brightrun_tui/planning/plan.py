@@ -26,6 +26,7 @@ from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.names import name_from, new_run_id
+from brightrun_tui.planning.quantisation import SETTING
 from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import Template, get_template
 from brightrun_tui.planning.timing import held_out
@@ -48,6 +49,7 @@ ORDER = (
     "account",
     "training packages",
     "memory",
+    "quantisation",
     "disk",
     "budget",
     "month",
@@ -127,6 +129,7 @@ def make_plan(
     if estimated:
         work += [
             ("memory", lambda: checks.check_memory(estimated, machine)),
+            ("quantisation", lambda: checks.check_quantisation(estimated, machine)),
             ("disk", lambda: checks.check_disk(estimated, machine)),
         ]
         if offer or draft.provider == "local":
@@ -182,7 +185,7 @@ def make_spec(plan: Plan) -> RunSpec:
         base=plan.base.ref,
         dataset=dataset,
         template=plan.draft.template,
-        settings=plan.settings,
+        settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation}) if plan.estimate else plan.settings,
         provider=plan.draft.provider,
         gpu=plan.draft.gpu,
         interruptible=plan.draft.interruptible,

@@ -10,6 +10,7 @@ from typing import Any
 from brightrun_tui.domain.model import Report, Ruling, SampleAnswer
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import ruling_words, score_lines
+from brightrun_tui.registry.training import held_in
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -46,7 +47,7 @@ def report_markdown(report: Report) -> str:
         ("run", lineage.run_id), ("dataset", lineage.dataset_name), ("dataset fingerprint", lineage.dataset_fingerprint),
         ("base model", lineage.base_id), ("base revision", lineage.base_revision), ("base fingerprint", lineage.base_fingerprint),
         *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
-        ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
+        ("base held in", held_in(report)), ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
     return "\n\n".join(parts) + "\n"
 
 

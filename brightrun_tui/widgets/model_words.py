@@ -7,6 +7,7 @@ from textual.content import Content
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.registry.scores import ruling_words, score_lines
+from brightrun_tui.registry.training import held_in
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -237,6 +238,7 @@ def origin(model: ModelVersion, width: int) -> flow.Lines:
         ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
         *([("", Content(f"its weights are dequantised {lineage.base_quantisation}"))] if lineage.base_quantisation else []),
+        ("", Content(f"held in {held_in(model.report)} while it was trained")),
         ("Template", lineage.template),
         ("Files", model.directory),
         ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),

@@ -105,7 +105,7 @@ def test_more_epochs_and_more_records_never_cost_less(
 def test_memory_grows_with_rank_length_and_batch(
     base: str, machine: Hardware, rank: int, micro: int, length: int, checkpointing: str
 ) -> None:
-    fixed = {"training.gradient_checkpointing": checkpointing, "training.batch_size": 64}
+    fixed = {"training.gradient_checkpointing": checkpointing, "training.batch_size": 64, "quantisation.method": "nf4"}
 
     def memory(rank: int, micro: int, length: int) -> int:
         return reckon(
@@ -199,6 +199,6 @@ def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
 @given(base=bases, machine=machines)
 def test_16_bit_is_offered_where_it_fits_and_nowhere_else(base: str, machine: Hardware) -> None:
     """The offer is kept: what is recommended is itself found safe."""
-    offered = any("16-bit" in note for note in reckon(base, {}, machine).notes)
+    offered = any("16-bit" in note for note in reckon(base, {"quantisation.method": "nf4"}, machine).notes)
     unquantised = reckon(base, {"quantisation.method": "none"}, machine)
     assert offered == (bool(machine.gpu_count) and unquantised.fits == "safe")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.model import ModelVersion, Report, Ruling, SampleAnswer
-from brightrun_tui.registry import Comparison, judgement_sentence, ruling_words, score_lines
+from brightrun_tui.registry import Comparison, held_in, judgement_sentence, ruling_words, score_lines
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
@@ -182,6 +182,7 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
         ("dataset", f"{lineage.dataset_name}  {lineage.dataset_fingerprint[:16]}"),
         ("base", f"{lineage.base_id}  {(lineage.base_revision or lineage.base_fingerprint)[:16]}"),
         *([("", f"its weights are dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
+        ("", f"held in {held_in(model.report)} while it was trained"),
         ("run", f"{lineage.run_id}, template {lineage.template or '–'}"),
         ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at)) + (f" with {packages}" if packages else "")),
         ("files", f"{model.directory}  {size(model.bytes)}"),
