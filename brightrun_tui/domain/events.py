@@ -100,6 +100,10 @@ class Phase(_Body):
         """Whether it is the first word of its part."""
         return not self.total
 
+    def fields(self) -> dict[str, Any]:
+        """What a beginning has not said is not written."""
+        return self.model_dump(mode="json", exclude={"kind", *(("done", "total", "eta_seconds") if self.begins else ())})
+
 
 class Progress(_Body):
     """How far training is. ``tokens_per_second`` counts all tokens that were computed, those of prompts included;
