@@ -6,6 +6,8 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.time_parts import TimeParts
+
 
 class SplitScore(BaseModel):
     """Loss (nats a supervised token) and perplexity = exp(loss) on the held-out split."""
@@ -64,7 +66,9 @@ class Lineage(BaseModel):
 
 
 class TrainingFacts(BaseModel):
-    """What happened while training. ``tokens_per_second`` counts all tokens that were computed, those of prompts included."""
+    """What happened while training. ``tokens_per_second`` counts all tokens that were computed, those of prompts included;
+    ``spent``: what the time of the run went into, up to the writing of its report.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,6 +88,7 @@ class TrainingFacts(BaseModel):
     records_truncated: int = 0
     micro_batch_size: int = 0
     early_stopped: bool = False
+    spent: TimeParts | None = None
 
 
 class Verdict(BaseModel):
@@ -130,7 +135,7 @@ class Judgement(BaseModel):
 
 
 class Report(BaseModel):
-    """``report.json``: the report card."""
+    """``report.json``: the report card. ``planned``, ``planned_memory`` (bytes): what was expected before the run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,6 +151,8 @@ class Report(BaseModel):
     lineage: Lineage
     verdict: Verdict
     cost_usd: float = 0.0
+    planned: TimeParts | None = None
+    planned_memory: int = 0
     judgement: Judgement | None = None
 
 

@@ -7,6 +7,8 @@ from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.time_parts import TimeParts
+
 GIB = 1024**3
 
 
@@ -139,7 +141,9 @@ class Limits(BaseModel):
 class Estimate(BaseModel):
     """Memory, time and cost before anything is paid. Memory in bytes, time in seconds.
 
-    ``quantisation``: how the base model is held, chosen where the setting leaves it open.
+    ``quantisation``: how the base model is held, chosen where the setting leaves it open. ``parts``: what the time goes into,
+    without renting a machine; ``reckoned``: the same before any measurement corrected it. ``mean_tokens``: of a record.
+    ``measured``: measurements on this machine count for more than the formula.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -159,6 +163,9 @@ class Estimate(BaseModel):
     cost_usd_high: float = 0.0
     disk: int = 0
     measured: bool = False
+    parts: TimeParts = TimeParts()
+    reckoned: TimeParts = TimeParts()
+    mean_tokens: float = 0.0
     quantisation: Literal["nf4", "none"] = "nf4"
     quantisation_why: str = ""
     notes: tuple[str, ...] = ()

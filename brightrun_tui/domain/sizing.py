@@ -6,6 +6,8 @@ import math
 
 CPU_TOKENS = 2048
 """Tokens that a CPU works on at a time, if no single record is longer: more is no faster there, and takes more memory."""
+LANES, LANES_SHARE = 4, 0.5
+"""Rows that a CPU computes side by side at most, and what of the memory that is free they may take beside the first."""
 GPU_TOKENS = 65_536
 """Tokens of a micro-batch on a GPU at most, where the setting leaves the size open."""
 GPU_SHARE = 0.85
@@ -19,6 +21,8 @@ EVALUATIONS, FEWEST_EVALUATIONS = 10, 3
 """How often the held-out records are measured on the way, where the setting leaves it open."""
 MEASURING_SHARE = 0.15
 """Of the time of training, which measuring on the way may take; beyond it there are fewer measurements."""
+TRAIN_SAMPLE, TRAIN_SAMPLE_SHARE = 64, 0.05
+"""Training records that are scored at the end, and what of the time of training that may take."""
 FORWARDS = 3
 """What training on a token costs, in forward passes."""
 ANSWER_SHARE, ANSWER_SECONDS = 0.25, 60.0
@@ -29,10 +33,16 @@ ANSWER_ROOM = (64, 1024)
 """Least and most tokens of a sample answer where the setting leaves its length open."""
 
 
-def evaluations(steps: int, trained: float, held_out: float) -> int:
+def evaluations(steps: int, trained: float, held_out: float) -> float:
     """Measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
-    affordable = math.floor(MEASURING_SHARE * FORWARDS * trained / held_out) if held_out > 0 else EVALUATIONS
-    return max(1, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
+    affordable = MEASURING_SHARE * FORWARDS * trained / held_out if held_out > 0 else EVALUATIONS
+    return max(1.0, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
+
+
+def steps_between(steps: int, trained: float, held_out: float) -> int:
+    """Optimiser steps from one such measurement to the next."""
+    count = evaluations(steps, trained, held_out)
+    return max(1, round(steps / count) if count == EVALUATIONS else math.ceil(steps / count))
 
 
 def answer_seconds(training: float) -> float:

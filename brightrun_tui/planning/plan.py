@@ -25,6 +25,7 @@ from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.measured import measured_on
 from brightrun_tui.planning.names import name_from, new_run_id
 from brightrun_tui.planning.quantisation import SETTING
 from brightrun_tui.planning.resolve import resolve_settings
@@ -92,7 +93,6 @@ def make_plan(
     offer: Offer | None = None,
     account: Account | BrightrunError | None = None,
     refusal: BrightrunError | None = None,
-    measured_tokens_per_second: float | None = None,
 ) -> Plan:
     """Everything that follows from ``draft``, on ``offer`` or on this machine.
 
@@ -110,9 +110,9 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        speed = measured_tokens_per_second
+        known = measured_on(machine, paths) if draft.provider == "local" else []
         estimated = _or_failed(found, "base model", lambda: estimate(
-            base, report, resolved.settings, machine, price, measured_tokens_per_second=speed))
+            base, report, resolved.settings, machine, price, known=known))
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import BaseModelRef, Run
 from brightrun_tui.domain.run_directory import (
     ADAPTER,
@@ -59,7 +60,9 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
     if known is not None and Path(known.directory).is_dir():
         return known
     files, report = await asyncio.to_thread(_check_source, source)
-    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd})
+    planned = Estimate.model_validate(run.estimate) if run.estimate else None
+    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd,
+                                       **({"planned": planned.parts, "planned_memory": planned.memory} if planned else {})})
     name = model_name(run.name)
     number = await models.reserve(db, name, run.id)
     target = paths.models / name / str(number)

@@ -1,9 +1,13 @@
-"""How a version was trained, in words: in what the base was held."""
+"""How a version was trained, in words: in what the base was held, and what its time went into beside what was expected."""
 
 from __future__ import annotations
 
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.time_parts import PARTS
+
+WORDS = {"answering": "sample answers"}
+"""Of parts whose name is not plain enough."""
 
 
 def held_in(report: Report) -> str:
@@ -12,3 +16,11 @@ def held_in(report: Report) -> str:
     if settings.method != "none":
         return "NF4 (4 bits, double quantisation)" if settings.double_quant else "NF4 (4 bits)"
     return "32-bit numbers" if report.training.device in ("", "cpu") else "16-bit numbers"
+
+
+def times(report: Report) -> list[tuple[str, float, float | None]]:
+    """Part of the run, seconds it took, seconds that were expected; nothing where the run did not keep them."""
+    took, planned = report.training.spent, report.planned
+    if took is None:
+        return []
+    return [(WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS]

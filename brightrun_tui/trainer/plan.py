@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
-from brightrun_tui.domain.sizing import evaluations
+from brightrun_tui.domain.sizing import steps_between
 
 POOL_BATCHES = 20
 """Length bucketing sorts within pools of so many batches: order stays random beyond them."""
@@ -77,7 +77,7 @@ def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: Evalu
     if training.max_steps:
         samples = training.max_steps * batch
     total = math.ceil(samples / batch)
-    eval_every = evaluation.eval_steps or max(1, round(total / evaluations(total, samples * float(lengths.mean()), held_out)))
+    eval_every = evaluation.eval_steps or steps_between(total, samples * float(lengths.mean()), held_out)
     return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
 
 

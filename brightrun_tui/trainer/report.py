@@ -12,7 +12,8 @@ import torch
 from transformers import GenerationConfig
 
 from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
-from brightrun_tui.domain.sizing import FORWARDS
+from brightrun_tui.domain.sizing import FORWARDS, TRAIN_SAMPLE, TRAIN_SAMPLE_SHARE
+from brightrun_tui.domain.time_parts import time_parts
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import compare_answers
 from brightrun_tui.trainer.baseline import Baseline
@@ -24,6 +25,7 @@ from brightrun_tui.trainer.evaluate import (
     require_finite,
     worse_categories,
 )
+from brightrun_tui.trainer.events import read_whole_lines
 from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.general import general_examples
@@ -34,9 +36,7 @@ from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 from brightrun_tui.trainer.verdict import Findings, judge
 
-TRAIN_SAMPLE, FEWEST_TRAIN_SAMPLE = 64, 4
-TRAIN_SAMPLE_SHARE = 0.05
-"""Of the time of training, which scoring training records may take."""
+FEWEST_TRAIN_SAMPLE = 4
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
 
 
@@ -130,7 +130,8 @@ def _facts(session: Session, best_step: int) -> TrainingFacts:
         seconds=progress.seconds, tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
         best_step=best_step, trainable_parameters=trainable, base_parameters=frozen, device=session.machine.name,
         peak_memory=peak, records_dropped=data.dropped, records_truncated=data.truncated,
-        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped)
+        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped,
+        spent=time_parts(read_whole_lines(session.files.events)[0]))
 
 
 def _lineage(session: Session) -> Lineage:

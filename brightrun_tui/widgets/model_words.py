@@ -7,7 +7,7 @@ from textual.content import Content
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.registry.scores import ruling_words, score_lines
-from brightrun_tui.registry.training import held_in
+from brightrun_tui.registry.training import held_in, times
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -220,6 +220,10 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
             f"{words.count(facts.tokens_per_second)} tokens/s, prompts included",
         ),
         ("Time", words.duration(facts.seconds)),
+        *(
+            ("", f"{what} {words.duration(took)}" + (f", {words.duration(planned)} expected" if planned is not None else ""))
+            for what, took, planned in times(model.report)
+        ),
         ("Device", facts.device or words.NOTHING),
         ("Peak memory", words.size(facts.peak_memory) if facts.peak_memory else words.NOTHING),
         ("Trained", f"{words.count(facts.trainable_parameters)} of {words.count(facts.base_parameters)} parameters"),

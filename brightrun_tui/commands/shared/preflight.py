@@ -8,6 +8,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.domain.time_parts import PARTS
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.quantisation import held_as
 
@@ -39,6 +40,9 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     for name, part in estimate.memory_parts.items():
         table.add_row("", Text(f"{size(part):>10}  {name}", style="dim"))
     table.add_row("time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)"))
+    for name in PARTS:
+        if seconds := getattr(estimate.parts, name):
+            table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))
     table.add_row("weights", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
     table.add_row("steps", f"{estimate.steps:,} over {estimate.supervised_tokens:,} supervised tokens")
     table.add_row("disk", size(estimate.disk))

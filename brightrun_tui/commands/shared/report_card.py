@@ -14,7 +14,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.model import ModelVersion, Report, Ruling, SampleAnswer
-from brightrun_tui.registry import Comparison, held_in, judgement_sentence, ruling_words, score_lines
+from brightrun_tui.registry import Comparison, held_in, judgement_sentence, ruling_words, score_lines, times
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
@@ -170,9 +170,22 @@ def _training(report: Report) -> list[tuple[str, str]]:
         ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
          + (f", best at {facts.best_step}" if facts.best_step else "")),
         ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
+        *_times(report),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
-        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"),
+        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"
+         + (f", {size(report.planned_memory)} expected" if report.planned_memory else "")),
     ]
+
+
+def _times(report: Report) -> list[tuple[str, str]]:
+    """Each part of the time beside what was expected of it."""
+    found = times(report)
+    if not found:
+        return []
+    parts = [f"{what} {duration(took)}" + (f" ({duration(planned)} expected)" if planned is not None else "")
+             for what, took, planned in found]
+    whole = report.training.spent.training_share if report.training.spent else 0.0
+    return [("time", ", ".join(parts) + f"; {whole:.0%} of it trained")]
 
 
 def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
