@@ -19,13 +19,13 @@ DENSE_SHARE = 0.4
 
 EVALUATIONS, FEWEST_EVALUATIONS = 10, 3
 """How often the held-out records are measured on the way, where the setting leaves it open."""
-MEASURING_SHARE = 0.15
+MEASURING_SHARE = 0.2
 """Of the time of training, which measuring on the way may take; beyond it there are fewer measurements."""
 TRAIN_SAMPLE, TRAIN_SAMPLE_SHARE = 64, 0.05
 """Training records that are scored at the end, and what of the time of training that may take."""
 FORWARDS = 3
 """What training on a token costs, in forward passes."""
-ANSWER_SHARE, ANSWER_SECONDS = 0.25, 60.0
+ANSWER_SHARE, ANSWER_SECONDS = 0.2, 60.0
 """Of the time of training, which sample answers of base and tuned model may take together; and what they have in any case."""
 ANSWERS_AT_ONCE = 24
 """Sample answers that are written side by side, where memory allows it."""
