@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.events import Body, Event, Phase
+from brightrun_tui.domain.events import Amount, Body, Event, Phase
 
 Part = Literal["loading", "training", "measuring", "answering", "saving"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -24,11 +24,11 @@ class TimeParts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    loading: float = 0.0
-    training: float = 0.0
-    measuring: float = 0.0
-    answering: float = 0.0
-    saving: float = 0.0
+    loading: Amount = 0.0
+    training: Amount = 0.0
+    measuring: Amount = 0.0
+    answering: Amount = 0.0
+    saving: Amount = 0.0
 
     @property
     def total(self) -> float:

@@ -137,6 +137,10 @@ def table(rows: list[Row]) -> str:
         f"\n\n{near} of {len(rows)} within ±{TIME_GOAL:.0%} of the time, {held} within ±{MEMORY_GOAL:.0%} of the memory")
 
 
+def _directory_of(base: str) -> str:
+    return str(kept_small_model()) if base == "small" else fetch_base(base, get_paths(), lambda share, what: None).path
+
+
 def main() -> int:
     """Run the chosen shapes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,13 +155,13 @@ def main() -> int:
     names = [f"{base}/{data}/{micro}/{held_out}" for base, data, micro, held_out in
              product(given or ("small", "starter"), SHAPES, (0, 1, 4), (8, 32))]
     chosen = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
-    here, rows, known = get_paths(), [], []
+    rows, known = [], []
     with tempfile.TemporaryDirectory(prefix="brightrun-estimates-") as folder:
         home = Path(folder)
         paths = Paths(home / "config", home / "data", home / "cache", home / "logs")
         for name in chosen:
             base, data, micro, held_out = name.split("/")
-            place = given.get(base) or (str(kept_small_model()) if base == "small" else fetch_base(base, here, print).path)
+            place = given.get(base) or _directory_of(base)
             file = write_data(home / f"{data}.jsonl", *SHAPES[data], 80)
             row, taught = measure(name, place, file, int(micro), int(held_out), wanted.steps, paths, known)
             rows.append(row)
