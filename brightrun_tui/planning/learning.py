@@ -17,6 +17,8 @@ from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
 FORMULA_WEIGHT = 0.25
 OTHER_BASE = 0.2
 """What a measurement with another base model on the same machine counts."""
+LENGTHS = 0.5
+"""How fast a measurement counts less the more the lengths of the records differ: four times as long, half as much."""
 SCATTER = 0.12
 """Standard deviation, in logarithms, between two runs that are alike: machines are busy with other things, too."""
 CERTAIN = 1.64
@@ -80,5 +82,5 @@ def _ratio(one: Measured, part: str) -> float | None:
 
 def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:
     """From 0 to 1."""
-    lengths = math.exp(-abs(math.log(one.mean_tokens / mean_tokens)))
+    lengths = math.exp(-LENGTHS * abs(math.log(one.mean_tokens / mean_tokens)))
     return lengths * (1.0 if (one.base, one.quantisation) == (base, quantisation) else OTHER_BASE)

@@ -1,19 +1,25 @@
-"""What this installation has measured on this machine: finished runs."""
+"""What this installation has measured on this machine: finished runs, and probes of the base model."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.learning import Measured
+from brightrun_tui.planning.probes import probe_of
+from brightrun_tui.planning.quantisation import Method
 from brightrun_tui.store.history import PastRun, past_runs
 
 
-def measured_on(machine: Hardware, paths: Paths) -> list[Measured]:
-    """The newest finished runs on such a machine that kept what their time went into."""
+def measured_on(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
+    """The newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
     device = machine.gpu if machine.gpu_count else "cpu"
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]
-    return [found for run in here if (found := measured_of(run)) is not None]
+    probes = [probe_of(base, method, machine, paths) for method in get_args(Method)] if base else []
+    return [found for found in (*map(measured_of, here), *probes) if found is not None]
 
 
 def _same(trained_on: str, device: str) -> bool:

@@ -110,7 +110,7 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        known = measured_on(machine, paths) if draft.provider == "local" else []
+        known = measured_on(machine, paths, base) if draft.provider == "local" else []
         estimated = _or_failed(found, "base model", lambda: estimate(
             base, report, resolved.settings, machine, price, known=known))
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated

@@ -152,25 +152,37 @@ def _measuring_seconds(
     every = settings.evaluation.eval_steps
     tokens = shape.eval_records * shape.mean
     on_the_way = shape.steps / every if every else evaluations(shape.steps, shape.samples * shape.mean, tokens)
-    one_round = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
-    one_round += pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
+    one_round = forward_seconds(model, settings, machine, shape, need, tokens)
     talk = 2 * TALK_TOKENS * _flops_per_token(model, settings, shape, 1) / pace.flops
     sample = min(TRAIN_SAMPLE_SHARE * training, TRAIN_SAMPLE / max(1, shape.eval_records) * one_round)
     return (1 + on_the_way) * one_round + talk + sample
+
+
+def forward_seconds(
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, tokens: float
+) -> float:
+    """Losses of so many tokens."""
+    pace = pace_of(machine)
+    arithmetic = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
+    return arithmetic + pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
+
+
+def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNeed, at_once: int) -> float:
+    """One more token of each of so many answers: the weights are read once, and computed with for each of them."""
+    pace = pace_of(machine)
+    weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
+    arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops
+    return pace.layer_seconds / 6 * model.layers + max(weights / pace.bandwidth, arithmetic)
 
 
 def _answering_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
 ) -> float:
     """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should."""
-    pace = pace_of(machine)
     prompts = min(settings.evaluation.sample_prompts, shape.eval_records)
     if not prompts:
         return 0.0
-    weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
-    at_once = min(prompts, ANSWERS_AT_ONCE)
-    arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops
-    one_token = pace.layer_seconds / 6 * model.layers + max(weights / pace.bandwidth, arithmetic)
+    one_token = answer_token_seconds(model, machine, need, min(prompts, ANSWERS_AT_ONCE))
     room = answer_room(shape.answer_mean, settings.evaluation.max_new_tokens)
     batches = math.ceil(prompts / ANSWERS_AT_ONCE)
     return batches * (room + min(room, 1.25 * shape.answer_mean + 8)) * one_token

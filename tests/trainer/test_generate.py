@@ -20,6 +20,7 @@ from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import BATCH_TOKENS, Prompt, _batches, _Limits, _read, answer, choose_prompts
 from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.probe import measure
 from brightrun_tui.trainer.template import chat_template
 
 
@@ -90,3 +91,8 @@ def test_every_prompt_is_answered_once_and_few_long_ones_at_a_time(prompts: list
     for members in batches:
         held = len(members) * max(lengths[index] + limits[index] for index in members)
         assert len(members) <= ANSWERS_AT_ONCE and (len(members) == 1 or held <= BATCH_TOKENS)
+
+
+def test_a_probe_does_a_little_of_everything_with_the_base_itself(base: Path) -> None:
+    took = measure(str(base), "none")
+    assert took.keys() == {"loading", "training", "measuring", "answering"} and min(took.values()) > 0
