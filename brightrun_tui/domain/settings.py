@@ -130,7 +130,7 @@ class EvaluationSettings(SettingsGroup):
     sample_prompts: Annotated[int, Field(ge=0, le=64)] = Field(
         8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")
     max_new_tokens: Annotated[int, Field(ge=0, le=8192)] = Field(
-        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice the longest that the data expects.")
+        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice what the data's own answer has.")
 
 
 class RunSettings(SettingsGroup):

@@ -13,10 +13,10 @@ from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version, judgement_sentence
 from brightrun_tui.registry.safety import UntrustedError, model_name
 from brightrun_tui.registry.scores import ScoreLine, ruling_words, score_lines
-from brightrun_tui.registry.training import held_in, times
+from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
     "EXPORT_FORMS", "Comparison", "ExportForm", "Row", "ScoreLine", "UntrustedError", "compare", "delete", "export",
-    "held_in", "import_bundle", "judge_version", "judgement_sentence", "model_name", "rate", "register", "report_markdown",
-    "rollback", "ruling_words", "score_lines", "tag", "times",
+    "held_in", "import_bundle", "judge_version", "judgement_sentence", "left_out", "model_name", "rate", "register",
+    "report_markdown", "rollback", "ruling_words", "score_lines", "tag", "times",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from brightrun_tui.domain.model import Report, Ruling, SampleAnswer
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import ruling_words, score_lines
-from brightrun_tui.registry.training import held_in, times
+from brightrun_tui.registry.training import held_in, left_out, times
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -43,7 +43,7 @@ def report_markdown(report: Report) -> str:
         ("device", facts.device), ("time of training", f"{facts.seconds:,.0f} s"),
         *((f"time: {what}", f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""))
           for what, took, planned in times(report)),
-        ("cost", f"${report.cost_usd:.2f}")])]
+        ("sample prompts", left_out(report)), ("cost", f"${report.cost_usd:.2f}")])]
     settings = [(f"{group}.{name}", str(value)) for group, values in lineage.settings.items() if isinstance(values, dict)
                 for name, value in values.items()]
     parts += ["## Where it comes from", _table(("what", "value"), [

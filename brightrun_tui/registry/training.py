@@ -24,3 +24,11 @@ def times(report: Report) -> list[tuple[str, float, float | None]]:
     if took is None:
         return []
     return [(WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS]
+
+
+def left_out(report: Report) -> str:
+    """Sample prompts that have no answers because there was no time for them; nothing where all have."""
+    count = report.scores.get("answers_left_out")
+    if not isinstance(count, int) or count <= 0:
+        return ""
+    return f"{count:,} not asked: answers keep to a share of the training time"

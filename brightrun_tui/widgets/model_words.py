@@ -7,7 +7,7 @@ from textual.content import Content
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.registry.scores import ruling_words, score_lines
-from brightrun_tui.registry.training import held_in, times
+from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -224,6 +224,7 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
             ("", f"{what} {words.duration(took)}" + (f", {words.duration(planned)} expected" if planned is not None else ""))
             for what, took, planned in times(model.report)
         ),
+        *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or words.NOTHING),
         ("Peak memory", words.size(facts.peak_memory) if facts.peak_memory else words.NOTHING),
         ("Trained", f"{words.count(facts.trainable_parameters)} of {words.count(facts.base_parameters)} parameters"),

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.model import ModelVersion, Report, Ruling, SampleAnswer
-from brightrun_tui.registry import Comparison, held_in, judgement_sentence, ruling_words, score_lines, times
+from brightrun_tui.registry import Comparison, held_in, judgement_sentence, left_out, ruling_words, score_lines, times
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
@@ -171,6 +171,7 @@ def _training(report: Report) -> list[tuple[str, str]]:
          + (f", best at {facts.best_step}" if facts.best_step else "")),
         ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
         *_times(report),
+        *([("samples", left_out(report))] if left_out(report) else []),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
         ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"
          + (f", {size(report.planned_memory)} expected" if report.planned_memory else "")),
