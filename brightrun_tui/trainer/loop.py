@@ -263,7 +263,7 @@ class Loop:
             return
         if session.control.request() in ("terminate", "pause", "stop"):
             return  # cut short
-        session.tell_answers(prompts, answers, "tuned", progress.step)
+        session.tell_answers(prompts, [said if said and not said.cut else None for said in answers], "tuned", progress.step)
         allowed.spent_on_the_way += time.monotonic() - started
 
     def _save(self) -> None:
