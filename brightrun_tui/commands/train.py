@@ -37,6 +37,7 @@ from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError, ex
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path
+from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
@@ -94,6 +95,8 @@ def estimate(
     draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
+    if _probed(plan):
+        plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
         if plan.first_problem is not None:
@@ -104,6 +107,17 @@ def estimate(
         print_json({"estimate": plan.estimate, "hardware": plan.hardware, "ready": plan.ready,
                     "checks": [{"name": check.name, "state": check.state, "what": check.what, "fix": check.fix}
                                for check in plan.checks]})
+
+
+def _probed(plan: Plan) -> bool:
+    """Measure, once, how fast this machine is with the base model of the plan, where that is still to be found out."""
+    found, base = plan.estimate, plan.base
+    if found is None or base is None or found.measured or found.fits == "no" or plan.draft.provider != "local":
+        return False
+    if not probes.is_worth_it(base, found.quantisation, plan.hardware, get_paths()):
+        return False
+    say(f"Measuring once how fast this machine is with {base.title} …")
+    return probes.measure(base, found.quantisation, plan.hardware, get_paths())
 
 
 def make_draft(data: str, name: str, base: str | None, template: str | None, provider: str | None, gpu: str,

@@ -21,7 +21,7 @@ from pydantic_core import from_json, to_json
 
 from brightrun_tui.domain.text import one_line
 
-PHASES = ("starting", "loading", "preparing", "rehearsing", "training", "evaluating", "saving", "reporting")
+PHASES = ("starting", "loading", "preparing", "rehearsing", "training", "evaluating", "answering", "saving", "reporting")
 
 METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
@@ -83,11 +83,26 @@ class _Body(BaseModel):
 
 
 class Phase(_Body):
-    """A part of the work begins: one of `PHASES`, or what a newer worker calls it."""
+    """A part of the work begins: one of `PHASES`, or what a newer worker calls it.
+
+    With a ``total`` it goes on: so much of it is ``done``, and the rest of it is expected to take ``eta_seconds``.
+    """
 
     kind: Literal["phase"] = "phase"
     phase: Word
     detail: Text = ""
+    done: Count = 0
+    total: Count = 0
+    eta_seconds: Amount | None = None
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is the first word of its part."""
+        return not self.total
+
+    def fields(self) -> dict[str, Any]:
+        """What a beginning has not said is not written."""
+        return self.model_dump(mode="json", exclude={"kind", *(("done", "total", "eta_seconds") if self.begins else ())})
 
 
 class Progress(_Body):

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.findings import Findings, Mark
+from brightrun_tui.domain.time_parts import TimeParts
 
 
 class SplitScore(BaseModel):
@@ -76,7 +77,9 @@ class Lineage(BaseModel):
 
 
 class TrainingFacts(BaseModel):
-    """What happened while training. ``tokens_per_second`` counts all tokens that were computed, those of prompts included."""
+    """What happened while training. ``tokens_per_second`` counts all tokens that were computed, those of prompts included;
+    ``spent``: what the time of the run went into, up to the writing of its report.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,6 +99,7 @@ class TrainingFacts(BaseModel):
     records_truncated: int = 0
     micro_batch_size: int = 0
     early_stopped: bool = False
+    spent: TimeParts | None = None
 
 
 Grade = Literal["good", "mixed", "poor"]
@@ -178,7 +182,7 @@ class Report(BaseModel):
     """``report.json``: the report card.
 
     ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
-    ``ticks``: at most one for each sample, in their order.
+    ``ticks``: at most one for each sample, in their order. ``planned``, ``planned_memory`` (bytes): what was expected before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -195,6 +199,8 @@ class Report(BaseModel):
     lineage: Lineage
     verdict: Verdict
     cost_usd: float = 0.0
+    planned: TimeParts | None = None
+    planned_memory: int = 0
     judgement: Judgement | None = None
     quantised_base: SplitScore | None = None
     findings: Findings | None = None

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.spending import Spending
+from brightrun_tui.domain.time_parts import TimeParts
 
 GIB = 1024**3
 
@@ -196,6 +197,9 @@ class Estimate(BaseModel):
     ``setup_seconds`` is the part of ``seconds`` before the first step; ``flops`` (FLOP/s), ``gpu``, ``host_id`` and
     ``price_per_hour`` are those of the machine it was made for. ``traffic_usd`` is part of both costs. ``download`` and
     ``upload`` are the bytes that model, data and results take to and from a machine that is not this one.
+    ``quantisation``: how the base model is held, chosen where the setting leaves it open. ``parts``: what the time goes into,
+    without renting a machine; ``reckoned``: the same before any measurement corrected it. ``mean_tokens``: of a record.
+    ``measured``: measurements on this machine count for more than the formula.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -222,4 +226,9 @@ class Estimate(BaseModel):
     gpu: str = ""
     host_id: str = ""
     measured: bool = False
+    parts: TimeParts = TimeParts()
+    reckoned: TimeParts = TimeParts()
+    mean_tokens: float = 0.0
+    quantisation: Literal["nf4", "none"] = "nf4"
+    quantisation_why: str = ""
     notes: tuple[str, ...] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.money import Estimate, Limits
@@ -79,6 +79,11 @@ class DatasetRef(BaseModel):
     source: str = ""
 
 
+def _settled(settings: RunSettings) -> RunSettings:
+    """A specification leaves nothing open: without a plan that chose otherwise the base is held in 4 bits, which fit anywhere."""
+    return settings.with_overrides({"quantisation.method": "nf4"}) if settings.quantisation.method == "auto" else settings
+
+
 class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
@@ -95,7 +100,7 @@ class RunSpec(BaseModel):
     base: BaseModelRef
     dataset: DatasetRef
     template: str = "default"
-    settings: RunSettings = RunSettings()
+    settings: Annotated[RunSettings, AfterValidator(_settled)] = Field(default=RunSettings(), validate_default=True)
     provider: str = "local"
     gpu: str = ""
     interruptible: bool = False

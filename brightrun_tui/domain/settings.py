@@ -49,8 +49,9 @@ class LoraSettings(SettingsGroup):
 class QuantisationSettings(SettingsGroup):
     """How the frozen base model is held in memory."""
 
-    method: Literal["nf4", "none"] = Field(
-        "nf4", title="Quantisation", description="nf4: 4-bit QLoRA, fits anywhere. none: 16/32-bit LoRA, faster when it fits.")
+    method: Literal["auto", "nf4", "none"] = Field(
+        "auto", title="Quantisation",
+        description="auto: nf4 where that saves memory worth having. nf4: 4-bit QLoRA. none: LoRA in 16 bits, 32 on a CPU.")
     double_quant: bool = Field(
         True, title="Double quantisation", description="Quantise the quantisation constants too: saves 0.37 bit a weight.")
     compute_dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
@@ -133,7 +134,7 @@ class EvaluationSettings(SettingsGroup):
     sample_prompts: Annotated[int, Field(ge=0, le=64)] = Field(
         8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")
     max_new_tokens: Annotated[int, Field(ge=0, le=8192)] = Field(
-        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice the longest that the data expects.")
+        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice what the data's own answer has.")
 
 
 class RunSettings(SettingsGroup):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 CPU_TOKENS = 2048
 """Tokens that a CPU works on at a time, if no single record is longer: more is no faster there, and takes more memory."""
+LANES, LANES_SHARE = 4, 0.5
+"""Rows that a CPU computes side by side at most, and what of the memory that is free they may take beside the first."""
 GPU_TOKENS = 65_536
 """Tokens of a micro-batch on a GPU at most, where the setting leaves the size open."""
 GPU_SHARE = 0.85
@@ -12,3 +16,46 @@ CHUNK_LOGITS = 32 * 1024**2
 """Logits in memory at a time (fp32: 128 MiB, and as much again for the softmax)."""
 DENSE_SHARE = 0.4
 """On a CPU, 4-bit layers are unpacked once if they then take at most this share of the memory that is free."""
+
+EVALUATIONS, FEWEST_EVALUATIONS = 10, 3
+"""How often the held-out records are measured on the way, where the setting leaves it open."""
+MEASURING_SHARE = 0.2
+"""Of the time of training, which measuring on the way may take; beyond it there are fewer measurements."""
+TRAIN_SAMPLE, TRAIN_SAMPLE_SHARE = 64, 0.05
+"""Training records that are scored at the end, and what of the time of training that may take."""
+FORWARDS = 3
+"""What training on a token costs, in forward passes."""
+ANSWER_SHARE, ANSWER_SECONDS = 0.2, 60.0
+"""Of the time of training, which sample answers of base and tuned model may take together; and what they have in any case."""
+ANSWERS_AT_ONCE = 24
+"""Sample answers that are written side by side, where memory allows it."""
+ANSWER_ROOM = (64, 1024)
+"""Least and most tokens of a sample answer where the setting leaves its length open."""
+
+
+def evaluations(steps: int, trained: float, held_out: float) -> float:
+    """Measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
+    affordable = MEASURING_SHARE * FORWARDS * trained / held_out if held_out > 0 else EVALUATIONS
+    return max(1.0, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
+
+
+def steps_between(steps: int, trained: float, held_out: float) -> int:
+    """Optimiser steps from one such measurement to the next."""
+    count = evaluations(steps, trained, held_out)
+    return max(1, round(steps / count) if count == EVALUATIONS else math.ceil(steps / count))
+
+
+def answer_seconds(training: float) -> float:
+    """What all sample answers of a run may take, in seconds, for so many seconds of training."""
+    return max(ANSWER_SECONDS, ANSWER_SHARE * training)
+
+
+def answer_room(expected: float, max_new_tokens: int) -> int:
+    """Tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who ends in
+    time is seen to end.
+    """
+    least, most = ANSWER_ROOM
+    return max_new_tokens or int(min(most, max(least, 2 * expected)))
+
+PROBE_ROWS, PROBE_LENGTH, PROBE_TOKENS = 2, 256, 24
+"""What a probe of a machine does: rows trained on and measured, their length, and tokens of one answer."""

@@ -25,6 +25,7 @@ from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
 from brightrun_tui.planning.names import check_name
+from brightrun_tui.planning.quantisation import held_as
 from brightrun_tui.planning.shipping import find_objective, objective_files
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
@@ -185,6 +186,11 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
             "close other programs first",
         )
     return ok("memory", f"about {need:.1f} of {there:.1f} GiB of {kind}")
+
+
+def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
+    """How the base is held, and why."""
+    return ok("quantisation", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
 
 
 def _count(parameters: int) -> str:

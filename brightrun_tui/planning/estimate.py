@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
-from brightrun_tui.planning.timing import Shape, other_seconds, shape_of, training_seconds
+from brightrun_tui.planning.quantisation import SETTING, choose_quantisation
+from brightrun_tui.planning.timing import Shape, reckon_time, shape_of
 from brightrun_tui.planning.tokens import TURN_TOKENS, TokenCounts, count_tokens
 
 RENT_SECONDS = 240.0
 DOWNLOAD_BYTES_PER_SECOND = 1e8
-MEASURED_BAND, GPU_BAND, CPU_BAND = (0.85, 1.3), (0.6, 1.6), (0.5, 2.0)
-"""Factors from the estimate to the least and the most that is likely."""
+GPU_DOUBT, CPU_DOUBT = 1.7, 2.0
+"""Factor up to which an estimate is wrong, nine times of ten, where nothing was measured."""
 
 LONG_ON_CPU_SECONDS = 6 * 3600.0
 SPARE_DISK = 40_000_000
@@ -32,25 +35,24 @@ def estimate(
     hardware: Hardware,
     price_per_hour: float = 0.0,
     *,
-    measured_tokens_per_second: float | None = None,
+    known: Sequence[Measured] = (),
 ) -> Estimate:
     """What the run takes. A run that does not fit raises nothing: see ``fits``.
 
     Args:
         price_per_hour: US dollars; above 0 the machine is a rented one, which must start and download the base first.
-        measured_tokens_per_second: of an earlier run of this base model on such a machine; replaces the formula.
+        known: what earlier runs took on such a machine; corrects the formula.
     """
     tokens = count_tokens(base, report)
     shape = shape_of(report, tokens, settings, base.architecture.context)
+    chosen = choose_quantisation(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
+    settings = settings.with_overrides({SETTING: chosen.method})
     need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
-    measured = measured_tokens_per_second is not None
-    if measured_tokens_per_second:
-        train = shape.samples * shape.mean / measured_tokens_per_second
-    else:
-        train = training_seconds(base.architecture, settings, hardware, shape, need)
-    work = train + other_seconds(base.architecture, settings, hardware, shape, need, base.weight_bytes)
+    reckoned = reckon_time(base.architecture, settings, hardware, shape, need, base.weight_bytes)
+    learnt = correct(reckoned, known, base.ref.fingerprint or base.ref.id, chosen.method, shape.mean,
+                     GPU_DOUBT if hardware.gpu_count else CPU_DOUBT)
+    work, measured = learnt.parts.total, learnt.weight > FORMULA_WEIGHT
     setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
-    low, high = MEASURED_BAND if measured else GPU_BAND if hardware.gpu_count else CPU_BAND
     return Estimate(
         memory=need.total,
         memory_parts=need.parts,
@@ -60,17 +62,22 @@ def estimate(
         tokens=int(shape.samples * shape.mean),
         supervised_tokens=int(shape.samples * shape.answer_mean),
         seconds=setup + work,
-        seconds_low=setup + work * low,
-        seconds_high=setup + work * high,
+        seconds_low=setup + work * learnt.low,
+        seconds_high=setup + work * learnt.high,
         setup_seconds=setup,
         flops=hardware.flops,
         price_per_hour=price_per_hour,
         cost_usd=price_per_hour * (setup + work) / 3600,
-        cost_usd_high=price_per_hour * (setup + work * high) / 3600,
+        cost_usd_high=price_per_hour * (setup + work * learnt.high) / 3600,
         disk=_disk_bytes(base, report, settings, hardware),
         download=base.weight_bytes + DATA_COPIES * report.bytes,
         upload=_upload_bytes(base, settings, hardware, shape.steps),
         measured=measured,
+        parts=learnt.parts,
+        reckoned=reckoned,
+        mean_tokens=shape.mean,
+        quantisation=chosen.method,
+        quantisation_why=chosen.why,
         notes=_notes(base, report, tokens, shape, need, settings, hardware, work, measured),
     )
 
@@ -117,7 +124,7 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if not measured:
-        notes.append("Time is a rough guess until the run itself has been measured for some steps.")
+        notes.append("Time is a rough guess until a run has been measured on this machine.")
     if not tokens.measured:
         notes.append(f"Tokens are guessed: {tokens.characters_per_token:.1f} characters each.")
     if need.checkpointing and settings.training.gradient_checkpointing == "auto":

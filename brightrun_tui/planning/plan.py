@@ -22,7 +22,9 @@ from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.measured import measured_on
 from brightrun_tui.planning.names import name_from, new_run_id
+from brightrun_tui.planning.quantisation import SETTING
 from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import Template, get_template
 from brightrun_tui.planning.timing import held_out
@@ -44,6 +46,7 @@ ORDER = (
     "account",
     "training packages",
     "memory",
+    "quantisation",
     "disk",
     "budget",
     "month",
@@ -86,7 +89,6 @@ def make_plan(
     offer: Offer | None = None,
     account: Account | BrightrunError | None = None,
     refusal: BrightrunError | None = None,
-    measured_tokens_per_second: float | None = None,
 ) -> Plan:
     """Everything that follows from ``draft``, on ``offer`` or on this machine.
 
@@ -104,9 +106,9 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        speed = measured_tokens_per_second
+        known = measured_on(machine, paths, base) if draft.provider == "local" else []
         estimated = _or_failed(found, "base model", lambda: estimate(
-            base, report, resolved.settings, machine, price, measured_tokens_per_second=speed))
+            base, report, resolved.settings, machine, price, known=known))
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
@@ -124,6 +126,7 @@ def make_plan(
     if estimated:
         work += [
             ("memory", lambda: checks.check_memory(estimated, machine)),
+            ("quantisation", lambda: checks.check_quantisation(estimated, machine)),
             ("disk", lambda: checks.check_disk(estimated, machine)),
         ]
         if offer or draft.provider == "local":
@@ -180,7 +183,7 @@ def make_spec(plan: Plan) -> RunSpec:
         base=plan.base.ref,
         dataset=dataset,
         template=plan.draft.template,
-        settings=plan.settings,
+        settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation}) if plan.estimate else plan.settings,
         provider=plan.draft.provider,
         gpu=plan.draft.gpu,
         interruptible=plan.draft.interruptible,

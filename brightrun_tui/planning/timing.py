@@ -13,17 +13,30 @@ from dataclasses import dataclass
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.sizing import GPU_SHARE, GPU_TOKENS
+from brightrun_tui.domain.sizing import (
+    ANSWERS_AT_ONCE,
+    GPU_SHARE,
+    GPU_TOKENS,
+    TRAIN_SAMPLE,
+    TRAIN_SAMPLE_SHARE,
+    answer_room,
+    answer_seconds,
+    evaluations,
+)
+from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.planning.architecture import Architecture
 from brightrun_tui.planning.memory import EXPERTS, MemoryNeed
 from brightrun_tui.planning.tokens import TokenCounts
 
-EVALUATIONS = 10
-START_SECONDS = 12.0
+START_SECONDS = 6.0
+"""Imports, where no worker waits with them done, or less."""
 LOAD_BYTES_PER_SECOND = 5e8
 DORA_FACTOR = 1.26
-ANSWERS_AT_ONCE = 8
-"""Sample answers are written side by side."""
+WAYS_TOKENS, WAYS_CALLS = 600, 12
+"""What the worker computes to find the fastest way that gives the model's own numbers."""
+TALK_TOKENS = 600
+"""Of everyday questions, which both models are measured on."""
+SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class Shape:
 class Pace:
     """What a machine reaches while training.
 
-    ``flops``: per second, after utilisation: published QLoRA runs on GPUs reach 0.3–0.6 of the peak, CPUs 0.3–0.4.
+    ``flops``: per second, after utilisation: published QLoRA runs on GPUs reach 0.3–0.6 of the peak, CPUs three quarters of
+    what they do in large matrix products.
     ``layer_seconds``: what a layer's many small operations cost in every micro-batch, however few tokens it has.
     ``bandwidth``: bytes of weights per second, which is what limits writing text token by token.
     """
@@ -62,7 +76,7 @@ def pace_of(machine: Hardware) -> Pace:
     """Rough, for GPUs and CPUs in general."""
     if machine.gpu_count:
         return Pace(0.40 * max(1.0, machine.flops), 0.003, 1e12)
-    return Pace(0.35 * max(1.0, machine.flops), 0.006, 1e10)
+    return Pace(0.75 * max(1.0, machine.flops), 0.006, 1e10)
 
 
 def held_out(usable: int, settings: RunSettings) -> int:
@@ -106,22 +120,72 @@ def training_seconds(
     return (arithmetic + small_operations) * (DORA_FACTOR if settings.lora.use_dora else 1.0)
 
 
-def other_seconds(
+def reckon_time(
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
+) -> TimeParts:
+    """What the time of a run goes into, by the formula alone."""
+    training = training_seconds(model, settings, machine, shape, need)
+    return TimeParts(
+        loading=_loading_seconds(model, settings, machine, shape, need, weight_bytes),
+        training=training,
+        measuring=_measuring_seconds(model, settings, machine, shape, need, training),
+        answering=min(answer_seconds(training), _answering_seconds(model, settings, machine, shape, need)),
+        saving=SAVE_SECONDS,
+    )
+
+
+def _loading_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> float:
-    """Starting, loading, measuring the held-out records (base, tuned, and on the way), and writing sample answers."""
+    """Imports, weights, finding the fastest way that is right, and a rehearsal with the longest records."""
+    pace = pace_of(machine)
+    tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1) + need.tokens * _flops_per_token(model, settings, shape, 2)
+    small_operations = (WAYS_CALLS + 1) * pace.layer_seconds * model.layers
+    return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + tried / pace.flops + small_operations
+
+
+def _measuring_seconds(
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
+) -> float:
+    """The held-out records before training, on the way, and everyday talk; and some training records afterwards."""
     pace = pace_of(machine)
     every = settings.evaluation.eval_steps
-    rounds = 2 + (math.ceil(shape.steps / every) if every else min(shape.steps, EVALUATIONS))
     tokens = shape.eval_records * shape.mean
-    forward_layers = pace.layer_seconds / 3 * model.layers
-    one_round = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
-    one_round += forward_layers * max(1.0, tokens / need.tokens)
+    on_the_way = shape.steps / every if every else evaluations(shape.steps, shape.samples * shape.mean, tokens)
+    one_round = forward_seconds(model, settings, machine, shape, need, tokens)
+    talk = 2 * TALK_TOKENS * _flops_per_token(model, settings, shape, 1) / pace.flops
+    sample = min(TRAIN_SAMPLE_SHARE * training, TRAIN_SAMPLE / max(1, shape.eval_records) * one_round)
+    return (1 + on_the_way) * one_round + talk + sample
+
+
+def forward_seconds(
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, tokens: float
+) -> float:
+    """Losses of so many tokens."""
+    pace = pace_of(machine)
+    arithmetic = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
+    return arithmetic + pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
+
+
+def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNeed, at_once: int) -> float:
+    """One more token of each of so many answers: the weights are read once, and computed with for each of them."""
+    pace = pace_of(machine)
     weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
-    one_token = forward_layers + weights / pace.bandwidth
-    answer = min(settings.evaluation.max_new_tokens or math.inf, 1.5 * shape.answer_mean + 8)
-    answers = 2 * math.ceil(min(settings.evaluation.sample_prompts, shape.eval_records) / ANSWERS_AT_ONCE)
-    return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + rounds * one_round + answers * answer * one_token
+    arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops
+    return pace.layer_seconds / 6 * model.layers + max(weights / pace.bandwidth, arithmetic)
+
+
+def _answering_seconds(
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
+) -> float:
+    """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should."""
+    prompts = min(settings.evaluation.sample_prompts, shape.eval_records)
+    if not prompts:
+        return 0.0
+    one_token = answer_token_seconds(model, machine, need, min(prompts, ANSWERS_AT_ONCE))
+    room = answer_room(shape.answer_mean, settings.evaluation.max_new_tokens)
+    batches = math.ceil(prompts / ANSWERS_AT_ONCE)
+    return batches * (room + min(room, 1.25 * shape.answer_mean + 8)) * one_token
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:

@@ -26,10 +26,11 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
+from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
     "GRADES_MEAN", "LOSS_MEANS", "PERPLEXITY_MEANS", "QUANTISED_BASE_MEANS", "Comparison", "ExportKind", "Row",
-    "ScoreLine", "UntrustedError", "compare", "delete", "export", "export_kinds", "grades_line", "import_bundle",
-    "judge_version", "judgement_sentence", "mark_words", "model_name", "rate", "register", "report_markdown", "rollback",
-    "ruling_words", "score_lines", "splits_words", "tag", "tick",
+    "ScoreLine", "UntrustedError", "compare", "delete", "export", "export_kinds", "grades_line", "held_in", "import_bundle",
+    "judge_version", "judgement_sentence", "left_out", "mark_words", "model_name", "rate", "register", "report_markdown",
+    "rollback", "ruling_words", "score_lines", "splits_words", "tag", "tick", "times",
 ]

@@ -18,6 +18,7 @@ from brightrun_tui.registry.scores import (
     ruling_words,
     score_lines,
 )
+from brightrun_tui.registry.training import held_in, left_out, times
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -52,14 +53,17 @@ def report_markdown(report: Report) -> str:
         ("training records", f"{facts.train_records:,}"), ("tokens learnt from", f"{facts.supervised_tokens:,}"),
         ("records left out", f"{facts.records_dropped:,}"), ("records cut", f"{facts.records_truncated:,}"),
         ("adapter parameters", f"{facts.trainable_parameters:,}"), ("base parameters", f"{facts.base_parameters:,}"),
-        ("device", facts.device), ("time", f"{facts.seconds:,.0f} s"), ("cost", f"${report.cost_usd:.2f}")])]
+        ("device", facts.device), ("time of training", f"{facts.seconds:,.0f} s"),
+        *((f"time: {what}", f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""))
+          for what, took, planned in times(report)),
+        ("sample prompts", left_out(report)), ("cost", f"${report.cost_usd:.2f}")])]
     settings = [(f"{group}.{name}", str(value)) for group, values in lineage.settings.items() if isinstance(values, dict)
                 for name, value in values.items()]
     parts += ["## Where it comes from", _table(("what", "value"), [
         ("run", lineage.run_id), ("dataset", lineage.dataset_name), ("dataset fingerprint", lineage.dataset_fingerprint),
         ("base model", lineage.base_id), ("base revision", lineage.base_revision), ("base fingerprint", lineage.base_fingerprint),
         *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
-        ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
+        ("base held in", held_in(report)), ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
     return "\n\n".join(parts) + "\n"
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import BaseModelRef, Run
 from brightrun_tui.domain.run_directory import (
     ADAPTER,
@@ -26,6 +27,7 @@ from brightrun_tui.domain.run_directory import (
     REPORT,
     RunDirectory,
 )
+from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.paths import Paths
@@ -48,6 +50,12 @@ _SAID_LATER = ("judgement", "ticks")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+def _expected(run: Run) -> dict[str, TimeParts | int]:
+    """What the run was expected to take, for its report card; nothing where an older version reckoned no parts."""
+    found = Estimate.model_validate(run.estimate) if run.estimate else None
+    return {"planned": found.parts, "planned_memory": found.memory} if found and found.parts.total else {}
+
+
 async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelVersion:
     """Put the finished run in directory ``source`` into the registry as the next version of its model.
 
@@ -61,7 +69,7 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
     if known is not None and Path(known.directory).is_dir():
         return known
     files, report = await asyncio.to_thread(_check_source, source)
-    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd})
+    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd, **_expected(run)})
     name = model_name(run.name)
     number = await models.reserve(db, name, run.id)
     target = paths.models / name / str(number)

@@ -72,8 +72,9 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
         facts = build_view(directory / VIEW, base=version.base_path, base_id=version.base_id,
                            adapter=Path(version.directory), ref=version.ref)
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
+        method = "none" if quantisation.method == "none" else "nf4"
         plan = EndpointPlan(id=endpoint_id, model=version.name, version=version.version, base_id=version.base_id,
-                            base=version.base_path, adapter=version.directory, quantisation=quantisation.method,
+                            base=version.base_path, adapter=version.directory, quantisation=method,
                             double_quant=quantisation.double_quant, compute_dtype=quantisation.compute_dtype,
                             context_length=facts.context_length, vocabulary=facts.vocabulary,
                             greedy=facts.greedy, tools=facts.tools, port=port,

@@ -44,7 +44,7 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         metrics = [(run_id, name, event.body.step, value, event.time)
                    for event in taken.fresh if isinstance(event.body, kinds.Metric) for name, value in event.body.values.items()]
         others = [(run_id, event.seq, event.time, event.kind, json.dumps({"data": event.body.fields()}))
-                  for event in taken.fresh if not isinstance(event.body, _ELSEWHERE)]
+                  for event in taken.fresh if _is_kept(event.body)]
         await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
@@ -104,7 +104,10 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
     """The newest facts of a run that an event changes."""
     match body:
         case kinds.Phase():
-            facts["phase"], facts["phase_detail"] = body.phase, body.detail
+            facts["phase"], facts["phase_detail"] = body.phase, _detail_of(body)
+            trained = facts.get("step", run.step) >= facts.get("total_steps", run.total_steps) > 0
+            if body.eta_seconds is not None and (trained or body.phase == "reporting"):
+                facts["eta_seconds"] = body.eta_seconds
         case kinds.Progress():
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
         case kinds.Hardware():
@@ -120,6 +123,17 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
                 best = facts.get("best_eval_loss", run.best_eval_loss)
                 if step > 0:
                     facts["best_eval_loss"] = held_out if best is None else min(best, held_out)
+
+
+def _is_kept(body: Body) -> bool:
+    """Whether it becomes a row: what only tells how far something is does not."""
+    return body.begins if isinstance(body, kinds.Phase) else not isinstance(body, _ELSEWHERE)
+
+
+def _detail_of(phase: kinds.Phase) -> str:
+    """What is shown beside a phase: ``step 12, 40 %``."""
+    share = f"{min(1.0, phase.done / phase.total):.0%}" if phase.total else ""
+    return ", ".join(part for part in (phase.detail, share) if part)
 
 
 def _event(row: aiosqlite.Row) -> Event[Body]:

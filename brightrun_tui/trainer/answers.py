@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,12 +34,14 @@ LEARNT_FROM = 2000
 
 @dataclass(frozen=True)
 class Asked:
-    """Answers in the order of the prompts; ``limits``: tokens that each might have. ``short``: the task has short answers."""
+    """Answers in the order of the prompts; ``left_out``: prompts that time did not allow to be answered by every model.
+    ``short``: the task has short answers.
+    """
 
     prompts: Sequence[Prompt]
     base: Sequence[Answer]
     tuned: Sequence[Answer]
-    limits: Sequence[int]
+    left_out: int
     short: bool
 
 
@@ -73,12 +76,13 @@ class Compared(Asked):
     def scores(self) -> dict[str, Any]:
         """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
         if not self.prompts:
-            return {"answers": 0}
+            return {"answers": 0, "answers_left_out": self.left_out}
         both = {"base": self.base, "tuned": self.tuned}
         scores: dict[str, Any] = {
             "answers": len(self.prompts),
+            "answers_left_out": self.left_out,
             "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
-            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": max(self.limits)},
+            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": self._limit},
             "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
             | {"reference": median(prompt.expected for prompt in self.prompts)},
             "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
@@ -104,15 +108,19 @@ class Compared(Asked):
             "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
             "scored_answers": len(wanted)}
 
+    @property
+    def _limit(self) -> int:
+        """Tokens that an answer of the tuned model might have."""
+        return max(said.limit for said in self.tuned)
+
     def findings(self) -> AnswerFindings | None:
         """What the verdict needs to know of them; None where nothing was asked."""
         if not self.prompts:
             return None
         scores = self.scores()
-        rows = zip(self.prompts, self.tuned, self.limits, strict=True)
-        fair = [said for prompt, said, limit in rows if prompt.expected < limit]
+        fair = [said for prompt, said in zip(self.prompts, self.tuned, strict=True) if prompt.expected < said.limit]
         return AnswerFindings(
-            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=max(self.limits),
+            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=self._limit,
             empty=_share(not a.text for a in self.tuned), length_base=scores["answer_tokens"]["base"],
             length_tuned=scores["answer_tokens"]["tuned"], length_wanted=scores["answer_tokens"]["reference"],
             copied=scores["verbatim"]["tuned"], phrases=scores["verbatim"]["phrases"],
@@ -130,18 +138,37 @@ def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
     """
     records = session.data.judged_records
     prompts, base = list(session.prompts), list(baseline.answers)
-    tuned, limits = _answers(session, prompts)
+    until = time.monotonic() + session.answer_time.for_the_report(session.progress.seconds)
+    tuned = _answers(session, prompts, until)
     wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
     short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
-    if short:
+    if short and None not in (*base, *tuned):
         known = {prompt.ids for prompt in prompts}
         more = [prompt for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
                 if prompt.ids not in known][:max(0, SCORED_ANSWERS - len(prompts))]
         with session.model.disable_adapter():
-            base += _answers(session, more, opened=True)[0]
-        said, their_limits = _answers(session, more)
-        prompts, tuned, limits = prompts + more, tuned + said, limits + their_limits
-    return Asked(prompts, base, tuned, limits, short)
+            base += _answers(session, more, (time.monotonic() + until) / 2, opened=True)
+        tuned += _answers(session, more, until)
+        prompts += more
+    answered = _answered(prompts, base, tuned, short)
+    if answered.left_out:
+        session.alert("answers_left_out", f"{answered.left_out} of {len(prompts)} sample prompts have no answers of both models: "
+                                          "the time for answers, a share of the training time, was over")
+    return answered
+
+
+def with_other_base(asked: Asked, base: Sequence[Answer | None]) -> Asked:
+    """The same with the answers of another base model to the same prompts."""
+    answered = _answered(asked.prompts, base, asked.tuned, asked.short)
+    return replace(answered, left_out=answered.left_out + asked.left_out)
+
+
+def _answered(prompts: Sequence[Prompt], base: Sequence[Answer | None], tuned: Sequence[Answer | None], short: bool) -> Asked:
+    """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
+    rows = [(prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after]
+    whole = [row for row in rows if not (row[1].cut or row[2].cut)]
+    kept = whole or rows
+    return Asked([row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept], len(prompts) - len(kept), short)
 
 
 def compare(session: Session, asked: Asked) -> Compared:
@@ -192,11 +219,11 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 
-def _answers(session: Session, prompts: Sequence[Prompt], *, opened: bool = False) -> tuple[list[Answer], list[int]]:
-    """Answers of the model as it now is, and the tokens that each might have."""
-    answers, limit = answer_prompts(session, prompts, opened=opened)
+def _answers(session: Session, prompts: Sequence[Prompt], until: float, *, opened: bool = False) -> list[Answer | None]:
+    """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
+    answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
     session.between()
-    return answers, [limit] * len(answers)
+    return answers
 
 
 def _share(these: Any) -> float:

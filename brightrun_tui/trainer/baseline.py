@@ -18,10 +18,10 @@ from brightrun_tui.trainer.session import Session
 
 @dataclass(frozen=True)
 class Baseline:
-    """Scores of the examples that judge, and answers to the sample prompts, both by the base model."""
+    """Scores of the examples that judge, and answers to the sample prompts, both by the base model; None where time was up."""
 
     scores: Scores
-    answers: list[Answer]
+    answers: list[Answer | None]
 
 
 def measure_baseline(session: Session) -> Baseline:
@@ -35,7 +35,7 @@ def measure_baseline(session: Session) -> Baseline:
         try:
             document = json.loads(path.read_text("utf-8"))
             if document["lineage"] == session.lineage:
-                return Baseline(Scores.from_lists(document["judged"]), [Answer(**a) for a in document["answers"]])
+                return Baseline(Scores.from_lists(document["judged"]), [Answer(**a) if a else None for a in document["answers"]])
         except (ValueError, KeyError, TypeError):
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
     session.phase("evaluating", "base model")
@@ -44,11 +44,14 @@ def measure_baseline(session: Session) -> Baseline:
         require_finite(chosen, "the base model's loss on held-out records")
         scores = session.score(session.data.judged, session.between) if session.data.chosen_apart else chosen
         require_finite(scores, "the base model's loss on held-out records")
-        answers, _ = answer_prompts(session, session.prompts, opened=True)
+        if session.prompts:
+            session.phase("answering", "base model")
+        seconds = session.answer_time.for_the_base(session.training_seconds)
+        answers = answer_prompts(session, session.prompts, seconds, opened=True)
     session.between()
     session.log.write(events.Metric(step=0, values={**session.objective.metrics(chosen), "eval_loss": chosen.loss}))
-    session.tell_answers(answers, "base", 0)
+    session.tell_answers(session.prompts, answers, "base", 0)
     write_json(path, {"lineage": session.lineage, "judged": scores.as_lists(),
-                      "answers": [asdict(a) for a in answers]})
+                      "answers": [asdict(a) if a else None for a in answers]})
     session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")
     return Baseline(scores, answers)

@@ -55,7 +55,8 @@ class Scores:
 
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
-             lanes: Lanes, make_room: Callable[[int], int] | None = None, objective: Objective | None = None) -> Scores:
+             lanes: Lanes, make_room: Callable[[int], int] | None = None, objective: Objective | None = None,
+             scored: Callable[[int], None] = lambda count: None) -> Scores:
     """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
     Args:
@@ -63,6 +64,7 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
         make_room: called when memory ran out, with the tokens of the longest example; returns how many tokens the
             micro-batches of what is left may have, or raises.
         objective: supervised fine-tuning if it is not said.
+        scored: called between micro-batches with the number of examples that have their score.
     """
     examples = [example.measured for example in examples]
     lengths = np.array([e.length for e in examples])
@@ -85,6 +87,7 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
                     right[where] = np.bincount(owners, weights=batch_right, minlength=len(row))
                     tokens[where] = np.bincount(owners, minlength=len(row))
                     between()
+                    scored(int(np.count_nonzero(tokens)))
                 break
             except (RuntimeError, MemoryError) as error:
                 if make_room is None or not is_out_of_memory(error):

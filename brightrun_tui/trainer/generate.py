@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +12,14 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
 from brightrun_tui.trainer.control import Control, Request
 from brightrun_tui.trainer.examples import spread
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.template import ChatTemplate, UnrenderableError
 
-BATCH = 8
 BATCH_TOKENS = 16_384
 """Tokens, answers included, that are held in memory at once: 2 GiB of keys and values for an 8B Llama."""
-ROOM = (64, 1024)
-"""Least and most tokens of an answer where the setting leaves its length open."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,15 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said; ``ended``: with an end-of-turn token, not by running into the limit. ``tokens`` without that one."""
+    """What the model said; ``ended``: with an end-of-turn token, not by running into the limit. ``tokens`` without that one;
+    ``limit``: how many it might have; ``cut``: time was up before it had them.
+    """
 
     text: str
     ended: bool
     tokens: int = 0
+    limit: int = 0
+    cut: bool = False
 
 
 def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int,
@@ -96,46 +100,47 @@ def _without_end(tokenizer: Any, text: str) -> str:
     return text
 
 
-def answer_limit(prompts: Sequence[Prompt], max_new_tokens: int) -> int:
-    """``max_new_tokens``; where it is 0, twice the longest answer expected, so that one who ends in time is seen to end."""
-    least, most = ROOM
-    return max_new_tokens or min(most, max(least, 2 * max((prompt.expected for prompt in prompts), default=0)))
+class _Limits(StoppingCriteria):  # type: ignore[misc]
+    """Ends each answer at its own limit, and all of them when time is up or somebody wants something of the worker."""
 
-
-class _LeaveWhenAsked(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, control: Control, requests: tuple[Request, ...]) -> None:
-        self._control = control
-        self._requests = requests
+    def __init__(self, asked: Callable[[], bool], width: int, limits: Sequence[int], until: float,
+                 written: Callable[[int, int], None]) -> None:
+        self._asked, self._width, self._limits = asked, width, limits
+        self._until, self._written = until, written
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        asked = self._control.request() in self._requests
-        return torch.full((input_ids.shape[0],), asked, dtype=torch.bool, device=input_ids.device)
+        tokens = input_ids.shape[1] - self._width
+        self._written(tokens, max(self._limits))
+        over = time.monotonic() >= self._until or self._asked()
+        return torch.tensor([over or tokens >= limit for limit in self._limits], device=input_ids.device)
 
 
 def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
-           control: Control, unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False) -> list[Answer]:
-    """Greedy answers in the order of the prompts.
+           control: Control, unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False,
+           until: float = math.inf, written: Callable[[int, int], None] = lambda tokens, limit: None) -> list[Answer | None]:
+    """Greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
 
     Args:
-        max_new_tokens: longest answer; 0: see `answer_limit`.
+        max_new_tokens: longest answer; 0: see `answer_room`.
         stop_ids: tokens that end a turn.
         unless: requests that cut the answers short.
         opened: begin every answer as the template does by itself, for a model that has not learnt it. A base that would
             think first answers at once then, as the tuned one does.
+        until: when to end, whatever has been written, by the monotonic clock.
+        written: called with every token: how many each answer of this batch has by now, and how many the longest may have.
     """
     model = forward.model
     device = forward.machine.device
     was_training = model.training
     forward.set_training(False)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
-    limit = answer_limit(prompts, max_new_tokens) + (0 if opened else max((len(p.opening_ids) for p in prompts), default=0))
-    config = GenerationConfig(do_sample=False, max_new_tokens=limit, eos_token_id=list(stop_ids) or None,
-                              pad_token_id=pad, use_cache=True)
-    criteria = StoppingCriteriaList([_LeaveWhenAsked(control, unless)])
+    limits = [answer_room(p.expected, max_new_tokens) + (0 if opened else len(p.opening_ids)) for p in prompts]
     asked = [prompt.ids + prompt.opening_ids if opened else prompt.ids for prompt in prompts]
-    answers: dict[int, Answer] = {}
+    answers: list[Answer | None] = [None] * len(prompts)
     try:
-        for members in _batches(asked, limit):
+        for members in _batches([len(ids) for ids in asked], limits):
+            if time.monotonic() >= until or control.request() in unless:
+                break
             width = max(len(asked[i]) for i in members)
             ids = torch.full((len(members), width), pad, dtype=torch.long)
             mask = torch.zeros((len(members), width), dtype=torch.long)
@@ -143,22 +148,29 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
                 length = len(asked[index])
                 ids[row, width - length :] = torch.tensor(asked[index])
                 mask[row, width - length :] = 1
+            room = [limits[i] for i in members]
+            config = GenerationConfig(do_sample=False, max_new_tokens=max(room), eos_token_id=list(stop_ids) or None,
+                                      pad_token_id=pad, use_cache=True)
+            criteria = StoppingCriteriaList([_Limits(lambda: control.request() in unless, width, room, until, written)])
             with torch.no_grad():
                 output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
                                         generation_config=config, stopping_criteria=criteria)
             for row, index in enumerate(members):
-                answers[index] = _read(tokenizer, prompts[index], output[row, width:].tolist(), set(stop_ids))
+                answers[index] = _read(tokenizer, prompts[index], output[row, width:].tolist(), room[row], set(stop_ids))
     finally:
         forward.set_training(was_training)
-    return [answers[i] for i in range(len(prompts))]
+    return answers
 
 
-def _batches(prompts: Sequence[Sequence[int]], limit: int) -> Iterator[list[int]]:
-    """Indices of prompts of similar length, as many at once as `BATCH` and `BATCH_TOKENS` allow, and at least one."""
+def _batches(lengths: Sequence[int], limits: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of prompts, those with short answers first: as many at once as `ANSWERS_AT_ONCE` and `BATCH_TOKENS` allow, and
+    at least one. ``lengths`` and ``limits`` in tokens, of prompts and of answers.
+    """
     members: list[int] = []
-    for index in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
-        tokens = (len(members) + 1) * (len(prompts[index]) + limit)
-        if members and (len(members) == BATCH or tokens > BATCH_TOKENS):
+    for index in sorted(range(len(lengths)), key=lambda i: (limits[i], lengths[i])):
+        several = [*members, index]
+        tokens = len(several) * max(lengths[i] + limits[i] for i in several)
+        if members and (len(members) == ANSWERS_AT_ONCE or tokens > BATCH_TOKENS):
             yield members
             members = []
         members.append(index)
@@ -166,10 +178,12 @@ def _batches(prompts: Sequence[Sequence[int]], limit: int) -> Iterator[list[int]
         yield members
 
 
-def _read(tokenizer: Any, prompt: Prompt, ids: list[int], stop_ids: set[int]) -> Answer:
+def _read(tokenizer: Any, prompt: Prompt, ids: list[int], limit: int, stop_ids: set[int]) -> Answer:
+    ids = ids[:limit]
     end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
     said = ids[:end]
     if prompt.opening_ids and tuple(said[: len(prompt.opening_ids)]) == prompt.opening_ids:
         said = said[len(prompt.opening_ids) :]
     text = tokenizer.decode(said, skip_special_tokens=True).strip().removeprefix(prompt.opening.strip())
-    return Answer(text.strip(), end is not None, len(said))
+    return Answer(text.strip(), end is not None, len(said), limit if end is not None else len(ids),
+                  end is None and len(ids) < limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 import torch
 
+from brightrun_tui.domain.sizing import LANES_SHARE
 from brightrun_tui.nf4 import has_4_bit_layers
 from brightrun_tui.trainer import lanes
 from brightrun_tui.trainer.adapter import trainable
@@ -17,8 +18,6 @@ from brightrun_tui.trainer.session import Session
 
 CHECKED_TOKENS = 128
 """Of the records that are computed both ways, before any are computed side by side."""
-CPU_SHARE = 0.5
-"""Of the memory that is free, which further lanes may take: others work on this machine too."""
 
 
 def useful_lanes(session: Session) -> int:
@@ -41,7 +40,7 @@ def open_lanes(session: Session, memory_before: int) -> None:
         memory_before: bytes of this process before its first micro-batch of the largest size.
     """
     taken = max(1, peak_memory() - memory_before)
-    affordable = 1 + int(CPU_SHARE * int(psutil.virtual_memory().available) / taken)
+    affordable = 1 + int(LANES_SHARE * int(psutil.virtual_memory().available) / taken)
     session.lanes.allowed = min(session.progress.lanes, max(session.lanes.allowed, affordable))
 
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 import torch
 
-MOST = 4
+from brightrun_tui.domain.sizing import LANES
+
+MOST = LANES
 """With more cores each lane gets several: every lane needs Python's lock between its operations. Measured on two cores only."""
 
 Item = TypeVar("Item")

@@ -28,8 +28,6 @@ from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.threads import ThreadChooser
 
-SAMPLING_SHARE = 0.05
-"""Sample answers while training may take this share of the time; beyond it they are left out."""
 PATIENCE = 5
 """Steps in a row with a far too high loss, or without any gradient, before a run is given up."""
 SKIPPED_STEPS = 20
@@ -64,7 +62,8 @@ class Loop:
         self._skipped_steps = 0
         self._told_progress = 0.0
         self._evaluation_seconds = 0.0
-        self._sampling_seconds = 0.0
+        self._base_answer_seconds = 0.0
+        self._samples_failed = False
 
     def run(self) -> Outcome:
         """Train. Asked to leave while it measures, it leaves that for the next start and keeps what was learnt.
@@ -96,11 +95,12 @@ class Loop:
             if first:
                 self._settle()
                 check_what_moved(session, before)
-                rehearse(session)
+                rehearse(session, score=session.files.baseline.is_file())
                 if session.machine.device.type == "cpu":
                     open_lanes(session, self._memory_before)
                     self._threads = ThreadChooser(start_with_all=session.lanes.allowed > 1)
                 self.baseline = measure_baseline(session)
+                self._base_answer_seconds = session.answer_time.spent
                 self._mark = time.monotonic()
                 first = False
             self._evaluate_and_save_if_due()
@@ -171,10 +171,12 @@ class Loop:
                 supervised_tokens=progress.supervised_tokens, tokens_per_second=speed, eta_seconds=self._eta(result.step)))
 
     def _eta(self, step: int) -> float:
+        """Seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they take."""
         plan = self.session.plan
         each = sum(seconds for _, seconds in self._recent) / len(self._recent)
         left = plan.total_steps - step
-        return left * each + math.ceil(left / plan.eval_every) * self._evaluation_seconds
+        training = left * each + math.ceil(left / plan.eval_every) * self._evaluation_seconds
+        return training + self._evaluation_seconds + 2 * self._base_answer_seconds
 
     def _refuse_bad(self, step: int, loss: float, norm: float) -> None:
         session, training, progress = self.session, self.session.settings.training, self.session.progress
@@ -246,19 +248,23 @@ class Loop:
 
     def _sample(self) -> None:
         session, progress = self.session, self.session.progress
-        if not session.prompts or self._sampling_seconds > SAMPLING_SHARE * progress.seconds:
+        allowed = session.answer_time
+        seconds = allowed.on_the_way(session.training_seconds, progress.step / session.plan.total_steps)
+        prompts = allowed.affordable(session.prompts, seconds)
+        if self._samples_failed or not prompts:
             return
         started = time.monotonic()
+        session.phase("answering", f"step {progress.step}")
         try:
-            answers, _ = memory.answer_prompts(session, session.prompts, unless=("terminate", "pause", "stop"))
+            answers = memory.answer_prompts(session, prompts, seconds, unless=("terminate", "pause", "stop"))
         except TrainingError as error:  # not worth a run
             session.alert("not_answered", error.what)
-            self._sampling_seconds = math.inf
+            self._samples_failed = True
             return
         if session.control.request() in ("terminate", "pause", "stop"):
             return  # cut short
-        session.tell_answers(answers, "tuned", progress.step)
-        self._sampling_seconds += time.monotonic() - started
+        session.tell_answers(prompts, [said if said and not said.cut else None for said in answers], "tuned", progress.step)
+        allowed.spent_on_the_way += time.monotonic() - started
 
     def _save(self) -> None:
         session, progress = self.session, self.session.progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from brightrun_tui.domain.sizing import CPU_TOKENS, GPU_SHARE, GPU_TOKENS
 from brightrun_tui.trainer.control import Request
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory, out_of_memory
-from brightrun_tui.trainer.generate import Answer, Prompt, answer, answer_limit
+from brightrun_tui.trainer.generate import Answer, Prompt, answer
 from brightrun_tui.trainer.lane_count import useful_lanes
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
@@ -103,22 +104,30 @@ def make_room(session: Session) -> None:
     session.alert("out_of_memory", f"memory ran out: {done}")
 
 
-def answer_prompts(session: Session, prompts: Sequence[Prompt], *, unless: tuple[Request, ...] = ("terminate", "pause"),
-                   opened: bool = False) -> tuple[list[Answer], int]:
-    """Answers of the model as it now is (see `answer`), and the tokens that each might have; as often as memory runs out,
-    half as many prompts at once.
+def answer_prompts(session: Session, prompts: Sequence[Prompt], seconds: float, *,
+                   unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False) -> list[Answer | None]:
+    """Answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out, half as
+    many prompts at once.
 
     Raises:
         TrainingError: there is not enough for one of them alone.
     """
-    limit = answer_limit(prompts, session.settings.evaluation.max_new_tokens)
-    answers: list[Answer] = []
+    began = time.monotonic()
+    until, steps = began + seconds, 0
+
+    def written(tokens: int, limit: int) -> None:
+        nonlocal steps
+        steps += 1
+        session.advance(tokens, limit, until - time.monotonic())
+
+    answers: list[Answer | None] = []
     waiting = [list(prompts)]
     while waiting:
         some = waiting.pop(0)
         try:
-            answers += answer(session.forward, session.tokenizer, some, limit, session.data.stop_ids, control=session.control,
-                              unless=unless, opened=opened)
+            answers += answer(session.forward, session.tokenizer, some, session.settings.evaluation.max_new_tokens,
+                              session.data.stop_ids, control=session.control, unless=unless, opened=opened, until=until,
+                              written=written)
             continue
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -132,7 +141,10 @@ def answer_prompts(session: Session, prompts: Sequence[Prompt], *, unless: tuple
         half = len(some) // 2
         waiting = [some[:half], some[half:], *waiting]
         session.alert("out_of_memory", f"memory ran out while answering: {len(some) - half} prompts at a time")
-    return answers, limit
+    took = time.monotonic() - began
+    session.answer_time.spent += took
+    session.answer_time.per_token = took / steps if steps else session.answer_time.per_token
+    return answers
 
 
 def recompute_activations(session: Session) -> None:

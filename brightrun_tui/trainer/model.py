@@ -59,7 +59,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
         BaseModelError: the weights cannot be read, or it is no causal language model.
     """
     options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "eager"}  # every model has that one
-    if settings.method == "nf4":
+    if settings.method != "none":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=settings.double_quant,
             bnb_4bit_compute_dtype=machine.compute)

@@ -27,10 +27,12 @@ MEMORY_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Original:
-    """Its scores on the examples that judge, its answers to the prompts, its loss (nats a token) on everyday questions."""
+    """Its scores on the examples that judge, its answers to the prompts (None where time was up), its loss (nats a token) on
+    everyday questions.
+    """
 
     scores: Scores
-    answers: list[Answer]
+    answers: list[Answer | None]
     general: float
 
 
@@ -62,7 +64,8 @@ def _measure(session: Session, prompts: Sequence[Prompt], general: Sequence[Exam
     with session.model.disable_adapter():
         scores = require_finite(session.score(session.data.judged, session.between), "the base model's loss on held-out records")
         everyday = session.score(general, session.between).loss if general else 0.0
-        answers, _ = answer_prompts(session, prompts, opened=True)
+        seconds = session.answer_time.for_the_base(session.training_seconds)
+        answers = answer_prompts(session, prompts, seconds, opened=True)
     return Original(scores, answers, everyday)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
+from brightrun_tui.domain.sizing import steps_between
 
-EVALUATIONS_PER_RUN = 10
 POOL_BATCHES = 20
 """Length bucketing sorts within pools of so many batches: order stays random beyond them."""
 
@@ -66,14 +66,18 @@ class Plan:
 
 
 def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: EvaluationSettings, *,
-              bucketed: bool) -> Plan:
-    """The plan of a run; ``max_steps``, when given, replaces what the epochs would take."""
+              bucketed: bool, held_out: int = 0) -> Plan:
+    """The plan of a run; ``max_steps``, when given, replaces what the epochs would take.
+
+    Args:
+        held_out: tokens of the records that are measured on the way.
+    """
     batch = training.batch_size
     samples = max(1, round(training.epochs * len(lengths)))
     if training.max_steps:
         samples = training.max_steps * batch
     total = math.ceil(samples / batch)
-    eval_every = evaluation.eval_steps or max(1, round(total / EVALUATIONS_PER_RUN))
+    eval_every = evaluation.eval_steps or steps_between(total, samples * float(lengths.mean()), held_out)
     return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
 
 

@@ -22,12 +22,18 @@ from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.session import Session
 
+AS_HARD = 0.9
+"""Of the tokens of the largest micro-batch, from which on a first step has shown that it can be computed."""
 SPARE_BYTES = 20_000_000
 """Free disk that events and log may take beside the checkpoints."""
 
 
-def rehearse(session: Session) -> None:
-    """One micro-batch forward and backward at the longest records, one evaluation, one save, and a look at the disk.
+def rehearse(session: Session, *, score: bool) -> None:
+    """One micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one save,
+    and a look at the disk.
+
+    Args:
+        score: whether to rehearse the evaluation, which is not needed where a real one follows at once.
 
     Raises:
         TrainingError: the run cannot work; says what to change.
@@ -36,10 +42,12 @@ def rehearse(session: Session) -> None:
     random_numbers = take_random_state()
     progress = session.progress
     session.phase("rehearsing", "the longest records, an evaluation, a checkpoint")
-    memory.with_less_memory_if_needed(session, lambda: _train_once(session))
+    if session.machine.device.type == "cuda" or not _was_as_hard(session):
+        memory.with_less_memory_if_needed(session, lambda: _train_once(session))
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
         _grow(session)
-    session.score(_hardest(session, [*session.data.held_out, *session.data.judged]), session.monitor.beat)
+    if score:
+        session.score(_hardest(session, [*session.data.held_out, *session.data.judged]), session.monitor.beat)
     _save_once(session)
     restore_random_state(random_numbers)
 
@@ -72,6 +80,14 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
         raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind="frozen",
                             fix="use all-linear target modules and a learning rate around 2e-4",
                             suggestion={"lora.target_modules": "all-linear"})
+
+
+def _was_as_hard(session: Session) -> bool:
+    """Whether the step that was just taken had a micro-batch about as large as there can be."""
+    rows = memory.cut(session, session.plan.window(session.progress.step - 1))
+    largest = max(sum(example.length for example in row) for row in rows)
+    possible = sum(example.length for example in _hardest(session, session.data.train))
+    return session.forward.packed and largest >= AS_HARD * possible
 
 
 def _train_once(session: Session) -> None:

@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,9 +15,11 @@ from transformers import GenerationConfig
 from brightrun_tui.domain import events
 from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Lineage, Report, TrainingFacts
+from brightrun_tui.domain.sizing import FORWARDS, TRAIN_SAMPLE, TRAIN_SAMPLE_SHARE
+from brightrun_tui.domain.time_parts import time_parts
 from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
-from brightrun_tui.trainer.answers import ask, compare
+from brightrun_tui.trainer.answers import ask, compare, with_other_base
 from brightrun_tui.trainer.baseline import Baseline
 from brightrun_tui.trainer.evaluate import (
     Scores,
@@ -39,7 +40,7 @@ from brightrun_tui.trainer.original import measure_original
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 
-TRAIN_SAMPLE = 64
+FEWEST_TRAIN_SAMPLE = 4
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
 
 
@@ -70,15 +71,18 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     data, progress = session.data, session.progress
     known = None if data.chosen_apart else best_scores
     tuned = require_finite(known or session.score(data.judged, session.between), "the loss on held-out records")
-    trained = require_finite(session.score(spread(data.train, TRAIN_SAMPLE), session.between), "the loss on training records")
+    trained = require_finite(session.score(_some_of_training(session), session.between), "the loss on training records")
+    if session.prompts:
+        session.phase("answering", "the tuned model")
     asked = ask(session, template, baseline)
+    session.phase("reporting")
     everyday = general_examples(session.tokenizer, template)
     general = _general_loss(session, everyday)
     facts, base = _facts(session, best_step), baseline.scores
     quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))
     original = measure_original(session, asked.prompts, everyday) if quantised else None
     if original:
-        base, asked, general = original.scores, replace(asked, base=original.answers), general | {"base": original.general}
+        base, asked, general = original.scores, with_other_base(asked, original.answers), general | {"base": original.general}
     answers = compare(session, asked)
     conversation = conversations(data.judged, data.held_out_records)
     difference = loss_difference(base, tuned, conversation, session.settings.training.seed)
@@ -115,6 +119,12 @@ def _falling(session: Session) -> float:
             if isinstance(event.body, events.Metric) and "eval_loss" in event.body.values}
     losses = [loss for _, loss in sorted(told.items())][-2:]
     return max(0.0, 1 - losses[-1] / losses[0]) if len(losses) == 2 and all(losses) else 0.0
+def _some_of_training(session: Session) -> list[Example]:
+    """Training records to be scored: few enough to be read in a small part of the time that training took."""
+    data, progress = session.data, session.progress
+    mean = sum(example.length for example in data.train) / len(data.train)
+    count = int(TRAIN_SAMPLE_SHARE * FORWARDS * progress.tokens / mean)
+    return spread(data.train, max(FEWEST_TRAIN_SAMPLE, min(TRAIN_SAMPLE, count)))
 
 
 def write_manifest(session: Session) -> None:
@@ -146,7 +156,8 @@ def _facts(session: Session, best_step: int) -> TrainingFacts:
         seconds=progress.seconds, tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
         best_step=best_step, trainable_parameters=trainable, base_parameters=frozen, device=session.machine.name,
         peak_memory=peak, records_dropped=data.dropped, records_truncated=data.truncated,
-        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped)
+        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped,
+        spent=time_parts(read_whole_lines(session.files.events)[0]))
 
 
 def _lineage(session: Session) -> Lineage:

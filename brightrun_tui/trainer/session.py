@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -12,6 +15,7 @@ from brightrun_tui.domain import events
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.trainer.answer_time import AnswerTime
 from brightrun_tui.trainer.checkpoint import Progress
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.evaluate import Scores, evaluate
@@ -25,6 +29,9 @@ from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import Machine
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import Plan
+
+TELL_SECONDS = 1.0
+"""Between two words about how far a phase is."""
 
 
 @dataclass
@@ -53,21 +60,44 @@ class Session:
     progress: Progress = field(default_factory=Progress)
     lanes: Lanes = field(default_factory=Lanes)
     scored_tokens: int = 0
+    answer_time: AnswerTime = field(default_factory=AnswerTime)
+    _phase: tuple[str, str] = ("", "")
+    _told: float = 0.0
+    _began: float = 0.0
 
     @property
     def settings(self) -> RunSettings:
         return self.spec.settings
 
+    @property
+    def training_seconds(self) -> float:
+        """What all steps together are expected to take, by those that were taken."""
+        return self.progress.seconds / max(1, self.progress.step) * self.plan.total_steps
+
     def phase(self, name: str, detail: str = "") -> None:
         """Tell which phase begins."""
         self.monitor.beat()
+        self._phase, self._began = (name, detail), time.monotonic()
+        self._told = self._began
         self.log.write(events.Phase(phase=name, detail=detail))
+
+    def advance(self, done: int, total: int, most: float = math.inf) -> None:
+        """Tell, now and then, how much of the phase is over, and when all of it will be: in ``most`` seconds at the latest."""
+        self.monitor.beat()
+        now = time.monotonic()
+        if now - self._told < TELL_SECONDS or not done:
+            return
+        self._told = now
+        name, detail = self._phase
+        left = min(most, (now - self._began) / done * max(0, total - done))
+        self.log.write(events.Phase(phase=name, detail=detail, done=done, total=total, eta_seconds=max(0.0, left)))
 
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
+        scored = partial(self.advance, total=len(examples))
         return evaluate(self.forward, examples, self.scored_tokens, between, self.lanes, self._score_fewer,
-                        self.objective)
+                        self.objective, scored)
 
     def _score_fewer(self, longest: int) -> int:
         """One micro-batch at a time, then half of it: what training keeps to stays as it is."""
@@ -95,9 +125,12 @@ class Session:
         """Tell something that a person should know."""
         self.log.write(events.Alert(level=level, code=code, message=message))
 
-    def tell_answers(self, answers: Sequence[Answer], source: Literal["base", "tuned"], step: int) -> None:
-        """Tell what a model answered to the sample prompts."""
-        for prompt, said in zip(self.prompts, answers, strict=True):
+    def tell_answers(self, prompts: Sequence[Prompt], answers: Sequence[Answer | None], source: Literal["base", "tuned"],
+                     step: int) -> None:
+        """Tell what a model answered to ``prompts``; of those without an answer nothing."""
+        for prompt, said in zip(prompts, answers, strict=True):
+            if said is None:
+                continue
             self.log.write(events.Sample(
                 step=step, id=prompt.id, prompt=tuple(events.Turn(**turn) for turn in prompt.messages), answer=said.text,
                 source=source, reference=prompt.reference, ended=said.ended))

@@ -115,7 +115,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     if notice:
         alert("not_packed", notice)
     plan = make_plan(np.array([e.length for e in data.train]), training=settings.training, evaluation=settings.evaluation,
-                     bucketed=not forward.packed)
+                     bucketed=not forward.packed, held_out=sum(e.length for e in data.held_out))
     session = Session(
         spec, files, log, control, monitor, machine, tokenizer, data, prompts, model, forward, plan,
         make_optimizer(model, settings.training, machine.device),

@@ -17,6 +17,7 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
+from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.widgets import flow, words
 from brightrun_tui.widgets.run_words import changed_settings, compare_answers, prompt_lines
 
@@ -259,6 +260,11 @@ def training(model: ModelVersion, width: int) -> flow.Lines:
             f"{words.count(facts.tokens_per_second)} tokens/s, prompts included",
         ),
         ("Time", words.duration(facts.seconds)),
+        *(
+            ("", f"{what} {words.duration(took)}" + (f", {words.duration(planned)} expected" if planned is not None else ""))
+            for what, took, planned in times(model.report)
+        ),
+        *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or words.NOTHING),
         ("Peak memory", words.size(facts.peak_memory) if facts.peak_memory else words.NOTHING),
         ("Trained", f"{words.count(facts.trainable_parameters)} of {words.count(facts.base_parameters)} parameters"),
@@ -277,6 +283,7 @@ def origin(model: ModelVersion, width: int) -> flow.Lines:
         ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
         *([("", Content(f"its weights are dequantised {lineage.base_quantisation}"))] if lineage.base_quantisation else []),
+        ("", Content(f"held in {held_in(model.report)} while it was trained")),
         ("Template", lineage.template),
         ("Files", model.directory),
         ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),

@@ -59,7 +59,7 @@ def _text(body: Body) -> str:
             values = (f"{NAMES.get(name, name)} {_number(value)}" for name, value in body.values.items())
             return _step(body.step) + "  ".join(values)
         case kinds.Phase():
-            return f"▸ {body.phase}  {body.detail}".rstrip()
+            return f"▸ {body.phase}  {body.detail}".rstrip() if body.begins else ""
         case kinds.Checkpoint():
             return f"{_step(body.step)}checkpoint{'  ★ best so far' if body.best else ''}"
         case kinds.Sample():

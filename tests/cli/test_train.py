@@ -49,13 +49,17 @@ def wait_for(fact: Callable[[], Any], what: str, seconds: float = 90) -> Any:
 
 
 def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data: Path, base: Path) -> None:
-    """One call trains, registers and reports; deploy waits for the answer; undeploy ends it; nothing is left running."""
-    done = brightrun("train", data, "--base", base, "--name", "greet", *QUICK, "--json", timeout=240)
+    """One call trains (in 4 bits), registers and reports; deploy waits for the answer; undeploy ends it; nothing is left."""
+    done = brightrun("train", data, "--base", base, "--name", "greet", *QUICK, "--set", "quantisation.method=nf4", "--json",
+                     timeout=240)
     assert done.code == 0, done.err
     document = done.document
     assert (document["run"]["state"], document["model"]) == ("completed", "greet:1")
     assert document["report"]["training"]["steps"] == 6
     assert "80 of 80 records usable" in done.err and "training" in done.err
+    assert document["report"]["lineage"]["settings"]["quantisation"]["method"] == "nf4"
+    merged = Path(brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"])
+    assert "quantization_config" not in json.loads((merged / "config.json").read_bytes())
     deployed = brightrun("deploy", "greet", "--json", timeout=240).document
     assert deployed["url"].startswith("http://127.0.0.1:") and deployed["url"].endswith("/v1")
     assert brightrun("deploy", "greet:1", "--json").document["url"] == deployed["url"]

@@ -40,7 +40,7 @@ def test_runs_are_there_with_their_states_and_their_curves(brightrun: CommandLin
     assert len(curve) == 6 and "train_loss" in curve[0] and "grad_norm" in curve[0]
     shown = brightrun("runs", "show", runs["poems:None"]["id"], "--json").document["run"]
     settings = RunSettings.model_validate(shown["spec"]["settings"])
-    assert (settings.lora.r, settings.training.epochs) == (1, 3.0)
+    assert (settings.lora.r, settings.training.epochs, settings.quantisation.method) == (1, 3.0, "nf4")
 
 
 def test_what_the_workers_said_can_still_be_read(brightrun: CommandLine) -> None:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.time_parts import PARTS, TimeParts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import catalogue, describe_base
 from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.learning import Measured
 from brightrun_tui.providers.gpus import GPUS, find_gpu
 from tests.planning.tiny_model import write_model
 
@@ -105,7 +107,7 @@ def test_more_epochs_and_more_records_never_cost_less(
 def test_memory_grows_with_rank_length_and_batch(
     base: str, machine: Hardware, rank: int, micro: int, length: int, checkpointing: str
 ) -> None:
-    fixed = {"training.gradient_checkpointing": checkpointing, "training.batch_size": 64}
+    fixed = {"training.gradient_checkpointing": checkpointing, "training.batch_size": 64, "quantisation.method": "nf4"}
 
     def memory(rank: int, micro: int, length: int) -> int:
         return reckon(
@@ -174,13 +176,22 @@ def test_what_does_not_fit_is_called_so_and_memory_is_saved_where_that_helps() -
     assert saved.fits == "safe" and any("computed twice" in note for note in saved.notes)
 
 
-def test_a_measured_speed_replaces_the_guess_and_narrows_the_band() -> None:
+def test_finished_runs_correct_the_guess_and_narrow_the_band() -> None:
+    """Each run twice as fast as reckoned brings the next estimate nearer to that; one of another base counts less."""
     info = describe_base("starter", NOWHERE)
     guess = estimate(info, report(), RunSettings(), CPU)
-    known = estimate(info, report(), RunSettings(), CPU, measured_tokens_per_second=2 * guess.tokens / guess.seconds)
-    assert known.measured and not guess.measured
-    assert known.seconds_high / known.seconds_low < guess.seconds_high / guess.seconds_low
-    assert known.seconds < guess.seconds
+    took = TimeParts(**{part: getattr(guess.reckoned, part) / 2 for part in PARTS})
+    run = Measured(base=info.ref.fingerprint or info.ref.id, quantisation=guess.quantisation, mean_tokens=guess.mean_tokens,
+                   reckoned=guess.reckoned, took=took, parts=PARTS)
+
+    def after(*runs: Measured) -> Estimate:
+        return estimate(info, report(), RunSettings(), CPU, known=runs)
+
+    other, once, often = after(run.model_copy(update={"base": "another"})), after(run), after(*[run] * 5)
+    assert guess.seconds > other.seconds > once.seconds > often.seconds == pytest.approx(guess.seconds / 2, rel=0.05)
+    bands = [found.seconds_high / found.seconds_low for found in (guess, other, once, often)]
+    assert bands == sorted(bands, reverse=True) and bands[-1] < 1.7 < 3 < bands[0]
+    assert often.measured and not guess.measured
 
 
 def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
@@ -199,6 +210,6 @@ def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
 @given(base=bases, machine=machines)
 def test_16_bit_is_offered_where_it_fits_and_nowhere_else(base: str, machine: Hardware) -> None:
     """The offer is kept: what is recommended is itself found safe."""
-    offered = any("16-bit" in note for note in reckon(base, {}, machine).notes)
+    offered = any("16-bit" in note for note in reckon(base, {"quantisation.method": "nf4"}, machine).notes)
     unquantised = reckon(base, {"quantisation.method": "none"}, machine)
     assert offered == (bool(machine.gpu_count) and unquantised.fits == "safe")

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record
+from brightrun_tui.domain.settings import LoraSettings, RunSettings
+from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
+from brightrun_tui.trainer.adapter import attach_adapter
+from brightrun_tui.trainer.answer_time import AnswerTime
 from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.generate import BATCH, BATCH_TOKENS, Prompt, _batches, answer_limit, choose_prompts
+from brightrun_tui.trainer.control import Control
+from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.generate import BATCH_TOKENS, Prompt, _batches, _Limits, _read, answer, choose_prompts
+from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.probe import measure
 from brightrun_tui.trainer.template import chat_template
 
 
@@ -21,11 +30,39 @@ def prompt(length: int, expected: int) -> Prompt:
 
 def test_a_long_answer_has_room_to_end_and_a_set_limit_is_kept() -> None:
     """Else a model that writes long letters, as it was taught, would be said never to end its turns."""
-    letters = [prompt(20, 40), prompt(20, 180)]
-    assert answer_limit(letters, 0) >= 1.5 * 180
-    assert answer_limit([prompt(20, 2)], 0) >= 40, "the base model's sentence instead of a label should be legible"
-    assert answer_limit([prompt(20, 50_000)], 0) <= 2048, "one record must not keep everybody waiting"
-    assert answer_limit(letters, 12) == 12 and answer_limit([], 0) > 0
+    assert answer_room(180, 0) >= 1.5 * 180
+    assert answer_room(2, 0) >= 40, "the base model's sentence instead of a label should be legible"
+    assert answer_room(50_000, 0) <= 2048, "one record must not keep everybody waiting"
+    assert answer_room(180, 12) == 12
+
+
+def test_each_answer_ends_at_its_own_length_and_all_of_them_when_time_is_up(base: Path, tmp_path: Path) -> None:
+    """What time allowed is kept and known to be cut; what it did not allow to begin is no answer at all."""
+    quantisation = RunSettings().with_overrides({"quantisation.method": "none"}).quantisation
+    machine = choose_machine(quantisation)
+    model = attach_adapter(load_base(str(base), "", quantisation, machine), LoraSettings(r=4), machine, seed=1)
+    forward, tokenizer, control = Forward(model, machine), load_tokenizer(str(base), ""), Control(tmp_path)
+    forward._lm.set_attn_implementation("sdpa")
+    asked = [prompt(20, 100), prompt(30, 10), prompt(300, 100)]
+    free = answer(forward, tokenizer, asked, 0, (), control=control)
+    assert [said and (said.tokens, said.limit, said.cut) for said in free] == [
+        (answer_room(p.expected, 0),) * 2 + (False,) for p in asked]
+    assert answer(forward, tokenizer, asked, 0, (), control=control, until=-1.0) == [None] * 3
+    (control._directory / "pause").touch()  # leaves off at the next token, as the end of the time does
+    assert answer(forward, tokenizer, asked, 0, (), control=control) == [None] * 3
+    over = _Limits(lambda: False, 20, [64, 200], -1.0, lambda tokens, limit: None)
+    assert over(torch.zeros((2, 23), dtype=torch.long), torch.empty(0)).tolist() == [True, True]
+    assert _read(tokenizer, asked[0], [5, 6, 7], 200, {2}).cut and not _read(tokenizer, asked[0], [5, 2], 200, {2}).cut
+
+
+def test_answers_take_a_share_of_the_training_time_and_each_its_part_of_it() -> None:
+    time = AnswerTime(per_token=0.5)
+    assert time.for_the_base(100) + time.on_the_way(100, 1.0) < 60 and time.for_the_report(100) == 60
+    time.spent = 50
+    assert time.for_the_report(100) == time.for_the_base(100), "the tuned model gets as much as the base had"
+    assert time.for_the_report(10_000) > 1500
+    assert time.affordable([prompt(9, 10), prompt(9, 40), prompt(9, 10)], 10) == [prompt(9, 10)]
+    assert len(time.affordable([prompt(9, 10)] * 30, 10)) == ANSWERS_AT_ONCE
 
 
 @pytest.mark.parametrize(("records", "count"), [(1, 8), (8, 8), (15, 8), (47, 24), (48, 24), (400, 24), (5, 0), (0, 8)])
@@ -46,10 +83,16 @@ def test_prompts_are_spread_over_all_that_is_held_out(base: Path, records: int, 
 
 
 @settings(deadline=None, max_examples=60)
-@given(lengths=st.lists(st.integers(1, 9_000), max_size=30), limit=st.integers(1, 1_024))
-def test_every_prompt_is_answered_once_and_few_long_ones_at_a_time(lengths: list[int], limit: int) -> None:
-    batches = list(_batches([range(length) for length in lengths], limit))
-    assert sorted(index for members in batches for index in members) == list(range(len(lengths)))
+@given(prompts=st.lists(st.tuples(st.integers(1, 9_000), st.integers(1, 1_024)), max_size=60))
+def test_every_prompt_is_answered_once_and_few_long_ones_at_a_time(prompts: list[tuple[int, int]]) -> None:
+    lengths, limits = [length for length, _ in prompts], [limit for _, limit in prompts]
+    batches = list(_batches(lengths, limits))
+    assert sorted(index for members in batches for index in members) == list(range(len(prompts)))
     for members in batches:
-        held = len(members) * (max(lengths[index] for index in members) + limit)
-        assert len(members) <= BATCH and (len(members) == 1 or held <= BATCH_TOKENS)
+        held = len(members) * max(lengths[index] + limits[index] for index in members)
+        assert len(members) <= ANSWERS_AT_ONCE and (len(members) == 1 or held <= BATCH_TOKENS)
+
+
+def test_a_probe_does_a_little_of_everything_with_the_base_itself(base: Path) -> None:
+    took = measure(str(base), "none")
+    assert took.keys() == {"loading", "training", "measuring", "answering"} and min(took.values()) > 0

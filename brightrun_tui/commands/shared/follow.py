@@ -98,11 +98,12 @@ class LineDisplay:
         return
 
     def show(self, run: Run) -> None:
-        training = run.state == "running" and run.phase in ("training", "evaluating")
-        mark = ("training" if training else _stage(run), run.eval_loss)
+        training = run.state == "running" and run.phase in ("training", "evaluating", "answering")
+        stage = "training" if training else run.phase if run.state == "running" else _stage(run)
+        mark = (stage, run.eval_loss)
         if mark != self._last or time.monotonic() - self._printed > LINE_SECONDS:
             self._last, self._printed = mark, time.monotonic()
-            self.say(f"{mark[0]}  {_facts(run)}".rstrip())
+            self.say(f"{_stage(run) if run.phase != 'training' else stage}  {_facts(run)}".rstrip())
 
     def say(self, text: str) -> None:
         print(harmless(text), file=sys.stderr, flush=True)

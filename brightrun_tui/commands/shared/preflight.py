@@ -8,7 +8,9 @@ from rich.text import Text
 
 from brightrun_tui.commands.shared.output import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
+from brightrun_tui.domain.time_parts import PARTS
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.quantisation import held_as
 
 GLYPHS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "pending": ("…", "dim")}
 """The mark and its style."""
@@ -40,6 +42,10 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     for name, part in estimate.memory_parts.items():
         table.add_row("", Text(f"{size(part):>10}  {name}", style="dim"))
     table.add_row("time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)"))
+    for name in PARTS:
+        if seconds := getattr(estimate.parts, name):
+            table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))
+    table.add_row("weights", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
     table.add_row("steps", f"{estimate.steps:,} over {estimate.supervised_tokens:,} supervised tokens")
     table.add_row("disk", size(estimate.disk))
     table.add_row("cost", _cost(estimate))

@@ -22,11 +22,14 @@ from brightrun_tui.registry import (
     QUANTISED_BASE_MEANS,
     Comparison,
     grades_line,
+    held_in,
     judgement_sentence,
+    left_out,
     mark_words,
     ruling_words,
     score_lines,
     splits_words,
+    times,
 )
 
 GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
@@ -226,9 +229,23 @@ def _training(report: Report) -> list[tuple[str, str]]:
         ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
          + (f", best at {facts.best_step}" if facts.best_step else "")),
         ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
+        *_times(report),
+        *([("samples", left_out(report))] if left_out(report) else []),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
-        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"),
+        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"
+         + (f", {size(report.planned_memory)} expected" if report.planned_memory else "")),
     ]
+
+
+def _times(report: Report) -> list[tuple[str, str]]:
+    """Each part of the time beside what was expected of it."""
+    found = times(report)
+    if not found:
+        return []
+    parts = [f"{what} {duration(took)}" + (f" ({duration(planned)} expected)" if planned is not None else "")
+             for what, took, planned in found]
+    whole = report.training.spent.training_share if report.training.spent else 0.0
+    return [("time", ", ".join(parts) + f"; {whole:.0%} of it trained")]
 
 
 def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
@@ -238,6 +255,7 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
         ("dataset", f"{lineage.dataset_name}  {lineage.dataset_fingerprint[:16]}"),
         ("base", f"{lineage.base_id}  {(lineage.base_revision or lineage.base_fingerprint)[:16]}"),
         *([("", f"its weights are dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
+        ("", f"held in {held_in(model.report)} while it was trained"),
         ("run", f"{lineage.run_id}, template {lineage.template or '–'}"),
         ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at)) + (f" with {packages}" if packages else "")),
         ("files", f"{model.directory}  {size(model.bytes)}"),

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
+from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE
 from brightrun_tui.trainer.adapter import attach_adapter
 from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.control import Control
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import BATCH, Prompt, answer
+from brightrun_tui.trainer.generate import Prompt, answer
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.model import choose_machine, load_base
 from scripts.bench.gpu_parts.models import make_examples, make_model
@@ -30,7 +31,7 @@ def ours(directory: Path, device: str, shape: str, prompts: int, new_tokens: int
     answer(forward, tokenizer, asked[:2], 4, (), control=control)
     began = time.perf_counter()
     said = answer(forward, tokenizer, asked, new_tokens, (), control=control)
-    yield _figures(sum(each.tokens for each in said), time.perf_counter() - began) | {"at a time": BATCH}
+    yield _figures(sum(each.tokens for each in said if each), time.perf_counter() - began) | {"at a time": ANSWERS_AT_ONCE}
 
 
 def continuous(directory: Path, device: str, shape: str, prompts: int, new_tokens: int) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""What the time of a run goes into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.events import Amount, Body, Event, Phase
+
+Part = Literal["loading", "training", "measuring", "answering", "saving"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_PART_OF_PHASE: dict[str, Part] = {
+    "starting": "loading", "preparing": "loading", "loading": "loading", "rehearsing": "loading", "training": "training",
+    "evaluating": "measuring", "reporting": "measuring", "answering": "answering", "saving": "saving",
+}
+
+
+class TimeParts(BaseModel):
+    """Seconds. ``loading``: everything before the first step, and the rehearsal after it; ``measuring``: losses on records;
+    ``answering``: sample answers of both models.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    loading: Amount = 0.0
+    training: Amount = 0.0
+    measuring: Amount = 0.0
+    answering: Amount = 0.0
+    saving: Amount = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.loading + self.training + self.measuring + self.answering + self.saving
+
+    @property
+    def training_share(self) -> float:
+        """Of the whole time, from 0 to 1."""
+        return self.training / self.total if self.total else 0.0
+
+
+def time_parts(told: Iterable[Event[Body]]) -> TimeParts:
+    """From the events of a run, in their order; the time between two workers belongs to none of them."""
+    spent = dict.fromkeys(PARTS, 0.0)
+    part: Part | None = None
+    since = 0.0
+    for event in told:
+        if part is not None:
+            starts = isinstance(event.body, Phase) and event.body.phase == "starting"
+            spent[part] += 0.0 if starts else max(0.0, event.time - since)
+        if isinstance(event.body, Phase):
+            part = _PART_OF_PHASE.get(event.body.phase, part)
+        since = event.time
+    return TimeParts(**spent)

@@ -1,0 +1,86 @@
+"""What was measured corrects what is reckoned: a formula for any machine, pulled towards what this one has shown.
+
+Each measurement says by what factor a part of the time missed the formula. Their mean, in logarithms, weighs those of the
+same base model most, those of other bases less, those of other lengths less; the formula counts like a small measurement of
+its own. How far measurements lie from one another, and how few they are, makes the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
+
+FORMULA_WEIGHT = 0.25
+OTHER_BASE = 0.2
+"""What a measurement with another base model on the same machine counts."""
+LENGTHS = 0.5
+"""How fast a measurement counts less the more the lengths of the records differ: four times as long, half as much."""
+SCATTER = 0.12
+"""Standard deviation, in logarithms, between two runs that are alike: machines are busy with other things, too."""
+CERTAIN = 1.64
+"""Standard deviations from the middle to the ends of an interval that holds nine of ten."""
+LEAST_SECONDS = 0.5
+"""A part that was reckoned or took less says nothing of the machine."""
+
+
+class Measured(BaseModel):
+    """What a run, or a probe, took of its ``reckoned`` time. ``mean_tokens``: of its records; ``parts``: which of them count."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base: str
+    quantisation: str
+    mean_tokens: float = Field(gt=0)
+    reckoned: TimeParts
+    took: TimeParts
+    parts: tuple[Part, ...]
+
+
+class Learnt(BaseModel):
+    """The corrected parts, factors from their sum to the least and the most that is likely, and how much went into them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parts: TimeParts
+    low: float
+    high: float
+    weight: float
+
+
+def correct(
+    reckoned: TimeParts, measured: Sequence[Measured], base: str, quantisation: str, mean_tokens: float, doubt: float
+) -> Learnt:
+    """Correct ``reckoned``, which without any measurement is wrong by up to the factor ``doubt``, nine times of ten."""
+    corrected, spread, weights = {}, {}, {}
+    for part in PARTS:
+        shown = [(_alike(one, base, quantisation, mean_tokens), ratio)
+                 for one in measured if (ratio := _ratio(one, part)) is not None]
+        weight = sum(each for each, _ in shown)
+        middle = sum(each * ratio for each, ratio in shown) / (FORMULA_WEIGHT + weight)
+        squares = sum(each * max(SCATTER, abs(ratio - middle)) ** 2 for each, ratio in shown)
+        squares += FORMULA_WEIGHT * (math.log(doubt) / CERTAIN) ** 2
+        corrected[part] = getattr(reckoned, part) * math.exp(middle)
+        spread[part], weights[part] = math.sqrt(squares / (FORMULA_WEIGHT + weight)), weight
+    parts = TimeParts(**corrected)
+    whole = max(parts.total, 1e-9)
+    share = {part: corrected[part] / whole for part in PARTS}
+    width = math.exp(CERTAIN * sum(share[part] * spread[part] for part in PARTS))
+    return Learnt(parts=parts, low=1 / width, high=width, weight=sum(share[part] * weights[part] for part in PARTS))
+
+
+def _ratio(one: Measured, part: str) -> float | None:
+    """Logarithm of what it took over what it was reckoned to take; None where it says nothing."""
+    took, reckoned = getattr(one.took, part), getattr(one.reckoned, part)
+    if part not in one.parts or min(took, reckoned) < LEAST_SECONDS:
+        return None
+    return math.log(took / reckoned)
+
+
+def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:
+    """From 0 to 1."""
+    lengths = math.exp(-LENGTHS * abs(math.log(one.mean_tokens / mean_tokens)))
+    return lengths * (1.0 if (one.base, one.quantisation) == (base, quantisation) else OTHER_BASE)

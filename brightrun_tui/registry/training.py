@@ -1,0 +1,34 @@
+"""How a version was trained, in words: in what the base was held, and what its time went into beside what was expected."""
+
+from __future__ import annotations
+
+from brightrun_tui.domain.model import Report
+from brightrun_tui.domain.time_parts import PARTS
+
+WORDS = {"answering": "sample answers"}
+"""Of parts whose name is not plain enough."""
+
+
+def held_in(report: Report) -> str:
+    """In what numbers the frozen base was held: ``NF4 (4 bits, double quantisation)``, or how wide the unquantised ones are."""
+    settings = report.lineage.settings.get("quantisation")
+    known = settings if isinstance(settings, dict) else {}
+    if known.get("method") != "none":
+        return "NF4 (4 bits, double quantisation)" if known.get("double_quant", True) else "NF4 (4 bits)"
+    return "32-bit numbers" if report.training.device in ("", "cpu") else "16-bit numbers"
+
+
+def times(report: Report) -> list[tuple[str, float, float | None]]:
+    """Part of the run, seconds it took, seconds that were expected; nothing where the run did not keep them."""
+    took, planned = report.training.spent, report.planned
+    if took is None:
+        return []
+    return [(WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS]
+
+
+def left_out(report: Report) -> str:
+    """Sample prompts that have no answers because there was no time for them; nothing where all have."""
+    count = report.scores.get("answers_left_out")
+    if not isinstance(count, int) or count <= 0:
+        return ""
+    return f"{count:,} not asked: answers keep to a share of the training time"

@@ -1,0 +1,82 @@
+"""How fast this machine is with one base model: a step, a look at records and some tokens of answers, all of it real.
+
+``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``loading``, ``training``, ``measuring``
+and ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names. ``METHOD``: nf4 or none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from brightrun_tui.domain.sizing import PROBE_LENGTH, PROBE_ROWS, PROBE_TOKENS
+from brightrun_tui.trainer.__main__ import import_bitsandbytes, quieten_libraries, set_environment, share_one_heap
+
+
+def measure(base: str, method: str) -> dict[str, float]:
+    """Raises whatever loading the model raises: nothing is told then."""
+    import numpy as np
+    import torch
+    from transformers import GenerationConfig
+
+    from brightrun_tui.domain.settings import RunSettings
+    from brightrun_tui.trainer.adapter import attach_adapter, trainable
+    from brightrun_tui.trainer.examples import Example
+    from brightrun_tui.trainer.forward import Forward
+    from brightrun_tui.trainer.lanes import Lanes
+    from brightrun_tui.trainer.lora import fuse_adapters
+    from brightrun_tui.trainer.model import choose_machine, load_base
+
+    def wait() -> float:
+        if machine.device.type == "cuda":
+            torch.cuda.synchronize(machine.device)
+        return time.monotonic()
+
+    torch.set_flush_denormal(True)
+    settings = RunSettings().with_overrides({"quantisation.method": method})
+    machine = choose_machine(settings.quantisation)
+    began = wait()
+    model = attach_adapter(load_base(base, "", settings.quantisation, machine), settings.lora, machine, 1)
+    fuse_adapters(model)
+    forward = Forward(model, machine)
+    chance = np.random.default_rng(1)
+    words = int(model.config.get_text_config().vocab_size)
+    supervised = np.arange(PROBE_LENGTH) >= PROBE_LENGTH // 2
+    rows = [[Example(ids=chance.integers(0, words, PROBE_LENGTH), supervised=supervised, record=i)] for i in range(PROBE_ROWS)]
+    forward.choose_way([row[0] for row in rows], packing="auto", longest=PROBE_LENGTH)
+    lanes = Lanes()
+    lanes.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
+    forward.set_training(True)
+    loaded = wait()
+    lanes.add_gradients(list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows)
+    trained = wait()
+    forward.set_training(False)
+    list(lanes.map(lambda row: forward.scores(forward.batch(row)), rows))
+    measured = wait()
+    config = GenerationConfig(do_sample=False, max_new_tokens=PROBE_TOKENS, min_new_tokens=PROBE_TOKENS, pad_token_id=0,
+                              eos_token_id=None)
+    ids = torch.ones((1, 8), dtype=torch.long, device=machine.device)
+    with torch.no_grad():
+        model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    answered = wait()
+    return {"loading": loaded - began, "training": trained - loaded, "measuring": measured - trained,
+            "answering": answered - measured}
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    if len(arguments) != 2 or not os.path.isdir(arguments[0]) or arguments[1] not in ("nf4", "none"):
+        print("usage: python -m brightrun_tui.trainer.probe BASE_DIRECTORY nf4|none", file=sys.stderr)
+        return 2
+    share_one_heap()
+    set_environment(hub=False)
+    quieten_libraries()
+    import_bitsandbytes()
+    print(json.dumps(measure(*arguments)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
