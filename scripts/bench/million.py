@@ -3,8 +3,8 @@
 
     scripts/bench/million.py [--records 1000000] [--file FILE] [--runs 1] [--quick] [--json]
 
-The file is made first (about 1 KB a record: a system message and one to three exchanges): one record in a hundred is an
-exact copy of another, one in a hundred a copy with a few words changed. The peer is ``datasets.load_dataset("json")``, which
+The file is made first (about 1 KB a record: a system message and one to three exchanges): one record in fifty is an
+exact copy of another, one in fifty a copy with a few words changed. The peer is ``datasets.load_dataset("json")``, which
 makes an Arrow file of it and looks at nothing. Every run is a process of its own; ``--file`` keeps the file for the next call.
 """
 
