@@ -28,8 +28,9 @@ SCORED_ANSWERS = 24
 """Held-out prompts answered where the task has short answers, so that counting right ones makes sense."""
 SHORT_ANSWER = 200
 """Characters up to which the median wanted answer counts as short."""
-LEARNT_FROM = 2000
-"""Training answers that are looked at, evenly chosen, for what they have in common."""
+LEARNT_FROM, FEWEST_LEARNT_FROM = 2000, 100
+READ_CHARACTERS = 2_000_000
+"""Training answers, and their characters, that are looked at for what they have in common."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def compare(session: Session, asked: Asked) -> Compared:
         [_question(prompt.messages) for prompt in asked.prompts], references,
         {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
         [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
-    training = spread(_training_cases(session.data.train_records), LEARNT_FROM)
+    training = _some(_training_cases(session.data.train_records))
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
     cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
@@ -195,6 +196,12 @@ def _training_cases(records: Sequence[Record]) -> list[Case]:
             before = [{"role": m.role, "content": m.said} for m in record.messages[:last]]
             cases.append(Case(_question(before), record.messages[last].said))
     return cases
+
+
+def _some(cases: Sequence[Case]) -> list[Case]:
+    """As many of them, evenly chosen, as are read in a second or two."""
+    mean = sum(len(case.wanted) for case in cases) / max(1, len(cases))
+    return spread(cases, min(LEARNT_FROM, max(FEWEST_LEARNT_FROM, int(READ_CHARACTERS / max(1.0, mean)))))
 
 
 def _are_calls(records: Sequence[Record]) -> bool:

@@ -38,7 +38,7 @@ TRIED_ON = 60
 NAMES_SHARE = 0.2
 """Share of the words up to which those with a capital are names."""
 NAMES_SOUGHT_IN = 200
-MOST_KNOWN = 500
+MOST_KNOWN = 300
 CLOSED_USES = 4
 """Times that each answer is given on average from which on the data knows no others."""
 STEM = 6
@@ -83,6 +83,7 @@ class Yardstick:
     known: tuple[str, ...] = ()
     closed: bool = False
     _recited: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    _weighed: dict[str, tuple[Counter[str], float]] = field(default_factory=dict, compare=False, repr=False)
 
     def weight(self, stem: str) -> float:
         """Inverse document frequency among the training answers, in nats; 0 for what all of them have."""
@@ -170,7 +171,7 @@ class Yardstick:
     def _recites(self, said: str) -> bool:
         """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
         if said not in self._recited:
-            self._recited[said] = any(self._agreement(known, said) >= SAME_WORDS for known in self.known)
+            self._recited[said] = said in self.known or any(self._agreement(known, said) >= SAME_WORDS for known in self.known)
         return self._recited[said]
 
     def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
@@ -193,10 +194,16 @@ class Yardstick:
 
     def _agreement(self, wanted: str, said: str) -> float:
         """F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
-        ours, theirs = Counter(_stems(wanted)), Counter(_stems(said))
-        total = sum(self.weight(stem) * count for words in (ours, theirs) for stem, count in words.items())
-        common = sum(self.weight(stem) * count for stem, count in (ours & theirs).items())
-        return 2 * common / total if total > 0 else float(ours == theirs)
+        (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
+        common = sum(self.weight(stem) * min(count, theirs[stem]) for stem, count in ours.items() if stem in theirs)
+        return 2 * common / (mine + other) if mine + other > 0 else float(ours == theirs)
+
+    def _weigh(self, text: str) -> tuple[Counter[str], float]:
+        """How often it has each stem, and what they weigh together."""
+        if text not in self._weighed:
+            counts = Counter(_stems(text))
+            self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
+        return self._weighed[text]
 
 
 def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick:
@@ -246,7 +253,7 @@ def _documents(text: str) -> tuple[str, ...]:
     while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:
         try:
             document, end = decoder.raw_decode(text, start)
-        except ValueError:
+        except (ValueError, RecursionError):
             place = start + 1
             continue
         if document:

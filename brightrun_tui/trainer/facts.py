@@ -9,6 +9,8 @@ from functools import lru_cache
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words."""
+MOST_NUMBERS = 40
+"""Numbers of a text that are compared, its first."""
 DENIED_WORDS = 3
 """Words behind a “not” that it may deny."""
 
@@ -84,7 +86,8 @@ def read_facts(text: str) -> Facts:
     """The facts of a text without its greeting."""
     text = unicodedata.normalize("NFKC", text)
     denied, stated = _denied(text)
-    return Facts(frozenset(_numbers(text)), frozenset(_names(text)), _agrees(text), frozenset(denied), frozenset(stated - denied))
+    return Facts(frozenset(_numbers(text)[:MOST_NUMBERS]), frozenset(_names(text)), _agrees(text), frozenset(denied),
+                 frozenset(stated - denied))
 
 
 def is_answer_word(word: str) -> bool:
