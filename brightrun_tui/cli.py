@@ -100,7 +100,7 @@ def _open_app(*, read_only: bool) -> None:
         raise UsageError("the app needs a terminal, and this is none", kind="no_terminal",
                          fix="run it in a terminal, or use a verb: brightrun --help")
     with without_garbage_collection():
-        from brightrun_tui.app import run_app
+        from brightrun_tui.tui.app import run_app
     raise typer.Exit(run_app(read_only=read_only))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.text import harmless
+from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import close_to_others, private_directory
 from brightrun_tui.redaction import redact
 
@@ -41,7 +41,7 @@ class _Record(logging.LogRecord):
 
 
 def _fit(text: str) -> str:
-    return harmless(redact(text), kept="\n\t")
+    return sanitize(redact(text), kept="\n\t")
 
 
 def traceback_of(error: BaseException) -> str:

@@ -43,8 +43,8 @@ def test_a_verb_needs_neither_torch_nor_textual(verb: str) -> None:
 
 def test_opening_the_app_needs_no_torch() -> None:
     """The first screen appears at once, also where torch is installed."""
-    code = "import brightrun_tui.app, importlib, pkgutil, brightrun_tui.screens as s\n" \
-           "[importlib.import_module(f'brightrun_tui.screens.{m.name}') for m in pkgutil.iter_modules(s.__path__)]"
+    code = "import brightrun_tui.tui.app, importlib, pkgutil, brightrun_tui.tui.screens as s\n" \
+           "[importlib.import_module(f'brightrun_tui.tui.screens.{m.name}') for m in pkgutil.iter_modules(s.__path__)]"
     assert not modules_after(code) & set(HEAVY)
 
 

@@ -16,7 +16,7 @@ from brightrun_tui.commands.shared.output import JsonOption, print_json, say
 from brightrun_tui.commands.shared.session import with_store
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.text import harmless
+from brightrun_tui.domain.text import sanitize
 from brightrun_tui.serving import chat as stream_chat
 from brightrun_tui.serving import read_key
 
@@ -66,7 +66,7 @@ async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: d
     async for piece in stream_chat(endpoint.url, key, f"{endpoint.model}:{endpoint.model_version}", messages, **options):
         if show:
             before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
-            print(harmless(before + piece, kept="\n\t")[len(before):], end="", flush=True)
+            print(sanitize(before + piece, kept="\n\t")[len(before):], end="", flush=True)
         pieces.append(piece)
     if show:
         print(flush=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brightrun_tui.datasets.drafts import Draft, scalar
+from brightrun_tui.datasets.parsed import ParsedRecord, scalar
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
 _CATEGORIES = {
@@ -48,7 +48,7 @@ def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str,
         yield pair, f"conversation {number} pair {position}"
 
 
-def from_training_pair(row: Mapping[str, Any]) -> Draft:
+def from_training_pair(row: Mapping[str, Any]) -> ParsedRecord:
     """A draft of one training pair.
 
     Raises:
@@ -64,7 +64,7 @@ def from_training_pair(row: Mapping[str, Any]) -> Draft:
     if not _ends_with(turns, row.get("current_user_input")):
         turns.append(Turn("user", row.get("current_user_input")))
     turns.append(Turn("assistant", row.get("target_response")))
-    return Draft(turns, scalar(row.get("id")), scalar(row.get("conversation_id")), _categories(row))
+    return ParsedRecord(turns, scalar(row.get("id")), scalar(row.get("conversation_id")), _categories(row))
 
 
 def announced_records(header: Mapping[str, Any]) -> int | None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
-from brightrun_tui.datasets.drafts import (
+from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     CONVERSATIONS,
     PROMPTS,
-    Draft,
+    ParsedRecord,
     from_conversation,
     from_pair,
     from_templated_text,
@@ -46,7 +46,7 @@ class DatasetFormat:
     title: str
     looks: str
     matches: Callable[[Any], bool]
-    draft: Callable[[Mapping[str, Any]], Draft]
+    draft: Callable[[Mapping[str, Any]], ParsedRecord]
     order: int = 100
     suffixes: tuple[str, ...] = ()
     rows: Callable[[SourceFile], Iterator[Row]] | None = None

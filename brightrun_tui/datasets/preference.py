@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brightrun_tui.datasets.drafts import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS, is_turn
+from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS, is_turn
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.errors import DatasetError
 

@@ -26,7 +26,7 @@ _UNFIT = re.compile(
 _UNFIT_IN_JSON = re.compile(f"[{_ALWAYS}]")
 
 
-def harmless(text: str, *, kept: str = "\n") -> str:
+def sanitize(text: str, *, kept: str = "\n") -> str:
     """The text with a space for every character that a terminal would obey or a reader would not see, but for ``kept``.
 
     Line breaks stay unless ``kept`` is "". Emoji, combining marks, Arabic and Hebrew stay as they are. What cannot be
@@ -45,7 +45,7 @@ def harmless(text: str, *, kept: str = "\n") -> str:
 
 def one_line(text: str) -> str:
     """The same on one line: a table's cell, a title, a question."""
-    return harmless(text, kept="")
+    return sanitize(text, kept="")
 
 
 def plain_json(document: str) -> str:

@@ -33,15 +33,15 @@ from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator import budget, leases
 from brightrun_tui.orchestrator.notices import with_notice
-from brightrun_tui.orchestrator.places import Say
-from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.run_budget import RunBudget
+from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
 from brightrun_tui.providers.base import Machine, Need, Provider
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
 from brightrun_tui.store import Database, runs
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import leases as lease_store
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +66,14 @@ class Acquirer:
         self._last_choice: set[str] = set()
         self._reached = ""
 
-    async def lease(self, run: Run, purse: Purse, say: Say) -> Lease:
+    async def lease(self, run: Run, run_budget: RunBudget, say: Say) -> Lease:
         """The run's live lease, an adopted one, or a new one once earlier machines are gone.
 
         Raises:
             BudgetError: what is left does not pay for a machine.
             NoCapacityError, ProviderDownError, UnclearError, …: none can be had now.
         """
-        for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
+        for lease in await lease_store.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state in ("intended", "unclear"):
                 say("looking for the machine that was being rented")
                 try:
@@ -89,11 +89,11 @@ class Acquirer:
                         say("starting the machine again")
                         return lease
                 await self.drop(lease, "it is gone or was taken away")
-        return await self._rent(run, purse, say)
+        return await self._rent(run, run_budget, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
         """No longer ours to use: from now on it is returned. With a reason the run says so: which one, how long, what it cost."""
-        lease = await book.update(self.db, lease, state="releasing", note=why, reason=why)
+        lease = await lease_store.update(self.db, lease, state="releasing", note=why, reason=why)
         if why:
             run = await runs.get(self.db, self.run_id)
             number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
@@ -121,7 +121,7 @@ class Acquirer:
         """
         deadline = time.monotonic() + self.timings.provider_seconds
         while True:
-            open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
+            open_leases = await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True)
             if not any(lease.state == "releasing" and lease.provider_id for lease in open_leases):
                 return
             if time.monotonic() > deadline:
@@ -130,7 +130,7 @@ class Acquirer:
             say("returning the previous machine")
             await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
 
-    async def _rent(self, run: Run, purse: Purse, say: Say) -> Lease:
+    async def _rent(self, run: Run, run_budget: RunBudget, say: Say) -> Lease:
         say("looking for machines")
         estimate = _estimate(run)
         need = self._need(run, estimate)
@@ -140,20 +140,20 @@ class Acquirer:
                                   kind="no_capacity", fix="choose another GPU or provider, or try again later")
         offers = _not_too_dear(offers, estimate, self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
-        offers = [offer for offer in offers if purse.left > offer.once_usd + offer.price_per_hour * hours_at_least]
+        offers = [offer for offer in offers if run_budget.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
-            name = "this month's limit" if purse.monthly else "the budget"
-            raise BudgetError(f"what is left of {name} ({dollars(max(0.0, purse.left))}) does not pay for a machine",
+            name = "this month's limit" if run_budget.monthly else "the budget"
+            raise BudgetError(f"what is left of {name} ({dollars(max(0.0, run_budget.left))}) does not pay for a machine",
                               where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
         first, limits = offers[0], run.spec.limits
-        seconds = budget.lease_seconds(purse.ceiling, purse.spent + first.once_usd, first.price_per_hour, limits.max_hours,
+        seconds = budget.lease_seconds(run_budget.ceiling, run_budget.spent + first.once_usd, first.price_per_hour, limits.max_hours,
                                        timings=self.timings)
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
     async def _in_order(self, run: Run, estimate: Estimate, offers: list[Offer]) -> list[Offer]:
         """The machine that was agreed to, if none has been had yet; then by what the rest of the run costs there, traffic
         included; those that can be relied upon before others."""
-        had = any(lease.provider_id for lease in await book.list_leases(self.db, run_id=run.id))
+        had = any(lease.provider_id for lease in await lease_store.list_leases(self.db, run_id=run.id))
 
         def rank(offer: Offer) -> tuple[object, ...]:
             again = offer.id in self._avoided or (bool(offer.host_id) and offer.host_id in self._last_choice)

@@ -7,10 +7,10 @@ import time
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import dollars
-from brightrun_tui.orchestrator import budget, purse
+from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.notices import Notices, with_notice
-from brightrun_tui.orchestrator.places import Place
+from brightrun_tui.orchestrator.targets import Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
@@ -21,9 +21,9 @@ COUNT_SECONDS = 1.0
 class Allowance:
     """Of one run at one place."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, place: Place, limits: MoneyLimits) -> None:
-        self._db, self._timings, self._place = db, timings, place
-        self._money = purse.MoneyWatch(paths, limits)
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, target: Target, limits: MoneyLimits) -> None:
+        self._db, self._timings, self._target = db, timings, target
+        self._money = run_budget.LiveLimits(paths, limits)
         self._counted_at = float("-inf")
 
     async def demand(self, run: Run) -> Signal | None:
@@ -31,7 +31,7 @@ class Allowance:
         if time.monotonic() - self._counted_at < COUNT_SECONDS:
             return None
         self._counted_at = time.monotonic()
-        per_hour, now = await self._place.price_per_hour(), await purse.look(self._db, self._money.now(), run)
+        per_hour, now = await self._target.price_per_hour(), await run_budget.look(self._db, self._money.now(), run)
         if not per_hour and now.spent == run.cost_usd:
             return None
         verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
@@ -47,7 +47,7 @@ class Allowance:
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
 
 
-def _with_verdict(run: Run, verdict: budget.Verdict, now: purse.Purse) -> Notices:
+def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) -> Notices:
     """The run's notices with one about the money, the first time a verdict is passed."""
     if verdict == "go":
         return run.notices
@@ -57,7 +57,7 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: purse.Purse) -> Notice
     return with_notice(run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})")
 
 
-def _with_first_step(run: Run, notices: Notices, now: purse.Purse) -> Notices:
+def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> Notices:
     """Those notices with one about how long it took, and what it cost, until the first step of a run on a rented machine."""
     if not run.step:
         return notices

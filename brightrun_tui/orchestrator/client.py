@@ -20,7 +20,7 @@ from brightrun_tui.files import private_directory
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
-from brightrun_tui.store import engine as facts
+from brightrun_tui.store import engine as engine_facts
 
 _SEE_LOG = "see: brightrun engine logs"
 
@@ -50,7 +50,7 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
     running = await asyncio.to_thread(_lock_is_held, paths)
     if not running:
         return EngineStatus(running=False)
-    said = await facts.fact(db, "engine") or {}
+    said = await engine_facts.fact(db, "engine") or {}
     beat_at = said.get("beat_at")
     troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
     if not any("disk is full" in trouble for trouble in troubles) and _disk_is_full(paths):

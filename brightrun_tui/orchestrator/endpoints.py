@@ -83,7 +83,7 @@ def _forget_key(endpoint: Endpoint) -> None:
         log.warning("endpoint %s has ended, but its key stays on the disk (%s)", endpoint.id, error.strerror)
 
 
-class Keeper:
+class EndpointWatcher:
     """Looks after one endpoint until it is undeployed or has failed for good. Cancelling it leaves the server running."""
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, endpoint: Endpoint) -> None:

@@ -20,20 +20,20 @@ from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.orchestrator.clock import WallClock
-from brightrun_tui.orchestrator.desk import DESK
-from brightrun_tui.orchestrator.endpoints import Keeper
-from brightrun_tui.orchestrator.landlord import Landlord
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
-from brightrun_tui.orchestrator.places import Place, ThisMachine
 from brightrun_tui.orchestrator.rented import RentedMachine
+from brightrun_tui.orchestrator.request_handlers import HANDLERS
 from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
-from brightrun_tui.orchestrator.spare import SpareWorker
+from brightrun_tui.orchestrator.targets import LocalTarget, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
+from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, requests, runs
-from brightrun_tui.store import engine as facts
+from brightrun_tui.store import engine as engine_facts
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ class Engine:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
-        self.landlord = Landlord(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
+        self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
         self.notifier = Notifier(paths, Home.ENGINE)
-        self.spare = SpareWorker(paths, timings.spare_seconds)
+        self.warm_worker = WarmWorker(paths, timings.spare_seconds)
         self.runners: dict[str, Runner] = {}
-        self.keepers: dict[str, Keeper] = {}
+        self.watchers: dict[str, EndpointWatcher] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: set[int] = set()
         self._unreadable: set[str] = set()
@@ -94,15 +94,15 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.notifier.close()
-        await self.landlord.close()
-        await asyncio.to_thread(self.spare.close)
+        await self.lease_manager.close()
+        await asyncio.to_thread(self.warm_worker.close)
         await asyncio.to_thread(self._reserve.give_up)
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
-        keeper = Keeper(self.db, self.paths, self.timings, endpoint)
-        self.keepers[endpoint.id] = keeper
-        self._spawn(f"endpoint {endpoint.id}", keeper.keep(), lambda: self.keepers.pop(endpoint.id, None))
+        watcher = EndpointWatcher(self.db, self.paths, self.timings, endpoint)
+        self.watchers[endpoint.id] = watcher
+        self._spawn(f"endpoint {endpoint.id}", watcher.keep(), lambda: self.watchers.pop(endpoint.id, None))
 
     async def _beat(self) -> None:
         full = await asyncio.to_thread(self._reserve.look)
@@ -111,8 +111,8 @@ class Engine:
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)
-        await facts.beat(self.db, pid=os.getpid(), started_at=self.started_at, version=__version__,
-                         runs=len(self.runners), endpoints=len(self.keepers), troubles=said)
+        await engine_facts.beat(self.db, pid=os.getpid(), started_at=self.started_at, version=__version__,
+                         runs=len(self.runners), endpoints=len(self.watchers), troubles=said)
 
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
@@ -133,7 +133,7 @@ class Engine:
             async with self.troubles.guard(f"looking at {name}"):
                 found = await look()
             busy = busy or found
-        return busy or bool(self._tasks) or self.spare.waiting()
+        return busy or bool(self._tasks) or self.warm_worker.waiting()
 
     async def _look_at_requests(self) -> bool:
         for request in await requests.pending(self.db):
@@ -148,16 +148,16 @@ class Engine:
             self._seen_version, self._changed = version, False
             await self._look_at_runs()
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True):
-                if endpoint.id in self.keepers:
+                if endpoint.id in self.watchers:
                     continue
                 if self.troubles.resting(f"endpoint {endpoint.id}"):
                     self._waiting = True
                 else:
                     self.keep(endpoint)
-        return bool(self.runners or self.keepers or self._waiting)
+        return bool(self.runners or self.watchers or self._waiting)
 
     async def _look_at_leases(self) -> bool:
-        return await self.landlord.look(frozenset(self._unreadable))
+        return await self.lease_manager.look(frozenset(self._unreadable))
 
     async def _look_at_runs(self) -> None:
         """Adopt every active run; start queued ones, oldest first, while there is room on this machine."""
@@ -188,11 +188,11 @@ class Engine:
             await self._drive(run)
 
     def _here(self) -> int:
-        return sum(isinstance(runner.place, ThisMachine) for runner in self.runners.values())
+        return sum(isinstance(runner.target, LocalTarget) for runner in self.runners.values())
 
     async def _drive(self, run: Run) -> None:
         try:
-            place = await self._place(run)
+            target = await self._target(run)
         except StoreError:
             raise
         except BrightrunError as error:
@@ -200,23 +200,23 @@ class Engine:
             self.notifier.know([run])
             self.notifier.look(await runs.transition(self.db, run.id, "failed", failure=failure))
             return
-        runner = Runner(self.db, self.paths, self.timings, run, place, self.troubles, self.money, self.notifier)
+        runner = Runner(self.db, self.paths, self.timings, run, target, self.troubles, self.money, self.notifier)
         self.runners[run.id] = runner
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
-    async def _place(self, run: Run) -> Place:
+    async def _target(self, run: Run) -> Target:
         plugins.look_again()  # what the run needs may have been installed since this engine began
         if run.spec.provider == LOCAL:
             if run.state in ("queued", "preparing"):
-                await self.spare.want()
-            return ThisMachine(Path(run.directory), self.timings.poll_seconds, self.spare)
-        provider = await self.landlord.provider(run.spec.provider)
-        return RentedMachine(self.db, self.paths, provider, self.timings, self.landlord.ssh, self.money, run)
+                await self.warm_worker.want()
+            return LocalTarget(Path(run.directory), self.timings.poll_seconds, self.warm_worker)
+        provider = await self.lease_manager.provider(run.spec.provider)
+        return RentedMachine(self.db, self.paths, provider, self.timings, self.lease_manager.ssh, self.money, run)
 
     async def _answer(self, request: Request) -> None:
         """Do what a person asked for, once, and say what came of it, when that can be written down."""
         try:
-            failed, result = False, await DESK[request.kind](self, request)
+            failed, result = False, await HANDLERS[request.kind](self, request)
         except BrightrunError as error:
             failed, result = True, {"error": error.as_dict()}
         except Exception as error:

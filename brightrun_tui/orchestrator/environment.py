@@ -14,7 +14,7 @@ from brightrun_tui import plugins
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.planning import shipping
 from brightrun_tui.plugins import OURS, Door
 from brightrun_tui.resources import resource
@@ -40,8 +40,8 @@ def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
     Raises:
         UsageError: the objective cannot be sent, or there is none of that name.
     """
-    places = [PACKAGE / name for name in NEEDED]
-    found = (path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    targets = [PACKAGE / name for name in NEEDED]
+    found = (path for target in targets for path in ([target] if target.is_file() else target.rglob("*.py")))
     files = {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in sorted(found)}
     ours = next(one for one in plugins.registrations() if one.door is Door.OBJECTIVES and one.package == OURS)
     files |= shipping.distribution_files(ours)

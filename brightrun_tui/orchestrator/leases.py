@@ -14,7 +14,7 @@ from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.store import Database, leases, runs
-from brightrun_tui.store import engine as facts
+from brightrun_tui.store import engine as engine_facts
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
         UnclearError: it may have been rented, but does not show up.
     """
     number = len(await leases.list_leases(db, run_id=run_id)) + 1
-    name = f"br-{await facts.installation(db)}-{run_id}-{number}"
+    name = f"br-{await engine_facts.installation(db)}-{run_id}-{number}"
     lease = await leases.save(db, Lease(
         name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
         quoted_per_hour=offer.price_per_hour, storage_per_hour=offer.storage_per_hour, once_usd=offer.once_usd,
@@ -85,7 +85,7 @@ async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineT
 
 async def find(db: Database, provider: Provider, name: str) -> Machine | None:
     """The machine of exactly that name, if the provider lists it. Raises what the provider raises."""
-    machines = await provider.list_ours(await facts.installation(db))
+    machines = await provider.list_ours(await engine_facts.installation(db))
     return next((machine for machine in machines if machine.name == name and machine.status != "gone"), None)
 
 

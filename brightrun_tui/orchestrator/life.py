@@ -7,7 +7,7 @@ import time
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.effort import Effort
-from brightrun_tui.orchestrator.places import Place
+from brightrun_tui.orchestrator.targets import Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 
 TOLD_SECONDS = 2.0
@@ -17,8 +17,8 @@ TOLD_SECONDS = 2.0
 class Life:
     """When a worker last showed life. What it says of the hardware does not count: that comes from a thread of its own."""
 
-    def __init__(self, place: Place, timings: EngineTimings) -> None:
-        self._place = place
+    def __init__(self, target: Target, timings: EngineTimings) -> None:
+        self._target = target
         self._look_seconds = min(5.0, timings.answer_seconds / 4)
         self._said: object = None
         self._effort: Effort | None = None
@@ -27,7 +27,7 @@ class Life:
     async def silent_seconds(self, run: Run) -> float:
         """How long there was no sign of life. A machine that cannot be asked says nothing about its worker: 0."""
         now, said = time.monotonic(), (run.phase, run.step, run.eval_loss)
-        if said != self._said or not self._place.reachable:
+        if said != self._said or not self._target.reachable:
             self._said, self._sign_at = said, now
         elif now - max(self._looked_at, self._sign_at) >= self._look_seconds:
             effort, passed = await self._ask(), now - self._looked_at
@@ -38,7 +38,7 @@ class Life:
 
     async def _ask(self) -> Effort | None:
         try:
-            return await self._place.effort()
+            return await self._target.effort()
         except BrightrunError:
             return None
 

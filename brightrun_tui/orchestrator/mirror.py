@@ -32,7 +32,7 @@ from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.bringing import bring_directory, read_manifest
 from brightrun_tui.orchestrator.checkpoint_copies import CheckpointCopies
 from brightrun_tui.orchestrator.log_copy import LogCopy
-from brightrun_tui.orchestrator.places import Say
+from brightrun_tui.orchestrator.targets import Say
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.orchestrator import budget, purse
+from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.acquire import MAX_MACHINES, Acquirer
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.effort import Effort, effort_there
@@ -38,13 +38,13 @@ from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.leases import note_rate
 from brightrun_tui.orchestrator.mirror import Mirror
 from brightrun_tui.orchestrator.notices import NoticeLevel, with_notice
-from brightrun_tui.orchestrator.places import WITHDRAWN, MachineLostError, Say
 from brightrun_tui.orchestrator.setup_log import SetupLog
+from brightrun_tui.orchestrator.targets import WITHDRAWN, MachineLostError, Say
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.store import Database, runs
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import leases as lease_store
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class RentedMachine:
     def __init__(self, db: Database, paths: Paths, provider: Provider, timings: EngineTimings, ssh: SshTimings,
                  money: MoneyLimits, run: Run) -> None:
         self.db, self.paths, self.provider, self.timings = db, paths, provider, timings
-        self.money = purse.MoneyWatch(paths, money)
+        self.money = run_budget.LiveLimits(paths, money)
         self.run_id = run.id
         self.poll_seconds = timings.remote_poll_seconds
         self.mirror = Mirror(Path(run.directory), run.spec.settings.training.keep_checkpoints)
@@ -101,7 +101,7 @@ class RentedMachine:
     async def _take(self, run: Run, say: Say) -> None:
         for _attempt in range(MAX_MACHINES):
             try:
-                lease = await self._acquirer.lease(run, await purse.look(self.db, self.money.now(), run), say)
+                lease = await self._acquirer.lease(run, await run_budget.look(self.db, self.money.now(), run), say)
             except NoCapacityError as error:
                 raise self._with_last_problem(error) from None
             try:
@@ -209,7 +209,7 @@ class RentedMachine:
         if self._host is not None:
             with suppress(HostError):
                 await ready.note_collected(self._host)
-        for lease in await book.list_leases(self.db, run_id=run.id, open_only=True):
+        for lease in await lease_store.list_leases(self.db, run_id=run.id, open_only=True):
             if lease.state == "live":
                 await self._acquirer.drop(lease, "")
         self._lease = None
@@ -219,12 +219,12 @@ class RentedMachine:
         await self._let_go()
 
     async def price_per_hour(self) -> float:
-        open_leases = await book.list_leases(self.db, run_id=self.run_id, open_only=True)
+        open_leases = await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True)
         return sum(lease.rate for lease in open_leases if lease.provider_id)
 
     async def _reconnect(self) -> JobStatus:
         """After a restart of the engine: the machine of the live lease again, or the news that it is gone."""
-        live = [lease for lease in await book.list_leases(self.db, run_id=self.run_id, open_only=True) if lease.state == "live"]
+        live = [lease for lease in await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True) if lease.state == "live"]
         if not live:
             return JobStatus(running=False)
         try:
@@ -366,7 +366,7 @@ class RentedMachine:
         while True:
             try:
                 await ready.beat(host, await self._seconds_left(await runs.get(self.db, self.run_id), lease))
-                heard = await book.update(self.db, lease, heard_at=time.time())
+                heard = await lease_store.update(self.db, lease, heard_at=time.time())
                 self._lease = heard if self._lease is not None else None
             except Exception as error:  # whatever keeps one heartbeat back must not keep back the next
                 log.info("lease %s: no heartbeat (%s)", lease.name, error)
@@ -374,7 +374,7 @@ class RentedMachine:
 
     async def _seconds_left(self, run: Run, lease: Lease) -> float:
         """How long the machine may live at most from now on, whatever becomes of us."""
-        now = await purse.look(self.db, self.money.now(), run)
+        now = await run_budget.look(self.db, self.money.now(), run)
         return budget.lease_seconds(now.ceiling, now.spent, lease.rate, _hours_left(run), timings=self.timings)
 
 

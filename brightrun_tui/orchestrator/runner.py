@@ -26,19 +26,19 @@ from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.notices import with_notice
-from brightrun_tui.orchestrator.places import MachineLostError, Place, Say
 from brightrun_tui.orchestrator.prepare import prepare, renew_paths
+from brightrun_tui.orchestrator.run_commands import ENDINGS, RunCommand, RunCommands
+from brightrun_tui.orchestrator.targets import MachineLostError, Say, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.tokens import keep_tokens
 from brightrun_tui.orchestrator.troubles import Troubles
-from brightrun_tui.orchestrator.wishes import ENDINGS, Wish, Wishes
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Outcome = tuple[Signal | Wish | None, Failure | None]
+Outcome = tuple[Signal | RunCommand | None, Failure | None]
 
 LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
@@ -54,15 +54,15 @@ SURPRISES, SURPRISE_SECONDS = 3, 60.0
 class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, place: Place, troubles: Troubles,
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, target: Target, troubles: Troubles,
                  money: MoneyLimits | None = None, notifier: Notifier | None = None) -> None:
         self.db, self.paths, self.timings, self.run_id, self.name = db, paths, timings, run.id, f"run {run.id}"
-        self.place = place
-        self.wishes = Wishes()
+        self.target = target
+        self.commands = RunCommands()
         self._troubles = troubles
         self._notifier = notifier or Notifier(paths, Home.ENGINE)
-        self._allowance = Allowance(db, paths, timings, place, money or MoneyLimits())
-        self._life = Life(place, timings)
+        self._allowance = Allowance(db, paths, timings, target, money or MoneyLimits())
+        self._life = Life(target, timings)
         self._looking: asyncio.Task[tuple[bool, int | None]] | None = None
         self._seen_alive = False
         self._memory_kills = deaths.memory_kills()
@@ -83,7 +83,7 @@ class Runner:
         finally:
             await self._end_look()
             with suppress(BrightrunError):
-                await self.place.close()
+                await self.target.close()
             await self._answer_the_rest()
 
     async def _begin(self) -> list[Effect]:
@@ -97,7 +97,7 @@ class Runner:
         """Perform the first effect, if there is one; what is to be done after it."""
         if not effects:
             return effects
-        signal: Signal | Wish | None
+        signal: Signal | RunCommand | None
         signal, failure = None, None
         try:
             signal, failure = await self._perform(await runs.get(self.db, self.run_id), effects[0])
@@ -113,7 +113,7 @@ class Runner:
             if signal is None:
                 return effects
         run = await runs.get(self.db, self.run_id)
-        if isinstance(signal, Wish):
+        if isinstance(signal, RunCommand):
             return await self._grant(run, signal, effects)
         if signal is not None:
             return await self._enter(run, lifecycle.step(run, signal, failure))
@@ -135,35 +135,35 @@ class Runner:
     async def _outlast(self, error: StoreError) -> None:
         """Wait for the store. A stop is not put on record meanwhile, but the worker is told to end all the same."""
         pause = self._troubles.failed(self.name, error)
-        if not await self.wishes.heard(pause):
+        if not await self.commands.heard(pause):
             return
-        wish = self.wishes.first()
-        if wish is not None and wish.signal in ENDINGS:
+        command = self.commands.first()
+        if command is not None and command.signal in ENDINGS:
             with suppress(BrightrunError):
-                await self.place.signal(signals.SIGKILL if wish.signal == "force_asked" else signals.SIGTERM)
+                await self.target.signal(signals.SIGKILL if command.signal == "force_asked" else signals.SIGTERM)
         await asyncio.sleep(pause)
 
     async def _answer_the_rest(self) -> None:
-        while (wish := self.wishes.take()) is not None:
+        while (command := self.commands.take()) is not None:
             try:
                 run = await runs.get(self.db, self.run_id)
-                decision = lifecycle.step(run, wish.signal)
-                wish.grant(await runs.transition(self.db, run.id, decision.state, **decision.changes))
+                decision = lifecycle.step(run, command.signal)
+                command.grant(await runs.transition(self.db, run.id, decision.state, **decision.changes))
             except Exception as error:
-                wish.refuse(error)
+                command.refuse(error)
 
-    async def _grant(self, run: Run, wish: Wish, effects: list[Effect]) -> list[Effect]:
+    async def _grant(self, run: Run, command: RunCommand, effects: list[Effect]) -> list[Effect]:
         try:
-            decision = lifecycle.step(run, wish.signal)
+            decision = lifecycle.step(run, command.signal)
         except BrightrunError as error:
-            wish.refuse(error)
+            command.refuse(error)
             return effects
         try:
             effects = await self._enter(run, decision)
         except StoreError:
-            self.wishes.put_back(wish)
+            self.commands.put_back(command)
             raise
-        wish.grant(run.model_copy(update={"state": decision.state, **decision.changes}))
+        command.grant(run.model_copy(update={"state": decision.state, **decision.changes}))
         return effects
 
     async def _enter(self, run: Run, decision: Decision) -> list[Effect]:
@@ -182,21 +182,21 @@ class Runner:
         if effect in ("ask_stop", "ask_pause"):
             request: ControlRequest = "stop" if effect == "ask_stop" else "pause"
             try:
-                return await self._while_listening(run, lambda _: self.place.ask(request)), None
+                return await self._while_listening(run, lambda _: self.target.ask(request)), None
             except OSError as error:
                 log.warning("%s: cannot be asked to end (%s)", self.name, error)
                 return "unanswered", None
         if effect in ("terminate", "kill"):
             number = signals.SIGTERM if effect == "terminate" else signals.SIGKILL
-            return await self._while_listening(run, lambda _: self.place.signal(number)), None
+            return await self._while_listening(run, lambda _: self.target.signal(number)), None
         if effect == "collect":
-            if (wish := await self._while_listening(run, lambda _: self.place.collect(run))) is not None:
-                return wish, None
+            if (command := await self._while_listening(run, lambda _: self.target.collect(run))) is not None:
+                return command, None
             complete = RunDirectory(Path(run.directory)).manifest.exists()
             return ("collected" if complete else "nothing_to_collect"), None
         if effect == "release":
             await self._end_look()
-            await self.place.release(run)
+            await self.target.release(run)
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
@@ -205,34 +205,34 @@ class Runner:
             return "registered", None
         return None, None
 
-    async def _prepare(self, run: Run) -> Signal | Wish:
+    async def _prepare(self, run: Run) -> Signal | RunCommand:
         def work(say: Say) -> Awaitable[RunSpec]:
             return asyncio.to_thread(prepare, run, self.paths, say)
 
         done = await self._while_listening(run, work)
-        if isinstance(done, Wish):
+        if isinstance(done, RunCommand):
             return done
         await runs.update(self.db, run.id, spec=done, phase_detail="")
         return "prepared"
 
-    async def _launch(self, run: Run) -> Signal | Wish:
+    async def _launch(self, run: Run) -> Signal | RunCommand:
         """Have a machine and start the worker on it, unless one is at work already."""
         await self._end_look()
-        self._life = Life(self.place, self.timings)
-        wish = await self._while_listening(run, lambda say: self._take(run, say))
-        if wish is not None:
-            return wish
-        await self.place.sync(run)
+        self._life = Life(self.target, self.timings)
+        command = await self._while_listening(run, lambda say: self._take(run, say))
+        if command is not None:
+            return command
+        await self.target.sync(run)
         run = await follow.drain(self.db, await runs.get(self.db, run.id))
-        if not (await self.place.worker()).running:
+        if not (await self.target.worker()).running:
             if await follow.last_word(self.db, run) is not None:
                 return "launched"  # it had ended in order when the link to it broke
             if run.state == "launching":
-                await self.place.withdraw()
+                await self.target.withdraw()
             await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=max(run.launch_step, run.step),
                               launch_seq=run.events_seq, bad_lines=0, phase_detail="")
             self._memory_kills = deaths.memory_kills()
-            await self.place.start()
+            await self.target.start()
         self._seen_alive = True
         return "launched"
 
@@ -242,22 +242,22 @@ class Runner:
             say(f"its worker died; started again in {pause:.0f} s")
             await asyncio.sleep(pause)
         await asyncio.to_thread(renew_paths, run)
-        await self.place.take(run, say)
+        await self.target.take(run, say)
 
-    async def _while_listening(self, run: Run, begin: Callable[[Say], Awaitable[T]]) -> T | Wish:
+    async def _while_listening(self, run: Run, begin: Callable[[Say], Awaitable[T]]) -> T | RunCommand:
         """Do something long; show what it says; stop it when a person, or the money, wants something else."""
         said: list[str] = [""]
         work, shown = asyncio.ensure_future(begin(said.append)), ""
         try:
             while not work.done():
                 await asyncio.wait({work}, timeout=self.timings.poll_seconds)
-                if not work.done() and (wish := self.wishes.take()) is not None:
-                    return wish
+                if not work.done() and (command := self.commands.take()) is not None:
+                    return command
                 if said[-1] != shown:
                     shown = said[-1]
                     await runs.update(self.db, run.id, phase=run.state, phase_detail=shown)
                 if not work.done() and (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
-                    return Wish(demand)
+                    return RunCommand(demand)
             return work.result()
         finally:
             work.cancel()
@@ -265,8 +265,8 @@ class Runner:
     async def _follow(self, run: Run) -> Outcome:
         patience = Patience(self.timings, run) if run.state in ("stopping", "pausing") else None
         while True:
-            if (wish := self.wishes.take()) is not None:
-                return wish, None
+            if (command := self.commands.take()) is not None:
+                return command, None
             # a task of its own: what is being brought home is not cut off by a wish, which does not wait for it either
             self._looking = self._looking or asyncio.create_task(self._look(run))
             await asyncio.wait({self._looking}, timeout=self.timings.poll_seconds)
@@ -290,19 +290,19 @@ class Runner:
             if patience is None:
                 run = await watching.note_stuck(self.db, run, silent, self.timings.stuck_seconds)
             else:
-                words = patience.words(silent) if self.place.reachable else UNREACHABLE
+                words = patience.words(silent) if self.target.reachable else UNREACHABLE
                 if words and words != run.phase_detail:
                     run = await runs.update(self.db, run.id, phase_detail=words)
                 if patience.left(silent) <= 0:
                     return "unanswered", None
             self._troubles.well(self.name, calm=CALM_SECONDS)
             if self._looking is None:
-                await self.wishes.heard(self.place.poll_seconds)
+                await self.commands.heard(self.target.poll_seconds)
 
     async def _look(self, run: Run) -> tuple[bool, int | None]:
         """Bring home what is new; whether the worker is at work, and else its exit code."""
-        worker = await self.place.worker()
-        await self.place.sync(run)
+        worker = await self.target.worker()
+        await self.target.sync(run)
         return worker.running, worker.exit_code
 
     async def _end_look(self) -> None:
@@ -318,5 +318,5 @@ class Runner:
             await runs.update(self.db, run.id, counted_at=None)  # nobody knows for how long nothing was at work
             return "worker_unseen", None
         if exit_code == WorkerExit.ANOTHER_AT_WORK:
-            await self.wishes.heard(self.timings.stop_seconds)  # it may be about to end
+            await self.commands.heard(self.timings.stop_seconds)  # it may be about to end
         return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)

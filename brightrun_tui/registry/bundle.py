@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
-from brightrun_tui.domain.text import harmless
+from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.foreign_files import ForeignFileError, fit
 from brightrun_tui.paths import Paths
@@ -209,7 +209,7 @@ def _harmless(document: Any) -> Any:
         ValueError: a number in it is none that the registry could write and read again.
     """
     if isinstance(document, str):
-        return harmless(document, kept="\n\t")
+        return sanitize(document, kept="\n\t")
     if isinstance(document, list):
         return [_harmless(item) for item in document]
     if isinstance(document, dict):

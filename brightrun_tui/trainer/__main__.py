@@ -24,7 +24,7 @@ from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.control import Control, Terminated
 from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
 from brightrun_tui.trainer.failures import explain, is_disk_full
-from brightrun_tui.trainer.spare import wait_for_run
+from brightrun_tui.trainer.warm_worker import wait_for_run
 
 SPARE = "--spare"
 M_ARENA_MAX = -8

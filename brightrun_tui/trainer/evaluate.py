@@ -14,9 +14,9 @@ from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.row_parallel import RowParallel
 
 FEWEST_RECORDS = 5
 WORSE = 1.02
@@ -55,7 +55,7 @@ class Scores:
 
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
-             lanes: Lanes, make_room: Callable[[int], int] | None = None, objective: Objective | None = None,
+             row_parallel: RowParallel, make_room: Callable[[int], int] | None = None, objective: Objective | None = None,
              scored: Callable[[int], None] = lambda count: None) -> Scores:
     """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
@@ -78,10 +78,10 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
     forward.set_training(False)
     try:
         while left := np.flatnonzero(tokens == 0).tolist():
-            rows = split_window(left, lengths, max_tokens=max_tokens, max_records=1 if forward.alone else len(examples),
+            rows = split_window(left, lengths, max_tokens=max_tokens, max_records=1 if forward.one_record_a_batch else len(examples),
                                 packed=forward.packed)
             try:
-                for row, (owners, batch_losses, batch_right) in zip(rows, lanes.map(score, rows), strict=True):
+                for row, (owners, batch_losses, batch_right) in zip(rows, row_parallel.map(score, rows), strict=True):
                     where = np.array(row)
                     losses[where] = np.bincount(owners, weights=batch_losses, minlength=len(row))
                     right[where] = np.bincount(owners, weights=batch_right, minlength=len(row))

@@ -15,10 +15,10 @@ from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.head import output_head
+from brightrun_tui.trainer.last_layer import SupervisedRows
 from brightrun_tui.trainer.loss import summed_loss, token_scores
 from brightrun_tui.trainer.model import Machine, packed_implementations
 from brightrun_tui.trainer.rope import changes_beyond
-from brightrun_tui.trainer.rows import SupervisedRows
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Mean difference of token losses (nats) up to which two ways count as the same."""
@@ -50,7 +50,7 @@ class Forward:
         self.packed = True
         self.own_logits = False
         self.trimmed = False
-        self.alone = False
+        self.one_record_a_batch = False
         self._pad_id = pad_id
         self._neftune_alpha = neftune_alpha
         self._lm = model.get_base_model()
@@ -122,7 +122,7 @@ class Forward:
             return self._lm(**self._inputs(batch), use_cache=False, logits_to_keep=batch.predictors).logits[0]
         return self._lm(**self._inputs(batch), use_cache=False).logits.flatten(0, 1)[batch.predictors]
 
-    def choose_way(self, examples: Sequence[Example], *, packing: str, longest: int) -> str:
+    def select_implementation(self, examples: Sequence[Example], *, packing: str, longest: int) -> str:
         """Take the fastest way whose token losses equal those of the model run plainly, one record at a time.
 
         Packing is only safe in models whose every layer keeps to the given lengths; scoring hidden states is only
@@ -145,8 +145,8 @@ class Forward:
         packable = () if packing == "off" else packed_implementations(self.machine)
         slope = self._slope(pair[1:]) if packable else torch.empty(0)
         limit = changes_beyond(self.model)
-        self.alone = limit is not None and longest > limit
-        if self.alone and packing == "on":
+        self.one_record_a_batch = limit is not None and longest > limit
+        if self.one_record_a_batch and packing == "on":
             raise TrainingError(f"records of more than {limit} tokens change how this base model reads those beside them",
                                 where="training.packing", fix="set packing to auto", kind="packing_unsafe",
                                 suggestion={"training.packing": "auto"})
@@ -161,7 +161,7 @@ class Forward:
                     continue
                 if packed and not self._keeps_apart(pair, slope):
                     break
-                if self.alone:
+                if self.one_record_a_batch:
                     return f"this base model reads records of more than {limit} tokens in another way; each is computed alone"
                 unpackable = packing == "auto" and not packed
                 return "this base model cannot be packed safely; records are padded instead" if unpackable else ""

@@ -9,11 +9,11 @@ import torch
 from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.objectives.base import Objective
+from brightrun_tui.trainer.row_parallel import RowParallel
 
 
-def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes,
+def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], row_parallel: RowParallel,
                scaler: torch.amp.GradScaler | None = None, objective: Objective | None = None) -> torch.Tensor:
     """Add to the adapter's ``grad`` that of the mean loss over all supervised tokens of ``rows``.
 
@@ -29,8 +29,8 @@ def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], lanes: Lanes
         batch = forward.batch(row)
         return (objective.loss(forward, batch) if objective else forward.loss_sum(batch)) / supervised
 
-    if lanes.allowed > 1:
-        return lanes.add_gradients(list(trainable(forward.model).values()), loss_of, rows)
+    if row_parallel.allowed > 1:
+        return row_parallel.add_gradients(list(trainable(forward.model).values()), loss_of, rows)
     total = torch.zeros((), device=forward.machine.device)
     for row in rows:  # backward() keeps one gradient of the adapter in memory, not two
         loss = loss_of(row)

@@ -10,7 +10,7 @@ import torch
 class FinishedHead(torch.nn.Module):  # type: ignore[misc]
     """Logits of some tokens as the whole model gives them: scaled (Granite, Cohere), then softly capped (Gemma).
 
-    Whether that is all a model does is not believed but measured, by `Forward.choose_way`.
+    Whether that is all a model does is not believed but measured, by `Forward.select_implementation`.
     """
 
     def __init__(self, head: torch.nn.Module, scale: float, cap: float | None) -> None:

@@ -18,14 +18,14 @@ from brightrun_tui.trainer.adapter import trainable
 from brightrun_tui.trainer.baseline import Baseline, measure_baseline
 from brightrun_tui.trainer.checkpoint import prune, save_checkpoint
 from brightrun_tui.trainer.control import Terminated
+from brightrun_tui.trainer.dry_run import check_what_moved, dry_run, probe
 from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.figures import Figures
 from brightrun_tui.trainer.gradients import accumulate
-from brightrun_tui.trainer.lane_count import open_lanes
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
-from brightrun_tui.trainer.rehearsal import check_what_moved, probe, rehearse
+from brightrun_tui.trainer.parallelism import open_row_parallel
 from brightrun_tui.trainer.session import Session
+from brightrun_tui.trainer.step_numbers import StepNumbers
 from brightrun_tui.trainer.threads import ThreadChooser
 
 PATIENCE = 5
@@ -40,7 +40,7 @@ class StepResult:
     """What a step gave; ``figures`` are mean loss (nats) and length of the gradient."""
 
     step: int
-    figures: Figures
+    numbers: StepNumbers
     rate: float
     tokens: int
 
@@ -95,10 +95,10 @@ class Loop:
             if first:
                 self._settle()
                 check_what_moved(session, before)
-                rehearse(session, score=session.files.baseline.is_file())
+                dry_run(session, score=session.files.baseline.is_file())
                 if session.machine.device.type == "cpu":
-                    open_lanes(session, self._memory_before)
-                    self._threads = ThreadChooser(start_with_all=session.lanes.allowed > 1)
+                    open_row_parallel(session, self._memory_before)
+                    self._threads = ThreadChooser(start_with_all=session.row_parallel.allowed > 1)
                 self.baseline = measure_baseline(session)
                 self._base_answer_seconds = session.answer_time.spent
                 self._mark = time.monotonic()
@@ -117,12 +117,12 @@ class Loop:
         rate = learning_rate(progress.step, session.plan.total_steps, session.settings.training)
         set_learning_rate(session.optimizer, rate)
         loss = memory.with_less_memory_if_needed(session, lambda: accumulate(
-            session.forward, memory.cut(session, window), session.lanes, session.scaler, session.objective))
+            session.forward, memory.cut(session, window), session.row_parallel, session.scaler, session.objective))
         norm = self._update()
         progress.step += 1
         progress.supervised_tokens += supervised
         progress.tokens += tokens
-        return StepResult(progress.step, Figures(loss, norm), rate, tokens)
+        return StepResult(progress.step, StepNumbers(loss, norm), rate, tokens)
 
     def _update(self) -> torch.Tensor:
         """Clip, step, clear; returns the length of the gradient before clipping."""
@@ -149,7 +149,7 @@ class Loop:
         if result is None:
             return
         session, progress = self.session, self.session.progress
-        loss, norm = result.figures.read()
+        loss, norm = result.numbers.read()
         self._refuse_bad(result.step, loss, norm)
         session.monitor.beat()
         now = time.monotonic()

@@ -13,7 +13,7 @@ from brightrun_tui.trainer.control import Request
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory, out_of_memory
 from brightrun_tui.trainer.generate import Answer, Prompt, answer
-from brightrun_tui.trainer.lane_count import useful_lanes
+from brightrun_tui.trainer.parallelism import useful_parallelism
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.session import Session
 
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 def max_records(session: Session) -> int:
     """Records a micro-batch may have."""
-    if session.forward.alone:
+    if session.forward.one_record_a_batch:
         return 1
     return session.settings.training.micro_batch_size or session.plan.batch_size
 
@@ -30,7 +30,7 @@ def max_records(session: Session) -> int:
 def cut(session: Session, window: Sequence[int]) -> list[list[Example]]:
     """The micro-batches of one optimiser step."""
     rows = split_window(window, session.plan.lengths, max_tokens=session.progress.max_tokens, max_records=max_records(session),
-                        packed=session.forward.packed, lanes=session.progress.lanes)
+                        packed=session.forward.packed, row_parallel=session.progress.row_parallel)
     return [[session.data.train[i] for i in row] for row in rows]
 
 
@@ -42,11 +42,11 @@ def begin(session: Session) -> None:
     progress, longest, on_cpu = session.progress, session.data.longest, session.machine.device.type == "cpu"
     if not progress.max_tokens:
         fixed = session.settings.training.micro_batch_size
-        progress.lanes = useful_lanes(session)
-        most = CPU_TOKENS // progress.lanes if on_cpu else longest
+        progress.row_parallel = useful_parallelism(session)
+        most = CPU_TOKENS // progress.row_parallel if on_cpu else longest
         progress.max_tokens = fixed * longest if fixed else max(longest, most)
     if on_cpu:  # a run that began on a CPU may go on elsewhere
-        session.lanes.allowed = max(1, min(progress.lanes, CPU_TOKENS // progress.max_tokens))
+        session.row_parallel.allowed = max(1, min(progress.row_parallel, CPU_TOKENS // progress.max_tokens))
     if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
         progress.gradient_checkpointing = True
         recompute_activations(session)
@@ -89,8 +89,8 @@ def make_room(session: Session) -> None:
         TrainingError: neither is left to do.
     """
     progress, longest = session.progress, session.data.longest
-    if session.lanes.allowed > 1:
-        session.lanes.allowed = progress.lanes = 1
+    if session.row_parallel.allowed > 1:
+        session.row_parallel.allowed = progress.row_parallel = 1
         done = "micro-batches are computed one after the other"
     elif progress.max_tokens > longest:
         progress.max_tokens = max(longest, progress.max_tokens // 2)

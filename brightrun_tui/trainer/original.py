@@ -78,7 +78,7 @@ def _with_original(session: Session) -> Session:
     pad = session.tokenizer.pad_token_id
     forward = Forward(model, session.machine, pad_id=pad if pad is not None else 0)
     forward.set_training(False)
-    forward.choose_way(data.train, packing=settings.training.packing, longest=data.longest)
+    forward.select_implementation(data.train, packing=settings.training.packing, longest=data.longest)
     return replace(session, model=model, forward=forward)
 
 

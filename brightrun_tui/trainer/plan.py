@@ -82,7 +82,7 @@ def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: Evalu
 
 
 def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int, max_records: int,
-                 packed: bool, lanes: int = 1) -> list[list[int]]:
+                 packed: bool, row_parallel: int = 1) -> list[list[int]]:
     """Cut one optimiser step into micro-batches of at most ``max_tokens`` tokens and ``max_records`` records.
 
     Packed rows cost the sum of their lengths and are filled best-fit, longest first. Padded batches cost
@@ -90,8 +90,8 @@ def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int,
     For ``lanes``, packed rows are cut evenly instead, into a multiple of so many where there are records enough.
     """
     by_length = sorted(window, key=lambda i: -int(lengths[i]))
-    if packed and lanes > 1:
-        return _even_rows(by_length, lengths, max_tokens, max_records, lanes)
+    if packed and row_parallel > 1:
+        return _even_rows(by_length, lengths, max_tokens, max_records, row_parallel)
     rows: list[list[int]] = []
     room: list[int] = []
     for index in by_length:
@@ -111,10 +111,10 @@ def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int,
     return rows
 
 
-def _even_rows(by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, lanes: int) -> list[list[int]]:
+def _even_rows(by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, row_parallel: int) -> list[list[int]]:
     """Longest first, each record to the emptiest row; more rows until every one keeps the limits."""
     total = sum(int(lengths[i]) for i in by_length)
-    count = lanes * math.ceil(total / (max_tokens * lanes))
+    count = row_parallel * math.ceil(total / (max_tokens * row_parallel))
     while count < len(by_length):
         rows: list[list[int]] = [[] for _ in range(count)]
         filled = [0] * count
@@ -125,5 +125,5 @@ def _even_rows(by_length: list[int], lengths: np.ndarray, max_tokens: int, max_r
         if all(len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)
                for row, tokens in zip(rows, filled, strict=True)):
             return rows
-        count += lanes
+        count += row_parallel
     return [[index] for index in by_length]

@@ -25,9 +25,9 @@ def measure(base: str, method: str) -> dict[str, float]:
     from brightrun_tui.trainer.adapter import attach_adapter, trainable
     from brightrun_tui.trainer.examples import Example
     from brightrun_tui.trainer.forward import Forward
-    from brightrun_tui.trainer.lanes import Lanes
     from brightrun_tui.trainer.lora import fuse_adapters
     from brightrun_tui.trainer.model import choose_machine, load_base
+    from brightrun_tui.trainer.row_parallel import RowParallel
 
     def wait() -> float:
         if machine.device.type == "cuda":
@@ -45,15 +45,15 @@ def measure(base: str, method: str) -> dict[str, float]:
     words = int(model.config.get_text_config().vocab_size)
     supervised = np.arange(PROBE_LENGTH) >= PROBE_LENGTH // 2
     rows = [[Example(ids=chance.integers(0, words, PROBE_LENGTH), supervised=supervised, record=i)] for i in range(PROBE_ROWS)]
-    forward.choose_way([row[0] for row in rows], packing="auto", longest=PROBE_LENGTH)
-    lanes = Lanes()
-    lanes.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
+    forward.select_implementation([row[0] for row in rows], packing="auto", longest=PROBE_LENGTH)
+    row_parallel = RowParallel()
+    row_parallel.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
     forward.set_training(True)
     loaded = wait()
-    lanes.add_gradients(list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows)
+    row_parallel.add_gradients(list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows)
     trained = wait()
     forward.set_training(False)
-    list(lanes.map(lambda row: forward.scores(forward.batch(row)), rows))
+    list(row_parallel.map(lambda row: forward.scores(forward.batch(row)), rows))
     measured = wait()
     config = GenerationConfig(do_sample=False, max_new_tokens=PROBE_TOKENS, min_new_tokens=PROBE_TOKENS, pad_token_id=0,
                               eos_token_id=None)

@@ -32,7 +32,7 @@ from brightrun_tui.trainer.evaluate import (
 from brightrun_tui.trainer.events import read_whole_lines
 from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
-from brightrun_tui.trainer.general import general_examples
+from brightrun_tui.trainer.forgetting_probe import probe_examples
 from brightrun_tui.trainer.hardware import peak_memory
 from brightrun_tui.trainer.memory import cut
 from brightrun_tui.trainer.model import parameter_counts
@@ -76,7 +76,7 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
         session.phase("answering", "the tuned model")
     asked = ask(session, template, baseline)
     session.phase("reporting")
-    everyday = general_examples(session.tokenizer, template)
+    everyday = probe_examples(session.tokenizer, template)
     general = _general_loss(session, everyday)
     facts, base = _facts(session, best_step), baseline.scores
     quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))

@@ -25,10 +25,10 @@ from brightrun_tui.trainer.failures import out_of_memory
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Answer, Prompt
 from brightrun_tui.trainer.hardware import HardwareMonitor
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import Machine
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import Plan
+from brightrun_tui.trainer.row_parallel import RowParallel
 
 TELL_SECONDS = 1.0
 """Between two words about how far a phase is."""
@@ -58,7 +58,7 @@ class Session:
     base_name: str
     objective: Objective
     progress: Progress = field(default_factory=Progress)
-    lanes: Lanes = field(default_factory=Lanes)
+    row_parallel: RowParallel = field(default_factory=RowParallel)
     scored_tokens: int = 0
     answer_time: AnswerTime = field(default_factory=AnswerTime)
     _phase: tuple[str, str] = ("", "")
@@ -96,13 +96,13 @@ class Session:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
         scored = partial(self.advance, total=len(examples))
-        return evaluate(self.forward, examples, self.scored_tokens, between, self.lanes, self._score_fewer,
+        return evaluate(self.forward, examples, self.scored_tokens, between, self.row_parallel, self._score_fewer,
                         self.objective, scored)
 
     def _score_fewer(self, longest: int) -> int:
         """One micro-batch at a time, then half of it: what training keeps to stays as it is."""
-        if self.lanes.allowed > 1:
-            self.lanes.allowed = 1
+        if self.row_parallel.allowed > 1:
+            self.row_parallel.allowed = 1
         elif self.scored_tokens > longest:
             self.scored_tokens = max(longest, self.scored_tokens // 2)
         else:

@@ -111,7 +111,7 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     forward = Forward(model, machine, pad_id=pad_id, neftune_alpha=settings.training.neftune_noise_alpha)
     forward.set_training(False)
-    notice = forward.choose_way(data.train, packing=settings.training.packing, longest=data.longest)
+    notice = forward.select_implementation(data.train, packing=settings.training.packing, longest=data.longest)
     if notice:
         alert("not_packed", notice)
     plan = make_plan(np.array([e.length for e in data.train]), training=settings.training, evaluation=settings.evaluation,

@@ -18,8 +18,8 @@ from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
-from brightrun_tui.snapshot import SnapshotReader
 from brightrun_tui.store import Database, leases, open_database, runs
+from brightrun_tui.tui.snapshot import SnapshotReader
 from tests.attacks import poison
 from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer

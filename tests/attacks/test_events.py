@@ -15,9 +15,9 @@ from brightrun_tui.domain.events import BadEventError, Event
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import follow
 from brightrun_tui.paths import Paths
-from brightrun_tui.snapshot import SnapshotReader
 from brightrun_tui.store import Database, events, metrics, open_database, runs
-from brightrun_tui.widgets import run_log, run_words
+from brightrun_tui.tui.snapshot import SnapshotReader
+from brightrun_tui.tui.widgets import run_log, run_text
 from tests.attacks import poison
 from tests.store.test_ingest import spec
 
@@ -42,10 +42,10 @@ async def everything_reads(db: Database, paths: Paths) -> None:
     snapshot = await SnapshotReader(db, paths).read(whole[0].id)
     assert snapshot.detail is not None
     for run in snapshot.runs:
-        run_words.run_row(run, 80, tall=True)
-        run_words.summary(run, (), 80, rich=True)
-        run_words.facts(run, snapshot.detail, 80)
-        run_words.answers(snapshot.detail, 80)
+        run_text.run_row(run, 80, tall=True)
+        run_text.summary(run, (), 80, rich=True)
+        run_text.facts(run, snapshot.detail, 80)
+        run_text.answers(snapshot.detail, 80)
         for line in (Path(run.directory) / "events.jsonl").read_bytes().split(b"\n"):
             shown = run_log.event_line(line)
             assert shown is None or shown.isprintable(), "a machine steers nobody's terminal"

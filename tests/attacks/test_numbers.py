@@ -20,7 +20,7 @@ from brightrun_tui.integrations.boxes import make_box
 from brightrun_tui.paths import get_paths
 
 ENDLESS = ("nan", "-nan", "inf", "-inf", "Infinity", "1e309", "1e300", "9" * 30, "-" + "9" * 30)
-ROOMS = ("brightrun_tui.config", "brightrun_tui.orchestrator.timings", "brightrun_tui.hosts.connection", "brightrun_tui.app",
+ROOMS = ("brightrun_tui.config", "brightrun_tui.orchestrator.timings", "brightrun_tui.hosts.connection", "brightrun_tui.tui.app",
          "brightrun_tui.providers.http", "brightrun_tui.providers.runpod", "brightrun_tui.providers.vast",
          "brightrun_tui.providers.box", "brightrun_tui.integrations.judge")
 

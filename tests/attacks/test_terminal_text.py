@@ -16,7 +16,7 @@ import pytest
 
 from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.domain.run import Failure, Notice
-from brightrun_tui.domain.text import harmless, one_line, plain_json
+from brightrun_tui.domain.text import one_line, plain_json, sanitize
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import datasets, endpoints, models, open_database, runs
 from tests.tui import seed
@@ -180,7 +180,7 @@ def test_a_failure_with_brackets_is_told_as_it_is(paths: Paths, tmp_path: Path) 
 @pytest.mark.parametrize("text", READABLE.split())
 def test_scripts_and_emoji_are_left_alone(text: str) -> None:
     """Joined emoji, flags of regions, Persian and Hebrew are written as their readers know them."""
-    assert harmless(text) == text == one_line(text)
+    assert sanitize(text) == text == one_line(text)
 
 
 def test_every_character_is_shown_kept_or_blanked_and_none_moves() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.orchestrator.spare import worker_command
+from brightrun_tui.orchestrator.warm_worker import worker_command
 from brightrun_tui.serving.process import command as server_command
 from tests.cli.conftest import CommandLine, brightrun
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from brightrun_tui.datasets.drafts import Draft
 from brightrun_tui.datasets.formats import formats
+from brightrun_tui.datasets.parsed import Draft
 from brightrun_tui.datasets.turns import Unusable
 
 ODD = (None, True, 7, 1.5, "", "text", [], [[]], [None], {}, {"": ""}, {"messages": None}, {"prompt": {}, "completion": []},

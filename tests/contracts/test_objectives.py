@@ -20,9 +20,9 @@ from brightrun_tui.trainer.base import load_tokenizer
 from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.gradients import accumulate
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.objectives import load_objective
+from brightrun_tui.trainer.row_parallel import Lanes
 from brightrun_tui.trainer.template import chat_template
 from tests.trainer.conftest import base, denormals, make_records  # noqa: F401
 
@@ -40,7 +40,7 @@ def test_a_step_does_not_depend_on_how_it_is_cut_and_scores_are_one_a_target(nam
     machine = choose_machine(SETTINGS.quantisation)
     model = attach_adapter(load_base(str(base), "", SETTINGS.quantisation, machine), SETTINGS.lora, machine, 1)
     forward = Forward(model, machine, pad_id=tokenizer.pad_token_id)
-    forward.choose_way(examples, packing="auto", longest=max(example.length for example in examples))
+    forward.select_implementation(examples, packing="auto", longest=max(example.length for example in examples))
 
     def step(rows: list[list[int]]) -> tuple[float, torch.Tensor]:
         loss = accumulate(forward, [[examples[i] for i in row] for row in rows], Lanes(), objective=objective)

@@ -15,8 +15,8 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import get_paths
-from brightrun_tui.widgets.fields import TextField
-from brightrun_tui.widgets.service_card import ServiceCard
+from brightrun_tui.tui.widgets.fields import TextField
+from brightrun_tui.tui.widgets.service_card import ServiceCard
 from tests.clouds import runpod, vast
 from tests.clouds.server import CloudServer, why_not
 from tests.e2e.conftest import TIMINGS, Home

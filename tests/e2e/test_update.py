@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brightrun_tui.store import engine as facts
+from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import open_database
 from tests.e2e.conftest import Home, wait_until
 
@@ -22,7 +22,7 @@ def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(home: Home,
 
     async def say_it_is_old() -> None:
         async with open_database(home.root / "data" / "brightrun.db") as db:
-            await facts.beat(db, pid=engine, started_at=time.time(), version="0.0.1", runs=1, endpoints=0)
+            await engine_facts.beat(db, pid=engine, started_at=time.time(), version="0.0.1", runs=1, endpoints=0)
 
     asyncio.run(say_it_is_old())
     second = home.start_training("training.epochs=1")

@@ -15,7 +15,7 @@ from typing import Any
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.widgets import plan_words
+from brightrun_tui.tui.widgets import plan_text
 from tests.fuzz.mutate import mutate_bytes, mutate_value
 from tests.fuzz.tally import Tally
 
@@ -161,8 +161,8 @@ def fuzz(count: int, seed: int, directory: Path) -> list[Tally]:
 def checked(path: Path, columns: dict[str, str], target: Path | None = None) -> None:
     report: DatasetReport = datasets.check(path, columns=columns or None)
     for width in (20, 80):
-        plan_words.data_report(report, width)
-        plan_words.conversations(report, width)
+        plan_text.data_report(report, width)
+        plan_text.conversations(report, width)
     if target is not None:
         from brightrun_tui.domain.settings import DataSettings
 

@@ -37,8 +37,8 @@ from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.local import hardware
 from brightrun_tui.registry import import_bundle
 from brightrun_tui.store import open_database
-from brightrun_tui.theming import chosen_theme, load_themes
-from brightrun_tui.widgets import model_words
+from brightrun_tui.tui.theming import chosen_theme, load_themes
+from brightrun_tui.tui.widgets import model_text
 from tests.fuzz.mutate import mutate_bytes, mutate_value
 from tests.fuzz.tally import Tally
 from tests.planning.tiny_model import WEIGHTS, safetensors, write_model
@@ -226,10 +226,10 @@ class Workshop:
 
 def draw(version: ModelVersion) -> None:
     for width in (20, 90, 180):
-        for page in (model_words.answers, model_words.training, model_words.origin):
+        for page in (model_text.answers, model_text.training, model_text.origin):
             page(version, width)
-        model_words.report_card(version, None, width)
-        model_words.model_row(version, None, width, tall=True)
+        model_text.report_card(version, None, width)
+        model_text.model_row(version, None, width, tall=True)
 
 
 KINDS: dict[str, Callable[[Workshop], None]] = {

@@ -10,11 +10,11 @@ import pytest
 
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator import landlord, leases
+from brightrun_tui.orchestrator import lease_manager, leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import EPOCH, Clock, Lying, VirtualLoop, memory_store
 
 DAY = 86400.0
@@ -40,9 +40,9 @@ def world() -> Iterator[tuple[VirtualLoop, Billing]]:
     async def opened(_self: object, _name: str) -> Billing:
         return provider
 
-    patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord)]
-    patches += [mock.patch.object(landlord, "connected_providers", lambda _paths: ["lying"]),
-                mock.patch.object(landlord.Landlord, "provider", opened)]
+    patches = [mock.patch.object(module, "time", clock) for module in (leases, lease_manager)]
+    patches += [mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]),
+                mock.patch.object(lease_manager.LeaseManager, "provider", opened)]
     for patch in patches:
         patch.start()
     yield loop, provider
@@ -57,17 +57,17 @@ def test_a_late_bill_and_its_correction_come_on_record_with_few_questions(world:
     db = memory_store()
 
     async def ten_days() -> None:
-        await book.save(db, Lease(name="br-x-r-1", run_id="r", provider="lying", provider_id="m", state="released",
+        await lease_store.save(db, Lease(name="br-x-r-1", run_id="r", provider="lying", provider_id="m", state="released",
                                   price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
-        owner = landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings(), Troubles())
+        owner = lease_manager.LeaseManager(db, get_paths(), EngineTimings(), SshTimings(), Troubles())
         while loop.now < 10 * DAY:
             await owner.look()
             await asyncio.sleep(300)
         await owner.close()
 
     loop.run_until_complete(ten_days())
-    (lease,) = loop.run_until_complete(book.list_leases(db))
-    lines = loop.run_until_complete(book.entries(db, "r"))
+    (lease,) = loop.run_until_complete(lease_store.list_leases(db))
+    lines = loop.run_until_complete(lease_store.entries(db, "r"))
     assert lease.billed_usd == 0.75
     assert sum(line["amount_usd"] for line in lines if line["kind"] == "billed") == 0.75
     assert 5 <= provider.asked <= 60
@@ -80,9 +80,9 @@ def test_many_bills_are_asked_for_a_few_at_a_time(world: tuple[VirtualLoop, Bill
 
     async def one_sweep() -> None:
         for number in range(200):
-            await book.save(db, Lease(name=f"br-x-r-{number}", run_id="r", provider="lying", provider_id=f"m{number}",
+            await lease_store.save(db, Lease(name=f"br-x-r-{number}", run_id="r", provider="lying", provider_id=f"m{number}",
                                       state="released", price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
-        await landlord.Landlord(db, get_paths(), EngineTimings(), SshTimings(), Troubles()).sweep()
+        await lease_manager.LeaseManager(db, get_paths(), EngineTimings(), SshTimings(), Troubles()).sweep()
 
     loop.run_until_complete(one_sweep())
-    assert provider.asked <= landlord.BILLS_A_SWEEP
+    assert provider.asked <= lease_manager.BILLS_A_SWEEP

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.money import Lease, Limits, month_start
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
-from brightrun_tui.orchestrator import budget, purse
+from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
@@ -66,9 +66,9 @@ async def test_runs_side_by_side_share_what_the_month_leaves() -> None:
     spent = (await leases.month_spending(db)).total
     assert abs(spent - 4 * hours) < 0.01
     limits = MoneyLimits(monthly_limit_usd=spent + 1.0)
-    first, second = await purse.look(db, limits, a_run("a", 50.0)), await purse.look(db, limits, a_run("b", None))
+    first, second = await run_budget.look(db, limits, a_run("a", 50.0)), await run_budget.look(db, limits, a_run("b", None))
     assert first.monthly and abs(first.left - 0.25) < 0.01 and abs(second.left - 0.75) < 0.01
-    own = await purse.look(db, MoneyLimits(monthly_limit_usd=1000.0), a_run("a", hours + 0.1))
+    own = await run_budget.look(db, MoneyLimits(monthly_limit_usd=1000.0), a_run("a", hours + 0.1))
     assert not own.monthly and abs(own.left - 0.1) < 0.01
 
 
@@ -77,7 +77,7 @@ def test_a_change_of_the_months_limit_holds_at_once(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
     config = get_paths().config_file
     config.parent.mkdir(parents=True)
-    watch = purse.MoneyWatch(get_paths(), MoneyLimits(monthly_limit_usd=9.0))
+    watch = run_budget.LiveLimits(get_paths(), MoneyLimits(monthly_limit_usd=9.0))
     assert watch.now().monthly_limit_usd is None, "no file, no limit"
     for text, limit in (("[money]\nmonthly_limit_usd = 5", 5.0), ("[money]\nmonthly_limit_usd = 2.5", 2.5), ("[money", 2.5),
                         ("[money]\nmonthly_limit_usd = -1", 2.5), ("[money]\nmonthly_limit_usd = 7", 7.0)):

@@ -13,11 +13,11 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.acquire import Acquirer
-from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Need
 from brightrun_tui.store import Database, runs
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Clock, Lying, VirtualLoop, memory_store
 
 HOUR = 3600.0
@@ -48,7 +48,7 @@ async def choice(db: Database, home: Path, on_sale: list[Offer], *, agreed: str 
     await runs.create(db, spec, str(home), ESTIMATE)
     run: Run = await runs.update(db, "r", step=step, total_steps=100)
     provider = Market(Clock(VirtualLoop()), on_sale=on_sale)
-    return await Acquirer(db, provider, EngineTimings(), SshTimings(), run).lease(run, Purse(0.0, budget), lambda _said: None)
+    return await Acquirer(db, provider, EngineTimings(), SshTimings(), run).lease(run, RunBudget(0.0, budget), lambda _said: None)
 
 
 async def test_the_machine_that_was_agreed_to_is_found_again_although_its_offer_has_another_id(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_none_is_taken_that_is_much_dearer_than_was_agreed_to(tmp_path: Pa
 async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_the_beginning() -> None:
     """Seconds × the rate of those seconds, from the offer's price over the observed one to the one that it rose to."""
     db, began = memory_store(), 1_800_000_000.0
-    lease = await book.save(db, Lease(name="br-x-r-1", run_id="r", provider="p", provider_id="m", state="live",
+    lease = await lease_store.save(db, Lease(name="br-x-r-1", run_id="r", provider="p", provider_id="m", state="live",
                                       quoted_per_hour=0.4, created_at=began, storage_per_hour=0.1))
     assert lease.spending(began + HOUR).total == pytest.approx(0.4)
     seen = Machine(provider="p", provider_id="m", status="running", price_per_hour=0.42)
@@ -94,7 +94,7 @@ async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_th
     lease = lease.model_copy(update={"earlier_rates": (earlier.model_copy(update={"until": began + HOUR}),)})
     spending = lease.spending(began + 2 * HOUR)
     assert (spending.machine, spending.storage) == (pytest.approx(1.02), pytest.approx(0.2))
-    assert lease.rate == 0.8 and (await book.list_leases(db))[0].price_per_hour == 0.8
+    assert lease.rate == 0.8 and (await lease_store.list_leases(db))[0].price_per_hour == 0.8
 
 
 def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() -> None:

@@ -34,13 +34,13 @@ async def test_a_worker_that_dies_at_each_start_is_given_up_with_its_cause(tmp_p
     """Steps that were made before are no progress: only a step further than ever is, and that lets one death pass."""
     async with on_stage(tmp_path, worker) as stage:
         run = await stage.until(lambda run: run.state == "failed", "it is given up")
-        assert stage.place.starts == launches and run.failure is not None
+        assert stage.target.starts == launches and run.failure is not None
         assert ("crashed (SIGSEGV)" if worker == CRASHES else "was killed") in run.failure.cause
 
 
 async def test_a_worker_that_gets_further_each_time_may_be_killed_as_often_as_one_likes(tmp_path: Path) -> None:
     async with on_stage(tmp_path, FURTHER_EACH_TIME) as stage:
-        await stage.until(lambda _: stage.place.starts > MAX_KILLS + 3, "it is started again and again")
+        await stage.until(lambda _: stage.target.starts > MAX_KILLS + 3, "it is started again and again")
         assert (await stage.run()).state in ("launching", "running")
 
 
@@ -54,11 +54,11 @@ async def test_what_died_with_its_engine_counts_for_nothing(tmp_path: Path) -> N
             os.killpg(stage.pid(), signal.SIGKILL)
             while stage.alive():
                 await asyncio.sleep(0.01)
-            await stage.place.close()
+            await stage.target.close()
             await asyncio.sleep(0)
-            stage.runner = Runner(stage.db, stage.paths, EngineTimings(**SHORT), await stage.run(), stage.place, stage.troubles)
+            stage.runner = Runner(stage.db, stage.paths, EngineTimings(**SHORT), await stage.run(), stage.target, stage.troubles)
             stage.task = asyncio.create_task(stage.runner.drive())
-            await stage.until(lambda run, starts=stage.place.starts: stage.place.starts > starts, "it is started again")
+            await stage.until(lambda run, starts=stage.target.starts: stage.target.starts > starts, "it is started again")
         run = await stage.until(lambda run: run.state == "running", "it trains")
         assert run.deaths == 0
 

@@ -25,7 +25,7 @@ async def test_a_worker_that_hangs_is_ended_step_by_step_and_a_person_sees_each(
         run = await stage.until(lambda run: run.state == "stopped", "it is stopped")
         assert seen[:2] == [("asked", "asked to stop"), ("terminated", "told to end")] and run.ending == "killed"
         assert not stage.alive()
-        assert (stage.place.directory / "checkpoints" / "step-2").is_dir(), "what was saved stays"
+        assert (stage.target.directory / "checkpoints" / "step-2").is_dir(), "what was saved stays"
         assert lifecycle.step(run, "retry_asked").state == "queued"
 
 

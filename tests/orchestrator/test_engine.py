@@ -16,14 +16,14 @@ from brightrun_tui.domain.errors import UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.orchestrator import landlord
-from brightrun_tui.orchestrator.endpoints import Keeper
+from brightrun_tui.orchestrator import lease_manager
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, endpoints, open_database, requests, runs
-from brightrun_tui.store import engine as facts
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import engine as engine_facts
+from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Lying, Rented
 
 QUICK = EngineTimings(request_seconds=0.02, beat_seconds=0.05, verify_seconds=0.05, lease_poll_seconds=0.05, sweep_seconds=0.3,
@@ -50,8 +50,8 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
     async def provider(of: object, name: str) -> Any:
         return await clouds.provider(of, name)
 
-    monkeypatch.setattr(landlord.Landlord, "provider", provider)
-    monkeypatch.setattr(landlord, "connected_providers", lambda _paths: list(clouds.known))
+    monkeypatch.setattr(lease_manager.LeaseManager, "provider", provider)
+    monkeypatch.setattr(lease_manager, "connected_providers", lambda _paths: list(clouds.known))
     return clouds
 
 
@@ -91,9 +91,9 @@ async def add_run(db: Database, run_id: str, provider: str = "lying", path: str 
 
 async def rent(db: Database, cloud: Lying, run_id: str, provider: str = "lying") -> str:
     """A machine that lives, and its lease; the lease's name."""
-    name = f"br-{await facts.installation(db)}-{run_id}-1"
+    name = f"br-{await engine_facts.installation(db)}-{run_id}-1"
     cloud.machines[name] = Rented(name, name, 0.5, time.time())
-    await book.save(db, Lease(name=name, run_id=run_id, provider=provider, state="live", provider_id=name, created_at=time.time(),
+    await lease_store.save(db, Lease(name=name, run_id=run_id, provider=provider, state="live", provider_id=name, created_at=time.time(),
                               price_per_hour=0.5))
     return name
 
@@ -115,7 +115,7 @@ async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_af
         assert "nowhere.jsonl" in row["doc"]
 
         async def said() -> list[str]:
-            return list((await facts.fact(engine.db, "engine") or {}).get("troubles", ()))
+            return list((await engine_facts.fact(engine.db, "engine") or {}).get("troubles", ()))
 
         (trouble,) = await until(said, "its status says so")
         assert trouble.startswith("run bad: what is stored of it cannot be read")
@@ -129,7 +129,7 @@ async def test_one_provider_that_fails_in_any_way_leaves_the_others_swept(
     clouds.known = {"broken": fault, **clouds.known}
 
     async def before(db: Database, _: Paths) -> None:
-        installation = await facts.installation(db)
+        installation = await engine_facts.installation(db)
         name = f"br-{installation}-forgotten-1"
         clouds.known["lying"].machines[name] = Rented(name, name, 0.5, time.time())
 
@@ -144,7 +144,7 @@ async def test_machines_are_returned_while_no_provider_is_known_to_be_connected(
     def fails(_paths: Paths) -> list[str]:
         raise RuntimeError("keyring")
 
-    monkeypatch.setattr(landlord, "connected_providers", fails)
+    monkeypatch.setattr(lease_manager, "connected_providers", fails)
 
     async def before(db: Database, _: Paths) -> None:
         await rent(db, clouds.known["lying"], "gone")
@@ -176,7 +176,7 @@ async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_re
         await until(lambda: not any(machine.alive for machine in machines), "all are returned")
 
         async def all_released() -> bool:
-            return all(lease.state == "released" for lease in await book.list_leases(engine.db))
+            return all(lease.state == "released" for lease in await lease_store.list_leases(engine.db))
 
         await until(all_released, "the books say so")
         assert odd.asked == 3
@@ -186,11 +186,11 @@ async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
         tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[float] = []
 
-    async def breaks(_keeper: Keeper) -> None:
+    async def breaks(_keeper: EndpointWatcher) -> None:
         kept.append(time.monotonic())
         raise RuntimeError("odd")
 
-    monkeypatch.setattr(Keeper, "keep", breaks)
+    monkeypatch.setattr(EndpointWatcher, "keep", breaks)
 
     async def before(db: Database, paths: Paths) -> None:
         await endpoints.save(db, Endpoint(id="e", model="m", model_version=1, state="ready", directory=str(paths.endpoints / "e"),

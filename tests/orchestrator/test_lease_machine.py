@@ -19,11 +19,11 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator import acquire, landlord, leases, troubles
-from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator import acquire, lease_manager, leases, troubles
+from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import leases as book
+from brightrun_tui.store import leases as lease_store
 from brightrun_tui.store import runs
 from tests.orchestrator.virtual import Clock, Lying, Rented, VirtualLoop, memory_store
 
@@ -48,9 +48,9 @@ class LeaseMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _loop, _context: None)
         self.dead = False
         clock = Clock(self.loop)
-        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, landlord, acquire, troubles)]
-        self.patches.append(mock.patch.object(landlord, "connected_providers", lambda _paths: ["lying"]))
-        self.patches.append(mock.patch.object(landlord.Landlord, "provider", self.provider))
+        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, lease_manager, acquire, troubles)]
+        self.patches.append(mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]))
+        self.patches.append(mock.patch.object(lease_manager.LeaseManager, "provider", self.provider))
         for patch in self.patches:
             patch.start()
         self.home = Path(tempfile.mkdtemp(prefix="lease-machine-"))
@@ -76,7 +76,7 @@ class LeaseMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def boot(self) -> None:
-        self.landlord = landlord.Landlord(self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles())
+        self.lease_manager = lease_manager.LeaseManager(self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles())
         self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
 
     def crash(self) -> None:
@@ -105,7 +105,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def take(self) -> None:
         """The engine gets the run its machine, with the landlord at work beside it."""
         with suppress(BrightrunError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, Purse(0.0, None), lambda _said: None)))
+            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, RunBudget(0.0, None), lambda _said: None)))
 
     @precondition(lambda self: not self.resting)
     @rule(call=st.sampled_from(["create", "inspect", "list", "terminate", "offers"]), late=st.booleans())
@@ -121,7 +121,7 @@ class LeaseMachine(RuleBasedStateMachine):
         else:
             self.cloud.before = strike
         with suppress(BrightrunError, CrashError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, Purse(0.0, None), lambda _said: None)))
+            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, RunBudget(0.0, None), lambda _said: None)))
         self.crash()
 
     @rule(seconds=st.sampled_from([5, 60, 400]))
@@ -136,7 +136,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule()
     def machine_is_no_good(self) -> None:
         """The engine lets go of what it holds; it will want another one."""
-        for lease in self.do(book.list_leases(self.db, run_id="r", open_only=True)):
+        for lease in self.do(lease_store.list_leases(self.db, run_id="r", open_only=True)):
             if lease.state == "live":
                 self.do(self.acquirer.drop(lease, "no good"))
 
@@ -157,7 +157,7 @@ class LeaseMachine(RuleBasedStateMachine):
         """Both run until the work is done, as they do in the engine."""
         async def rounds() -> None:
             while True:
-                await self.landlord.look()
+                await self.lease_manager.look()
                 await asyncio.sleep(5)
 
         looking = asyncio.create_task(rounds())
@@ -179,7 +179,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def one_wrong_word_does_not_release(self) -> None:
         """A lease is called released only when its machine has been called gone twice, and asked to go."""
         machines = {machine.id: machine for machine in self.ours()}
-        for lease in self.do(book.list_leases(self.db)):
+        for lease in self.do(lease_store.list_leases(self.db)):
             machine = machines.get(lease.provider_id)
             if lease.state == "released" and machine is not None:
                 assert machine.asked and (not machine.alive or machine.missed >= 2)
@@ -191,7 +191,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @invariant()
     def what_lives_is_on_the_books(self) -> None:
         """Every machine has a lease by its name, intended or more; one that lives is not called released for long."""
-        names = {lease.name for lease in self.do(book.list_leases(self.db))}
+        names = {lease.name for lease in self.do(lease_store.list_leases(self.db))}
         assert {machine.name for machine in self.ours()} <= names
 
     def teardown(self) -> None:
@@ -204,7 +204,7 @@ class LeaseMachine(RuleBasedStateMachine):
                 self.run_ends()
             self.do(self.beside_the_landlord(asyncio.sleep(3600)))
             assert not [machine for machine in self.ours() if machine.alive]
-            found = {lease.name: lease for lease in self.do(book.list_leases(self.db))}
+            found = {lease.name: lease for lease in self.do(lease_store.list_leases(self.db))}
             assert all(lease.state == "released" for lease in found.values()), found
             for machine in self.ours():
                 lease, end = found[machine.name], machine.gone_at or 0.0
@@ -246,12 +246,12 @@ def test_an_hour_in_which_no_machine_is_taken_back_is_outlasted() -> None:
     machine.machine_is_no_good()
     for _ in range(8):
         machine.time_goes_by(400)
-        (lease,) = machine.do(book.list_leases(machine.db))
+        (lease,) = machine.do(lease_store.list_leases(machine.db))
         assert lease.state == "releasing" and len(machine.ours()) == 1
         machine.one_wrong_word_does_not_release()
     for _ in range(3):
         machine.time_goes_by(400)
-    assert [lease.state for lease in machine.do(book.list_leases(machine.db))] == ["released"]
+    assert [lease.state for lease in machine.do(lease_store.list_leases(machine.db))] == ["released"]
     machine.teardown()
 
 

@@ -15,7 +15,7 @@ from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.acquire import Acquirer
-from brightrun_tui.orchestrator.purse import Purse
+from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.store import open_database, runs
 from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
@@ -35,7 +35,7 @@ class Renter:
     run: Run
 
     async def rent(self) -> Lease:
-        return await self.acquirer.lease(self.run, Purse(0.0, None), lambda _said: None)
+        return await self.acquirer.lease(self.run, RunBudget(0.0, None), lambda _said: None)
 
     async def reach(self, lease: Lease) -> SshHost:
         _lease, host = await self.acquirer.reach(lease, 600.0, lambda _said: None)

@@ -50,7 +50,7 @@ async def test_a_database_that_is_locked_for_a_while_fails_no_run(tmp_path: Path
         other.execute("ROLLBACK")
         other.close()
         run = await stage.until(lambda run: run.step > held + 5, "it is followed again")
-        assert run.state == "running" and stage.place.starts == 1
+        assert run.state == "running" and stage.target.starts == 1
         await stage.until(lambda _: not stage.troubles.words(), "nothing is the matter any more")
 
 

@@ -16,12 +16,12 @@ import psutil
 from brightrun_tui.domain.money import Limits
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator.lifecycle import Signal
-from brightrun_tui.orchestrator.places import WORKER, ThisMachine
+from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
-from brightrun_tui.orchestrator.spare import SpareWorker
+from brightrun_tui.orchestrator.targets import WORKER, LocalTarget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
-from brightrun_tui.orchestrator.wishes import Wish
+from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, open_database, runs
 
@@ -55,11 +55,11 @@ STEADY = "step = 0\nwhile True:\n    step += 1; steps(step, step); time.sleep(0.
 SHORT = {"poll_seconds": 0.05, "answer_seconds": 0.8, "stop_seconds": 0.5, "stuck_seconds": 60.0}
 
 
-class Scripted(ThisMachine):
+class Scripted(LocalTarget):
     """This machine, with another worker."""
 
     def __init__(self, directory: Path, paths: Paths, worker: str) -> None:
-        super().__init__(directory, 0.05, SpareWorker(paths, 0))
+        super().__init__(directory, 0.05, WarmWorker(paths, 0))
         self.worker_script, self.starts = worker, 0
 
     async def start(self) -> None:
@@ -74,7 +74,7 @@ class Stage:
     db: Database
     paths: Paths
     runner: Runner
-    place: Scripted
+    target: Scripted
     task: asyncio.Task[None]
     troubles: Troubles
 
@@ -82,9 +82,9 @@ class Stage:
         return await runs.get(self.db, "r")
 
     async def ask(self, signal: Signal) -> Run:
-        wish = Wish(signal)
-        self.runner.wishes.add(wish)
-        return await asyncio.wait_for(wish.answer, 10)
+        command = RunCommand(signal)
+        self.runner.commands.add(command)
+        return await asyncio.wait_for(command.answer, 10)
 
     async def until(self, fact: Callable[[Run], object], what: str, seconds: float = 20) -> Run:
         deadline = time.monotonic() + seconds
@@ -94,7 +94,7 @@ class Stage:
         return run
 
     def pid(self) -> int:
-        return int((self.place.directory / "worker.pid").read_text())
+        return int((self.target.directory / "worker.pid").read_text())
 
     def send(self, number: int) -> None:
         os.kill(self.pid(), number)
@@ -118,10 +118,10 @@ async def on_stage(home: Path, worker: str, *, max_hours: float | None = None, *
         run = await runs.create(db, spec, str(directory))
         await runs.transition(db, "r", "preparing")
         run = await runs.transition(db, "r", "launching")
-        place, troubles = Scripted(directory, paths, worker), Troubles()
-        runner = Runner(db, paths, EngineTimings(**{**SHORT, **timings}), run, place, troubles)
+        target, troubles = Scripted(directory, paths, worker), Troubles()
+        runner = Runner(db, paths, EngineTimings(**{**SHORT, **timings}), run, target, troubles)
         task = asyncio.create_task(runner.drive())
-        stage = Stage(db, paths, runner, place, task, troubles)
+        stage = Stage(db, paths, runner, target, task, troubles)
         try:
             yield stage
         finally:

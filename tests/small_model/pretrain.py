@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brightrun_tui.trainer.lanes import Lanes
+from brightrun_tui.trainer.row_parallel import Lanes
 
 from .corpus import make_documents
 from .network import Network

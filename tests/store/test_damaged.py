@@ -14,8 +14,8 @@ from brightrun_tui.domain.errors import DamagedRecordError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.paths import Paths
-from brightrun_tui.snapshot import SnapshotReader
 from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, open_database, requests, runs
+from brightrun_tui.tui.snapshot import SnapshotReader
 from tests.store.test_ingest import spec
 
 DAMAGE: dict[str, Any] = {

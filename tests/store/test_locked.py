@@ -14,9 +14,9 @@ import pytest
 
 from brightrun_tui.domain.errors import StoreError
 from brightrun_tui.paths import Paths
-from brightrun_tui.snapshot import Watch, follow
 from brightrun_tui.store import db as database
 from brightrun_tui.store import open_database, runs
+from brightrun_tui.tui.snapshot import Watch, follow
 from tests.cli.conftest import CommandLine
 from tests.store.test_ingest import spec
 

@@ -25,11 +25,11 @@ from brightrun_tui.trainer.examples import Example, tokenise
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.forward import TOLERANCE, Forward, same_losses
 from brightrun_tui.trainer.gradients import accumulate
-from brightrun_tui.trainer.lanes import Lanes
 from brightrun_tui.trainer.lora import fuse_adapters
 from brightrun_tui.trainer.loss import summed_loss
 from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.plan import split_window
+from brightrun_tui.trainer.row_parallel import RowParallel
 from brightrun_tui.trainer.template import chat_template
 
 from .conftest import build_base, make_records
@@ -121,18 +121,18 @@ def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: 
 def test_the_fastest_way_is_taken_because_it_was_measured_to_be_right(forward: Forward, examples: list[Example]) -> None:
     """For a common model that is packing, with the last layer trimmed; a model that leaks is not packed."""
     forward.set_training(False)
-    assert forward.choose_way(examples, packing="auto", longest=512) == ""
+    assert forward.select_implementation(examples, packing="auto", longest=512) == ""
     assert forward.packed and forward.trimmed and not forward.own_logits
     layer = forward.model.get_base_model().model.layers[0]
     leak = layer.register_forward_hook(lambda module, inputs, output: output + output.cumsum(dim=1))  # as a recurrence does
-    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
-    assert not forward.packed and not forward.alone
+    assert "cannot be packed" in forward.select_implementation(examples, packing="auto", longest=512)
+    assert not forward.packed and not forward.one_record_a_batch
     leak.remove()
     as_before(forward)
 
 
 def as_before(forward: Forward) -> None:
-    forward.packed, forward.trimmed, forward.alone = True, False, False
+    forward.packed, forward.trimmed, forward.one_record_a_batch = True, False, False
     forward.model.get_base_model().set_attn_implementation(PER_DOCUMENT)
     forward.set_training(True)
 
@@ -144,7 +144,7 @@ def test_a_leak_too_small_for_losses_is_noticed(forward: Forward, examples: list
     forward.set_training(False)
     layer = forward.model.get_base_model().model.layers[0]
     leak = layer.register_forward_hook(lambda module, inputs, output: output + 1e-4 * output.roll(1, dims=1))
-    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
+    assert "cannot be packed" in forward.select_implementation(examples, packing="auto", longest=512)
     leak.remove()
     as_before(forward)
 
@@ -157,7 +157,7 @@ def test_an_attention_with_a_wrong_backward_is_not_taken(forward: Forward, examp
 
     monkeypatch.setitem(AttentionInterface._global_mapping, PER_DOCUMENT, one_sided)
     forward.set_training(False)
-    assert "cannot be packed" in forward.choose_way(examples, packing="auto", longest=512)
+    assert "cannot be packed" in forward.select_implementation(examples, packing="auto", longest=512)
     as_before(forward)
 
 
@@ -171,13 +171,13 @@ def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind:
     forward, records = fresh(directory)
     long, short = max(records, key=lambda e: e.length), [e for e in records if e.length < 64]
     assert long.length > 64 and short
-    assert forward.choose_way(short, packing="auto", longest=63) == "" and forward.packed and not forward.alone
-    assert "each is computed alone" in forward.choose_way(records, packing="auto", longest=long.length)
-    together = evaluate(forward, [long, *short], 10_000, lambda: None, Lanes())
-    apart = [evaluate(forward, [e], 10_000, lambda: None, Lanes()).losses[0] for e in (*short, long)]
+    assert forward.select_implementation(short, packing="auto", longest=63) == "" and forward.packed and not forward.one_record_a_batch
+    assert "each is computed alone" in forward.select_implementation(records, packing="auto", longest=long.length)
+    together = evaluate(forward, [long, *short], 10_000, lambda: None, RowParallel())
+    apart = [evaluate(forward, [e], 10_000, lambda: None, RowParallel()).losses[0] for e in (*short, long)]
     assert together.losses == pytest.approx([apart[-1], *apart[:-1]], rel=1e-5)
     with pytest.raises(TrainingError, match="change how this base model reads"):
-        forward.choose_way(records, packing="on", longest=long.length)
+        forward.select_implementation(records, packing="on", longest=long.length)
 
 
 @pytest.mark.parametrize(("kind", "settings"), [
@@ -189,7 +189,7 @@ def test_scaled_and_capped_logits_are_computed_in_chunks_too(tmp_path: Path, kin
     monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 40 * 400)
     directory = build_base(tmp_path, kind=kind, **settings)
     made, records = fresh(directory)
-    made.choose_way(records, packing="auto", longest=512)
+    made.select_implementation(records, packing="auto", longest=512)
     assert made.trimmed and not made.own_logits
     made.set_training(True)
     found = gradients(made, made.loss_sum(made.batch(records)) / sum(e.targets for e in records))
@@ -273,7 +273,7 @@ def test_rows_side_by_side_give_the_same_bits(forward: Forward, examples: list[E
     rows = split_window(range(12), lengths, max_tokens=120, max_records=12, packed=True, lanes=2)
     found = []
     for allowed in (1, 2, 2, 2):
-        lanes = Lanes()
+        lanes = RowParallel()
         lanes.allowed = allowed
         loss = accumulate(forward, [[examples[i] for i in row] for row in rows], lanes)
         found.append(torch.cat([p.grad.flatten() for p in trainable(forward.model).values()] + [loss[None]]))
@@ -287,7 +287,7 @@ def test_rows_side_by_side_give_the_same_bits(forward: Forward, examples: list[E
 
 def test_an_error_in_one_lane_ends_all_of_them(two_threads: None) -> None:
     """Work is done again after an error, so nothing of the first try may still be running."""
-    lanes, ended, second_began = Lanes(), [], threading.Event()
+    lanes, ended, second_began = RowParallel(), [], threading.Event()
     lanes.allowed = 2
 
     def work(item: int) -> int:

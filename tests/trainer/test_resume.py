@@ -17,9 +17,9 @@ import pytest
 
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
+from brightrun_tui.trainer.dry_run import SPARE_BYTES
 from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.optim import make_optimizer
-from brightrun_tui.trainer.rehearsal import SPARE_BYTES
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 

@@ -14,8 +14,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from brightrun_tui.app import BrightRunApp
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.tui.app import BrightRunApp
 from tests.processes import end_all
 from tests.tui import seed
 

@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from brightrun_tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
-from brightrun_tui.app import BrightRunApp
 from brightrun_tui.paths import Paths
-from brightrun_tui.screens.answers import AnswersScreen
-from brightrun_tui.screens.chat import ChatScreen
-from brightrun_tui.screens.data import DataScreen
-from brightrun_tui.screens.dialog import Dialog
-from brightrun_tui.screens.endpoint import EndpointScreen
-from brightrun_tui.screens.integrations import IntegrationsScreen
-from brightrun_tui.screens.monitor import MonitorScreen
-from brightrun_tui.screens.new_run import NewRunScreen
-from brightrun_tui.screens.offers import OffersScreen
-from brightrun_tui.screens.registry import RegistryScreen
-from brightrun_tui.widgets.fields import ChoiceField, PickField, TextField
-from brightrun_tui.widgets.log_view import LogView
-from brightrun_tui.widgets.loss_chart import LossChart
-from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
+from brightrun_tui.tui.app import BrightRunApp
+from brightrun_tui.tui.screens.answers import AnswersScreen
+from brightrun_tui.tui.screens.chat import ChatScreen
+from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.endpoint import EndpointScreen
+from brightrun_tui.tui.screens.integrations import IntegrationsScreen
+from brightrun_tui.tui.screens.monitor import MonitorScreen
+from brightrun_tui.tui.screens.new_run import NewRunScreen
+from brightrun_tui.tui.screens.offers import OffersScreen
+from brightrun_tui.tui.screens.registry import RegistryScreen
+from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.tui.widgets.log_view import LogView
+from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.rows import RowList
 from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
@@ -57,7 +57,7 @@ def test_no_scope_uses_a_key_twice() -> None:
 
 
 def test_the_documentation_is_the_table() -> None:
-    """docs/keys.md never lies: it is what the table says (python -c 'from brightrun_tui.actions import …')."""
+    """docs/keys.md never lies: it is what the table says (python -c 'from brightrun_tui.tui.actions import …')."""
     assert (Path(__file__).parents[2] / "docs" / "keys.md").read_text("utf-8") == as_markdown()
 
 

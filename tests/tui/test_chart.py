@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from brightrun_tui.widgets.chart import Line, View, draw
-from brightrun_tui.widgets.reduce import gap_words, reduce, smooth, ticks
+from brightrun_tui.tui.widgets.chart import Line, View, draw
+from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
 

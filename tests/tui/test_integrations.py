@@ -9,8 +9,8 @@ import pytest
 
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
-from brightrun_tui.widgets.fields import TextField
-from brightrun_tui.widgets.service_card import ServiceCard
+from brightrun_tui.tui.widgets.fields import TextField
+from brightrun_tui.tui.widgets.service_card import ServiceCard
 from tests.tui.conftest import SIZES, Driver, Opened
 
 TOKEN = "hf_" + "notarealtoken" * 2

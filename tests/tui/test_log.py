@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.paths import Paths
-from brightrun_tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
-from brightrun_tui.widgets.log_view import MAX_LINES, LogView
-from brightrun_tui.widgets.run_log import RunLog
+from brightrun_tui.tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
+from brightrun_tui.tui.widgets.log_view import MAX_LINES, LogView
+from brightrun_tui.tui.widgets.run_log import RunLog
 from tests.tui import seed
 from tests.tui.conftest import Opened
 

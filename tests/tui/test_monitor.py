@@ -8,8 +8,8 @@ from filelock import FileLock
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
-from brightrun_tui.widgets.loss_chart import LossChart
-from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.rows import RowList
 from tests.tui import seed
 from tests.tui.conftest import SIZES, Driver, Opened
 

@@ -11,9 +11,9 @@ from textual.widgets import Input
 
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
-from brightrun_tui.screens.data import DataScreen
 from brightrun_tui.store import open_database, runs
-from brightrun_tui.widgets.form import SettingRow
+from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
 from tests.planning.test_damaged import damaged_starter
 from tests.planning.tiny_model import write_model

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from brightrun_tui.actions import ACTIONS
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import models, open_database, requests, runs
+from brightrun_tui.tui.actions import ACTIONS
 from tests.tui.conftest import Opened
 
 

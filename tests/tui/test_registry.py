@@ -13,7 +13,7 @@ from filelock import FileLock
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import endpoints, models, open_database, requests
-from brightrun_tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.rows import RowList
 from tests.registry.judge_server import KEY as JUDGE_KEY
 from tests.registry.judge_server import by_marker, prefer, serving_judge
 from tests.tui.conftest import SIZES, Driver, Opened

@@ -11,7 +11,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import leases, open_database, runs
-from brightrun_tui.widgets.fields import ChoiceField
+from brightrun_tui.tui.widgets.fields import ChoiceField
 from tests.clouds import runpod, vast
 from tests.clouds.core import Cloud
 from tests.clouds.fixtures import server

@@ -136,7 +136,7 @@ def _with_a_fault(tmp_path: Path, where: str) -> list[str]:
     """The app, of which one part raises with a key in its message and in its variables."""
     script = tmp_path / "crash.py"
     script.write_text(
-        "from brightrun_tui import app\n"
+        "from brightrun_tui.tui import app\n"
         "def fall(self, *_):\n"
         "    api_key = 'hf_' + 'verysecretvalue123'\n"
         "    raise RuntimeError('no luck with ' + api_key)\n"

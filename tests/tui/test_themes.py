@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brightrun_tui.paths import Paths
-from brightrun_tui.theming import chosen_theme, load_themes
+from brightrun_tui.tui.theming import chosen_theme, load_themes
 from tests.tui.conftest import Opened
 
 OWN = 'name = "mine"\ntitle = "My colours"\n[colors]\nprimary = "#ff00ff"\n'

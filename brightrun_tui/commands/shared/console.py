@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from brightrun_tui.domain.text import harmless
+from brightrun_tui.domain.text import sanitize
 
 
 class PlainConsole(Console):
@@ -30,4 +30,4 @@ def _fit(text: str) -> str:
     """As wide as rich took it for when it laid out the line: what has no width leaves no gap."""
     if text.isprintable() or text == "\n":
         return text
-    return "".join(new if new == old else new * cell_len(old) for old, new in zip(text, harmless(text), strict=True))
+    return "".join(new if new == old else new * cell_len(old) for old, new in zip(text, sanitize(text), strict=True))

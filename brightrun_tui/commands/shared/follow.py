@@ -12,7 +12,7 @@ from brightrun_tui.commands.shared.output import duration, talk
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.events import Alert
 from brightrun_tui.domain.run import TERMINAL, Run
-from brightrun_tui.domain.text import harmless
+from brightrun_tui.domain.text import sanitize
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import events, runs
 
@@ -106,7 +106,7 @@ class LineDisplay:
             self.say(f"{_stage(run) if run.phase != 'training' else stage}  {_facts(run)}".rstrip())
 
     def say(self, text: str) -> None:
-        print(harmless(text), file=sys.stderr, flush=True)
+        print(sanitize(text), file=sys.stderr, flush=True)
 
 
 def _stage(run: Run) -> str:

@@ -13,7 +13,7 @@ from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.domain.text import harmless, plain_json
+from brightrun_tui.domain.text import plain_json, sanitize
 from brightrun_tui.store import runs
 
 LOOK_SECONDS = 0.3
@@ -68,7 +68,7 @@ async def _follow(session: Session, run: Run, path: Path, offset: int, fit: Fit)
 
 def _plain_text(line: str) -> str:
     """A bar that was drawn over and over in one line becomes a line each time."""
-    return harmless(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
+    return sanitize(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 
 def print_from(path: Path, offset: int, fit: Fit = _plain_text) -> int:

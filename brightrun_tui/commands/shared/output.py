@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.text import harmless, one_line, plain_json
+from brightrun_tui.domain.text import one_line, plain_json, sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +62,7 @@ def say_over(text: str, *, last: bool) -> None:
 
 def put(text: str) -> None:
     """Lines of data on stdout."""
-    print(harmless(text, kept="\n\t"), flush=True)
+    print(sanitize(text, kept="\n\t"), flush=True)
 
 
 def print_json(document: Any) -> None:

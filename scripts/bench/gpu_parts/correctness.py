@@ -67,7 +67,7 @@ def run(directory: Path, device: str, shape: str, quick: bool) -> Iterator[dict[
         forward = _forward(base, settings, fused)
         checks += [{"what": f"{name}: {what}", **row} for what, row in _try_ways(forward, examples, reference, limit)]
         forward.model.get_base_model().set_attn_implementation("eager")
-        notice = forward.choose_way(examples, packing="auto", longest=max(e.length for e in examples))
+        notice = forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
         yield {"checks": list(checks), f"{name}: plain code's error": error, f"{name}: the worker would take": {
             "attention": forward.attention, "packed": forward.packed, "trimmed": forward.trimmed,
             "own_logits": forward.own_logits, "notice": notice, "kernels": fused[0] if fused else ()}}

@@ -25,7 +25,7 @@ def ours(directory: Path, device: str, shape: str, prompts: int, new_tokens: int
     base = make_model(shape, directory, device)
     forward = _forward(base)
     examples = make_examples("short", 90 * prompts)
-    forward.choose_way(examples, packing="auto", longest=max(e.length for e in examples))
+    forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
     asked = [Prompt(str(i), (), "", ids, new_tokens) for i, ids in enumerate(_prompts(prompts))]
     tokenizer, control = load_tokenizer(str(base), ""), Control(directory / "generation")
     answer(forward, tokenizer, asked[:2], 4, (), control=control)

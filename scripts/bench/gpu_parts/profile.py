@@ -45,7 +45,7 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
     forward.set_training(False)
     examples = make_examples(workload, tokens)
     began = time.perf_counter()
-    notice = forward.choose_way(examples, packing="auto", longest=max(e.length for e in examples))
+    notice = forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
     work = step_of(examples)
     yield {"tokens": work.tokens, "records": len(examples), "attention": forward.attention, "packed": forward.packed,
            "trimmed": forward.trimmed, "own_logits": forward.own_logits, "notice": notice,

@@ -1,0 +1,132 @@
+"""The desk where people's requests are answered: one small function a kind."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brightrun_tui.domain.errors import DamagedRecordError, UsageError
+from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.domain.run import ACTIVE, Run
+from brightrun_tui.orchestrator import endpoints as serving_endpoints
+from brightrun_tui.orchestrator import lifecycle
+from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.run_commands import RunCommand
+from brightrun_tui.orchestrator.targets import LocalTarget
+from brightrun_tui.store import endpoints, models, runs
+
+if TYPE_CHECKING:
+    from brightrun_tui.orchestrator.engine import Engine
+
+Answer = dict[str, Any]
+
+
+async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
+    """Bring a wish to a run: to its runner when one is at work, else straight to the lifecycle."""
+    runner = engine.runners.get(run_id)
+    if runner is not None:
+        command = RunCommand(signal)
+        runner.commands.add(command)
+        return await command.answer
+    run = await runs.get(engine.db, run_id)
+    decision = lifecycle.step(run, signal)
+    return await runs.transition(engine.db, run_id, decision.state, **decision.changes)
+
+
+async def _stop(engine: Engine, request: Request) -> Answer:
+    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last."""
+    run = await ask_run(engine, request.target, "force_asked" if request.payload.get("force") else "stop_asked")
+    return {"state": run.state, "ending": run.ending}
+
+
+async def _pause(engine: Engine, request: Request) -> Answer:
+    return {"state": (await ask_run(engine, request.target, "pause_asked")).state}
+
+
+async def _resume(engine: Engine, request: Request) -> Answer:
+    return {"state": (await ask_run(engine, request.target, "resume_asked")).state}
+
+
+async def _retry(engine: Engine, request: Request) -> Answer:
+    """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
+    run = await runs.get(engine.db, request.target)
+    overrides = dict(request.payload.get("overrides") or {})
+    if request.payload.get("apply_suggestion") and run.failure:
+        overrides = {**run.failure.suggestion, **overrides}
+    if not overrides:
+        return {"run": run.id, "state": (await ask_run(engine, run.id, "retry_asked")).state}
+    lifecycle.step(run, "retry_asked")
+    settings = run.spec.settings.with_overrides(overrides)
+    spec = run.spec.model_copy(update={"run_id": uuid.uuid4().hex[:12], "created_at": time.time(), "settings": settings})
+    again = await runs.create(engine.db, spec, str(engine.paths.run_directory(spec.run_id)), run.estimate)
+    return {"run": again.id, "state": again.state}
+
+
+async def _checkpoint(engine: Engine, request: Request) -> Answer:
+    run = await runs.get(engine.db, request.target)
+    if run.state != "running" or run.id not in engine.runners:
+        raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind="wrong_state")
+    await engine.runners[run.id].target.ask("checkpoint")
+    return {"state": run.state}
+
+
+async def _delete(engine: Engine, request: Request) -> Answer:
+    """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
+    directory = engine.paths.run_directory(request.target)
+    try:
+        run = await runs.get(engine.db, request.target)
+        if run.state in ACTIVE:
+            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
+        directory = Path(run.directory)
+    except DamagedRecordError:
+        await LocalTarget(directory, 0.0, engine.warm_worker).end()
+    await runs.delete(engine.db, request.target)
+    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    return {"deleted": request.target}
+
+
+async def _deploy(engine: Engine, request: Request) -> Answer:
+    version = await models.find(engine.db, request.target)
+    for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
+        if (endpoint.model, endpoint.model_version) == (version.name, version.version) and endpoint.state != "stopping":
+            return {"endpoint": endpoint.id, "already": True}
+    endpoint = await serving_endpoints.create(engine.db, engine.paths, version)
+    engine.keep(endpoint)
+    return {"endpoint": endpoint.id, "already": False}
+
+
+async def _undeploy(engine: Engine, request: Request) -> Answer:
+    endpoint = await endpoints.find(engine.db, request.target)
+    if endpoint.state not in ("stopped", "failed"):
+        await endpoints.advance(engine.db, endpoint, state="stopping")
+    if (watcher := engine.watchers.get(endpoint.id)) is not None:
+        watcher.leave.set()
+    return {"endpoint": endpoint.id}
+
+
+async def _sweep(engine: Engine, request: Request) -> Answer:
+    """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
+    return {"returning": [lease.name for lease in await engine.lease_manager.sweep()]}
+
+
+async def _prewarm(engine: Engine, request: Request) -> Answer:
+    """Somebody is about to start a run on this machine."""
+    return {"ready": await engine.warm_worker.want()}
+
+
+async def _stop_engine(engine: Engine, request: Request) -> Answer:
+    if request.created_at >= engine.started_at:
+        engine.ending.set()
+    return {}
+
+
+HANDLERS: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
+    "stop_run": _stop, "pause_run": _pause, "resume_run": _resume, "retry_run": _retry, "checkpoint_run": _checkpoint,
+    "delete_run": _delete, "deploy": _deploy, "undeploy": _undeploy, "sweep": _sweep,
+    "stand_by": _prewarm, "stop_engine": _stop_engine,
+}

@@ -1,0 +1,62 @@
+"""What people ask of a run while it is being driven."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from brightrun_tui.domain.run import Run
+from brightrun_tui.orchestrator.lifecycle import Signal
+
+ENDINGS: tuple[Signal, ...] = ("stop_asked", "force_asked")
+
+
+@dataclass
+class RunCommand:
+    """What a person asked of a run, and where the answer goes."""
+
+    signal: Signal
+    answer: asyncio.Future[Run] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def grant(self, run: Run) -> None:
+        if not self.answer.done():
+            self.answer.set_result(run)
+
+    def refuse(self, error: BaseException) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class RunCommands:
+    """A queue that can be listened to without taking anything out of it."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[RunCommand] = deque()
+        self._heard = asyncio.Event()
+
+    def add(self, command: RunCommand) -> None:
+        self._waiting.append(command)
+        self._heard.set()
+
+    def first(self) -> RunCommand | None:
+        return self._waiting[0] if self._waiting else None
+
+    def take(self) -> RunCommand | None:
+        command = self._waiting.popleft() if self._waiting else None
+        if not self._waiting:
+            self._heard.clear()
+        return command
+
+    def put_back(self, command: RunCommand) -> None:
+        """It could not be answered yet, and is the next one again."""
+        self._waiting.appendleft(command)
+        self._heard.set()
+
+    async def heard(self, seconds: float) -> bool:
+        """Wait until there is one, for so long at most. Returns whether there is."""
+        try:
+            await asyncio.wait_for(self._heard.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True

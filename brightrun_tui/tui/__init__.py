@@ -1,0 +1,1 @@
+"""The terminal app: four screens over one snapshot of the store."""

@@ -1,0 +1,84 @@
+"""What the four screens have in common: header, footer, and a picture of the world that is only drawn when seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+
+from brightrun_tui.tui.screens.dialog import Confirm
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets.footer import KeyFooter
+from brightrun_tui.tui.widgets.header import Header
+
+if TYPE_CHECKING:
+    from brightrun_tui.tui.app import BrightRunApp
+
+
+class ModeScreen(Screen[None]):
+    """One of the four control centres.
+
+    A subclass says its ``MODE`` and ``SCOPES``, composes its panels in `compose_body` and draws a snapshot in `show`.
+    """
+
+    app: BrightRunApp
+    MODE: ClassVar[str]
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Header(self.MODE)
+        yield from self.compose_body()
+        yield KeyFooter()
+
+    def compose_body(self) -> ComposeResult:
+        """The panels between header and footer."""
+        yield from ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw what has changed."""
+
+    def on_mount(self) -> None:
+        self.app.snapshot_signal.subscribe(self, lambda _: self._draw_newest())
+
+    def on_screen_resume(self) -> None:
+        self.call_after_refresh(self._draw_newest)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._drawn = None
+        self.call_after_refresh(self._draw_newest)
+
+    def refresh_keys(self) -> None:
+        """Show in the footer what is possible now."""
+        self.query_one(KeyFooter).refresh()
+
+    async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True,
+                      sanitize: bool = False) -> bool:
+        """Ask, as `Confirm` does. Call it from a worker."""
+        dialog = Confirm(title, question, yes=yes, danger=danger, sanitize=sanitize)
+        answer: bool | None = await self.app.push_screen_wait(dialog)
+        return answer is True
+
+    def redraw(self) -> None:
+        """Draw the newest snapshot again, after something else has changed."""
+        self._drawn = None
+        self._draw_newest()
+
+    def _draw_newest(self) -> None:
+        snapshot = self.app.snapshot
+        if self.app.current_mode != self.MODE or snapshot is self._drawn or not self.is_mounted:
+            return
+        self._drawn = snapshot
+        try:
+            self.query_one(Header).show(snapshot, self.app.read_only)
+            if snapshot.loaded:
+                self.show(snapshot)
+                self.refresh_keys()
+        except Exception as error:  # a signal that calls this swallows it
+            self.app.survive(error)

@@ -1,0 +1,251 @@
+"""Choose a dataset: known ones, the example, any file or folder, or one of the Hub, with what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from brightrun_tui.datasets.folder import kind_of
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.paths import typed_path
+from brightrun_tui.planning.dataset_reports import report_of
+from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
+from brightrun_tui.resources import resource
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.pick import Choice, prompt_of
+from brightrun_tui.tui.widgets import humanize, plan_text, reflow
+from brightrun_tui.tui.widgets.filter_bar import fits
+from brightrun_tui.tui.widgets.reflow import Flow
+
+MOST_ENTRIES = 400
+PATH_STARTS = ("/", "~", ".")
+WHOLE_FOLDER = "/."
+"""The end of a path that means the folder itself, as one dataset."""
+SAY_EVERY_SECONDS = 0.2
+
+
+class StoppedError(Exception):
+    """Nobody waits for this check any more."""
+
+
+class DataScreen(Dialog[str]):
+    """Answers a path, the name of an added dataset, or one of the Hub. Typing a path browses the files there."""
+
+    SCOPES = ("pick", "modal")
+    BINDINGS = bindings("pick")
+
+    def __init__(self, known: Sequence[DatasetReport], chosen: str) -> None:
+        super().__init__("Dataset", classes="-large -data")
+        self._known = known
+        self._chosen = chosen
+        self._choices: list[Choice] = []
+
+    def compose_body(self) -> ComposeResult:
+        yield Input(
+            placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name", compact=True, id="narrow"
+        )
+        yield OptionList(id="choices", markup=False, compact=True)
+        with VerticalScroll(id="verdict", can_focus=True):
+            yield Flow(id="verdict-text")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+        self._list("")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._list(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        self._take(option.id if option and option.id else event.value.strip())
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._take(event.option_id or "")
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        self._look_into(event.option_id or "")
+
+    def action_browse(self) -> None:
+        self._go_to(Path.cwd())
+
+    def action_next(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_previous(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def _take(self, word: str) -> None:
+        """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""
+        path = typed_path(word)
+        if is_hub_dataset(word):
+            self._look_into(word, fetch=True)
+        elif word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER):
+            self.dismiss(str(path.absolute()))
+        elif word.startswith(PATH_STARTS) and os.path.isdir(path):
+            self._go_to(Path(os.path.realpath(path)))
+        elif word:
+            self.dismiss(str(path.absolute()) if os.path.isfile(path) else word)
+
+    def _go_to(self, directory: Path) -> None:
+        entry = self.query_one(Input)
+        entry.value = f"{directory}/".replace("//", "/")
+        entry.cursor_position = len(entry.value)
+        entry.focus()
+
+    @work(exclusive=True, group="list")
+    async def _list(self, typed: str) -> None:
+        if typed.startswith(PATH_STARTS):
+            self._choices = await asyncio.to_thread(list_files, typed)
+        elif is_hub_dataset(typed):
+            self._choices = [Choice(typed.strip(), typed.strip(), "from the Hugging Face Hub")]
+        else:
+            self._choices = [
+                choice
+                for choice in [*_examples(), *map(_known, self._known)]
+                if fits(typed, choice.title, choice.note, choice.id)
+            ]
+        options = self.query_one(OptionList)
+        options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])
+        ids = [choice.id for choice in self._choices]
+        if ids:
+            options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
+        else:
+            self._say([Content.styled("Nothing fits. A path starts with / or ~ or .", "$muted")])
+
+    @work(exclusive=True, group="look")
+    async def _look_into(self, word: str, *, fetch: bool = False) -> None:
+        """Check the file under the cursor and show what is in it; with ``fetch``, get it from the Hub and answer it."""
+        known = next((report for report in self._known if report.name == word), None)
+        place = known.path if known else word
+        if os.path.isdir(typed_path(place)) and not known and not place.endswith(WHOLE_FOLDER):
+            self._say([Content.styled("A directory; enter goes in.", "$muted")])
+            return
+        if is_hub_dataset(place) and not fetch:
+            self._say([Content.styled("Enter fetches it and looks into it. A split or configuration may be named: "
+                                      "hf:owner/name:configuration@split", "$muted")])
+            return
+        self._say([Content.styled("◌ checking …", "$primary")])
+        try:
+            report = await self._report(place)
+            if fetch:
+                self.dismiss(word)
+        except BrightrunError as error:
+            text, fix = (
+                humanize.plain(f"{error.where}: {error.what}" if error.where else error.what),
+                humanize.plain(error.fix),
+            )
+            self.query_one("#verdict-text", Flow).show(
+                lambda width: [
+                    *reflow.indented(reflow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
+                    *reflow.indented(reflow.text(fix, width - 2), 2, "→", "bold $accent"),
+                ]
+            )
+            return
+        self.query_one("#verdict-text", Flow).show(
+            lambda width: [
+                *plan_text.data_report(report, width),
+                Content(""),
+                *plan_text.conversations(report, width, limit=2),
+            ]
+        )
+
+    async def _report(self, place: str) -> DatasetReport:
+        """The report, in a thread that says how far it is and ends when something else is looked at."""
+        stopped, loop, said = Event(), asyncio.get_running_loop(), 0.0
+
+        def tell(what: str, share: float) -> None:
+            nonlocal said
+            if stopped.is_set():
+                raise StoppedError
+            if time.monotonic() - said > SAY_EVERY_SECONDS:
+                said = time.monotonic()
+                line = Content.styled(humanize.plain(f"◌ {what} ({share:.0%})"), "$primary")
+                loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
+
+        try:
+            return await asyncio.to_thread(report_of, place, {}, self.app.paths, tell)
+        finally:
+            stopped.set()
+
+    def _say(self, lines: reflow.Lines) -> None:
+        self.query_one("#verdict-text", Flow).show(lambda width: lines)
+
+
+class PreviewScreen(Dialog[None]):
+    """The conversations of a dataset."""
+
+    def __init__(self, report: DatasetReport) -> None:
+        super().__init__(f"Conversations of {report.name}", classes="-large")
+        self._report = report
+
+    def compose_body(self) -> ComposeResult:
+        with VerticalScroll(can_focus=True):
+            yield Flow(self._lines)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def _lines(self, width: int) -> reflow.Lines:
+        report = plan_text.data_report(self._report, width, problems=8)
+        return [*report, Content(""), *plan_text.conversations(self._report, width)]
+
+
+def list_files(typed: str) -> list[Choice]:
+    """Directories and data files whose path begins with what was typed. Blocking."""
+    path = typed_path(typed)
+    directory, start = (path, "") if typed.endswith("/") else (path.parent, path.name)
+    found: list[Choice] = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
+                    continue
+                if os.path.isdir(entry.path):
+                    found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
+                elif kind_of(Path(entry.name)):
+                    found.append(Choice(entry.path, entry.name, _size(entry)))
+                if len(found) >= MOST_ENTRIES:
+                    break
+    except (OSError, ValueError) as error:
+        return [Choice(str(directory.parent), "..", getattr(error, "strerror", None) or str(error))]
+    found.sort(key=lambda choice: (not choice.title.endswith("/"), choice.title.casefold()))
+    above = f"{Path(os.path.realpath(directory)).parent}/".replace("//", "/")
+    up = [] if start or directory == directory.parent else [Choice(above, "../")]
+    kinds = [kind_of(Path(choice.title)) for choice in found if not choice.title.endswith("/")]
+    whole = []
+    if not start and len(kinds) > 1 and len(set(kinds)) == 1:
+        note = f"all {len(kinds)} {kinds[0]} files here, as one dataset"
+        whole = [Choice(f"{os.path.realpath(directory)}{WHOLE_FOLDER}", "./", note)]
+    return [*up, *whole, *found]
+
+
+def _size(entry: os.DirEntry[str]) -> str:
+    """In words; a link that leads nowhere, or in circles, has none."""
+    try:
+        return humanize.size(entry.stat().st_size)
+    except OSError as error:
+        return error.strerror or ""
+
+
+def _examples() -> list[Choice]:
+    return [
+        Choice(str(path), path.stem, "example that ships with Bright Run")
+        for path in sorted((resource("presets") / "examples").glob("*.jsonl"))
+    ]
+
+
+def _known(report: DatasetReport) -> Choice:
+    return Choice(report.name, report.name, f"{report.usable:,} records · {report.path}")

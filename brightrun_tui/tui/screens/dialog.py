@@ -1,0 +1,121 @@
+"""Dialogues: a titled box in the middle, closed by escape. A safe answer is always the first to have the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.footer import KeyFooter
+from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.titles import retitle
+
+if TYPE_CHECKING:
+    from brightrun_tui.integrations.connection import ServiceStatus
+    from brightrun_tui.tui.app import BrightRunApp
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A box with a title; ``compose_body`` fills it. Escape answers None."""
+
+    app: BrightRunApp
+    SCOPES: tuple[str, ...] = ("modal",)
+    BINDINGS = bindings("modal")
+
+    def __init__(self, title: str, *, classes: str = "") -> None:
+        super().__init__(classes=classes)
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            retitle(box, self._title)
+            yield from self.compose_body()
+        yield KeyFooter()
+
+    def compose_body(self) -> ComposeResult:
+        """What is inside the box."""
+        yield from ()
+
+    async def action_dismiss(self, result: Answer | None = None) -> None:
+        self.dismiss(None)
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    def action_previous(self) -> None:
+        self.focus_previous()
+
+
+class TryThenSave(Dialog[Answer]):
+    """What is typed is tested before it is saved; after a test that fails it may be saved all the same.
+
+    A dialog of this kind has `compose_saving` at its end and answers the buttons ``cancel``, ``anyway`` and ``save``.
+    """
+
+    def compose_saving(self) -> ComposeResult:
+        """The line that tells how the test went, and the buttons."""
+        yield Static("", id="said", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            anyway = Button("Save untested", id="anyway", compact=True)
+            anyway.display = False
+            yield anyway
+            yield Button("Test and save", id="save", variant="primary", compact=True)
+
+    def on_field_changed(self) -> None:
+        self.query_one("#anyway").display = False
+        self.say(Content(""))
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#save", Button).press()
+
+    def say(self, text: Content) -> None:
+        self.query_one("#said", Static).update(sanitize(text))
+
+    def say_testing(self) -> None:
+        self.say(Content.styled("◌ testing …", "$primary"))
+
+    def say_failed(self, status: ServiceStatus) -> None:
+        """Why the test failed; from now on it can be saved untested."""
+        fix = f"\n→ {status.fix}" if status.fix else ""
+        self.say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
+        self.query_one("#anyway").display = True
+
+
+class Confirm(Dialog[bool]):
+    """A question with its consequences in words; No is chosen unless ``harmless``."""
+
+    def __init__(
+        self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True,
+        sanitize: bool = False
+    ) -> None:
+        super().__init__(title, classes="-danger" if danger else "")
+        self._question = question if isinstance(question, Content) else Content(humanize.plain(question))
+        self._yes, self._no, self._danger, self._harmless = yes, no, danger, sanitize
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(self._question, classes="question")
+        with Horizontal(classes="buttons"):
+            yield Button(Content(self._no), id="no", compact=True)
+            yield Button(Content(self._yes), id="yes", variant="error" if self._danger else "primary", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#yes" if self._harmless else "#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def on_key(self, event: object) -> None:
+        key = getattr(event, "key", "")
+        if key in ("y", "n"):
+            self.dismiss(key == "y")
+        elif key in ("left", "h", "right", "l"):
+            self.focus_next()

@@ -1,0 +1,144 @@
+"""How to call a model that is being served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.serving import read_key
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets.model_text import endpoint_mark
+from brightrun_tui.tui.widgets.reflow import Flow
+
+HIDDEN = "•" * 16
+
+
+class EndpointScreen(Dialog[None]):
+    """Address, name, key (shown on demand), and calls that can be pasted."""
+
+    SCOPES = ("endpoint", "modal")
+    BINDINGS = bindings("endpoint")
+
+    def __init__(self, endpoint_id: str) -> None:
+        super().__init__("Endpoint", classes="-large -endpoint")
+        self._id = endpoint_id
+        self._revealed = False
+
+    def compose_body(self) -> ComposeResult:
+        with VerticalScroll(can_focus=True):
+            yield Flow(id="endpoint-text")
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+        self.app.snapshot_signal.subscribe(self, lambda _: self._show())
+        self._show()
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        snapshot: Snapshot = self.app.snapshot
+        return next((endpoint for endpoint in snapshot.endpoints if endpoint.id == self._id), None)
+
+    def _show(self) -> None:
+        endpoint = self.endpoint
+        self.query_one("#endpoint-text", Flow).show(lambda width: self._lines(endpoint, width))
+
+    def _lines(self, endpoint: Endpoint | None, width: int) -> reflow.Lines:
+        if endpoint is None:
+            return [Content.styled("The endpoint is being set up …", "$muted")]
+        ready = endpoint.state == "ready"
+        key = self._key(endpoint) if self._revealed else HIDDEN
+        rows: list[tuple[str, str | Content]] = [
+            ("State", endpoint_mark(endpoint) + Content("" if ready else f"  {self._waiting(endpoint)}")),
+            ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
+            ("Model", Content.styled(served_name(endpoint), "bold")),
+            (
+                "Key",
+                Content.assemble(
+                    (key, "bold $accent"), ("" if self._revealed else "  k shows it, c copies it", "$muted")
+                ),
+            ),
+            ("Key file", str(Path(endpoint.directory) / "key")),
+        ]
+        lines = reflow.pairs(rows, width, 11)
+        if ready:
+            shown = key if self._revealed else "$(cat KEYFILE)"
+            lines += [
+                Content(""),
+                *reflow.heading("In the shell", width, "u copies it"),
+                *reflow.text(curl_call(endpoint, shown.replace("KEYFILE", str(Path(endpoint.directory) / "key"))), width),
+                Content(""),
+                *reflow.heading("In Python", width, "p copies it"),
+                *reflow.text(python_call(endpoint), width),
+            ]
+        return lines
+
+    def _waiting(self, endpoint: Endpoint) -> str:
+        if endpoint.state == "starting":
+            return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
+        return humanize.plain(endpoint.error)
+
+    def _key(self, endpoint: Endpoint) -> str:
+        try:
+            return read_key(Path(endpoint.directory))
+        except BrightrunError as error:
+            return f"({error.what})"
+
+    def action_reveal(self) -> None:
+        self._revealed = not self._revealed
+        self._show()
+
+    def action_copy_key(self) -> None:
+        if self.endpoint is not None:
+            self.app.copy_text(self._key(self.endpoint), "The key")
+
+    def action_copy_url(self) -> None:
+        if self.endpoint is not None:
+            self.app.copy_text(self.endpoint.url, "The address")
+
+    def action_copy_curl(self) -> None:
+        if self.endpoint is not None:
+            self.app.copy_text(curl_call(self.endpoint, f"$(cat {Path(self.endpoint.directory) / 'key'})"), "The call")
+
+    def action_copy_python(self) -> None:
+        if self.endpoint is not None:
+            self.app.copy_text(python_call(self.endpoint), "The program")
+
+
+def served_name(endpoint: Endpoint) -> str:
+    """The model's name in the API."""
+    return f"{endpoint.model}:{endpoint.model_version}"
+
+
+def curl_call(endpoint: Endpoint, key: str) -> str:
+    """A call for the shell."""
+    return (
+        f'curl {endpoint.url}/chat/completions -H "Content-Type: application/json" \\\n'
+        f'  -H "Authorization: Bearer {key}" \\\n'
+        f'  -d \'{{"model": "{served_name(endpoint)}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
+    )
+
+
+def python_call(endpoint: Endpoint) -> str:
+    """A program for the openai package. It reads the key from its file, so that no key gets into a repository."""
+    return (
+        f"from pathlib import Path\nfrom openai import OpenAI\n\n"
+        f'client = OpenAI(base_url="{endpoint.url}",\n'
+        f'                api_key=Path("{Path(endpoint.directory) / "key"}").read_text().strip())\n'
+        f'for part in client.chat.completions.create(model="{served_name(endpoint)}", stream=True,\n'
+        f'                                           messages=[{{"role": "user", "content": "Hello"}}]):\n'
+        f'    print(part.choices[0].delta.content or "", end="", flush=True)'
+    )
+
+
+def _age(endpoint: Endpoint) -> float:
+    import time
+
+    return max(0.0, time.time() - endpoint.created_at)

@@ -1,0 +1,58 @@
+"""The keys that work where you are."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from brightrun_tui.tui.actions import SCOPES
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets.footer import Live, live_actions
+from brightrun_tui.tui.widgets.reflow import Flow
+
+
+class HelpScreen(Dialog[None]):
+    """Nearest first: the focused panel, the screen, everywhere."""
+
+    def __init__(self, screen: Screen[object]) -> None:
+        super().__init__("Help", classes="-large")
+        self._live = live_actions(screen.focused, screen)
+
+    def compose_body(self) -> ComposeResult:
+        with VerticalScroll(can_focus=True, classes="help") as scroll:
+            scroll.border_subtitle = Content("every action has a key; : finds any by name")
+            for scope, title in self._sections():
+                yield Static(Content.styled(title, "bold $primary"), classes="help-title")
+                yield Flow(partial(self._lines, scope), classes="help-keys")
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def _sections(self) -> list[tuple[str, str]]:
+        scopes = dict.fromkeys(live.action.scope for live in self._live)
+        return [(scope, SCOPES[scope]) for scope in scopes]
+
+    def _lines(self, scope: str, width: int) -> reflow.Lines:
+        return [line for live in self._live if live.action.scope == scope for line in self._line(live, width)]
+
+    def _line(self, live: Live, width: int) -> reflow.Lines:
+        action = live.action
+        why = "read-only" if self.app.read_only and action.changes else "" if live.possible else "not possible now"
+        why = why or ("" if live.key else "leave the field first: esc")
+        head = Content.assemble(
+            (humanize.fit(action.all_keys, 13), "$faint" if why else "bold $accent"),
+            " ",
+            (humanize.fit(action.title, 16), "$faint" if why else ""),
+            " ",
+        )
+        text = Content.assemble((action.help, "$faint" if why else "$muted"), (f"  ({why})" if why else "", "$faint"))
+        body = reflow.text(text, width - head.cell_length)
+        return [
+            Content.assemble(head if not index else " " * head.cell_length, line) for index, line in enumerate(body)
+        ]

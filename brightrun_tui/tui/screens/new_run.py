@@ -1,0 +1,401 @@
+"""New Run: what will I train, on what data, where, for how much — and will it work?"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from functools import partial
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button
+
+from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.integrations.rental import account_of
+from brightrun_tui.orchestrator.timings import load_timings
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.offers import best_offer, check_account
+from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.providers.base import Account
+from brightrun_tui.store import datasets
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets import humanize, plan_text, reflow
+from brightrun_tui.tui.widgets.fields import FieldChanged, PickField
+from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.run_form import RunForm, row_of
+from brightrun_tui.tui.widgets.titles import retitle
+
+PLAN_SECONDS = 0.25
+"""How long typing must rest before the plan is made anew."""
+STAND_BY_SECONDS = 120.0
+"""How often at most the engine is told that a run is about to be started here."""
+
+THOUSANDS = re.compile(r",\d{3}(\D|$)")
+"""A comma that half of the world would read as a decimal point."""
+
+
+class NewRunScreen(ModeScreen):
+    """The form on the left, what it comes to on the right."""
+
+    MODE = "new_run"
+    SCOPES = ("new_run", "form")
+    BINDINGS = bindings("new_run", "form")
+    CSS_PATH = "new_run.tcss"
+    AUTO_FOCUS = "PickField#data"
+
+    form = getters.query_one("#form", RunForm)
+    start_button = getters.query_one("#start", Button)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draft = Draft()
+        self._typed: dict[str, str] = {}
+        self._plan: Plan | None = None
+        self._offer: Offer | None = None
+        self._account: Account | BrightrunError | None = None
+        self._refusal: BrightrunError | None = None
+        self._asking = False
+        self._refused_at = 0.0
+        self._stand_by_after = 0.0
+        self._refused: dict[str, str] = {}
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="body"):
+            with Vertical(id="left"):
+                yield RunForm(id="form", classes="panel scroll")
+                yield Flow(id="hint")
+            with Vertical(id="right"):
+                with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
+                    yield Flow(id="estimate")
+                    yield Flow(id="checks")
+                yield Button("Start", id="start", compact=True)
+            with VerticalScroll(id="preview", classes="panel scroll", can_focus=True):
+                yield Flow(id="preview-text")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        retitle(self.query_one("#form"), "New run")
+        retitle(self.query_one("#preview"), "Conversations")
+        self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
+        try:
+            defaults = load_section(self.app.paths, "defaults", RunDefaults)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self._draft = Draft(
+                base=defaults.base,
+                template=defaults.template,
+                provider=defaults.provider,
+                budget_usd=defaults.budget_usd,
+            )
+            self.form.put_number("budget_usd", defaults.budget_usd)
+        self._show_plan()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._ask_again_if_mended()
+        self._show_plan()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self._plan and self._plan.first_problem and self._plan.first_problem.kind == "not_connected":
+            self._change()
+
+    def _ask_again_if_mended(self) -> None:
+        """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
+        tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
+        if 0.0 < self._refused_at < tested_at:
+            self._drop_offer()
+            self._change()
+
+    @on(FieldChanged)
+    def _field_changed(self, event: FieldChanged) -> None:
+        key, value = event.key, event.value
+        if "." in key:
+            self._typed = {other: typed for other, typed in self._typed.items() if other != key}
+            if value.strip():
+                self._typed[key] = value
+            self._change(overrides=dict(self._typed))
+        elif key == "interruptible":
+            self._change(interruptible=value == "yes")
+        elif key in ("budget_usd", "max_hours"):
+            self._change_number(key, value)
+        else:
+            self._change(**{key: value})
+
+    def _change_number(self, key: str, value: str) -> None:
+        text = value.strip().removeprefix("$")
+        why = "write 1000 or 1.50, without a comma" if THOUSANDS.search(text) else ""
+        try:
+            number = float(text.replace(",", ".")) if text and not why else None
+        except ValueError:
+            number = -1.0
+        if number is not None and not 0 < number < 1e9:
+            why = "a number above 0"
+        self.form.refuse(key, why)
+        self._refused = {other: said for other, said in self._refused.items() if other != key}
+        if why:
+            self._refused[key] = why
+        self._show_plan()
+        if why:
+            return
+        self._change(**{key: number})
+
+    def _change(self, **changes: object) -> None:
+        """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
+        if changes.keys() & {"provider", "gpu", "interruptible", "data", "base"}:
+            self._drop_offer()
+        self._draft = self._draft.model_copy(update=changes)
+        self._timer.stop()
+        self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
+
+    @work(exclusive=True, group="plan")
+    async def _make_plan(self) -> None:
+        draft, offer = self._draft, self._offer
+        plan = await asyncio.to_thread(
+            make_plan, draft, self.app.paths, offer=offer, account=self._account, refusal=self._refusal
+        )
+        if draft is not self._draft or offer is not self._offer:
+            return
+        self._plan = plan
+        self._show_plan()
+        problem = plan.first_problem
+        if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._asking:
+            self._find_offer(draft)
+        if self._ready and not self.app.read_only and draft.provider == "local" and time.monotonic() > self._stand_by_after:
+            self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
+            await self._prewarm()
+
+    async def _prewarm(self) -> None:
+        """A run on this machine is likely now: have a worker ready for it."""
+        try:
+            wanted = load_timings(self.app.paths).spare_seconds > 0
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            if wanted:
+                await self.app.ask("stand_by", wait=0.0)
+
+    @work(exclusive=True, group="offers")
+    async def _find_offer(self, draft: Draft) -> None:
+        """Take the machine that the run would get unasked, so that there is a price; then see whether it can be paid."""
+        self._asking = True
+        self._show_plan()
+        try:
+            offer = await best_offer(draft, self.app.paths)
+        except BrightrunError as error:
+            self._hold(None, error)
+        else:
+            self._hold(offer)
+
+    def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
+        """Plan with this machine, or with the reason why there is none."""
+        self._offer, self._refusal, self._asking = offer, refusal, False
+        self._refused_at = time.time() if refusal else 0.0
+        if offer is not None and self._account is None:
+            self._ask_account(offer.provider)
+        self._show_plan()
+        self._change()
+
+    @work(exclusive=True, group="account")
+    async def _ask_account(self, provider: str) -> None:
+        try:
+            account: Account | BrightrunError = await account_of(provider, self.app.paths)
+        except BrightrunError as error:
+            account, self._refused_at = error, time.time()
+        if provider == self._draft.provider:
+            self._account = account
+            self._change()
+
+    def _drop_offer(self) -> None:
+        """Whatever was found no longer counts: the plan asks anew when it needs a machine."""
+        self.workers.cancel_group(self, "offers")
+        self.workers.cancel_group(self, "account")
+        self._offer = self._account = self._refusal = None
+        self._asking, self._refused_at = False, 0.0
+
+    def _show_plan(self) -> None:
+        plan = self._plan
+        report = plan.report if plan else None
+        waiting = "◌ asking for machines and prices …" if self._asking else ""
+        refused = f"✗ {self._refusal.what}" if self._refusal else ""
+        self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
+        self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
+        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan))
+        self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
+        ready = self._ready
+        self.start_button.set_class(ready, "-ready")
+        self.start_button.label = Content("Start  ▶" if ready else "Start")
+        retitle(
+            self.query_one("#plan"), "Estimate and checks",
+            plan_text.start_words(plan, self._problem).truncate(44, ellipsis=True)
+        )
+        self.refresh_keys()
+
+    @property
+    def _problem(self) -> BrightrunError | None:
+        """What must be put right first: a field that was refused, else what the plan says."""
+        for key, why in self._refused.items():
+            return UsageError(f"{key}: {why}", where="New Run", fix="correct that field, or empty it")
+        return self._plan.first_problem if self._plan else None
+
+    @property
+    def _ready(self) -> bool:
+        return bool(self._plan and self._plan.ready and not self._refused)
+
+    def on_descendant_focus(self) -> None:
+        row = row_of(self.focused)
+        label, hint = (f"{row.label}  ", row.hint) if row else ("", "")
+        text = Content.assemble((label, "bold"), (hint, "$muted"))
+        self.query_one("#hint", Flow).show(lambda width: reflow.text(text, width))
+        self.refresh_keys()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "start":
+            return True if self._ready else None
+        if action == "machine":
+            return True if self._plan and self._plan.estimate else None
+        if action == "preview":
+            return True if self._plan and self._plan.report else None
+        return True
+
+    @on(PickField.Opened)
+    async def _pick_opened(self, event: PickField.Opened) -> None:
+        await self.app.run_action({"data": "dataset"}.get(event.key, event.key), self)
+
+    @on(Button.Pressed, "#start")
+    async def _start_pressed(self) -> None:
+        if self._problem is not None:
+            self.app.show_error(self._problem)
+        else:
+            await self.app.run_action("start", self)
+
+    @work(group="pick")
+    async def action_dataset(self) -> None:
+        from brightrun_tui.tui.screens.data import DataScreen
+
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
+        if chosen:
+            self._change(data=chosen, columns={})
+
+    @work(group="pick")
+    async def action_base(self) -> None:
+        from brightrun_tui.planning.bases import list_bases
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
+        bases = await asyncio.to_thread(list_bases, self.app.paths)
+        choices = [
+            Choice(
+                base.id,
+                base.title,
+                " · ".join(
+                    part
+                    for part in (
+                        humanize.count(base.parameters),
+                        f"from {base.quantisation}" if base.quantisation else "",
+                        "here" if base.present else "",
+                        "licence to accept" if base.gated else "",
+                    )
+                    if part
+                ),
+                f"{base.description} {base.id}, {base.license}",
+            )
+            for base in bases
+        ]
+        chosen = await self.app.push_screen_wait(
+            PickScreen(
+                "Base model",
+                choices,
+                chosen=self._draft.base,
+                own="search, or type a Hugging Face id, a directory or a GGUF file",
+            )
+        )
+        if chosen:
+            self._change(base=chosen)
+
+    @work(group="pick")
+    async def action_template(self) -> None:
+        from brightrun_tui.planning.templates import load_templates
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
+        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
+        for problem in problems:
+            self.app.show_error(problem)
+        choices = [
+            Choice(
+                template.name,
+                template.title,
+                template.best_for + (" · yours" if template.own else ""),
+                template.description,
+            )
+            for template in templates
+        ]
+        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
+        if chosen:
+            self._change(template=chosen)
+
+    @work(group="pick")
+    async def action_machine(self) -> None:
+        from brightrun_tui.tui.screens.offers import OffersScreen
+
+        one = await self.app.push_screen_wait(OffersScreen(self._draft, self._offer))
+        if one is None:
+            return
+        offer = one.offer
+        welcome = self._draft.interruptible or offer.interruptible
+        if offer.provider != self._draft.provider or welcome != self._draft.interruptible:
+            self._change(provider=offer.provider, interruptible=welcome)
+        self.workers.cancel_group(self, "offers")
+        self._hold(offer)
+
+    def action_preview(self) -> None:
+        from brightrun_tui.tui.screens.data import PreviewScreen
+
+        if self._plan and self._plan.report:
+            self.app.push_screen(PreviewScreen(self._plan.report))
+
+    async def action_advanced(self) -> None:
+        if await self.form.toggle_advanced():
+            self._show_plan()
+
+    def action_reset(self) -> None:
+        self._typed = {}
+        self._change(overrides={})
+        self.app.toast("Settings are as the template says.")
+
+    @work(group="start", exclusive=True)
+    async def action_start(self) -> None:
+        from brightrun_tui.orchestrator import client
+
+        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
+        try:
+            spec = make_spec(plan)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        free = not (plan.estimate and plan.estimate.price_per_hour)
+        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, sanitize=free):
+            return
+        try:
+            if plan.estimate:
+                await check_account(self._draft, self.app.paths, plan.estimate)
+            if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
+                await datasets.add(self.app.db, plan.report)
+            run = await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self.app.look_now()
+        await self.app.show_run(run.id)
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    def action_previous(self) -> None:
+        self.focus_previous()

@@ -1,0 +1,99 @@
+"""Choose one of several things: type to narrow, enter to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.filter_bar import fits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing to choose: its id, its name, a word beside it, and a sentence about it."""
+
+    id: str
+    title: str
+    note: str = ""
+    detail: str = ""
+
+
+class PickScreen(Dialog[str]):
+    """Answers the id that was chosen, or what was typed when ``own`` (a placeholder) allows that."""
+
+    SCOPES = ("modal",)
+
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        *,
+        chosen: str = "",
+        own: str = "",
+        preview: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(title, classes="-pick")
+        self._choices = list(choices)
+        self._chosen, self._own, self._preview = chosen, own, preview
+
+    def compose_body(self) -> ComposeResult:
+        yield Input(placeholder=self._own or "type to narrow the list", compact=True, id="narrow")
+        yield OptionList(id="choices", markup=False, compact=True)
+        yield Static("", id="detail", markup=False)
+
+    def on_mount(self) -> None:
+        self._fill("")
+        ids = [choice.id for choice in self._choices]
+        if self._chosen in ids:
+            self.query_one(OptionList).highlighted = ids.index(self._chosen)
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._fill(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        if option is not None and option.id is not None:
+            self.dismiss(option.id)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        choice = next((choice for choice in self._choices if choice.id == event.option_id), None)
+        self.query_one("#detail", Static).update(Content(humanize.plain(choice.detail) if choice else ""))
+        if self._preview and choice and self.is_active:
+            self._preview(choice.id)
+
+    def action_next(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_previous(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def _fill(self, needle: str) -> None:
+        options = self.query_one(OptionList)
+        found = [choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)]
+        listed = [Option(prompt_of(choice), id=choice.id) for choice in found]
+        typed = needle.strip()
+        if self._own and typed and typed not in (choice.id for choice in self._choices):
+            listed.append(Option(Content.assemble((typed, "bold"), ("  as typed", "$muted")), id=typed))
+        options.set_options(listed)
+        if listed:
+            ids = [option.id for option in listed]
+            options.highlighted = ids.index(typed) if typed in ids and typed in (c.id for c in found) else 0
+        else:
+            self.query_one("#detail", Static).update(Content("Nothing fits."))
+
+
+def prompt_of(choice: Choice) -> Content:
+    """The choice as one line of a list."""
+    note = f"  {humanize.one_line(choice.note)}" if choice.note else ""
+    return Content.assemble((humanize.one_line(choice.title), "bold"), (note, "$muted"))

@@ -1,0 +1,58 @@
+"""What you think of a version: stars with a note, and tags."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Label
+
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
+
+STARS = ("not rated", "★☆☆☆☆", "★★☆☆☆", "★★★☆☆", "★★★★☆", "★★★★★")
+
+
+class RateScreen(Dialog[tuple[int | None, str]]):
+    """Answers stars (None: no rating) and the note."""
+
+    def __init__(self, model: ModelVersion) -> None:
+        super().__init__(f"Rate {model.ref}")
+        self._model = model
+
+    def compose_body(self) -> ComposeResult:
+        yield Label(Content("How good is it? ← → or 1–5"))
+        yield ChoiceField("stars", STARS, STARS[self._model.rating or 0])
+        yield Label(Content("Note"), classes="spaced")
+        yield TextField("note", self._model.note, placeholder="what it is good at, what it gets wrong")
+        with Horizontal(classes="buttons"):
+            yield Button("Save", id="save", variant="primary", compact=True)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in "12345" and not isinstance(self.focused, TextField):
+            event.stop()
+            self.query_one(ChoiceField).value = STARS[int(event.key)]
+
+    def on_button_pressed(self) -> None:
+        rating = STARS.index(self.query_one(ChoiceField).value)
+        self.dismiss((rating or None, self.query_one(TextField).value))
+
+
+class TagScreen(Dialog[tuple[str, ...]]):
+    """Answers the tags as they shall be."""
+
+    def __init__(self, model: ModelVersion) -> None:
+        super().__init__(f"Tags of {model.ref}")
+        self._model = model
+
+    def compose_body(self) -> ComposeResult:
+        yield Label(Content("Words to find it by, with spaces between them"))
+        yield TextField("tags", " ".join(self._model.tags), placeholder="shop german v2")
+        with Horizontal(classes="buttons"):
+            yield Button("Save", id="save", variant="primary", compact=True)
+
+    def on_button_pressed(self) -> None:
+        words = self.query_one(TextField).value.replace(",", " ").replace("#", " ").split()
+        self.dismiss(tuple(dict.fromkeys(words)))

@@ -1,0 +1,331 @@
+"""Registry: which models do I own, how good are they, how do I use and improve them?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList
+
+from brightrun_tui import registry
+from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.store import models as store
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets import model_text
+from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
+from brightrun_tui.tui.widgets.reflow import Flow, Lines
+from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.titles import retitle
+
+if TYPE_CHECKING:
+    from brightrun_tui.integrations.judge import JudgeSettings
+
+PAGES = ("Report card", "Answers", "Training", "Origin")
+CHAMPION = "champion"
+
+
+class RegistryScreen(ModeScreen):
+    """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
+
+    MODE = "registry"
+    SCOPES = ("registry",)
+    BINDINGS = bindings("registry")
+    CSS_PATH = "registry.tcss"
+    AUTO_FOCUS = "#models"
+
+    models = getters.query_one("#models", RowList)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filter = ""
+        self._chosen = ""
+        self._page = PAGES[0]
+        self._judge: JudgeSettings | None = None
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="body"):
+            with Vertical(id="side"):
+                yield FilterBar("name, tag or alias; enter keeps it, esc drops it", id="model-filter")
+                yield RowList(id="models", classes="panel")
+            with VerticalScroll(id="page", classes="panel scroll", can_focus=True):
+                yield Flow(id="page-text")
+
+    @property
+    def model(self) -> ModelVersion | None:
+        """The chosen version."""
+        return self.app.snapshot.model(self._chosen)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the chosen version is served, if it is."""
+        model = self.model
+        return self.app.snapshot.endpoint_of(model) if model else None
+
+    def choose(self, ref: str) -> None:
+        """Put the cursor on this version."""
+        self._filter = ""
+        self._chosen = ref
+        self.redraw()
+
+    def show(self, snapshot: Snapshot) -> None:
+        shown = [model for model in snapshot.models if fits(self._filter, model.ref, *model.tags, *model.aliases)]
+        if snapshot.model(self._chosen) is None:
+            self._chosen = shown[0].ref if shown else ""
+        with self.prevent(OptionList.OptionHighlighted):
+            self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
+            self.models.choose(self._chosen)
+        count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
+        serving = sum(endpoint.state == "ready" for endpoint in snapshot.endpoints)
+        retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
+        self._show_page()
+
+    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
+        tall = not self.has_class("-narrow")
+        grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall)
+        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall))
+
+    def _show_page(self) -> None:
+        model, endpoint = self.model, self.endpoint
+        run = self.app.snapshot.run(model.run_id) if model else None
+        if model and run:
+            model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
+        tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
+        keys = Content.assemble(("[ ]", "bold $accent"), " ")
+        retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
+
+    @on(OptionList.OptionHighlighted, "#models")
+    def _model_chosen(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id and event.option_id != self._chosen:
+            self._chosen = event.option_id
+            self.query_one("#page").scroll_home(animate=False)
+            self._show_page()
+            self.refresh_keys()
+
+    @on(FilterBar.Typed, "#model-filter")
+    def _filter_changed(self, event: FilterBar.Typed) -> None:
+        self._filter = event.text
+        self.redraw()
+        if event.done:
+            self.models.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        model, endpoint = self.model, self.endpoint
+        live = endpoint is not None and endpoint.state in ("starting", "ready")
+        possible = {
+            "deploy": model is not None and not live,
+            "undeploy": live,
+            "endpoint": endpoint is not None,
+            "promote": model is not None and CHAMPION not in model.aliases,
+            "compare": len(self.app.snapshot.models) > 1,
+            "rollback": model is not None
+            and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
+        }
+        for name in ("chat", "rate", "tag", "export", "delete"):
+            possible[name] = model is not None
+        possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
+        return True if possible.get(action, True) else None
+
+    @work(group="ask")
+    async def action_deploy(self) -> None:
+        model = self.model
+        if model is None:
+            return
+        answer = await self.app.ask("deploy", model.ref, wait=30.0)
+        if answer and answer.get("endpoint"):
+            self._open_endpoint(answer["endpoint"])
+
+    def action_endpoint(self) -> None:
+        if self.endpoint is not None:
+            self._open_endpoint(self.endpoint.id)
+
+    def _open_endpoint(self, endpoint_id: str) -> None:
+        from brightrun_tui.tui.screens.endpoint import EndpointScreen
+
+        self.app.push_screen(EndpointScreen(endpoint_id))
+
+    @work(group="ask")
+    async def action_undeploy(self) -> None:
+        endpoint, model = self.endpoint, self.model
+        if endpoint is None or model is None:
+            return
+        question = f"Stop serving {model.ref}? Programs that call {endpoint.url} will get no answer. The model stays."
+        if await self.confirm("Undeploy", question, yes="Stop serving"):
+            await self.app.ask("undeploy", endpoint.id)
+
+    def action_chat(self) -> None:
+        from brightrun_tui.tui.screens.chat import ChatScreen
+
+        if self.model is not None:
+            self.app.push_screen(ChatScreen(self.model))
+
+    def action_answers(self) -> None:
+        from brightrun_tui.tui.screens.answers import AnswersScreen
+
+        if self.model is not None and self.model.report.samples:
+            self.app.push_screen(AnswersScreen(self.model))
+
+    @work(group="ask")
+    async def action_rate(self) -> None:
+        from brightrun_tui.tui.screens.rate import RateScreen
+
+        model = self.model
+        said = await self.app.push_screen_wait(RateScreen(model)) if model else None
+        if model and said:
+            await self._change(registry.rate, model.ref, said[0], said[1])
+
+    @work(group="ask")
+    async def action_tag(self) -> None:
+        from brightrun_tui.tui.screens.rate import TagScreen
+
+        model = self.model
+        words = await self.app.push_screen_wait(TagScreen(model)) if model else None
+        if model and words is not None:
+            gone = tuple(tag for tag in model.tags if tag not in words)
+            await self._change(partial(registry.tag, add=words, remove=gone), model.ref)
+
+    @work(group="ask")
+    async def action_promote(self) -> None:
+        model = self.model
+        if model and await self.confirm(
+            "Promote",
+            f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
+            yes="Promote",
+            danger=False,
+        ):
+            await self._change(store.move_alias, model.name, CHAMPION, model.version)
+
+    @work(group="ask")
+    async def action_rollback(self) -> None:
+        model = self.model
+        if model and await self.confirm(
+            "Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back"
+        ):
+            await self._change(registry.rollback, model.name)
+
+    @work(group="ask")
+    async def action_compare(self) -> None:
+        from brightrun_tui.tui.screens.compare import CompareScreen
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
+        model = self.model
+        if model is None:
+            return
+        others = sorted(
+            (other for other in self.app.snapshot.models if other.ref != model.ref),
+            key=lambda other: (other.name != model.name, -other.created_at),
+        )
+        choices = [
+            Choice(other.ref, other.ref, other.report.verdict.grade, other.report.verdict.summary) for other in others
+        ]
+        ref = await self.app.push_screen_wait(PickScreen(f"Compare {model.ref} with", choices))
+        other = self.app.snapshot.model(ref or "")
+        if other is not None:
+            self.app.push_screen(CompareScreen(model, other))
+
+    @work(group="ask")
+    async def action_export(self) -> None:
+        from brightrun_tui.tui.screens.export import ExportScreen
+
+        model = self.model
+        wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
+        if model and wanted:
+            self.app.export_model(model, *wanted)
+
+    @work(group="ask")
+    async def action_judge(self) -> None:
+        from brightrun_tui.config import load_section
+        from brightrun_tui.integrations import credentials
+        from brightrun_tui.integrations.judge import JudgeSettings
+        from brightrun_tui.tui.screens.judge import JudgeScreen
+
+        model, paths = self.model, self.app.paths
+        if model is None:
+            return
+        try:
+            settings = self._judge or load_section(paths, "judge", JudgeSettings)
+            place = await asyncio.to_thread(credentials.where, "judge", paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        said = await self.app.push_screen_wait(JudgeScreen(model, settings, place))
+        if said:
+            self._judge = settings.model_copy(update={"url": said[0], "model": said[1]})
+            self._ask_judge(model, *said)
+
+    @work(group="judge")
+    async def _ask_judge(self, model: ModelVersion, url: str, name: str) -> None:
+        """Takes a minute; goes on whatever screen is shown."""
+        from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
+
+        self.app.toast(f"{name} compares the answers of {model.ref} …")
+        try:
+            settings = judge_settings(self.app.paths, url=url, model=name)
+            key = await asyncio.to_thread(judge_key, self.app.paths, settings.url)
+            async with Judge(settings, key) as judge:
+                judged = await registry.judge_version(await self.app.opened_store(), model, judge)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            if judged.report.judgement:
+                self.app.toast(registry.judgement_sentence(judged.report.judgement), title=f"{model.ref} is judged")
+        self.app.look_now()
+
+    @work(group="ask")
+    async def action_delete(self) -> None:
+        model = self.model
+        if model and await self.confirm(
+            "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good"
+        ):
+            await self._change(registry.delete, self.app.paths, model.ref)
+
+    def action_next_pane(self) -> None:
+        self._turn(1)
+
+    def action_previous_pane(self) -> None:
+        self._turn(-1)
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoomed")
+        self.query_one("#page" if self.has_class("-zoomed") else "#models").focus()
+
+    @on(OptionList.OptionSelected, "#models")
+    def _model_opened(self) -> None:
+        self.action_zoom()
+
+    def action_filter(self) -> None:
+        self.query_one("#model-filter", FilterBar).open()
+
+    def _turn(self, by: int) -> None:
+        self._page = PAGES[(PAGES.index(self._page) + by) % len(PAGES)]
+        self.query_one("#page").scroll_home(animate=False)
+        self._show_page()
+
+    async def _change(self, change: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Do something to the registry; an error becomes a toast."""
+        try:
+            await change(self.app.db, *arguments)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        self.app.look_now()
+
+
+def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, width: int) -> Lines:
+    if model is None:
+        return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
+    if page == "Report card":
+        return model_text.report_card(model, endpoint, width)
+    return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](
+        model, width
+    )

@@ -1,0 +1,31 @@
+"""Which curves a run has: those that are registered, and one for each metric that none of them draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from brightrun_tui import plugins
+from brightrun_tui.domain.curve import CurveLine, CurveSpec
+from brightrun_tui.plugins import Door
+from brightrun_tui.tui.widgets.humanize import NOTHING
+
+
+def shown(spec: CurveSpec, value: float) -> str:
+    """A value as the curve shows it; a plugin that cannot is no reason for Monitor to stop."""
+    if not math.isfinite(value):
+        return NOTHING
+    try:
+        return spec.show(value)
+    except Exception:
+        return f"{value:.4g}"
+
+
+def curves_of(metrics: Collection[str]) -> tuple[CurveSpec, ...]:
+    """In the order in which they are shown; the loss comes first."""
+    found = plugins.load_all(Door.CURVES, CurveSpec).found.values()
+    known = sorted((one for one in found if set(one.metrics) & set(metrics)), key=lambda one: (one.order, one.name))
+    drawn = {metric for one in known for metric in one.metrics}
+    others = (CurveSpec(name=metric, title=metric.replace("_", " "), lines=(CurveLine(metric, "now"),))
+              for metric in sorted(set(metrics) - drawn))
+    return (*known, *others)

@@ -1,0 +1,87 @@
+"""The last line: the keys that matter here, from the one table of actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.widget import Widget
+
+from brightrun_tui.tui.actions import Action, of_scope, spell
+
+GAP = "   "
+
+
+def scopes_of(node: DOMNode) -> tuple[str, ...]:
+    """The scopes whose actions a node answers to, most specific first."""
+    return getattr(node, "SCOPES", ())
+
+
+@dataclass(frozen=True)
+class Live:
+    """An action that can be reached now: on which node, by which key (empty: by name), and whether it is possible."""
+
+    action: Action
+    node: DOMNode
+    key: str
+    possible: bool
+
+
+def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
+    """Every action that a key press or the palette would reach now, nearest first.
+
+    A key taken by a nearer action, or typed into a field that has the focus, hides it from a farther one.
+    """
+    found: list[Live] = []
+    taken: set[str] = set()
+    for node in (focused or screen).ancestors_with_self:
+        for action in [action for scope in scopes_of(node) for action in of_scope(scope)]:
+            free = [key for key in action.keys if key not in taken and not _typed_into(focused, key)]
+            if not free and taken.intersection(action.keys):
+                continue
+            state = node.check_action(action.name, ())
+            if state is not False:
+                found.append(Live(action, node, spell(free[0]) if free else "", bool(state)))
+        taken.update(key for scope in scopes_of(node) for action in of_scope(scope) for key in action.keys)
+    return found
+
+
+def _typed_into(focused: Widget | None, key: str) -> bool:
+    character = spell(key) if len(spell(key)) == 1 and spell(key).isprintable() and spell(key) not in "↑↓←→" else None
+    return focused is not None and character is not None and focused.check_consume_key(key, character)
+
+
+class KeyFooter(Widget):
+    """As many keys as fit, the most useful ones first; help and quit stay on the right."""
+
+    def on_mount(self) -> None:
+        self.watch(self.screen, "focused", self._focus_moved, init=False)
+
+    def _focus_moved(self) -> None:
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        live = [
+            entry
+            for entry in live_actions(self.screen.focused, self.screen)
+            if entry.action.footer and entry.possible and entry.key
+        ]
+        left = sorted((entry for entry in live if entry.action.scope != "app"), key=lambda entry: entry.action.footer)
+        right = sorted((entry for entry in live if entry.action.scope == "app"), key=lambda entry: entry.action.footer)
+        tail = Content(GAP).join([self._label(entry) for entry in right])
+        room = self.size.width - 2 - tail.cell_length
+        chosen: list[Content] = []
+        for label in map(self._label, left):
+            if label.cell_length + len(GAP) <= room:
+                room -= label.cell_length + len(GAP)
+                chosen.append(label)
+        keys = Content(GAP).join(chosen)
+        filler = self.size.width - 2 - keys.cell_length - tail.cell_length
+        return Content.assemble(keys, " " * max(1, filler), tail)
+
+    def _label(self, entry: Live) -> Content:
+        if entry.action.changes and getattr(self.app, "read_only", False):
+            return Content.styled(f"{entry.key} {entry.action.title}", "$faint strike")
+        return Content.assemble((entry.key, "bold $accent"), " ", (entry.action.title, "$muted"))

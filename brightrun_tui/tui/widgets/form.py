@@ -1,0 +1,83 @@
+"""Rows of a form: label, field, remark. Rows for settings are made from their declaration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import Setting
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
+
+YES_NO = ("on", "off")
+
+
+class FormRow(Horizontal):
+    """A label, a field and a remark behind it; ``hint`` is shown below the form while the field has the focus.
+
+    A ``long`` row has no remark: its field takes all the room.
+    """
+
+    def __init__(self, label: str, field: Widget, hint: str = "", *, long: bool = False) -> None:
+        super().__init__(classes="form-row -long" if long else "form-row")
+        self.label, self.field, self.hint = label, field, hint
+        self._remark = Content("")
+        self._said = Static("", classes="form-remark", markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(self.label), classes="form-label")
+        yield self.field
+        yield self._said
+
+    def remark(self, text: str, style: str = "$muted") -> None:
+        """A word or two behind the field."""
+        content = Content.styled(humanize.one_line(text), style)
+        if not content.is_same(self._remark):
+            self._remark = content
+            self._said.update(content)
+
+
+class SettingRow(FormRow):
+    """One setting of a run. Empty or unchanged means: as the template says."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        field: ChoiceField | TextField
+        if setting.kind in ("choice", "bool"):
+            field = ChoiceField(setting.key, setting.choices or YES_NO, show_value(setting.default))
+        else:
+            field = TextField(setting.key, show_value(setting.default))
+        super().__init__(setting.title, field, setting.hint)
+        self._field = field
+
+    def show(self, value: Any, source: str, typed: str | None) -> None:
+        """Show the value in force: ``source`` says who set it, ``typed`` is what the person entered, if anything."""
+        problem = ""
+        if typed is not None:
+            try:
+                self.setting.parse(typed)
+            except UsageError as error:
+                problem = error.what
+        else:
+            self._field.put(show_value(value))
+        self.set_class(bool(problem), "-wrong")
+        self.set_class(typed is not None, "-changed")
+        if problem:
+            self.remark(f"✗ {problem}", "$error")
+        elif typed is not None:
+            self.remark("● yours", "$accent")
+        else:
+            self.remark(source or self.setting.hint, "$faint")
+
+
+def show_value(value: Any) -> str:
+    """A value as it is typed: 0.0002 → 2e-04 would be read aloud badly, so short forms are kept."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""The first line: brand, the four screens, and whether the engine works and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets import humanize, run_text
+
+ROOMY = 120
+"""Columns from which on the header has room for the month."""
+TABS = ("integrations", "new_run", "monitor", "registry")
+
+
+class Tab(Static):
+    """One of the four screens; a click goes there."""
+
+    def __init__(self, mode: str, active: bool) -> None:
+        action = BY_ID[f"app.{mode}"]
+        key = Content.styled(action.key, "bold $accent" if not active else "bold")
+        super().__init__(Content.assemble(key, " ", action.title), classes="tab -active" if active else "tab")
+        self._mode = mode
+
+    async def on_click(self) -> None:
+        await self.app.run_action(self._mode)
+
+
+class Header(Horizontal):
+    """Brand, tabs, state."""
+
+    def __init__(self, active: str) -> None:
+        super().__init__()
+        self._active = active
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content.assemble(("◆", "bold $accent"), (" Bright Run", "bold")), classes="brand -long")
+        yield Static(Content.styled("◆", "bold $accent"), classes="brand -short")
+        for mode in TABS:
+            yield Tab(mode, mode == self._active)
+        yield Static("", classes="state", markup=False)
+
+    def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
+        """Only redraws when the words change."""
+        text = engine_words(snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY)
+        state = self.query_one(".state", Static)
+        if state.content != text:
+            state.update(text)
+
+
+def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool = False) -> Content:
+    """“● engine · 1 running · $0.40/h”; with room for it “· $3.20 this month”."""
+    engine = snapshot.engine
+    parts: list[Any] = []
+    if read_only:
+        parts += [("read-only ", "bold $warning")]
+    if not snapshot.loaded or engine is None:
+        return Content.assemble(*parts, ("○ …", "$faint"))
+    active = sum(run.active for run in snapshot.runs)
+    cost = snapshot.cost_per_hour
+    short = not wide and bool(cost)
+    running = next(iter(run_text.how_many(snapshot.runs)), "").replace("running", "▶" if short else "running")
+    if snapshot.trouble:
+        parts += [("! store not readable ", "bold $error")]
+    if engine.stale:
+        parts += [("! engine stuck", "bold $error")]
+    elif engine.running:
+        parts += [("● ", "$success"), ("engine" if wide or not active else "", "$muted")]
+    elif active:
+        parts += [("○ off" if short else "○ engine off", "$warning")]
+    else:
+        parts += [("○ idle" if short else "○ engine idle", "$faint")]
+    if running:
+        parts += [("" if engine.running and not wide else " · ", "$faint"), running]
+    if cost:
+        parts += [(" · ", "$faint"), (f"{humanize.money(cost)}/h", "bold $accent")]
+    elif wide:
+        parts += [(" · $0.00/h", "$faint")]
+    if snapshot.month.total and roomy:
+        parts += [(f" · {humanize.money(snapshot.month.total)} this month", "$muted")]
+    return Content.assemble(*parts)

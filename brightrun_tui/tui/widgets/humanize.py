@@ -1,0 +1,129 @@
+"""Numbers as people read them. Every function returns plain text, never markup."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from brightrun_tui.domain.text import sanitize
+
+NOTHING = "–"
+
+
+def duration(seconds: float | None) -> str:
+    """``42 s``, ``4 m 05 s``, ``2 h 07 m``, ``3 d 4 h``."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def band(low: float, high: float) -> str:
+    """Two durations in one unit: ``24–97 s``, ``4–7 m``, ``1.5–2.1 h``."""
+    unit, name = (1, "s") if high < 180 else (60, "m") if high < 5400 else (3600, "h")
+    digits = 1 if unit == 3600 else 0
+    first, second = f"{low / unit:.{digits}f}", f"{high / unit:.{digits}f}"
+    return f"{second} {name}" if first == second else f"{first}–{second} {name}"
+
+
+def size(count: float | None) -> str:
+    """Bytes: ``812 MiB``, ``1.4 GiB``."""
+    if count is None:
+        return NOTHING
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def money(amount: float | None) -> str:
+    """``$0.42``; fractions of a cent are not hidden: ``$0.003``."""
+    if amount is None:
+        return NOTHING
+    if 0.00005 <= abs(amount) < 0.01:
+        return f"${amount:.4f}".rstrip("0")
+    return f"${amount:,.2f}"
+
+
+def count(number: float | None) -> str:
+    """``950``, ``12.3 k``, ``1.24 M``, ``7.6 B``."""
+    if number is None:
+        return NOTHING
+    for limit, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= 0.9995 * limit and abs(number) >= 1e4:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:,.0f}"
+
+
+def loss(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
+
+
+def clock(moment: float | None) -> str:
+    return datetime.fromtimestamp(moment).strftime("%H:%M") if moment else NOTHING
+
+
+def day(moment: float | None) -> str:
+    """``14:05`` today, ``12 Mar`` this year, ``2024-03-12`` before."""
+    if not moment:
+        return NOTHING
+    then, now = datetime.fromtimestamp(moment), datetime.now()
+    if then.date() == now.date():
+        return then.strftime("%H:%M")
+    return f"{then.day} {then:%b}" if then.year == now.year else then.strftime("%Y-%m-%d")
+
+
+def ago(moment: float | None) -> str:
+    """``just now``, ``40 s ago``, ``5 m ago``, ``2 h 07 m ago``."""
+    if not moment:
+        return "never"
+    seconds = max(0.0, time.time() - moment)
+    if seconds < 5:
+        return "just now"
+    return f"{seconds // 60:.0f} m ago" if 60 <= seconds < 3600 else f"{duration(seconds)} ago"
+
+
+def stars(rating: int | None) -> str:
+    return "★" * rating + "☆" * (5 - rating) if rating else NOTHING
+
+
+def fit(text: str, width: int) -> str:
+    """Exactly ``width`` cells: cut with an ellipsis, or filled with spaces. Line breaks and tabs become spaces."""
+    text = one_line(text)
+    if cell_len(text) <= width:
+        return text + " " * (width - cell_len(text))
+    return set_cell_size(text, max(0, width - 1)) + "…" if width > 0 else ""
+
+
+def one_line(text: str) -> str:
+    """Without anything that would move the cursor; line breaks become spaces."""
+    return plain(text).replace("\n", " ")
+
+
+def bar(fraction: float, width: int) -> tuple[str, str]:
+    """The filled and the empty part of a progress bar of ``width`` cells, in half cells."""
+    halves = round(max(0.0, min(1.0, fraction)) * width * 2)
+    filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
+    return filled, "─" * (width - len(filled))
+
+
+def plain(text: str) -> str:
+    """Text of several lines without anything that would move the cursor, change colours or hide."""
+    return sanitize(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))

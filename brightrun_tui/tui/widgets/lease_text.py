@@ -1,0 +1,88 @@
+"""Rented machines in words: what a run has, had, and what each of them cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.spending import total
+from brightrun_tui.tui.snapshot import hourly
+from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets.offer_text import OWN, place
+
+MARKS = {
+    "intended": ("◌", "being rented", "$secondary"),
+    "unclear": ("!", "perhaps rented", "bold $error"),
+    "live": ("●", "rented", "$success"),
+    "releasing": ("!", "still billing", "bold $error"),
+    "released": ("✓", "returned", "$muted"),
+}
+
+
+def billing(lease: Lease, width: int) -> Content:
+    """A machine that is not proven gone, although it should be."""
+    if lease.provider == OWN:
+        return Content.styled(f"◌ cleaning up {humanize.one_line(lease.provider_id)}", "$muted").truncate(width, ellipsis=True)
+    price = f"{humanize.money(hourly(lease))}/h" if hourly(lease) else "price unknown"
+    note = humanize.one_line(lease.note) or "asked to end; not yet proven gone"
+    said = f" {price} · {place(lease.provider)} {lease.provider_id or lease.name} · {note}"
+    return Content.assemble(("! still billing", "bold $error"), (said, "$error")).truncate(width, ellipsis=True)
+
+
+def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
+    """Every machine of a run, the newest first: how it is, its price, how long, what it cost, what was billed."""
+    rented = [lease for lease in leases if lease.provider_id or lease.state != "released"]
+    if not rented:
+        return []
+    now = time.time()
+    cost = total(lease.spending(now) for lease in rented).total
+    lines = reflow.heading("Machines", width, f"{cents(cost)} in all" if cost else "")
+    for lease in rented:
+        lines += _machine(lease, now, width)
+    refused = len(leases) - len(rented)
+    if refused:
+        lines.append(Content.styled(f"and {refused} that could not be rented; nothing was paid for them", "$faint"))
+    return lines
+
+
+def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
+    glyph, word, style = MARKS[lease.state]
+    if lease.provider == OWN:
+        word = {"live": "in use", "releasing": "being cleaned up", "released": "left as it was"}.get(lease.state, word)
+        style = "$muted" if lease.state == "releasing" else style
+    what = " ".join(part for part in (humanize.one_line(lease.gpu), place(lease.provider), lease.provider_id) if part)
+    head = Content.assemble((f"{glyph} {word}", style), "  ", (what, "bold"))
+    lines = [head.truncate(width, ellipsis=True)]
+    if lease.provider_id:
+        rate = f"{humanize.money(hourly(lease))}/h" if hourly(lease) else "free"
+        if lease.quoted_per_hour and abs(hourly(lease) - lease.quoted_per_hour) > 0.005:
+            rate += f" (quoted {humanize.money(lease.quoted_per_hour)})"
+        lasted = humanize.duration((lease.released_at or now) - lease.created_at)
+        facts = [rate, lasted] + ([cents(lease.spending(now).total)] if hourly(lease) else [])
+        facts += [f"billed {cents(lease.billed_usd)}"] if lease.billed_usd is not None else []
+        lines += reflow.indented(reflow.text(" · ".join(facts), width - 2, "$muted"))
+    if said := lease.note or lease.reason:
+        lines += reflow.indented(reflow.text(humanize.plain(said), width - 2, "$faint")[:2])
+    return lines
+
+
+def cents(amount: float) -> str:
+    """An amount that is being counted: to the hundredth of a cent below a dollar."""
+    return f"${amount:,.4f}" if amount < 1 else f"${amount:,.2f}"
+
+
+def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
+    """``$0.0312 of $5.00``; with what its machines cost an hour where that is known."""
+    if run.spec.provider in ("local", OWN) and not run.cost_usd:
+        return "free"
+    budget = run.spec.limits.budget_usd
+    rate = sum(hourly(lease) for lease in leases)
+    return (
+        cents(run.cost_usd)
+        + (f" of {humanize.money(budget)}" if budget else "")
+        + (f" at {humanize.money(rate)}/h" if rate and run.active else "")
+    )

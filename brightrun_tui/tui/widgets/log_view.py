@@ -1,0 +1,259 @@
+"""A log that keeps up: bounded, follows, stands still when you scroll up, and can be searched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.color import Color
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.log_tail import News
+from brightrun_tui.tui.widgets.run_log import RunLog
+from brightrun_tui.tui.widgets.titles import retitle
+
+POLL_SECONDS = 0.4
+MAX_LINES = 20_000
+KEEP_LINES = 16_000
+"""Lines left when the oldest are dropped; dropping many at once keeps it cheap."""
+
+
+class LogView(ScrollView, can_focus=True):
+    """The newest lines of a run's log."""
+
+    SCOPES = ("log",)
+    BINDINGS = bindings("log")
+
+    class SearchAsked(Message):
+        """The person wants to type what to look for."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._lines: list[str] = []
+        self._tail = ""
+        self._log: RunLog | None = None
+        self._reading = False
+        self._following = True
+        self._unseen = 0
+        self._dropped = 0
+        self._skipped = 0
+        self._needle = ""
+        self._match: int | None = None
+        self._width = 0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Everything kept, oldest first."""
+        return tuple(self._lines)
+
+    @property
+    def following(self) -> bool:
+        return self._following
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
+        self._retitle()
+
+    def follow(self, log: RunLog | None) -> None:
+        """Show this log from its end; the same directory again changes nothing."""
+        if (self._log.path if self._log else None) == (log.path if log else None):
+            return
+        self._log = log
+        self._clear()
+        self._poll()
+
+    def pause(self) -> None:
+        self._timer.pause()
+
+    def resume(self) -> None:
+        self._timer.resume()
+        self._poll()
+
+    def search(self, needle: str) -> None:
+        """Mark every place where ``needle`` stands, and go to the last one."""
+        self._needle = needle.casefold()
+        self._match = None
+        if self._needle:
+            self._go_to_match(range(len(self._lines) - 1, -1, -1))
+        self._retitle()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        index, left = y + self.scroll_offset.y, self.scroll_offset.x
+        style = self.visual_style
+        base = style.rich_style
+        if index < len(self._lines):
+            text = self._lines[index]
+        elif index == len(self._lines) and self._tail:
+            text = self._tail
+        else:
+            text = ""
+            if not self._lines and not self._tail and y == self.size.height // 2:
+                text = ("The worker has not said anything yet." if self._log else "No run is chosen.").center(width)
+                base = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
+        cells = [Segment(text, base)]
+        if self._needle and self._needle in text.casefold():
+            cells = self._marked(text, base, index == self._match)
+        return Strip(cells, cell_len(text)).crop_extend(left, left + width, base)
+
+    def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
+        variables = self.app.theme_variables
+        mark = Style(
+            background=Color.parse(variables["accent" if current else "block-cursor-background"]),
+            foreground=Color.parse(variables["background" if current else "block-cursor-foreground"]),
+        ).rich_style
+        cells: list[Segment] = []
+        folded, place = text.casefold(), 0
+        while (found := folded.find(self._needle, place)) >= 0 and len(folded) == len(text):
+            cells += [Segment(text[place:found], base), Segment(text[found : found + len(self._needle)], mark)]  # type: ignore[arg-type]
+            place = found + len(self._needle)
+        return [*cells, Segment(text[place:], base)]  # type: ignore[arg-type]
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        super().watch_scroll_y(old, new)
+        at_end = new >= self.max_scroll_y
+        if at_end and not self._following and new > old:
+            self._set_following(True)
+        elif not at_end and new < old:
+            self._set_following(False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action in ("next_match", "previous_match") and not self._needle else True
+
+    def action_follow(self) -> None:
+        self._set_following(not self._following)
+
+    def action_search(self) -> None:
+        self.post_message(self.SearchAsked())
+
+    def action_next_match(self) -> None:
+        start = -1 if self._match is None else self._match
+        self._go_to_match([*range(start + 1, len(self._lines)), *range(start + 1)])
+
+    def action_previous_match(self) -> None:
+        start = len(self._lines) if self._match is None else self._match
+        self._go_to_match([*range(start - 1, -1, -1), *range(len(self._lines) - 1, start - 1, -1)])
+
+    def action_down(self) -> None:
+        self.scroll_relative(y=1, animate=False)
+
+    def action_up(self) -> None:
+        self.scroll_relative(y=-1, animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_page_down(animate=False)
+
+    def action_page_up(self) -> None:
+        self.scroll_page_up(animate=False)
+
+    def action_first(self) -> None:
+        self._set_following(False)
+        self.scroll_to(y=0, animate=False)
+
+    def action_last(self) -> None:
+        self._set_following(True)
+
+    def action_left(self) -> None:
+        self.scroll_relative(x=-8, animate=False)
+
+    def action_right(self) -> None:
+        self.scroll_relative(x=8, animate=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        if self._following:
+            self.call_after_refresh(self._to_end)
+
+    def _poll(self) -> None:
+        if self._log is not None and not self._reading and self.is_mounted and self.display:
+            self._reading = True
+            self.run_worker(self._read(self._log), group="log", exit_on_error=True)
+
+    async def _read(self, log: RunLog) -> None:
+        try:
+            news = await asyncio.to_thread(log.read)
+        except OSError as error:
+            news = News(lines=(f"the log cannot be read ({error.strerror})",))
+        finally:
+            self._reading = False
+        if news is not None and log is self._log:
+            self._take(news)
+
+    def _take(self, news: News) -> None:
+        if news.restarted:
+            self._clear()
+        self._skipped += news.skipped
+        self._lines.extend(news.lines)
+        tail_changed, self._tail = self._tail != news.tail, news.tail
+        if len(self._lines) > MAX_LINES:
+            self._drop(len(self._lines) - KEEP_LINES)
+        if news.lines:
+            self._width = max(self._width, max(map(len, news.lines)))
+        if not self._following:
+            self._unseen += len(news.lines)
+        if news.lines or tail_changed:
+            self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
+            if self._following:
+                self._to_end()
+            self.refresh()
+        self._retitle()
+
+    def _drop(self, count: int) -> None:
+        del self._lines[:count]
+        self._dropped += count
+        self._match = None if self._match is None or self._match < count else self._match - count
+        if not self._following:
+            self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
+
+    def _clear(self) -> None:
+        self._lines, self._tail, self._match, self._width = [], "", None, 0
+        self._unseen = self._dropped = self._skipped = 0
+        self._following = True
+        self.virtual_size = Size(0, 0)
+        self._retitle()
+        self.refresh()
+
+    def _set_following(self, following: bool) -> None:
+        self._following = following
+        if following:
+            self._unseen = 0
+            self._to_end()
+        self._retitle()
+
+    def _to_end(self) -> None:
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        self.vertical_scrollbar.position = self.scroll_y
+
+    def _go_to_match(self, order: Iterable[int]) -> None:
+        for index in order:
+            if self._needle and self._needle in self._lines[index].casefold():
+                self._match = index
+                self._set_following(False)
+                self.scroll_to(y=max(0, index - self.size.height // 2), animate=False, force=True)
+                self.refresh()
+                return
+        self._match = None
+
+    def _retitle(self) -> None:
+        if self._following:
+            state = Content.styled("following", "$success")
+        elif self._unseen:
+            state = Content.styled(f"paused · {humanize.count(self._unseen)} new ↓", "bold $accent")
+        else:
+            state = Content.styled("paused", "$warning")
+        parts = [Content("Log"), state] if self._log else [Content("Log")]
+        if self._needle:
+            parts.append(Content(f"“{self._needle}”" if self._match is not None else f"“{self._needle}” not found"))
+        left_out = [f"{humanize.count(self._dropped)} older lines dropped"] if self._dropped else []
+        left_out += [f"{humanize.size(self._skipped)} skipped"] if self._skipped else []
+        retitle(self, Content("  ").join(parts), " · ".join(left_out))

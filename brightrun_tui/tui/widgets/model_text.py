@@ -1,0 +1,345 @@
+"""Models in words: rows of the list and the pages of the report card."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
+from brightrun_tui.domain.verdict import ticks_sentence
+from brightrun_tui.registry.compare import Comparison, Row
+from brightrun_tui.registry.scores import (
+    GRADES_MEAN,
+    LOSS_MEANS,
+    QUANTISED_BASE_MEANS,
+    grades_line,
+    mark_words,
+    ruling_words,
+    score_lines,
+    splits_words,
+)
+from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets.run_text import changed_settings, compare_answers, prompt_lines
+
+GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
+MEASURE_WIDTH = 25
+ENDPOINT_GLYPHS = {
+    "starting": ("◌", "$secondary"),
+    "ready": ("●", "$success"),
+    "stopping": ("◌", "$warning"),
+    "stopped": ("○", "$faint"),
+    "failed": ("✗", "$error"),
+}
+
+
+def endpoint_mark(endpoint: Endpoint | None) -> Content:
+    """Glyph and word; empty when the model is not served."""
+    if endpoint is None or endpoint.state == "stopped":
+        return Content("")
+    glyph, style = ENDPOINT_GLYPHS[endpoint.state]
+    return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
+
+
+def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool) -> Content:
+    """One line of the list, or two when there is room."""
+    glyph, style = GRADES[model.report.verdict.grade]
+    mark = Content.styled(f"{glyph} ", f"bold {style}")
+    grade = Content.styled(humanize.fit(model.report.verdict.grade, 6), style)
+    losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
+    aliases = Content.styled(" ".join(model.aliases), "$accent")
+    served = endpoint_mark(endpoint)
+    if tall:
+        name = Content.styled(humanize.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
+        first = Content.assemble(mark, name, " ", aliases)
+        tail = served if served else Content.styled(humanize.day(model.created_at), "$muted")
+        stars = Content.styled(humanize.stars(model.rating) if model.rating else "", "$warning")
+        second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
+        gap = max(1, width - second.cell_length - tail.cell_length)
+        return Content("\n").join([first, Content.assemble(second, " " * gap, tail).truncate(width)])
+    tail = Content.assemble(aliases, "  " if aliases and served else "", served)
+    if not tail:
+        tail = Content.styled(humanize.day(model.created_at), "$muted")
+    stars = Content.styled((humanize.stars(model.rating) if model.rating else "").ljust(5), "$warning")
+    fixed = 2 + 7 + 15 + 2 + 5 + 2 + 22
+    name = Content.styled(humanize.fit(model.ref, max(8, width - fixed)), "bold")
+    return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
+        width
+    )
+
+
+def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> reflow.Lines:
+    """The verdict in words first, then the numbers behind it."""
+    report = model.report
+    glyph, style = GRADES[report.verdict.grade]
+    lines = reflow.text(
+        Content.assemble(
+            (f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (humanize.plain(report.verdict.summary), "bold")
+        ),
+        width,
+    )
+    if grades := grades_line(report):
+        lines += reflow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
+    for reason in report.verdict.reasons:
+        lines += reflow.pair("  ·", reason, width, 4)
+    if report.verdict.advice:
+        lines += [Content(""), *reflow.heading("What to try next", width, "in a shell")]
+        for number, advice in enumerate(report.verdict.advice, 1):
+            lines += reflow.pair(f"  {number}", advice.why, width, 4)
+            lines += reflow.indented(reflow.text(Content.styled(humanize.plain(advice.command), "$accent"), width - 4), 4)
+    lines += [Content(""), *_scores(model, width)]
+    facts: list[tuple[str, str | Content]] = [
+        ("Rating", Content.styled(humanize.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
+    ]
+    if report.samples:
+        facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
+    if model.note:
+        facts.append(("Note", humanize.plain(model.note)))
+    if model.tags:
+        facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
+    if model.aliases:
+        facts.append(("Alias", Content.styled("  ".join(model.aliases), "$accent")))
+    if report.judgement:
+        facts.append(("Judge", _judgement_line(report.judgement)))
+    facts.append(("Endpoint", _endpoint_line(endpoint)))
+    facts.append(("Cost", humanize.money(report.cost_usd) if report.cost_usd else "free"))
+    facts.append(
+        ("Made", f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}")
+    )
+    lines += [Content(""), *reflow.pairs(facts, width, 11)]
+    if report.samples:
+        first = report.samples[0]
+        lines += [
+            Content(""),
+            *reflow.heading("One answer", width, "] shows the others"),
+            *prompt_lines(_turns(first), width),
+            *compare_answers(first.base, first.tuned, first.reference, width),
+            *_checked(model, 0, width),
+        ]
+    lines += _measures(model, width)
+    if report.by_category:
+        lines += [Content(""), *_categories(model, width)]
+    return lines
+
+
+def _judgement_line(judgement: Judgement) -> Content:
+    """Wins, ties and losses, who said so, and what it cost."""
+    counts = [(judgement.count("win"), "better", "$success"), (judgement.count("tie"), "equal", "$muted"),
+              (judgement.count("loss"), "worse", "$error"), (judgement.count("unparsable"), "unclear", "$warning")]
+    shown = [Content.styled(f"{number} {word}", style) for number, word, style in counts if number]
+    cost = f", {humanize.money(judgement.cost_usd)}" if judgement.cost_usd else ""
+    who = f"  {judgement.judge} at {judgement.host}{cost}"
+    return Content.assemble(Content("  ").join(shown), (humanize.plain(who), "$muted"))
+
+
+def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
+    """One sample as a person needs it to say whether it is right, and what was said of it."""
+    sample = model.report.samples[index]
+    lines: reflow.Lines = []
+    for turn in sample.prompt:
+        lines += reflow.pair(str(turn.get("role", "")), humanize.plain(str(turn.get("content", ""))), width, 11)
+    lines += [Content(""), *reflow.heading("It answers", width)]
+    lines += reflow.text(Content.styled(humanize.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
+    lines += [Content(""), *reflow.heading("Wanted", width), *reflow.text(humanize.plain(sample.reference) or humanize.NOTHING, width)]
+    said = next((tick.right for tick in model.report.ticks if tick.sample == index), None)
+    answer = [("y right", "bold $success" if said else ""), ("   ", ""), ("n wrong", "bold $error" if said is False else "")]
+    return [*lines, Content(""), Content.assemble(*answer, ("   s skip   esc leave", "$muted"))]
+
+
+def _checked(model: ModelVersion, index: int, width: int) -> reflow.Lines:
+    """What is known of one sample, and what the judge said to it."""
+    lines: reflow.Lines = []
+    if known := mark_words(model.report, index):
+        lines += reflow.indented(reflow.pair("checked", known, width - 2, 9))
+    judgement = model.report.judgement
+    if judgement is not None and index < len(judgement.rulings):
+        lines += reflow.indented(reflow.pair("judge", ruling_words(judgement.rulings[index]), width - 2, 9))
+    return lines
+
+
+def _endpoint_line(endpoint: Endpoint | None) -> Content:
+    if endpoint is None or endpoint.state == "stopped":
+        return Content.styled("not served (d deploys it)", "$muted")
+    said = f"  {endpoint.url}" if endpoint.state == "ready" else f"  {humanize.plain(endpoint.error)}"
+    return endpoint_mark(endpoint) + Content(said)
+
+
+def _scores(model: ModelVersion, width: int) -> reflow.Lines:
+    """Loss as two bars, and the perplexity."""
+    base, tuned = model.report.base, model.report.tuned
+    most = max(base.loss, tuned.loss, 1e-9)
+    room = max(8, min(48, width - 44))
+    lines = reflow.heading("On records it has never seen", width, f"{tuned.records} held out · lower is better")
+    for label, score, style in (("base", base, "$muted"), ("tuned", tuned, "$curve-train")):
+        filled, empty = humanize.bar(score.loss / most, room)
+        lines.append(
+            Content.assemble(
+                (label.ljust(7), "$muted"),
+                (filled, style),
+                (empty, "$background"),
+                (f" loss {humanize.loss(score.loss)}", "bold"),
+                (f"  perplexity {score.perplexity:,.2f}", "$muted"),
+            ).truncate(width)
+        )
+    if quantised := model.report.quantised_base:
+        lines += reflow.text(f"{'':7}loss {humanize.loss(quantised.loss)}: {QUANTISED_BASE_MEANS}", width, "$muted")
+    if base.loss > 0:
+        change = 1 - tuned.loss / base.loss
+        word = "less" if change >= 0 else "more"
+        lines.append(Content.styled(f"{'':7}{abs(change):.0%} {word} loss than the base model", "$muted"))
+        lines += reflow.pair("", Content.styled(f"loss: {LOSS_MEANS}", "$muted"), width, 7)
+    return lines
+
+
+def _measures(model: ModelVersion, width: int) -> reflow.Lines:
+    """The other measures, base and tuned in columns; those that the report card does not have are left out."""
+    lines = score_lines(model.report)
+    if not lines:
+        return []
+    label = MEASURE_WIDTH
+    styles = {"tuned": "bold $success", "base": "bold $error", "": "bold"}
+    rows = [Content.assemble(" " * label, ("base".rjust(7), "$muted"), ("tuned".rjust(8), "bold $curve-train"))]
+    rows += [
+        Content.assemble(
+            (humanize.fit(line.what, label), "$muted"),
+            line.base.rjust(7),
+            (line.tuned.rjust(8), styles[line.better]),
+            (f"  {line.note}".ljust(20), ""),
+            (line.means, "$muted"),
+        ).truncate(width, ellipsis=True)
+        for line in lines
+    ]
+    asked = model.report.scores.get("answers")
+    note = f"{asked} held-out questions" if isinstance(asked, int) else ""
+    return [Content(""), *reflow.heading("Measured on its answers", width, note), *rows]
+
+
+def _categories(model: ModelVersion, width: int) -> reflow.Lines:
+    lines: reflow.Lines = []
+    for label, values in model.report.by_category.items():
+        lines += reflow.heading(f"By {label}", width)
+        for name, score in sorted(values.items())[:12]:
+            base, tuned = score.get("base"), score.get("tuned")
+            worse = base is not None and tuned is not None and tuned > base
+            shown = Content.styled(humanize.loss(tuned) + (" worse" if worse else ""), "bold $error" if worse else "bold")
+            lines.append(Content.assemble(humanize.fit(name, 24), f" {humanize.loss(base)} → ", shown))
+    return lines
+
+
+def answers(model: ModelVersion, width: int) -> reflow.Lines:
+    """Every sample, base and tuned."""
+    if not model.report.samples:
+        return [Content.styled("This version has no sample answers.", "$faint")]
+    lines: reflow.Lines = []
+    for index, sample in enumerate(model.report.samples):
+        lines += [Content("")] if lines else []
+        lines += [
+            *prompt_lines(_turns(sample), width),
+            *compare_answers(sample.base, sample.tuned, sample.reference, width),
+            *_checked(model, index, width),
+        ]
+        for said in sample.by_step:
+            answer = humanize.one_line(said.text) + ("" if said.ended else " …")
+            lines.append(Content.assemble((f"  step {said.step:,}".ljust(14), "$muted"), answer).truncate(width, ellipsis=True))
+    return lines
+
+
+def training(model: ModelVersion, width: int) -> reflow.Lines:
+    """What happened while training."""
+    facts = model.report.training
+    rows: list[tuple[str, str | Content]] = [
+        ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out{splits_words(model.report)}"),
+        ("Left out", f"{facts.records_dropped:,} dropped, {facts.records_truncated:,} truncated"),
+        (
+            "Steps",
+            f"{facts.steps:,} over {facts.epochs:g} epochs, best at step {facts.best_step:,}"
+            + (", stopped early" if facts.early_stopped else ""),
+        ),
+        (
+            "Tokens",
+            f"{humanize.count(facts.supervised_tokens)} supervised; "
+            f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included",
+        ),
+        ("Time", humanize.duration(facts.seconds)),
+        *(
+            ("", f"{what} {humanize.duration(took)}" + (f", {humanize.duration(planned)} expected" if planned is not None else ""))
+            for what, took, planned in times(model.report)
+        ),
+        *([("Samples", left_out(model.report))] if left_out(model.report) else []),
+        ("Device", facts.device or humanize.NOTHING),
+        ("Peak memory", humanize.size(facts.peak_memory) if facts.peak_memory else humanize.NOTHING),
+        ("Trained", f"{humanize.count(facts.trainable_parameters)} of {humanize.count(facts.base_parameters)} parameters"),
+        ("Size", humanize.size(model.bytes)),
+    ]
+    return reflow.heading("Training", width) + reflow.pairs(rows, width)
+
+
+def origin(model: ModelVersion, width: int) -> reflow.Lines:
+    """Enough to make it again."""
+    lineage = model.report.lineage
+    rows: list[tuple[str, str | Content]] = [
+        ("Run", lineage.run_id),
+        ("Dataset", lineage.dataset_name),
+        ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
+        ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
+        ("", Content.styled(lineage.base_fingerprint, "$muted")),
+        *([("", Content(f"its weights are dequantised {lineage.base_quantisation}"))] if lineage.base_quantisation else []),
+        ("", Content(f"held in {held_in(model.report)} while it was trained")),
+        ("Template", lineage.template),
+        ("Files", model.directory),
+        ("Packages", "  ".join(f"{name} {version}" for name, version in lineage.packages.items())),
+    ]
+    lines = reflow.heading("Origin", width) + reflow.pairs(rows, width)
+    if changed := changed_settings(lineage.settings):
+        lines += [
+            Content(""),
+            *reflow.heading("Settings that differ from the defaults", width),
+            *reflow.pairs(changed, width, 34),
+        ]
+    return lines
+
+
+def comparison(found: Comparison, width: int) -> reflow.Lines:
+    """Two versions side by side; the better value of each line is marked."""
+    column = max(10, (width - MEASURE_WIDTH - 2) // 2)
+    lines = [
+        Content.assemble(
+            " " * MEASURE_WIDTH, (humanize.fit(found.a, column), "bold $primary"), " ", (humanize.fit(found.b, column), "bold $accent")
+        )
+    ]
+    if found.caution:
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (found.caution, "$warning")), width)
+    lines += [_compared(row, column) for row in found.facts]
+    if found.settings:
+        lines += [
+            Content(""),
+            *reflow.heading("Settings that differ", width),
+            *[_compared(row, column) for row in found.settings],
+        ]
+    return lines
+
+
+def _compared(row: Row, column: int) -> Content:
+    def cell(value: str, better: bool) -> Content:
+        return Content.styled(humanize.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
+
+    return Content.assemble(
+        (humanize.fit(row.what, MEASURE_WIDTH), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b")
+    )
+
+
+def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> reflow.Lines:
+    """Prompts that both answered, one answer beside the other."""
+    other = {repr(sample.prompt): sample for sample in b.report.samples}
+    lines: reflow.Lines = []
+    half = reflow.column_width(width)
+    for sample in a.report.samples:
+        match = other.get(repr(sample.prompt))
+        if match is not None:
+            left = [Content.styled(a.ref, "bold $primary"), *reflow.text(humanize.plain(sample.tuned), half)]
+            right = [Content.styled(b.ref, "bold $accent"), *reflow.text(humanize.plain(match.tuned), half)]
+            lines += [Content(""), *prompt_lines(_turns(sample), width), *reflow.beside(left, right, width)]
+    return lines
+
+
+def _turns(sample: SampleAnswer) -> list[str]:
+    return [str(turn.get("content", "")) for turn in sample.prompt]

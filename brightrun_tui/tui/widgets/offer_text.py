@@ -1,0 +1,145 @@
+"""Machines for rent in words: the rows of the table, and the chosen one in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.integrations.services import title_of
+from brightrun_tui.planning.offers import WeighedOffer
+from brightrun_tui.tui.widgets import humanize, reflow
+
+FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
+OWN = "ssh"
+WIDE = 116
+"""From so many columns of the terminal on, region, reliability and network have columns of their own."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table: its title, its cells, and what it shows."""
+
+    title: str
+    width: int
+    show: Callable[[WeighedOffer], str]
+    right: bool = False
+    wide: bool = False
+    style: str = ""
+
+
+def place(name: str) -> str:
+    """A provider as people call it."""
+    return humanize.one_line(title_of(name))
+
+
+def gpu(offer: Offer) -> str:
+    """``2 × RTX 4090``, or the cores of a machine without a GPU."""
+    machine = offer.hardware
+    several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
+    name = humanize.one_line(machine.gpu).replace("NVIDIA ", "").replace("GeForce ", "")
+    return f"{several}{name}" if machine.gpu_count else f"{machine.cores} cores"
+
+
+def kind(offer: Offer) -> str:
+    """``on demand``, or ``interruptible``: it may be taken away; one's own machine is neither."""
+    return "yours" if offer.provider == OWN else "interruptible" if offer.interruptible else "on demand"
+
+
+def region(offer: Offer) -> str:
+    """Where it stands; of one's own machine its name."""
+    return humanize.one_line(offer.id if offer.provider == OWN else offer.region)
+
+
+def hourly_price(offer: Offer) -> str:
+    return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
+
+
+def about(seconds: float) -> str:
+    """A time that is a guess: ``42 min``, ``3.5 h``."""
+    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+COLUMNS = (
+    Column("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
+    Column("GPU", 13, lambda one: gpu(one.offer), style="bold"),
+    Column("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True),
+    Column("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
+    Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
+    Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
+    Column("kind", 14, lambda one: kind(one.offer), style="$muted"),
+    Column("$/hour", 7, lambda one: hourly_price(one.offer), right=True),
+    Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True),
+    Column("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
+)  # fmt: skip
+
+
+def cost(one: WeighedOffer) -> str:
+    """What the run would cost there."""
+    return humanize.NOTHING if one.fits == "no" else humanize.money(one.cost_usd) if one.cost_usd else "free"
+
+
+def reliability(offer: Offer) -> str:
+    """The share of its time that a machine was up, where its provider tells; else what kind of host it is."""
+    if offer.reliability is not None:
+        return f"{100 * offer.reliability:.1f} %"
+    return humanize.one_line(offer.tier) if offer.tier in ("secure", "community") else humanize.NOTHING
+
+
+def network(offer: Offer) -> str:
+    return f"{offer.network_mbps:,.0f} Mb/s" if offer.network_mbps else humanize.NOTHING
+
+
+def table_head(*, wide: bool) -> Content:
+    """The titles over the columns; two cells are left for the mark."""
+    return Content.styled("  " + "".join(_cell(column.title, column) for column in COLUMNS if wide or not column.wide), "$muted")
+
+
+def table_row(one: WeighedOffer, _width: int, *, wide: bool) -> Content:
+    """One machine; what the run does not fit on is faint."""
+    glyph, _word, style = FITS[one.fits]
+    faint = "$faint" if one.fits == "no" else ""
+    cells = [(_cell(column.show(one), column), faint or column.style) for column in COLUMNS if wide or not column.wide]
+    return Content.assemble((f"{glyph} ", f"bold {style}"), *cells)
+
+
+def _cell(text: str, column: Column) -> str:
+    room = column.width - 1
+    return f"{humanize.fit(text, room).strip().rjust(room) if column.right else humanize.fit(text, room)} "
+
+
+def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
+    """The chosen machine in sentences: where and what it is, whether the run fits, time and money, what may happen to it."""
+    offer = one.offer
+    glyph, word, style = FITS[one.fits]
+    parts = [place(offer.provider), region(offer), kind(offer)]
+    if reliability(offer) != humanize.NOTHING:
+        parts.append(reliability(offer) + (" reliable" if offer.reliability is not None else ""))
+    parts += [network(offer)] if offer.network_mbps else []
+    title = Content.assemble((gpu(offer), "bold"), (f"  {humanize.one_line(' · '.join(filter(None, parts)))}", "$muted"))
+    memory = f"{humanize.size(one.memory)} of its {humanize.size(offer.hardware.usable_memory)} of memory"
+    lines = [title.truncate(width, ellipsis=True)]
+    said = Content.assemble((f"{glyph} {word}: ", f"bold {style}"), f"the run takes {memory}.")
+    lines += reflow.text(said, width)
+    if one.fits != "no" and one.cost_usd_high:
+        traffic = f", {humanize.money(offer.once_usd)} of it for traffic" if offer.once_usd >= 0.005 else ""
+        lines += reflow.text(f"About {about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; at most "
+                           f"{humanize.money(one.cost_usd_high)}. Disk is in the price.", width)  # fmt: skip
+    if offer.interruptible:
+        lines += reflow.text("It can be taken away at any time. The run then goes on elsewhere, from its newest checkpoint.",
+                           width, "$warning")  # fmt: skip
+    return lines
+
+
+def silent_lines(silent: Mapping[str, BrightrunError], width: int) -> reflow.Lines:
+    """Who gave no answer, and why."""
+    lines: reflow.Lines = []
+    for name, error in silent.items():
+        said = Content.assemble((f"✗ {place(name)}: ", "bold $error"), humanize.plain(error.what))
+        lines += reflow.text(said, width)[:2]
+        if error.fix:
+            lines += reflow.indented(reflow.text(humanize.plain(error.fix), width - 4)[:1], 4, "  →", "bold $accent")
+    return lines

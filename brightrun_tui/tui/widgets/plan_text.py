@@ -1,0 +1,181 @@
+"""A plan in words: the estimate, the pre-flight list, the dataset's report and its conversations."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Estimate, Offer
+from brightrun_tui.planning.plan import Plan
+from brightrun_tui.tui.widgets import humanize, offer_text, reflow
+
+CHECKS = {
+    "ok": ("✓", "$success"),
+    "warning": ("!", "$warning"),
+    "failed": ("✗", "$error"),
+    "pending": ("◌", "$secondary"),
+}
+FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
+ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
+
+
+def estimate(plan: Plan | None, width: int) -> reflow.Lines:
+    """Memory as a bar, time as a band, cost, steps."""
+    if plan is None:
+        return [Content.styled("reckoning …", "$muted")]
+    found = plan.estimate
+    if found is None:
+        return (
+            [Content.styled("Choose a dataset and a base model; memory, time and cost appear here.", "$muted")]
+            if width > 60
+            else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
+        )
+    lines = _memory(found, width)
+    time = (
+        humanize.band(found.seconds_low, found.seconds_high)
+        if found.seconds_high > found.seconds_low
+        else humanize.duration(found.seconds)
+    )
+    note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
+    lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
+    lines += reflow.pair("Cost", _cost(plan, found), width, 8)
+    lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
+    lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
+    return lines
+
+
+def _memory(found: Estimate, width: int) -> reflow.Lines:
+    word, style = FITS[found.fits]
+    share = found.memory / found.memory_available if found.memory_available else 1.0
+    between = " of " if width > 36 else "/"
+    amount = f"{humanize.size(found.memory)}{between}{humanize.size(found.memory_available)}"
+    filled, empty = humanize.bar(share, max(6, width - 8))
+    return [
+        Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
+        Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
+    ]
+
+
+def _cost(plan: Plan, found: Estimate) -> Content:
+    if plan.draft.provider == "local":
+        return Content.styled("free · this machine", "bold $success")
+    if plan.offer is None:
+        return Content.styled("no machine is chosen yet", "$muted")
+    if not found.cost_usd_high:
+        return Content.styled("free · your own machine", "bold $success")
+    return Content.assemble(
+        (humanize.money(found.cost_usd), "bold $accent"), (f", at most {humanize.money(found.cost_usd_high)}", "$muted")
+    )
+
+
+def machine_words(offer: Offer) -> Content:
+    """GPU and price of the machine that is planned for."""
+    price = f"{offer_text.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
+    taken = "may be taken away" if offer.interruptible else ""
+    kind = offer.region if offer.provider == offer_text.OWN else taken or offer.tier
+    note = " · ".join(part for part in (kind, offer_text.region(offer)) if part)
+    return Content.assemble((offer_text.gpu(offer), "bold"), f"  {price}", (f"  {humanize.one_line(note)}", "$muted"))
+
+
+def cost_sentence(plan: Plan) -> str:
+    """For the confirmation: what starting this costs."""
+    found = plan.estimate
+    if plan.draft.provider == "local":
+        return "It costs nothing: it runs on this machine."
+    if found is None or plan.offer is None:
+        return "The price is not known yet."
+    if not found.cost_usd_high:
+        return "It costs nothing: it runs on a machine of your own."
+    budget = f" It never costs more than {humanize.money(plan.draft.budget_usd)}." if plan.draft.budget_usd else ""
+    return (
+        f"It costs about {humanize.money(found.cost_usd)}, at most {humanize.money(found.cost_usd_high)} "
+        f"({humanize.money(found.price_per_hour)} an hour).{budget}"
+    )
+
+
+def last_look(plan: Plan) -> Content:
+    """Everything that matters before money is spent."""
+    found = plan.estimate
+    rows = [
+        ("Model", plan.name),
+        ("Data", plan.report.statement if plan.report else ""),
+        ("Base", plan.base.title if plan.base else ""),
+        ("Where", offer_text.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
+        ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
+    ]
+    lines = [Content.assemble((f"{label:<7}", "$muted"), humanize.one_line(value)) for label, value in rows]
+    return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
+
+
+def checks(plan: Plan | None, width: int) -> reflow.Lines:
+    """The pre-flight list: a glyph, what was found, and the fix where one is needed."""
+    lines: reflow.Lines = []
+    for check in plan.checks if plan else ():
+        glyph, style = CHECKS[check.state]
+        said = Content.assemble((f"{check.name}  ", "bold"), (humanize.plain(check.what), "$muted"))
+        body = [said.truncate(width - 2, ellipsis=True)] if check.state == "ok" else reflow.text(said, width - 2)
+        lines += [
+            Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
+            for index, line in enumerate(body)
+        ]
+        if check.fix and check.state in ("failed", "warning"):
+            fix = reflow.text(humanize.plain(check.fix), width - 4)
+            lines += [
+                Content.assemble(("  → " if not index else "    ", "bold $accent"), line)
+                for index, line in enumerate(fix)
+            ]
+    return lines
+
+
+def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
+    """Under the pre-flight list: ready, or what stands in the way."""
+    if plan is None:
+        return Content.styled("reckoning …", "$muted")
+    if problem is None:
+        return Content.styled("✓ ready", "bold $success")
+    return Content.styled(f"✗ not yet: {humanize.one_line(problem.what)}", "$error")
+
+
+def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) -> reflow.Lines:
+    """How many records can be used, and why the others cannot."""
+    if report is None:
+        return []
+    good = report.usable == report.records
+    glyph, style = ("✓", "$success") if good else ("!", "$warning") if report.ok else ("✗", "$error")
+    head = f"{report.usable:,} of {report.records:,} records usable · {report.format} · {humanize.size(report.bytes)}"
+    lines = [
+        Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
+        for index, line in enumerate(reflow.text(head, width - 2))
+    ]
+    for problem in report.problems[:problems]:
+        where = f" (first: {problem.places[0]})" if problem.places else ""
+        lines += reflow.indented(
+            reflow.text(humanize.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
+        )
+        if problem.fix:
+            lines += reflow.indented(reflow.text(humanize.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
+    if len(report.problems) > problems:
+        lines.append(Content.styled(f"    and {len(report.problems) - problems} more kinds", "$muted"))
+    return lines
+
+
+def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) -> reflow.Lines:
+    """The first records as conversations; what the loss counts is marked."""
+    if report is None or not report.preview:
+        return [Content.styled("Choose a dataset to see its conversations.", "$faint")]
+    lines: reflow.Lines = []
+    for record in report.preview[:limit]:
+        lines += [Content("")] if lines else []
+        lines += conversation(record, width)
+    return lines
+
+
+def conversation(record: Record, width: int) -> reflow.Lines:
+    lines = reflow.heading(humanize.one_line(record.id), width, f"line {record.line}" if record.line else "")
+    for message in record.messages:
+        style = ROLES.get(message.role, "$muted")
+        learned = "  learned" if message.role == "assistant" and message.train else ""
+        lines.append(Content.assemble((f"{message.role}", f"bold {style}"), (learned, "$success")))
+        lines += reflow.indented(reflow.text(humanize.plain(message.said), width - 2), 2, "▏", style)
+    return lines

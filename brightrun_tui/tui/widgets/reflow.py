@@ -1,0 +1,104 @@
+"""Text that arranges itself anew for every width: headings, label and value, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.shown import shown
+
+Lines = list[Content]
+Build = Callable[[int], Lines]
+
+
+class Flow(Widget):
+    """Shows what ``build(width)`` makes; as high as it needs to be."""
+
+    DEFAULT_CSS = "Flow { height: auto; width: 1fr; }"
+
+    def __init__(self, build: Build | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._build: Build = build or (lambda width: [])
+        self._made: tuple[int, Lines] = (-1, [])
+
+    def show(self, build: Build) -> None:
+        """Show something else; painted only if it looks different."""
+        self._build = build
+        width = self._made[0]
+        if width < 1:
+            self.refresh(layout=True)
+            return
+        old, new = self._made[1], self._make(width)
+        if len(old) == len(new) and all(a.is_same(b) for a, b in zip(old, new, strict=True)):
+            return
+        self._made = (width, new)
+        self.refresh(layout=len(old) != len(new))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._lines(width))
+
+    def render(self) -> RenderResult:
+        return Content("\n").join(self._lines(self.content_size.width))
+
+    def _lines(self, width: int) -> Lines:
+        if self._made[0] != width:
+            self._made = (width, self._make(max(8, width)))
+        return self._made[1]
+
+    def _make(self, width: int) -> Lines:
+        return shown(self, lambda cells: [sanitize(line) for line in self._build(cells)], width, lambda note: [note])
+
+
+def text(value: str | Content, width: int, style: str = "") -> Lines:
+    """Wrapped; a plain string is freed of control characters first."""
+    content = value if isinstance(value, Content) else Content(humanize.plain(value))
+    return (content.stylize(style) if style else content).wrap(max(4, width))
+
+
+def heading(value: str, width: int, note: str = "") -> Lines:
+    """A title with a thin line behind it."""
+    note = f"  {humanize.one_line(note)}" if note else ""
+    title = Content.assemble((humanize.one_line(value), "bold $primary"), (note, "$muted"))
+    return [Content.assemble(title, " ", ("─" * max(0, width - title.cell_length - 1), "$line"))]
+
+
+def pair(label: str, value: str | Content, width: int, label_width: int = 14) -> Lines:
+    """A label and its value; a long value goes on below itself."""
+    body = text(value, width - label_width)
+    return [
+        Content.assemble(((label if not index else "").ljust(label_width), "$muted"), line)
+        for index, line in enumerate(body)
+    ]
+
+
+def pairs(rows: Sequence[tuple[str, str | Content]], width: int, label_width: int = 14) -> Lines:
+    return [line for label, value in rows for line in pair(label, value, width, label_width)]
+
+
+def beside(left: Lines, right: Lines, width: int, gap: int = 3) -> Lines:
+    """Two columns of half the width each, with a thin line between them."""
+    half = column_width(width, gap)
+    blank = Content("")
+    result = []
+    for index in range(max(len(left), len(right))):
+        first = left[index] if index < len(left) else blank
+        second = right[index] if index < len(right) else blank
+        result.append(
+            Content.assemble(first.pad_right(max(0, half - first.cell_length)), (" │ ".center(gap), "$line"), second)
+        )
+    return result
+
+
+def column_width(width: int, gap: int = 3) -> int:
+    return max(4, (width - gap) // 2)
+
+
+def indented(lines: Lines, by: int = 2, mark: str = "", style: str = "$line") -> Lines:
+    """Moved right; ``mark`` stands at the left of every line."""
+    return [Content.assemble((mark.ljust(by), style), line) for line in lines]

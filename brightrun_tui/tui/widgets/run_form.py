@@ -1,0 +1,151 @@
+"""The form of a new run: what to train, on what, where, and every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.integrations.services import services
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import Plan
+from brightrun_tui.providers.spec import Capability, can
+from brightrun_tui.tui.widgets import humanize, plan_text
+from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
+from brightrun_tui.tui.widgets.reflow import Flow
+
+
+class RunForm(VerticalScroll, can_focus=False):
+    """Posts `FieldChanged` and `PickField.Opened`; the keys are those of `Draft`, or a setting's."""
+
+    def compose(self) -> ComposeResult:
+        places = [service for service in services() if service.kind in ("machine", "gpu")]
+        yield _pick_row("Dataset", "data", "A file, an added dataset or the example (d).")
+        yield Flow(id="data-report")
+        yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
+        yield _pick_row("Template", "template", "A proven set of settings for a kind of task (t).")
+        yield FormRow(
+            "Name", TextField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
+        )
+        yield FormRow(
+            "Where",
+            ChoiceField(
+                "provider", [place.name for place in places], titles={place.name: place.title for place in places}
+            ),
+            "This machine is free; rented ones cost money by the hour.",
+            long=True,
+        )
+        yield FormRow("GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
+        yield FormRow(
+            "Interruptible",
+            ChoiceField("interruptible", ("no", "yes")),
+            "Cheaper machines that may be taken away at any time; the run then goes on elsewhere.",
+        )
+        yield _pick_row("Machine", "machine", "The machine that is rented, with its price; m shows all others.")
+        yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit"),
+                      "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
+        yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit"),
+                      "The run is saved and ended after so many hours.")  # fmt: skip
+        yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
+        for setting in iter_settings():
+            if setting.simple:
+                yield SettingRow(setting)
+        toggle = PickField("advanced")
+        toggle.id = "advanced-toggle"
+        yield toggle
+        yield Vertical(id="advanced")
+
+    def on_mount(self) -> None:
+        self._show_toggle(False)
+
+    def row(self, key: str) -> FormRow:
+        """The row of a field."""
+        return next(row for row in self.query(FormRow) if getattr(row.field, "key", "") == key)
+
+    def put_number(self, key: str, value: float | None) -> None:
+        """Show a number that was not typed."""
+        field = self.row(key).field
+        if isinstance(field, TextField):
+            field.put("" if value is None else show_value(value))
+
+    def refuse(self, key: str, why: str) -> None:
+        """Mark a field as wrong; an empty ``why`` heals it."""
+        row = self.row(key)
+        row.set_class(bool(why), "-wrong")
+        row.remark(f"✗ {why}" if why else "", "$error")
+
+    async def toggle_advanced(self) -> bool:
+        """Show or hide all other settings; True when they are shown now. They are made when first wanted."""
+        advanced = self.query_one("#advanced", Vertical)
+        if not advanced.children:
+            await advanced.mount_all([SettingRow(setting) for setting in iter_settings() if not setting.simple])
+        advanced.toggle_class("-open")
+        is_open = advanced.has_class("-open")
+        self._show_toggle(is_open)
+        if is_open:
+            advanced.query(SettingRow).first().field.focus()
+            self.call_after_refresh(self.scroll_to_widget, self.query_one("#advanced-toggle"), top=True, animate=False)
+        return is_open
+
+    def show(
+        self, draft: Draft, plan: Plan | None, typed: Mapping[str, str], offer: Offer | None, offer_text: str
+    ) -> None:
+        """Show what was chosen, and what follows for everything that was not."""
+        report = plan.report if plan else None
+        self.query_one("#data-report", Flow).show(lambda width: plan_text.data_report(report, width))
+        self._show_pick("data", report.name if report else draft.data, draft.data, "choose what to learn from")
+        base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""
+        self._show_pick("base", base or draft.base, draft.base if base else "", "choose a model")
+        self._show_pick("template", plan.template.title if plan and plan.template else draft.template, "", "")
+        if offer is None:
+            self._show_pick("machine", "", "", offer_text or "choose a dataset first")
+        else:
+            self.query_one("#machine", PickField).show(plan_text.machine_words(offer))
+        name, provider = self.row("name").field, self.row("provider").field
+        assert isinstance(name, TextField) and isinstance(provider, ChoiceField)
+        name.placeholder = plan.name if plan and draft.data else "after the dataset"
+        provider.put(draft.provider)
+        for key in ("gpu", "machine"):
+            self.row(key).set_class(draft.provider == "local", "-off")
+        interruptible = self.row("interruptible")
+        interruptible.set_class(not can(draft.provider, Capability.INTERRUPTIBLE), "-off")
+        if isinstance(interruptible.field, ChoiceField):
+            interruptible.field.put("yes" if draft.interruptible else "no")
+        for row in self.query(SettingRow) if plan else ():
+            setting = row.setting
+            value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]
+            row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
+
+    def _show_pick(self, key: str, title: str, note: str, empty: str) -> None:
+        shown_note = f"  {humanize.one_line(note)}" if note and note.casefold() != title.casefold() else ""
+        text = Content.assemble((humanize.one_line(title), "bold"), (shown_note, "$muted"))
+        self.query_one(f"#{key}", PickField).show(
+            text if title else Content.styled(humanize.one_line(empty), "italic $muted")
+        )
+
+    def _show_toggle(self, is_open: bool) -> None:
+        count = sum(not setting.simple for setting in iter_settings())
+        note = "" if is_open else f"  {count} more, all with good values"
+        self.query_one("#advanced-toggle", PickField).show(
+            Content.assemble(
+                ("▾ " if is_open else "▸ ", "bold $accent"), ("Advanced", "bold $primary"), (note, "$muted")
+            )
+        )
+
+
+def row_of(widget: Widget | None) -> FormRow | None:
+    """The row that a widget is part of."""
+    return next((node for node in widget.ancestors_with_self if isinstance(node, FormRow)), None) if widget else None
+
+
+def _pick_row(label: str, key: str, hint: str) -> FormRow:
+    field = PickField(key)
+    field.id = key
+    return FormRow(label, field, hint, long=True)

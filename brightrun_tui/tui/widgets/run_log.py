@@ -1,0 +1,84 @@
+"""The log of a run: what its worker said and what it printed, as one stream of lines. No widgets, no store."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from brightrun_tui.domain import events as kinds
+from brightrun_tui.domain.events import BadEventError, Body, Event
+from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets.log_tail import LogTail, News, clean
+
+NAMES = {
+    "train_loss": "loss",
+    "eval_loss": "eval loss",
+    "learning_rate": "lr",
+    "grad_norm": "grad",
+    "tokens_per_second": "tokens/s",
+}
+MARKS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+class RunLog:
+    """Follows ``events.jsonl`` and ``worker.log`` of one run directory. Blocking; call it from a thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory
+        self._events = LogTail(RunDirectory(directory).events, event_line)
+        self._printed = LogTail(RunDirectory(directory).log)
+
+    def read(self) -> News | None:
+        """What is new of both; None when nothing is. Raises ``OSError``."""
+        said, printed = self._events.read(), self._printed.read()
+        if said is None or printed is None:
+            return said or printed
+        return News(
+            said.lines + printed.lines,
+            printed.tail,
+            said.skipped + printed.skipped,
+            said.restarted or printed.restarted,
+        )
+
+
+def event_line(line: bytes) -> str | None:
+    """A line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
+    try:
+        event = Event.from_line(line)
+    except BadEventError as error:
+        return f"          ! a line that is not an event: {error}"
+    text = _text(event.body)
+    return f"{datetime.fromtimestamp(event.time):%H:%M:%S}  {clean(text.encode())}" if text else None
+
+
+def _text(body: Body) -> str:
+    match body:
+        case kinds.Metric():
+            values = (f"{NAMES.get(name, name)} {_number(value)}" for name, value in body.values.items())
+            return _step(body.step) + "  ".join(values)
+        case kinds.Phase():
+            return f"▸ {body.phase}  {body.detail}".rstrip() if body.begins else ""
+        case kinds.Checkpoint():
+            return f"{_step(body.step)}checkpoint{'  ★ best so far' if body.best else ''}"
+        case kinds.Sample():
+            asked = humanize.fit(body.prompt[-1].content if body.prompt else "", 60).rstrip()
+            return f"{_step(body.step)}answer of the {body.source} model to “{asked}”"
+        case kinds.Alert():
+            return f"{MARKS.get(body.level, '·')} {body.message}"
+        case kinds.Done():
+            return f"■ {body.outcome} at step {body.step}"
+        case kinds.Failed():
+            return f"✗ {body.cause}"
+        case kinds.Other():
+            return humanize.fit(f"? {body.kind}  {json.dumps(body.data, ensure_ascii=False)}", 200).rstrip()
+    return ""
+
+
+def _step(step: int) -> str:
+    return f"step {step:<6}"
+
+
+def _number(value: float | None) -> str:
+    return "NaN" if value is None else f"{value:.4g}"

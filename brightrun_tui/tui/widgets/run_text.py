@@ -1,0 +1,327 @@
+"""Runs in words: rows of the list, the summary above the panes, the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textual.content import Content
+
+from brightrun_tui.domain.events import Checkpoint, Event, Sample
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.store.runs import DamagedRun
+from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.snapshot import RunDetail
+from brightrun_tui.tui.widgets import humanize, lease_text, reflow
+from brightrun_tui.tui.widgets.offer_text import place
+
+STATE_STYLE = {
+    "queued": "$muted",
+    "preparing": "$secondary",
+    "launching": "$secondary",
+    "running": "$primary",
+    "pausing": "$warning",
+    "paused": "$warning",
+    "stopping": "$warning",
+    "collecting": "$secondary",
+    "registering": "$secondary",
+    "completed": "$success",
+    "stopped": "$muted",
+    "failed": "$error",
+}
+
+
+def state_mark(run: Run) -> Content:
+    """Glyph and word, in the state's colour."""
+    return Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}")
+
+
+def how_many(runs: Sequence[Run]) -> list[str]:
+    """``["1 running", "2 queued"]``; what there is none of is not said."""
+    queued = sum(run.state == "queued" for run in runs)
+    running = sum(run.active for run in runs) - queued
+    return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
+
+
+def run_row(run: Run, width: int, *, tall: bool) -> Content:
+    """One line of the runs list, or two when there is room."""
+    state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    right = _right_of(run)
+    if tall:
+        first = Content.assemble(state, (humanize.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
+        return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
+    second = _progress(run, 18 if width > 70 else 12)
+    right = right.pad_left(max(0, 14 - right.cell_length))
+    name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
+    word = Content.styled(humanize.fit(run.state, 12), STATE_STYLE[run.state])
+    return Content.assemble(state, (humanize.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def damaged_row(run: DamagedRun, width: int) -> Content:
+    """One line of the runs list for a run whose record cannot be read."""
+    name = humanize.fit(run.name, max(4, width - 11)).rstrip()
+    return Content.assemble(("✗ ", "bold $error"), (name, "bold"), ("  damaged", "$error"))
+
+
+def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
+    """What can still be said and done about it."""
+    said = "This record is damaged: what the run was and did cannot be read. A machine that it had is returned, and models stay."
+    return [Content.assemble(("✗ damaged", "bold $error"), "  ", (humanize.one_line(run.name), "bold")),
+            *reflow.text(said, width), Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted")]
+
+
+def _right_of(run: Run) -> Content:
+    if run.active and run.eta_seconds is not None:
+        return Content.styled(f"{humanize.duration(run.eta_seconds)} left", "$muted")
+    return Content.styled(humanize.day(run.finished_at or run.created_at), "$muted")
+
+
+def _second_line(run: Run, width: int) -> Content:
+    value, word = (run.eval_loss, "eval") if run.eval_loss is not None else (run.train_loss, "loss")
+    loss = f"  {word} {humanize.loss(value)}" if value is not None else ""
+    cost = f"  {humanize.money(run.cost_usd)}" if run.cost_usd else ""
+    tail = loss + cost if 20 + len(loss) + len(cost) <= width else cost or loss
+    middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
+    state = Content.styled(humanize.fit(run.state, 12), STATE_STYLE[run.state])
+    return Content.assemble(state, middle, (tail, "$muted"))
+
+
+def _progress(run: Run, width: int) -> Content:
+    fraction = 1.0 if run.state == "completed" else run.fraction
+    filled, empty = humanize.bar(fraction, max(3, width - 5))
+    return Content.assemble(
+        (filled, "$primary" if run.active else STATE_STYLE[run.state]),
+        (empty, "$line"),
+        (f"{100 * fraction:4.0f}%", "$muted"),
+    )
+
+
+def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool) -> reflow.Lines:
+    """Two to five lines about the chosen run: state and phase, progress, numbers, and what is wrong."""
+    if run is None:
+        return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
+    lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
+    if rich:
+        lines.append(_numbers(run, leases, width))
+    lines += [lease_text.billing(lease, width) for lease in leases if lease.state in ("releasing", "unclear") or not run.active]
+    if run.notices and run.notices[-1].level != "info" and run.active:
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), humanize.plain(run.notices[-1].message)), width)[:2]
+    if run.failure is not None and run.state == "failed":
+        lines += reflow.text(Content.assemble(("✗ ", "bold $error"), (humanize.plain(run.failure.cause), "$error")), width)[
+            :3
+        ]
+        if run.failure.fix or run.failure.suggestion:
+            lines += reflow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
+    return lines
+
+
+def _fix_words(run: Run) -> str:
+    assert run.failure is not None
+    change = ", ".join(f"{key} = {value}" for key, value in run.failure.suggestion.items())
+    return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
+
+
+def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool) -> Content:
+    phase = run.phase if run.active and run.phase != run.state else ""
+    told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
+    detail = run.phase_detail if run.active and told and run.total_steps else ""
+    cost = lease_text.cost_words(run, leases) if with_cost and run.spec.provider != "local" else ""
+    parts = [part for part in (cost, phase, detail) if part]
+    if run.model and run.model_version is not None:
+        parts.append(f"model {run.model}:{run.model_version}")
+    base = Content.assemble(state_mark(run), "  ", (humanize.one_line(run.name), "bold"))
+    line = Content.assemble(
+        base, ("  " + " · ".join(humanize.one_line(part) for part in parts) if parts else "", "$muted")
+    )
+    return line.truncate(width, ellipsis=True)
+
+
+def _bar_line(run: Run, width: int) -> Content:
+    """Progress in steps; before the first step, what is being done instead."""
+    if run.active and not run.total_steps:
+        words_of_phase = humanize.one_line(run.phase_detail) or "waiting for its turn"
+        return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
+    steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
+    epochs = run.spec.settings.training.epochs
+    note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
+    if run.active and run.eta_seconds is not None:
+        note += f"  {humanize.duration(run.eta_seconds)} left"
+    elif run.finished_at and run.started_at:
+        note += f"  took {humanize.duration(run.finished_at - run.started_at)}"
+    share = f" {100 * run.fraction:3.0f}%"
+    filled, empty = humanize.bar(run.fraction, max(8, width - len(note) - len(share)))
+    colour = STATE_STYLE[run.state] if not run.active else "$primary"
+    return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
+
+
+def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
+    def item(label: str, value: str, style: str = "$foreground") -> Content:
+        return Content.assemble((f"{label} ", "$muted"), (value, style))
+
+    items = []
+    if run.train_loss is not None:
+        items.append(item("train", humanize.loss(run.train_loss), "bold $curve-train"))
+    if run.eval_loss is not None:
+        items.append(item("eval", humanize.loss(run.eval_loss), "bold $curve-eval"))
+        items.append(item("best", humanize.loss(run.best_eval_loss)))
+    items.append(item("cost", lease_text.cost_words(run, leases)))
+    if run.tokens_per_second:
+        items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
+    if hardware := hardware_words(run):
+        items.append(item("on", hardware))
+    return Content("   ").join(items).truncate(width, ellipsis=True)
+
+
+def hardware_words(run: Run) -> str:
+    facts = run.hardware
+    used, total = facts.memory_used, facts.memory_total
+    memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
+    load = facts.utilisation
+    return " · ".join(
+        part
+        for part in (facts.device, humanize.percent(load) if load is not None else "", memory)
+        if part
+    )
+
+
+def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
+    """Everything else that is known: what, where, how much, checkpoints, alerts, phases."""
+    if run is None:
+        return [Content.styled("No run is chosen.", "$faint")]
+    spec = run.spec
+    rows: list[tuple[str, str | Content]] = [
+        ("Base model", spec.base.id),
+        ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
+        ("Template", spec.template),
+        ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
+        ("Hardware", hardware_words(run) or humanize.NOTHING),
+        ("Cost", lease_text.cost_words(run)),
+        (
+            "Speed",
+            f"{humanize.count(run.tokens_per_second)} tokens/s, prompts included" if run.tokens_per_second else humanize.NOTHING,
+        ),
+        ("Started", f"{humanize.day(run.started_at)} · attempt {run.attempts}" if run.started_at else humanize.NOTHING),
+        ("Directory", run.directory),
+    ]
+    machines = lease_text.machines(detail.leases, width) if detail else []
+    lines = [*machines, Content("")] if machines else []
+    lines += reflow.heading("Run", width, run.id) + reflow.pairs(rows, width)
+    if changed := changed_settings(spec.settings.model_dump()):
+        lines += [
+            Content(""),
+            *reflow.heading("Settings that differ from the defaults", width),
+            *reflow.pairs(changed, width, 34),
+        ]
+    if run.notices:
+        lines += [Content(""), *reflow.heading("Notices", width)]
+        for notice in reversed(run.notices):
+            lines += _alert(notice.time, notice.level, notice.message, width)
+    if detail is None:
+        return lines
+    if detail.alerts:
+        lines += [Content(""), *reflow.heading("Alerts", width)]
+        for event in reversed(detail.alerts):
+            lines += _alert(event.time, event.body.level, event.body.message, width)
+    if detail.checkpoints:
+        lines += [Content(""), *reflow.heading("Checkpoints", width)]
+        lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
+    if detail.phases:
+        lines += [Content(""), *reflow.heading("Phases", width)]
+        lines += [
+            Content.assemble(
+                (humanize.clock(event.time).ljust(8), "$muted"),
+                event.body.phase.ljust(12),
+                (humanize.one_line(event.body.detail), "$muted"),
+            )
+            for event in detail.phases
+        ]
+    return lines
+
+
+def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
+    """Key and value of every setting that is not the default, from the groups as a document."""
+    default = RunSettings().model_dump()
+    return [
+        (f"{group}.{name}", str(value))
+        for group, values in settings.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if value != default.get(group, {}).get(name)
+    ]
+
+
+def _alert(moment: float, level: str, message: str, width: int) -> reflow.Lines:
+    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(level, ("·", "$muted"))
+    head = Content.assemble((humanize.clock(moment).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
+    body = reflow.text(message, width - 10)
+    return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
+
+
+def _checkpoint(event: Event[Checkpoint]) -> Content:
+    loss = event.body.eval_loss
+    best = Content.styled("  ★ best", "bold $accent") if event.body.best else Content("")
+    return Content.assemble(
+        (humanize.clock(event.time).ljust(8), "$muted"),
+        f"step {event.body.step}".ljust(12),
+        (f"eval {humanize.loss(loss)}" if loss is not None else "", "$muted"),
+        best,
+    )
+
+
+def answers(detail: RunDetail | None, width: int) -> reflow.Lines:
+    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted."""
+    if detail is None or not detail.samples:
+        return [Content.styled("Sample answers appear at the first evaluation.", "$faint")]
+    by_prompt: dict[str, dict[str, Sample]] = {}
+    for event in detail.samples:
+        by_prompt.setdefault(event.body.id, {})[event.body.source] = event.body
+    lines: reflow.Lines = []
+    for found in by_prompt.values():
+        some = next(iter(found.values()))
+        if lines:
+            lines.append(Content(""))
+        lines += prompt_lines([turn.content for turn in some.prompt], width)
+        base, tuned = found.get("base"), found.get("tuned")
+        lines += compare_answers(
+            base.answer if base else "",
+            tuned.answer if tuned else "",
+            some.reference,
+            width,
+            tuned_note=f"step {tuned.step}" if tuned else "not yet",
+        )
+    return lines
+
+
+def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
+    """The last turn of a prompt; earlier ones only as a count."""
+    if not turns:
+        return []
+    note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
+    body = reflow.text(
+        Content.assemble((humanize.plain(turns[-1]), "bold"), (note, "$faint")), width - 2
+    )
+    return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
+
+
+def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_note: str = "") -> reflow.Lines:
+    """Side by side where there is room, else below one another."""
+
+    def block(title: str, answer: str, style: str, room: int) -> reflow.Lines:
+        return [Content.styled(title, style), *reflow.text(humanize.plain(answer) or humanize.NOTHING, room)]
+
+    note = f" · {tuned_note}" if tuned_note else ""
+    if width >= 90:
+        half = reflow.column_width(width - 2)
+        lines = reflow.beside(
+            block("base", base, "$muted", half), block(f"tuned{note}", tuned, "bold $curve-train", half), width - 2
+        )
+    else:
+        lines = [
+            *block("base", base, "$muted", width - 2),
+            *block(f"tuned{note}", tuned, "bold $curve-train", width - 2),
+        ]
+    if reference:
+        lines += block("wanted", reference, "$success", width - 2)
+    return reflow.indented(lines)

@@ -1,0 +1,13 @@
+"""The last gate before the screen: styled text without anything that a terminal would obey."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from brightrun_tui.domain import text
+
+
+def sanitize(content: Content) -> Content:
+    """The same text and styles without what `domain.text.harmless` takes out. Textual itself removes only a little of it."""
+    clean = text.sanitize(content.plain)
+    return content if clean == content.plain else Content(clean, spans=list(content.spans))

@@ -1,0 +1,83 @@
+"""One service: whether it works, in glyph, word and colour, and where its credential comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.message import Message
+
+from brightrun_tui.integrations.services import Service
+from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.titles import retitle
+
+STATES = {
+    "ok": ("✓", "works", "$success"),
+    "failed": ("✗", "does not work", "$error"),
+    "off": ("–", "not connected", "$muted"),
+    "testing": ("◌", "testing …", "$primary"),
+    "": ("·", "not tested yet", "$muted"),
+}
+
+
+@dataclass(frozen=True)
+class CardState:
+    """What a card shows. ``state`` is a key of `STATES`; ``credential`` says where it comes from, in words."""
+
+    state: str = ""
+    detail: str = ""
+    fix: str = ""
+    credential: str = ""
+    checked_at: float | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class ServiceCard(Flow, can_focus=True):
+    """A card; the screen's keys act on the one with the focus."""
+
+    @dataclass
+    class Clicked(Message):
+        """The card was clicked twice."""
+
+        card: ServiceCard
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(id=f"card-{service.name}", classes="panel card")
+        self.service = service
+        self.state = CardState()
+
+    def on_mount(self) -> None:
+        self.show_state(self.state)
+
+    def on_click(self) -> None:
+        if self.has_focus:
+            self.post_message(self.Clicked(self))
+
+    def show_state(self, state: CardState) -> None:
+        self.state = state
+        glyph, _, style = STATES[state.state]
+        retitle(self, Content.assemble((glyph, f"bold {style}"), " ", self.service.title))
+        self.show(lambda width: card_lines(self.service, state, width))
+
+
+def card_lines(service: Service, state: CardState, width: int) -> reflow.Lines:
+    """State and age, the detail, what to do, where the credential is, what the service gives."""
+    glyph, word, style = STATES[state.state]
+    if service.optional and state.state == "off":
+        word = "works without"
+    age = humanize.ago(state.checked_at) if state.checked_at and state.state != "testing" else ""
+    head = Content.styled(f"{glyph} {word}", f"bold {style}")
+    lines = [Content.assemble(head, " " * max(1, width - head.cell_length - len(age)), (age, "$faint"))]
+    if state.detail:
+        lines += reflow.text(humanize.plain(state.detail), width)[:3]
+    if state.fix and state.state in ("failed", "off"):
+        fix = reflow.text(humanize.plain(state.fix), width - 2)[:3]
+        lines += [
+            Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
+        ]
+    for name, value in state.facts:
+        lines += reflow.pair(name, humanize.plain(value), width, 12)[:2]
+    if service.environment:
+        lines += reflow.pair("credential", state.credential, width, 12)[:2]
+    return [*lines, *(line.stylize("$muted") for line in reflow.text(service.gives, width))]
