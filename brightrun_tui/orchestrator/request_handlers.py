@@ -1,33 +1,52 @@
-"""The desk where people's requests are answered: one small function a kind."""
+"""What people ask of the engine is answered here: one small function for each kind of request."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
+from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import ACTIVE, Run
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.run_commands import RunCommand
+from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.targets import LocalTarget
-from brightrun_tui.store import endpoints, models, runs
-
-if TYPE_CHECKING:
-    from brightrun_tui.orchestrator.engine import Engine
+from brightrun_tui.orchestrator.warm_worker import WarmWorker
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.names import new_run_id
+from brightrun_tui.store import Database, endpoints, models, runs
 
 Answer = dict[str, Any]
 
 
+class Engine(Protocol):
+    """What a handler needs of the engine. ``runners`` and ``watchers`` by the id of their run and endpoint."""
+
+    db: Database
+    paths: Paths
+    runners: dict[str, Runner]
+    watchers: dict[str, EndpointWatcher]
+    warm_worker: WarmWorker
+    lease_manager: LeaseManager
+    started_at: float
+    ending: asyncio.Event
+
+    def keep(self, endpoint: Endpoint) -> None:
+        """Watch a new endpoint."""
+
+
 async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
-    """Bring a wish to a run: to its runner when one is at work, else straight to the lifecycle."""
+    """Bring a command to a run: to its runner when one is at work, else straight to the lifecycle."""
     runner = engine.runners.get(run_id)
     if runner is not None:
         command = RunCommand(signal)
@@ -62,7 +81,7 @@ async def _retry(engine: Engine, request: Request) -> Answer:
         return {"run": run.id, "state": (await ask_run(engine, run.id, "retry_asked")).state}
     lifecycle.step(run, "retry_asked")
     settings = run.spec.settings.with_overrides(overrides)
-    spec = run.spec.model_copy(update={"run_id": uuid.uuid4().hex[:12], "created_at": time.time(), "settings": settings})
+    spec = run.spec.model_copy(update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings})
     again = await runs.create(engine.db, spec, str(engine.paths.run_directory(spec.run_id)), run.estimate)
     return {"run": again.id, "state": again.state}
 

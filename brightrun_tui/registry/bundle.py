@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
@@ -25,16 +26,7 @@ from brightrun_tui.foreign_files import ForeignFileError, fit
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
-from brightrun_tui.registry.safety import (
-    VERSION_FILES,
-    Manifest,
-    UntrustedError,
-    check_adapter,
-    check_files,
-    check_names,
-    read_json,
-    read_manifest,
-)
+from brightrun_tui.registry.safety import VERSION_FILES, Manifest, check_files, check_names, read_manifest
 from brightrun_tui.store import Database, models
 
 MAX_FILE_BYTES = 16 << 30

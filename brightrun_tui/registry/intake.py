@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.money import Estimate
@@ -32,17 +33,7 @@ from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors,
 from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.card import model_card
-from brightrun_tui.registry.safety import (
-    Manifest,
-    UntrustedError,
-    check_adapter,
-    check_files,
-    check_names,
-    facts_of,
-    model_name,
-    read_json,
-    read_manifest,
-)
+from brightrun_tui.registry.safety import Manifest, check_files, check_names, facts_of, model_name, read_manifest
 from brightrun_tui.store import Database, models
 
 _SAID_LATER = ("judgement", "ticks")

@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.adapter_files import check_adapter
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.process import users_umask
-from brightrun_tui.registry.safety import check_adapter
 from brightrun_tui.serving.view import generation_settings
 
 MAX_DEVIATION = {"float32": 0.01, "bfloat16": 0.5, "float16": 0.25}

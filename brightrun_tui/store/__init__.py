@@ -4,6 +4,7 @@ Every module holds plain async functions that take a `Database`: ``runs``, ``met
 ``models``, ``endpoints``, ``datasets``, ``leases``, ``engine``.
 """
 
-from brightrun_tui.store.db import Database, open_database
+from brightrun_tui.store.db import Database
+from brightrun_tui.store.opening import open_database
 
 __all__ = ["Database", "open_database"]

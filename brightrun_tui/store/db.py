@@ -1,4 +1,4 @@
-"""The connection: WAL, migrations, transactions, and a cheap way to learn that something changed.
+"""The connection: transactions, patience with a locked database, and a cheap way to learn that something changed.
 
 A database that another program keeps locked (a backup, a database browser) is waited for, here and nowhere else: every
 statement is tried again for `PATIENCE_SECONDS`, and whoever opened the database is told once. Then it is a `StoreError`, as a
@@ -17,9 +17,6 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from brightrun_tui.domain.errors import BrightrunError, StoreError
-from brightrun_tui.files import private_directory
-from brightrun_tui.store.moving import follow_move
-from brightrun_tui.store.schema import MIGRATIONS
 
 T = TypeVar("T")
 
@@ -111,58 +108,6 @@ class Database:
             retry=tenacity.retry_if_exception(_is_locked), stop=tenacity.stop_after_delay(self.patience),
             wait=tenacity.wait_random_exponential(0.02, max=0.5), before_sleep=tell, reraise=True)
         return await again(one_more)
-
-
-@asynccontextmanager
-async def open_database(path: Path, *, patience: float = PATIENCE_SECONDS,
-                        waits: Callable[[str], None] | None = None) -> AsyncIterator[Database]:
-    """Open, creating and migrating as needed, and following a data directory that was moved.
-
-    Raises:
-        StoreError: the place cannot be written, the disk is full, or the database stays locked.
-        BrightrunError: the file is damaged, or newer than this program.
-    """
-    try:
-        private_directory(path.parent)
-        connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
-    except OSError as error:
-        raise StoreError(f"cannot write here ({error.strerror or error})", where=str(path.parent), fix=ELSEWHERE,
-                         kind="home_not_writable") from None
-    except sqlite3.Error as error:
-        raise plain_error(error, path) or error from None
-    try:
-        connection.row_factory = sqlite3.Row
-        connection.text_factory = _text
-        database = Database(connection, path, patience=patience, waits=waits)
-        await database.execute("PRAGMA journal_mode = WAL")
-        await database.execute("PRAGMA synchronous = FULL")
-        await database.execute("PRAGMA foreign_keys = ON")
-        await _migrate(database)
-        await follow_move(database)
-        yield database
-    finally:
-        await connection.close()
-
-
-async def _migrate(db: Database) -> None:
-    row = await db.one("PRAGMA user_version")
-    version = int(row[0]) if row else 0
-    if version > len(MIGRATIONS):
-        raise BrightrunError("the data was written by a newer brightrun", where=str(db.path),
-                             fix="upgrade brightrun, or set BRIGHTRUN_HOME to another directory", kind="newer_data")
-    if version == len(MIGRATIONS):
-        return
-    async with db.transaction():
-        row = await db.one("PRAGMA user_version")
-        for number in range(int(row[0]) if row else 0, len(MIGRATIONS)):
-            for statement in MIGRATIONS[number]:
-                await db.execute(statement)
-        await db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-def _text(stored: bytes) -> str:
-    """A damaged text is not the end of reading the others; whoever reads it sees that it is damaged."""
-    return stored.decode("utf-8", "replace")
 
 
 def _is_locked(error: BaseException) -> bool:

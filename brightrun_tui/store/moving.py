@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from brightrun_tui.store.db import Database
+from brightrun_tui.store.db import Database
 
 FACT = "data_directory"
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from brightrun_tui.tui.terminal import (
     DaemonExecutor,
-    copy,
     leave_on_signals,
-    log_crash,
     prepare_environment,
     watch_terminal,
 )
@@ -25,38 +21,22 @@ prepare_environment()
 from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
-from textual.app import App  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
 from textual.screen import Screen  # noqa: E402
-from textual.signal import Signal  # noqa: E402
 from textual.widgets import Input  # noqa: E402
-from textual.worker import WorkerFailed  # noqa: E402
 
 from brightrun_tui.config import Section, load_section  # noqa: E402
-from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
-from brightrun_tui.domain.model import ModelVersion  # noqa: E402
-from brightrun_tui.domain.requests import RequestKind  # noqa: E402
-from brightrun_tui.notify.channel import Home  # noqa: E402
-from brightrun_tui.notify.notifier import Notifier  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
-from brightrun_tui.store import Database, open_database, runs  # noqa: E402
+from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
-from brightrun_tui.tui.faults import SAID_AT, Faults  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
-from brightrun_tui.tui.snapshot import Snapshot, Watch, follow  # noqa: E402
-from brightrun_tui.tui.widgets import humanize  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
+from brightrun_tui.tui.workspace import Workspace  # noqa: E402
+
+if TYPE_CHECKING:
+    pass
 
 textual_quirks.apply()
-
-WAKE_SECONDS = 30.0
-"""Between two attempts to start an engine that is needed and not there."""
-CLOSE_SECONDS = 2.0
-RETRY_SECONDS = 2.0
-"""Between two attempts to read a store that could not be read."""
-SHOW_SECONDS = 3.0
-"""How long a run that was just made may take to appear before Monitor opens without it."""
-
 
 class AppSettings(Section):
     """``[app]`` of config.toml."""
@@ -71,7 +51,7 @@ def _screen(module: str, name: str) -> Screen[None]:
     return screen
 
 
-class BrightRunApp(App[int]):
+class BrightRunApp(Workspace):
     """Four modes, each built when first visited."""
 
     TITLE = "Bright Run"
@@ -89,46 +69,14 @@ class BrightRunApp(App[int]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
     def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
-        self.paths = paths
-        self.read_only = read_only
-        self.snapshot = Snapshot()
-        self.snapshot_signal: Signal[Snapshot] = Signal(self, "snapshot")
-        self.faults = Faults()
-        self.owns_terminal = False
+        super().__init__(paths, read_only=read_only)
         self._first_mode = first_mode
-        self._db: Database | None = None
-        self._watch = Watch()
-        self._wake_after = 0.0
-        self._store_opened = asyncio.Event()
-        self._store_closed = asyncio.Event()
-        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._settings = load_section(paths, "app", AppSettings)
         self._notifier = Notifier(paths, Home.APP, self.bell)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())
         self.theme = self._first_theme()
-
-    @property
-    def db(self) -> Database:
-        """The app's own connection. Raises `BrightrunError` before it is open."""
-        if self._db is None:
-            raise BrightrunError("the store is not open yet", fix="try again in a moment", kind="not_ready")
-        return self._db
-
-    async def opened_store(self) -> Database:
-        """`db`, as soon as it is open: for what begins together with the app."""
-        await self._store_opened.wait()
-        return self.db
-
-    @property
-    def watched_run(self) -> str:
-        """Id of the run whose curves and events the snapshot carries."""
-        return self._watch.run_id
-
-    @watched_run.setter
-    def watched_run(self, run_id: str) -> None:
-        self._watch.choose(run_id)
 
     @property
     def mouse(self) -> bool:
@@ -162,128 +110,6 @@ class BrightRunApp(App[int]):
         """End the app with this exit code."""
         self.exit(code, return_code=code)
 
-    def look_now(self) -> None:
-        """Read the store again at once, e.g. after a change of our own."""
-        self._watch.look_now()
-
-    @work(exclusive=True, group="store")
-    async def _follow_store(self) -> None:
-        """For as long as the app lives: what goes wrong is said, and then the store is opened anew."""
-        try:
-            while True:
-                try:
-                    await self._read_store()
-                except Exception as error:
-                    self.survive(error)
-                await asyncio.sleep(RETRY_SECONDS)
-        finally:
-            self._store_closed.set()
-
-    async def _read_store(self) -> None:
-        try:
-            async with open_database(self.paths.database, waits=self._say_waiting) as db:
-                self._db = db
-                self._store_opened.set()
-                async for snapshot in follow(db, self.paths, self._watch):
-                    self._tell_news(snapshot)
-                    self.snapshot = snapshot
-                    self.snapshot_signal.publish(snapshot)
-                    if self.owns_terminal and not self.read_only and snapshot.needs_engine:
-                        self._wake_engine()
-        finally:
-            self._db = None
-
-    def _tell_news(self, snapshot: Snapshot) -> None:
-        """What happened to runs since the picture before; the first one is no news."""
-        if not self.snapshot.loaded:
-            self._notifier.know(snapshot.runs)
-        for run in snapshot.runs:
-            self._notifier.look(run)
-
-    def _say_waiting(self, sentence: str) -> None:
-        self.toast(sentence, title="The database", severity="warning")
-
-    @work(group="engine")
-    async def _wake_engine(self) -> None:
-        """Somebody must look after what is active: start the engine, at most every so often."""
-        from brightrun_tui.orchestrator import client
-
-        now = asyncio.get_running_loop().time()
-        if now < self._wake_after:
-            return
-        self._wake_after = now + WAKE_SECONDS
-        try:
-            await client.ensure_engine(self.paths)
-        except BrightrunError as error:
-            self.show_error(error)
-        self.look_now()
-
-    async def on_unmount(self) -> None:
-        """Let the connection end in order."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
-
-    async def ask(
-        self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *, wait: float = 10.0
-    ) -> dict[str, Any] | None:
-        """Ask the engine; returns its answer ({} when there is none in time), or None after a toast with the reason."""
-        from brightrun_tui.orchestrator import client
-
-        try:
-            request = await client.ask(self.db, self.paths, kind, target, payload, wait=wait)
-        except BrightrunError as error:
-            self.show_error(error)
-            return None
-        finally:
-            self.look_now()
-        if request.state == "failed":
-            said = request.result.get("error", {})
-            self.show_error(
-                BrightrunError(
-                    said.get("what", "the engine refused"),
-                    where=said.get("where", ""),
-                    fix=said.get("fix", ""),
-                    kind=said.get("kind", ""),
-                )
-            )
-            return None
-        return request.result
-
-    def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
-        """A short note; never through markup."""
-        message = humanize.plain(message)
-        self.notify(message, title=humanize.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
-
-    def show_error(self, error: BrightrunError) -> None:
-        place = f"{error.where}\n" if error.where else ""
-        fix = f"\n{error.fix}" if error.fix else ""
-        self.toast(f"{place}{error.what}{fix}", title="That did not work", severity="error")
-
-    @work(group="clipboard")
-    async def copy_text(self, text: str, what: str) -> None:
-        """Copy, and say honestly what was done."""
-        done = await copy(text, self.copy_to_clipboard)
-        if done:
-            self.toast(f"{what}: {done}.")
-        else:
-            self.toast(
-                f"{what} is too long for this terminal's clipboard; select it with the mouse instead.",
-                severity="warning",
-            )
-
-    @work(group="export", exit_on_error=True)
-    async def export_model(self, model: ModelVersion, form: str, target: Path) -> None:
-        """Write a model as files; goes on whatever screen is shown."""
-        from brightrun_tui import registry
-
-        self.toast(f"Writing {model.ref} …")
-        try:
-            path = await registry.export(model, target, form=form)
-        except BrightrunError as error:
-            self.show_error(error)
-        else:
-            self.toast(str(path), title=f"{model.ref} exported")
-
     async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:
         """As Textual's, but read-only mode refuses what changes something."""
         name = action if isinstance(action, str) else action[1]
@@ -304,23 +130,6 @@ class BrightRunApp(App[int]):
 
     async def action_registry(self) -> None:
         await self.switch_mode("registry")
-
-    async def show_run(self, run_id: str) -> None:
-        """Go to Monitor with this run chosen."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SHOW_SECONDS):
-                while self.snapshot.run(run_id) is None:
-                    self.look_now()
-                    await asyncio.sleep(SHOW_SECONDS / 100)
-        self.watched_run = run_id
-        await self.switch_mode("monitor")
-
-    async def show_model(self, ref: str) -> None:
-        """Go to Registry with this version chosen."""
-        await self.switch_mode("registry")
-        choose = getattr(self.screen, "choose", None)
-        if choose:
-            self.screen.call_after_refresh(choose, ref)
 
     def action_help(self) -> None:
         from brightrun_tui.tui.screens.help import HelpScreen
@@ -382,53 +191,6 @@ class BrightRunApp(App[int]):
             return theming.PLAIN_THEME
         wanted = self._settings.theme or theming.chosen_theme(self.paths)
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
-
-    def survive(self, error: Exception) -> None:
-        """Say what went wrong in one part, keep the details, and go on; what goes wrong without end ends the app in order."""
-        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
-            error = error.error
-        if textual_quirks.came_too_late(error):
-            return
-        count = self.faults.count(error)
-        path = log_crash(error, self.paths.logs) if count == 1 and not isinstance(error, BrightrunError) else None
-        if self.faults.storm:
-            self._end_by(error, "the same kind of fault came again and again")
-        elif count in SAID_AT:
-            again = f" This is the {count:,}th time." if count > 1 else ""
-            if isinstance(error, BrightrunError):
-                self.show_error(error)
-            else:
-                why = f"{type(error).__name__}; details: {path or self.paths.logs / 'app.log'}"
-                self.toast(f"A part of this screen failed, the rest goes on ({why}).{again}", title="A fault of ours",
-                           severity="error")
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Textual's last word on any error. Only the app's own start cannot be survived."""
-        if isinstance(error, textual_quirks.StartError):
-            self._end_by(error.error, "it could not start")
-        elif self._exit:
-            return  # what is being taken down misses its parts
-        elif self._running:
-            self.survive(error)
-        else:
-            self._end_by(error, "it could not start")
-
-    def panic(self, *renderables: Any) -> None:
-        """Textual's word for the end of a thread of its own, with a traceback that nobody is to see."""
-        text = "".join(segment.text for renderable in renderables for segment in self.console.render(renderable))
-        self._end_by(RuntimeError(text), "the terminal cannot be read any more")
-
-    def _end_by(self, error: Exception, why: str) -> None:
-        """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
-        path = log_crash(error, self.paths.logs)
-        place = f" Details: {path}" if path else ""
-        self.exit(1, return_code=1, message=Text(
-            f"Bright Run ended by a fault of its own: {why} ({type(error).__name__}).{place}"))
-        self._close_messages_no_wait()
-        if self._exception is None:  # what drives the app in a test waits for this
-            self._exception = error
-            self._exception_event.set()
-
 
 async def _first_mode(paths: Paths) -> str:
     async with open_database(paths.database) as db:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,9 +13,7 @@ from brightrun_tui.tui.screens.dialog import Confirm
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.header import Header
-
-if TYPE_CHECKING:
-    from brightrun_tui.tui.app import BrightRunApp
+from brightrun_tui.tui.workspace import Workspace
 
 
 class ModeScreen(Screen[None]):
@@ -24,7 +22,7 @@ class ModeScreen(Screen[None]):
     A subclass says its ``MODE`` and ``SCOPES``, composes its panels in `compose_body` and draws a snapshot in `show`.
     """
 
-    app: BrightRunApp
+    app: Workspace
     MODE: ClassVar[str]
     SCOPES: ClassVar[tuple[str, ...]] = ()
 

@@ -15,10 +15,10 @@ from brightrun_tui.tui.widgets import humanize
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.titles import retitle
+from brightrun_tui.tui.workspace import Workspace
 
 if TYPE_CHECKING:
     from brightrun_tui.integrations.connection import ServiceStatus
-    from brightrun_tui.tui.app import BrightRunApp
 
 Answer = TypeVar("Answer")
 
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     """A box with a title; ``compose_body`` fills it. Escape answers None."""
 
-    app: BrightRunApp
+    app: Workspace
     SCOPES: tuple[str, ...] = ("modal",)
     BINDINGS = bindings("modal")
 

@@ -1,0 +1,56 @@
+"""Whether the files of an adapter are what they should be: looked into without running anything of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui import foreign_files
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
+from brightrun_tui.foreign_files import ForeignFileError, read_safetensors_header
+
+_MAX_HEADER_BYTES = 16 << 20
+
+
+class UntrustedError(BrightrunError):
+    """Files that are not what they should be."""
+
+
+def check_adapter(directory: Path, where: str) -> None:
+    """Look into the adapter without running anything of it.
+
+    Raises:
+        UntrustedError: it is no LoRA adapter, names code to import, or its weights file is malformed.
+    """
+    config = read_json(directory / ADAPTER_CONFIG, where)
+    if config.get("peft_type") != "LORA":
+        raise UntrustedError("this is not a LoRA adapter", where=f"{where}: {ADAPTER_CONFIG}", kind="not_lora")
+    for key in ("auto_mapping", "megatron_config"):
+        if config.get(key):
+            raise UntrustedError(f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind="custom_code")
+    for path in directory.glob("*.json"):
+        if path.name != MANIFEST and "auto_map" in read_json(path, where):
+            raise UntrustedError("its “auto_map” would run code", where=f"{where}: {path.name}", kind="custom_code")
+    check_safetensors(directory / ADAPTER_WEIGHTS, where)
+
+
+def check_safetensors(path: Path, where: str) -> None:
+    """Raises `UntrustedError` unless the header is JSON and its tensors fill the rest of the file exactly."""
+    place = f"{where}: {path.name}"
+    try:
+        header = read_safetensors_header(path, _MAX_HEADER_BYTES)
+    except ForeignFileError as error:
+        raise UntrustedError(f"the file of its weights {error.what}", where=place, kind="bad_safetensors") from None
+    spans = sorted(tuple(tensor.data_offsets) for tensor in header.tensors.values())
+    edges = [0, *(end for _, end in spans)]
+    if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) or edges[-1] != header.data_bytes:
+        raise UntrustedError("its weights cannot be read (tensors do not fill the file)", where=place, kind="bad_safetensors")
+
+
+def read_json(path: Path, where: str) -> dict[str, Any]:
+    """A JSON object of reasonable size. Raises `UntrustedError`."""
+    try:
+        return foreign_files.read_json(path)
+    except ForeignFileError as error:
+        raise UntrustedError(f"{path.name} {error.what}", where=where, kind="bad_json") from None
