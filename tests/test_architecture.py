@@ -25,3 +25,8 @@ def test_a_new_room_cannot_slip_past_the_plan() -> None:
     assert not settings.get("exclude_type_checking_imports")
     assert not any("ignore_imports" in contract for contract in settings["contracts"])
     assert any(contract["type"] == "acyclic_siblings" for contract in settings["contracts"])
+
+
+def test_the_picture_in_the_documentation_is_that_of_the_code() -> None:
+    done = subprocess.run([sys.executable, "scripts/architecture", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

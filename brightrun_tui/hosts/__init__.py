@@ -1,0 +1,1 @@
+"""A machine in hand, here or over SSH: put files, start a process, read what it says, get results."""

@@ -1,0 +1,1 @@
+"""Services that people connect: credentials, connection tests, the Hub, a judge."""

@@ -1,0 +1,1 @@
+"""Finding, renting, describing and returning machines: one file for each provider."""

@@ -1,0 +1,1 @@
+"""The worker that trains one run: QLoRA from its run directory. Started as a process, imported by nobody."""
