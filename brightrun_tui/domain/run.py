@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from enum import StrEnum
+from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -39,6 +40,34 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 
 TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
 ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
+
+
+
+class RunAction(StrEnum):
+    """What a person may ask of a run."""
+
+    STOP = "stop"
+    FORCE = "force"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    CHECKPOINT = "checkpoint"
+    DELETE = "delete"
+
+
+_STOPPABLE: frozenset[RunState] = frozenset({"queued", "preparing", "launching", "running", "pausing", "paused", "stopping"})
+
+PERMITTED: dict[RunAction, frozenset[RunState]] = {
+    RunAction.STOP: _STOPPABLE,
+    RunAction.FORCE: _STOPPABLE | {"collecting"},
+    RunAction.PAUSE: frozenset({"launching", "running", "pausing"}),
+    RunAction.RESUME: frozenset({"paused"}),
+    RunAction.RETRY: frozenset({"failed", "stopped"}),
+    RunAction.CHECKPOINT: frozenset({"running"}),
+    RunAction.DELETE: TERMINAL | {"paused"},
+}
+"""In which states each action is possible: for engine, store, app and command line alike. A pause that is asked for again
+presses the worker harder, as a stop does."""
 
 STATE_GLYPHS: dict[RunState, str] = {
     "queued": "·", "preparing": "◌", "launching": "◌", "running": "▶", "pausing": "◫", "paused": "‖",
@@ -205,6 +234,10 @@ class Run(BaseModel):
     def fraction(self) -> float:
         """Progress from 0 to 1."""
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
+
+    def permits(self, action: RunAction) -> bool:
+        """Whether this may be asked of the run as it is now."""
+        return self.state in PERMITTED[action]
 
     @property
     def active(self) -> bool:

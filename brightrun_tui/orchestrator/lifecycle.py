@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import Ending, Failure, Run, RunChanges, RunState
+from brightrun_tui.domain.run import Ending, Failure, Run, RunAction, RunChanges, RunState
 
 MAX_CRASHES = 3
 MAX_KILLS = 6
@@ -100,36 +100,29 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
 
 
 def _asked(run: Run, signal: Signal) -> Decision:
-    state = run.state
-    if signal in ("stop_asked", "force_asked"):
+    state, action = run.state, RunAction(signal.removesuffix("_asked"))
+    if not run.permits(action):
+        raise UsageError(f"run {run.name} is {state}; it cannot {_VERBS[action]} now", where=run.id,
+                         fix=_BY_ITSELF.get(state, _WHEN[action]), kind="wrong_state")
+    if action in (RunAction.STOP, RunAction.FORCE):
         if state in ("queued", "preparing", "paused") or (state == "launching" and not run.attempts and not run.step):
             return Decision("stopped", ("release",))
-        if state == "collecting" and signal == "force_asked":
+        if state == "collecting":
             return _rest(run)
-        if state in ("launching", "running", "pausing", "stopping"):
-            return _force(run) if signal == "force_asked" else _stop(run)
-    elif signal == "pause_asked":
-        if state in ("launching", "running"):
-            return Decision("pausing", ("ask_pause", "follow"), {"ending": "asked"})
-        if state == "pausing":
-            return _press(run)
-    elif signal == "resume_asked":
-        if state == "paused":
-            return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
-    elif state in ("failed", "stopped"):
-        return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
-    verb = signal.removesuffix("_asked")
-    raise UsageError(f"run {run.name} is {state}; it cannot {_VERBS[verb]} now", where=run.id,
-                     fix=_BY_ITSELF.get(state, _WHEN[verb]), kind="wrong_state")
+        return _force(run) if action == RunAction.FORCE else _stop(run)
+    if action == RunAction.PAUSE:
+        return _press(run) if state == "pausing" else Decision("pausing", ("ask_pause", "follow"), {"ending": "asked"})
+    return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
 
 
-_VERBS = {"stop": "be stopped", "force": "be stopped", "pause": "be paused", "resume": "be resumed", "retry": "be retried"}
+_VERBS = {RunAction.STOP: "be stopped", RunAction.FORCE: "be stopped", RunAction.PAUSE: "be paused",
+          RunAction.RESUME: "be resumed", RunAction.RETRY: "be retried"}
 _WHEN = {
-    "stop": "only a run that has not ended can be stopped",
-    "force": "only a run that has not ended can be stopped",
-    "pause": "a run can be paused while it trains",
-    "resume": "only a paused run can be resumed; a failed or stopped one can be retried",
-    "retry": "only a failed or stopped run can be retried",
+    RunAction.STOP: "only a run that has not ended can be stopped",
+    RunAction.FORCE: "only a run that has not ended can be stopped",
+    RunAction.PAUSE: "a run can be paused while it trains",
+    RunAction.RESUME: "only a paused run can be resumed; a failed or stopped one can be retried",
+    RunAction.RETRY: "only a failed or stopped run can be retried",
 }
 _BY_ITSELF = {
     "stopping": "it ends soon; to end it at once, stop it again",

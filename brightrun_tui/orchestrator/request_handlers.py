@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request, RequestKind
-from brightrun_tui.domain.run import ACTIVE, Run
+from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -88,7 +88,7 @@ async def _retry(engine: Engine, request: Request) -> Answer:
 
 async def _checkpoint(engine: Engine, request: Request) -> Answer:
     run = await runs.get(engine.db, request.target)
-    if run.state != "running" or run.id not in engine.runners:
+    if not run.permits(RunAction.CHECKPOINT) or run.id not in engine.runners:
         raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind="wrong_state")
     await engine.runners[run.id].target.ask("checkpoint")
     return {"state": run.state}
@@ -99,7 +99,7 @@ async def _delete(engine: Engine, request: Request) -> Answer:
     directory = engine.paths.run_directory(request.target)
     try:
         run = await runs.get(engine.db, request.target)
-        if run.state in ACTIVE:
+        if not run.permits(RunAction.DELETE):
             raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
         directory = Path(run.directory)
     except DamagedRecordError:

@@ -9,8 +9,7 @@ import aiosqlite
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.money import Estimate
-from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunChanges, RunSpec, RunState
+from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -154,7 +153,7 @@ async def delete(db: Database, run_id: str) -> None:
         if row is None:
             raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind="unknown_run")
         run = _read(row)
-        if run is not None and run.state not in TERMINAL and run.state != "paused":
+        if run is not None and not run.permits(RunAction.DELETE):
             raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
         await db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import ACTIVE, TERMINAL, TRANSITIONS, BaseModelRef, DatasetRef, Failure, Run, RunSpec
+from brightrun_tui.domain.run import (
+    ACTIVE,
+    RUN_STATES,
+    TERMINAL,
+    TRANSITIONS,
+    BaseModelRef,
+    DatasetRef,
+    Failure,
+    Run,
+    RunAction,
+    RunSpec,
+)
 from brightrun_tui.orchestrator.lifecycle import LOST, MAX_CRASHES, MAX_KILLS, Signal, adopt, step
 
 PEOPLE: tuple[Signal, ...] = ("stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked")
@@ -119,3 +130,15 @@ def test_no_refusal_contradicts_itself() -> None:
 def test_every_signal_is_decided_somewhere() -> None:
     heard = {signal for signals in HEARD_IN.values() for signal in signals} | set(PEOPLE)
     assert heard == set(get_args(Signal))
+
+
+@pytest.mark.parametrize("signal", PEOPLE)
+def test_what_is_offered_is_what_is_done(signal: Signal) -> None:
+    """A key or verb that is shown as possible is never refused, and one that is not shown never does anything."""
+    for state in RUN_STATES:
+        run = a_run().model_copy(update={"state": state})
+        if run.permits(RunAction(signal.removesuffix("_asked"))):
+            step(run, signal)
+        else:
+            with pytest.raises(UsageError):
+                step(run, signal)

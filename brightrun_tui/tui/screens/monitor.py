@@ -11,7 +11,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
-from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
@@ -154,13 +154,16 @@ class MonitorScreen(ModeScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.run
-        state = run.state if run else ""
+
+        def may(*asked: RunAction) -> bool:
+            return run is not None and any(run.permits(one) for one in asked)
+
         possible = {
-            "pause": state in ("launching", "running", "paused"),
-            "stop": state in ("queued", "preparing", "launching", "running", "pausing", "paused", "stopping"),
-            "checkpoint": state == "running",
-            "retry": state in ("failed", "stopped"),
-            "delete": state in ("completed", "stopped", "failed", "paused") or self._damaged is not None,
+            "pause": may(RunAction.PAUSE, RunAction.RESUME),
+            "stop": may(RunAction.STOP),
+            "checkpoint": may(RunAction.CHECKPOINT),
+            "retry": may(RunAction.RETRY),
+            "delete": may(RunAction.DELETE) or self._damaged is not None,
             "open": bool(run and run.model_version is not None),
         }
         return True if possible.get(action, True) else None
