@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -40,7 +40,6 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 
 TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
 ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
-
 
 
 class RunAction(StrEnum):

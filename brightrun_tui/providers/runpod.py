@@ -25,7 +25,7 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
-from brightrun_tui.providers.runpod_spec import GUARD, RunPodSettings
+from brightrun_tui.providers.runpod_settings import GUARD, RunPodSettings
 
 SERVICE = "RunPod"
 URL = "https://api.runpod.io/v2"

@@ -28,8 +28,8 @@ from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
+from brightrun_tui.providers.vast_settings import GUARD, VastSettings
 from brightrun_tui.providers.vast_shapes import VastInstance, VastOffer
-from brightrun_tui.providers.vast_spec import GUARD, VastSettings
 
 SERVICE = "Vast.ai"
 URL = "https://console.vast.ai"

@@ -5,6 +5,7 @@ A version is a directory ``models/<name>/<number>/`` with the adapter, its token
 """
 
 from brightrun_tui.adapter_files import UntrustedError
+from brightrun_tui.domain.verdict import judgement_sentence
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.compare import Comparison, Row, compare
@@ -12,9 +13,21 @@ from brightrun_tui.registry.curate import delete, rate, rollback, tag, tick
 from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
 from brightrun_tui.registry.intake import register
-from brightrun_tui.registry.judging import judge_version, judgement_sentence
+from brightrun_tui.registry.judging import judge_version
 from brightrun_tui.registry.safety import model_name
-from brightrun_tui.registry.scores import ScoreLine, ruling_words, score_lines
+from brightrun_tui.registry.scores import (
+    GRADES_MEAN,
+    LOSS_MEANS,
+    PERPLEXITY_MEANS,
+    QUANTISED_BASE_MEANS,
+    ScoreLine,
+    grades_line,
+    mark_words,
+    ruling_words,
+    score_lines,
+    splits_words,
+)
+from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
     "GRADES_MEAN", "LOSS_MEANS", "PERPLEXITY_MEANS", "QUANTISED_BASE_MEANS", "Comparison", "ExportKind", "Row",

@@ -9,6 +9,7 @@ import aiosqlite
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database

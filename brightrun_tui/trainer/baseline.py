@@ -9,10 +9,11 @@ import json
 from dataclasses import asdict, dataclass
 
 from brightrun_tui.domain import events
-from brightrun_tui.trainer.evaluate import Scores, require_finite
+from brightrun_tui.trainer.evaluate import require_finite
 from brightrun_tui.trainer.files import write_json
 from brightrun_tui.trainer.generate import Answer
 from brightrun_tui.trainer.memory import answer_prompts
+from brightrun_tui.trainer.scores import Scores
 from brightrun_tui.trainer.session import Session
 
 

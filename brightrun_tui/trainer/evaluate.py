@@ -4,54 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from brightrun_tui.domain.dataset import Record
-from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import split_window
 from brightrun_tui.trainer.row_parallel import RowParallel
+from brightrun_tui.trainer.scores import Scores
 
 FEWEST_RECORDS = 5
 WORSE = 1.02
 """Times the base model's loss from which on, with so many records, a category is worth a word."""
 RESAMPLES = 2000
 """Of the bootstrap; its interval then varies by about 1 % from seed to seed."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Per example: sum of token losses (nats), supervised tokens, and how many of them were predicted right."""
-
-    losses: np.ndarray
-    tokens: np.ndarray
-    right: np.ndarray
-
-    @property
-    def loss(self) -> float:
-        """Mean over all supervised tokens, in nats."""
-        return float(self.losses.sum() / self.tokens.sum())
-
-    @property
-    def accuracy(self) -> float:
-        return float(self.right.sum() / self.tokens.sum())
-
-    def split_score(self, records: int) -> SplitScore:
-        perplexity = math.exp(min(self.loss, 700.0))
-        return SplitScore(loss=self.loss, perplexity=perplexity, tokens=int(self.tokens.sum()), records=records)
-
-    def as_lists(self) -> dict[str, list[float]]:
-        return {"losses": self.losses.tolist(), "tokens": self.tokens.tolist(), "right": self.right.tolist()}
-
-    @classmethod
-    def from_lists(cls, lists: dict[str, list[float]]) -> Scores:
-        return cls(*(np.array(lists[name], dtype=np.float64) for name in ("losses", "tokens", "right")))
 
 
 def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],

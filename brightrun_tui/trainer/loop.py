@@ -19,11 +19,11 @@ from brightrun_tui.trainer.baseline import Baseline, measure_baseline
 from brightrun_tui.trainer.checkpoint import prune, save_checkpoint
 from brightrun_tui.trainer.control import Terminated
 from brightrun_tui.trainer.dry_run import check_what_moved, dry_run, probe
-from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.parallelism import open_row_parallel
+from brightrun_tui.trainer.scores import Scores
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.step_numbers import StepNumbers
 from brightrun_tui.trainer.threads import ThreadChooser

@@ -12,13 +12,14 @@ import torch
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.adapter import attach_adapter
 from brightrun_tui.trainer.base import locate_base
-from brightrun_tui.trainer.evaluate import Scores, require_finite
+from brightrun_tui.trainer.evaluate import require_finite
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.generate import Answer, Prompt
 from brightrun_tui.trainer.memory import answer_prompts
 from brightrun_tui.trainer.model import load_base, parameter_counts
+from brightrun_tui.trainer.scores import Scores
 from brightrun_tui.trainer.session import Session
 
 MEMORY_SHARE = 0.8

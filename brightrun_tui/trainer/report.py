@@ -21,14 +21,7 @@ from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import ask, compare, with_other_base
 from brightrun_tui.trainer.baseline import Baseline
-from brightrun_tui.trainer.evaluate import (
-    Scores,
-    by_category,
-    conversations,
-    loss_difference,
-    require_finite,
-    worse_categories,
-)
+from brightrun_tui.trainer.evaluate import by_category, conversations, loss_difference, require_finite, worse_categories
 from brightrun_tui.trainer.events import read_whole_lines
 from brightrun_tui.trainer.examples import Example, spread
 from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
@@ -37,6 +30,7 @@ from brightrun_tui.trainer.hardware import peak_memory
 from brightrun_tui.trainer.memory import cut
 from brightrun_tui.trainer.model import parameter_counts
 from brightrun_tui.trainer.original import measure_original
+from brightrun_tui.trainer.scores import Scores
 from brightrun_tui.trainer.session import Session
 from brightrun_tui.trainer.template import ChatTemplate
 

@@ -18,7 +18,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.answer_time import AnswerTime
 from brightrun_tui.trainer.checkpoint import Progress
 from brightrun_tui.trainer.control import Control
-from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Data, Example
 from brightrun_tui.trainer.failures import out_of_memory
@@ -29,6 +29,7 @@ from brightrun_tui.trainer.model import Machine
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.plan import Plan
 from brightrun_tui.trainer.row_parallel import RowParallel
+from brightrun_tui.trainer.scores import Scores
 
 TELL_SECONDS = 1.0
 """Between two words about how far a phase is."""

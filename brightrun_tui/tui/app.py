@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from brightrun_tui.tui.terminal import (
     DaemonExecutor,
@@ -32,9 +32,6 @@ from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
-
-if TYPE_CHECKING:
-    pass
 
 textual_quirks.apply()
 
@@ -72,7 +69,6 @@ class BrightRunApp(Workspace):
         super().__init__(paths, read_only=read_only)
         self._first_mode = first_mode
         self._settings = load_section(paths, "app", AppSettings)
-        self._notifier = Notifier(paths, Home.APP, self.bell)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())

@@ -6,7 +6,7 @@ import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 from textual import work
@@ -17,6 +17,8 @@ from textual.worker import WorkerFailed
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import RequestKind
+from brightrun_tui.notify.channel import Home
+from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, open_database
 from brightrun_tui.tui import textual_quirks
@@ -24,9 +26,6 @@ from brightrun_tui.tui.faults import SAID_AT, Faults
 from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
 from brightrun_tui.tui.terminal import copy, log_crash
 from brightrun_tui.tui.widgets import humanize
-
-if TYPE_CHECKING:
-    from brightrun_tui.registry import ExportForm
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -53,6 +52,7 @@ class Workspace(App[int]):
         self._store_opened = asyncio.Event()
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self._notifier = Notifier(paths, Home.APP, self.bell)
 
     @property
     def db(self) -> Database:
@@ -98,12 +98,20 @@ class Workspace(App[int]):
                 self._db = db
                 self._store_opened.set()
                 async for snapshot in follow(db, self.paths, self._watch):
+                    self._tell_news(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
                     if self.owns_terminal and not self.read_only and snapshot.needs_engine:
                         self._wake_engine()
         finally:
             self._db = None
+
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        """What happened to runs since the picture before; the first one is no news."""
+        if not self.snapshot.loaded:
+            self._notifier.know(snapshot.runs)
+        for run in snapshot.runs:
+            self._notifier.look(run)
 
     def _say_waiting(self, sentence: str) -> None:
         self.toast(sentence, title="The database", severity="warning")
@@ -177,7 +185,7 @@ class Workspace(App[int]):
             )
 
     @work(group="export", exit_on_error=True)
-    async def export_model(self, model: ModelVersion, form: ExportForm, target: Path) -> None:
+    async def export_model(self, model: ModelVersion, form: str, target: Path) -> None:
         """Write a model as files; goes on whatever screen is shown."""
         from brightrun_tui import registry
 

@@ -16,8 +16,8 @@ import pytest
 from brightrun_tui.hosts.boot import GuardOptions, guard_source, start_guard
 from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report, note_collected
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.providers.runpod_spec import RunPodSettings
-from brightrun_tui.providers.vast_spec import GUARD as VAST
+from brightrun_tui.providers.runpod_settings import RunPodSettings
+from brightrun_tui.providers.vast_settings import GUARD as VAST
 from tests.clouds.core import Instance
 from tests.clouds.fixtures import Rig, until
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from brightrun_tui.trainer.evaluate import Scores, loss_difference
+from brightrun_tui.trainer.evaluate import loss_difference
+from brightrun_tui.trainer.scores import Scores
 
 
 def scores(losses: np.ndarray) -> Scores:

@@ -22,7 +22,7 @@ from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.orchestrator import lifecycle
 from brightrun_tui.trainer.batches import Batch
-from brightrun_tui.trainer.evaluate import Scores, evaluate
+from brightrun_tui.trainer.evaluate import evaluate
 from brightrun_tui.trainer.events import EventLog
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import explain
@@ -30,6 +30,7 @@ from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.hardware import HardwareMonitor, _open_gpu
 from brightrun_tui.trainer.loop import Loop
 from brightrun_tui.trainer.model import load_base
+from brightrun_tui.trainer.scores import Scores
 
 from .conftest import build_base, make_records, metric, read_events, run_here, wait_for, write_run
 

@@ -10,9 +10,9 @@ import torch
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.trainer.batches import Batch
-from brightrun_tui.trainer.evaluate import Scores
 from brightrun_tui.trainer.examples import Prepared, tokenise
 from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.scores import Scores
 from brightrun_tui.trainer.template import ChatTemplate
 
 
