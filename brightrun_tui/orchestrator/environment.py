@@ -21,9 +21,8 @@ from brightrun_tui.resources import resource
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
-NEEDED = ("domain", "datasets", "trainer", "__init__.py", "config.py", "files.py", "foreign_files.py", "gguf_header.py",
-          "importing.py", "nf4.py", "paths.py", "plugins.py", "resources.py")
-"""The rooms that a worker imports."""
+ROOTS = ("trainer", "domain/objective.py")
+"""What is started on a machine, and what is found there by name; everything else is sent because these import it."""
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
 """What pip says while it is at work; of its lines only the package is worth showing."""
@@ -35,14 +34,14 @@ SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
 def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
-    """The rooms that the worker needs, and the plugin that brings its objective, as one importable archive, named by its content.
+    """The modules that the worker needs, and the plugin that brings its objective, as one importable archive, named by its content.
 
     Raises:
         UsageError: the objective cannot be sent, or there is none of that name.
     """
-    targets = [PACKAGE / name for name in NEEDED]
-    found = (path for target in targets for path in ([target] if target.is_file() else target.rglob("*.py")))
-    files = {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in sorted(found)}
+    roots = [PACKAGE / name for name in ROOTS]
+    modules = shipping.imported_modules(path for root in roots for path in (root.rglob("*.py") if root.is_dir() else [root]))
+    files = {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in modules}
     ours = next(one for one in plugins.registrations() if one.door is Door.OBJECTIVES and one.package == OURS)
     files |= shipping.distribution_files(ours)
     files |= shipping.objective_files(objective)

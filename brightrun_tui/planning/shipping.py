@@ -1,12 +1,14 @@
-"""What a training objective of a plugin needs on a rented machine: its modules, sent beside ours, or a refusal before renting.
+"""What is sent to a rented machine: those of our modules that the worker imports, and a plugin's objective, or a refusal before
+renting.
 
 Only what can be sent as it lies here is sent: modules in Python that need no package but those that every rented machine gets.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.plugins import OURS, Door, Registration
 
+PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = (".so", ".pyd", ".dylib", ".dll")
 LARGEST = 8 << 20
 """Bytes of a plugin's modules that are sent to every machine."""
@@ -39,6 +42,34 @@ def memory_factor(settings: RunSettings) -> float:
     name = settings.training.objective
     found = plugins.load_all(Door.OBJECTIVES, ObjectiveSpec).found if name != DEFAULT_OBJECTIVE else {}
     return found[name].memory_factor if name in found else 1.0
+
+
+def imported_modules(roots: Iterable[Path]) -> list[Path]:
+    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions and for types
+    count, and the ``__init__`` of every package on the way.
+    """
+    found: set[Path] = set()
+    waiting = [path.resolve() for path in roots]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = ([alias.name for alias in node.names] if isinstance(node, ast.Import)
+                     else [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                     if isinstance(node, ast.ImportFrom) and node.module else [])
+            waiting += [file for name in names for file in _own_files(name)]
+    return sorted(found)
+
+
+def _own_files(module: str) -> list[Path]:
+    """A module of ours and the packages above it; nothing for a name that is none."""
+    parts = module.split(".")
+    if parts[0] != PACKAGE.name:
+        return []
+    packages = [PACKAGE.joinpath(*parts[1:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (*packages, PACKAGE.joinpath(*parts[1:]).with_suffix(".py")) if file.is_file()]
 
 
 def machine_requirements() -> str:
