@@ -22,7 +22,7 @@ NF4_DOUBLE_BITS = 4.127
 EXPERTS = "experts, which stay unquantised"
 """The part of the memory that mixtures of experts take in spite of 4-bit quantisation."""
 CONTEXT_GPU = 900 * 1024**2
-CONTEXT_CPU = 620 * 1024**2
+CONTEXT_CPU = 420 * 1024**2
 """Taken by the libraries before any weight is loaded: CUDA context and kernels; Python, PyTorch and transformers."""
 
 CPU_HEAP = 1.2
