@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui import foreign_files
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
 from brightrun_tui.foreign_files import ForeignFileError, read_safetensors_header
@@ -25,13 +26,13 @@ def check_adapter(directory: Path, where: str) -> None:
     """
     config = read_json(directory / ADAPTER_CONFIG, where)
     if config.get("peft_type") != "LORA":
-        raise UntrustedError("this is not a LoRA adapter", where=f"{where}: {ADAPTER_CONFIG}", kind="not_lora")
+        raise UntrustedError("this is not a LoRA adapter", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.NOT_LORA)
     for key in ("auto_mapping", "megatron_config"):
         if config.get(key):
-            raise UntrustedError(f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind="custom_code")
+            raise UntrustedError(f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.CUSTOM_CODE)
     for path in directory.glob("*.json"):
         if path.name != MANIFEST and "auto_map" in read_json(path, where):
-            raise UntrustedError("its “auto_map” would run code", where=f"{where}: {path.name}", kind="custom_code")
+            raise UntrustedError("its “auto_map” would run code", where=f"{where}: {path.name}", kind=ErrorKind.CUSTOM_CODE)
     check_safetensors(directory / ADAPTER_WEIGHTS, where)
 
 
@@ -41,11 +42,11 @@ def check_safetensors(path: Path, where: str) -> None:
     try:
         header = read_safetensors_header(path, _MAX_HEADER_BYTES)
     except ForeignFileError as error:
-        raise UntrustedError(f"the file of its weights {error.what}", where=place, kind="bad_safetensors") from None
+        raise UntrustedError(f"the file of its weights {error.what}", where=place, kind=ErrorKind.BAD_SAFETENSORS) from None
     spans = sorted(tuple(tensor.data_offsets) for tensor in header.tensors.values())
     edges = [0, *(end for _, end in spans)]
     if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) or edges[-1] != header.data_bytes:
-        raise UntrustedError("its weights cannot be read (tensors do not fill the file)", where=place, kind="bad_safetensors")
+        raise UntrustedError("its weights cannot be read (tensors do not fill the file)", where=place, kind=ErrorKind.BAD_SAFETENSORS)
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:
@@ -53,4 +54,4 @@ def read_json(path: Path, where: str) -> dict[str, Any]:
     try:
         return foreign_files.read_json(path)
     except ForeignFileError as error:
-        raise UntrustedError(f"{path.name} {error.what}", where=where, kind="bad_json") from None
+        raise UntrustedError(f"{path.name} {error.what}", where=where, kind=ErrorKind.BAD_JSON) from None

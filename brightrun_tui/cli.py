@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from brightrun_tui import __version__
-from brightrun_tui.domain.errors import ExitCode, UsageError
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.paths import close_home, get_paths
@@ -97,7 +98,7 @@ def root(
 
 def _open_app(*, read_only: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the app needs a terminal, and this is none", kind="no_terminal",
+        raise UsageError("the app needs a terminal, and this is none", kind=ErrorKind.NO_TERMINAL,
                          fix="run it in a terminal, or use a verb: brightrun --help")
     with without_garbage_collection():
         from brightrun_tui.tui.app import run_app

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_toml
 from brightrun_tui.paths import Paths
@@ -70,13 +71,13 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
     document = _read(path)
     for stray in _strays(document):
         raise UsageError(f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
-                         where=str(path), kind="bad_config",
+                         where=str(path), kind=ErrorKind.BAD_CONFIG,
                          fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}")
     table: Any = document
     for part in name.split("."):
         table = table.get(part, {})
         if not isinstance(table, dict):
-            raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind="bad_config")
+            raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind=ErrorKind.BAD_CONFIG)
     table = {key: value for key, value in table.items() if key not in nested}
     places = {key: f"{path}: [{name}] {key}" for key in table}
     for key in model.model_fields:
@@ -91,7 +92,7 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
         unknown = first["type"] == "extra_forbidden"
         what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {reason(error)}"
         raise UsageError(what, where=places.get(key, str(path)),
-                         fix=f"known keys: {', '.join(model.model_fields)}", kind="bad_config") from None
+                         fix=f"known keys: {', '.join(model.model_fields)}", kind=ErrorKind.BAD_CONFIG) from None
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
@@ -111,5 +112,5 @@ def _read(path: Path) -> dict[str, Any]:
     except NoSuchFileError:
         return {}
     except ForeignFileError as error:
-        fix = "correct that line" if error.kind == "file_damaged" else "let BRIGHTRUN_CONFIG name a file that can be read"
-        raise UsageError(f"the configuration {error.what}", where=str(path), fix=fix, kind="bad_config") from None
+        fix = "correct that line" if error.kind == ErrorKind.FILE_DAMAGED else "let BRIGHTRUN_CONFIG name a file that can be read"
+        raise UsageError(f"the configuration {error.what}", where=str(path), fix=fix, kind=ErrorKind.BAD_CONFIG) from None

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
 
@@ -129,4 +130,4 @@ def plain_disk_errors(where: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise BrightrunError("the disk is full" if full else f"cannot write here ({error.strerror or error})", where=str(where),
                              fix="free some space and try again" if full else "check the permissions of this directory",
-                             kind="disk_full" if full else "not_writable") from None
+                             kind=ErrorKind.DISK_FULL if full else ErrorKind.NOT_WRITABLE) from None

@@ -20,6 +20,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
 MAX_JSON_BYTES = 64 << 20
@@ -45,7 +46,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     with _regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise ForeignFileError(f"is larger than {limit >> 20:,} MiB", where=str(path), kind="file_too_large")
+        raise ForeignFileError(f"is larger than {limit >> 20:,} MiB", where=str(path), kind=ErrorKind.FILE_TOO_LARGE)
     return data
 
 
@@ -65,11 +66,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
-        raise ForeignFileError("is not text in UTF-8", where=str(path), kind="file_damaged") from None
+        raise ForeignFileError("is not text in UTF-8", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except RecursionError:
-        raise ForeignFileError("is nested too deeply", where=str(path), kind="file_damaged") from None
+        raise ForeignFileError("is nested too deeply", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except ValueError as error:
-        raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind="file_damaged") from None
+        raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
 
 
 def fit(document: Any, model: type[Model], where: str) -> Model:
@@ -77,7 +78,7 @@ def fit(document: Any, model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise ForeignFileError(f"is not valid ({first_problem(error)})", where=where, kind="file_damaged") from None
+        raise ForeignFileError(f"is not valid ({first_problem(error)})", where=where, kind=ErrorKind.FILE_DAMAGED) from None
 
 
 def first_problem(error: ValidationError) -> str:
@@ -137,7 +138,7 @@ def read_safetensors_header(path: Path, limit: int = MAX_HEADER_BYTES) -> Safete
     wanted = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if wanted > data:
         raise ForeignFileError(f"is incomplete ({size:,} of {8 + length + wanted:,} bytes are there)", where=str(path),
-                               kind="file_damaged")
+                               kind=ErrorKind.FILE_DAMAGED)
     for tensor in tensors.values():
         start, end = tensor.data_offsets
         if tensor.elements * _SMALLEST_ELEMENT_BITS > 8 * (end - start):
@@ -146,7 +147,7 @@ def read_safetensors_header(path: Path, limit: int = MAX_HEADER_BYTES) -> Safete
 
 
 def _no_header(path: Path) -> ForeignFileError:
-    return ForeignFileError("is damaged (its beginning makes no sense)", where=str(path), kind="file_damaged")
+    return ForeignFileError("is damaged (its beginning makes no sense)", where=str(path), kind=ErrorKind.FILE_DAMAGED)
 
 
 def _object(data: bytes, path: Path) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def _object(data: bytes, path: Path) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         why = f"is not valid JSON ({first['ctx']['error']})" if first["type"] == "json_invalid" else "is not a JSON object"
-        raise ForeignFileError(why, where=str(path), kind="file_damaged") from None
+        raise ForeignFileError(why, where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
 
 
 @contextmanager
@@ -165,7 +166,7 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ForeignFileError("is no regular file", where=str(path), kind="file_not_regular")
+                raise ForeignFileError("is no regular file", where=str(path), kind=ErrorKind.FILE_NOT_REGULAR)
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 yield file
         finally:
@@ -173,5 +174,5 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         number = getattr(error, "errno", errno.ENOENT)
         if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            raise NoSuchFileError("is not there", where=str(path), kind="file_missing") from None
-        raise ForeignFileError(f"cannot be read ({os.strerror(number)})", where=str(path), kind="file_not_readable") from None
+            raise NoSuchFileError("is not there", where=str(path), kind=ErrorKind.FILE_MISSING) from None
+        raise ForeignFileError(f"cannot be read ({os.strerror(number)})", where=str(path), kind=ErrorKind.FILE_NOT_READABLE) from None

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import close_to_others, private_directory
@@ -86,7 +87,7 @@ def log_to(path: Path) -> None:
     word = os.environ.get("BRIGHTRUN_LOG", "").lower() or "info"
     if word not in LEVELS:
         raise UsageError(f"“{word}” is no log level", where="BRIGHTRUN_LOG", fix=f"one of: {', '.join(LEVELS)}",
-                         kind="bad_config")
+                         kind=ErrorKind.BAD_CONFIG)
     private_directory(path.parent)
     path.touch(mode=0o600)
     close_to_others(path)

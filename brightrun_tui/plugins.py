@@ -16,6 +16,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, PluginError
 from brightrun_tui.domain.text import one_line
 
@@ -109,7 +110,7 @@ def registrations() -> tuple[Registration, ...]:
     everything = entry_points()  # one look at every installed package
     found = [_registration(point) for door in Door for point in everything.select(group=door)]
     if not any(one.package == OURS for one in found):
-        raise BrightrunError("Bright Run was installed before its code learnt to say what it brings", kind="not_registered",
+        raise BrightrunError("Bright Run was installed before its code learnt to say what it brings", kind=ErrorKind.NOT_REGISTERED,
                              where="entry points of the package brightrun",
                              fix="install it again: ./scripts/start, or pip install --no-deps -e .")
     doors = list(Door)
@@ -219,7 +220,7 @@ def _twice(wanted: list[Registration]) -> PluginError:
     return PluginError(
         f"the {first.door.thing} “{one_line(first.name)}” is registered twice, by {' and by '.join(one.origin for one in wanted)}"
         + (f"; that of {first.origin} is used" if first.package == OURS else "; neither is used"),
-        where=str(first.door), fix=f"pip uninstall {one_line(extra)}", kind="plugin_twice",
+        where=str(first.door), fix=f"pip uninstall {one_line(extra)}", kind=ErrorKind.PLUGIN_TWICE,
         packages=tuple(one.package for one in (wanted if first.package != OURS else others)))
 
 
@@ -248,7 +249,7 @@ def _broken(registration: Registration, flaw: str) -> PluginError:
     package = one_line(registration.package)
     return PluginError(
         f"the {registration.door.thing} “{one_line(registration.name)}” of {registration.origin} cannot be used: {flaw}",
-        where=one_line(registration.target), kind="plugin_broken", packages=(registration.package,),
+        where=one_line(registration.target), kind=ErrorKind.PLUGIN_BROKEN, packages=(registration.package,),
         fix="install Bright Run again" if registration.package == OURS
         else f"pip install -U {package}, or pip uninstall {package}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,19 @@ def test_a_new_room_cannot_slip_past_the_plan() -> None:
     assert not settings.get("exclude_type_checking_imports")
     assert not any("ignore_imports" in contract for contract in settings["contracts"])
     assert any(contract["type"] == "acyclic_siblings" for contract in settings["contracts"])
+
+
+def test_every_reason_of_an_error_has_a_name() -> None:
+    """Whoever acts on an error matches a member of `ErrorKind`; a misspelt text would never match."""
+    for path in sorted((ROOT / "brightrun_tui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for argument in node.keywords:
+                if name.endswith("Error") and argument.arg == "kind" and isinstance(argument.value, ast.Constant | ast.IfExp):
+                    texts = [part.value for part in ast.walk(argument.value) if isinstance(part, ast.Constant)]
+                    assert not texts, f"{path.name}:{node.lineno}: write ErrorKind.… instead of {texts}"
 
 
 def test_the_picture_in_the_documentation_is_that_of_the_code() -> None:

@@ -14,6 +14,7 @@ from brightrun_tui.commands.serve import deploy_and_wait
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, say
 from brightrun_tui.commands.shared.session import with_store
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.text import sanitize
@@ -33,7 +34,7 @@ def chat(
     """Talk with a model. With --prompt: one question, its answer on stdout."""
     if prompt is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("there is no terminal to talk at", where="chat", fix="add --prompt TEXT, or --prompt - for stdin",
-                         kind="no_terminal")
+                         kind=ErrorKind.NO_TERMINAL)
     endpoint = with_store(lambda session: deploy_and_wait(session, model))
     messages = [{"role": "system", "content": system}] if system else []
     options = {"temperature": temperature, "max_tokens": max_tokens}

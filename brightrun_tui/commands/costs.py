@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from brightrun_tui.commands.shared.output import JsonOption, duration, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.domain.spending import Spending
@@ -200,5 +201,5 @@ def _bounds(month: str) -> tuple[float, float]:
     try:
         begin = month_start(time.mktime(time.strptime(month, "%Y-%m"))) if month else month_start(time.time())
     except (ValueError, OverflowError):
-        raise UsageError(f"“{month}” is no month", where="--month", fix="write it like 2026-11", kind="bad_option") from None
+        raise UsageError(f"“{month}” is no month", where="--month", fix="write it like 2026-11", kind=ErrorKind.BAD_OPTION) from None
     return begin, month_start(begin + 40 * 86400)

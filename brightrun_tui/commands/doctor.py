@@ -10,7 +10,7 @@ import typer
 
 from brightrun_tui.commands.shared.checks import Check, check_all
 from brightrun_tui.commands.shared.output import JsonOption, page, print_json
-from brightrun_tui.domain.errors import ExitCode
+from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.paths import get_paths
 
 GLYPHS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "off": ("–", "dim"), "warning": ("!", "yellow")}

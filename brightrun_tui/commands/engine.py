@@ -15,6 +15,7 @@ from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator import client
@@ -86,7 +87,7 @@ def logs(
     """What the engine wrote."""
     path = get_paths().engine_log
     if not path.exists():
-        raise EngineError("the engine has written nothing yet", where=str(path), kind="no_log")
+        raise EngineError("the engine has written nothing yet", where=str(path), kind=ErrorKind.NO_LOG)
     offset = print_last_lines(path, lines)
     if follow:
         asyncio.run(_follow(path, offset))

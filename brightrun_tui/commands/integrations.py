@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
 from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, say_problem, size
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.errors import BrightrunError, ExitCode, NotConnectedError, UsageError
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
+from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
@@ -58,14 +59,14 @@ def connect(
     service = get_service(name)
     if not service.environment:
         own = f"add them in the app (Integrations), or as tables [boxes.NAME] in {get_paths().config_file}"
-        raise UsageError(f"{service.title} needs no credential", where=name, kind="no_credential_needed",
+        raise UsageError(f"{service.title} needs no credential", where=name, kind=ErrorKind.NO_CREDENTIAL_NEEDED,
                          fix=own if name == "ssh" else "")
     secret = _read_secret(service)
     status = ServiceStatus(state="off", detail="saved, not tested")
     if not untested:
         status = with_store(lambda session: _test(session, name, secret))
         if status.state == "failed":
-            raise NotConnectedError(status.detail, where=service.title, fix=status.fix, kind="bad_credential")
+            raise NotConnectedError(status.detail, where=service.title, fix=status.fix, kind=ErrorKind.BAD_CREDENTIAL)
     place = credentials.save(name, secret)
     if as_json:
         print_json({"service": name, "state": status.state, "detail": status.detail, "place": place})

@@ -29,6 +29,7 @@ from brightrun_tui.commands.shared.output import (
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
@@ -237,10 +238,10 @@ def _ask_about_answers(model: ModelVersion) -> ModelVersion:
 
     report = model.report
     if not report.samples:
-        raise UsageError(f"the report card of {model.ref} has no sample answers", where=model.ref, kind="no_samples",
+        raise UsageError(f"the report card of {model.ref} has no sample answers", where=model.ref, kind=ErrorKind.NO_SAMPLES,
                          fix="train it again with evaluation.sample_prompts above 0")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("there is no terminal to ask at", where="models answers", kind="no_terminal",
+        raise UsageError("there is no terminal to ask at", where="models answers", kind=ErrorKind.NO_TERMINAL,
                          fix="add --json to read the answers, --tick NUMBER=y to say that one is right")
     ticked = {each.sample for each in report.ticks}
     left = [number for number in range(len(report.samples)) if number not in ticked] or list(range(len(report.samples)))
@@ -278,7 +279,7 @@ def _parse_tick(word: str) -> tuple[int, bool | None]:
     number, _, said = word.partition("=")
     if not number.strip().isdecimal() or said.strip().casefold() not in _TICKS:
         raise UsageError(f"“{word}” is no tick", where="--tick", fix="write the answer's number and y, n or s, such as 3=y",
-                         kind="bad_tick")
+                         kind=ErrorKind.BAD_TICK)
     return int(number) - 1, _TICKS[said.strip().casefold()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say_problem
-from brightrun_tui.domain.errors import ExitCode
+from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.inventory import inventory
 
 

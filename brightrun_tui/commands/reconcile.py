@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, money, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
-from brightrun_tui.domain.errors import ExitCode, UsageError
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client
@@ -64,7 +65,7 @@ def reconcile(
         names = ", ".join(row.name for row in found.others)
         if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError("whatever is on those machines is lost, and there is nobody to ask", where="--adopt",
-                             fix="add --yes to agree beforehand", kind="not_confirmed")
+                             fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED)
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
         found = with_store(lambda session: _adopt(session, found))
     if as_json:

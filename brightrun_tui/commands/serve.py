@@ -13,6 +13,7 @@ from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
@@ -38,7 +39,7 @@ def deploy(model: ModelArgument,
     require_changes()
     if provider != "local":
         raise UsageError(f"no endpoint can be had at “{provider}”", where="--provider", fix="leave it out: this machine serves",
-                         kind="unknown_provider")
+                         kind=ErrorKind.UNKNOWN_PROVIDER)
     endpoint = with_store(lambda session: deploy_and_wait(session, model))
     key = read_key(Path(endpoint.directory))
     if as_json:
@@ -94,7 +95,7 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
         say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
     endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
     if endpoint.state != "ready":
-        raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind="deploy_failed",
+        raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind=ErrorKind.DEPLOY_FAILED,
                           fix=f"see {Path(endpoint.directory) / 'server.log'}")
     return endpoint
 
@@ -124,7 +125,7 @@ async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ..
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(f"the endpoint is still {endpoint.state} after {seconds:.0f} s", where=endpoint.directory,
-                      fix="see: brightrun engine logs", kind="endpoint_slow")
+                      fix="see: brightrun engine logs", kind=ErrorKind.ENDPOINT_SLOW)
 
 
 def _served_name(endpoint: Endpoint) -> str:

@@ -33,7 +33,8 @@ from brightrun_tui.commands.shared.preflight import print_estimate, print_prefli
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.advice import name_data
-from brightrun_tui.domain.errors import BrightrunError, ExitCode, UsageError, exit_code_of
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path
@@ -170,7 +171,7 @@ def _agree(plan: Plan, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this run costs money, and there is nobody to ask", fix="add --yes to agree beforehand",
-                         kind="not_confirmed")
+                         kind=ErrorKind.NOT_CONFIRMED)
     typer.confirm(f"This costs up to {money(plan.estimate.cost_usd_high)}. Start?", abort=True, err=True)
 
 

@@ -18,6 +18,7 @@ from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, l
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 SHORT_ANSWER = 2
@@ -257,10 +258,10 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
     reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
     if not survey.usable:
         raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}", where=where,
-                           fix=problems[0].fix, kind="dataset_unusable")
+                           fix=problems[0].fix, kind=ErrorKind.DATASET_UNUSABLE)
     if survey.all_the_same:
         what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
-        raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind="dataset_too_small",
+        raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind=ErrorKind.DATASET_TOO_SMALL,
                            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")
 
 

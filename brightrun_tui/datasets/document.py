@@ -22,6 +22,7 @@ from brightrun_tui.datasets.source import (
     number_too_long,
     readable,
 )
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 MAX_DEPTH = 100
@@ -142,7 +143,7 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
             raise number_too_long(reader.place) from None
         except UnicodeDecodeError:
             raise DatasetError("a text holds half of a Unicode pair (such as \\udc00)", where=reader.place,
-                               fix="export the text again as UTF-8", kind="dataset_encoding") from None
+                               fix="export the text again as UTF-8", kind=ErrorKind.DATASET_ENCODING) from None
 
 
 def _events(reader: GuardedReader, several: bool) -> Events:
@@ -218,7 +219,7 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
             if len(stack) > MAX_DEPTH:
                 raise DatasetError(f"a record is nested more than {MAX_DEPTH} levels deep",
                                    where=reader.place, fix="export the records without that nesting",
-                                   kind="dataset_nesting")
+                                   kind=ErrorKind.DATASET_NESTING)
     return root
 
 
@@ -265,7 +266,7 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
     return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
                         fix="repair that place, or export the file again",
-                        kind="dataset_broken_json")
+                        kind=ErrorKind.DATASET_BROKEN_JSON)
 
 
 def _line_and_column(file: SourceFile, start: int, offset: int) -> tuple[int, int]:

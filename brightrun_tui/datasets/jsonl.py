@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from brightrun_tui.datasets.source import Literal, Row, SourceFile, cut_off, not_a_number, number_too_long, numbered_lines
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
@@ -40,7 +41,7 @@ class _NotJson(ValueError):
 
 def _broken(file: SourceFile, number: int, line: str, error: ValueError | RecursionError) -> DatasetError:
     if isinstance(error, RecursionError):
-        return DatasetError("a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind="dataset_nesting")
+        return DatasetError("a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind=ErrorKind.DATASET_NESTING)
     if isinstance(error, _NotJson):
         return not_a_number(file.at(number), str(error))
     if not isinstance(error, json.JSONDecodeError):
@@ -54,7 +55,7 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
     elif error.msg == "Extra data":
         fix = "put each record on a line of its own"
     return DatasetError(f"this line is not valid JSON: {_plain(error.msg)}", where=file.at(number, column), fix=fix,
-                        kind="dataset_broken_json")
+                        kind=ErrorKind.DATASET_BROKEN_JSON)
 
 
 def fine_so_far(error: json.JSONDecodeError) -> bool:

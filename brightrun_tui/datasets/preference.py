@@ -8,6 +8,7 @@ from typing import Any
 
 from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS, is_turn
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _WANTED = ("chosen", "preferred", "accepted", "winner")
@@ -37,7 +38,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
         mapping = ""
     raise DatasetError(
         "these are preference pairs (a wanted and an unwanted answer each), which are not trained on as they are",
-        where=where, kind="dataset_preferences",
+        where=where, kind=ErrorKind.DATASET_PREFERENCES,
         fix=f"to learn the wanted answers, map {mapping}" if mapping else
             f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”")
 
@@ -49,7 +50,7 @@ def _refuse_lettered(where: str, rows: Sequence[Any]) -> None:
         first, second = (printable(name) for name in pairs[0][:2])
         raise DatasetError(
             f"there are several answers to each question (“{first}”, “{second}”), and which one is the better is said elsewhere, "
-            "if at all", where=where, kind="dataset_preferences",
+            "if at all", where=where, kind=ErrorKind.DATASET_PREFERENCES,
             fix="make a file with two columns, prompt and completion, that holds the better answers only")
 
 

@@ -12,6 +12,7 @@ from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open
 from brightrun_tui.datasets.source import fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
 from brightrun_tui.domain.dataset import PreparedData, Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.run_directory import EVAL, TRAIN
 from brightrun_tui.domain.settings import DataSettings
@@ -37,13 +38,13 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
     plan = plan_split(keys, settings.eval_fraction, settings.eval_max_records, settings.split_seed)
     held_out = sum(plan)
     if not held_out:
-        raise DatasetError("fewer than two different records can be used", where=str(path), kind="dataset_too_small",
+        raise DatasetError("fewer than two different records can be used", where=str(path), kind=ErrorKind.DATASET_TOO_SMALL,
                            fix="at least two are needed, one to learn from and one to check with")
     target = Path(directory)
     written = _write(_records(opened(), progress, "written", 0.5), plan, target)
     if written != len(plan) or fingerprint(path) != before:
         _discard(target)
-        raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind="dataset_changed")
+        raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind=ErrorKind.DATASET_CHANGED)
     _publish(target)
     return PreparedData(
         directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=before,
@@ -72,7 +73,7 @@ def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:
                 yield Record.model_validate_json(line)
             except ValueError:
                 raise DatasetError("this line of the prepared data is damaged", where=f"{file}:{number}",
-                                   fix="start the run again", kind="dataset_damaged") from None
+                                   fix="start the run again", kind=ErrorKind.DATASET_DAMAGED) from None
 
 
 def _write(records: Iterable[Record], held_out: list[bool], directory: Path) -> int:
@@ -125,7 +126,7 @@ def _partial(directory: Path, name: str) -> Path:
 
 def _cannot_write(directory: Path, error: OSError) -> BrightrunError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError("the disk is full", where=str(directory), kind="disk_full",
+        return BrightrunError("the disk is full", where=str(directory), kind=ErrorKind.DISK_FULL,
                               fix="free some space, or set BRIGHTRUN_HOME to another disk")
     return BrightrunError(f"the data of the run cannot be written ({error.strerror or error})", where=str(directory),
-                          kind="not_writable", fix="check the directory's permissions, or set BRIGHTRUN_HOME to one you own")
+                          kind=ErrorKind.NOT_WRITABLE, fix="check the directory's permissions, or set BRIGHTRUN_HOME to one you own")

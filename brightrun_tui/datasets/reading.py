@@ -23,6 +23,7 @@ from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
 from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
@@ -89,7 +90,7 @@ class Source:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
                                where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
-                               kind="dataset_columns")
+                               kind=ErrorKind.DATASET_COLUMNS)
 
     def _record(self, row: Row, part: str) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
@@ -117,11 +118,11 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         UsageError: ``format`` or a role in ``columns`` does not exist.
     """
     if format is not None and format not in formats():
-        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(formats())}", kind="unknown_format")
+        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(formats())}", kind=ErrorKind.UNKNOWN_FORMAT)
     unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
     if unknown is not None:
         raise UsageError(f"a column cannot be mapped to “{unknown}”", fix=f"one of: {', '.join(COLUMN_ROLES)}",
-                         kind="unknown_column_role")
+                         kind=ErrorKind.UNKNOWN_COLUMN_ROLE)
     file = inspect_file(path)
     rows, document = _container(file, columns)
     first = list(islice(rows, _PEEK))
@@ -146,7 +147,7 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         fix = (f"it looks like {recognised.name}: leave the format out" if recognised
                else f"{format} looks like {chosen.looks}")
         raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
-                           kind="dataset_wrong_format")
+                           kind=ErrorKind.DATASET_WRONG_FORMAT)
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
     source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, rating=rating, clean=clean,
                     unheard=named)
@@ -181,7 +182,7 @@ def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Ite
         return own.rows(file), None
     what = "plain text has no questions and answers to learn from" if suffix in (".txt", ".md", "") else \
         f"“{suffix}” files are not read"
-    raise DatasetError(what, where=str(file.path), kind="dataset_unknown_file_type",
+    raise DatasetError(what, where=str(file.path), kind=ErrorKind.DATASET_UNKNOWN_FILE_TYPE,
                        fix=f"give the data as {ACCEPTED}; simplest is a table with the columns prompt and completion, "
                            "saved as CSV")
 
@@ -232,10 +233,10 @@ def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, 
             close = get_close_matches(column, found, n=1)
             raise DatasetError(f"there is no column “{column}” (for {role}); there are {_listed(found)}", where=str(file.path),
                                fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
-                               kind="dataset_columns")
+                               kind=ErrorKind.DATASET_COLUMNS)
     if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
         raise UsageError("the mapping needs prompt and completion, or messages", where="columns",
-                         fix=_suggestion(found, rows), kind="columns_incomplete")
+                         fix=_suggestion(found, rows), kind=ErrorKind.COLUMNS_INCOMPLETE)
 
 
 def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> Iterator[Row]:
@@ -251,22 +252,22 @@ def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     found = _field_names(rows)
     if (turn := {"role", "from", "speaker"} & {name.strip().lower() for name in found}) and len(found) > 1:
         return DatasetError(f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
-                            where=str(file.path), kind="dataset_turns",
+                            where=str(file.path), kind=ErrorKind.DATASET_TURNS,
                             fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}')
     if not found:
         return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
-                            fix=f"known formats: {_format_list()}", kind="dataset_unknown_format")
+                            fix=f"known formats: {_format_list()}", kind=ErrorKind.DATASET_UNKNOWN_FORMAT)
     if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
         return DatasetError("the first line looks like a record, not like the names of the columns", where=file.at(1),
-                            fix="put a line with their names first, such as: prompt,completion", kind="dataset_no_header")
+                            fix="put a line with their names first, such as: prompt,completion", kind=ErrorKind.DATASET_NO_HEADER)
     if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
         return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
                             where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found, rows),
-                            kind="dataset_columns")
+                            kind=ErrorKind.DATASET_COLUMNS)
     return DatasetError(f"the records have no known form; their fields are {_listed(found)}",
                         where=f"{file.path}, {rows[0].place}",
                         fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
-                        kind="dataset_unknown_format")
+                        kind=ErrorKind.DATASET_UNKNOWN_FORMAT)
 
 
 def _field_names(rows: Sequence[Row]) -> list[str]:

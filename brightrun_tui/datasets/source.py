@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
 
@@ -118,14 +119,14 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
     path = typed_path(path)
     if not str(path).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         raise DatasetError("the file's name is not text in UTF-8", where=ascii(str(path)), fix="give the file another name",
-                           kind="dataset_name")
+                           kind=ErrorKind.DATASET_NAME)
     with readable(path):
         if os.path.isdir(path):
-            raise DatasetError("this is a directory, not a dataset file", where=str(path), kind="dataset_is_directory",
+            raise DatasetError("this is a directory, not a dataset file", where=str(path), kind=ErrorKind.DATASET_IS_DIRECTORY,
                                fix=f"name a {ACCEPTED} file")
         if os.path.exists(path) and not os.path.isfile(path):
             raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
-                               kind="dataset_not_a_file")
+                               kind=ErrorKind.DATASET_NOT_A_FILE)
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
         size = path.stat().st_size
@@ -151,18 +152,18 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DatasetError("there is no such file", where=str(path), fix=_similar_name(path), kind="dataset_missing") from None
+        raise DatasetError("there is no such file", where=str(path), fix=_similar_name(path), kind=ErrorKind.DATASET_MISSING) from None
     except PermissionError:
         raise DatasetError("the file may not be read", where=str(path), fix=f"allow it with: chmod u+r {path.name}",
-                           kind="dataset_unreadable") from None
+                           kind=ErrorKind.DATASET_UNREADABLE) from None
     except OSError as error:
         raise DatasetError(f"the file cannot be read ({error.strerror or error})", where=str(path),
-                           fix="check the path and the disk", kind="dataset_unreadable") from None
+                           fix="check the path and the disk", kind=ErrorKind.DATASET_UNREADABLE) from None
     except ValueError as error:
         if "null byte" not in str(error):
             raise
         raise DatasetError("a path cannot hold a NUL character", where=repr(str(path)), fix="check the path",
-                           kind="dataset_missing") from None
+                           kind=ErrorKind.DATASET_MISSING) from None
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
@@ -254,33 +255,33 @@ def too_long(where: str, unit: str) -> DatasetError:
     limit = f"{MAX_RECORD_BYTES // 1024**2} MiB"
     fix = ("put each record on a line of its own; if the file is one JSON document, name it .json"
            if unit == "line" else "split it into several records")
-    return DatasetError(f"one {unit} is longer than {limit}", where=where, fix=fix, kind="dataset_record_too_long")
+    return DatasetError(f"one {unit} is longer than {limit}", where=where, fix=fix, kind=ErrorKind.DATASET_RECORD_TOO_LONG)
 
 
 def cut_off(where: str) -> DatasetError:
-    return DatasetError("the file ends in the middle of a record: it was cut off", where=where, kind="dataset_truncated",
+    return DatasetError("the file ends in the middle of a record: it was cut off", where=where, kind=ErrorKind.DATASET_TRUNCATED,
                         fix="copy or export it again; or delete the part after the last whole record")
 
 
 def not_a_number(where: str, name: str) -> DatasetError:
     return DatasetError(f"{name} is not a JSON value", where=where, fix="write null for a missing value, or leave the field out",
-                        kind="dataset_nan")
+                        kind=ErrorKind.DATASET_NAN)
 
 
 def number_too_long(where: str) -> DatasetError:
     return DatasetError("there is a number with more digits than can be read", where=where, fix="write such numbers as text",
-                        kind="dataset_broken_json")
+                        kind=ErrorKind.DATASET_BROKEN_JSON)
 
 
 def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:
     byte = error.object[error.start]
-    return DatasetError(f"the text is not UTF-8 (byte 0x{byte:02x})", where=file.at(line), kind="dataset_encoding",
+    return DatasetError(f"the text is not UTF-8 (byte 0x{byte:02x})", where=file.at(line), kind=ErrorKind.DATASET_ENCODING,
                         fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)")
 
 
 def no_records(file: SourceFile, what: str = "the file holds no records") -> DatasetError:
     return DatasetError(what, where=str(file.path), fix="check that the export finished, and export it again",
-                        kind="dataset_empty")
+                        kind=ErrorKind.DATASET_EMPTY)
 
 
 def _refuse_unless_text(file: SourceFile) -> None:
@@ -289,10 +290,10 @@ def _refuse_unless_text(file: SourceFile) -> None:
         raise no_records(file, "the file is empty")
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
-            raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind="dataset_binary")
+            raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind=ErrorKind.DATASET_BINARY)
     if b"\0" in file.head and not is_utf16(file.head):
         raise DatasetError("this is a binary file, not text", where=where, fix=f"export the data as {ACCEPTED}",
-                           kind="dataset_binary")
+                           kind=ErrorKind.DATASET_BINARY)
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
         raise no_records(file, "the file holds nothing but blank space")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Row, SourceFile, numbered_lines, readable
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
@@ -65,7 +66,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise DatasetError("reading Parquet needs the package pyarrow", where=str(file.path), kind="dataset_needs_pyarrow",
+        raise DatasetError("reading Parquet needs the package pyarrow", where=str(file.path), kind=ErrorKind.DATASET_NEEDS_PYARROW,
                            fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL") from None
     number = 0
     try:
@@ -80,7 +81,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"the Parquet file is damaged or cut off ({reason})", where=str(file.path),
-                           fix="copy or export it again", kind="dataset_broken_parquet") from None
+                           fix="copy or export it again", kind=ErrorKind.DATASET_BROKEN_PARQUET) from None
 
 
 def columns_of(value: Any) -> list[Row]:
@@ -114,7 +115,7 @@ def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise DatasetError(f"two columns have the same name, “{printable(twice)}”", where=file.at(line), fix="rename one of them",
-                           kind="dataset_columns")
+                           kind=ErrorKind.DATASET_COLUMNS)
     return names
 
 
@@ -124,7 +125,7 @@ def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) ->
     if len(cells) < len(header) or surplus:
         raise DatasetError(f"this row has {len(cells)} values, but there are {len(header)} columns", where=file.at(line),
                            fix="put texts that hold commas, quotes or line breaks in double quotes (any spreadsheet's "
-                               "CSV export does)", kind="dataset_row_width")
+                               "CSV export does)", kind=ErrorKind.DATASET_ROW_WIDTH)
     return {name: "" if cell.strip() in _EMPTY_CELLS else cell for name, cell in zip(header, cells, strict=False)}
 
 
@@ -139,4 +140,4 @@ def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:
                      "write a double quote inside a text twice (\"\"), or export the table again")
     else:
         what, fix = f"this row is not valid CSV ({reason})", "repair the row, or export the table again"
-    return DatasetError(what, where=file.at(line), fix=fix, kind="dataset_broken_csv")
+    return DatasetError(what, where=file.at(line), fix=fix, kind=ErrorKind.DATASET_BROKEN_CSV)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
@@ -82,12 +83,12 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
                 if done > _LEAST_SUSPECT and done > _MOST_TIMES * packed:
                     raise DatasetError(f"the file unpacks to more than {_MOST_TIMES} times its size", where=str(path),
                                        fix="this looks like an archive bomb; unpack it by hand if it is not",
-                                       kind="dataset_bomb")
+                                       kind=ErrorKind.DATASET_BOMB)
                 if done > _MOST_BYTES or (done % (64 * _CHUNK) < _CHUNK and \
                         shutil.disk_usage(target.name).free < _KEEP_FREE):
                     raise DatasetError("there is not enough room on the disk to unpack the file", where=str(path),
                                        fix=f"free some space in {Path(target.name).parent}, or unpack it elsewhere",
-                                       kind="disk_full")
+                                       kind=ErrorKind.DISK_FULL)
                 target.write(chunk)
         except BaseException:
             Path(target.name).unlink(missing_ok=True)
@@ -101,10 +102,10 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DatasetError(f"the archive is damaged or cut off ({error})", where=str(path), fix="copy or export it again",
-                           kind="dataset_broken_archive") from None
+                           kind=ErrorKind.DATASET_BROKEN_ARCHIVE) from None
     except (RuntimeError, NotImplementedError):
         raise DatasetError("the archive is protected by a password, or packed in an unusual way", where=str(path),
-                           fix="unpack it by hand", kind="dataset_broken_archive") from None
+                           fix="unpack it by hand", kind=ErrorKind.DATASET_BROKEN_ARCHIVE) from None
 
 
 def _from_zip(path: Path) -> tuple[Copy, str]:
@@ -112,7 +113,7 @@ def _from_zip(path: Path) -> tuple[Copy, str]:
         members = [one for one in archive.infolist() if not one.is_dir() and not _is_clutter(one.filename)]
         if len(members) != 1:
             names = ", ".join(PurePosixPath(one.filename).name[:40] for one in members[:4]) or "none"
-            raise DatasetError(f"the archive holds {len(members)} files ({names})", where=str(path), kind="dataset_archive",
+            raise DatasetError(f"the archive holds {len(members)} files ({names})", where=str(path), kind=ErrorKind.DATASET_ARCHIVE,
                                fix="unpack it, and name the file to learn from")
         name = PurePosixPath(members[0].filename).name
         return _copy(path, lambda _: archive.open(members[0])), name

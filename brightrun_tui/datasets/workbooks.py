@@ -9,6 +9,7 @@ from typing import Any
 from brightrun_tui.datasets.cells import shown
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _MOST_BYTES = 2 << 30
@@ -25,7 +26,7 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
     try:
         import openpyxl
     except ImportError:
-        raise DatasetError("reading Excel files needs the package openpyxl", where=str(file.path), kind="dataset_needs_openpyxl",
+        raise DatasetError("reading Excel files needs the package openpyxl", where=str(file.path), kind=ErrorKind.DATASET_NEEDS_OPENPYXL,
                            fix="install it with: pip install openpyxl; or save the sheet as CSV UTF-8") from None
     _refuse_bombs(file)
     try:
@@ -34,7 +35,7 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
             try:
                 sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
                 if not sheets:
-                    raise DatasetError("the workbook has no sheet with rows", where=str(file.path), kind="dataset_empty",
+                    raise DatasetError("the workbook has no sheet with rows", where=str(file.path), kind=ErrorKind.DATASET_EMPTY,
                                        fix="put column names into the first row and a record into each row below")
                 others.update({sheet.title: sheet.max_row - 1 for sheet in sheets[1:]})
                 yield from _rows(file, sheets[0])
@@ -45,7 +46,7 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
     except Exception as error:  # the library fails in as many ways as an archive of XML can be damaged
         raise DatasetError(f"the workbook is damaged or protected ({type(error).__name__})", where=str(file.path),
                            fix="open it in Excel and save it again, or save the sheet as CSV UTF-8",
-                           kind="dataset_broken_workbook") from None
+                           kind=ErrorKind.DATASET_BROKEN_WORKBOOK) from None
 
 
 def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
@@ -81,11 +82,11 @@ def _refuse_bombs(file: SourceFile) -> None:
             size = sum(one.file_size for one in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
         raise DatasetError("the workbook is damaged or cut off", where=str(file.path), fix="copy or export it again",
-                           kind="dataset_broken_workbook") from None
+                           kind=ErrorKind.DATASET_BROKEN_WORKBOOK) from None
     if size > _MOST_BYTES or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size):
         raise _bomb(file)
 
 
 def _bomb(file: SourceFile) -> DatasetError:
-    return DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind="dataset_bomb",
+    return DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind=ErrorKind.DATASET_BOMB,
                         fix="save the sheet as CSV UTF-8")

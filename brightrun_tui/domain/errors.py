@@ -2,31 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class ExitCode(IntEnum):
-    """Exit codes of the command line; they are API."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    BUDGET = 3
-    NOT_CONNECTED = 4
-    NO_CAPACITY = 5
-    INTERRUPTED = 130
-
-
-_BY_KIND = {
-    "no_funds": ExitCode.BUDGET, "budget_too_small": ExitCode.BUDGET, "bad_credential": ExitCode.NOT_CONNECTED,
-    "missing_scope": ExitCode.NOT_CONNECTED, "edge_blocked": ExitCode.NOT_CONNECTED, "provider_down": ExitCode.NOT_CONNECTED,
-    "not_connected": ExitCode.NOT_CONNECTED, "no_capacity": ExitCode.NO_CAPACITY, "no_good_machine": ExitCode.NO_CAPACITY,
-}
-
-
-def exit_code_of(kind: str) -> ExitCode:
-    """The exit code for a failure that is known by its kind only: that of a run which ended long ago."""
-    return _BY_KIND.get(kind, ExitCode.FAILED)
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 
 
 class BrightrunError(Exception):
@@ -36,17 +12,17 @@ class BrightrunError(Exception):
         what: what is wrong, one sentence, no secret in it.
         where: the place: a file and line, a setting, a service. May be empty.
         fix: what the user can do about it. May be empty.
-        kind: a stable machine-readable name (``dataset_empty``, ``disk_full`` …).
+        kind: the reason, as programs know it; a plain text only for what came from elsewhere (an extension, another process).
     """
 
     exit_code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", kind: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", fix: str = "", kind: ErrorKind | str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
-        self.kind = kind or type(self).__name__
+        self.kind: str = kind or type(self).__name__
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -55,7 +31,7 @@ class BrightrunError(Exception):
 
     def as_dict(self) -> dict[str, str]:
         """The JSON form that ``--json`` prints under ``error``."""
-        return {"kind": self.kind, "what": self.what, "where": self.where, "fix": self.fix}
+        return {"kind": str(self.kind), "what": self.what, "where": self.where, "fix": self.fix}
 
 
 class UsageError(BrightrunError):
@@ -158,7 +134,7 @@ class MachineLiesError(HostError):
     """What a machine says or hands over cannot come from a worker of ours: it is damaged or hostile, and to be returned."""
 
     def __init__(self, what: str, *, where: str = "") -> None:
-        super().__init__(what, where=where, kind="machine_lies",
+        super().__init__(what, where=where, kind=ErrorKind.MACHINE_LIES,
                          fix="such a machine is damaged or hostile; choose another one, or another provider")
 
 

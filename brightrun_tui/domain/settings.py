@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 
@@ -157,7 +158,7 @@ class RunSettings(SettingsGroup):
         for key, raw in overrides.items():
             if key not in known:
                 raise UsageError(f"there is no setting “{key}”", where=f"--set {key}",
-                                 fix=_did_you_mean(key, list(known)), kind="unknown_setting")
+                                 fix=_did_you_mean(key, list(known)), kind=ErrorKind.UNKNOWN_SETTING)
             group, name = key.split(".", 1)
             document[group][name] = known[key].parse(raw)
         return RunSettings.model_validate(document)
@@ -194,7 +195,7 @@ class Setting(BaseModel):
             reason = error.errors()[0]["msg"]
             fix = f"one of: {', '.join(self.choices)}" if self.choices else self.hint
             raise UsageError(f"“{raw}” does not fit {self.title}: {reason}", where=self.key, fix=fix,
-                             kind="bad_setting") from None
+                             kind=ErrorKind.BAD_SETTING) from None
 
 
 def iter_settings() -> Iterator[Setting]:

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.files import sha256, sync_directory
 
@@ -94,5 +95,5 @@ def swap_in(aside: Path, target: Path, wanted: set[str]) -> None:
 
 
 def _in_the_way(path: Path) -> BrightrunError:
-    return BrightrunError("something else lies where a file of the run belongs", where=str(path), kind="in_the_way",
+    return BrightrunError("something else lies where a file of the run belongs", where=str(path), kind=ErrorKind.IN_THE_WAY,
                           fix="move it away; nothing was written to it")

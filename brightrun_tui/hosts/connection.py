@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadHostKeyError,
     HostError,
@@ -173,7 +174,7 @@ class SshConnection:
                     raise
                 except HostError as error:
                     failure = failure if isinstance(failure, HostRefusedError) else error
-            raise failure or HostUnreachableError("no address to connect to", kind="host_unreachable")
+            raise failure or HostUnreachableError("no address to connect to", kind=ErrorKind.HOST_UNREACHABLE)
 
     async def insist(self, work: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
         """Do work that may be repeated, over as many connections as it takes.
@@ -202,7 +203,7 @@ class SshConnection:
                 await asyncio.sleep(self.timings.retry_seconds)
             except asyncssh.SFTPError as error:
                 raise HostError(f"the machine refused a file operation ({error.reason[:200]})", where=self.where,
-                                fix="is its disk full, or not ours to write to?", kind="host_file") from None
+                                fix="is its disk full, or not ours to write to?", kind=ErrorKind.HOST_FILE) from None
 
     async def close(self) -> None:
         connection, self._connection, self._sftp = self._connection, None, None
@@ -231,10 +232,10 @@ class SshConnection:
             raise HostKeyChangedError(
                 f"the machine at {address.host}:{address.port} shows another host key than before", where=str(address),
                 fix="it is not the machine that was rented, or somebody is in between; nothing was sent",
-                kind="host_key_changed") from None
+                kind=ErrorKind.HOST_KEY_CHANGED) from None
         except asyncssh.PermissionDenied:
             raise HostRefusedError(
-                "SSH does not accept our key", where=str(address), kind="host_refused",
+                "SSH does not accept our key", where=str(address), kind=ErrorKind.HOST_REFUSED,
                 fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
         except (*LOST, OSError, asyncssh.Error, ValueError) as error:  # ValueError: a name that cannot be one of a machine
             raise self._unreachable(str(address), error) from None
@@ -259,14 +260,14 @@ class SshConnection:
         except (ForeignFileError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             why = error.what if isinstance(error, ForeignFileError) else str(error)
             place = str(self._key) if isinstance(self._key, Path) else "the run's key"
-            raise HostRefusedError(f"the private key cannot be used ({why})", where=place, kind="bad_key_file",
+            raise HostRefusedError(f"the private key cannot be used ({why})", where=place, kind=ErrorKind.BAD_KEY_FILE,
                                    fix="name a key file in OpenSSH format without a passphrase") from None
         return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
                 "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}
 
     def _unreachable(self, where: str, error: BaseException) -> HostUnreachableError:
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return HostUnreachableError(f"no SSH connection ({reason})", where=where, kind="host_unreachable",
+        return HostUnreachableError(f"no SSH connection ({reason})", where=where, kind=ErrorKind.HOST_UNREACHABLE,
                                     fix="check that the machine runs and that its SSH port is open")
 
 
@@ -276,7 +277,7 @@ def _public_key(text: str, where: str) -> asyncssh.SSHKey:
     except ValueError as error:  # a KeyImportError, or characters that no key has
         raise BadHostKeyError(f"the host key that was given for this machine is no SSH key ({str(error)[:80]})", where=where,
                               fix="take the line that ssh-keyscan prints, from “ssh-” on; or leave host_key out",
-                              kind="bad_host_key") from None
+                              kind=ErrorKind.BAD_HOST_KEY) from None
 
 
 def _plain_path(text: str, where: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import asyncssh
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError, HostUnreachableError, MachineLiesError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts import jobs, transfer
@@ -142,7 +143,7 @@ class SshHost:
         done = await self.run("exec sh -s", stdin=script.encode(), repeat=True)
         if done.exit_code or not done.output.strip():
             raise HostError(f"could not start {name} ({done.errors.strip()[-200:] or done.exit_code})",
-                            where=self.connection.where, fix="see the log in the run's directory there", kind="start_failed")
+                            where=self.connection.where, fix="see the log in the run's directory there", kind=ErrorKind.START_FAILED)
         return jobs.pid_and_birth(done.output.encode())[0]
 
     async def status(self, name: str) -> JobStatus:
@@ -177,10 +178,10 @@ class SshHost:
             done = await (self.connection.insist(work, timeout) if repeat else work())
         except LOST as error:
             raise HostUnreachableError(f"the command did not end ({error or 'no answer in time'})", where=self.connection.where,
-                                       fix="check that the machine is up", kind="host_unreachable") from None
+                                       fix="check that the machine is up", kind=ErrorKind.HOST_UNREACHABLE) from None
         if check and done.exit_code:
             raise HostError(f"a command failed there ({done.errors.strip()[-200:] or done.exit_code})",
-                            where=self.connection.where, kind="command_failed")
+                            where=self.connection.where, kind=ErrorKind.COMMAND_FAILED)
         return done
 
     async def close(self) -> None:

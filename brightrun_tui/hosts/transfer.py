@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncssh
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError, MachineLiesError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts.arrivals import is_whole, open_file, require_room
@@ -62,7 +63,7 @@ async def send(connection: SshConnection, source: Path, path: str, progress: Pro
                     progress(offset, facts.st_size)
         if offset != facts.st_size:
             raise HostError(f"{source.name} changed while it was sent", where=str(source), fix="send it again",
-                            kind="file_changed")
+                            kind=ErrorKind.FILE_CHANGED)
         await file.truncate(offset)
         await file.utime((facts.st_atime, int(facts.st_mtime)))
     await sftp.chmod(part, facts.st_mode & 0o777)
@@ -141,7 +142,7 @@ async def _fill(connection: SshConnection, path: str, part: Path, facts: FileFac
                 chunk = await piece(connection, file, offset, min(CHUNK, facts.bytes - offset))
                 if not chunk:
                     raise HostError(f"{posixpath.basename(path)} became shorter while it was fetched", where=path,
-                                    kind="file_changed")
+                                    kind=ErrorKind.FILE_CHANGED)
                 await asyncio.to_thread(data.write, chunk)
                 offset += len(chunk)
                 if progress:

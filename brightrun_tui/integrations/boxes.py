@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from brightrun_tui.config import load_section, reason
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, fit, read_toml
@@ -32,7 +33,7 @@ def saved_boxes(paths: Paths) -> dict[str, SshBox]:
         return {}
     except ForeignFileError as error:
         raise UsageError(f"the list of machines that were added {error.what}", where=str(path),
-                         fix="correct the file, or move it away and add them again", kind="bad_config") from None
+                         fix="correct the file, or move it away and add them again", kind=ErrorKind.BAD_CONFIG) from None
 
 
 def save_box(paths: Paths, name: str, box: SshBox) -> None:
@@ -43,7 +44,7 @@ def save_box(paths: Paths, name: str, box: SshBox) -> None:
         BrightrunError: the file cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"“{name}” is no name for a machine", where="Name", kind="bad_name",
+        raise UsageError(f"“{name}” is no name for a machine", where="Name", kind=ErrorKind.BAD_NAME,
                          fix="use letters, digits and dashes, at most 32")
     _write(paths, {**saved_boxes(paths), name: box})
 
@@ -65,13 +66,13 @@ def make_box(values: dict[str, str]) -> SshBox:
     """
     if not values.get("host"):
         raise UsageError("the address of the machine is missing", where="Address", fix="a name or an IP address",
-                         kind="bad_box")
+                         kind=ErrorKind.BAD_BOX)
     try:
         return SshBox.model_validate({key: value for key, value in values.items() if value})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]),
-                         kind="bad_box") from None
+                         kind=ErrorKind.BAD_BOX) from None
 
 
 def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
@@ -81,7 +82,7 @@ def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
         write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
     except OSError as error:
         raise BrightrunError(f"the machine cannot be saved ({error.strerror})", where=str(_file(paths)),
-                             fix="set BRIGHTRUN_HOME to a directory you can write", kind="home_not_writable") from None
+                             fix="set BRIGHTRUN_HOME to a directory you can write", kind=ErrorKind.HOME_NOT_WRITABLE) from None
 
 
 def _file(paths: Paths) -> Path:

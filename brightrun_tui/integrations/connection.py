@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.boxes import configured_boxes
@@ -146,7 +147,7 @@ async def _test_judge(paths: Paths, secret: SecretStr | None) -> ServiceStatus:
     try:
         settings = judge_settings(paths)
     except UsageError as error:
-        if error.kind != "no_judge":
+        if error.kind != ErrorKind.NO_JUDGE:
             raise
         return ServiceStatus(state="off", detail="no judge is set up", fix=f"write url and model below [judge] in "
                                                                           f"{paths.config_file}")

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import SecretStr
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.integrations import keyring_client
@@ -57,7 +58,7 @@ def get(name: str, paths: Paths | None = None) -> SecretStr | None:
     keep_secret(value.strip())
     if wrong:
         raise NotConnectedError(f"the credential of {service.title} cannot be a key: {wrong}", where=place, fix=fix,
-                                kind="bad_credential")
+                                kind=ErrorKind.BAD_CREDENTIAL)
     return SecretStr(value.strip())
 
 
@@ -111,7 +112,7 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     service = get_service(name)
     value = (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).strip()
     if not service.environment:
-        raise UsageError(f"{service.title} needs no credential", kind="no_credential_needed")
+        raise UsageError(f"{service.title} needs no credential", kind=ErrorKind.NO_CREDENTIAL_NEEDED)
     keep_secret(value)
     wrong = what_is_wrong(value) or ("" if value else "it is empty")
     if wrong:
@@ -119,7 +120,7 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
             f"that is no credential: {wrong}",
             where=service.title,
             fix=f"copy it from {service.where_to_get}",
-            kind="bad_credential",
+            kind=ErrorKind.BAD_CREDENTIAL,
         )
     backend = keyring_client.find_backend(paths)
     if backend:
@@ -181,7 +182,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             f"the credentials cannot be read ({error.strerror})",
             where=str(path),
             fix="make the file yours and readable",
-            kind="credentials_unreadable",
+            kind=ErrorKind.CREDENTIALS_UNREADABLE,
         ) from None
     except ValueError:
         raise _damaged(path) from None
@@ -197,7 +198,7 @@ def _is_entry(entry: Any) -> bool:
 
 def _damaged(path: Path) -> BrightrunError:
     return BrightrunError("the credentials file is damaged", where=str(path), fix="move it away and connect again",
-                          kind="credentials_unreadable")
+                          kind=ErrorKind.CREDENTIALS_UNREADABLE)
 
 
 @contextmanager
@@ -214,5 +215,5 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
             f"the credential cannot be saved ({error.strerror or error})",
             where=str(path),
             fix="set BRIGHTRUN_HOME to a directory you can write",
-            kind="home_not_writable",
+            kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None

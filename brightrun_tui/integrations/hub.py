@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, DatasetError, NotConnectedError
 from brightrun_tui.paths import Paths
 
@@ -106,7 +107,7 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
             "the Hugging Face Hub is switched off",
             where="HF_HUB_OFFLINE",
             fix=f"unset HF_HUB_OFFLINE, or name a directory that holds the {noun}",
-            kind="hub_offline",
+            kind=ErrorKind.HUB_OFFLINE,
         ) from None
     except (errors.IncompleteSnapshotError, errors.LocalEntryNotFoundError) as error:
         cause = error.__cause__
@@ -125,13 +126,13 @@ def _gated(repository: str, has_token: bool, dataset: bool) -> BrightrunError:
             f"your account may not use “{repository}” yet",
             where=endpoint(),
             fix=f"open {page}, accept the licence, and try again",
-            kind="dataset_gated" if dataset else "base_gated",
+            kind=ErrorKind.DATASET_GATED if dataset else ErrorKind.BASE_GATED,
         )
     return NotConnectedError(
         f"“{repository}” wants its licence accepted by an account",
         where=endpoint(),
         fix=f"accept the licence at {page}, then {CONNECT}",
-        kind="dataset_gated" if dataset else "base_gated",
+        kind=ErrorKind.DATASET_GATED if dataset else ErrorKind.BASE_GATED,
     )
 
 
@@ -141,27 +142,27 @@ def _refused(status: int, repository: str, has_token: bool, noun: str) -> Bright
             "the Hugging Face token is not valid" if has_token or not repository else "the Hub wants a token",
             where=endpoint(),
             fix=f"make a new one at {endpoint()}/settings/tokens, then {CONNECT}",
-            kind="bad_token",
+            kind=ErrorKind.BAD_TOKEN,
         )
     if status == 403:
         return NotConnectedError(
             "the Hugging Face token may not do this",
             where=endpoint(),
             fix=f"give it read access at {endpoint()}/settings/tokens",
-            kind="token_lacks_rights",
+            kind=ErrorKind.TOKEN_LACKS_RIGHTS,
         )
     if status == 429:
         return NotConnectedError(
             "the Hub asks us to wait (too many requests)",
             where=endpoint(),
             fix="try again in a few minutes",
-            kind="hub_busy",
+            kind=ErrorKind.HUB_BUSY,
         )
     return NotConnectedError(
         f"the Hub answers with an error (HTTP {status})",
         where=endpoint(),
         fix=f"try again later, or name a directory that holds the {noun}",
-        kind="hub_failing",
+        kind=ErrorKind.HUB_FAILING,
     )
 
 
@@ -171,7 +172,7 @@ def _unreachable(error: BaseException | None, noun: str) -> NotConnectedError:
     return NotConnectedError(
         f"the Hugging Face Hub cannot be reached ({reason})",
         where=host,
-        kind="hub_unreachable",
+        kind=ErrorKind.HUB_UNREACHABLE,
         fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured), or name a directory that holds the {noun}",
     )
 

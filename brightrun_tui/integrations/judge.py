@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from brightrun_tui.config import Section, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
@@ -62,7 +63,7 @@ def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSett
     if not found.url or not found.model:
         raise UsageError(f"no judge is set up: its {'model' if found.url else 'address'} is missing", where="[judge]",
                          fix=f"give --url and --model, or write url and model below [judge] in {paths.config_file}",
-                         kind="no_judge")
+                         kind=ErrorKind.NO_JUDGE)
     return found.model_copy(update={"url": _base_address(found.url)})
 
 
@@ -105,7 +106,7 @@ class Judge:
         import httpx
 
         if key is not None and urlsplit(settings.url).scheme == "http" and not is_near(settings.url):
-            raise UsageError("the key would travel unprotected", where=settings.url, kind="unprotected_key",
+            raise UsageError("the key would travel unprotected", where=settings.url, kind=ErrorKind.UNPROTECTED_KEY,
                              fix="use an address that begins with https://")
         self.settings = settings
         self.host = host_of(settings.url)
@@ -158,10 +159,10 @@ class Judge:
             return await self._http.request(method, f"{self.settings.url}/{path}", json=body)
         except httpx.TimeoutException:
             raise NotConnectedError(f"the judge gives no answer within {self.settings.timeout_seconds:.0f} s", where=self.host,
-                                    fix="try again later, or raise timeout_seconds below [judge]", kind="judge_silent") from None
+                                    fix="try again later, or raise timeout_seconds below [judge]", kind=ErrorKind.JUDGE_SILENT) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotConnectedError(f"the judge cannot be reached ({type(error).__name__})", where=self.host,
-                                    fix="check the address and the network", kind="judge_unreachable") from None
+                                    fix="check the address and the network", kind=ErrorKind.JUDGE_UNREACHABLE) from None
 
     def _can_do_without(self, reply: httpx.Response, sent: dict[str, Any]) -> bool:
         """Leave out the options that the server complains about, or all; False when the question had none."""
@@ -178,18 +179,18 @@ class Judge:
             fix = "save the right one: brightrun connect judge" if self._key else \
                 "save its key: brightrun connect judge (or BRIGHTRUN_JUDGE_KEY)"
             raise NotConnectedError(f"the judge {'refuses this key' if self._key else 'wants a key'} ({status})",
-                                    where=self.host, fix=fix, kind="bad_credential")
+                                    where=self.host, fix=fix, kind=ErrorKind.BAD_CREDENTIAL)
         message = self._message(reply)
         if status == 429:
             raise BrightrunError(f"the judge takes no more questions ({message or 'too many requests'})", where=self.host,
-                                 fix="wait, or look at the account's limits there", kind="judge_busy")
+                                 fix="wait, or look at the account's limits there", kind=ErrorKind.JUDGE_BUSY)
         if status == 404:
             raise UsageError(f"there is no such model or address ({message or 404})",
-                             where=f"{self.host}: {self.settings.model}", kind="judge_not_found",
+                             where=f"{self.host}: {self.settings.model}", kind=ErrorKind.JUDGE_NOT_FOUND,
                              fix="check model and url; the address usually ends with /v1")
         if not reply.is_success:
             raise BrightrunError(f"the judge does not answer ({status} {message})".replace(" )", ")"), where=self.host,
-                                 fix="check model and url, or try again later", kind="judge_failed")
+                                 fix="check model and url, or try again later", kind=ErrorKind.JUDGE_FAILED)
         document = _json(reply)
         if not isinstance(document, dict):
             raise _unlike_openai(self.host)
@@ -223,7 +224,7 @@ def _count(value: Any) -> int:
 
 
 def _unlike_openai(host: str) -> BrightrunError:
-    return BrightrunError("this address does not answer as OpenAI's API does", where=host, kind="judge_not_openai",
+    return BrightrunError("this address does not answer as OpenAI's API does", where=host, kind=ErrorKind.JUDGE_NOT_OPENAI,
                           fix="give the base address of an OpenAI-compatible API; it usually ends with /v1")
 
 
@@ -253,7 +254,7 @@ def _base_address(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
         raise UsageError("this is no address of a judge: no user, password or question in it", where="[judge] url",
                          fix="write it as https://api.openai.com/v1; its key is saved with: brightrun connect judge",
-                         kind="bad_judge_url")
+                         kind=ErrorKind.BAD_JUDGE_URL)
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path or '/v1'}"

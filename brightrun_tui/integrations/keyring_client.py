@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.paths import Paths
@@ -58,7 +59,7 @@ def act(do: str, backend: str, name: str, secret: str = "") -> str | None:
             f"the keyring refuses ({answer['error']})",
             where=backend.partition(":")[0],
             fix="unlock the keyring, or give the credential as an environment variable",
-            kind="keyring_refused",
+            kind=ErrorKind.KEYRING_REFUSED,
         )
     return answer.get("secret")
 
@@ -81,7 +82,7 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         raise BrightrunError(
             "the keyring does not answer",
             where="keyring",
-            kind="keyring_refused",
+            kind=ErrorKind.KEYRING_REFUSED,
             fix="unlock the keyring, or give the credential as an environment variable",
         ) from None
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import NotConnectedError
 from brightrun_tui.hosts.timings import SshTimings
 from brightrun_tui.integrations.boxes import configured_boxes
@@ -18,7 +19,7 @@ def _open(opening: Opening[SshTimings]) -> Provider:
         raise NotConnectedError(
             "no box of your own is configured",
             where=str(opening.paths.config_file),
-            kind="not_connected",
+            kind=ErrorKind.NOT_CONNECTED,
             fix="add one in the app (Integrations), or a table [boxes.NAME] with host, user and key",
         )
     return Ssh(boxes, timings=opening.settings)

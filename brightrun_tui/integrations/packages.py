@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.resources import resource
 
@@ -42,7 +43,7 @@ def require_training_packages() -> None:
             f"training on this machine needs {', '.join(missing)}",
             where=sys.executable,
             fix=f"run: {install_command('train')}",
-            kind="packages_missing",
+            kind=ErrorKind.PACKAGES_MISSING,
         )
 
 

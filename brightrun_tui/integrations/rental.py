@@ -8,6 +8,7 @@ import logging
 from pydantic import SecretStr
 
 from brightrun_tui.config import load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
@@ -34,12 +35,12 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
     spec = provider_spec(name)
     if spec is None:
         raise UsageError(
-            f"“{name}” rents no machines", where="--provider", kind="no_provider", fix=f"one of: {', '.join(provider_names())}"
+            f"“{name}” rents no machines", where="--provider", kind=ErrorKind.NO_PROVIDER, fix=f"one of: {', '.join(provider_names())}"
         )
     if spec.environment:
         secret = secret or credentials.get(name, paths)
         if secret is None:
-            raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind="not_connected")
+            raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind=ErrorKind.NOT_CONNECTED)
     from brightrun_tui.providers.http import ProviderTimings
 
     return spec.open(Opening(
@@ -95,5 +96,5 @@ def as_known_error(name: str, error: Exception) -> BrightrunError:
     if isinstance(error, BrightrunError):
         return error
     log.error("%s: an error nobody foresaw", name, exc_info=error)
-    return ProviderDownError(f"asking {name} failed ({type(error).__name__})", where=name, kind="provider_down",
+    return ProviderDownError(f"asking {name} failed ({type(error).__name__})", where=name, kind=ErrorKind.PROVIDER_DOWN,
                              fix="set BRIGHTRUN_LOG=debug, try again, and report what the log says")

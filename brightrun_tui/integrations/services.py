@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
 from brightrun_tui.providers.spec import ProviderSpec, provider_names, provider_spec, provider_specs
 
@@ -102,7 +103,7 @@ def get_service(name: str) -> Service:
         return _FIXED[name]
     spec = provider_spec(name)
     if spec is None:
-        raise UsageError(f"there is no service “{name}”", fix=f"one of: {', '.join(service_names())}", kind="unknown_service")
+        raise UsageError(f"there is no service “{name}”", fix=f"one of: {', '.join(service_names())}", kind=ErrorKind.UNKNOWN_SERVICE)
     return _service(spec)
 
 

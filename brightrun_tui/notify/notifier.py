@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from brightrun_tui import plugins
 from brightrun_tui.config import Section, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.notify.channel import Channel, ChannelOpening, ChannelSpec, Home, Notification
@@ -79,7 +80,7 @@ class Notifier:
         spec = plugins.load(Door.NOTIFICATIONS, ChannelSpec, name)
         if spec is None:
             raise UsageError(f"there is no notification channel “{name}”", where=f"{paths.config_file}: [notify] channels",
-                             fix=f"known: {', '.join(plugins.names(Door.NOTIFICATIONS))}", kind="unknown_channel")
+                             fix=f"known: {', '.join(plugins.names(Door.NOTIFICATIONS))}", kind=ErrorKind.UNKNOWN_CHANNEL)
         if spec.home is home:
             settings = load_section(paths, f"notify.{name}", spec.settings)
             with Blame(Door.NOTIFICATIONS, name):

@@ -10,6 +10,7 @@ import sys
 
 from filelock import FileLock, Timeout
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.orchestrator.endpoints import forget_old_keys
@@ -39,7 +40,7 @@ def main() -> int:
             asyncio.run(_serve(paths))
         except BrightrunError as error:
             logging.getLogger(__name__).error("%s", error)
-            if error.kind != "store_busy":  # whoever keeps the database locked lets it go some day
+            if error.kind != ErrorKind.STORE_BUSY:  # whoever keeps the database locked lets it go some day
                 return int(error.exit_code)
             continue
         finally:

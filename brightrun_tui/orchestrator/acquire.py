@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadHostKeyError,
     BrightrunError,
@@ -125,7 +126,7 @@ class Acquirer:
             if not any(lease.state == "releasing" and lease.provider_id for lease in open_leases):
                 return
             if time.monotonic() > deadline:
-                raise ProviderDownError(f"{self.provider.name} does not take back the previous machine", kind="not_returned",
+                raise ProviderDownError(f"{self.provider.name} does not take back the previous machine", kind=ErrorKind.NOT_RETURNED,
                                         where=self.provider.name, fix="see: brightrun reconcile; then retry the run")
             say("returning the previous machine")
             await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
@@ -137,14 +138,14 @@ class Acquirer:
         offers = await self._in_order(run, estimate, await self.provider.offers(need))
         if not offers:
             raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
-                                  kind="no_capacity", fix="choose another GPU or provider, or try again later")
+                                  kind=ErrorKind.NO_CAPACITY, fix="choose another GPU or provider, or try again later")
         offers = _not_too_dear(offers, estimate, self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if run_budget.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if run_budget.monthly else "the budget"
             raise BudgetError(f"what is left of {name} ({dollars(max(0.0, run_budget.left))}) does not pay for a machine",
-                              where=f"run {run.id}", fix=f"raise {name} and retry", kind="budget_too_small")
+                              where=f"run {run.id}", fix=f"raise {name} and retry", kind=ErrorKind.BUDGET_TOO_SMALL)
         first, limits = offers[0], run.spec.limits
         seconds = budget.lease_seconds(run_budget.ceiling, run_budget.spent + first.once_usd, first.price_per_hour, limits.max_hours,
                                        timings=self.timings)
@@ -174,12 +175,12 @@ class Acquirer:
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
             except RejectedRequestError as error:
-                if error.kind != "price_changed":
+                if error.kind != ErrorKind.PRICE_CHANGED:
                     raise
                 self._avoided.add(offer.id)
                 refused = str(error)
         raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused})", where=self.provider.name,
-                              fix="choose another GPU or provider, or try again later", kind="no_capacity")
+                              fix="choose another GPU or provider, or try again later", kind=ErrorKind.NO_CAPACITY)
 
     def _need(self, run: Run, estimate: Estimate) -> Need:
         need = need_of(estimate, run.spec)
@@ -200,11 +201,11 @@ class Acquirer:
             machine = await self._look(lease, say)
             if machine is None or machine.problem or machine.interrupted:
                 why = machine.problem if machine and machine.problem else "the provider took it away"
-                raise HostError(why, where=self.provider.name, kind="machine_gone")
+                raise HostError(why, where=self.provider.name, kind=ErrorKind.MACHINE_GONE)
             lease = await leases.note_rate(self.db, lease, machine)
             if dearer := leases.dearer_than_quoted(lease):
                 self._avoided.add(lease.offer_id)
-                raise HostError(dearer, where=self.provider.name, kind="price_changed")
+                raise HostError(dearer, where=self.provider.name, kind=ErrorKind.PRICE_CHANGED)
             say(f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else ""))
             if machine.ssh_host and machine.status == "running":
                 host = await self.host_of(lease, machine)
@@ -219,7 +220,7 @@ class Acquirer:
                     say(f"waiting for SSH ({error.what})")
             if time.monotonic() > deadline:
                 self._bad_hosts.add(machine.host_id)
-                raise HostError("it was not usable in time", where=self.provider.name, kind="not_ready")
+                raise HostError("it was not usable in time", where=self.provider.name, kind=ErrorKind.NOT_READY)
             await asyncio.sleep(self.timings.lease_poll_seconds)
         self._reached = machine.host_id
         write_atomic(RunDirectory(self.home).host_key(lease.name), host.host_key)
@@ -266,7 +267,7 @@ class Acquirer:
 def _estimate(run: Run) -> Estimate:
     """Raises `UsageError`: nobody knows what machine the run needs."""
     if run.estimate is None:
-        raise UsageError("what machine the run needs is not on record", where=f"run {run.id}", kind="no_estimate",
+        raise UsageError("what machine the run needs is not on record", where=f"run {run.id}", kind=ErrorKind.NO_ESTIMATE,
                          fix="start it again with: brightrun train")
     return run.estimate
 
@@ -284,6 +285,6 @@ def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[O
         cheapest = min(offer.price_per_hour for offer in offers)
         raise NoCapacityError(
             f"the machines for rent now cost {dollars(cheapest)} an hour and more; {dollars(estimate.price_per_hour)} were "
-            f"agreed to, and {dollars(most)} is the most that is taken unasked", where=where, kind="no_capacity",
+            f"agreed to, and {dollars(most)} is the most that is taken unasked", where=where, kind=ErrorKind.NO_CAPACITY,
             fix="try again later, or start the run again to agree to today's price")
     return found

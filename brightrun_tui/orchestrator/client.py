@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from brightrun_tui import __version__
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Request, RequestKind
@@ -75,7 +76,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
                                      start_new_session=True, cwd="/")
     except OSError as error:
         raise EngineError(f"the engine cannot be started ({error.strerror or error})", where=str(paths.engine_log),
-                          kind="engine_down") from None
+                          kind=ErrorKind.ENGINE_DOWN) from None
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if await asyncio.to_thread(_lock_is_held, paths):
@@ -84,9 +85,9 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
             break
         await asyncio.sleep(0.05)
     if _disk_is_full(paths):
-        raise EngineError("the disk is full", where=str(paths.data), kind="disk_full",
+        raise EngineError("the disk is full", where=str(paths.data), kind=ErrorKind.DISK_FULL,
                           fix="free some space; runs then go on from their newest checkpoint: brightrun engine start")
-    raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_down")
+    raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN)
 
 
 async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
@@ -125,7 +126,7 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
         if not await asyncio.to_thread(_lock_is_held, paths):
             return True
         await asyncio.sleep(0.05)
-    raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind="engine_stuck")
+    raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_STUCK)
 
 
 def _disk_is_full(paths: Paths) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, Unpack
 import psutil
 
 from brightrun_tui import serving
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -61,11 +62,11 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
         found = await asyncio.to_thread(bases.fetch_base, wanted, paths, lambda _what, _fraction: None)
     except BrightrunError as error:
         raise BaseModelError(f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
-                             where=error.where, fix=error.fix, kind="base_missing") from None
+                             where=error.where, fix=error.fix, kind=ErrorKind.BASE_MISSING) from None
     trained_on = version.report.lineage.base_fingerprint
     if trained_on and found.fingerprint and found.fingerprint != trained_on:
         raise BaseModelError(f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
-                             where=found.path, fix="fetch the revision that its report card names", kind="other_base")
+                             where=found.path, fix="fetch the revision that its report card names", kind=ErrorKind.OTHER_BASE)
     return await models.set_base_path(db, version, found.path)
 
 

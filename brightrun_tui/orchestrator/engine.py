@@ -12,6 +12,7 @@ from typing import Any
 
 from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
@@ -181,7 +182,7 @@ class Engine:
         except Exception as error:
             self._unreadable.add(run_id)  # it cannot be followed, so no machine is paid for it any longer
             log.debug("%s", _name(run_id), exc_info=error)
-            raise BrightrunError("what is stored of it cannot be read; a machine that it had is returned", kind="unreadable_run",
+            raise BrightrunError("what is stored of it cannot be read; a machine that it had is returned", kind=ErrorKind.UNREADABLE_RUN,
                                  fix=f"brightrun runs delete {run_id}") from error
         self._unreadable.discard(run_id)
         if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
@@ -222,7 +223,7 @@ class Engine:
         except Exception as error:
             log.exception("request %s (%s) failed", request.id, request.kind)
             failed, result = True, {"error": EngineError(
-                f"the engine itself failed ({type(error).__name__})", where=str(self.paths.engine_log), kind="internal",
+                f"the engine itself failed ({type(error).__name__})", where=str(self.paths.engine_log), kind=ErrorKind.INTERNAL,
                 fix="see: brightrun engine logs").as_dict()}
         while True:
             try:

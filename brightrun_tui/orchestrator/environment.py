@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.hosts.ssh import SshHost
@@ -102,6 +103,6 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
         await asyncio.sleep(poll)
     if status.exit_code != 0:
         raise HostError(f"the machine could not be prepared: {last or status.exit_code}", where=host.connection.where,
-                        fix="choose another image or machine; its setup.log tells more", kind="setup_failed")
+                        fix="choose another image or machine; its setup.log tells more", kind=ErrorKind.SETUP_FAILED)
     interpreter = (await host.read(f"{HOME}/env.{stamp}", 0, 4096)).decode(errors="replace").strip()
     return interpreter, f"{host.connection.home}/{HOME.removeprefix('~/')}/{archive.name}"

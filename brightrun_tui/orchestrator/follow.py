@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Event, Failed, Outcome, read_line
 from brightrun_tui.domain.run import Failure, Run
@@ -36,7 +37,7 @@ async def drain(db: Database, run: Run) -> Run:
             return run
         run = await events.ingest(db, run.id, lines, run.events_offset + end)
         if run.bad_lines > MAX_BAD_LINES:
-            raise BrightrunError(f"the worker wrote {run.bad_lines} lines that are not events", kind="bad_events",
+            raise BrightrunError(f"the worker wrote {run.bad_lines} lines that are not events", kind=ErrorKind.BAD_EVENTS,
                                  where=f"{run.directory}/{EVENTS}",
                                  fix="its log may say more; a retry goes on from the newest checkpoint")
 

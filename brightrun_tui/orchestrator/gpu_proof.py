@@ -8,6 +8,7 @@ import time
 
 from pydantic import ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.money import Lease
@@ -59,5 +60,5 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
 
 
 def _unfit(why: str, host: SshHost) -> HostError:
-    return HostError(f"its GPU is not fit to train on: {why}", where=host.connection.where, kind="gpu_unfit",
+    return HostError(f"its GPU is not fit to train on: {why}", where=host.connection.where, kind=ErrorKind.GPU_UNFIT,
                      fix="it is replaced by another one")

@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import suppress
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError, RejectedRequestError, UnclearError, UsageError
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
 from brightrun_tui.domain.spending import dollars
@@ -79,7 +80,7 @@ async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineT
         if now - absent_since > timings.adopt_seconds or now - began > timings.provider_seconds + timings.adopt_seconds:
             await leases.save(db, lease, state="releasing", note="it may have been rented, but does not show up")
             raise UnclearError(f"{provider.name} may have rented {lease.name}, but does not show it", where=provider.name,
-                               fix="it stays under watch and is returned when it appears", kind="lease_unclear")
+                               fix="it stays under watch and is returned when it appears", kind=ErrorKind.LEASE_UNCLEAR)
         await asyncio.sleep(min(timings.lease_poll_seconds, timings.adopt_seconds / 5))
 
 
@@ -96,7 +97,7 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
     if dearer := dearer_than_quoted(lease):
         await leases.save(db, lease, state="releasing", note=dearer, reason=dearer)
         raise RejectedRequestError(dearer, where=provider.name, fix="it is being returned; the next offer is tried",
-                                   kind="price_changed")
+                                   kind=ErrorKind.PRICE_CHANGED)
     return lease
 
 

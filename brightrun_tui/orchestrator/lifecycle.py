@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import Ending, Failure, Run, RunAction, RunChanges, RunState
 
@@ -103,7 +104,7 @@ def _asked(run: Run, signal: Signal) -> Decision:
     state, action = run.state, RunAction(signal.removesuffix("_asked"))
     if not run.permits(action):
         raise UsageError(f"run {run.name} is {state}; it cannot {_VERBS[action]} now", where=run.id,
-                         fix=_BY_ITSELF.get(state, _WHEN[action]), kind="wrong_state")
+                         fix=_BY_ITSELF.get(state, _WHEN[action]), kind=ErrorKind.WRONG_STATE)
     if action in (RunAction.STOP, RunAction.FORCE):
         if state in ("queued", "preparing", "paused") or (state == "launching" and not run.attempts and not run.step):
             return Decision("stopped", ("release",))

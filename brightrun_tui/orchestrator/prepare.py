@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui import datasets
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
@@ -51,7 +52,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
                             progress=_in_steps(say))
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
         raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
-                           fix="start the run again: the new file will be checked", kind="dataset_changed")
+                           fix="start the run again: the new file will be checked", kind=ErrorKind.DATASET_CHANGED)
     spec = spec.model_copy(update={
         "base": base,
         "dataset": spec.dataset.model_copy(update={

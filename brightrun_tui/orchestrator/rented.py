@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
     HostError,
@@ -79,7 +80,7 @@ class RentedMachine:
     @property
     def host(self) -> SshHost:
         if self._host is None:
-            raise MachineLostError("the machine is not in hand", where=self.provider.name, kind="machine_lost")
+            raise MachineLostError("the machine is not in hand", where=self.provider.name, kind=ErrorKind.MACHINE_LOST)
         return self._host
 
     async def take(self, run: Run, say: Say) -> None:
@@ -92,7 +93,7 @@ class RentedMachine:
             except (ProviderDownError, RateLimitedError, UnclearError) as error:
                 patience, problem = self.timings.provider_seconds, error
             except NoCapacityError as error:
-                patience, problem = (0.0 if error.kind == "no_good_machine" else self.timings.capacity_seconds), error
+                patience, problem = (0.0 if error.kind == ErrorKind.NO_GOOD_MACHINE else self.timings.capacity_seconds), error
             if time.monotonic() - began > patience:
                 raise problem
             say(f"waiting for {self.provider.name}: {problem.what}")
@@ -113,12 +114,12 @@ class RentedMachine:
             except HostError as error:
                 log.warning("run %s: machine %s is no good: %s", run.id, lease.provider_id, error)
                 say(f"replacing the machine ({error.what})")
-                if error.kind in ("gpu_unfit", "no_gpus"):
+                if error.kind in (ErrorKind.GPU_UNFIT, ErrorKind.NO_GPUS):
                     self._acquirer.note_bad(lease)
                 await self._drop(lease, str(error))
                 self._last_problem = error.what
         raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {self._last_problem}",
-                              where=self.provider.name, fix="choose another GPU or provider", kind="no_good_machine")
+                              where=self.provider.name, fix="choose another GPU or provider", kind=ErrorKind.NO_GOOD_MACHINE)
 
     def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
         """Where machines were tried before there was none left, why the last of them was no good."""
@@ -203,7 +204,7 @@ class RentedMachine:
 
     async def release(self, run: Run) -> None:
         if self._host is not None and run.state != "registering" and run.events_seq > run.launch_seq:
-            hurried = run.ending == "killed" or (run.failure is not None and run.failure.error == "budget_spent")
+            hurried = run.ending == "killed" or (run.failure is not None and run.failure.error == ErrorKind.BUDGET_SPENT)
             await self.mirror.pull_the_rest(self._host, self.timings.release_seconds / 3 if hurried
                                             else self.timings.finish_seconds)
         if self._host is not None:
@@ -316,7 +317,7 @@ class RentedMachine:
             except HostError as error:
                 await self._silence(error)
                 if self._host is None:
-                    raise MachineLostError("the machine was lost", where=self.provider.name, kind="machine_lost") from None
+                    raise MachineLostError("the machine was lost", where=self.provider.name, kind=ErrorKind.MACHINE_LOST) from None
             await asyncio.sleep(self.timings.lease_poll_seconds)
 
     async def _lied(self, error: MachineLiesError) -> NoReturn:
@@ -336,7 +337,7 @@ class RentedMachine:
         self._was_lied_to = True
         notice = Notice(time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}")
         await runs.update(self.db, self.run_id, notices=(*run.notices, notice))
-        raise MachineLostError(error.what, where=error.where, kind="machine_lost") from error
+        raise MachineLostError(error.what, where=error.where, kind=ErrorKind.MACHINE_LOST) from error
 
     async def _nobody_can_tell(self) -> bool:
         """Whether it is unclear at this moment if there is a machine at all; one that there is, is in hand then."""

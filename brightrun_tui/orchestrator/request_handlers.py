@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request, RequestKind
@@ -89,7 +90,7 @@ async def _retry(engine: Engine, request: Request) -> Answer:
 async def _checkpoint(engine: Engine, request: Request) -> Answer:
     run = await runs.get(engine.db, request.target)
     if not run.permits(RunAction.CHECKPOINT) or run.id not in engine.runners:
-        raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind="wrong_state")
+        raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind=ErrorKind.WRONG_STATE)
     await engine.runners[run.id].target.ask("checkpoint")
     return {"state": run.state}
 
@@ -100,7 +101,7 @@ async def _delete(engine: Engine, request: Request) -> Answer:
     try:
         run = await runs.get(engine.db, request.target)
         if not run.permits(RunAction.DELETE):
-            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
+            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind=ErrorKind.RUN_ACTIVE)
         directory = Path(run.directory)
     except DamagedRecordError:
         await LocalTarget(directory, 0.0, engine.warm_worker).end()

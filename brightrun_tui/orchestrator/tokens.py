@@ -11,6 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
@@ -67,7 +68,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
                           input=spec.model_dump_json(), capture_output=True, text=True, env=environment_without_secrets())
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
-        raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said["kind"])
+        raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said[ErrorKind.KIND])
 
 
 def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.foreign_files import first_problem
@@ -134,7 +135,7 @@ def read_architecture(config: dict[str, Any], where: str) -> Architecture:
             f"this is a {kinds[0][:80]}, which does not generate text",
             where=where,
             fix="choose a model for text generation (its architecture ends in “ForCausalLM”)",
-            kind="base_not_causal",
+            kind=ErrorKind.BASE_NOT_CAUSAL,
         )
     text = {**config, **inner}
     heads = _number(text, where, "num_attention_heads", "n_head")
@@ -182,5 +183,5 @@ def _config_error(what: str, where: str) -> BaseModelError:
         f"config.json {what}",
         where=where,
         fix="the download may be incomplete: fetch the model again",
-        kind="base_config",
+        kind=ErrorKind.BASE_CONFIG,
     )

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
@@ -61,14 +62,14 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
             "this is a file; a base model is a directory",
             where=str(directory),
             fix="give the directory that holds config.json and the weights",
-            kind="base_missing",
+            kind=ErrorKind.BASE_MISSING,
         ) from None
     except (OSError, ValueError) as error:
         raise BaseModelError(
             f"the base model's directory cannot be read ({getattr(error, 'strerror', None) or error})",
             where=str(getattr(error, "filename", None) or directory),
             fix="check the path",
-            kind="base_missing",
+            kind=ErrorKind.BASE_MISSING,
         ) from None
     info = _describe(directory, state)
     return info.model_copy(
@@ -97,12 +98,12 @@ def _refused() -> Iterator[None]:
         yield
     except ForeignFileError as error:
         name = Path(error.where).name
-        unreadable = error.kind == "file_not_readable"
+        unreadable = error.kind == ErrorKind.FILE_NOT_READABLE
         raise BaseModelError(
             f"{name} {error.what}",
             where=error.where,
             fix="check the permissions" if unreadable else "delete it and fetch the model again",
-            kind="base_missing" if unreadable else "base_damaged",
+            kind=ErrorKind.BASE_MISSING if unreadable else ErrorKind.BASE_DAMAGED,
         ) from None
 
 
@@ -127,7 +128,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
             "there is no tokenizer beside the weights",
             where=str(directory),
             fix="copy tokenizer.json and tokenizer_config.json from the original model",
-            kind="base_no_tokenizer",
+            kind=ErrorKind.BASE_NO_TOKENIZER,
         )
     template = _has_chat_template(directory, names)
     warnings = (
@@ -160,20 +161,20 @@ def _require_config(directory: Path, names: set[str]) -> None:
             "this is an adapter, not a base model",
             where=str(directory),
             fix="name the model that the adapter was trained on",
-            kind="base_is_adapter",
+            kind=ErrorKind.BASE_IS_ADAPTER,
         )
     if any(name.endswith(".gguf") for name in names):
         raise BaseModelError(
             "this directory holds GGUF files and no Hugging Face model",
             where=str(directory),
             fix="give the GGUF file itself: --base DIRECTORY/FILE.gguf",
-            kind="base_is_gguf",
+            kind=ErrorKind.BASE_IS_GGUF,
         )
     raise BaseModelError(
         "there is no config.json: this is no Hugging Face model directory",
         where=str(directory),
         fix="give the directory that holds config.json, the tokenizer and model.safetensors",
-        kind="base_no_config",
+        kind=ErrorKind.BASE_NO_CONFIG,
     )
 
 
@@ -186,7 +187,7 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
                 f"{len(missing)} of {len(wanted)} weight files are missing ({', '.join(missing[:3])})",
                 where=str(directory),
                 fix="download the model again; what is there is kept",
-                kind="base_incomplete",
+                kind=ErrorKind.BASE_INCOMPLETE,
             )
         return [directory / name for name in wanted]
     if "model.safetensors" in names:
@@ -195,7 +196,7 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
         raise BaseModelError(
             "the weights are only there in PyTorch's old pickle format, which can run code when opened",
             where=str(directory),
-            kind="base_pickle",
+            kind=ErrorKind.BASE_PICKLE,
             fix="take a version with safetensors, or convert it on a machine you trust: "
             "AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)",
         )
@@ -203,7 +204,7 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
         "there are no weights in this directory",
         where=str(directory),
         fix="download the whole model: model.safetensors is missing",
-        kind="base_no_weights",
+        kind=ErrorKind.BASE_NO_WEIGHTS,
     )
 
 

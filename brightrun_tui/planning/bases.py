@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import Paths, typed_path
@@ -140,7 +141,7 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
     if not HUB_ID.fullmatch(model_id):
         raise BaseModelError(
             f"there is no base model “{model_id}”" if model_id else "no base model is chosen",
-            kind="base_unknown",
+            kind=ErrorKind.BASE_UNKNOWN,
             fix="give starter, a directory, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
         )
     snapshot = hub_models.cached_snapshot(model_id, paths)
@@ -224,7 +225,7 @@ def _set_aside_damaged_starter(paths: Paths) -> None:
         directory.rename(directory.with_name(f"{directory.name}-damaged-{time.time_ns()}"))
     except OSError as error:
         raise BaseModelError(f"the starter model is damaged and cannot be moved away ({error.strerror})", where=str(directory),
-                             fix="move it away by hand", kind="base_damaged") from None
+                             fix="move it away by hand", kind=ErrorKind.BASE_DAMAGED) from None
 
 
 def _with_origin(info: BaseModelInfo) -> BaseModelInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
     BudgetError,
@@ -53,7 +54,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
             fix = "set data.over_length to split or truncate, or choose a base model that takes longer texts"
             if tokens.measured:
-                return failed("dataset", DatasetError(what, fix=fix, kind="dataset_too_long"))
+                return failed("dataset", DatasetError(what, fix=fix, kind=ErrorKind.DATASET_TOO_LONG))
             return warning("dataset", f"{report.statement} It seems that {what}.", fix)
     if tokens and tokens.measured and tokens.characters_per_token < STRANGE_SCRIPT:
         return warning(
@@ -112,7 +113,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 f"there is no provider “{draft.provider}”",
                 where="provider",
                 fix=f"one of: {known}",
-                kind="unknown_provider",
+                kind=ErrorKind.UNKNOWN_PROVIDER,
             ),
         )
     if not is_connected(service, paths):
@@ -123,7 +124,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 where=service.name,
                 fix="in the app: 1 Integrations, enter on its card"
                 + (f"; or run: brightrun connect {service.name}" if service.environment else ""),
-                kind="not_connected",
+                kind=ErrorKind.NOT_CONNECTED,
             ),
         )
     if service.name == "local":
@@ -137,7 +138,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 "no machine is chosen, so there is no price yet",
                 where=service.name,
                 fix=f"see: brightrun offers --provider {service.name}",
-                kind="no_offer",
+                kind=ErrorKind.NO_OFFER,
             ),
         )
     return ok("machine", f"{offer.hardware.gpu} from {service.title}, ${offer.price_per_hour:,.2f} an hour")
@@ -152,7 +153,7 @@ def check_packages(draft: Draft) -> Check:
             "training packages",
             BrightrunError(
                 f"training here needs {', '.join(missing)}",
-                kind="packages_missing",
+                kind=ErrorKind.PACKAGES_MISSING,
                 fix=f"run: {install_command('train')}",
             ),
         )
@@ -169,7 +170,7 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
             "memory",
             BrightrunError(
                 f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)}){why}",
-                kind="does_not_fit",
+                kind=ErrorKind.DOES_NOT_FIT,
                 fix="choose a smaller base model, a smaller data.max_length, or a machine with more memory",
             ),
         )
@@ -212,7 +213,7 @@ def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
             BrightrunError(
                 f"about {_bytes(need)} of disk are needed, {_bytes(hardware.disk_free)} are free",
                 fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
-                kind="disk_full",
+                kind=ErrorKind.DISK_FULL,
             ),
         )
     return ok("disk", f"about {_bytes(estimate.disk)} will be written")
@@ -257,7 +258,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
                     f"a {title} must be a number, and more than nothing",
                     where=title,
                     fix="leave it out for no limit",
-                    kind="bad_limit",
+                    kind=ErrorKind.BAD_LIMIT,
                 ),
             )
     if draft.budget_usd is not None and estimate.cost_usd > draft.budget_usd:
@@ -265,7 +266,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
             "budget",
             BudgetError(
                 f"the run costs about {dollars(estimate.cost_usd)}, the budget is {dollars(draft.budget_usd)}",
-                kind="over_budget",
+                kind=ErrorKind.OVER_BUDGET,
                 fix="raise the budget, or choose fewer epochs, a smaller base model or a cheaper machine",
             ),
         )
@@ -274,7 +275,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
             "budget",
             BudgetError(
                 f"the run takes about {estimate.seconds / 3600:,.1f} hours, the limit is {draft.max_hours:g}",
-                kind="over_time",
+                kind=ErrorKind.OVER_TIME,
                 fix="raise the limit, or choose fewer epochs, a smaller base model or a faster machine",
             ),
         )
@@ -311,7 +312,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
                 f"the account has {dollars(max(0.0, balance))}, the run costs about {dollars(estimate.cost_usd)}",
                 where=draft.provider,
                 fix="add funds there, or choose a smaller run",
-                kind="no_funds",
+                kind=ErrorKind.NO_FUNDS,
             ),
         )
     left = f"{dollars(balance)} left"
@@ -340,7 +341,7 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
             BudgetError(
                 f"the run costs about {dollars(estimate.cost_usd)}, "
                 f"this month's limit of {dollars(limit)} leaves {dollars(max(0.0, left))}",
-                kind="over_month",
+                kind=ErrorKind.OVER_MONTH,
                 fix=f"raise monthly_limit_usd under [money] in {paths.config_file}, or wait for the next month",
             ),
         )

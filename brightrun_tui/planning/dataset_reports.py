@@ -9,6 +9,7 @@ from threading import Lock
 from brightrun_tui import datasets
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
@@ -31,7 +32,7 @@ def report_of(word: str, columns: dict[str, str], paths: Paths, progress: Progre
         UsageError, NotConnectedError: as `fetch_dataset`.
     """
     if not word.strip():
-        raise DatasetError("no dataset is chosen", fix="give a file, or the name of an added dataset", kind="dataset_missing")
+        raise DatasetError("no dataset is chosen", fix="give a file, or the name of an added dataset", kind=ErrorKind.DATASET_MISSING)
     path = typed_path(word)
     if not os.path.exists(path) and not is_hub_dataset(word):
         word = added_datasets.place_of(paths.database, word) or word
@@ -55,7 +56,7 @@ def check_dataset(path: Path, columns: dict[str, str], progress: Progress = lamb
             try:
                 outcome = datasets.check(path, columns=columns or None, progress=progress)
             except BrightrunError as error:
-                if error.kind == "disk_full":
+                if error.kind == ErrorKind.DISK_FULL:
                     raise
                 outcome = error.with_traceback(None)
             _kept[key] = outcome

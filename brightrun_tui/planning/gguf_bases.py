@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.gguf_header import GgufHeader, read_header
@@ -88,7 +89,7 @@ def _state(file: Path) -> tuple[int, int]:
         about = file.stat()
     except OSError as error:
         raise BaseModelError(f"the GGUF file cannot be read ({error.strerror})", where=str(file), fix="check the path",
-                             kind="base_missing") from None
+                             kind=ErrorKind.BASE_MISSING) from None
     return about.st_size, about.st_mtime_ns
 
 
@@ -102,7 +103,7 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
     try:
         header = read_header(file)
     except OSError as error:
-        raise BaseModelError(f"the GGUF file cannot be read ({error.strerror})", where=str(file), kind="base_missing",
+        raise BaseModelError(f"the GGUF file cannot be read ({error.strerror})", where=str(file), kind=ErrorKind.BASE_MISSING,
                              fix="check the path and its permissions") from None
     except ValueError as error:
         raise _damaged(file, str(error)) from None
@@ -134,29 +135,29 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
     """Refuse what is not the language model in one file."""
     kind = header.text("general.type")
     if header.number("split.count", 1) > 1 or _PART.search(file.stem):
-        raise BaseModelError("this is one part of a GGUF file that was split", where=str(file), kind="gguf_split",
+        raise BaseModelError("this is one part of a GGUF file that was split", where=str(file), kind=ErrorKind.GGUF_SPLIT,
                              fix="join the parts first: llama-gguf-split --merge FIRST_PART WHOLE.gguf")
     if kind == "adapter":
-        raise BaseModelError("this GGUF file is an adapter, not a base model", where=str(file), kind="base_is_adapter",
+        raise BaseModelError("this GGUF file is an adapter, not a base model", where=str(file), kind=ErrorKind.BASE_IS_ADAPTER,
                              fix="name the model that the adapter was trained on")
     if kind == "mmproj" or name == "clip":
         raise BaseModelError("this GGUF file is the part that sees pictures (mmproj), not the language model", where=str(file),
-                             kind="gguf_no_model", fix="give the GGUF file of the language model that lies beside it")
+                             kind=ErrorKind.GGUF_NO_MODEL, fix="give the GGUF file of the language model that lies beside it")
     if name not in MODEL_TYPES:
         raise BaseModelError(f"GGUF files of the architecture “{name or 'unnamed'}” cannot be trained", where=str(file),
-                             fix=f"known: {', '.join(sorted(MODEL_TYPES))}; else {ORIGINAL}", kind="gguf_architecture")
+                             fix=f"known: {', '.join(sorted(MODEL_TYPES))}; else {ORIGINAL}", kind=ErrorKind.GGUF_ARCHITECTURE)
     if not header.tensors:
-        raise BaseModelError("this GGUF file holds a vocabulary and no weights", where=str(file), kind="gguf_no_model",
+        raise BaseModelError("this GGUF file holds a vocabulary and no weights", where=str(file), kind=ErrorKind.GGUF_NO_MODEL,
                              fix="give the GGUF file that holds the weights")
     if not header.lengths.get("tokenizer.ggml.tokens"):
-        raise BaseModelError("there is no tokenizer in this GGUF file", where=str(file), fix=ORIGINAL, kind="base_no_tokenizer")
+        raise BaseModelError("there is no tokenizer in this GGUF file", where=str(file), fix=ORIGINAL, kind=ErrorKind.BASE_NO_TOKENIZER)
 
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
     """Every tensor lies inside the file and is of a kind that can be unpacked."""
     if missing := missing_packages("gguf"):
         raise BrightrunError(f"GGUF files need {', '.join(missing)}", where=str(file), fix=f"run: {install_command('train')}",
-                             kind="packages_missing")
+                             kind=ErrorKind.PACKAGES_MISSING)
     import numpy as np
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
     from gguf.quants import dequantize
@@ -175,7 +176,7 @@ def _require_whole(file: Path, header: GgufHeader) -> None:
             dequantize(np.zeros((1, GGML_QUANT_SIZES[name][1]), np.uint8), name)
         except NotImplementedError:
             raise BaseModelError(f"weights of the kind {name.name} cannot be unpacked", where=str(file), fix=ORIGINAL,
-                                 kind="gguf_quantisation") from None
+                                 kind=ErrorKind.GGUF_QUANTISATION) from None
 
 
 def _quantisation(header: GgufHeader) -> str:
@@ -225,4 +226,4 @@ def _fingerprint(file: Path, header: GgufHeader) -> str:
 
 def _damaged(file: Path, detail: str) -> BaseModelError:
     return BaseModelError(f"the GGUF file is incomplete or damaged ({detail})", where=str(file),
-                          fix="delete it and download it again", kind="base_damaged")
+                          fix="delete it and download it again", kind=ErrorKind.BASE_DAMAGED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 
 PREFIX = "hf:"
@@ -36,5 +37,5 @@ def parse(word: str) -> HubDataset:
     match = _FORM.fullmatch(word.strip())
     if match is None:
         raise UsageError(f"“{word.strip()}” does not name a dataset of the Hugging Face Hub", fix=f"write {SYNTAX}",
-                         kind="bad_hub_dataset")
+                         kind=ErrorKind.BAD_HUB_DATASET)
     return HubDataset(**{name: value or "" for name, value in match.groupdict().items()})

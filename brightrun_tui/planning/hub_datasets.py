@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brightrun_tui.datasets.opening import Progress
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations import credentials, hub
@@ -67,7 +68,7 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
     try:
         found = _fetch(wanted, paths, progress)
     except NotConnectedError as error:
-        if error.kind not in ("hub_unreachable", "hub_offline") or (copy := _newest_copy(wanted, paths)) is None:
+        if error.kind not in (ErrorKind.HUB_UNREACHABLE, ErrorKind.HUB_OFFLINE) or (copy := _newest_copy(wanted, paths)) is None:
             found = error
         else:
             found = copy
@@ -125,16 +126,16 @@ def _choose(wanted: HubDataset, found: dict[str, Splits]) -> tuple[HubDataset, l
     if not found:
         raise DatasetError(f"“{wanted.repository}” holds no Parquet, JSONL, JSON, CSV or Excel files", where=hub.endpoint(),
                            fix="choose another dataset, or download it and bring it into one of these formats",
-                           kind="dataset_hub_files")
+                           kind=ErrorKind.DATASET_HUB_FILES)
     config = wanted.config or (DEFAULT if DEFAULT in found else next(iter(found)) if len(found) == 1 else "")
     if config not in found:
-        raise UsageError(_several("configuration", wanted.config, found), where=str(wanted), kind="hub_configuration",
+        raise UsageError(_several("configuration", wanted.config, found), where=str(wanted), kind=ErrorKind.HUB_CONFIGURATION,
                          fix=f"name one, such as {PREFIX}{wanted.repository}:{next(iter(found))}")
     splits = found[config]
     split = wanted.split or (TRAIN if TRAIN in splits else next(iter(splits)) if len(splits) == 1 else "")
     named = replace(wanted, config=config if config != DEFAULT or wanted.config else "", split=split)
     if split not in splits:
-        raise UsageError(_several("split", wanted.split, splits), where=str(wanted), kind="hub_split",
+        raise UsageError(_several("split", wanted.split, splits), where=str(wanted), kind=ErrorKind.HUB_SPLIT,
                          fix=f"name one, such as {replace(named, split=next(iter(splits)), revision='')}")
     return named, splits[split]
 
@@ -148,7 +149,7 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
     """The snapshot that holds the files."""
     total = sum(sizes.values())
     if total > MOST_BYTES:
-        raise DatasetError(f"{exact} holds {total / 1e9:,.0f} GB", where=hub.endpoint(), kind="dataset_too_large",
+        raise DatasetError(f"{exact} holds {total / 1e9:,.0f} GB", where=hub.endpoint(), kind=ErrorKind.DATASET_TOO_LARGE,
                            fix="choose a smaller split or configuration, or download a part of it and name the folder")
     cache = hub.cache_directory(paths)
     require_space(cache, total)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.providers.local import disk_free
 
@@ -23,7 +24,7 @@ def require_space(cache: Path, wanted: int) -> None:
             f"the download needs {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
             where=str(cache),
             fix="free some space, or let HF_HOME name a larger disk",
-            kind="disk_full",
+            kind=ErrorKind.DISK_FULL,
         )
 
 
@@ -32,14 +33,14 @@ def disk_error(error: OSError, cache: Path) -> BrightrunError:
         return BrightrunError(
             "the disk is full",
             where=str(cache),
-            kind="disk_full",
+            kind=ErrorKind.DISK_FULL,
             fix="free some space, or let HF_HOME name a larger disk; what was fetched stays",
         )
     return BrightrunError(
         f"the download cannot be stored ({error.strerror or error})",
         where=str(cache),
         fix="let HF_HOME name a directory you can write",
-        kind="home_not_writable",
+        kind=ErrorKind.HOME_NOT_WRITABLE,
     )
 
 

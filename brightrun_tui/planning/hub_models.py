@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
@@ -55,7 +56,7 @@ def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> Bas
         raise known
     if not network:
         raise BaseModelError(
-            f"the base model “{model_id}” is not on this machine", fix="download it first", kind="base_missing"
+            f"the base model “{model_id}” is not on this machine", fix="download it first", kind=ErrorKind.BASE_MISSING
         )
     try:
         info = _ask(model_id, paths)
@@ -111,7 +112,7 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
             f"the download of “{model_id}” is not complete",
             where=str(cache),
             fix="start it again",
-            kind="base_incomplete",
+            kind=ErrorKind.BASE_INCOMPLETE,
         )
     return snapshot
 
@@ -143,7 +144,7 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         architecture = read_architecture(read_json(Path(config)), f"{model_id}/config.json")
     except ForeignFileError as error:
         raise BaseModelError(
-            f"its config.json {error.what}", where=model_id, fix="choose another model", kind="base_damaged"
+            f"its config.json {error.what}", where=model_id, fix="choose another model", kind=ErrorKind.BASE_DAMAGED
         ) from None
     counted = about.safetensors.total if about.safetensors else 0
     return BaseModelInfo(
@@ -174,21 +175,21 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
             f"“{model_id}” has no config.json: it is no model for transformers",
             where=hub.endpoint(),
             fix="choose the original model rather than a GGUF or adapter of it",
-            kind="base_no_config",
+            kind=ErrorKind.BASE_NO_CONFIG,
         )
     if not any(name.endswith(".safetensors") for name in sizes):
         raise BaseModelError(
             f"“{model_id}” has no weights as safetensors",
             where=hub.endpoint(),
             fix="choose a model or revision that has model.safetensors",
-            kind="base_no_weights",
+            kind=ErrorKind.BASE_NO_WEIGHTS,
         )
     if not set(sizes) & set(TOKENIZER_FILES):
         raise BaseModelError(
             f"“{model_id}” has no tokenizer",
             where=hub.endpoint(),
             fix="choose the original model",
-            kind="base_no_tokenizer",
+            kind=ErrorKind.BASE_NO_TOKENIZER,
         )
 
 

@@ -8,6 +8,7 @@ import time
 import unicodedata
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 
 LONGEST = 48
@@ -26,7 +27,7 @@ def check_name(name: str) -> None:
         raise UsageError(
             f"“{name}” cannot be a name",
             where="name",
-            kind="bad_name",
+            kind=ErrorKind.BAD_NAME,
             fix=f"small letters, digits, “-”, “_” and “.”, at most {LONGEST}; for example: {name_from(name)}",
         )
 

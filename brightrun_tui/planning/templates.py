@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
@@ -80,7 +81,7 @@ def get_template(name: str, paths: Paths) -> Template:
     raise UsageError(
         f"there is no template “{name}”",
         fix=f"did you mean {close[0]}?" if close else f"one of: {', '.join(known)}",
-        kind="unknown_template",
+        kind=ErrorKind.UNKNOWN_TEMPLATE,
     )
 
 
@@ -118,5 +119,5 @@ def _unusable(path: Path, reason: str) -> UsageError:
         f"this template cannot be used: {reason}",
         where=str(path),
         fix="correct the file or move it away",
-        kind="bad_template",
+        kind=ErrorKind.BAD_TEMPLATE,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.planning.architecture import BaseModelInfo
 
@@ -71,7 +72,7 @@ def _characters_per_token(path: Path, modified: int, text: str) -> float | None:
             "tokenizer.json is damaged",
             where=str(path),
             fix="delete it and fetch the model again",
-            kind="base_damaged",
+            kind=ErrorKind.BASE_DAMAGED,
         ) from None
     return len(text) / count if count and text.strip() else None
 

@@ -17,6 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.integrations.packages import install_command, missing_packages
@@ -90,7 +91,7 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
     program = python("-m", "brightrun_tui.trainer.dequantise", str(file), str(directory))
     process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
                                cwd="/", env=environment_without_secrets())
-    error = BaseModelError("the weights could not be unpacked", where=str(file), kind="gguf_failed",
+    error = BaseModelError("the weights could not be unpacked", where=str(file), kind=ErrorKind.GGUF_FAILED,
                            fix="there may be too little memory: close other programs and try again, or see brightrun doctor")
     try:
         assert process.stdout
@@ -110,16 +111,16 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
     """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
     if missing := missing_packages("gguf"):
         raise BrightrunError(f"unpacking GGUF weights needs {', '.join(missing)}", where=sys.executable,
-                             fix=f"run: {install_command('train')}", kind="packages_missing")
+                             fix=f"run: {install_command('train')}", kind=ErrorKind.PACKAGES_MISSING)
     wanted, free = int(MEMORY_PER_WEIGHT * weights) + MEMORY_BESIDES, psutil.virtual_memory().available
     if wanted > free:
         raise BrightrunError(f"unpacking needs about {wanted / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free",
-                             where=str(file), fix="close other programs, or take a smaller model", kind="memory_full")
+                             where=str(file), fix="close other programs, or take a smaller model", kind=ErrorKind.MEMORY_FULL)
     wanted, free = BYTES_PER_WEIGHT * weights, disk_free(directory)
     if wanted > free:
         raise BrightrunError(f"the unpacked weights need {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
                              where=str(directory), fix="free some space, or let BRIGHTRUN_HOME name a larger disk",
-                             kind="disk_full")
+                             kind=ErrorKind.DISK_FULL)
 
 
 def end(process: subprocess.Popen[str]) -> None:

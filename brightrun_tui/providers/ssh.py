@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     HostError,
@@ -80,7 +81,7 @@ class Ssh:
     async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
         box = self.boxes.get(offer.id)
         if box is None:
-            raise RejectedRequestError(f"there is no box “{offer.id}”", where=SERVICE, kind="rejected",
+            raise RejectedRequestError(f"there is no box “{offer.id}”", where=SERVICE, kind=ErrorKind.REJECTED,
                                        fix="see [boxes] in config.toml")
         machine = self._machine(offer.id, lease_name, time.time())
         facts = json.dumps({"created_at": machine.created_at})
@@ -140,7 +141,7 @@ class Ssh:
             NotConnectedError: with ``needed``, when there is no box or none can be reached.
         """
         if not self.boxes and needed:
-            raise NotConnectedError("no box of your own is set up", where=SERVICE, kind="no_boxes",
+            raise NotConnectedError("no box of your own is set up", where=SERVICE, kind=ErrorKind.NO_BOXES,
                                     fix="add [boxes.<name>] with host, user and key to config.toml")
         found = await asyncio.gather(*(self._look(name) for name in self.boxes), return_exceptions=True)
         facts: dict[str, str | NotConnectedError] = {}
@@ -169,7 +170,7 @@ class _Session:
         try:
             await self._host.connection.connect()
         except HostRefusedError as error:
-            raise BadCredentialError(f"box “{self._name}”: {error.what}", where=error.where, kind="bad_credential",
+            raise BadCredentialError(f"box “{self._name}”: {error.what}", where=error.where, kind=ErrorKind.BAD_CREDENTIAL,
                                      fix="check user and key of the box, and its authorized_keys") from None
         except HostError as error:
             raise ProviderDownError(f"box “{self._name}”: {error.what}", where=error.where, fix=error.fix,

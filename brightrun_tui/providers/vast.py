@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     MissingScopeError,
@@ -93,7 +94,7 @@ class Vast:
         ask, bid = _parse_offer(offer.id)
         onstart = f"{accept_key(ssh_public_key)}; {start_guard(self.guard_options(deadline))}"
         if len(onstart) > MOST_COMMAND:
-            raise RejectedRequestError("the start command is longer than Vast accepts", where=SERVICE, kind="rejected",
+            raise RejectedRequestError("the start command is longer than Vast accepts", where=SERVICE, kind=ErrorKind.REJECTED,
                                        fix="use a shorter BRIGHTRUN_VAST_URL")
         body: dict[str, Any] = {
             "client_id": "me", "image": self.settings.image, "disk": gigabytes(disk, LEAST_DISK_GB), "label": lease_name,
@@ -105,7 +106,7 @@ class Vast:
             document = await self._client.create("PUT", f"api/v0/asks/{ask}/", kind="create", body=body)
         except LeftoverError as error:
             await self._clear(error)
-            raise NoCapacityError(f"the offer cannot be had ({error.what})", where=SERVICE, kind="no_capacity",
+            raise NoCapacityError(f"the offer cannot be had ({error.what})", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
                                   fix="the next offer may") from None
         contract = document.get("new_contract") if isinstance(document, dict) else None
         if not isinstance(contract, int):
@@ -221,7 +222,7 @@ class Vast:
             await self.terminate(str(error.instance))
         except ProviderError as trouble:
             raise UnclearError(f"Vast refused ({error.what}) but made instance {error.instance}, which does not go away: "
-                               f"{trouble.what}", where=SERVICE, kind="unclear",
+                               f"{trouble.what}", where=SERVICE, kind=ErrorKind.UNCLEAR,
                                fix="it is looked for by name and returned") from None
 
     def _parse(self, row: Any) -> VastInstance:
@@ -238,30 +239,30 @@ class Vast:
         if reply.status == 429 or "too frequent" in everything:
             return _too_many(reply, code, everything)
         if _NO_KEY.search(everything):
-            return BadCredentialError("Vast.ai does not accept this API key", where=SERVICE, kind="bad_credential",
+            return BadCredentialError("Vast.ai does not accept this API key", where=SERVICE, kind=ErrorKind.BAD_CREDENTIAL,
                                       fix="make a new key at cloud.vast.ai/manage-keys, then: brightrun connect vast")
         if reply.document is None or reply.status >= 500:
             return None
         if reply.creating and isinstance(document.get("new_contract"), int):
-            leftover = LeftoverError(said, where=SERVICE, kind="rejected")
+            leftover = LeftoverError(said, where=SERVICE, kind=ErrorKind.REJECTED)
             leftover.instance = document["new_contract"]
             return leftover
         if _MONEY.search(everything):
-            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind="no_funds",
+            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind=ErrorKind.NO_FUNDS,
                                 fix="add credit at cloud.vast.ai/billing")
         if _NO_ASK.search(everything):
-            return NoCapacityError("this machine has just been rented by somebody else", where=SERVICE, kind="no_capacity",
+            return NoCapacityError("this machine has just been rented by somebody else", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
                                    fix="the next offer may be free")
         if reply.status == 403:
-            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind="missing_scope",
+            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind=ErrorKind.MISSING_SCOPE,
                                      fix="give it the permissions user_read, instance_read and instance_write")
         if reply.status == 404 or code in ("no_such_instance", "not_found"):
-            return RejectedRequestError(said, where=SERVICE, kind="rejected") if reply.creating else NotFoundError(
-                said or "no such instance", where=SERVICE, kind="not_found")
+            return RejectedRequestError(said, where=SERVICE, kind=ErrorKind.REJECTED) if reply.creating else NotFoundError(
+                said or "no such instance", where=SERVICE, kind=ErrorKind.NOT_FOUND)
         if reply.status < 500 and reply.status != 410:
-            return RejectedRequestError(f"Vast.ai refuses the request: {said}", where=SERVICE, kind="rejected",
+            return RejectedRequestError(f"Vast.ai refuses the request: {said}", where=SERVICE, kind=ErrorKind.REJECTED,
                                         fix="another image or disk size may help; see [vast] in config.toml")
-        return ProviderDownError(f"Vast.ai has changed its API ({said})", where=SERVICE, kind="provider_down",
+        return ProviderDownError(f"Vast.ai has changed its API ({said})", where=SERVICE, kind=ErrorKind.PROVIDER_DOWN,
                                  fix="a newer version of Bright Run may know it")
 
 
@@ -269,13 +270,13 @@ def _too_many(reply: Reply, code: str, text: str) -> RateLimitedError:
     if code == "search_quota_exceeded":
         reset = reply.headers.get("X-RateLimit-Reset", "")
         wait = max(0.0, float(reset) - time.time()) if reset.isdigit() else None
-        return RateLimitedError("today's searches on Vast.ai are used up", where=SERVICE, kind="quota", retry_after=wait,
+        return RateLimitedError("today's searches on Vast.ai are used up", where=SERVICE, kind=ErrorKind.QUOTA, retry_after=wait,
                                 fix="they are renewed at midnight UTC; offers found before can still be rented")
     header, threshold = reply.headers.get("Retry-After", ""), _THRESHOLD.search(text)
     wait = float(header) if header.isdigit() else float(threshold[1]) if threshold else None
     if reply.creating and wait is not None:
         wait = max(wait, CREATE_PENALTY_SECONDS)
-    return RateLimitedError("Vast.ai says: too many requests", where=SERVICE, kind="rate_limited", retry_after=wait,
+    return RateLimitedError("Vast.ai says: too many requests", where=SERVICE, kind=ErrorKind.RATE_LIMITED, retry_after=wait,
                             fix="wait a minute and try again")
 
 
@@ -285,4 +286,4 @@ def _parse_offer(offer_id: str) -> tuple[int, float | None]:
         return int(ask), float(bid) if bid else None
     except ValueError:
         raise RejectedRequestError(f"“{offer_id}” is no offer of Vast's", where=SERVICE, fix="see: brightrun offers",
-                                   kind="rejected") from None
+                                   kind=ErrorKind.REJECTED) from None

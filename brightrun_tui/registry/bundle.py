@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
@@ -73,7 +74,7 @@ async def import_bundle(db: Database, paths: Paths, bundle: Path) -> ModelVersio
         BrightrunError: the disk is full or cannot be written.
     """
     if not bundle.is_file():
-        raise UsageError("there is no such file", where=str(bundle), kind="no_bundle")
+        raise UsageError("there is no such file", where=str(bundle), kind=ErrorKind.NO_BUNDLE)
     with plain_disk_errors(paths.models):
         paths.models.mkdir(parents=True, exist_ok=True)
         aside = paths.models / f".import-{secrets.token_hex(8)}"
@@ -146,22 +147,22 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
             _extract(tar, aside, where)
     except tarfile.FilterError as error:
         raise UntrustedError(f"“{error.tarinfo.name[:120]}” is not a plain file of one model", where=where,
-                             kind="file_not_allowed") from None
+                             kind=ErrorKind.FILE_NOT_ALLOWED) from None
     except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
         raise UntrustedError(f"this is not a bundle, or it is cut off ({error})", where=where,
-                             fix="fetch it again from where it came", kind="bad_bundle") from None
+                             fix="fetch it again from where it came", kind=ErrorKind.BAD_BUNDLE) from None
     names = {path.name for path in aside.iterdir()}
     check_names(names, VERSION_FILES, where)
     manifest = read_manifest(aside / MANIFEST, where)
     if set(manifest.files) != names - {MANIFEST}:
-        raise UntrustedError("its files are not those that its manifest lists", where=where, kind="file_not_listed")
+        raise UntrustedError("its files are not those that its manifest lists", where=where, kind=ErrorKind.FILE_NOT_LISTED)
     check_files(aside, manifest.files, where)
     check_adapter(aside, where)
     try:
         report = fit(_harmless(read_json(aside / REPORT, where)), Report, where)
     except (ForeignFileError, ValueError) as error:
         why = error.what if isinstance(error, ForeignFileError) else f"is not valid ({error})"
-        raise UntrustedError(f"its report card {why}", where=f"{where}: {REPORT}", kind="bad_report") from None
+        raise UntrustedError(f"its report card {why}", where=f"{where}: {REPORT}", kind=ErrorKind.BAD_REPORT) from None
     (aside / CARD).unlink(missing_ok=True)
     return manifest, report
 
@@ -177,13 +178,13 @@ def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
             continue
         limit = MAX_FILE_BYTES if name == ADAPTER_WEIGHTS else MAX_SMALL_FILE_BYTES
         if not member.isreg() or member.issparse() or head != top:
-            raise UntrustedError(f"“{member.name[:120]}” is not a plain file of one model", where=where, kind="file_not_allowed")
+            raise UntrustedError(f"“{member.name[:120]}” is not a plain file of one model", where=where, kind=ErrorKind.FILE_NOT_ALLOWED)
         check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, VERSION_FILES, where)
         if member.size > limit:
-            raise UntrustedError(f"{name} is larger than {limit >> 20:,} MiB", where=where, kind="file_too_large")
+            raise UntrustedError(f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE)
         content = tar.extractfile(member)
         if content is None or (aside / name).exists():
-            raise UntrustedError(f"{name} is there twice", where=where, kind="file_not_allowed")
+            raise UntrustedError(f"{name} is there twice", where=where, kind=ErrorKind.FILE_NOT_ALLOWED)
         with (aside / name).open("xb") as target:
             _copy(content, target)  # type: ignore[arg-type]
 

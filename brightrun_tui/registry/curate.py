@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Tick
 from brightrun_tui.domain.verdict import decide
@@ -20,7 +21,7 @@ _TAG = re.compile(r"[\w][\w.-]{0,47}")
 async def rate(db: Database, ref: str, stars: int | None, note: str | None = None) -> ModelVersion:
     """Give a version 1 to 5 stars (None takes them away), with a note where one is given. Raises ``UsageError``."""
     if stars is not None and not 1 <= stars <= 5:
-        raise UsageError(f"a rating is 1 to 5 stars, not {stars}", kind="bad_rating")
+        raise UsageError(f"a rating is 1 to 5 stars, not {stars}", kind=ErrorKind.BAD_RATING)
     remarks: Remarks = {"rating": stars}
     if note is not None:
         remarks["note"] = note.strip()
@@ -40,7 +41,7 @@ async def tick(db: Database, ref: str, sample: int, right: bool | None) -> Model
     version = await models.find(db, ref)
     if not 0 <= sample < len(version.report.samples):
         raise UsageError(f"{version.ref} has no answer {sample + 1}", fix=f"it has {len(version.report.samples)}",
-                         kind="unknown_answer")
+                         kind=ErrorKind.UNKNOWN_ANSWER)
 
     def change(report: Report) -> Report:
         kept = [old for old in report.ticks if old.sample != sample]
@@ -57,7 +58,7 @@ async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tupl
     """Add and take away tags. Raises ``UsageError`` for a word that is no tag."""
     for word in add:
         if not _TAG.fullmatch(word):
-            raise UsageError(f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind="bad_tag")
+            raise UsageError(f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind=ErrorKind.BAD_TAG)
     return await models.retag(db, await models.find(db, ref), add=add, remove=remove)
 
 
@@ -71,7 +72,7 @@ async def rollback(db: Database, name: str) -> ModelVersion:
     versions = [v for v in await models.list_models(db) if v.name == name and "previous" in v.aliases]
     if not versions:
         raise UsageError(f"“{name}” has no previous champion", fix=f"choose one: brightrun models rollback {name}:VERSION",
-                         kind="no_previous")
+                         kind=ErrorKind.NO_PREVIOUS)
     await models.move_alias(db, name, "champion", versions[0].version)
     return await models.get(db, name, versions[0].version)
 
@@ -88,7 +89,7 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
     serving = [e for e in await endpoints.list_endpoints(db, live_only=True) if (e.model, e.model_version) == (name, number)]
     if serving:
         raise UsageError(f"{name}:{number} is being served", where=serving[0].id,
-                         fix=f"end it first: brightrun undeploy {serving[0].id}", kind="in_use")
+                         fix=f"end it first: brightrun undeploy {serving[0].id}", kind=ErrorKind.IN_USE)
     only = await models.numbers(db, name) == [number]
     droppable = {"previous", "champion"} if only else {"previous"}
     aliases = await models.aliases(db, name, number)

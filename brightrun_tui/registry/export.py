@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.plugins import Blame, Door
@@ -26,17 +27,17 @@ async def export(version: ModelVersion, target: Path, *, form: str = "adapter") 
     kind = plugins.load(Door.EXPORTS, ExportKind, form)
     if kind is None:
         raise UsageError(f"there is no export form “{form}”", fix=f"one of: {', '.join(plugins.names(Door.EXPORTS))}",
-                         kind="bad_form")
+                         kind=ErrorKind.BAD_FORM)
     await asyncio.to_thread(settle_report, version)
     path = target / kind.file_name(version) if kind.one_file and target.is_dir() else target
     _refuse_taken(path)
     with Blame(Door.EXPORTS, form):
         await kind.write(version, path)
     if not path.exists():
-        raise PluginError(f"the export kind “{form}” wrote nothing", where=str(path), kind="plugin_broken")
+        raise PluginError(f"the export kind “{form}” wrote nothing", where=str(path), kind=ErrorKind.PLUGIN_BROKEN)
     return path
 
 
 def _refuse_taken(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError("there is something already", where=str(target), fix="choose another place", kind="target_taken")
+        raise UsageError("there is something already", where=str(target), fix="choose another place", kind=ErrorKind.TARGET_TAKEN)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.money import Estimate
@@ -90,21 +91,21 @@ def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
         files = {name: FileFacts.model_validate(facts) for name, facts in (listed or {}).items()}
         report_facts = files[REPORT]
     except (ValidationError, AttributeError, KeyError):
-        raise UntrustedError("the run's manifest lists no report card", where=where, kind="bad_manifest") from None
+        raise UntrustedError("the run's manifest lists no report card", where=where, kind=ErrorKind.BAD_MANIFEST) from None
     adapter = {name.removeprefix(f"{ADAPTER}/"): facts for name, facts in files.items() if name.startswith(f"{ADAPTER}/")}
     # PEFT leaves a card of its own there, which names the private path of the base model; ours replaces it.
     adapter.pop(CARD, None)
     present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
     check_names(set(adapter) | (present - {CARD}), ADAPTER_FILES, f"{where}/{ADAPTER}")
     if unlisted := sorted(present - {CARD} - set(adapter)):
-        raise UntrustedError(f"{unlisted[0]} is not in the run's manifest", where=where, kind="file_not_listed")
+        raise UntrustedError(f"{unlisted[0]} is not in the run's manifest", where=where, kind=ErrorKind.FILE_NOT_LISTED)
     check_files(source, {REPORT: report_facts}, where)
     check_files(directory, adapter, f"{where}/{ADAPTER}")
     check_adapter(directory, f"{where}/{ADAPTER}")
     try:
         return adapter, read_model(source / REPORT, Report)
     except ForeignFileError as error:
-        raise UntrustedError(f"the report card {error.what}", where=where, kind="bad_report") from None
+        raise UntrustedError(f"the report card {error.what}", where=where, kind=ErrorKind.BAD_REPORT) from None
 
 
 def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, manifest: Manifest, target: Path) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Judgement, ModelVersion, Ruling, SampleAnswer
 from brightrun_tui.domain.text import one_line
@@ -66,7 +67,7 @@ async def judge_version(db: Database, version: ModelVersion, judge: Judge,
         BrightrunError: it cannot be asked, or not one of its answers can be read. Nothing is kept then.
     """
     if not version.report.samples:
-        raise UsageError(f"the report card of {version.ref} has no sample answers", where=version.ref, kind="no_samples",
+        raise UsageError(f"the report card of {version.ref} has no sample answers", where=version.ref, kind=ErrorKind.NO_SAMPLES,
                          fix="train it again with evaluation.sample_prompts above 0")
     judgement = await judge_samples(version.report.samples, judge, progress)
     version = await models.change_report(
@@ -105,7 +106,7 @@ async def judge_samples(samples: Sequence[SampleAnswer], judge: Judge,
         cost_usd=sum(each.cost_usd or 0.0 for each in said) if any(each.cost_usd is not None for each in said) else None)
     if said and judgement.count("unparsable") * 2 >= len(said):
         raise BrightrunError(f"not one of {len(said)} answers of the judge can be read", where=f"{judge.host}: {judgement.judge}",
-                             fix="choose a more capable model as judge", kind="judge_unreadable")
+                             fix="choose a more capable model as judge", kind=ErrorKind.JUDGE_UNREADABLE)
     return judgement
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui import foreign_files
 from brightrun_tui.adapter_files import UntrustedError, read_json
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.files import sha256
@@ -54,10 +55,10 @@ def check_names(names: set[str], allowed: frozenset[str], where: str) -> None:
     for name in sorted(names - allowed):
         pickle = Path(name).suffix in (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
         raise UntrustedError(f"“{name[:120]}” {'may run code when it is loaded' if pickle else 'does not belong to a model'}",
-                             where=where, fix="only safetensors, JSON and tokenizer files are taken", kind="file_not_allowed")
+                             where=where, fix="only safetensors, JSON and tokenizer files are taken", kind=ErrorKind.FILE_NOT_ALLOWED)
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if name not in names:
-            raise UntrustedError(f"{name} is missing", where=where, kind="adapter_incomplete")
+            raise UntrustedError(f"{name} is missing", where=where, kind=ErrorKind.ADAPTER_INCOMPLETE)
 
 
 def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> None:
@@ -65,10 +66,10 @@ def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> 
     for name, facts in expected.items():
         path = directory / name
         if path.is_symlink() or not path.is_file():
-            raise UntrustedError(f"{name} is missing", where=where, fix="fetch it again from where it came", kind="file_missing")
+            raise UntrustedError(f"{name} is missing", where=where, fix="fetch it again from where it came", kind=ErrorKind.FILE_MISSING)
         if facts_of(path) != facts:
             raise UntrustedError(f"{name} is not the file that was made (its digest differs)", where=where,
-                                 fix="fetch it again from where it came", kind="digest_mismatch")
+                                 fix="fetch it again from where it came", kind=ErrorKind.DIGEST_MISMATCH)
 
 
 def read_manifest(path: Path, where: str) -> Manifest:
@@ -76,4 +77,4 @@ def read_manifest(path: Path, where: str) -> Manifest:
     try:
         return foreign_files.fit(read_json(path, where), Manifest, where)
     except ForeignFileError as error:
-        raise UntrustedError(f"its manifest {error.what}", where=where, kind="bad_manifest") from None
+        raise UntrustedError(f"its manifest {error.what}", where=where, kind=ErrorKind.BAD_MANIFEST) from None

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.logs import guard_process
 from brightrun_tui.process import begin_privately
@@ -119,7 +120,7 @@ def _listen(directory: Path, asked: int) -> socket.socket:
             reason = error.strerror
     listener.close()
     raise BrightrunError(f"port {asked} cannot be used ({reason})", where="127.0.0.1", fix="choose another port, or none",
-                         kind="port_taken")
+                         kind=ErrorKind.PORT_TAKEN)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion, SampleAnswer
 from brightrun_tui.serving.chat import chat, complete
@@ -63,7 +64,7 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
     """
     state = read_state(directory)
     if state is None or state.status != "ready":
-        raise EngineError("the endpoint is not ready", where=str(directory), kind="endpoint_not_ready")
+        raise EngineError("the endpoint is not ready", where=str(directory), kind=ErrorKind.ENDPOINT_NOT_READY)
     key = read_key(directory)
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]
     for sample in samples or [None]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
 from brightrun_tui.serving.sse import lines
 
@@ -38,10 +39,10 @@ async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]
                     yield piece
     except httpx.TimeoutException:
         raise EngineError(f"no answer within {timeout:.0f} s", where=url, fix="see: brightrun endpoints",
-                          kind="endpoint_silent") from None
+                          kind=ErrorKind.ENDPOINT_SILENT) from None
     except httpx.TransportError as error:
         raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
-                          fix="see: brightrun endpoints", kind="endpoint_unreachable") from None
+                          fix="see: brightrun endpoints", kind=ErrorKind.ENDPOINT_UNREACHABLE) from None
 
 
 async def complete(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
@@ -56,7 +57,7 @@ async def complete(url: str, key: str, model: str, messages: Sequence[dict[str, 
                                       json={name: value for name, value in body.items() if value is not None})
     except httpx.TransportError as error:
         raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
-                          fix="see: brightrun endpoints", kind="endpoint_unreachable") from None
+                          fix="see: brightrun endpoints", kind=ErrorKind.ENDPOINT_UNREACHABLE) from None
     if reply.status_code != 200:
         raise _refusal(reply.status_code, reply.content, url)
     return str(reply.json()["choices"][0]["message"]["content"] or "")
@@ -68,7 +69,7 @@ def _piece(line: str, url: str) -> str:
         return ""
     document = json.loads(line[5:])
     if "error" in document:
-        raise EngineError(str(document["error"].get("message", "the answer broke off")), where=url, kind="answer_broken")
+        raise EngineError(str(document["error"].get("message", "the answer broke off")), where=url, kind=ErrorKind.ANSWER_BROKEN)
     choices = document.get("choices") or [{}]
     return str(choices[0].get("delta", {}).get("content") or "")
 
@@ -79,7 +80,7 @@ def _refusal(status: int, content: bytes, url: str) -> BrightrunError:
     except (ValueError, KeyError, TypeError):
         message = f"HTTP {status}"
     if status in (401, 403):
-        return NotConnectedError(message, where=url, fix="use the endpoint's own key", kind="bad_key")
+        return NotConnectedError(message, where=url, fix="use the endpoint's own key", kind=ErrorKind.BAD_KEY)
     if status < 500 and status != 429:
-        return UsageError(message, where=url, kind="request_refused")
-    return EngineError(message, where=url, fix="try again in some seconds", kind="endpoint_busy")
+        return UsageError(message, where=url, kind=ErrorKind.REQUEST_REFUSED)
+    return EngineError(message, where=url, fix="try again in some seconds", kind=ErrorKind.ENDPOINT_BUSY)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.adapter_files import check_adapter
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
@@ -60,7 +61,7 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
     effect = (wanted - plain).abs().mean().item()
     if not deviation <= MAX_DEVIATION.get(dtype, 0.01) * effect + 1e-5:
         raise BrightrunError(f"the merged model answers differently (mean logit difference {deviation:.2g}, adapter's effect "
-                             f"{effect:.2g})", where=str(adapter), fix="export the adapter instead", kind="merge_differs")
+                             f"{effect:.2g})", where=str(adapter), fix="export the adapter instead", kind=ErrorKind.MERGE_DIFFERS)
     facts = {"dtype": dtype, "logit_deviation": deviation, "adapter_effect": effect}
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     target.parent.mkdir(parents=True, exist_ok=True)

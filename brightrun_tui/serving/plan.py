@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
@@ -87,7 +88,7 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
     except OSError as error:
         raise BrightrunError(f"the endpoint cannot be set up ({error.strerror or error})", where=str(directory),
                              fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
-                             kind="endpoint_not_writable") from None
+                             kind=ErrorKind.ENDPOINT_NOT_WRITABLE) from None
     return plan
 
 
@@ -97,7 +98,7 @@ def read_plan(directory: Path) -> EndpointPlan:
         return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
     except (OSError, ValidationError):
         raise UsageError("this is not a prepared endpoint", where=str(directory / PLAN), fix="deploy the model again",
-                         kind="endpoint_not_prepared") from None
+                         kind=ErrorKind.ENDPOINT_NOT_PREPARED) from None
 
 
 def read_key(directory: Path) -> str:
@@ -113,7 +114,7 @@ def read_key(directory: Path) -> str:
         key = ""
     keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
-        raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind="no_key")
+        raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY)
     return key
 
 
@@ -128,4 +129,4 @@ def require_serve_extra() -> None:
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(f"serving needs packages that are not installed: {', '.join(missing)}",
-                         fix="pip install 'brightrun[serve]'", kind="serve_extra_missing")
+                         fix="pip install 'brightrun[serve]'", kind=ErrorKind.SERVE_EXTRA_MISSING)

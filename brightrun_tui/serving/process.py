@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 
@@ -62,7 +63,7 @@ def start(directory: Path) -> int:
                                     stdout=output, stderr=subprocess.STDOUT, start_new_session=True).pid
     except OSError as error:
         raise EngineError(f"the server process did not start ({error.strerror or error})", where=str(directory),
-                          kind="server_not_started") from None
+                          kind=ErrorKind.SERVER_NOT_STARTED) from None
 
 
 async def stop(directory: Path, *, grace: float = 10.0) -> None:

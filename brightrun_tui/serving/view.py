@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
@@ -48,7 +49,7 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
     for name in ADAPTER_FILES:
         if not (adapter / name).is_file():
             raise UsageError(f"{ref} has no {name}", where=str(adapter), fix="register or import the model again",
-                             kind="adapter_incomplete")
+                             kind=ErrorKind.ADAPTER_INCOMPLETE)
     tokenizer = adapter if (adapter / "tokenizer_config.json").is_file() else root
     config = _read_json(root / "config.json")
     generation = generation_settings(root, adapter, tokenizer)
@@ -75,12 +76,12 @@ def _base_weights(directory: str, base_id: str) -> list[Path]:
     fix = f"fetch “{base_id}” again, or register the model on a machine that has it"
     if not directory or not (base / "config.json").is_file():
         raise BaseModelError(f"the base model “{base_id}” is not on this machine", where=directory, fix=fix,
-                             kind="base_missing")
+                             kind=ErrorKind.BASE_MISSING)
     weights = sorted({path for pattern in WEIGHT_PATTERNS for path in base.glob(pattern) if path.is_file()})
     if any(path.suffix == ".safetensors" for path in weights):
         weights = [path for path in weights if not path.name.startswith("pytorch_model")]
     if not weights:
-        raise BaseModelError(f"the base model “{base_id}” has no weights", where=directory, fix=fix, kind="base_without_weights")
+        raise BaseModelError(f"the base model “{base_id}” has no weights", where=directory, fix=fix, kind=ErrorKind.BASE_WITHOUT_WEIGHTS)
     return weights
 
 
@@ -126,5 +127,5 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     except ValueError:
         raise BaseModelError("this file is not JSON", where=str(path), fix="fetch the base model again",
-                             kind="base_damaged") from None
+                             kind=ErrorKind.BASE_DAMAGED) from None
     return document if isinstance(document, dict) else {}

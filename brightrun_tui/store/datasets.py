@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
@@ -42,7 +43,7 @@ async def get(db: Database, name: str) -> DatasetReport:
     """
     row = await db.one("SELECT path, doc FROM datasets WHERE name = ?", (name,))
     if row is None:
-        raise UsageError(f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind="unknown_dataset")
+        raise UsageError(f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind=ErrorKind.UNKNOWN_DATASET)
     found = rows.read(DatasetReport, row["doc"])
     if found is None:
         raise rows.damaged(f"dataset {name}", where=str(db.path), fix=f"brightrun datasets add {row['path']} --name {name}")

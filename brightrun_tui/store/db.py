@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 
 T = TypeVar("T")
@@ -124,13 +125,13 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
     name = _name(error)
     if _is_locked(error):
         return StoreError(LOCKED, where=str(path), fix="wait until it is done, or end it (a backup, a database browser)",
-                          kind="store_busy")
+                          kind=ErrorKind.STORE_BUSY)
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return StoreError("the disk is full", where=str(path.parent),
-                          fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind="disk_full")
+                          fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind=ErrorKind.DISK_FULL)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return StoreError(f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind="home_not_writable")
+        return StoreError(f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return BrightrunError(f"the database is damaged ({error})", where=str(path),
-                              fix="move the file away; run directories and models stay", kind="damaged_data")
+                              fix="move the file away; run directories and models stay", kind=ErrorKind.DAMAGED_DATA)
     return None

@@ -7,6 +7,7 @@ from typing import Unpack, get_args
 
 import aiosqlite
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.store import rows
@@ -62,7 +63,7 @@ async def find(db: Database, word: str) -> Endpoint:
         or sorted((e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")),
                   key=lambda e: e.state == "failed")
     if not matches:
-        raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind="unknown_endpoint")
+        raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind=ErrorKind.UNKNOWN_ENDPOINT)
     return matches[0]
 
 

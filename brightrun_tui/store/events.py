@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from brightrun_tui.domain import events as kinds
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import BadLine, Body, Event
 from brightrun_tui.domain.run import Notice, Run, RunChanges
@@ -49,7 +50,7 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
     if taken.gap:
-        raise BrightrunError(taken.gap, where=f"run {run_id}", kind="events_gap",
+        raise BrightrunError(taken.gap, where=f"run {run_id}", kind=ErrorKind.EVENTS_GAP,
                              fix="the worker's log may say more; a retry goes on from the newest checkpoint")
     return run
 

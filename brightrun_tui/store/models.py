@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import aiosqlite
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Remarks, Report
 from brightrun_tui.store import rows
@@ -50,7 +51,7 @@ async def get(db: Database, name: str, version: int | None = None) -> ModelVersi
     if found is None:
         ref = f"{name}:{row['version']}"
         raise BrightrunError(f"what is stored of {ref} cannot be read", where=str(db.path),
-                             fix=f"brightrun models delete {ref}", kind="unreadable_model")
+                             fix=f"brightrun models delete {ref}", kind=ErrorKind.UNREADABLE_MODEL)
     return await _with_aliases(db, found)
 
 
@@ -70,7 +71,7 @@ async def locate(db: Database, ref: str) -> tuple[str, int]:
         return name, int((await _row(db, name, int(wanted) if wanted else None))["version"])
     row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = ?", (name, wanted))
     if row is None:
-        raise UsageError(f"“{name}” has no version or alias “{wanted}”", fix="see: brightrun models", kind="unknown_model")
+        raise UsageError(f"“{name}” has no version or alias “{wanted}”", fix="see: brightrun models", kind=ErrorKind.UNKNOWN_MODEL)
     return name, int(row["version"])
 
 
@@ -169,7 +170,7 @@ async def delete(db: Database, name: str, version: int) -> None:
     async with db.transaction():
         if pointing := await aliases(db, name, version):
             raise UsageError(f"{name}:{version} is {', '.join(pointing)}", fix="move the alias to another version first",
-                             kind="aliased")
+                             kind=ErrorKind.ALIASED)
         await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (name, version))
         # Its number is never given again: lineages and logs may still name it.
         await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
@@ -187,7 +188,7 @@ async def _row(db: Database, name: str, version: int | None) -> aiosqlite.Row:
                        "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1", (name, version, version))
     if row is None:
         ref = name if version is None else f"{name}:{version}"
-        raise UsageError(f"there is no model “{ref}”", fix="see: brightrun models", kind="unknown_model")
+        raise UsageError(f"there is no model “{ref}”", fix="see: brightrun models", kind=ErrorKind.UNKNOWN_MODEL)
     return row
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.files import private_directory
 from brightrun_tui.store.db import BUSY_MS, ELSEWHERE, PATIENCE_SECONDS, Database, plain_error
@@ -30,7 +31,7 @@ async def open_database(path: Path, *, patience: float = PATIENCE_SECONDS,
         connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
     except OSError as error:
         raise StoreError(f"cannot write here ({error.strerror or error})", where=str(path.parent), fix=ELSEWHERE,
-                         kind="home_not_writable") from None
+                         kind=ErrorKind.HOME_NOT_WRITABLE) from None
     except sqlite3.Error as error:
         raise plain_error(error, path) or error from None
     try:
@@ -52,7 +53,7 @@ async def _migrate(db: Database) -> None:
     version = int(row[0]) if row else 0
     if version > len(MIGRATIONS):
         raise BrightrunError("the data was written by a newer brightrun", where=str(db.path),
-                             fix="upgrade brightrun, or set BRIGHTRUN_HOME to another directory", kind="newer_data")
+                             fix="upgrade brightrun, or set BRIGHTRUN_HOME to another directory", kind=ErrorKind.NEWER_DATA)
     if version == len(MIGRATIONS):
         return
     async with db.transaction():

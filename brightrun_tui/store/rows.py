@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError
 
 DAMAGED = "its record is damaged"
@@ -27,7 +28,7 @@ def read(model: type[M], document: Any) -> M | None:
 
 def damaged(what: str, *, where: str, fix: str) -> DamagedRecordError:
     """The error for one row that was asked for and cannot be read."""
-    return DamagedRecordError(f"the record of {what} is damaged", where=where, fix=fix, kind="damaged_record")
+    return DamagedRecordError(f"the record of {what} is damaged", where=where, fix=fix, kind=ErrorKind.DAMAGED_RECORD)
 
 
 def changed(document: M, changes: Mapping[str, Any]) -> M:

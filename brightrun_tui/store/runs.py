@@ -8,6 +8,7 @@ from typing import Unpack
 import aiosqlite
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
@@ -45,7 +46,7 @@ async def get(db: Database, run_id: str) -> Run:
     """
     row = await db.one("SELECT id, state, doc FROM runs WHERE id = ?", (run_id,))
     if row is None:
-        raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind="unknown_run")
+        raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind=ErrorKind.UNKNOWN_RUN)
     run = _read(row)
     if run is None:
         raise rows.damaged(f"run {run_id}", where=str(db.path), fix=f"brightrun runs delete {run_id}")
@@ -70,9 +71,9 @@ async def locate(db: Database, word: str) -> str:
             or await db.all("SELECT id FROM runs WHERE name = ? ORDER BY created_at DESC LIMIT 1", (word,)) \
             or await db.all("SELECT id FROM runs WHERE substr(id, 1, ?) = ?", (len(word), word))
     if not found:
-        raise UsageError(f"there is no run “{word}”", fix="see: brightrun runs", kind="unknown_run")
+        raise UsageError(f"there is no run “{word}”", fix="see: brightrun runs", kind=ErrorKind.UNKNOWN_RUN)
     if len(found) > 1:
-        raise UsageError(f"“{word}” fits {len(found)} runs", fix="give more of the id", kind="ambiguous_run")
+        raise UsageError(f"“{word}” fits {len(found)} runs", fix="give more of the id", kind=ErrorKind.AMBIGUOUS_RUN)
     return str(found[0]["id"])
 
 
@@ -124,7 +125,7 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Unpa
     async with db.transaction():
         run = await get(db, run_id)
         if state != run.state and state not in TRANSITIONS[run.state]:
-            raise BrightrunError(f"a run cannot go from {run.state} to {state}", where=run.id, kind="bad_transition")
+            raise BrightrunError(f"a run cannot go from {run.state} to {state}", where=run.id, kind=ErrorKind.BAD_TRANSITION)
         stamps: RunChanges = {}
         if state in TERMINAL:
             stamps["finished_at"] = time.time()
@@ -152,10 +153,10 @@ async def delete(db: Database, run_id: str) -> None:
     async with db.transaction():
         row = await db.one("SELECT id, state, doc FROM runs WHERE id = ?", (run_id,))
         if row is None:
-            raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind="unknown_run")
+            raise UsageError(f"there is no run “{run_id}”", fix="see: brightrun runs", kind=ErrorKind.UNKNOWN_RUN)
         run = _read(row)
         if run is not None and not run.permits(RunAction.DELETE):
-            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind="run_active")
+            raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind=ErrorKind.RUN_ACTIVE)
         await db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 

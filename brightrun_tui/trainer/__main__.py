@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from brightrun_tui.domain import events
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Outcome, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
@@ -102,7 +103,7 @@ def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Ou
             import_bitsandbytes()
             from brightrun_tui.trainer.worker import work
     except ImportError as error:
-        raise BrightrunError(f"training needs packages that are not installed ({error})", kind="packages_missing",
+        raise BrightrunError(f"training needs packages that are not installed ({error})", kind=ErrorKind.PACKAGES_MISSING,
                              where="this machine", fix="pip install 'brightrun[train]'") from error
     return work
 

@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.domain.settings import LoraSettings
@@ -39,7 +40,7 @@ def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machi
             model = get_peft_model(base, config, autocast_adapter_dtype=False)
     except ValueError as error:
         raise UsageError(f"the adapter cannot be attached: {str(error).splitlines()[0][:300]}",
-                         where="lora.target_modules", fix="use all-linear", kind="bad_setting") from error
+                         where="lora.target_modules", fix="use all-linear", kind=ErrorKind.BAD_SETTING) from error
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     for parameter in trainable(model).values():
@@ -65,7 +66,7 @@ def load_adapter(model: PeftModel, directory: Path) -> None:
     result: Any = set_peft_model_state_dict(model, load_file(str(directory / ADAPTER_WEIGHTS)))
     if getattr(result, "unexpected_keys", None):
         raise TrainingError("the saved adapter does not belong to this base model and settings", where=str(directory),
-                            fix="start the run again", kind="checkpoint_mismatch")
+                            fix="start the run again", kind=ErrorKind.CHECKPOINT_MISMATCH)
 
 
 def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
@@ -86,4 +87,4 @@ def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
     intact = saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in state)
     if not intact or not all(torch.isfinite(tensor).all() for tensor in saved.values()):
         raise TrainingError("the saved adapter does not hold what was trained", where=str(directory / ADAPTER_WEIGHTS),
-                            fix="check the disk, then retry: it goes on from the newest checkpoint", kind="save_failed")
+                            fix="check the disk, then retry: it goes on from the newest checkpoint", kind=ErrorKind.SAVE_FAILED)

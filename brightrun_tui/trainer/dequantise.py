@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError, ExitCode
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.gguf_header import read_header
 
 SHARD = "4GB"
@@ -60,11 +61,11 @@ def dequantise(source: Path, directory: Path) -> None:
             source.parent, gguf_file=source.name, dtype=torch.bfloat16, output_loading_info=True)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError, RuntimeError) as error:
         raise BaseModelError(f"transformers cannot read this GGUF file: {_in_a_line(error)}", where=str(source),
-                             kind="gguf_unreadable",
+                             kind=ErrorKind.GGUF_UNREADABLE,
                              fix="take another quantisation of the model, or its original weights") from error
     if missing := sorted(found["missing_keys"]):
         raise BaseModelError(f"{len(missing)} weights are missing in this GGUF file ({', '.join(missing[:3])})",
-                             where=str(source), kind="gguf_incomplete",
+                             where=str(source), kind=ErrorKind.GGUF_INCOMPLETE,
                              fix="take another GGUF file of the model, or its original weights")
     _tell(0.8, "writing the unpacked weights")
     _plain(loaded, source).save_pretrained(directory, max_shard_size=SHARD)

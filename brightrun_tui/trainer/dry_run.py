@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
@@ -74,10 +75,10 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
         if parameter.requires_grad:
             moved = moved or not torch.equal(parameter.detach(), before[name])
         elif not torch.equal(parameter.detach().flatten()[:1024], before[name]):
-            raise TrainingError(f"training changed the frozen base model ({name})", kind="base_moved",
+            raise TrainingError(f"training changed the frozen base model ({name})", kind=ErrorKind.BASE_MOVED,
                                 fix="report this; the run cannot be trusted")
     if not moved and session.progress.step == 1 and session.scaler is None:
-        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind="frozen",
+        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind=ErrorKind.FROZEN,
                             fix="use all-linear target modules and a learning rate around 2e-4",
                             suggestion={"lora.target_modules": "all-linear"})
 
@@ -145,6 +146,6 @@ def _save_once(session: Session) -> None:
     if free < needed:
         raise TrainingError(
             f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
-            where=str(session.files.root), kind="disk_full",
+            where=str(session.files.root), kind=ErrorKind.DISK_FULL,
             fix="free some space, then retry" + (": it goes on from the newest checkpoint" if there else ""),
             suggestion={} if there or session.settings.training.keep_checkpoints == 1 else {"training.keep_checkpoints": 1})

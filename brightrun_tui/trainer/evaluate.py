@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError, is_out_of_memory
 from brightrun_tui.trainer.forward import Forward
@@ -71,7 +72,7 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
 def require_finite(scores: Scores, what: str) -> Scores:
     """Raises `TrainingError` where a loss is no number: float16 is too narrow for this model or its data."""
     if not math.isfinite(scores.loss):
-        raise TrainingError(f"{what} is not a finite number", where="quantisation.compute_dtype", kind="not_finite",
+        raise TrainingError(f"{what} is not a finite number", where="quantisation.compute_dtype", kind=ErrorKind.NOT_FINITE,
                             fix="compute in float32, or leave out the records that are unlike all others",
                             suggestion={"quantisation.compute_dtype": "float32"})
     return scores

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.template import ChatTemplate, Rendering, Span, UnrenderableError
@@ -135,7 +136,7 @@ def read_records(path: Path) -> list[Record]:
                     records.append(Record.model_validate_json(line))
                 except ValidationError as error:
                     raise DatasetError(f"not a record: {error.errors()[0]['msg']}", where=f"{path.name} line {number}",
-                                       fix="prepare the run again", kind="bad_run_data") from None
+                                       fix="prepare the run again", kind=ErrorKind.BAD_RUN_DATA) from None
     return records
 
 
@@ -143,7 +144,7 @@ def require_offsets(tokenizer: Any) -> None:
     """Raises `BaseModelError` when the tokenizer cannot tell where its tokens lie in the text."""
     if not getattr(tokenizer, "is_fast", False):
         raise BaseModelError("its tokenizer cannot say which characters a token covers", where="base model",
-                             fix="use a model with a tokenizer.json", kind="slow_tokenizer")
+                             fix="use a model with a tokenizer.json", kind=ErrorKind.SLOW_TOKENIZER)
 
 
 def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
@@ -239,7 +240,7 @@ def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "t
         if policy == "refuse":
             raise TrainingError(
                 f"record {records[example.record].id} has {example.length} tokens, more than {max_length}",
-                where="data.over_length", kind="over_length", suggestion={"data.over_length": "drop"},
+                where="data.over_length", kind=ErrorKind.OVER_LENGTH, suggestion={"data.over_length": "drop"},
                 fix="raise data.max_length, or let data.over_length drop, truncate or split such records")
         shorter = example.part(0, max_length)
         if policy == "truncate" and shorter.targets:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import DISK_FULL, Failure
 from brightrun_tui.domain.run_directory import LOG
@@ -48,7 +49,7 @@ def out_of_memory(longest: int) -> TrainingError:
         "memory is not enough for the longest record alone",
         where="training.micro_batch_size",
         fix="shorten the records with data.max_length, choose a smaller base model, or a machine with more memory",
-        kind="out_of_memory",
+        kind=ErrorKind.OUT_OF_MEMORY,
         suggestion={"data.max_length": max(128, longest // 2), "data.over_length": "truncate"},
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.examples import Example
@@ -148,12 +149,12 @@ class Forward:
         self.one_record_a_batch = limit is not None and longest > limit
         if self.one_record_a_batch and packing == "on":
             raise TrainingError(f"records of more than {limit} tokens change how this base model reads those beside them",
-                                where="training.packing", fix="set packing to auto", kind="packing_unsafe",
+                                where="training.packing", fix="set packing to auto", kind=ErrorKind.PACKING_UNSAFE,
                                 suggestion={"training.packing": "auto"})
         for implementation, packed in (*((name, True) for name in packable), ("sdpa", False), ("eager", False)):
             if packing == "on" and not packed:
                 raise TrainingError("this base model lets packed records see each other", where="training.packing",
-                                    fix="set packing to auto", kind="packing_unsafe",
+                                    fix="set packing to auto", kind=ErrorKind.PACKING_UNSAFE,
                                     suggestion={"training.packing": "auto"})
             for own_logits, trimmed in ((False, True), (False, False), (True, False)):
                 self.packed, self.own_logits, self.trimmed = packed, own_logits, trimmed
@@ -166,7 +167,7 @@ class Forward:
                 unpackable = packing == "auto" and not packed
                 return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
         raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
-                            fix="report this base model; meanwhile choose another", kind="base_unsupported")
+                            fix="report this base model; meanwhile choose another", kind=ErrorKind.BASE_UNSUPPORTED)
 
     def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
         """Token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
@@ -181,7 +182,7 @@ class Forward:
         plain: np.ndarray = np.concatenate(losses)
         if not np.isfinite(plain).all():
             raise TrainingError("the base model gives no finite loss for the first records", where="base model",
-                                kind="not_finite", fix="its weights are damaged, or float16 is too narrow for it",
+                                kind=ErrorKind.NOT_FINITE, fix="its weights are damaged, or float16 is too narrow for it",
                                 suggestion={"quantisation.compute_dtype": "float32"})
         return plain
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
@@ -44,7 +45,7 @@ def require_fit(machine: Machine, settings: QuantisationSettings) -> None:
     if machine.device.type != "cuda":
         return
     if faults := check_gpu(machine, four_bit=settings.method == "nf4").faults:
-        raise GpuError(f"it is not fit to train on: {'; '.join(faults)}", where=machine.name, kind="gpu_unfit",
+        raise GpuError(f"it is not fit to train on: {'; '.join(faults)}", where=machine.name, kind=ErrorKind.GPU_UNFIT,
                        fix="see: brightrun doctor --gpu; another GPU, driver or version of bitsandbytes may help")
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.sizing import CPU_TOKENS, GPU_SHARE, GPU_TOKENS
 from brightrun_tui.trainer.control import Request
 from brightrun_tui.trainer.examples import Example
@@ -134,7 +135,7 @@ def answer_prompts(session: Session, prompts: Sequence[Prompt], seconds: float, 
                 raise
         if len(some) == 1:
             raise TrainingError(f"memory is not enough to answer sample prompt “{some[0].id}”", where="evaluation.sample_prompts",
-                                fix="answer none, or shorter with evaluation.max_new_tokens", kind="out_of_memory",
+                                fix="answer none, or shorter with evaluation.max_new_tokens", kind=ErrorKind.OUT_OF_MEMORY,
                                 suggestion={"evaluation.sample_prompts": 0})
         if session.machine.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
@@ -72,7 +73,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if "memory" in str(error).lower():
             raise
-        raise BaseModelError(f"it cannot be loaded: {first_line(error)}", where=source, kind="base_unsupported",
+        raise BaseModelError(f"it cannot be loaded: {first_line(error)}", where=source, kind=ErrorKind.BASE_UNSUPPORTED,
                              fix="choose a causal language model in safetensors format") from error
     model.requires_grad_(False)
     if machine.device.type == "cuda":

@@ -11,6 +11,7 @@ from typing import Any
 
 from brightrun_tui.datasets.splitting import split as split_records
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
@@ -56,7 +57,7 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     """
     train_records = _records(files.train)
     if not train_records:
-        raise DatasetError("there are no records to train on", where=f"{DATA}/{TRAIN}", kind="dataset_empty",
+        raise DatasetError("there are no records to train on", where=f"{DATA}/{TRAIN}", kind=ErrorKind.DATASET_EMPTY,
                            fix="give a dataset with at least a few conversations")
     held_out_records = _records(files.eval)
     if template.notice:
@@ -66,7 +67,7 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     _require_rows(tokenizer, (train, held_out), rows)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
-        raise DatasetError(_why_nothing(train), where=f"{DATA}/{TRAIN}", kind="nothing_to_learn",
+        raise DatasetError(_why_nothing(train), where=f"{DATA}/{TRAIN}", kind=ErrorKind.NOTHING_TO_LEARN,
                            fix="look at the dataset's preview: every record needs an answer that is trained")
     limit = _limit(settings, train, held_out, context, alert)
     if settings.over_length == "split":
@@ -80,7 +81,7 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     if fates:
         alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
     if not train.examples:
-        raise DatasetError(f"every record is longer than {limit} tokens", where="data.max_length", kind="over_length",
+        raise DatasetError(f"every record is longer than {limit} tokens", where="data.max_length", kind=ErrorKind.OVER_LENGTH,
                            fix="raise data.max_length, or set data.over_length to truncate or split")
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
@@ -128,7 +129,7 @@ def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None
     if highest >= rows:
         raise BaseModelError(
             f"its tokenizer makes the token “{tokenizer.convert_ids_to_tokens(highest)}” (number {highest:,}), but the model "
-            f"knows {rows:,} tokens only", where="base model", kind="vocabulary_too_small",
+            f"knows {rows:,} tokens only", where="base model", kind=ErrorKind.VOCABULARY_TOO_SMALL,
             fix="tokenizer, chat template and weights are not of the same model: download it again, or choose another")
 
 

@@ -25,6 +25,7 @@ from jinja2.exceptions import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from brightrun_tui.domain.dataset import Message, ToolCall
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.folding import fold
 
@@ -206,7 +207,7 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
         else:
             raise BaseModelError(
                 "its tokenizer has neither a chat template nor an end-of-text token, so an answer could never end",
-                where="base model", fix="choose the “instruct” or “chat” version of this model", kind="no_chat_template")
+                where="base model", fix="choose the “instruct” or “chat” version of this model", kind=ErrorKind.NO_CHAT_TEMPLATE)
         notice = f"the base model has no chat template; {name} is used and saved with the adapter"
 
     def render(source: str, turns: list[dict[str, str]]) -> str | None:

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from brightrun_tui.domain import events
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Outcome
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
@@ -74,13 +75,13 @@ def _read_spec(files: RunDirectory) -> RunSpec:
     try:
         return RunSpec.model_validate_json(files.spec.read_bytes())
     except FileNotFoundError:
-        raise UsageError(f"there is no {SPEC}", where=str(files.root), kind="bad_spec",
+        raise UsageError(f"there is no {SPEC}", where=str(files.root), kind=ErrorKind.BAD_SPEC,
                          fix="start the run through brightrun") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"it is no run specification: {place}: {first['msg']}", where=str(files.spec),
-                         fix="start the run through brightrun", kind="bad_spec") from None
+                         fix="start the run through brightrun", kind=ErrorKind.BAD_SPEC) from None
 
 
 def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,

@@ -14,6 +14,7 @@ from textual.app import App
 from textual.signal import Signal
 from textual.worker import WorkerFailed
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import RequestKind
@@ -58,7 +59,7 @@ class Workspace(App[int]):
     def db(self) -> Database:
         """The app's own connection. Raises `BrightrunError` before it is open."""
         if self._db is None:
-            raise BrightrunError("the store is not open yet", fix="try again in a moment", kind="not_ready")
+            raise BrightrunError("the store is not open yet", fix="try again in a moment", kind=ErrorKind.NOT_READY)
         return self._db
 
     async def opened_store(self) -> Database:
@@ -156,7 +157,7 @@ class Workspace(App[int]):
                     said.get("what", "the engine refused"),
                     where=said.get("where", ""),
                     fix=said.get("fix", ""),
-                    kind=said.get("kind", ""),
+                    kind=said.get(ErrorKind.KIND, ""),
                 )
             )
             return None

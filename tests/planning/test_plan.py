@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from brightrun_tui.domain.errors import BudgetError, DatasetError, ExitCode, NotConnectedError, UsageError
+from brightrun_tui.domain.error_kinds import ExitCode
+from brightrun_tui.domain.errors import BudgetError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.paths import Paths

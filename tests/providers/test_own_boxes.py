@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.errors import BadCredentialError, ExitCode, NotConnectedError, ProviderDownError, RejectedRequestError
+from brightrun_tui.domain.error_kinds import ExitCode
+from brightrun_tui.domain.errors import BadCredentialError, NotConnectedError, ProviderDownError, RejectedRequestError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
 from brightrun_tui.providers.base import Need

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     BrightrunError,
     EdgeBlockedError,
-    ExitCode,
     MissingScopeError,
     NoCapacityError,
     NoFundsError,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui.config import LARGEST
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
 
@@ -67,6 +68,6 @@ def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"“{pair}” is no key=value", where=option, fix=f"write it like {option} {example}",
-                             kind="bad_option")
+                             kind=ErrorKind.BAD_OPTION)
         found[key.strip()] = value.strip()
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from brightrun_tui.commands.shared.output import say
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import Database, open_database
@@ -59,4 +60,4 @@ def require_changes() -> None:
     """
     if _look_only:
         raise UsageError("this would change something, and --read-only was given", fix="leave --read-only out",
-                         kind="read_only")
+                         kind=ErrorKind.READ_ONLY)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.process import python, users_umask
@@ -17,7 +18,7 @@ async def _write(version: ModelVersion, target: Path) -> None:
     """Run the merging program; it writes aside and renames, so ``target`` is complete or absent."""
     if not version.base_path or not (Path(version.base_path) / "config.json").is_file():
         raise BaseModelError(f"the base model “{version.base_id}” is not on this machine", where=version.base_path,
-                             fix="it is needed to merge; fetch it again", kind="base_missing")
+                             fix="it is needed to merge; fetch it again", kind=ErrorKind.BASE_MISSING)
     process = await asyncio.create_subprocess_exec(
         *python("-m", "brightrun_tui.serving.merge", version.base_path, version.directory, str(target.absolute())),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(),
@@ -34,7 +35,7 @@ async def _write(version: ModelVersion, target: Path) -> None:
             raise BrightrunError(**json.loads(out))
         except (ValueError, TypeError):
             raise BrightrunError(f"merging failed: {lines[-1][:300] if lines else f'exit code {process.returncode}'}",
-                                 where=version.ref, kind="merge_failed") from None
+                                 where=version.ref, kind=ErrorKind.MERGE_FAILED) from None
 
 
 KIND = ExportKind(

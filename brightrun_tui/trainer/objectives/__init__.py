@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
 from brightrun_tui.domain.objective import ObjectiveSpec
 from brightrun_tui.plugins import Door
@@ -22,11 +23,11 @@ def load_objective(name: str) -> Objective:
     """
     spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
     if spec is None:
-        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind="unknown_objective",
+        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind=ErrorKind.UNKNOWN_OBJECTIVE,
                          fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}")
     with plugins.Blame(Door.OBJECTIVES, name):
         objective = EntryPoint(name, spec.implementation, Door.OBJECTIVES).load()()
     if not isinstance(objective, Objective):
         raise PluginError(f"the training objective “{name}” cannot be used: {spec.implementation} lacks a method of an objective",
-                          where="training.objective", fix="see docs/adding-an-objective.md", kind="plugin_broken")
+                          where="training.objective", fix="see docs/adding-an-objective.md", kind=ErrorKind.PLUGIN_BROKEN)
     return objective

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Button
 
 from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
@@ -104,7 +105,7 @@ class NewRunScreen(ModeScreen):
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        if self._plan and self._plan.first_problem and self._plan.first_problem.kind == "not_connected":
+        if self._plan and self._plan.first_problem and self._plan.first_problem.kind == ErrorKind.NOT_CONNECTED:
             self._change()
 
     def _ask_again_if_mended(self) -> None:
@@ -166,7 +167,7 @@ class NewRunScreen(ModeScreen):
         self._plan = plan
         self._show_plan()
         problem = plan.first_problem
-        if problem is not None and problem.kind == "no_offer" and plan.estimate and not self._asking:
+        if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
         if self._ready and not self.app.read_only and draft.provider == "local" and time.monotonic() > self._stand_by_after:
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
