@@ -49,7 +49,7 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     max_tokens: int = 0
-    row_parallel: int = 1
+    lanes: int = 1
     gradient_checkpointing: bool = False
     first_loss: float | None = None
     best_step: int = 0

@@ -31,7 +31,7 @@ def max_records(session: Session) -> int:
 def cut(session: Session, window: Sequence[int]) -> list[list[Example]]:
     """The micro-batches of one optimiser step."""
     rows = split_window(window, session.plan.lengths, max_tokens=session.progress.max_tokens, max_records=max_records(session),
-                        packed=session.forward.packed, row_parallel=session.progress.row_parallel)
+                        packed=session.forward.packed, row_parallel=session.progress.lanes)
     return [[session.data.train[i] for i in row] for row in rows]
 
 
@@ -43,11 +43,11 @@ def begin(session: Session) -> None:
     progress, longest, on_cpu = session.progress, session.data.longest, session.machine.device.type == "cpu"
     if not progress.max_tokens:
         fixed = session.settings.training.micro_batch_size
-        progress.row_parallel = useful_parallelism(session)
-        most = CPU_TOKENS // progress.row_parallel if on_cpu else longest
+        progress.lanes = useful_parallelism(session)
+        most = CPU_TOKENS // progress.lanes if on_cpu else longest
         progress.max_tokens = fixed * longest if fixed else max(longest, most)
     if on_cpu:  # a run that began on a CPU may go on elsewhere
-        session.row_parallel.allowed = max(1, min(progress.row_parallel, CPU_TOKENS // progress.max_tokens))
+        session.row_parallel.allowed = max(1, min(progress.lanes, CPU_TOKENS // progress.max_tokens))
     if session.settings.training.gradient_checkpointing == "on" or progress.gradient_checkpointing:
         progress.gradient_checkpointing = True
         recompute_activations(session)
@@ -91,7 +91,7 @@ def make_room(session: Session) -> None:
     """
     progress, longest = session.progress, session.data.longest
     if session.row_parallel.allowed > 1:
-        session.row_parallel.allowed = progress.row_parallel = 1
+        session.row_parallel.allowed = progress.lanes = 1
         done = "micro-batches are computed one after the other"
     elif progress.max_tokens > longest:
         progress.max_tokens = max(longest, progress.max_tokens // 2)

@@ -41,7 +41,7 @@ def open_row_parallel(session: Session, memory_before: int) -> None:
     """
     taken = max(1, peak_memory() - memory_before)
     affordable = 1 + int(LANES_SHARE * int(psutil.virtual_memory().available) / taken)
-    session.row_parallel.allowed = min(session.progress.row_parallel, max(session.row_parallel.allowed, affordable))
+    session.row_parallel.allowed = min(session.progress.lanes, max(session.row_parallel.allowed, affordable))
 
 
 def _same_side_by_side(session: Session, count: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brightrun_tui.datasets.formats import formats
-from brightrun_tui.datasets.parsed import Draft
+from brightrun_tui.datasets.parsed import ParsedRecord
 from brightrun_tui.datasets.turns import Unusable
 
 ODD = (None, True, 7, 1.5, "", "text", [], [[]], [None], {}, {"": ""}, {"messages": None}, {"prompt": {}, "completion": []},
@@ -23,5 +23,5 @@ def test_it_tells_its_records_from_anything_else_without_a_fault(name: str) -> N
             except Unusable as reason:
                 assert reason.kind
             else:
-                assert isinstance(draft, Draft)
+                assert isinstance(draft, ParsedRecord)
     assert not one.matches({"something": "else"})

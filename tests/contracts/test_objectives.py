@@ -22,7 +22,7 @@ from brightrun_tui.trainer.forward import Forward
 from brightrun_tui.trainer.gradients import accumulate
 from brightrun_tui.trainer.model import choose_machine, load_base
 from brightrun_tui.trainer.objectives import load_objective
-from brightrun_tui.trainer.row_parallel import Lanes
+from brightrun_tui.trainer.row_parallel import RowParallel
 from brightrun_tui.trainer.template import chat_template
 from tests.trainer.conftest import base, denormals, make_records  # noqa: F401
 
@@ -43,7 +43,7 @@ def test_a_step_does_not_depend_on_how_it_is_cut_and_scores_are_one_a_target(nam
     forward.select_implementation(examples, packing="auto", longest=max(example.length for example in examples))
 
     def step(rows: list[list[int]]) -> tuple[float, torch.Tensor]:
-        loss = accumulate(forward, [[examples[i] for i in row] for row in rows], Lanes(), objective=objective)
+        loss = accumulate(forward, [[examples[i] for i in row] for row in rows], RowParallel(), objective=objective)
         found = torch.cat([p.grad.flatten() for p in trainable(model).values() if p.grad is not None])
         model.zero_grad(set_to_none=True)
         return float(loss), found
@@ -53,7 +53,7 @@ def test_a_step_does_not_depend_on_how_it_is_cut_and_scores_are_one_a_target(nam
     assert math.isfinite(whole) and gradient.abs().sum() > 0
     assert pieces == pytest.approx(whole, rel=1e-4)
     assert torch.nn.functional.cosine_similarity(gradient, other, dim=0) > 0.9999
-    scores = evaluate(forward, examples, 512, lambda: None, Lanes(), None, objective)
+    scores = evaluate(forward, examples, 512, lambda: None, RowParallel(), None, objective)
     assert scores.tokens.tolist() == [example.measured.targets for example in examples]
     assert np.isfinite(scores.losses).all() and (scores.right <= scores.tokens).all()
     for metric, value in objective.metrics(scores).items():

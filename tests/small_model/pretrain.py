@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brightrun_tui.trainer.row_parallel import Lanes
+from brightrun_tui.trainer.row_parallel import RowParallel
 
 from .corpus import make_documents
 from .network import Network
@@ -50,7 +50,7 @@ def pretrain(recipe: Recipe, tokenizer: Tokenizer, on_step: Callable[[int, float
     optimiser = Optimiser(network, recipe)
     marks = Marks.of(tokenizer)
     rows = encoded_rows(recipe, tokenizer, marks.pad)
-    lanes = Lanes()
+    lanes = RowParallel()
     lanes.allowed = _PARTS
     for step in range(1, recipe.steps + 1):
         batch = torch.tensor(list(islice(rows, recipe.rows)))
@@ -87,7 +87,7 @@ def encoded_rows(recipe: Recipe, tokenizer: Tokenizer, filler: int) -> Iterator[
     return pack(encode(), recipe.row_length, filler)
 
 
-def add_gradients(network: Network, batch: Tensor, marks: Marks, asked_weight: float, lanes: Lanes) -> float:
+def add_gradients(network: Network, batch: Tensor, marks: Marks, asked_weight: float, lanes: RowParallel) -> float:
     """Weighted mean cross-entropy (nats) of each next token of ``batch`` (rows, length); its gradient is left in ``grad``.
 
     The rows are computed in parts side by side, and the parts' gradients added in order.

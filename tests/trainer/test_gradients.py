@@ -270,7 +270,7 @@ def test_rows_side_by_side_give_the_same_bits(forward: Forward, examples: list[E
     if recomputed:
         lm.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     lengths = np.array([e.length for e in examples])
-    rows = split_window(range(12), lengths, max_tokens=120, max_records=12, packed=True, lanes=2)
+    rows = split_window(range(12), lengths, max_tokens=120, max_records=12, packed=True, row_parallel=2)
     found = []
     for allowed in (1, 2, 2, 2):
         lanes = RowParallel()

@@ -52,7 +52,7 @@ def test_micro_batches_hold_every_record_once_and_keep_their_limits(lengths: np.
 @given(lengths=lengths_of, max_tokens=st.integers(1, 2000), max_records=st.integers(1, 60), lanes=st.integers(2, 5))
 def test_rows_for_several_lanes_keep_them_all_busy(lengths: np.ndarray, max_tokens: int, max_records: int, lanes: int) -> None:
     """Every record once, the limits kept, a multiple of the lanes, and no row longer than another by more than a record."""
-    rows = split_window(range(len(lengths)), lengths, max_tokens=max_tokens, max_records=max_records, packed=True, lanes=lanes)
+    rows = split_window(range(len(lengths)), lengths, max_tokens=max_tokens, max_records=max_records, packed=True, row_parallel=lanes)
     assert sorted(i for row in rows for i in row) == list(range(len(lengths)))
     filled = [int(lengths[row].sum()) for row in rows]
     assert all(len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)

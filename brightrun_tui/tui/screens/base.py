@@ -57,9 +57,9 @@ class ModeScreen(Screen[None]):
         self.query_one(KeyFooter).refresh()
 
     async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True,
-                      sanitize: bool = False) -> bool:
+                      safe: bool = False) -> bool:
         """Ask, as `Confirm` does. Call it from a worker."""
-        dialog = Confirm(title, question, yes=yes, danger=danger, sanitize=sanitize)
+        dialog = Confirm(title, question, yes=yes, danger=danger, safe=safe)
         answer: bool | None = await self.app.push_screen_wait(dialog)
         return answer is True
 

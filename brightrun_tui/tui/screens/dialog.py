@@ -91,15 +91,15 @@ class TryThenSave(Dialog[Answer]):
 
 
 class Confirm(Dialog[bool]):
-    """A question with its consequences in words; No is chosen unless ``harmless``."""
+    """A question with its consequences in words; No is chosen unless it is ``safe``."""
 
     def __init__(
         self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True,
-        sanitize: bool = False
+        safe: bool = False
     ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
         self._question = question if isinstance(question, Content) else Content(humanize.plain(question))
-        self._yes, self._no, self._danger, self._harmless = yes, no, danger, sanitize
+        self._yes, self._no, self._danger, self._safe = yes, no, danger, safe
 
     def compose_body(self) -> ComposeResult:
         yield Static(self._question, classes="question")
@@ -108,7 +108,7 @@ class Confirm(Dialog[bool]):
             yield Button(Content(self._yes), id="yes", variant="error" if self._danger else "primary", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#yes" if self._harmless else "#no").focus()
+        self.query_one("#yes" if self._safe else "#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

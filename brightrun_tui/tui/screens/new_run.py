@@ -381,7 +381,7 @@ class NewRunScreen(ModeScreen):
             self.app.show_error(error)
             return
         free = not (plan.estimate and plan.estimate.price_per_hour)
-        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, sanitize=free):
+        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
             return
         try:
             if plan.estimate:
