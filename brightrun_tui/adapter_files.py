@@ -29,10 +29,14 @@ def check_adapter(directory: Path, where: str) -> None:
         raise UntrustedError("this is not a LoRA adapter", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.NOT_LORA)
     for key in ("auto_mapping", "megatron_config"):
         if config.get(key):
-            raise UntrustedError(f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.CUSTOM_CODE)
+            raise UntrustedError(
+                f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.CUSTOM_CODE
+            )
     for path in directory.glob("*.json"):
         if path.name != MANIFEST and "auto_map" in read_json(path, where):
-            raise UntrustedError("its “auto_map” would run code", where=f"{where}: {path.name}", kind=ErrorKind.CUSTOM_CODE)
+            raise UntrustedError(
+                "its “auto_map” would run code", where=f"{where}: {path.name}", kind=ErrorKind.CUSTOM_CODE
+            )
     check_safetensors(directory / ADAPTER_WEIGHTS, where)
 
 
@@ -42,11 +46,19 @@ def check_safetensors(path: Path, where: str) -> None:
     try:
         header = read_safetensors_header(path, _MAX_HEADER_BYTES)
     except ForeignFileError as error:
-        raise UntrustedError(f"the file of its weights {error.what}", where=place, kind=ErrorKind.BAD_SAFETENSORS) from None
+        raise UntrustedError(
+            f"the file of its weights {error.what}", where=place, kind=ErrorKind.BAD_SAFETENSORS
+        ) from None
     spans = sorted(tuple(tensor.data_offsets) for tensor in header.tensors.values())
     edges = [0, *(end for _, end in spans)]
-    if not spans or any(start != edge for (start, _), edge in zip(spans, edges, strict=False)) or edges[-1] != header.data_bytes:
-        raise UntrustedError("its weights cannot be read (tensors do not fill the file)", where=place, kind=ErrorKind.BAD_SAFETENSORS)
+    if (
+        not spans
+        or any(start != edge for (start, _), edge in zip(spans, edges, strict=False))
+        or edges[-1] != header.data_bytes
+    ):
+        raise UntrustedError(
+            "its weights cannot be read (tensors do not fill the file)", where=place, kind=ErrorKind.BAD_SAFETENSORS
+        )
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:

@@ -30,7 +30,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bases": ("bases:app", START, "Base models: what can be trained; fetch one beforehand."),
     "offers": ("integrations:offers", START, "Machines a run could take, with their price."),
     "runs": ("runs:app", WATCH, "Runs: list, show, logs, metrics, stop, pause, resume, retry, delete."),
-    "models": ("models:app", KEEP, "Models: list, report cards, compare, judge, rate, tag, rollback, export, import, delete."),
+    "models": (
+        "models:app",
+        KEEP,
+        "Models: list, report cards, compare, judge, rate, tag, rollback, export, import, delete.",
+    ),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
     "deploy": ("serve:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
     "endpoints": ("serve:endpoints", KEEP, "Endpoints that serve, and where."),
@@ -80,7 +84,9 @@ app = typer.Typer(cls=LazyGroup, rich_markup_mode="rich", context_settings={"hel
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Look only: nothing can be started or changed.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Look only: nothing can be started or changed.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
@@ -98,8 +104,11 @@ def root(
 
 def _open_app(*, read_only: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the app needs a terminal, and this is none", kind=ErrorKind.NO_TERMINAL,
-                         fix="run it in a terminal, or use a verb: brightrun --help")
+        raise UsageError(
+            "the app needs a terminal, and this is none",
+            kind=ErrorKind.NO_TERMINAL,
+            fix="run it in a terminal, or use a verb: brightrun --help",
+        )
     with without_garbage_collection():
         from brightrun_tui.tui.app import run_app
     raise typer.Exit(run_app(read_only=read_only))

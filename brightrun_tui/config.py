@@ -70,14 +70,19 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
     path = paths.config_file
     document = _read(path)
     for stray in _strays(document):
-        raise UsageError(f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
-                         where=str(path), kind=ErrorKind.BAD_CONFIG,
-                         fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}")
+        raise UsageError(
+            f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
+            where=str(path),
+            kind=ErrorKind.BAD_CONFIG,
+            fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}",
+        )
     table: Any = document
     for part in name.split("."):
         table = table.get(part, {})
         if not isinstance(table, dict):
-            raise UsageError(f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind=ErrorKind.BAD_CONFIG)
+            raise UsageError(
+                f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind=ErrorKind.BAD_CONFIG
+            )
     table = {key: value for key, value in table.items() if key not in nested}
     places = {key: f"{path}: [{name}] {key}" for key in table}
     for key in model.model_fields:
@@ -91,8 +96,12 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
         key = str(first["loc"][0]) if first["loc"] else ""
         unknown = first["type"] == "extra_forbidden"
         what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {reason(error)}"
-        raise UsageError(what, where=places.get(key, str(path)),
-                         fix=f"known keys: {', '.join(model.model_fields)}", kind=ErrorKind.BAD_CONFIG) from None
+        raise UsageError(
+            what,
+            where=places.get(key, str(path)),
+            fix=f"known keys: {', '.join(model.model_fields)}",
+            kind=ErrorKind.BAD_CONFIG,
+        ) from None
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
@@ -112,5 +121,11 @@ def _read(path: Path) -> dict[str, Any]:
     except NoSuchFileError:
         return {}
     except ForeignFileError as error:
-        fix = "correct that line" if error.kind == ErrorKind.FILE_DAMAGED else "let BRIGHTRUN_CONFIG name a file that can be read"
-        raise UsageError(f"the configuration {error.what}", where=str(path), fix=fix, kind=ErrorKind.BAD_CONFIG) from None
+        fix = (
+            "correct that line"
+            if error.kind == ErrorKind.FILE_DAMAGED
+            else "let BRIGHTRUN_CONFIG name a file that can be read"
+        )
+        raise UsageError(
+            f"the configuration {error.what}", where=str(path), fix=fix, kind=ErrorKind.BAD_CONFIG
+        ) from None

@@ -128,6 +128,9 @@ def plain_disk_errors(where: Path) -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise BrightrunError("the disk is full" if full else f"cannot write here ({error.strerror or error})", where=str(where),
-                             fix="free some space and try again" if full else "check the permissions of this directory",
-                             kind=ErrorKind.DISK_FULL if full else ErrorKind.NOT_WRITABLE) from None
+        raise BrightrunError(
+            "the disk is full" if full else f"cannot write here ({error.strerror or error})",
+            where=str(where),
+            fix="free some space and try again" if full else "check the permissions of this directory",
+            kind=ErrorKind.DISK_FULL if full else ErrorKind.NOT_WRITABLE,
+        ) from None

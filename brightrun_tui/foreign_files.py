@@ -78,7 +78,9 @@ def fit(document: Any, model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise ForeignFileError(f"is not valid ({first_problem(error)})", where=where, kind=ErrorKind.FILE_DAMAGED) from None
+        raise ForeignFileError(
+            f"is not valid ({first_problem(error)})", where=where, kind=ErrorKind.FILE_DAMAGED
+        ) from None
 
 
 def first_problem(error: ValidationError) -> str:
@@ -137,8 +139,11 @@ def read_safetensors_header(path: Path, limit: int = MAX_HEADER_BYTES) -> Safete
     data = size - 8 - length
     wanted = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if wanted > data:
-        raise ForeignFileError(f"is incomplete ({size:,} of {8 + length + wanted:,} bytes are there)", where=str(path),
-                               kind=ErrorKind.FILE_DAMAGED)
+        raise ForeignFileError(
+            f"is incomplete ({size:,} of {8 + length + wanted:,} bytes are there)",
+            where=str(path),
+            kind=ErrorKind.FILE_DAMAGED,
+        )
     for tensor in tensors.values():
         start, end = tensor.data_offsets
         if tensor.elements * _SMALLEST_ELEMENT_BITS > 8 * (end - start):
@@ -155,7 +160,11 @@ def _object(data: bytes, path: Path) -> dict[str, Any]:
         return _OBJECT.validate_json(data.removeprefix(_BOM))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        why = f"is not valid JSON ({first['ctx']['error']})" if first["type"] == "json_invalid" else "is not a JSON object"
+        why = (
+            f"is not valid JSON ({first['ctx']['error']})"
+            if first["type"] == "json_invalid"
+            else "is not a JSON object"
+        )
         raise ForeignFileError(why, where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
 
 
@@ -175,4 +184,6 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         number = getattr(error, "errno", errno.ENOENT)
         if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
             raise NoSuchFileError("is not there", where=str(path), kind=ErrorKind.FILE_MISSING) from None
-        raise ForeignFileError(f"cannot be read ({os.strerror(number)})", where=str(path), kind=ErrorKind.FILE_NOT_READABLE) from None
+        raise ForeignFileError(
+            f"cannot be read ({os.strerror(number)})", where=str(path), kind=ErrorKind.FILE_NOT_READABLE
+        ) from None

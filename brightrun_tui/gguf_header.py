@@ -121,7 +121,7 @@ class _Cursor:
         length = self.take("<Q")
         if length > len(self.data) - self.at:
             raise IndexError
-        text = self.data[self.at:self.at + length].decode("utf-8")
+        text = self.data[self.at : self.at + length].decode("utf-8")
         self.at += length
         return text
 

@@ -29,8 +29,19 @@ log = logging.getLogger("brightrun")
 class _Record(logging.LogRecord):
     """A record that is fit to be written the moment it is made, whichever logger, handler and formatter it belongs to."""
 
-    def __init__(self, name: str, level: int, pathname: str, lineno: int, msg: object, args: object, exc_info: object,
-                 func: str | None = None, sinfo: str | None = None, **more: object) -> None:
+    def __init__(
+        self,
+        name: str,
+        level: int,
+        pathname: str,
+        lineno: int,
+        msg: object,
+        args: object,
+        exc_info: object,
+        func: str | None = None,
+        sinfo: str | None = None,
+        **more: object,
+    ) -> None:
         super().__init__(name, level, pathname, lineno, msg, args, exc_info, func, sinfo, **more)  # type: ignore[arg-type]
         try:
             self.msg, self.args = _fit(self.getMessage()), ()
@@ -86,8 +97,12 @@ def log_to(path: Path) -> None:
 
     word = os.environ.get("BRIGHTRUN_LOG", "").lower() or "info"
     if word not in LEVELS:
-        raise UsageError(f"“{word}” is no log level", where="BRIGHTRUN_LOG", fix=f"one of: {', '.join(LEVELS)}",
-                         kind=ErrorKind.BAD_CONFIG)
+        raise UsageError(
+            f"“{word}” is no log level",
+            where="BRIGHTRUN_LOG",
+            fix=f"one of: {', '.join(LEVELS)}",
+            kind=ErrorKind.BAD_CONFIG,
+        )
     private_directory(path.parent)
     path.touch(mode=0o600)
     close_to_others(path)

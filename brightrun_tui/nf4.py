@@ -53,5 +53,8 @@ def has_4_bit_layers(model: Any) -> bool:
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    return (module for module in model.modules()
-            if type(module).__name__ == "Linear4bit" and type(module).__module__.startswith("bitsandbytes"))
+    return (
+        module
+        for module in model.modules()
+        if type(module).__name__ == "Linear4bit" and type(module).__module__.startswith("bitsandbytes")
+    )

@@ -72,8 +72,19 @@ class Paths:
     def private(self) -> tuple[Path, ...]:
         """What must be closed to others for all below it to be, however it came to be there. Only what is surely ours."""
         database = [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]
-        return (self.config, self.data, self.cache, self.logs, self.runs, self.models, self.bases, self.endpoints,
-                *database, self.credentials_file, *(self.logs.glob("*.log*") if self.logs.is_dir() else ()))
+        return (
+            self.config,
+            self.data,
+            self.cache,
+            self.logs,
+            self.runs,
+            self.models,
+            self.bases,
+            self.endpoints,
+            *database,
+            self.credentials_file,
+            *(self.logs.glob("*.log*") if self.logs.is_dir() else ()),
+        )
 
     def run_directory(self, run_id: str) -> Path:
         return self.runs / run_id
@@ -97,8 +108,12 @@ def get_paths() -> Paths:
     if home:
         root = Path(os.path.realpath(typed_path(home)))
         return Paths(root / "config", root / "data", root / "cache", root / "logs")
-    return Paths(platformdirs.user_config_path(APP), platformdirs.user_data_path(APP),
-                 platformdirs.user_cache_path(APP), platformdirs.user_log_path(APP))
+    return Paths(
+        platformdirs.user_config_path(APP),
+        platformdirs.user_data_path(APP),
+        platformdirs.user_cache_path(APP),
+        platformdirs.user_log_path(APP),
+    )
 
 
 def typed_path(text: str | os.PathLike[str]) -> Path:

@@ -110,9 +110,12 @@ def registrations() -> tuple[Registration, ...]:
     everything = entry_points()  # one look at every installed package
     found = [_registration(point) for door in Door for point in everything.select(group=door)]
     if not any(one.package == OURS for one in found):
-        raise BrightrunError("Bright Run was installed before its code learnt to say what it brings", kind=ErrorKind.NOT_REGISTERED,
-                             where="entry points of the package brightrun",
-                             fix="install it again: ./scripts/start, or pip install --no-deps -e .")
+        raise BrightrunError(
+            "Bright Run was installed before its code learnt to say what it brings",
+            kind=ErrorKind.NOT_REGISTERED,
+            where="entry points of the package brightrun",
+            fix="install it again: ./scripts/start, or pip install --no-deps -e .",
+        )
     doors = list(Door)
     return tuple(sorted(found, key=lambda one: (doors.index(one.door), one.package != OURS, one.name, one.package)))
 
@@ -189,7 +192,9 @@ class Blame(ContextDecorator):
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not isinstance(error, Exception) or isinstance(error, self._known) or self.ours:
             return
         log.warning("%s of %s failed", self._registration.target, self._registration.origin, exc_info=error)
@@ -220,8 +225,11 @@ def _twice(wanted: list[Registration]) -> PluginError:
     return PluginError(
         f"the {first.door.thing} “{one_line(first.name)}” is registered twice, by {' and by '.join(one.origin for one in wanted)}"
         + (f"; that of {first.origin} is used" if first.package == OURS else "; neither is used"),
-        where=str(first.door), fix=f"pip uninstall {one_line(extra)}", kind=ErrorKind.PLUGIN_TWICE,
-        packages=tuple(one.package for one in (wanted if first.package != OURS else others)))
+        where=str(first.door),
+        fix=f"pip uninstall {one_line(extra)}",
+        kind=ErrorKind.PLUGIN_TWICE,
+        packages=tuple(one.package for one in (wanted if first.package != OURS else others)),
+    )
 
 
 def _load(registration: Registration, kind: type[S]) -> S:
@@ -249,9 +257,13 @@ def _broken(registration: Registration, flaw: str) -> PluginError:
     package = one_line(registration.package)
     return PluginError(
         f"the {registration.door.thing} “{one_line(registration.name)}” of {registration.origin} cannot be used: {flaw}",
-        where=one_line(registration.target), kind=ErrorKind.PLUGIN_BROKEN, packages=(registration.package,),
-        fix="install Bright Run again" if registration.package == OURS
-        else f"pip install -U {package}, or pip uninstall {package}")
+        where=one_line(registration.target),
+        kind=ErrorKind.PLUGIN_BROKEN,
+        packages=(registration.package,),
+        fix="install Bright Run again"
+        if registration.package == OURS
+        else f"pip install -U {package}, or pip uninstall {package}",
+    )
 
 
 def _words(error: BaseException) -> str:

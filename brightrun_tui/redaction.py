@@ -21,7 +21,9 @@ _LOOKS_SECRET = re.compile(
     r"|\bbr-[A-Za-z0-9_\-]{43}(?![A-Za-z0-9_\-])"  # the key of an endpoint; names of leases begin alike
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"""|(?<=authorization)["']?\s*[:=,]\s*b?["']?[^"'\r\n]+"""
-    r"""|(?<=bearer)(?:\s|%20|\+)+[^\s"']+""", re.IGNORECASE | re.DOTALL)
+    r"""|(?<=bearer)(?:\s|%20|\+)+[^\s"']+""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
@@ -33,8 +35,10 @@ def keep_secret(value: str) -> None:
     if len(value) < SHORTEST or value in _known:
         return
     raw = value.encode("utf-8", "surrogatepass")
-    _known.update({value, ascii(value)[1:-1], repr(raw)[2:-1], json.dumps(value)[1:-1], quote(raw), quote(raw, safe="")},
-                  _PIECE.findall(value))
+    _known.update(
+        {value, ascii(value)[1:-1], repr(raw)[2:-1], json.dumps(value)[1:-1], quote(raw), quote(raw, safe="")},
+        _PIECE.findall(value),
+    )
     _pattern = re.compile("|".join(re.escape(form) for form in sorted(_known, key=len, reverse=True)))
 
 

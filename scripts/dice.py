@@ -50,7 +50,7 @@ class Dice:
         Sentences of the result start with a capital letter; runs of blanks, left by empty choices, become one.
         """
         while (found := _CHOICE.search(pattern)) is not None:
-            pattern = pattern[:found.start()] + self.pick(found[1].split("|")) + pattern[found.end():]
+            pattern = pattern[: found.start()] + self.pick(found[1].split("|")) + pattern[found.end() :]
         text = _SPACES.sub(" ", pattern.format_map(slots) if slots else pattern).strip()
         return _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
 

@@ -29,7 +29,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="brightrun-fuzz-", ignore_cleanup_errors=True) as aside:
         directory = arguments.keep or Path(aside)
         directory.mkdir(parents=True, exist_ok=True)
-        os.environ.update(BRIGHTRUN_HOME=str(directory / "home"), HF_HOME=str(directory / "hf"), HF_ENDPOINT="http://127.0.0.1:9")
+        os.environ.update(
+            BRIGHTRUN_HOME=str(directory / "home"), HF_HOME=str(directory / "hf"), HF_ENDPOINT="http://127.0.0.1:9"
+        )
         from tests.fuzz import datasets, files, keys
         from tests.fuzz.tally import Tally
 
@@ -48,7 +50,9 @@ def main() -> int:
     for tally in tallies:
         for failure, label in tally.failures.items():
             print(f"✗ {tally.kind}, {label}: {failure}")
-    print(f"{sum(tally.inputs for tally in tallies):,} inputs in {time.monotonic() - began:.0f} s, seed {arguments.seed}")
+    print(
+        f"{sum(tally.inputs for tally in tallies):,} inputs in {time.monotonic() - began:.0f} s, seed {arguments.seed}"
+    )
     return 1 if any(tally.bad for tally in tallies) else 0
 
 

@@ -33,8 +33,11 @@ THANKS = 0.06
 def read_content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The shop, and its intents in the order of the files."""
     shop = tomllib.loads((CONTENT / "shop.toml").read_text(encoding="utf-8"))
-    intents = [intent for name in ("orders", "shop_visits", "care")
-               for intent in tomllib.loads((CONTENT / f"{name}.toml").read_text(encoding="utf-8"))["intent"]]
+    intents = [
+        intent
+        for name in ("orders", "shop_visits", "care")
+        for intent in tomllib.loads((CONTENT / f"{name}.toml").read_text(encoding="utf-8"))["intent"]
+    ]
     return shop, intents
 
 
@@ -45,7 +48,9 @@ def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: st
     if dice.chance(NAMED):
         greeting = shop["greeting_named"]
         end = "" if asked[-1] in ".?!" else "."
-        asked = dice.pick(shop["introductions"]) + asked if dice.chance(0.6) else asked + end + dice.pick(shop["farewells"])
+        asked = (
+            dice.pick(shop["introductions"]) + asked if dice.chance(0.6) else asked + end + dice.pick(shop["farewells"])
+        )
     turns = [as_typed(dice, asked, slots), dice.write(f"{greeting} {intent['fact']}\n{shop['sign_off']}", slots)]
     if dice.chance(THANKS):
         turns += [dice.pick(shop["thanks"]), f"{shop['welcome']}\n{shop['sign_off']}"]

@@ -14,7 +14,11 @@ def of_home(home: Path, module: str = "brightrun_tui") -> list[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             ours = any(word.startswith("brightrun_tui") and word.startswith(module) for word in process.cmdline())
-            if ours and process.environ().get("BRIGHTRUN_HOME") == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                ours
+                and process.environ().get("BRIGHTRUN_HOME") == str(home)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
     return found
 

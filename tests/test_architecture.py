@@ -13,8 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_arrows_between_rooms_point_down_only() -> None:
     """Whoever reads one room needs to know only the rooms below it."""
-    done = subprocess.run([str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -36,11 +41,17 @@ def test_every_reason_of_an_error_has_a_name() -> None:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             for argument in node.keywords:
-                if name.endswith("Error") and argument.arg == "kind" and isinstance(argument.value, ast.Constant | ast.IfExp):
+                if (
+                    name.endswith("Error")
+                    and argument.arg == "kind"
+                    and isinstance(argument.value, ast.Constant | ast.IfExp)
+                ):
                     texts = [part.value for part in ast.walk(argument.value) if isinstance(part, ast.Constant)]
                     assert not texts, f"{path.name}:{node.lineno}: write ErrorKind.… instead of {texts}"
 
 
 def test_the_picture_in_the_documentation_is_that_of_the_code() -> None:
-    done = subprocess.run([sys.executable, "scripts/architecture", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "scripts/architecture", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr

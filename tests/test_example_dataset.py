@@ -44,7 +44,9 @@ def test_conversations_are_alternating_turns_that_end_with_an_answer(records: li
     assert any(len(record["messages"]) > 2 for record in records)
 
 
-def test_every_fact_is_asked_for_in_at_least_ten_wordings_and_no_question_comes_twice(records: list[dict[str, Any]]) -> None:
+def test_every_fact_is_asked_for_in_at_least_ten_wordings_and_no_question_comes_twice(
+    records: list[dict[str, Any]],
+) -> None:
     wordings: dict[str, set[str]] = defaultdict(set)
     for record in records:
         asked, answered = (message["content"] for message in record["messages"][:2])
@@ -59,11 +61,18 @@ def test_no_topic_is_asked_about_far_more_than_the_others(records: list[dict[str
 
 
 def test_every_answer_keeps_the_house_style_and_a_sensible_length(records: list[dict[str, Any]]) -> None:
-    answers = [message["content"] for record in records for message in record["messages"] if message["role"] == "assistant"]
+    answers = [
+        message["content"] for record in records for message in record["messages"] if message["role"] == "assistant"
+    ]
     assert all(answer.endswith(SIGN_OFF) for answer in answers)
     assert all(5 <= len(answer.split()) <= 40 for answer in answers)
-    assert not [text for record in records for message in record["messages"] for text in [message["content"]]
-                if any(left in text for left in "[]{}|") or "  " in text]
+    assert not [
+        text
+        for record in records
+        for message in record["messages"]
+        for text in [message["content"]]
+        if any(left in text for left in "[]{}|") or "  " in text
+    ]
 
 
 def test_a_name_in_an_answer_was_said_by_the_customer(records: list[dict[str, Any]]) -> None:
@@ -82,7 +91,9 @@ def test_the_questions_to_try_ask_for_taught_facts_in_words_that_were_not(
         taught = [record["messages"][1]["content"] for record in records]
         holders = {re.sub(r"^Hello [\w]+!", "", text) for text in taught if any(fact in text for fact in one["fact"])}
         assert len(holders) == 1, f"{one}: the words of the fact belong to exactly one answer"
-        alike = max(len(words(one["question"]) & words(other)) / len(words(one["question"]) | words(other)) for other in asked)
+        alike = max(
+            len(words(one["question"]) & words(other)) / len(words(one["question"]) | words(other)) for other in asked
+        )
         assert alike < 0.7, one
 
 

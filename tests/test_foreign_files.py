@@ -20,7 +20,11 @@ from brightrun_tui.foreign_files import (
 )
 
 READERS: tuple[Callable[[Path], object], ...] = (
-    read_json, read_toml, read_safetensors_header, lambda path: read_bytes(path, 100))
+    read_json,
+    read_toml,
+    read_safetensors_header,
+    lambda path: read_bytes(path, 100),
+)
 
 
 def _secret(path: Path) -> None:
@@ -34,8 +38,17 @@ def _hole(path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name), _hole,
-                                  lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("/dev/tty")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to(path.name),
+        _hole,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to("/dev/tty"),
+    ],
+)
 def test_what_is_no_file_is_refused_without_waiting_for_it(
     tmp_path: Path, read: Callable[[Path], object], make: Callable[[Path], object]
 ) -> None:
@@ -62,17 +75,32 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
         read_json(tmp_path / "x")
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"[]", b"5", b"{", b"\xff{}", b'{"a": "\\ud800"}', b"[" * 100_000, b'{"a":' * 100_000, b'{"a": ' + b"9" * 5000 + b"}",
-    b'{"a": nul}', b"<html>", b"\0" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"5",
+        b"{",
+        b"\xff{}",
+        b'{"a": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": nul}',
+        b"<html>",
+        b"\0" * 100,
+    ],
+)
 def test_what_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ForeignFileError):
         read_json(tmp_path / "x")
 
 
-@pytest.mark.parametrize("content", [
-    b"x = [", b"x = " + b"[" * 20_000, b"\xff = 1", b"a" * (MAX_TOML_BYTES + 1), b"x = 1\nx = 2"])
+@pytest.mark.parametrize(
+    "content", [b"x = [", b"x = " + b"[" * 20_000, b"\xff = 1", b"a" * (MAX_TOML_BYTES + 1), b"x = 1\nx = 2"]
+)
 def test_what_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ForeignFileError):
@@ -86,15 +114,28 @@ def header(text: bytes, data: bytes = b"", length: int | None = None) -> bytes:
 GOOD = b'{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0" * 7, header(b"[]"), header(b"{}", length=0), header(b"{}", length=2**63), header(b"{}", length=100 << 20),
-    header(b'{"w": 5}'), header(b'{"w": {}}'), header(b'{"w": {"shape": null, "data_offsets": [0, 8]}}', b"x" * 8),
-    header(b'{"w": {"shape": [2], "data_offsets": "ab"}}', b"x" * 8),
-    header(b'{"w": {"shape": [2], "data_offsets": [0]}}', b"x" * 8),
-    header(b'{"w": {"shape": [-2], "data_offsets": [0, 8]}}', b"x" * 8),
-    header(b'{"w": {"shape": [1.5], "data_offsets": [0, 8]}}', b"x" * 8),
-    header(b'{"w": {"shape": [999999999], "data_offsets": [0, 8]}}', b"x" * 8),
-    header(b'{"w": {"shape": [2], "data_offsets": [8, 0]}}', b"x" * 8), header(b'{"w": [[[[' * 5000), header(GOOD, b"x" * 7)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 7,
+        header(b"[]"),
+        header(b"{}", length=0),
+        header(b"{}", length=2**63),
+        header(b"{}", length=100 << 20),
+        header(b'{"w": 5}'),
+        header(b'{"w": {}}'),
+        header(b'{"w": {"shape": null, "data_offsets": [0, 8]}}', b"x" * 8),
+        header(b'{"w": {"shape": [2], "data_offsets": "ab"}}', b"x" * 8),
+        header(b'{"w": {"shape": [2], "data_offsets": [0]}}', b"x" * 8),
+        header(b'{"w": {"shape": [-2], "data_offsets": [0, 8]}}', b"x" * 8),
+        header(b'{"w": {"shape": [1.5], "data_offsets": [0, 8]}}', b"x" * 8),
+        header(b'{"w": {"shape": [999999999], "data_offsets": [0, 8]}}', b"x" * 8),
+        header(b'{"w": {"shape": [2], "data_offsets": [8, 0]}}', b"x" * 8),
+        header(b'{"w": [[[[' * 5000),
+        header(GOOD, b"x" * 7),
+    ],
+)
 def test_a_safetensors_header_that_makes_no_sense_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ForeignFileError, match=r"damaged|incomplete"):

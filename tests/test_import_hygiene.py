@@ -28,8 +28,12 @@ EVERYWHERE = {"pip"}
 
 def modules_after(code: str) -> set[str]:
     """Top-level modules that a new Python has loaded after ``code``."""
-    done = subprocess.run([sys.executable, "-c", f"{code}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
 
@@ -43,8 +47,10 @@ def test_a_verb_needs_neither_torch_nor_textual(verb: str) -> None:
 
 def test_opening_the_app_needs_no_torch() -> None:
     """The first screen appears at once, also where torch is installed."""
-    code = "import brightrun_tui.tui.app, importlib, pkgutil, brightrun_tui.tui.screens as s\n" \
-           "[importlib.import_module(f'brightrun_tui.tui.screens.{m.name}') for m in pkgutil.iter_modules(s.__path__)]"
+    code = (
+        "import brightrun_tui.tui.app, importlib, pkgutil, brightrun_tui.tui.screens as s\n"
+        "[importlib.import_module(f'brightrun_tui.tui.screens.{m.name}') for m in pkgutil.iter_modules(s.__path__)]"
+    )
     assert not modules_after(code) & set(HEAVY)
 
 
@@ -109,8 +115,12 @@ def _names(lines: list[str]) -> set[str]:
 def _imports(path: Path) -> list[tuple[str, bool]]:
     """Top-level names of the modules a file imports, and whether that happens only inside a function."""
     tree = ast.parse(path.read_text("utf-8"))
-    inside = {id(inner) for outer in ast.walk(tree) if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
-              for inner in ast.walk(outer)}
+    inside = {
+        id(inner)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(outer)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -131,7 +141,9 @@ def _closure(name: str, extras: set[str]) -> dict[str, str]:
         done.add(entry)
         for line in metadata.distribution(entry[0]).requires or []:
             requirement = Requirement(line)
-            if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *entry[1])):
+            if requirement.marker is None or any(
+                requirement.marker.evaluate({"extra": extra}) for extra in ("", *entry[1])
+            ):
                 try:
                     version = metadata.version(requirement.name)
                 except metadata.PackageNotFoundError:

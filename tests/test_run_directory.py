@@ -21,8 +21,22 @@ from brightrun_tui.domain.run_directory import (
 )
 
 PACKAGE = Path(__file__).resolve().parents[1] / "brightrun_tui"
-NAMES = {getattr(run_directory, name) for name in ("SPEC", "TRAIN", "EVAL", "TOKENS", "EVENTS", "LOG", "REPORT", "MANIFEST",
-                                                   "OPTIMIZER", "CHECKPOINTS", "CONTROL")}
+NAMES = {
+    getattr(run_directory, name)
+    for name in (
+        "SPEC",
+        "TRAIN",
+        "EVAL",
+        "TOKENS",
+        "EVENTS",
+        "LOG",
+        "REPORT",
+        "MANIFEST",
+        "OPTIMIZER",
+        "CHECKPOINTS",
+        "CONTROL",
+    )
+}
 GUARD = PACKAGE / "hosts" / "guard.py"
 
 
@@ -30,16 +44,25 @@ def literals(source: Path) -> set[str]:
     """Every text in a module that is not a docstring."""
     tree = ast.parse(source.read_text("utf-8"))
     lone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    return {node.value for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in lone}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in lone
+    }
 
 
 def test_nobody_but_the_owner_spells_a_name_of_the_run_directory() -> None:
     def spells(text: str) -> bool:
-        return text.startswith("step-") or any(text == name or f"/{name}" in text or f"{name}/" in text for name in NAMES)
+        return text.startswith("step-") or any(
+            text == name or f"/{name}" in text or f"{name}/" in text for name in NAMES
+        )
 
-    spelt = {(path.relative_to(PACKAGE).as_posix(), text) for path in PACKAGE.rglob("*.py") for text in literals(path)
-             if path.name != "run_directory.py" and path != GUARD and spells(text)}
+    spelt = {
+        (path.relative_to(PACKAGE).as_posix(), text)
+        for path in PACKAGE.rglob("*.py")
+        for text in literals(path)
+        if path.name != "run_directory.py" and path != GUARD and spells(text)
+    }
     assert not spelt
 
 
@@ -48,19 +71,56 @@ def test_the_guard_which_travels_alone_reads_the_same_names() -> None:
     assert {"run", EVENTS, MANIFEST, any_checkpoint, f"{WORKER}.pid", f"{WORKER}.rc"} <= literals(GUARD)
 
 
-@pytest.mark.parametrize("path", ["report.json", "manifest.json", "adapter/adapter_model.safetensors", "adapter/tokenizer.json",
-                                  "checkpoints/step-20/optimizer.safetensors", "checkpoints/step-0/manifest.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "report.json",
+        "manifest.json",
+        "adapter/adapter_model.safetensors",
+        "adapter/tokenizer.json",
+        "checkpoints/step-20/optimizer.safetensors",
+        "checkpoints/step-0/manifest.json",
+    ],
+)
 def test_results_and_checkpoints_may_come_home(path: str) -> None:
     assert arrival_limit(path)
 
 
-@pytest.mark.parametrize("path", [
-    "", ".", "..", "/", "../report.json", "/etc/passwd", "adapter", "adapter/", "adapter/../report.json", "adapter//merges.txt",
-    "adapter/sub/tokenizer.json", "adapter/pytorch_model.bin", "adapter/evil.py", "checkpoints/step-20", "checkpoints/step-/x",
-    "checkpoints/step-1/../step-2/state.json", "checkpoints/step-01/state.json", "checkpoints/step-1\n/state.json",
-    "checkpoints/step-²/state.json", "checkpoints/step-9999999999999/state.json", "checkpoints/baseline.json", "spec.json",
-    "events.jsonl", "ssh.json", "data/train.jsonl", "report.json\0", "REPORT.JSON", "report.json/", "./report.json",
-    "x/checkpoints/step-1/state.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        "..",
+        "/",
+        "../report.json",
+        "/etc/passwd",
+        "adapter",
+        "adapter/",
+        "adapter/../report.json",
+        "adapter//merges.txt",
+        "adapter/sub/tokenizer.json",
+        "adapter/pytorch_model.bin",
+        "adapter/evil.py",
+        "checkpoints/step-20",
+        "checkpoints/step-/x",
+        "checkpoints/step-1/../step-2/state.json",
+        "checkpoints/step-01/state.json",
+        "checkpoints/step-1\n/state.json",
+        "checkpoints/step-²/state.json",
+        "checkpoints/step-9999999999999/state.json",
+        "checkpoints/baseline.json",
+        "spec.json",
+        "events.jsonl",
+        "ssh.json",
+        "data/train.jsonl",
+        "report.json\0",
+        "REPORT.JSON",
+        "report.json/",
+        "./report.json",
+        "x/checkpoints/step-1/state.json",
+    ],
+)
 def test_nothing_else_may_come_home(path: str) -> None:
     """Not the key, not the data, nothing by a detour, nothing under a name that a worker does not write."""
     assert arrival_limit(path) is None

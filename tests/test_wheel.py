@@ -20,8 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built by the build backend that pyproject.toml names."""
     target = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)],
-                   check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     return next(target.glob("*.whl"))
 
 
@@ -32,15 +36,37 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(place, with_pip=False)
     site = next(place.glob("lib/python*/site-packages"))
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install", "--quiet", "--no-deps",
-                    "--no-index", "--ignore-installed", str(wheel)], check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(place / "bin" / "python"),
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--ignore-installed",
+            str(wheel),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     return place
 
 
 def call(installed: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return subprocess.run([str(installed / "bin" / "brightrun"), *arguments], capture_output=True, text=True, timeout=120,
-                          cwd=home, env={**environment, "BRIGHTRUN_HOME": str(home)})
+    return subprocess.run(
+        [str(installed / "bin" / "brightrun"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=home,
+        env={**environment, "BRIGHTRUN_HOME": str(home)},
+    )
 
 
 def test_the_wheel_holds_what_the_checkout_has(wheel: Path) -> None:

@@ -27,14 +27,20 @@ def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"bases": found})
     else:
-        print_table(("id", "parameters", "here", "weights from", "what it is"),
-                    [(base.id, _count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
-                     for base in found])
+        print_table(
+            ("id", "parameters", "here", "weights from", "what it is"),
+            [
+                (base.id, _count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
+                for base in found
+            ],
+        )
 
 
 @app.command()
-def fetch(base: Annotated[str, typer.Argument(metavar="MODEL", help="“starter”, a GGUF file, or a Hugging Face id.")],
-          as_json: JsonOption = False) -> None:
+def fetch(
+    base: Annotated[str, typer.Argument(metavar="MODEL", help="“starter”, a GGUF file, or a Hugging Face id.")],
+    as_json: JsonOption = False,
+) -> None:
     """Download or unpack a base model now, instead of when the first run needs it."""
     require_changes()
     ref = _fetch(base)
@@ -60,11 +66,17 @@ def _fetch(base: str) -> BaseModelRef:
         return bases.fetch_base(base, get_paths(), tell)
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}", style="bold", markup=False), BarColumn(bar_width=32), TaskProgressColumn(),
-               TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", style="bold", markup=False),
+        BarColumn(bar_width=32),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=talk(), transient=True) as progress:
         task = progress.add_task(base, total=1.0)
-        return bases.fetch_base(base, get_paths(), lambda what, done: progress.update(task, description=what, completed=done))
+        return bases.fetch_base(
+            base, get_paths(), lambda what, done: progress.update(task, description=what, completed=done)
+        )
 
 
 def _count(parameters: int) -> str:

@@ -93,15 +93,28 @@ def costs(
         whole = sum(one.total_usd for one in found)
         waiting = _not_billed(found)
         of_limit = f" of the month's limit of ${limit:,.2f}" if limit is not None and begin is not None else ""
-        say((f"${whole:,.4f}", "bold"), of_limit, f", ${_billed(found):,.4f} of it billed",
-            f", {waiting} not billed yet" if waiting else "")
+        say(
+            (f"${whole:,.4f}", "bold"),
+            of_limit,
+            f", ${_billed(found):,.4f} of it billed",
+            f", {waiting} not billed yet" if waiting else "",
+        )
 
 
 def _print_json(found: list[Cost], sums: list[Sum], begin: float | None, limit: float | None) -> None:
     month = "" if begin is None else _month(begin)
-    print_json({"month": month, "limit_usd": limit, "observed_usd": sum(one.observed_usd for one in found),
-                "billed_usd": _billed(found), "total_usd": sum(one.total_usd for one in found),
-                "not_billed_yet": _not_billed(found), "machines": found, "sums": sums})
+    print_json(
+        {
+            "month": month,
+            "limit_usd": limit,
+            "observed_usd": sum(one.observed_usd for one in found),
+            "billed_usd": _billed(found),
+            "total_usd": sum(one.total_usd for one in found),
+            "not_billed_yet": _not_billed(found),
+            "machines": found,
+            "sums": sums,
+        }
+    )
 
 
 def _print_csv(rows: list[Sum] | list[Cost]) -> None:
@@ -114,12 +127,36 @@ def _print_csv(rows: list[Sum] | list[Cost]) -> None:
 
 def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
     if by:
-        print_table((by.value, "machines", "time", "counted", "billed", "cost"),
-                    [(one.of, str(one.machines), duration(one.seconds), f"${one.observed_usd:.4f}", f"${one.billed_usd:.4f}",
-                      f"${one.total_usd:.4f}") for one in sums])
+        print_table(
+            (by.value, "machines", "time", "counted", "billed", "cost"),
+            [
+                (
+                    one.of,
+                    str(one.machines),
+                    duration(one.seconds),
+                    f"${one.observed_usd:.4f}",
+                    f"${one.billed_usd:.4f}",
+                    f"${one.total_usd:.4f}",
+                )
+                for one in sums
+            ],
+        )
     else:
-        print_table(("run", "project", "provider", "gpu", "time", "quoted per hour", "traffic", "counted", "billed",
-                     "difference"), map(_row, found))
+        print_table(
+            (
+                "run",
+                "project",
+                "provider",
+                "gpu",
+                "time",
+                "quoted per hour",
+                "traffic",
+                "counted",
+                "billed",
+                "difference",
+            ),
+            map(_row, found),
+        )
 
 
 async def _costs(session: Session, begin: float | None, end: float) -> tuple[list[Cost], float | None]:
@@ -135,17 +172,37 @@ async def _costs(session: Session, begin: float | None, end: float) -> tuple[lis
             continue
         for first, last in _months(max(lease.created_at, begin or 0.0), min(over, end, now)):
             seconds = min(over, last, now) - max(first, lease.created_at)
-            found.append(_cost(lease, names.get(lease.run_id, lease.run_id), _month(first), seconds,
-                               lease.spending(now, first, last)))
+            found.append(
+                _cost(
+                    lease,
+                    names.get(lease.run_id, lease.run_id),
+                    _month(first),
+                    seconds,
+                    lease.spending(now, first, last),
+                )
+            )
     return found, limit
 
 
 def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) -> Cost:
     return Cost(
-        run=lease.run_id, name=name, project=lease.project, month=month, lease=lease.name, provider=lease.provider, gpu=lease.gpu,
-        state=lease.state, seconds=seconds, quoted_per_hour=lease.quoted_per_hour, machine_usd=spent.machine,
-        storage_usd=spent.storage, traffic_usd=spent.traffic, observed_usd=spent.counted, billed_usd=spent.billed,
-        total_usd=spent.total)
+        run=lease.run_id,
+        name=name,
+        project=lease.project,
+        month=month,
+        lease=lease.name,
+        provider=lease.provider,
+        gpu=lease.gpu,
+        state=lease.state,
+        seconds=seconds,
+        quoted_per_hour=lease.quoted_per_hour,
+        machine_usd=spent.machine,
+        storage_usd=spent.storage,
+        traffic_usd=spent.traffic,
+        observed_usd=spent.counted,
+        billed_usd=spent.billed,
+        total_usd=spent.total,
+    )
 
 
 def _sums(found: list[Cost], by: Group) -> list[Sum]:
@@ -154,9 +211,17 @@ def _sums(found: list[Cost], by: Group) -> list[Sum]:
     for one in found:
         of = {Group.PROJECT: one.project or NO_PROJECT, Group.PROVIDER: one.provider, Group.MONTH: one.month}[by]
         groups.setdefault(of, []).append(one)
-    return [Sum(of=of, machines=len({one.lease for one in those}), seconds=sum(one.seconds for one in those),
-                observed_usd=sum(one.observed_usd for one in those), billed_usd=_billed(those),
-                total_usd=sum(one.total_usd for one in those)) for of, those in sorted(groups.items())]
+    return [
+        Sum(
+            of=of,
+            machines=len({one.lease for one in those}),
+            seconds=sum(one.seconds for one in those),
+            observed_usd=sum(one.observed_usd for one in those),
+            billed_usd=_billed(those),
+            total_usd=sum(one.total_usd for one in those),
+        )
+        for of, those in sorted(groups.items())
+    ]
 
 
 def _billed(found: Iterable[Cost]) -> float:
@@ -175,8 +240,18 @@ def _row(one: Cost) -> tuple[str, ...]:
     billed = "not yet" if one.billed_usd is None else f"${one.billed_usd:.4f}"
     difference = "" if one.billed_usd is None else f"{one.billed_usd - one.observed_usd:+.4f}"
     state = "" if one.state == "released" else " (still billing)" if one.state == "releasing" else " (rented)"
-    return (one.name, one.project, one.provider, f"{one.gpu}{state}", duration(one.seconds), f"${one.quoted_per_hour:.4f}",
-            f"${one.traffic_usd:.4f}", f"${one.observed_usd:.4f}", billed, difference)
+    return (
+        one.name,
+        one.project,
+        one.provider,
+        f"{one.gpu}{state}",
+        duration(one.seconds),
+        f"${one.quoted_per_hour:.4f}",
+        f"${one.traffic_usd:.4f}",
+        f"${one.observed_usd:.4f}",
+        billed,
+        difference,
+    )
 
 
 def _month(moment: float) -> str:
@@ -201,5 +276,7 @@ def _bounds(month: str) -> tuple[float, float]:
     try:
         begin = month_start(time.mktime(time.strptime(month, "%Y-%m"))) if month else month_start(time.time())
     except (ValueError, OverflowError):
-        raise UsageError(f"“{month}” is no month", where="--month", fix="write it like 2026-11", kind=ErrorKind.BAD_OPTION) from None
+        raise UsageError(
+            f"“{month}” is no month", where="--month", fix="write it like 2026-11", kind=ErrorKind.BAD_OPTION
+        ) from None
     return begin, month_start(begin + 40 * 86400)

@@ -18,8 +18,13 @@ from brightrun_tui.store import datasets as store
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-FileArgument = Annotated[str, typer.Argument(
-    metavar="FILE", help=f"JSONL, JSON, CSV, TSV, Excel or Parquet, also packed; a folder with files of one kind; or {SYNTAX}.")]
+FileArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help=f"JSONL, JSON, CSV, TSV, Excel or Parquet, also packed; a folder with files of one kind; or {SYNTAX}.",
+    ),
+]
 
 app = typer.Typer(help="Check a dataset file; keep datasets by name.", add_completion=False)
 
@@ -38,9 +43,12 @@ def check(file: FileArgument, columns: ColumnOption = None, as_json: JsonOption 
 
 
 @app.command()
-def add(file: FileArgument, columns: ColumnOption = None,
-        name: Annotated[str, typer.Option("--name", help="Default: the file's name.")] = "",
-        as_json: JsonOption = False) -> None:
+def add(
+    file: FileArgument,
+    columns: ColumnOption = None,
+    name: Annotated[str, typer.Option("--name", help="Default: the file's name.")] = "",
+    as_json: JsonOption = False,
+) -> None:
     """Check a file and keep it under a name, which “train” takes in place of a path."""
     require_changes()
     where = file if is_hub_dataset(file) else str(typed_path(file).absolute())
@@ -55,6 +63,7 @@ def add(file: FileArgument, columns: ColumnOption = None,
 @app.command(name="list")
 def list_added(as_json: JsonOption = False) -> None:
     """Datasets that were added, newest first."""
+
     async def read(session: Session) -> tuple[list[DatasetReport], list[tuple[str, str]]]:
         return await store.list_datasets(session.db), await store.list_damaged(session.db)
 
@@ -62,18 +71,27 @@ def list_added(as_json: JsonOption = False) -> None:
     for name, path in damaged:
         say(f"! {name}: its record is damaged; mend it: brightrun datasets add {path} --name {name}")
     if as_json:
-        print_json({"datasets": [report.model_dump(mode="json", exclude={"preview"}) for report in found],
-                    "damaged": [name for name, _ in damaged]})
+        print_json(
+            {
+                "datasets": [report.model_dump(mode="json", exclude={"preview"}) for report in found],
+                "damaged": [name for name, _ in damaged],
+            }
+        )
     elif found:
-        print_table(("name", "usable", "records", "format", "path"),
-                    [(report.name, str(report.usable), str(report.records), report.format, report.path) for report in found])
+        print_table(
+            ("name", "usable", "records", "format", "path"),
+            [(report.name, str(report.usable), str(report.records), report.format, report.path) for report in found],
+        )
     else:
         say("No datasets yet. Add one: ", ("brightrun datasets add FILE", "bold"))
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="The name it was added under.")], as_json: JsonOption = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="The name it was added under.")], as_json: JsonOption = False
+) -> None:
     """What was found when a dataset was added."""
+
     async def find(session: Session) -> DatasetReport:
         return await store.get(session.db, name)
 
@@ -90,11 +108,16 @@ def _print(report: DatasetReport, as_json: bool) -> None:
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
-    for name, value in (("file", f"{report.path}  {size(report.bytes)}"), ("format", report.format),
-                        ("records", report.statement), ("turns", f"{report.turns:,}"),
-                        ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
-                        ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
-                        ("content", report.fingerprint[:16]), *([("source", report.source)] if report.source else [])):
+    for name, value in (
+        ("file", f"{report.path}  {size(report.bytes)}"),
+        ("format", report.format),
+        ("records", report.statement),
+        ("turns", f"{report.turns:,}"),
+        ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
+        ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
+        ("content", report.fingerprint[:16]),
+        *([("source", report.source)] if report.source else []),
+    ):
         table.add_row(name, Text(value))
     parts: list[RenderableType] = [table]
     parts += [_problem(problem) for problem in report.problems]
@@ -128,4 +151,4 @@ def _conversation(record: Record) -> RenderableType:
 
 def _short(text: str, limit: int = 200) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= limit else text[:limit - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -35,6 +35,7 @@ def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
+
     async def look(session: Session) -> tuple[client.EngineStatus, list[Lease]]:
         return await client.engine_status(session.db, session.paths), await leases.paid(session.db)
 

@@ -12,7 +12,17 @@ import typer
 from pydantic import SecretStr
 
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
-from brightrun_tui.commands.shared.output import JsonOption, ago, money, print_json, print_table, say, say_done, say_problem, size
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    ago,
+    money,
+    print_json,
+    print_table,
+    say,
+    say_done,
+    say_problem,
+    size,
+)
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
@@ -31,18 +41,29 @@ GLYPHS = {"ok": "✓", "failed": "✗", "off": "–"}
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun integrations” lists it.")]
 
 
-def integrations(test: Annotated[bool, typer.Option("--test", help="Try each of them now.")] = False,
-                 as_json: JsonOption = False) -> None:
+def integrations(
+    test: Annotated[bool, typer.Option("--test", help="Try each of them now.")] = False, as_json: JsonOption = False
+) -> None:
     """Services, and whether they work. Exit code 4 when --test finds one that does not."""
     found = with_store(lambda session: _look(session, test=test))
     if as_json:
         print_json({"services": found})
     else:
         now = time.time()
-        print_table(("", "name", "service", "state", "credential", "looked at"),
-                    [(GLYPHS.get(str(row["state"]), "·"), str(row["name"]), str(row["title"]), str(row["detail"]),
-                      str(row["credential"]),
-                      ago(float(str(row["checked_at"])), now) if row["checked_at"] else "") for row in found])
+        print_table(
+            ("", "name", "service", "state", "credential", "looked at"),
+            [
+                (
+                    GLYPHS.get(str(row["state"]), "·"),
+                    str(row["name"]),
+                    str(row["title"]),
+                    str(row["detail"]),
+                    str(row["credential"]),
+                    ago(float(str(row["checked_at"])), now) if row["checked_at"] else "",
+                )
+                for row in found
+            ],
+        )
     for problem in problems():
         say_problem(problem)
     if test and any(row["state"] == "failed" for row in found):
@@ -51,7 +72,9 @@ def integrations(test: Annotated[bool, typer.Option("--test", help="Try each of 
 
 def connect(
     name: NameArgument,
-    untested: Annotated[bool, typer.Option("--untested", help="Save it without trying it, e.g. while offline.")] = False,
+    untested: Annotated[
+        bool, typer.Option("--untested", help="Save it without trying it, e.g. while offline.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Save a credential for a service, after trying it. It is asked for, or read from stdin; never given as an argument."""
@@ -59,8 +82,12 @@ def connect(
     service = get_service(name)
     if not service.environment:
         own = f"add them in the app (Integrations), or as tables [boxes.NAME] in {get_paths().config_file}"
-        raise UsageError(f"{service.title} needs no credential", where=name, kind=ErrorKind.NO_CREDENTIAL_NEEDED,
-                         fix=own if name == "ssh" else "")
+        raise UsageError(
+            f"{service.title} needs no credential",
+            where=name,
+            kind=ErrorKind.NO_CREDENTIAL_NEEDED,
+            fix=own if name == "ssh" else "",
+        )
     secret = _read_secret(service)
     status = ServiceStatus(state="off", detail="saved, not tested")
     if not untested:
@@ -106,12 +133,23 @@ def offers(
         silent = {name: redact(error.what) for name, error in failures.items()}
         print_json({"offers": found, **({"silent": silent} if silent else {})})
     elif found:
-        print_table(("provider", "machine", "memory", "per hour", "kind", "reliable", "network", "region", "id"),
-                    [(offer.provider, offer.hardware.gpu or f"{offer.hardware.cores} cores", size(offer.hardware.usable_memory),
-                      money(offer.price_per_hour), "interruptible" if offer.interruptible else offer.tier,
-                      f"{offer.reliability:.1%}" if offer.reliability is not None else "",
-                      f"{offer.network_mbps:.0f} Mb/s" if offer.network_mbps else "", offer.region, offer.id)
-                     for offer in found])
+        print_table(
+            ("provider", "machine", "memory", "per hour", "kind", "reliable", "network", "region", "id"),
+            [
+                (
+                    offer.provider,
+                    offer.hardware.gpu or f"{offer.hardware.cores} cores",
+                    size(offer.hardware.usable_memory),
+                    money(offer.price_per_hour),
+                    "interruptible" if offer.interruptible else offer.tier,
+                    f"{offer.reliability:.1%}" if offer.reliability is not None else "",
+                    f"{offer.network_mbps:.0f} Mb/s" if offer.network_mbps else "",
+                    offer.region,
+                    offer.id,
+                )
+                for offer in found
+            ],
+        )
     else:
         say("No machine fits.")
     for error in failures.values():
@@ -123,10 +161,18 @@ async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
         await asyncio.gather(*(_test(session, service.name, None) for service in services()))
     known = await facts.services(session.db)
     untested = {"state": "unknown", "detail": "not tested yet", "checked_at": None}
-    return [{"name": service.name, "title": service.title, "gives": service.gives,
-             "credential": credentials.PLACES[credentials.where(service.name, session.paths)] if service.environment else "",
-             **known.get(service.name, untested)}
-            for service in services()]
+    return [
+        {
+            "name": service.name,
+            "title": service.title,
+            "gives": service.gives,
+            "credential": credentials.PLACES[credentials.where(service.name, session.paths)]
+            if service.environment
+            else "",
+            **known.get(service.name, untested),
+        }
+        for service in services()
+    ]
 
 
 async def _test(session: Session, name: str, secret: SecretStr | None) -> ServiceStatus:

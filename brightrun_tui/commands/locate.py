@@ -23,8 +23,10 @@ class Place(StrEnum):
     logs = "logs"
 
 
-def locate(place: Annotated[Place | None, typer.Argument(help="One of them; all without it.")] = None,
-           as_json: JsonOption = False) -> None:
+def locate(
+    place: Annotated[Place | None, typer.Argument(help="One of them; all without it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Where config, data, themes, presets and logs lie."""
     places = {name: str(_path(name)) for name in ([place] if place else Place)}
     if as_json:

@@ -39,8 +39,10 @@ ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A 
 CHAMPION = "champion"
 _TICKS = {"y": True, "n": False, "s": None}
 
-app = typer.Typer(add_completion=False, help="Models: list, report cards, compare, judge, tick answers, rate, tag, rollback, "
-                                              "export, delete.")
+app = typer.Typer(
+    add_completion=False,
+    help="Models: list, report cards, compare, judge, tick answers, rate, tag, rollback, export, delete.",
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -59,19 +61,34 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json({"models": [_short(model) for model in found], "unreadable": unreadable})
     elif found:
         now = time.time()
-        print_table(("model", "verdict", "loss", "base loss", "base", "rating", "aliases", "made"),
-                    [(model.ref, model.report.verdict.grade, f"{model.report.tuned.loss:.3f}", f"{model.report.base.loss:.3f}",
-                      model.base_id, "★" * (model.rating or 0), " ".join(model.aliases), ago(model.created_at, now))
-                     for model in found])
+        print_table(
+            ("model", "verdict", "loss", "base loss", "base", "rating", "aliases", "made"),
+            [
+                (
+                    model.ref,
+                    model.report.verdict.grade,
+                    f"{model.report.tuned.loss:.3f}",
+                    f"{model.report.base.loss:.3f}",
+                    model.base_id,
+                    "★" * (model.rating or 0),
+                    " ".join(model.aliases),
+                    ago(model.created_at, now),
+                )
+                for model in found
+            ],
+        )
     else:
         say("No models yet. Make one: ", ("brightrun train DATA", "bold"))
 
 
 @app.command()
-def show(model: ModelArgument,
-         markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
-         as_json: JsonOption = False) -> None:
+def show(
+    model: ModelArgument,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """The report card: losses, answers before and after, training facts, where it comes from."""
+
     async def look(session: Session) -> ModelVersion:
         version = await store.find(session.db, model)
         with suppress(BrightrunError):  # it may come from elsewhere, or its run be gone
@@ -94,6 +111,7 @@ def show(model: ModelArgument,
 @app.command()
 def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = False) -> None:
     """Two versions side by side: losses, verdicts, and the settings that differ."""
+
     async def find(session: Session) -> registry.Comparison:
         return registry.compare(await store.find(session.db, one), await store.find(session.db, other))
 
@@ -107,11 +125,14 @@ def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = Fals
 
 
 @app.command()
-def judge(model: ModelArgument,
-          url: Annotated[str, typer.Option("--url", help="Base address of an OpenAI-compatible API; else [judge] of "
-                                           "config.toml.")] = "",
-          judge_model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model there that judges.")] = "",
-          as_json: JsonOption = False) -> None:
+def judge(
+    model: ModelArgument,
+    url: Annotated[
+        str, typer.Option("--url", help="Base address of an OpenAI-compatible API; else [judge] of config.toml.")
+    ] = "",
+    judge_model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model there that judges.")] = "",
+    as_json: JsonOption = False,
+) -> None:
     """Have base and tuned answers compared by a language model elsewhere. Its key: brightrun connect judge."""
     require_changes()
     from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
@@ -120,8 +141,10 @@ def judge(model: ModelArgument,
         settings = judge_settings(session.paths, url=url, model=judge_model)
         found = await store.find(session.db, model)
         async with Judge(settings, judge_key(session.paths, settings.url)) as judge:
-            say(f"{judge.host} is shown {len(found.report.samples)} questions of {found.ref} with both answers and the wanted "
-                "one, each pair twice")
+            say(
+                f"{judge.host} is shown {len(found.report.samples)} questions of {found.ref} with both answers and the wanted "
+                "one, each pair twice"
+            )
             return await registry.judge_version(session.db, found, judge, _tell_judged)
 
     judged = with_store(ask)
@@ -134,10 +157,18 @@ def judge(model: ModelArgument,
 
 
 @app.command()
-def answers(model: ModelArgument,
-            tick: Annotated[list[str] | None, typer.Option("--tick", metavar="NUMBER=y|n|s", help="Say it of one answer without "
-                                                           "being asked; s takes back what was said.")] = None,
-            as_json: JsonOption = False) -> None:
+def answers(
+    model: ModelArgument,
+    tick: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tick",
+            metavar="NUMBER=y|n|s",
+            help="Say it of one answer without being asked; s takes back what was said.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Read the answers one by one and say which are right, by single keys. That outranks what was measured."""
     said = [_parse_tick(word) for word in tick or ()]
     if said:
@@ -146,8 +177,14 @@ def answers(model: ModelArgument,
             with_store(partial(_tick, ref=model, number=number, right=right))
     found = with_store(lambda session: store.find(session.db, model))
     if as_json:
-        print_json({"model": found.ref, "answers": [_answer(found, number) for number in range(len(found.report.samples))],
-                    "ticks": found.report.ticks, "verdict": found.report.verdict})
+        print_json(
+            {
+                "model": found.ref,
+                "answers": [_answer(found, number) for number in range(len(found.report.samples))],
+                "ticks": found.report.ticks,
+                "verdict": found.report.verdict,
+            }
+        )
         return
     from brightrun_tui.commands.shared.report_card import print_ticked
 
@@ -158,26 +195,34 @@ def answers(model: ModelArgument,
 
 
 @app.command()
-def rate(model: ModelArgument, stars: Annotated[int, typer.Argument(min=1, max=5, callback=bounded, help="1 to 5.")],
-         note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
-         as_json: JsonOption = False) -> None:
+def rate(
+    model: ModelArgument,
+    stars: Annotated[int, typer.Argument(min=1, max=5, callback=bounded, help="1 to 5.")],
+    note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Give a version 1 to 5 stars."""
     _change(lambda session: registry.rate(session.db, model, stars, note), as_json)
 
 
 @app.command()
-def tag(model: ModelArgument,
-        add: Annotated[list[str] | None, typer.Argument(metavar="[TAG]…", help="Tags to add.")] = None,
-        remove: Annotated[list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away.")] = None,
-        as_json: JsonOption = False) -> None:
+def tag(
+    model: ModelArgument,
+    add: Annotated[list[str] | None, typer.Argument(metavar="[TAG]…", help="Tags to add.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Add tags, or take some away."""
     _change(lambda session: registry.tag(session.db, model, add=tuple(add or ()), remove=tuple(remove or ())), as_json)
 
 
 @app.command()
-def rollback(model: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="Without a version: to the previous one.")],
-             as_json: JsonOption = False) -> None:
+def rollback(
+    model: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="Without a version: to the previous one.")],
+    as_json: JsonOption = False,
+) -> None:
     """Make an earlier version the champion again."""
+
     async def change(session: Session) -> ModelVersion:
         if ":" not in model:
             return await registry.rollback(session.db, model)
@@ -191,12 +236,21 @@ def rollback(model: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help
 @app.command()
 def export(
     model: ModelArgument,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that does not exist yet; a file for a bundle.")],
-    form: Annotated[str, typer.Option("--form", help="adapter: for peft. merged: one complete model. bundle: one file to carry "
-                                      "away. Others: brightrun plugins.")] = "adapter",
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A directory that does not exist yet; a file for a bundle.")
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--form",
+            help="adapter: for peft. merged: one complete model. bundle: one file to carry "
+            "away. Others: brightrun plugins.",
+        ),
+    ] = "adapter",
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files for other programs."""
+
     async def write(session: Session) -> Path:
         return await registry.export(await store.find(session.db, model), target.absolute(), form=form)
 
@@ -208,8 +262,10 @@ def export(
 
 
 @app.command(name="import")
-def import_(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
-            as_json: JsonOption = False) -> None:
+def import_(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
+    as_json: JsonOption = False,
+) -> None:
     """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
     _change(lambda session: registry.import_bundle(session.db, session.paths, bundle.absolute()), as_json)
 
@@ -238,17 +294,34 @@ def _ask_about_answers(model: ModelVersion) -> ModelVersion:
 
     report = model.report
     if not report.samples:
-        raise UsageError(f"the report card of {model.ref} has no sample answers", where=model.ref, kind=ErrorKind.NO_SAMPLES,
-                         fix="train it again with evaluation.sample_prompts above 0")
+        raise UsageError(
+            f"the report card of {model.ref} has no sample answers",
+            where=model.ref,
+            kind=ErrorKind.NO_SAMPLES,
+            fix="train it again with evaluation.sample_prompts above 0",
+        )
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("there is no terminal to ask at", where="models answers", kind=ErrorKind.NO_TERMINAL,
-                         fix="add --json to read the answers, --tick NUMBER=y to say that one is right")
+        raise UsageError(
+            "there is no terminal to ask at",
+            where="models answers",
+            kind=ErrorKind.NO_TERMINAL,
+            fix="add --json to read the answers, --tick NUMBER=y to say that one is right",
+        )
     ticked = {each.sample for each in report.ticks}
     left = [number for number in range(len(report.samples)) if number not in ticked] or list(range(len(report.samples)))
     for place, number in enumerate(left, 1):
         print_answer_to_tick(page(), report, number)
-        say(f"Is it right? ({place} of {len(left)})  ", ("y", "bold"), " yes  ", ("n", "bold"), " no  ", ("s", "bold"), " skip  ",
-            ("q", "bold"), " leave")
+        say(
+            f"Is it right? ({place} of {len(left)})  ",
+            ("y", "bold"),
+            " yes  ",
+            ("n", "bold"),
+            " no  ",
+            ("s", "bold"),
+            " skip  ",
+            ("q", "bold"),
+            " leave",
+        )
         key = _read_key("ynsq")
         if key == "q":
             break
@@ -278,16 +351,27 @@ def _parse_tick(word: str) -> tuple[int, bool | None]:
     """``3=y`` as the number of the sample, from 0, and what is said of it. Raises ``UsageError``."""
     number, _, said = word.partition("=")
     if not number.strip().isdecimal() or said.strip().casefold() not in _TICKS:
-        raise UsageError(f"“{word}” is no tick", where="--tick", fix="write the answer's number and y, n or s, such as 3=y",
-                         kind=ErrorKind.BAD_TICK)
+        raise UsageError(
+            f"“{word}” is no tick",
+            where="--tick",
+            fix="write the answer's number and y, n or s, such as 3=y",
+            kind=ErrorKind.BAD_TICK,
+        )
     return int(number) - 1, _TICKS[said.strip().casefold()]
 
 
 def _answer(model: ModelVersion, number: int) -> dict[str, object]:
     sample = model.report.samples[number]
     said = next((each.right for each in model.report.ticks if each.sample == number), None)
-    return {"number": number + 1, "prompt": sample.prompt, "answer": sample.tuned, "wanted": sample.reference,
-            "base_answer": sample.base, "compared": sample.mark, "ticked": said}
+    return {
+        "number": number + 1,
+        "prompt": sample.prompt,
+        "answer": sample.tuned,
+        "wanted": sample.reference,
+        "base_answer": sample.base,
+        "compared": sample.mark,
+        "ticked": said,
+    }
 
 
 def _tell_judged(done: int, total: int) -> None:
@@ -306,6 +390,11 @@ def _change(change: Callable[[Session], Awaitable[ModelVersion]], as_json: bool)
 
 def _short(model: ModelVersion) -> dict[str, object]:
     report = model.report
-    return {"ref": model.ref, **model.model_dump(mode="json", exclude={"report"}),
-            "verdict": report.verdict.model_dump(mode="json"), "ticks": [each.model_dump(mode="json") for each in report.ticks],
-            "loss": report.tuned.loss, "base_loss": report.base.loss}
+    return {
+        "ref": model.ref,
+        **model.model_dump(mode="json", exclude={"report"}),
+        "verdict": report.verdict.model_dump(mode="json"),
+        "ticks": [each.model_dump(mode="json") for each in report.ticks],
+        "loss": report.tuned.loss,
+        "base_loss": report.base.loss,
+    }

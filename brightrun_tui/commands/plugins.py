@@ -16,14 +16,36 @@ def plugins(as_json: JsonOption = False) -> None:
     found = inventory()
     problems = list(dict.fromkeys(item.problem for item in found if item.problem))
     if as_json:
-        print_json({"plugins": [{
-            "group": str(item.registration.door), "kind": item.registration.door.thing, "name": item.registration.name,
-            "package": item.registration.package, "version": item.registration.version, "target": item.registration.target,
-            "problem": item.problem.as_dict() if item.problem else None} for item in found]})
+        print_json(
+            {
+                "plugins": [
+                    {
+                        "group": str(item.registration.door),
+                        "kind": item.registration.door.thing,
+                        "name": item.registration.name,
+                        "package": item.registration.package,
+                        "version": item.registration.version,
+                        "target": item.registration.target,
+                        "problem": item.problem.as_dict() if item.problem else None,
+                    }
+                    for item in found
+                ]
+            }
+        )
     else:
-        print_table(("", "kind", "name", "package", "from"), [
-            ("✗" if item.problem else "✓", item.registration.door.thing, item.registration.name, item.registration.origin,
-             item.registration.target) for item in found])
+        print_table(
+            ("", "kind", "name", "package", "from"),
+            [
+                (
+                    "✗" if item.problem else "✓",
+                    item.registration.door.thing,
+                    item.registration.name,
+                    item.registration.origin,
+                    item.registration.target,
+                )
+                for item in found
+            ],
+        )
         for problem in problems:
             say_problem(problem)
     if problems:

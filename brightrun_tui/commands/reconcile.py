@@ -49,7 +49,9 @@ class Found(BaseModel):
 
 def reconcile(
     as_json: JsonOption = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Take over machines of other installations, and return them.")] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over machines of other installations, and return them.")
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
@@ -64,8 +66,12 @@ def reconcile(
             _print_others(found.others)
         names = ", ".join(row.name for row in found.others)
         if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("whatever is on those machines is lost, and there is nobody to ask", where="--adopt",
-                             fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED)
+            raise UsageError(
+                "whatever is on those machines is lost, and there is nobody to ask",
+                where="--adopt",
+                fix="add --yes to agree beforehand",
+                kind=ErrorKind.NOT_CONFIRMED,
+            )
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
         found = with_store(lambda session: _adopt(session, found))
     if as_json:
@@ -80,9 +86,21 @@ def _print(found: Found) -> None:
     for name, why in found.unreadable.items():
         say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
     if found.leases:
-        print_table(("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
-                    [(row.name, row.provider, row.state or "unknown", row.seen or "not listed", row.run,
-                      money(row.price_per_hour), money(row.spent_usd)) for row in found.leases])
+        print_table(
+            ("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
+            [
+                (
+                    row.name,
+                    row.provider,
+                    row.state or "unknown",
+                    row.seen or "not listed",
+                    row.run,
+                    money(row.price_per_hour),
+                    money(row.spent_usd),
+                )
+                for row in found.leases
+            ],
+        )
     _print_others(found.others)
     if not found.leases and not found.others and not found.unreadable:
         say("No machine is rented.")
@@ -91,8 +109,10 @@ def _print(found: Found) -> None:
 def _print_others(others: list[Holding]) -> None:
     if others:
         say(("!", "yellow"), " Not from this installation, and left alone. To return them: brightrun reconcile --adopt")
-        print_table(("machine", "provider", "the provider", "per hour"),
-                    [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others])
+        print_table(
+            ("machine", "provider", "the provider", "per hour"),
+            [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others],
+        )
 
 
 async def _reconcile(session: Session) -> Found:
@@ -115,18 +135,36 @@ async def _reconcile(session: Session) -> Found:
         await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {row.name for row in holdings}
-    strangers = [Holding(name=one.name, provider=one.provider, provider_id=one.provider_id, seen=one.status,
-                         price_per_hour=one.price_per_hour) for one in others if one.name not in known]
+    strangers = [
+        Holding(
+            name=one.name,
+            provider=one.provider,
+            provider_id=one.provider_id,
+            seen=one.status,
+            price_per_hour=one.price_per_hour,
+        )
+        for one in others
+        if one.name not in known
+    ]
     return Found(leases=holdings, others=strangers, unreadable=unreadable)
 
 
 async def _adopt(session: Session, found: Found) -> Found:
     """Machines of others become leases of ours that must end; the engine sees to that."""
     for row in found.others:
-        await store.save(session.db, Lease(
-            name=row.name, run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0], provider=row.provider,
-            state="releasing", provider_id=row.provider_id, price_per_hour=row.price_per_hour, created_at=time.time(),
-            note="adopted from another installation"))
+        await store.save(
+            session.db,
+            Lease(
+                name=row.name,
+                run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
+                provider=row.provider,
+                state="releasing",
+                provider_id=row.provider_id,
+                price_per_hour=row.price_per_hour,
+                created_at=time.time(),
+                note="adopted from another installation",
+            ),
+        )
     await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
     return await _reconcile(session)
 
@@ -149,10 +187,16 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
     for name in dict.fromkeys([*(lease.name for lease in leases.values() if lease.state != "released"), *listed]):
         lease, machine = leases.get(name), listed.get(name)
         run_id = lease.run_id if lease else ""
-        found.append(Holding(
-            name=name, provider=machine.provider if machine else lease.provider if lease else "",
-            provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
-            state=lease.state if lease else "", seen=machine.status if machine else "", run=run_names.get(run_id, run_id),
-            price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
-            spent_usd=lease.spending(time.time()).total if lease else 0.0))
+        found.append(
+            Holding(
+                name=name,
+                provider=machine.provider if machine else lease.provider if lease else "",
+                provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
+                state=lease.state if lease else "",
+                seen=machine.status if machine else "",
+                run=run_names.get(run_id, run_id),
+                price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
+                spent_usd=lease.spending(time.time()).total if lease else 0.0,
+            )
+        )
     return found

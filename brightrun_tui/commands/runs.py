@@ -41,7 +41,10 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning o
 
 app = typer.Typer(help="Runs: list, show, logs, metrics, stop, pause, resume, retry, delete.", add_completion=False)
 
-_PRESSED = {"terminated": "is told to end at once; stop it again to kill it", "killed": "is killed; its newest checkpoint stays"}
+_PRESSED = {
+    "terminated": "is told to end at once; stop it again to kill it",
+    "killed": "is killed; its newest checkpoint stays",
+}
 
 LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_lines", "bad_in_a_row"}
 """What the list leaves out of a run's JSON; ``runs show`` has it all."""
@@ -59,8 +62,10 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json({"runs": [run.model_dump(mode="json", exclude=LONG) for run in found], "damaged": damaged})
     elif found or damaged:
         now = time.time()
-        print_table(("run", "name", "state", "progress", "loss", "eval", "model", "started"),
-                    [_row(run, now) for run in found] + [_damaged_row(run, now) for run in damaged])
+        print_table(
+            ("run", "name", "state", "progress", "loss", "eval", "model", "started"),
+            [_row(run, now) for run in found] + [_damaged_row(run, now) for run in damaged],
+        )
     else:
         say("No runs yet. Start one: ", ("brightrun train DATA", "bold"))
 
@@ -68,6 +73,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Everything about one run, every machine that it rented and what that cost included."""
+
     async def read(session: Session) -> tuple[Run, list[Lease], list[dict[str, Any]]]:
         one = await store.find(session.db, run)
         return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, one.id)
@@ -92,11 +98,14 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def logs(
     run: RunArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")
+    ] = False,
     lines: LinesOption = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
     """What the worker of a run said."""
+
     async def read(session: Session) -> None:
         found = await store.find(session.db, run)
         if as_json and follow:
@@ -119,10 +128,13 @@ def metrics(
     as_json: JsonOption = False,
 ) -> None:
     """The curves of a run: losses, learning rate, gradient norm, speed."""
+
     async def read(session: Session) -> dict[str, dict[int, float | None]]:
         found = await store.find(session.db, run)
-        return {name: {point.step: point.value for point in await curves.series(session.db, found.id, name)}
-                for name in await curves.names(session.db, found.id)}
+        return {
+            name: {point.step: point.value for point in await curves.series(session.db, found.id, name)}
+            for name in await curves.names(session.db, found.id)
+        }
 
     found = with_store(read)
     if as_json:
@@ -142,8 +154,9 @@ def metrics(
 @app.command()
 def stop(
     run: RunArgument,
-    force: Annotated[bool, typer.Option("--force", help="Kill it now; its newest checkpoint stays, and a retry goes on there.")
-                     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill it now; its newest checkpoint stays, and a retry goes on there.")
+    ] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -219,8 +232,16 @@ def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any]
 def _row(run: Run, now: float) -> tuple[str, ...]:
     progress = f"{run.step}/{run.total_steps}" if run.total_steps else ""
     model = f"{run.model}:{run.model_version}" if run.model else ""
-    return (run.id, run.name, f"{STATE_GLYPHS[run.state]} {run.state}", progress, _number(run.train_loss),
-            _number(run.eval_loss), model, ago(run.created_at, now))
+    return (
+        run.id,
+        run.name,
+        f"{STATE_GLYPHS[run.state]} {run.state}",
+        progress,
+        _number(run.train_loss),
+        _number(run.eval_loss),
+        model,
+        ago(run.created_at, now),
+    )
 
 
 def _damaged_row(run: store.DamagedRun, now: float) -> tuple[str, ...]:
@@ -230,23 +251,40 @@ def _damaged_row(run: store.DamagedRun, now: float) -> tuple[str, ...]:
 
 def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
     now = time.time()
-    return [(lease.name, "still billing" if lease.state == "releasing" and lease.provider_id else lease.state, lease.gpu,
-             money(lease.quoted_per_hour), money(lease.rate), f"${lease.spending(now).total:.4f}",
-             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}", lease.note or lease.reason) for lease in leases]
+    return [
+        (
+            lease.name,
+            "still billing" if lease.state == "releasing" and lease.provider_id else lease.state,
+            lease.gpu,
+            money(lease.quoted_per_hour),
+            money(lease.rate),
+            f"${lease.spending(now).total:.4f}",
+            "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}",
+            lease.note or lease.reason,
+        )
+        for lease in leases
+    ]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     took = (run.finished_at or time.time()) - run.started_at if run.started_at else None
     facts = [
-        ("run", run.id), ("name", run.name), ("state", f"{STATE_GLYPHS[run.state]} {run.state} {run.phase_detail}".strip()),
-        ("dataset", f"{run.spec.dataset.path} ({run.spec.dataset.statement})"), ("base", run.spec.base.id),
-        ("template", run.spec.template), ("provider", run.spec.provider), ("directory", run.directory),
+        ("run", run.id),
+        ("name", run.name),
+        ("state", f"{STATE_GLYPHS[run.state]} {run.state} {run.phase_detail}".strip()),
+        ("dataset", f"{run.spec.dataset.path} ({run.spec.dataset.statement})"),
+        ("base", run.spec.base.id),
+        ("template", run.spec.template),
+        ("provider", run.spec.provider),
+        ("directory", run.directory),
         ("step", f"{run.step} of {run.total_steps}" if run.total_steps else ""),
         ("epoch", f"{run.epoch:.2f}" if run.epoch else ""),
-        ("train loss", _number(run.train_loss)), ("eval loss", _number(run.eval_loss)),
+        ("train loss", _number(run.train_loss)),
+        ("eval loss", _number(run.eval_loss)),
         ("best eval loss", _number(run.best_eval_loss)),
         ("speed", f"{run.tokens_per_second:.0f} tokens/s" if run.tokens_per_second else ""),
-        ("took", duration(took)), ("model", f"{run.model}:{run.model_version}" if run.model else ""),
+        ("took", duration(took)),
+        ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
     if run.spec.provider != "local":
         budget = run.spec.limits.budget_usd

@@ -29,17 +29,23 @@ LOOK_SECONDS = 0.3
 ENDED = ("stopped", "failed")
 
 
-def deploy(model: ModelArgument,
-           provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
-           as_json: JsonOption = False) -> None:
+def deploy(
+    model: ModelArgument,
+    provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
+    as_json: JsonOption = False,
+) -> None:
     """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
 
     stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
     """
     require_changes()
     if provider != "local":
-        raise UsageError(f"no endpoint can be had at “{provider}”", where="--provider", fix="leave it out: this machine serves",
-                         kind=ErrorKind.UNKNOWN_PROVIDER)
+        raise UsageError(
+            f"no endpoint can be had at “{provider}”",
+            where="--provider",
+            fix="leave it out: this machine serves",
+            kind=ErrorKind.UNKNOWN_PROVIDER,
+        )
     endpoint = with_store(lambda session: deploy_and_wait(session, model))
     key = read_key(Path(endpoint.directory))
     if as_json:
@@ -58,21 +64,43 @@ def endpoints(
     found = with_store(lambda session: store.list_endpoints(session.db, live_only=not every))
     keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:
-        print_json({"endpoints": [{**endpoint.model_dump(mode="json"), "served_name": _served_name(endpoint),
-                                   "key_file": str(Path(endpoint.directory) / "key"),
-                                   **({"key": keys[endpoint.id]} if show_key else {})} for endpoint in found]})
+        print_json(
+            {
+                "endpoints": [
+                    {
+                        **endpoint.model_dump(mode="json"),
+                        "served_name": _served_name(endpoint),
+                        "key_file": str(Path(endpoint.directory) / "key"),
+                        **({"key": keys[endpoint.id]} if show_key else {}),
+                    }
+                    for endpoint in found
+                ]
+            }
+        )
     elif found:
         now = time.time()
-        print_table(("endpoint", "model", "state", "url", "since", *(["key"] if show_key else [])),
-                    [(endpoint.id, _served_name(endpoint), endpoint.state if not endpoint.error else
-                      f"{endpoint.state}: {endpoint.error}", endpoint.url, ago(endpoint.created_at, now),
-                      *([keys[endpoint.id]] if show_key else [])) for endpoint in found])
+        print_table(
+            ("endpoint", "model", "state", "url", "since", *(["key"] if show_key else [])),
+            [
+                (
+                    endpoint.id,
+                    _served_name(endpoint),
+                    endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}",
+                    endpoint.url,
+                    ago(endpoint.created_at, now),
+                    *([keys[endpoint.id]] if show_key else []),
+                )
+                for endpoint in found
+            ],
+        )
     else:
         say("Nothing is served. Serve a model: ", ("brightrun deploy NAME", "bold"))
 
 
-def undeploy(endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
-             as_json: JsonOption = False) -> None:
+def undeploy(
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
+    as_json: JsonOption = False,
+) -> None:
     """Stop serving, and wait until the server is gone."""
     require_changes()
     ended = with_store(lambda session: _undeploy(session, endpoint))
@@ -95,8 +123,12 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
         say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
     endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
     if endpoint.state != "ready":
-        raise EngineError(endpoint.error or f"the endpoint is {endpoint.state}", where=endpoint.directory, kind=ErrorKind.DEPLOY_FAILED,
-                          fix=f"see {Path(endpoint.directory) / 'server.log'}")
+        raise EngineError(
+            endpoint.error or f"the endpoint is {endpoint.state}",
+            where=endpoint.directory,
+            kind=ErrorKind.DEPLOY_FAILED,
+            fix=f"see {Path(endpoint.directory) / 'server.log'}",
+        )
     return endpoint
 
 
@@ -115,8 +147,9 @@ async def _undeploy(session: Session, word: str) -> Endpoint:
     return endpoint if endpoint.state in ENDED else await store.advance(session.db, endpoint, state="stopped", pid=None)
 
 
-async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ...],
-                       seconds: float = READY_SECONDS) -> Endpoint:
+async def _await_state(
+    session: Session, endpoint_id: str, states: tuple[str, ...], seconds: float = READY_SECONDS
+) -> Endpoint:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         endpoint = await store.find(session.db, endpoint_id)
@@ -124,8 +157,12 @@ async def _await_state(session: Session, endpoint_id: str, states: tuple[str, ..
             return endpoint
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
-    raise EngineError(f"the endpoint is still {endpoint.state} after {seconds:.0f} s", where=endpoint.directory,
-                      fix="see: brightrun engine logs", kind=ErrorKind.ENDPOINT_SLOW)
+    raise EngineError(
+        f"the endpoint is still {endpoint.state} after {seconds:.0f} s",
+        where=endpoint.directory,
+        fix="see: brightrun engine logs",
+        kind=ErrorKind.ENDPOINT_SLOW,
+    )
 
 
 def _served_name(endpoint: Endpoint) -> str:

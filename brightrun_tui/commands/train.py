@@ -28,7 +28,17 @@ from brightrun_tui.commands.shared.options import (
     parse_columns,
     parse_overrides,
 )
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, duration, money, page, print_json, put, say, talk
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    YesOption,
+    duration,
+    money,
+    page,
+    print_json,
+    put,
+    say,
+    talk,
+)
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
@@ -64,7 +74,9 @@ def train(
 ) -> None:
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
-    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project)
+    draft = make_draft(
+        data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project
+    )
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
@@ -105,9 +117,17 @@ def estimate(
     elif not as_json:
         print_estimate(page(), plan.estimate, plan.hardware)
     if as_json:
-        print_json({"estimate": plan.estimate, "hardware": plan.hardware, "ready": plan.ready,
-                    "checks": [{"name": check.name, "state": check.state, "what": check.what, "fix": check.fix}
-                               for check in plan.checks]})
+        print_json(
+            {
+                "estimate": plan.estimate,
+                "hardware": plan.hardware,
+                "ready": plan.ready,
+                "checks": [
+                    {"name": check.name, "state": check.state, "what": check.what, "fix": check.fix}
+                    for check in plan.checks
+                ],
+            }
+        )
 
 
 def _probed(plan: Plan) -> bool:
@@ -121,16 +141,36 @@ def _probed(plan: Plan) -> bool:
     return probes.measure(base, found.quantisation, plan.hardware, get_paths())
 
 
-def make_draft(data: str, name: str, base: str | None, template: str | None, provider: str | None, gpu: str,
-               interruptible: bool, budget: float | None, max_hours: float | None, settings: list[str] | None,
-               columns: list[str] | None, project: str | None = None) -> Draft:
+def make_draft(
+    data: str,
+    name: str,
+    base: str | None,
+    template: str | None,
+    provider: str | None,
+    gpu: str,
+    interruptible: bool,
+    budget: float | None,
+    max_hours: float | None,
+    settings: list[str] | None,
+    columns: list[str] | None,
+    project: str | None = None,
+) -> Draft:
     """The draft that the options describe; what was not said comes from ``[defaults]`` of the configuration."""
     defaults = load_section(get_paths(), "defaults", RunDefaults)
-    return Draft(name=name, data=_absolute(data), base=_absolute(base) if base else defaults.base,
-                 template=template or defaults.template, overrides=parse_overrides(settings or []),
-                 provider=provider or defaults.provider, gpu=gpu, interruptible=interruptible,
-                 budget_usd=defaults.budget_usd if budget is None else budget, max_hours=max_hours,
-                 columns=parse_columns(columns or []), project=defaults.project if project is None else project)
+    return Draft(
+        name=name,
+        data=_absolute(data),
+        base=_absolute(base) if base else defaults.base,
+        template=template or defaults.template,
+        overrides=parse_overrides(settings or []),
+        provider=provider or defaults.provider,
+        gpu=gpu,
+        interruptible=interruptible,
+        budget_usd=defaults.budget_usd if budget is None else budget,
+        max_hours=max_hours,
+        columns=parse_columns(columns or []),
+        project=defaults.project if project is None else project,
+    )
 
 
 def _absolute(word: str) -> str:
@@ -170,8 +210,11 @@ def _agree(plan: Plan, *, yes: bool) -> None:
     if yes or plan.estimate is None or not plan.estimate.cost_usd_high:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("this run costs money, and there is nobody to ask", fix="add --yes to agree beforehand",
-                         kind=ErrorKind.NOT_CONFIRMED)
+        raise UsageError(
+            "this run costs money, and there is nobody to ask",
+            fix="add --yes to agree beforehand",
+            kind=ErrorKind.NOT_CONFIRMED,
+        )
     typer.confirm(f"This costs up to {money(plan.estimate.cost_usd_high)}. Start?", abort=True, err=True)
 
 
@@ -182,8 +225,12 @@ async def _follow(session: Session, run: Run) -> Run:
 
 
 def _print_detached(run: Run, as_json: bool) -> None:
-    say("The run goes on. Watch it: ", (f"brightrun runs logs -f {run.id}", "bold"),
-        "\n                 Stop it:  ", (f"brightrun runs stop {run.id}", "bold"))
+    say(
+        "The run goes on. Watch it: ",
+        (f"brightrun runs logs -f {run.id}", "bold"),
+        "\n                 Stop it:  ",
+        (f"brightrun runs stop {run.id}", "bold"),
+    )
     if as_json:
         print_json({"run": run, "detached": True})
     else:
@@ -202,7 +249,11 @@ def _finish(run: Run, as_json: bool) -> None:
     failure = run.failure
     if as_json:
         document = {"run": run, "model": model.ref if model else None, "report": model.report if model else None}
-        error = {"kind": failure.error, "what": failure.cause, "where": f"run {run.id}", "fix": failure.fix} if failure else None
+        error = (
+            {"kind": failure.error, "what": failure.cause, "where": f"run {run.id}", "fix": failure.fix}
+            if failure
+            else None
+        )
         print_json({**document, "error": error} if error else document)
     if not (as_json and sys.stdout.isatty()):
         took = duration(run.finished_at - run.started_at) if run.finished_at and run.started_at else ""

@@ -42,7 +42,10 @@ def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str,
     for position, pair in enumerate(pairs, start=1):
         if isinstance(pair, dict):
             own = pair.get("conversation_metadata")
-            metadata = {**(scaffolding if isinstance(scaffolding, dict) else {}), **(own if isinstance(own, dict) else {})}
+            metadata = {
+                **(scaffolding if isinstance(scaffolding, dict) else {}),
+                **(own if isinstance(own, dict) else {}),
+            }
             identity = f"{scalar(pair.get('id')) or f'pair{position}'}_{conversation[:_ID_SUFFIX]}"
             pair = {**pair, "id": identity, "conversation_id": conversation, "conversation_metadata": metadata}
         yield pair, f"conversation {number} pair {position}"
@@ -87,6 +90,8 @@ def _categories(row: Mapping[str, Any]) -> dict[str, str]:
     about = row.get("conversation_metadata")
     if not isinstance(about, dict):
         return {}
-    found = {name: next((scalar(about[key]) for key in keys if scalar(about.get(key))), "")
-             for name, keys in _CATEGORIES.items()}
+    found = {
+        name: next((scalar(about[key]) for key in keys if scalar(about.get(key))), "")
+        for name, keys in _CATEGORIES.items()
+    }
     return {name: value for name, value in found.items() if value}

@@ -8,8 +8,18 @@ from typing import Any
 
 _LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|\[\$([^-\]]*)[^\]]*\]|\[[^\]]*\]|[_*].")
 _NUMBER = re.compile(r"(?P<before>[^0#?.,%E]*)(?P<whole>[0#?,]+)(?:\.(?P<decimals>[0#?]+))?(?P<after>[^0#?.,E]*)")
-_DATE_PARTS = {"yyyy": "%Y", "mm": "%m", "m": "{0.month}", "dd": "%d", "d": "{0.day}", "hh": "%H", "h": "{0.hour}", "ss": "%S",
-               "s": "{0.second}", "min": "%M"}
+_DATE_PARTS = {
+    "yyyy": "%Y",
+    "mm": "%m",
+    "m": "{0.month}",
+    "dd": "%d",
+    "d": "{0.day}",
+    "hh": "%H",
+    "h": "{0.hour}",
+    "ss": "%S",
+    "s": "{0.second}",
+    "min": "%M",
+}
 """Years of two digits are not among them: so is the form written whose order of day and month the reader's country decides."""
 
 
@@ -52,7 +62,9 @@ def _number(value: float, number_format: str) -> str:
         fraction = fraction[:-1]
     number = whole.zfill(match["whole"].count("0")) + (point + fraction if fraction else "")
     parts = iter(literals)
-    around = ["".join(next(parts, "") if letter == "\0" else letter for letter in match[side]) for side in ("before", "after")]
+    around = [
+        "".join(next(parts, "") if letter == "\0" else letter for letter in match[side]) for side in ("before", "after")
+    ]
     sign = "-" if value < 0 and any(digit in "123456789" for digit in number) else ""
     return sign + f"{around[0]}{number}{around[1]}".strip()
 

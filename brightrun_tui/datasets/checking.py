@@ -29,8 +29,25 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
-_PLACEHOLDERS = frozenset({"todo", "tbd", "tba", "n/a", "n.a.", "...", "…", "---", "???", "xxx", "lorem ipsum",
-                           "placeholder", "fixme", "[object object]", "#name?"})
+_PLACEHOLDERS = frozenset(
+    {
+        "todo",
+        "tbd",
+        "tba",
+        "n/a",
+        "n.a.",
+        "...",
+        "…",
+        "---",
+        "???",
+        "xxx",
+        "lorem ipsum",
+        "placeholder",
+        "fixme",
+        "[object object]",
+        "#name?",
+    }
+)
 _LEAST_CUT = 100
 _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
@@ -39,8 +56,14 @@ _LEAST_ECHO = 12
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
-def check(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-          format: str | None = None, preview: int = 5, progress: Progress = lambda what, share: None) -> DatasetReport:  # noqa: A002
+def check(
+    path: str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    preview: int = 5,
+    progress: Progress = lambda what, share: None,
+) -> DatasetReport:
     """Read a dataset once, as a stream, and report on it. Memory: about 450 bytes a record.
 
     Args:
@@ -196,11 +219,13 @@ class _Survey:
 
     def _conclude_on_copies(self) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
-        self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i:i + 1].tobytes()))
+        self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i : i + 1].tobytes()))
         units = find_units(self._keys)
         self._name_pairs("near_copy", units.near)
         near = {index for members in units.near for index in members[1:]}
-        self._name_pairs("other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys)))
+        self._name_pairs(
+            "other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys))
+        )
         if units.near_parted:
             self.log.add("near_parted", count=sum(map(len, units.near)), detail=self._share(sum(map(len, units.near))))
         if units.of_one_form:
@@ -220,13 +245,25 @@ class _Survey:
 
     def report(self, dataset: Dataset) -> DatasetReport:
         path = dataset.path
-        categories = {name: dict(values.most_common()) for name, values in self._categories.items()
-                      if len(values) <= _MOST_VALUES}
+        categories = {
+            name: dict(values.most_common()) for name, values in self._categories.items() if len(values) <= _MOST_VALUES
+        }
         return DatasetReport(
-            path=str(path), name=dataset.name, format=", ".join(dataset.formats), bytes=dataset.size,
-            fingerprint=fingerprint(path), records=self.records, usable=self.usable, turns=self._turns,
-            duplicates=self.log.count("duplicate"), problems=self.log.problems(), characters=_stats(self._lengths),
-            answer_characters=_stats(self._answer_lengths), categories=categories, preview=tuple(self._preview))
+            path=str(path),
+            name=dataset.name,
+            format=", ".join(dataset.formats),
+            bytes=dataset.size,
+            fingerprint=fingerprint(path),
+            records=self.records,
+            usable=self.usable,
+            turns=self._turns,
+            duplicates=self.log.count("duplicate"),
+            problems=self.log.problems(),
+            characters=_stats(self._lengths),
+            answer_characters=_stats(self._answer_lengths),
+            categories=categories,
+            preview=tuple(self._preview),
+        )
 
 
 class _Places:
@@ -257,12 +294,24 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
     problems = [problem for problem in survey.log.problems() if not problem.remark]
     reasons = "; ".join(f"{problem.count:,} {problem.what}" for problem in problems)
     if not survey.usable:
-        raise DatasetError(f"none of the {survey.records:,} records can be used: {reasons}", where=where,
-                           fix=problems[0].fix, kind=ErrorKind.DATASET_UNUSABLE)
+        raise DatasetError(
+            f"none of the {survey.records:,} records can be used: {reasons}",
+            where=where,
+            fix=problems[0].fix,
+            kind=ErrorKind.DATASET_UNUSABLE,
+        )
     if survey.all_the_same:
-        what = f"all {survey.usable:,} usable records are the same" if survey.usable > 1 else "there is only one usable record"
-        raise DatasetError(f"{what} (left out: {reasons})" if reasons else what, where=where, kind=ErrorKind.DATASET_TOO_SMALL,
-                           fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible")
+        what = (
+            f"all {survey.usable:,} usable records are the same"
+            if survey.usable > 1
+            else "there is only one usable record"
+        )
+        raise DatasetError(
+            f"{what} (left out: {reasons})" if reasons else what,
+            where=where,
+            kind=ErrorKind.DATASET_TOO_SMALL,
+            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible",
+        )
 
 
 def _named(names: Iterable[str]) -> str:

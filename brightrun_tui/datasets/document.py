@@ -142,8 +142,12 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
         except SystemError:  # what the parser makes of an integer beyond Python's limit of digits
             raise number_too_long(reader.place) from None
         except UnicodeDecodeError:
-            raise DatasetError("a text holds half of a Unicode pair (such as \\udc00)", where=reader.place,
-                               fix="export the text again as UTF-8", kind=ErrorKind.DATASET_ENCODING) from None
+            raise DatasetError(
+                "a text holds half of a Unicode pair (such as \\udc00)",
+                where=reader.place,
+                fix="export the text again as UTF-8",
+                kind=ErrorKind.DATASET_ENCODING,
+            ) from None
 
 
 def _events(reader: GuardedReader, several: bool) -> Events:
@@ -217,9 +221,12 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
         if opens:
             stack.append((new, None))
             if len(stack) > MAX_DEPTH:
-                raise DatasetError(f"a record is nested more than {MAX_DEPTH} levels deep",
-                                   where=reader.place, fix="export the records without that nesting",
-                                   kind=ErrorKind.DATASET_NESTING)
+                raise DatasetError(
+                    f"a record is nested more than {MAX_DEPTH} levels deep",
+                    where=reader.place,
+                    fix="export the records without that nesting",
+                    kind=ErrorKind.DATASET_NESTING,
+                )
     return root
 
 
@@ -264,9 +271,12 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
         if word.startswith(constant.encode()):
             return not_a_number(file.at(line, column), constant)
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
-    return DatasetError(f"this is not valid JSON: {_REASONS.get(detail, detail)}", where=file.at(line, column),
-                        fix="repair that place, or export the file again",
-                        kind=ErrorKind.DATASET_BROKEN_JSON)
+    return DatasetError(
+        f"this is not valid JSON: {_REASONS.get(detail, detail)}",
+        where=file.at(line, column),
+        fix="repair that place, or export the file again",
+        kind=ErrorKind.DATASET_BROKEN_JSON,
+    )
 
 
 def _line_and_column(file: SourceFile, start: int, offset: int) -> tuple[int, int]:

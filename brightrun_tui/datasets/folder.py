@@ -9,11 +9,24 @@ from typing import NamedTuple
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
-KINDS = {".jsonl": "JSONL", ".ndjson": "JSONL", ".json": "JSON", ".csv": "CSV", ".tsv": "TSV", ".tab": "TSV", ".xlsx": "Excel",
-         ".xlsm": "Excel", ".parquet": "Parquet", ".pq": "Parquet"}
+KINDS = {
+    ".jsonl": "JSONL",
+    ".ndjson": "JSONL",
+    ".json": "JSON",
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".tab": "TSV",
+    ".xlsx": "Excel",
+    ".xlsm": "Excel",
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+}
 PACKED = (".gz", ".zst", ".zip")
-_ABOUT = re.compile(r"(\.|_|~\$)|(readme|licen[cs]e|notice|citation|dataset_infos?|dataset_dict|state|thumbs\.db|desktop\.ini)\b"
-                    r"|.*\.(md|py|lock|tmp|txt|pdf|yaml|yml|sha256)$", re.I)
+_ABOUT = re.compile(
+    r"(\.|_|~\$)|(readme|licen[cs]e|notice|citation|dataset_infos?|dataset_dict|state|thumbs\.db|desktop\.ini)\b"
+    r"|.*\.(md|py|lock|tmp|txt|pdf|yaml|yml|sha256)$",
+    re.I,
+)
 _TRAINING = re.compile(r"(.*[^a-z])?train(ing)?([^a-z]|$)", re.I)
 _TESTING = re.compile(r"(.*[^a-z])?(test(ing)?|valid(ation)?|val|dev|eval(uation)?|holdout)([^a-z]|$)", re.I)
 
@@ -37,15 +50,27 @@ def data_files(directory: Path) -> DataFiles:
     files = sorted(entry for entry in directory.iterdir() if not _ABOUT.match(entry.name) and entry.is_file())
     first = {kind_of(file): file for file in reversed(files)}
     if unknown := first.get(""):
-        raise DatasetError(f"the folder holds a file that is no dataset, {unknown.name}", where=str(directory),
-                           fix="name the file to learn from, or move the other away", kind=ErrorKind.DATASET_FOLDER)
+        raise DatasetError(
+            f"the folder holds a file that is no dataset, {unknown.name}",
+            where=str(directory),
+            fix="name the file to learn from, or move the other away",
+            kind=ErrorKind.DATASET_FOLDER,
+        )
     if len(first) > 1:
         named = " and ".join(f"{kind} ({file.name})" for kind, file in sorted(first.items()))
-        raise DatasetError(f"the folder holds files of different kinds: {named}", where=str(directory),
-                           fix=f"name the file to learn from, such as {files[0]}, or move the others away", kind=ErrorKind.DATASET_FOLDER)
+        raise DatasetError(
+            f"the folder holds files of different kinds: {named}",
+            where=str(directory),
+            fix=f"name the file to learn from, such as {files[0]}, or move the others away",
+            kind=ErrorKind.DATASET_FOLDER,
+        )
     if not files:
-        raise DatasetError("the folder holds no dataset file", where=str(directory), kind=ErrorKind.DATASET_IS_DIRECTORY,
-                           fix="name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())))
+        raise DatasetError(
+            "the folder holds no dataset file",
+            where=str(directory),
+            kind=ErrorKind.DATASET_IS_DIRECTORY,
+            fix="name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())),
+        )
     testing = [file for file in files if _TESTING.match(file.name) and not _TRAINING.match(file.name)]
     if any(map(_TRAINING.match, (file.name for file in files))) and testing:
         return DataFiles([file for file in files if file not in testing], testing)

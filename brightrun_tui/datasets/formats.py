@@ -59,7 +59,9 @@ class DatasetFormat:
             return "title and looks should say what it is"
         if bool(self.suffixes) != (self.rows is not None):
             return "suffixes and rows should be given together"
-        ours = [suffix for suffix in self.suffixes if suffix in OUR_SUFFIXES or not re.fullmatch(r"\.[a-z0-9]+", suffix)]
+        ours = [
+            suffix for suffix in self.suffixes if suffix in OUR_SUFFIXES or not re.fullmatch(r"\.[a-z0-9]+", suffix)
+        ]
         if ours:
             return f"it cannot claim files called “{ours[0]}”"
         return ""
@@ -95,28 +97,61 @@ def _is_pair(row: Any) -> bool:
 
 
 BRIGHTRUN_V4 = DatasetFormat(
-    name="brightrun-lora-v4", title="Bright Run training pairs", order=10, matches=is_brightrun_v4, draft=from_training_pair,
-    looks='{"system_prompt": …, "conversation_history": […], "current_user_input": …, "target_response": …}')
+    name="brightrun-lora-v4",
+    title="Bright Run training pairs",
+    order=10,
+    matches=is_brightrun_v4,
+    draft=from_training_pair,
+    looks='{"system_prompt": …, "conversation_history": […], "current_user_input": …, "target_response": …}',
+)
 MESSAGES = DatasetFormat(
-    name="messages", title="Chat messages", order=20, matches=lambda row: _has_turns(row, "role"), draft=from_conversation,
-    looks='{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}')
+    name="messages",
+    title="Chat messages",
+    order=20,
+    matches=lambda row: _has_turns(row, "role"),
+    draft=from_conversation,
+    looks='{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}',
+)
 SHAREGPT = DatasetFormat(
-    name="sharegpt", title="ShareGPT conversations", order=30, matches=lambda row: _has_turns(row, "from"),
-    draft=from_conversation, looks='{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}')
+    name="sharegpt",
+    title="ShareGPT conversations",
+    order=30,
+    matches=lambda row: _has_turns(row, "from"),
+    draft=from_conversation,
+    looks='{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}',
+)
 ALPACA = DatasetFormat(
-    name="alpaca", title="Alpaca instructions", order=40, matches=_is_alpaca, draft=from_pair,
-    looks='{"instruction": …, "input": …, "output": …}')
+    name="alpaca",
+    title="Alpaca instructions",
+    order=40,
+    matches=_is_alpaca,
+    draft=from_pair,
+    looks='{"instruction": …, "input": …, "output": …}',
+)
 TEMPLATED_TEXT = DatasetFormat(
-    name="templated-text", title="Conversations as one text in a model's chat format", order=50, matches=is_templated,
-    draft=from_templated_text, looks='{"text": "<|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n…<|im_end|>"}')
+    name="templated-text",
+    title="Conversations as one text in a model's chat format",
+    order=50,
+    matches=is_templated,
+    draft=from_templated_text,
+    looks='{"text": "<|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n…<|im_end|>"}',
+)
 PROMPT_COMPLETION = DatasetFormat(
-    name="prompt-completion", title="Questions and answers", order=60, matches=_is_pair, draft=from_pair,
-    looks='{"prompt": …, "completion": …}, or a table with such columns (also question and answer)')
+    name="prompt-completion",
+    title="Questions and answers",
+    order=60,
+    matches=_is_pair,
+    draft=from_pair,
+    looks='{"prompt": …, "completion": …}, or a table with such columns (also question and answer)',
+)
 
 
 @lru_cache(maxsize=2)
 def _ordered(loaded: Loaded[DatasetFormat]) -> dict[str, DatasetFormat]:
-    return {one.name: _answering_for_itself(one) for one in sorted(loaded.found.values(), key=lambda one: (one.order, one.name))}
+    return {
+        one.name: _answering_for_itself(one)
+        for one in sorted(loaded.found.values(), key=lambda one: (one.order, one.name))
+    }
 
 
 def formats() -> Mapping[str, DatasetFormat]:

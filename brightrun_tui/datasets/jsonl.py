@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn
 
-from brightrun_tui.datasets.source import Literal, Row, SourceFile, cut_off, not_a_number, number_too_long, numbered_lines
+from brightrun_tui.datasets.source import (
+    Literal,
+    Row,
+    SourceFile,
+    cut_off,
+    not_a_number,
+    number_too_long,
+    numbered_lines,
+)
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -41,7 +49,9 @@ class _NotJson(ValueError):
 
 def _broken(file: SourceFile, number: int, line: str, error: ValueError | RecursionError) -> DatasetError:
     if isinstance(error, RecursionError):
-        return DatasetError("a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind=ErrorKind.DATASET_NESTING)
+        return DatasetError(
+            "a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind=ErrorKind.DATASET_NESTING
+        )
     if isinstance(error, _NotJson):
         return not_a_number(file.at(number), str(error))
     if not isinstance(error, json.JSONDecodeError):
@@ -54,13 +64,17 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
         fix = "JSON wants double quotes around names and texts; write each line with a JSON library"
     elif error.msg == "Extra data":
         fix = "put each record on a line of its own"
-    return DatasetError(f"this line is not valid JSON: {_plain(error.msg)}", where=file.at(number, column), fix=fix,
-                        kind=ErrorKind.DATASET_BROKEN_JSON)
+    return DatasetError(
+        f"this line is not valid JSON: {_plain(error.msg)}",
+        where=file.at(number, column),
+        fix=fix,
+        kind=ErrorKind.DATASET_BROKEN_JSON,
+    )
 
 
 def fine_so_far(error: json.JSONDecodeError) -> bool:
     """Whether the text was fine as far as it went."""
-    return error.msg.startswith("Unterminated string") or not error.doc[error.pos:].strip()
+    return error.msg.startswith("Unterminated string") or not error.doc[error.pos :].strip()
 
 
 def _plain(message: str) -> str:

@@ -8,26 +8,89 @@ from typing import Any
 
 from brightrun_tui.datasets.turns import Unusable, printable
 
-LEARN_MARKS = ("train", "training", "trainable", "train_on_turn", "learn", "supervised", "weight", "loss", "loss_weight",
-               "loss_mask")
+LEARN_MARKS = (
+    "train",
+    "training",
+    "trainable",
+    "train_on_turn",
+    "learn",
+    "supervised",
+    "weight",
+    "loss",
+    "loss_weight",
+    "loss_mask",
+)
 """Fields of a turn whose false or zero says that it is context only; a number between is a weight.
 
 OpenAI and Together write ``weight``, ms-swift ``loss``, verl ``loss_mask``, Axolotl ``train`` or ``training``.
 """
 SKIP_MARKS = ("masked", "ignore", "ignore_loss", "exclude_from_loss")
 """The same the other way round; torchtune writes ``masked``."""
-THUMBS = ("label", "kto_tag", "kto_label", "thumbs_up", "desirable", "is_desirable", "liked", "preferred", "is_good", "feedback",
-          "user_feedback", "thumbs", "vote", "rating", "score", "reward")
+THUMBS = (
+    "label",
+    "kto_tag",
+    "kto_label",
+    "thumbs_up",
+    "desirable",
+    "is_desirable",
+    "liked",
+    "preferred",
+    "is_good",
+    "feedback",
+    "user_feedback",
+    "thumbs",
+    "vote",
+    "rating",
+    "score",
+    "reward",
+)
 """Fields of a record that say whether its answer was liked (KTO): true or false, or 1 and -1."""
 RATINGS = ("rating", "score", "reward", "stars", "quality", "csat")
 """Fields of a record with a number that says how good its answer is, where that is no yes or no."""
 TURN_THUMBS = ("feedback", "thumbs", "vote", "liked")
 """Fields of a turn that say whether it was liked, where they hold such a word; they may hold a comment as well."""
 
-_TRUE = frozenset({"true", "t", "yes", "y", "on", "good", "up", "thumbs_up", "thumbs up", "like", "liked", "desirable", "chosen",
-                   "accepted", "positive", "upvote", "👍"})
-_FALSE = frozenset({"false", "f", "no", "n", "off", "bad", "down", "thumbs_down", "thumbs down", "dislike", "disliked",
-                    "undesirable", "rejected", "negative", "downvote", "👎"})
+_TRUE = frozenset(
+    {
+        "true",
+        "t",
+        "yes",
+        "y",
+        "on",
+        "good",
+        "up",
+        "thumbs_up",
+        "thumbs up",
+        "like",
+        "liked",
+        "desirable",
+        "chosen",
+        "accepted",
+        "positive",
+        "upvote",
+        "👍",
+    }
+)
+_FALSE = frozenset(
+    {
+        "false",
+        "f",
+        "no",
+        "n",
+        "off",
+        "bad",
+        "down",
+        "thumbs_down",
+        "thumbs down",
+        "dislike",
+        "disliked",
+        "undesirable",
+        "rejected",
+        "negative",
+        "downvote",
+        "👎",
+    }
+)
 
 
 def truth(value: Any) -> float | None:

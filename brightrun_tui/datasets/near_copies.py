@@ -29,7 +29,7 @@ _SEED = 7
 _PACKED = struct.Struct(f"<{_SLOTS}I")
 _MOST_COMPARED = 4
 _LARGE_BUCKET = 256
-_PUNCTUATION = ".,;:!?…\"“”„()[]"
+_PUNCTUATION = '.,;:!?…"“”„()[]'
 _NO_PUNCTUATION = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 _LONGEST_WORDS = 16
 """Texts whose words are longer on average are in a script without spaces."""
@@ -57,7 +57,7 @@ def sketch(record: Record) -> bytes:
             asked.append(message.said)
     made = bytearray(SKETCH_BYTES)
     made[:_FIXED] = blake2b("\n".join(fixed).encode(), digest_size=_FIXED).digest()
-    made[_FIXED::2], made[_FIXED + 1::2] = _slots("\n".join(asked)), _slots("\n".join(learnt))
+    made[_FIXED::2], made[_FIXED + 1 :: 2] = _slots("\n".join(asked)), _slots("\n".join(learnt))
     return bytes(made)
 
 
@@ -75,7 +75,9 @@ def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int,
         if len(together) <= most:
             found.append(together)
             continue
-        copies = [copied for copied in _clusters(together, keys, offset, VERY_SIMILAR) if len(copied) <= len(indices) // 2]
+        copies = [
+            copied for copied in _clusters(together, keys, offset, VERY_SIMILAR) if len(copied) <= len(indices) // 2
+        ]
         found += copies
         of_one_form += len(together) - sum(map(len, copies))
     return NearCopies(sorted(found), of_one_form)
@@ -87,7 +89,7 @@ def _slots(text: str) -> bytes:
 
     signature = RMinHash(_SLOTS, _SEED)
     signature.update(_pairs(text))
-    return _PACKED.pack(*signature.digest())[::_PACKED.size // _SLOTS]
+    return _PACKED.pack(*signature.digest())[:: _PACKED.size // _SLOTS]
 
 
 def _pairs(text: str) -> list[str]:
@@ -112,14 +114,20 @@ def _clusters(members: Sequence[int], keys: Sequence[bytes], offset: int, simila
         return index
 
     def sketch_of(index: int) -> bytes:
-        return keys[index][offset:offset + SKETCH_BYTES]
+        return keys[index][offset : offset + SKETCH_BYTES]
 
     for band in range(_FIXED, SKETCH_BYTES, _BAND):
         for bucket in _buckets(members, keys, offset, band):
             compared: list[int] = []
             for index in sorted(bucket, key=sketch_of):
-                other = next((one for one in compared if find(one) == find(index)
-                              or _are_alike(sketch_of(one), sketch_of(index), similar)), None)
+                other = next(
+                    (
+                        one
+                        for one in compared
+                        if find(one) == find(index) or _are_alike(sketch_of(one), sketch_of(index), similar)
+                    ),
+                    None,
+                )
                 if other is not None:
                     low, high = sorted((find(other), find(index)))
                     root[low], root[high] = low, low
@@ -134,13 +142,15 @@ def _clusters(members: Sequence[int], keys: Sequence[bytes], offset: int, simila
 def _buckets(members: Sequence[int], keys: Sequence[bytes], offset: int, band: int) -> Iterator[list[int]]:
     """Sets of records that agree in this band; where they are many, for want of something better to tell, in the next one too."""
     start, following = offset + band, offset + (band + _BAND if band + _BAND < SKETCH_BYTES else _FIXED)
-    for bucket in same(members, lambda i: keys[i][start:start + _BAND]):
+    for bucket in same(members, lambda i: keys[i][start : start + _BAND]):
         if len(bucket) <= _LARGE_BUCKET:
             yield bucket
         else:
-            yield from same(bucket, lambda i: keys[i][following:following + _BAND])
+            yield from same(bucket, lambda i: keys[i][following : following + _BAND])
 
 
 def _are_alike(one: bytes, other: bytes, similar: float) -> bool:
-    return one == other or (one[:_FIXED] == other[:_FIXED] and all(
-        sum(map(eq, one[start::2], other[start::2])) >= similar * _SLOTS for start in (_FIXED, _FIXED + 1)))
+    return one == other or (
+        one[:_FIXED] == other[:_FIXED]
+        and all(sum(map(eq, one[start::2], other[start::2])) >= similar * _SLOTS for start in (_FIXED, _FIXED + 1))
+    )

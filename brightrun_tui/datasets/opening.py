@@ -52,7 +52,9 @@ class Dataset:
     def share_read(self) -> float:
         """How much has been read, 0–1."""
         total = self.size
-        return min(1.0, (self.bytes_read + self.source.file.share_read * self.source.file.size) / total) if total else 0.0
+        return (
+            min(1.0, (self.bytes_read + self.source.file.share_read * self.source.file.size) / total) if total else 0.0
+        )
 
     @property
     def size(self) -> int:
@@ -76,8 +78,13 @@ class Dataset:
                 self.encodings[source.file.encoding] = None
 
 
-def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-         format: str | None = None, clean: bool = False) -> Iterator[Record]:  # noqa: A002
+def read(
+    path: str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    clean: bool = False,
+) -> Iterator[Record]:
     """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
 
     Raises:
@@ -88,8 +95,13 @@ def read(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
     return (outcome.record for outcome in dataset.outcomes() if outcome.record is not None)
 
 
-def open_dataset(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-                 format: str | None = None, clean: bool = False) -> Dataset:  # noqa: A002
+def open_dataset(
+    path: str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    clean: bool = False,
+) -> Dataset:
     """Open a file, or the files of a folder: the first at once, the others when the reading gets there.
 
     Raises as `open_source`, and `DatasetError` where a folder is no dataset.

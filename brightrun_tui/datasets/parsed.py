@@ -16,17 +16,64 @@ from brightrun_tui.datasets.tool_calls import CALL_ROLES, TOOLS, calls_in_text, 
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
 CONVERSATIONS = ("messages", "conversations", "conversation")
-PROMPTS = ("prompt", "question", "query", "input", "user", "human", "user_input", "frage", "pregunta", "pergunta", "domanda")
-COMPLETIONS = ("completion", "answer", "response", "output", "assistant", "reply", "target", "antwort", "respuesta", "resposta",
-               "réponse", "reponse", "risposta", "answers")
+PROMPTS = (
+    "prompt",
+    "question",
+    "query",
+    "input",
+    "user",
+    "human",
+    "user_input",
+    "frage",
+    "pregunta",
+    "pergunta",
+    "domanda",
+)
+COMPLETIONS = (
+    "completion",
+    "answer",
+    "response",
+    "output",
+    "assistant",
+    "reply",
+    "target",
+    "antwort",
+    "respuesta",
+    "resposta",
+    "réponse",
+    "reponse",
+    "risposta",
+    "answers",
+)
 JOINED = ("prompt", "question", "query", "input", "context")
 NOTHING = frozenset({"nan", "none", "null", "<na>", "n/a", "<noinput>", "no input", "noinput"})
 """What stands in a field beside the question where there is nothing to say, after pandas and in Alpaca's own data."""
 CHOICES = ("choices", "options")
 REASONING = ("reasoning_content", "reasoning", "thinking", "thoughts")
-_TURN_FIELDS = frozenset((
-    "role", "from", "content", "value", "text", "name", "id", "timestamp", "created_at", "type", "recipient", "tool_calls",
-    "tool_call_id", "function_call", "refusal", "annotations", "audio", *LEARN_MARKS, *SKIP_MARKS, *REASONING))
+_TURN_FIELDS = frozenset(
+    (
+        "role",
+        "from",
+        "content",
+        "value",
+        "text",
+        "name",
+        "id",
+        "timestamp",
+        "created_at",
+        "type",
+        "recipient",
+        "tool_calls",
+        "tool_call_id",
+        "function_call",
+        "refusal",
+        "annotations",
+        "audio",
+        *LEARN_MARKS,
+        *SKIP_MARKS,
+        *REASONING,
+    )
+)
 SYSTEMS = ("system", "system_prompt")
 CATEGORIES = ("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc")
 GROUPS = ("group", "conversation_id", "thread_id", "session_id")
@@ -118,7 +165,11 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise Unusable("other_shape")
-    turns = [] if system is None or text_of(system).strip().lower() in NOTHING else [Turn("system", text_of(system).strip())]
+    turns = (
+        []
+        if system is None or text_of(system).strip().lower() in NOTHING
+        else [Turn("system", text_of(system).strip())]
+    )
     for pair in history:
         turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
     question, more = _question(fields, asked)
@@ -129,7 +180,10 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     answer, remarks = _answer(completion, choices)
     thoughts = _first(fields, REASONING)
     thought = fields.get(thoughts)
-    turns += [Turn("user", question), Turn("assistant", answer, reasoning=thought.strip() if isinstance(thought, str) else "")]
+    turns += [
+        Turn("user", question),
+        Turn("assistant", answer, reasoning=thought.strip() if isinstance(thought, str) else ""),
+    ]
     draft = _draft(row, turns, used | more | {"history", thoughts})
     draft.remarks += remarks
     return draft
@@ -168,7 +222,11 @@ def _choices(fields: Mapping[str, Any]) -> list[str]:
     given = _value(fields, CHOICES)
     if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
         return []
-    return [text_of(text).strip() for text in given] if all(isinstance(text, str) and text.strip() for text in given) else []
+    return (
+        [text_of(text).strip() for text in given]
+        if all(isinstance(text, str) and text.strip() for text in given)
+        else []
+    )
 
 
 def _listed(choices: Sequence[str]) -> str:
@@ -179,7 +237,9 @@ def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
     if isinstance(completion, dict) and isinstance(completion.get("text"), list):  # SQuAD's form
-        completion = completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
+        completion = (
+            completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
+        )
     if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
         remarks.append("several_answers")
         completion = next((text for text in completion if text.strip()), "")
@@ -229,7 +289,9 @@ def _turn(turn: Any) -> Turn:
         content, calls = "", calls_in_text(content)
         role = "assistant"
     thoughts = next((turn[name].strip() for name in REASONING if isinstance(turn.get(name), str)), "")
-    return Turn(role, content, learnt(turn)[0], thoughts, calls, scalar(turn.get("name")), scalar(turn.get("tool_call_id")))
+    return Turn(
+        role, content, learnt(turn)[0], thoughts, calls, scalar(turn.get("name")), scalar(turn.get("tool_call_id"))
+    )
 
 
 def _remarks_on(name: str, turns: Sequence[Any]) -> tuple[list[str], list[str]]:
@@ -256,8 +318,17 @@ def _with_system(system: Any, turns: list[Turn]) -> list[Turn]:
 def _draft(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> ParsedRecord:
     fields = lowered(row)
     categories = _categories(fields)
-    rest = [name for name in fields if name not in used and name not in categories and name not in _ABOUT
-            and name and not name.endswith("_id") and not name.startswith("unnamed:") and _holds_text(fields[name])]
+    rest = [
+        name
+        for name in fields
+        if name not in used
+        and name not in categories
+        and name not in _ABOUT
+        and name
+        and not name.endswith("_id")
+        and not name.startswith("unnamed:")
+        and _holds_text(fields[name])
+    ]
     if rest:
         texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}
         spelt = {str(name).strip().lower(): str(name) for name in row}
@@ -273,8 +344,11 @@ def _categories(row: Mapping[str, Any]) -> dict[str, str]:
     given = row.get("categories")
     found = dict(given) if isinstance(given, dict) else {}
     found.update((name, row[name]) for name in CATEGORIES if name in row)
-    return {scalar(name): scalar(value) for name, value in found.items()
-            if isinstance(value, str) and 0 < len(value) <= _LONGEST_CATEGORY}
+    return {
+        scalar(name): scalar(value)
+        for name, value in found.items()
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_CATEGORY
+    }
 
 
 def _holds_text(value: Any, depth: int = 3) -> bool:

@@ -15,8 +15,11 @@ _WANTED = ("chosen", "preferred", "accepted", "winner")
 _UNWANTED = ("rejected", "dispreferred", "unpreferred", "nonpreferred", "non_preferred", "loser")
 
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
-_LETTERED = re.compile(r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort))"
-                       r"[ _-]?(?P<mark>[ab]|[0-9])", re.I)
+_LETTERED = re.compile(
+    r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort))"
+    r"[ _-]?(?P<mark>[ab]|[0-9])",
+    re.I,
+)
 
 
 def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
@@ -29,7 +32,11 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
     row = next(row for row in rows if isinstance(row, Mapping) and _answers(row))
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
     if _is_conversation(row[wanted]):
-        mapping = f"messages={printable(wanted)}" if not asked else f"prompt={printable(asked)}, completion={printable(wanted)}"
+        mapping = (
+            f"messages={printable(wanted)}"
+            if not asked
+            else f"prompt={printable(asked)}, completion={printable(wanted)}"
+        )
     elif asked:
         mapping = f"prompt={printable(asked)}, completion={printable(wanted)}"
         system = next((name for name in row if name.strip().lower() in SYSTEMS), "")
@@ -38,9 +45,12 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
         mapping = ""
     raise DatasetError(
         "these are preference pairs (a wanted and an unwanted answer each), which are not trained on as they are",
-        where=where, kind=ErrorKind.DATASET_PREFERENCES,
-        fix=f"to learn the wanted answers, map {mapping}" if mapping else
-            f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”")
+        where=where,
+        kind=ErrorKind.DATASET_PREFERENCES,
+        fix=f"to learn the wanted answers, map {mapping}"
+        if mapping
+        else f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”",
+    )
 
 
 def _refuse_lettered(where: str, rows: Sequence[Any]) -> None:
@@ -50,8 +60,11 @@ def _refuse_lettered(where: str, rows: Sequence[Any]) -> None:
         first, second = (printable(name) for name in pairs[0][:2])
         raise DatasetError(
             f"there are several answers to each question (“{first}”, “{second}”), and which one is the better is said elsewhere, "
-            "if at all", where=where, kind=ErrorKind.DATASET_PREFERENCES,
-            fix="make a file with two columns, prompt and completion, that holds the better answers only")
+            "if at all",
+            where=where,
+            kind=ErrorKind.DATASET_PREFERENCES,
+            fix="make a file with two columns, prompt and completion, that holds the better answers only",
+        )
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:

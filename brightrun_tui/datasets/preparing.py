@@ -18,9 +18,15 @@ from brightrun_tui.domain.run_directory import EVAL, TRAIN
 from brightrun_tui.domain.settings import DataSettings
 
 
-def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings: DataSettings, *,
-            columns: Mapping[str, str] | None = None, format: str | None = None,  # noqa: A002
-            progress: Progress = lambda what, share: None) -> PreparedData:
+def prepare(
+    path: str | PathLike[str],
+    directory: str | PathLike[str],
+    settings: DataSettings,
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    progress: Progress = lambda what, share: None,
+) -> PreparedData:
     """Split a dataset and write ``train.jsonl`` and ``eval.jsonl`` into ``directory``, whole or not at all.
 
     The file is read twice, as a stream; memory holds some hundred bytes a record. ``progress`` is told what is done and which
@@ -30,6 +36,7 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
         DatasetError: the file cannot be used, has fewer than two different records, or changed meanwhile.
         BrightrunError: the directory cannot be written (``disk_full``, ``not_writable``).
     """
+
     def opened() -> Dataset:
         return open_dataset(path, columns=columns, format=format, clean=settings.marks == "clean")
 
@@ -38,17 +45,31 @@ def prepare(path: str | PathLike[str], directory: str | PathLike[str], settings:
     plan = plan_split(keys, settings.eval_fraction, settings.eval_max_records, settings.split_seed)
     held_out = sum(plan)
     if not held_out:
-        raise DatasetError("fewer than two different records can be used", where=str(path), kind=ErrorKind.DATASET_TOO_SMALL,
-                           fix="at least two are needed, one to learn from and one to check with")
+        raise DatasetError(
+            "fewer than two different records can be used",
+            where=str(path),
+            kind=ErrorKind.DATASET_TOO_SMALL,
+            fix="at least two are needed, one to learn from and one to check with",
+        )
     target = Path(directory)
     written = _write(_records(opened(), progress, "written", 0.5), plan, target)
     if written != len(plan) or fingerprint(path) != before:
         _discard(target)
-        raise DatasetError("the file changed while it was being read", where=str(path), fix="start again", kind=ErrorKind.DATASET_CHANGED)
+        raise DatasetError(
+            "the file changed while it was being read",
+            where=str(path),
+            fix="start again",
+            kind=ErrorKind.DATASET_CHANGED,
+        )
     _publish(target)
     return PreparedData(
-        directory=str(target), train_records=written - held_out, eval_records=held_out, source_fingerprint=before,
-        train_fingerprint=fingerprint(target / TRAIN), eval_fingerprint=fingerprint(target / EVAL))
+        directory=str(target),
+        train_records=written - held_out,
+        eval_records=held_out,
+        source_fingerprint=before,
+        train_fingerprint=fingerprint(target / TRAIN),
+        eval_fingerprint=fingerprint(target / EVAL),
+    )
 
 
 def _records(dataset: Dataset, progress: Progress, done: str, start: float) -> Iterator[Record]:
@@ -72,8 +93,12 @@ def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:
             try:
                 yield Record.model_validate_json(line)
             except ValueError:
-                raise DatasetError("this line of the prepared data is damaged", where=f"{file}:{number}",
-                                   fix="start the run again", kind=ErrorKind.DATASET_DAMAGED) from None
+                raise DatasetError(
+                    "this line of the prepared data is damaged",
+                    where=f"{file}:{number}",
+                    fix="start the run again",
+                    kind=ErrorKind.DATASET_DAMAGED,
+                ) from None
 
 
 def _write(records: Iterable[Record], held_out: list[bool], directory: Path) -> int:
@@ -126,7 +151,15 @@ def _partial(directory: Path, name: str) -> Path:
 
 def _cannot_write(directory: Path, error: OSError) -> BrightrunError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError("the disk is full", where=str(directory), kind=ErrorKind.DISK_FULL,
-                              fix="free some space, or set BRIGHTRUN_HOME to another disk")
-    return BrightrunError(f"the data of the run cannot be written ({error.strerror or error})", where=str(directory),
-                          kind=ErrorKind.NOT_WRITABLE, fix="check the directory's permissions, or set BRIGHTRUN_HOME to one you own")
+        return BrightrunError(
+            "the disk is full",
+            where=str(directory),
+            kind=ErrorKind.DISK_FULL,
+            fix="free some space, or set BRIGHTRUN_HOME to another disk",
+        )
+    return BrightrunError(
+        f"the data of the run cannot be written ({error.strerror or error})",
+        where=str(directory),
+        kind=ErrorKind.NOT_WRITABLE,
+        fix="check the directory's permissions, or set BRIGHTRUN_HOME to one you own",
+    )

@@ -19,22 +19,36 @@ class Reason(NamedTuple):
 
 LEFT_OUT: dict[str, Reason] = {
     "no_answer": Reason("without an answer", "fill in the answers, or leave these records out"),
-    "no_target": Reason("without an answer",
-                        "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
-                        "otherwise fill in target_response"),
+    "no_target": Reason(
+        "without an answer",
+        "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
+        "otherwise fill in target_response",
+    ),
     "no_question": Reason("without a question", "every record needs something the user says before the answer"),
-    "nothing_to_train": Reason("whose every answer is marked as not to be trained on",
-                               "remove “weight”: 0, “train”: false or the like from the answers to learn"),
-    "unknown_role": Reason("with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"),
-    "not_text": Reason("with images or other content that is not text", "only text can be trained on; keep the text parts"),
-    "broken_call": Reason("with a call of a tool that has no name, or whose arguments are not an object",
-                          'write it as {{"name": …, "arguments": {{…}}}}'),
-    "broken_tools": Reason("whose list of tools cannot be read",
-                           'write each as {{"type": "function", "function": {{"name": …, "parameters": …}}}}'),
-    "thumbs_down": Reason("whose answer is marked as not wanted (thumbs down)",
-                          "usually nothing to do: only wanted answers are learnt"),
-    "unclear_mark": Reason("with a mark that is neither true nor false ({detail})",
-                           "write true or false, or 1 or 0; or remove the field"),
+    "nothing_to_train": Reason(
+        "whose every answer is marked as not to be trained on",
+        "remove “weight”: 0, “train”: false or the like from the answers to learn",
+    ),
+    "unknown_role": Reason(
+        "with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"
+    ),
+    "not_text": Reason(
+        "with images or other content that is not text", "only text can be trained on; keep the text parts"
+    ),
+    "broken_call": Reason(
+        "with a call of a tool that has no name, or whose arguments are not an object",
+        'write it as {{"name": …, "arguments": {{…}}}}',
+    ),
+    "broken_tools": Reason(
+        "whose list of tools cannot be read",
+        'write each as {{"type": "function", "function": {{"name": …, "parameters": …}}}}',
+    ),
+    "thumbs_down": Reason(
+        "whose answer is marked as not wanted (thumbs down)", "usually nothing to do: only wanted answers are learnt"
+    ),
+    "unclear_mark": Reason(
+        "with a mark that is neither true nor false ({detail})", "write true or false, or 1 or 0; or remove the field"
+    ),
     "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
     "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
     "broken_characters": Reason("with broken characters (half of a Unicode pair)", "export the text again as UTF-8"),
@@ -42,65 +56,117 @@ LEFT_OUT: dict[str, Reason] = {
 """Why a record is not used."""
 
 REMARKS: dict[str, Reason] = {
-    "duplicate": Reason("copies of an earlier record (spaces and capitals aside)",
-                        "remove them, unless they are meant to weigh more; copies are never held out apart from one another"),
-    "near_copy": Reason("that are copies of an earlier record but for a few words",
-                        "remove those that add nothing; none is held out apart from what it copies"),
-    "near_parted": Reason("({detail}) nearly the same as others, so many that they could not be held out together",
-                          "the held-out loss will look better than it is: remove copies, or add records of other kinds"),
-    "one_form": Reason("({detail}) of the same form as many others, too many to be held out together",
-                       "fine where only names or numbers are to differ; the held-out loss may look a little better than it is"),
-    "other_answer": Reason("that ask word for word what an earlier record asks, and are answered differently",
-                           "if the answers contradict one another, keep the right one; several good answers are fine"),
-    "weight": Reason("with answers of another weight than 0 and 1; every answer that is learnt counts alike",
-                     "repeat records that are to weigh more, or write 0 where an answer is context only"),
-    "rated": Reason("with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
-                    "leave out the records whose answers are not to be learnt"),
-    "markup": Reason("with HTML in their texts, such as {detail}",
-                     "it would be learnt as text: export plain text, unless the answers are to be HTML"),
-    "marks": Reason("with marks of some model's chat format in their texts, such as {detail}",
-                    "they would be learnt as text: clean them with the setting data.marks=clean"),
-    "control_characters": Reason("with control characters in their texts (NUL, terminal codes)",
-                                 "they would be learnt as text: clean them with the setting data.marks=clean"),
-    "encoding": Reason("records read from text in {detail}, which is a guess: look at the preview",
-                       "save the file as UTF-8 if letters look wrong"),
+    "duplicate": Reason(
+        "copies of an earlier record (spaces and capitals aside)",
+        "remove them, unless they are meant to weigh more; copies are never held out apart from one another",
+    ),
+    "near_copy": Reason(
+        "that are copies of an earlier record but for a few words",
+        "remove those that add nothing; none is held out apart from what it copies",
+    ),
+    "near_parted": Reason(
+        "({detail}) nearly the same as others, so many that they could not be held out together",
+        "the held-out loss will look better than it is: remove copies, or add records of other kinds",
+    ),
+    "one_form": Reason(
+        "({detail}) of the same form as many others, too many to be held out together",
+        "fine where only names or numbers are to differ; the held-out loss may look a little better than it is",
+    ),
+    "other_answer": Reason(
+        "that ask word for word what an earlier record asks, and are answered differently",
+        "if the answers contradict one another, keep the right one; several good answers are fine",
+    ),
+    "weight": Reason(
+        "with answers of another weight than 0 and 1; every answer that is learnt counts alike",
+        "repeat records that are to weigh more, or write 0 where an answer is context only",
+    ),
+    "rated": Reason(
+        "with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
+        "leave out the records whose answers are not to be learnt",
+    ),
+    "markup": Reason(
+        "with HTML in their texts, such as {detail}",
+        "it would be learnt as text: export plain text, unless the answers are to be HTML",
+    ),
+    "marks": Reason(
+        "with marks of some model's chat format in their texts, such as {detail}",
+        "they would be learnt as text: clean them with the setting data.marks=clean",
+    ),
+    "control_characters": Reason(
+        "with control characters in their texts (NUL, terminal codes)",
+        "they would be learnt as text: clean them with the setting data.marks=clean",
+    ),
+    "encoding": Reason(
+        "records read from text in {detail}, which is a guess: look at the preview",
+        "save the file as UTF-8 if letters look wrong",
+    ),
     "calls": Reason("with calls of tools, which are learnt", ""),
-    "thoughts": Reason("with thoughts before the answer, which are learnt where the base model's template has room for them", ""),
-    "duplicate_id": Reason("with the id of an earlier record",
-                           "they were given ids of their own; check that the export is right"),
-    "no_last_answer": Reason("ending without an answer; the open end was cut off", "add the last answer if there is one"),
+    "thoughts": Reason(
+        "with thoughts before the answer, which are learnt where the base model's template has room for them", ""
+    ),
+    "duplicate_id": Reason(
+        "with the id of an earlier record", "they were given ids of their own; check that the export is right"
+    ),
+    "no_last_answer": Reason(
+        "ending without an answer; the open end was cut off", "add the last answer if there is one"
+    ),
     "answer_first": Reason("beginning with an answer; that answer was cut off", "begin with what the user says"),
-    "joined_turns": Reason("where one speaker has two turns in a row; they were joined", "check that no turn is missing"),
+    "joined_turns": Reason(
+        "where one speaker has two turns in a row; they were joined", "check that no turn is missing"
+    ),
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
     "short_answer": Reason("with an answer of one or two characters", "check that the answers are complete"),
-    "cut_short": Reason("with answers of exactly {detail} characters, and none is longer: they look cut off",
-                        "export them again without a limit of length; the model would learn to stop in the middle"),
-    "echo": Reason("whose answer begins with its own question",
-                   "take the questions off the answers; the model would learn to repeat what it is asked"),
-    "placeholder": Reason("with a placeholder such as TODO or N/A for an answer",
-                          "fill in the answers, or leave these records out"),
-    "very_long": Reason("longer than 32,000 characters",
-                        "shorten them, or see the settings data.max_length and data.over_length"),
-    "garbled": Reason("with garbled letters such as â€™ or Ã©",
-                      "the text was once read in the wrong encoding: export it as UTF-8"),
-    "few_records": Reason("usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"),
+    "cut_short": Reason(
+        "with answers of exactly {detail} characters, and none is longer: they look cut off",
+        "export them again without a limit of length; the model would learn to stop in the middle",
+    ),
+    "echo": Reason(
+        "whose answer begins with its own question",
+        "take the questions off the answers; the model would learn to repeat what it is asked",
+    ),
+    "placeholder": Reason(
+        "with a placeholder such as TODO or N/A for an answer", "fill in the answers, or leave these records out"
+    ),
+    "very_long": Reason(
+        "longer than 32,000 characters", "shorten them, or see the settings data.max_length and data.over_length"
+    ),
+    "garbled": Reason(
+        "with garbled letters such as â€™ or Ã©", "the text was once read in the wrong encoding: export it as UTF-8"
+    ),
+    "few_records": Reason(
+        "usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"
+    ),
     "same_answer": Reason("with one and the same answer", "the model will learn to say little else: add other answers"),
-    "one_conversation": Reason("that all belong to one conversation, so the held-out ones come from it too",
-                               "the held-out loss will look better than it is: add other conversations; if there are more, "
-                               "check the ids that name them"),
-    "shared_prompt": Reason("({detail}) that ask word for word what others ask, too often to be held out together",
-                            "fine where one instruction has many good answers; the held-out loss may look a little better than "
-                            "it is"),
-    "several_answers": Reason("with several answers; the first was taken",
-                              "give each answer a record of its own, if all are to be learned"),
-    "no_such_choice": Reason("whose answer is a number, but not the position of one of the choices (counted from 0)",
-                             "write the text of the right choice as the answer"),
-    "unused_fields": Reason("with text in fields that are not used: {detail}",
-                            "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME"),
-    "announced": Reason("records announced in the file's header, but {detail} found", "check that the export is complete"),
-    "for_testing": Reason("files that were not read, as their names say that they are for testing ({detail})",
-                          "name such a file, if it is to be learnt from"),
-    "other_lists": Reason("in the other lists of the file ({detail}), which were not read", "put all records into one list"),
+    "one_conversation": Reason(
+        "that all belong to one conversation, so the held-out ones come from it too",
+        "the held-out loss will look better than it is: add other conversations; if there are more, "
+        "check the ids that name them",
+    ),
+    "shared_prompt": Reason(
+        "({detail}) that ask word for word what others ask, too often to be held out together",
+        "fine where one instruction has many good answers; the held-out loss may look a little better than it is",
+    ),
+    "several_answers": Reason(
+        "with several answers; the first was taken", "give each answer a record of its own, if all are to be learned"
+    ),
+    "no_such_choice": Reason(
+        "whose answer is a number, but not the position of one of the choices (counted from 0)",
+        "write the text of the right choice as the answer",
+    ),
+    "unused_fields": Reason(
+        "with text in fields that are not used: {detail}",
+        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME",
+    ),
+    "announced": Reason(
+        "records announced in the file's header, but {detail} found", "check that the export is complete"
+    ),
+    "for_testing": Reason(
+        "files that were not read, as their names say that they are for testing ({detail})",
+        "name such a file, if it is to be learnt from",
+    ),
+    "other_lists": Reason(
+        "in the other lists of the file ({detail}), which were not read", "put all records into one list"
+    ),
 }
 """What is worth knowing about records that are used all the same."""
 
@@ -136,5 +202,11 @@ class ProblemLog:
     def _problem(self, kind: str) -> Problem:
         remark = kind in REMARKS
         reason = REMARKS[kind] if remark else LEFT_OUT[kind]
-        return Problem(kind=kind, what=reason.what.format(detail=self._details[kind]), fix=reason.fix,
-                       count=self._counts[kind], places=tuple(self._places[kind]), remark=remark)
+        return Problem(
+            kind=kind,
+            what=reason.what.format(detail=self._details[kind]),
+            fix=reason.fix,
+            count=self._counts[kind],
+            places=tuple(self._places[kind]),
+            remark=remark,
+        )

@@ -88,9 +88,12 @@ class Source:
             yield Outcome(place, record, remarks=remarks, unused=unused)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
-            raise DatasetError(f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
-                               where=str(self.file.path), fix=f"map {role} to a column that does, or leave it out",
-                               kind=ErrorKind.DATASET_COLUMNS)
+            raise DatasetError(
+                f"the column “{printable(column)}” (for {role}) holds no text and no number in any record",
+                where=str(self.file.path),
+                fix=f"map {role} to a column that does, or leave it out",
+                kind=ErrorKind.DATASET_COLUMNS,
+            )
 
     def _record(self, row: Row, part: str) -> tuple[Record, list[str], list[str]]:
         if not isinstance(row.value, Mapping):
@@ -104,13 +107,24 @@ class Source:
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
         messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
-        record = Record(id=draft.id or f"{part or 'record'}-{row.number}", messages=messages, group=draft.group,
-                        categories=draft.categories, line=row.number, tools=draft.tools)
+        record = Record(
+            id=draft.id or f"{part or 'record'}-{row.number}",
+            messages=messages,
+            group=draft.group,
+            categories=draft.categories,
+            line=row.number,
+            tools=draft.tools,
+        )
         return record, [*draft.remarks, *remarks], [name for name in draft.unused if name != self.thumbs]
 
 
-def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None = None,
-                format: str | None = None, clean: bool = False) -> Source:  # noqa: A002
+def open_source(
+    path: str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    clean: bool = False,
+) -> Source:
     """Open a dataset and tell its format by its first entries. With ``clean`` its turns are `templated.cleaned`.
 
     Raises:
@@ -118,11 +132,18 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
         UsageError: ``format`` or a role in ``columns`` does not exist.
     """
     if format is not None and format not in formats():
-        raise UsageError(f"there is no dataset format “{format}”", fix=f"one of: {', '.join(formats())}", kind=ErrorKind.UNKNOWN_FORMAT)
+        raise UsageError(
+            f"there is no dataset format “{format}”",
+            fix=f"one of: {', '.join(formats())}",
+            kind=ErrorKind.UNKNOWN_FORMAT,
+        )
     unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
     if unknown is not None:
-        raise UsageError(f"a column cannot be mapped to “{unknown}”", fix=f"one of: {', '.join(COLUMN_ROLES)}",
-                         kind=ErrorKind.UNKNOWN_COLUMN_ROLE)
+        raise UsageError(
+            f"a column cannot be mapped to “{unknown}”",
+            fix=f"one of: {', '.join(COLUMN_ROLES)}",
+            kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
+        )
     file = inspect_file(path)
     rows, document = _container(file, columns)
     first = list(islice(rows, _PEEK))
@@ -144,13 +165,28 @@ def open_source(path: str | PathLike[str], *, columns: Mapping[str, str] | None 
     if chosen is None:
         raise _unknown(file, first)
     if not any(chosen.matches(value) for value in values):
-        fix = (f"it looks like {recognised.name}: leave the format out" if recognised
-               else f"{format} looks like {chosen.looks}")
-        raise DatasetError(f"this file is not in the format {format}", where=str(file.path), fix=fix,
-                           kind=ErrorKind.DATASET_WRONG_FORMAT)
+        fix = (
+            f"it looks like {recognised.name}: leave the format out"
+            if recognised
+            else f"{format} looks like {chosen.looks}"
+        )
+        raise DatasetError(
+            f"this file is not in the format {format}",
+            where=str(file.path),
+            fix=fix,
+            kind=ErrorKind.DATASET_WRONG_FORMAT,
+        )
     named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
-    source = Source(file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, rating=rating, clean=clean,
-                    unheard=named)
+    source = Source(
+        file,
+        chosen,
+        chain(first, rows),
+        forced=format is not None,
+        thumbs=thumbs,
+        rating=rating,
+        clean=clean,
+        unheard=named,
+    )
     if document is not None:
         source.header, source.others = document.header, document.others
     return source
@@ -169,6 +205,7 @@ def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Ite
         return read_csv(file), None
     if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
         if _is_document(file, suffix):
+
             def is_record(value: Any) -> bool:
                 if columns and isinstance(value, dict):
                     return all(name in value for name in columns.values())
@@ -180,11 +217,17 @@ def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Ite
     own = format_of_suffix(suffix)
     if own is not None and own.rows is not None:
         return own.rows(file), None
-    what = "plain text has no questions and answers to learn from" if suffix in (".txt", ".md", "") else \
-        f"“{suffix}” files are not read"
-    raise DatasetError(what, where=str(file.path), kind=ErrorKind.DATASET_UNKNOWN_FILE_TYPE,
-                       fix=f"give the data as {ACCEPTED}; simplest is a table with the columns prompt and completion, "
-                           "saved as CSV")
+    what = (
+        "plain text has no questions and answers to learn from"
+        if suffix in (".txt", ".md", "")
+        else f"“{suffix}” files are not read"
+    )
+    raise DatasetError(
+        what,
+        where=str(file.path),
+        kind=ErrorKind.DATASET_UNKNOWN_FILE_TYPE,
+        fix=f"give the data as {ACCEPTED}; simplest is a table with the columns prompt and completion, saved as CSV",
+    )
 
 
 def _is_document(file: SourceFile, suffix: str) -> bool:
@@ -231,12 +274,19 @@ def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, 
     for role, column in columns.items():
         if column not in found:
             close = get_close_matches(column, found, n=1)
-            raise DatasetError(f"there is no column “{column}” (for {role}); there are {_listed(found)}", where=str(file.path),
-                               fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
-                               kind=ErrorKind.DATASET_COLUMNS)
+            raise DatasetError(
+                f"there is no column “{column}” (for {role}); there are {_listed(found)}",
+                where=str(file.path),
+                fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
+                kind=ErrorKind.DATASET_COLUMNS,
+            )
     if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
-        raise UsageError("the mapping needs prompt and completion, or messages", where="columns",
-                         fix=_suggestion(found, rows), kind=ErrorKind.COLUMNS_INCOMPLETE)
+        raise UsageError(
+            "the mapping needs prompt and completion, or messages",
+            where="columns",
+            fix=_suggestion(found, rows),
+            kind=ErrorKind.COLUMNS_INCOMPLETE,
+        )
 
 
 def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> Iterator[Row]:
@@ -251,23 +301,39 @@ def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> It
 def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     found = _field_names(rows)
     if (turn := {"role", "from", "speaker"} & {name.strip().lower() for name in found}) and len(found) > 1:
-        return DatasetError(f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
-                            where=str(file.path), kind=ErrorKind.DATASET_TURNS,
-                            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}')
+        return DatasetError(
+            f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_TURNS,
+            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}',
+        )
     if not found:
-        return DatasetError(f"the entries are not records but {_kind_of(rows[0].value)}", where=str(file.path),
-                            fix=f"known formats: {_format_list()}", kind=ErrorKind.DATASET_UNKNOWN_FORMAT)
+        return DatasetError(
+            f"the entries are not records but {_kind_of(rows[0].value)}",
+            where=str(file.path),
+            fix=f"known formats: {_format_list()}",
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
     if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
-        return DatasetError("the first line looks like a record, not like the names of the columns", where=file.at(1),
-                            fix="put a line with their names first, such as: prompt,completion", kind=ErrorKind.DATASET_NO_HEADER)
+        return DatasetError(
+            "the first line looks like a record, not like the names of the columns",
+            where=file.at(1),
+            fix="put a line with their names first, such as: prompt,completion",
+            kind=ErrorKind.DATASET_NO_HEADER,
+        )
     if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
-        return DatasetError(f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
-                            where=str(file.path) if file.is_parquet else file.at(1), fix=_suggestion(found, rows),
-                            kind=ErrorKind.DATASET_COLUMNS)
-    return DatasetError(f"the records have no known form; their fields are {_listed(found)}",
-                        where=f"{file.path}, {rows[0].place}",
-                        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
-                        kind=ErrorKind.DATASET_UNKNOWN_FORMAT)
+        return DatasetError(
+            f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
+            where=str(file.path) if file.is_parquet else file.at(1),
+            fix=_suggestion(found, rows),
+            kind=ErrorKind.DATASET_COLUMNS,
+        )
+    return DatasetError(
+        f"the records have no known form; their fields are {_listed(found)}",
+        where=f"{file.path}, {rows[0].place}",
+        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
+        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+    )
 
 
 def _field_names(rows: Sequence[Row]) -> list[str]:

@@ -118,15 +118,27 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
     """
     path = typed_path(path)
     if not str(path).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-        raise DatasetError("the file's name is not text in UTF-8", where=ascii(str(path)), fix="give the file another name",
-                           kind=ErrorKind.DATASET_NAME)
+        raise DatasetError(
+            "the file's name is not text in UTF-8",
+            where=ascii(str(path)),
+            fix="give the file another name",
+            kind=ErrorKind.DATASET_NAME,
+        )
     with readable(path):
         if os.path.isdir(path):
-            raise DatasetError("this is a directory, not a dataset file", where=str(path), kind=ErrorKind.DATASET_IS_DIRECTORY,
-                               fix=f"name a {ACCEPTED} file")
+            raise DatasetError(
+                "this is a directory, not a dataset file",
+                where=str(path),
+                kind=ErrorKind.DATASET_IS_DIRECTORY,
+                fix=f"name a {ACCEPTED} file",
+            )
         if os.path.exists(path) and not os.path.isfile(path):
-            raise DatasetError("this is not a regular file", where=str(path), fix=f"name a {ACCEPTED} file",
-                               kind=ErrorKind.DATASET_NOT_A_FILE)
+            raise DatasetError(
+                "this is not a regular file",
+                where=str(path),
+                fix=f"name a {ACCEPTED} file",
+                kind=ErrorKind.DATASET_NOT_A_FILE,
+            )
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
         size = path.stat().st_size
@@ -152,18 +164,32 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DatasetError("there is no such file", where=str(path), fix=_similar_name(path), kind=ErrorKind.DATASET_MISSING) from None
+        raise DatasetError(
+            "there is no such file", where=str(path), fix=_similar_name(path), kind=ErrorKind.DATASET_MISSING
+        ) from None
     except PermissionError:
-        raise DatasetError("the file may not be read", where=str(path), fix=f"allow it with: chmod u+r {path.name}",
-                           kind=ErrorKind.DATASET_UNREADABLE) from None
+        raise DatasetError(
+            "the file may not be read",
+            where=str(path),
+            fix=f"allow it with: chmod u+r {path.name}",
+            kind=ErrorKind.DATASET_UNREADABLE,
+        ) from None
     except OSError as error:
-        raise DatasetError(f"the file cannot be read ({error.strerror or error})", where=str(path),
-                           fix="check the path and the disk", kind=ErrorKind.DATASET_UNREADABLE) from None
+        raise DatasetError(
+            f"the file cannot be read ({error.strerror or error})",
+            where=str(path),
+            fix="check the path and the disk",
+            kind=ErrorKind.DATASET_UNREADABLE,
+        ) from None
     except ValueError as error:
         if "null byte" not in str(error):
             raise
-        raise DatasetError("a path cannot hold a NUL character", where=repr(str(path)), fix="check the path",
-                           kind=ErrorKind.DATASET_MISSING) from None
+        raise DatasetError(
+            "a path cannot hold a NUL character",
+            where=repr(str(path)),
+            fix="check the path",
+            kind=ErrorKind.DATASET_MISSING,
+        ) from None
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
@@ -243,7 +269,7 @@ class GuardedReader:
         try:
             self._decoder.decode(data)
         except UnicodeDecodeError as error:
-            raise not_utf8(self._file, self._line + data[:error.start].count(b"\n"), error) from None
+            raise not_utf8(self._file, self._line + data[: error.start].count(b"\n"), error) from None
         self._line += data.count(b"\n")
         self._since_mark += len(data)
         if self._since_mark > MAX_RECORD_BYTES:
@@ -253,35 +279,60 @@ class GuardedReader:
 
 def too_long(where: str, unit: str) -> DatasetError:
     limit = f"{MAX_RECORD_BYTES // 1024**2} MiB"
-    fix = ("put each record on a line of its own; if the file is one JSON document, name it .json"
-           if unit == "line" else "split it into several records")
-    return DatasetError(f"one {unit} is longer than {limit}", where=where, fix=fix, kind=ErrorKind.DATASET_RECORD_TOO_LONG)
+    fix = (
+        "put each record on a line of its own; if the file is one JSON document, name it .json"
+        if unit == "line"
+        else "split it into several records"
+    )
+    return DatasetError(
+        f"one {unit} is longer than {limit}", where=where, fix=fix, kind=ErrorKind.DATASET_RECORD_TOO_LONG
+    )
 
 
 def cut_off(where: str) -> DatasetError:
-    return DatasetError("the file ends in the middle of a record: it was cut off", where=where, kind=ErrorKind.DATASET_TRUNCATED,
-                        fix="copy or export it again; or delete the part after the last whole record")
+    return DatasetError(
+        "the file ends in the middle of a record: it was cut off",
+        where=where,
+        kind=ErrorKind.DATASET_TRUNCATED,
+        fix="copy or export it again; or delete the part after the last whole record",
+    )
 
 
 def not_a_number(where: str, name: str) -> DatasetError:
-    return DatasetError(f"{name} is not a JSON value", where=where, fix="write null for a missing value, or leave the field out",
-                        kind=ErrorKind.DATASET_NAN)
+    return DatasetError(
+        f"{name} is not a JSON value",
+        where=where,
+        fix="write null for a missing value, or leave the field out",
+        kind=ErrorKind.DATASET_NAN,
+    )
 
 
 def number_too_long(where: str) -> DatasetError:
-    return DatasetError("there is a number with more digits than can be read", where=where, fix="write such numbers as text",
-                        kind=ErrorKind.DATASET_BROKEN_JSON)
+    return DatasetError(
+        "there is a number with more digits than can be read",
+        where=where,
+        fix="write such numbers as text",
+        kind=ErrorKind.DATASET_BROKEN_JSON,
+    )
 
 
 def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:
     byte = error.object[error.start]
-    return DatasetError(f"the text is not UTF-8 (byte 0x{byte:02x})", where=file.at(line), kind=ErrorKind.DATASET_ENCODING,
-                        fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)")
+    return DatasetError(
+        f"the text is not UTF-8 (byte 0x{byte:02x})",
+        where=file.at(line),
+        kind=ErrorKind.DATASET_ENCODING,
+        fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)",
+    )
 
 
 def no_records(file: SourceFile, what: str = "the file holds no records") -> DatasetError:
-    return DatasetError(what, where=str(file.path), fix="check that the export finished, and export it again",
-                        kind=ErrorKind.DATASET_EMPTY)
+    return DatasetError(
+        what,
+        where=str(file.path),
+        fix="check that the export finished, and export it again",
+        kind=ErrorKind.DATASET_EMPTY,
+    )
 
 
 def _refuse_unless_text(file: SourceFile) -> None:
@@ -292,8 +343,12 @@ def _refuse_unless_text(file: SourceFile) -> None:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind=ErrorKind.DATASET_BINARY)
     if b"\0" in file.head and not is_utf16(file.head):
-        raise DatasetError("this is a binary file, not text", where=where, fix=f"export the data as {ACCEPTED}",
-                           kind=ErrorKind.DATASET_BINARY)
+        raise DatasetError(
+            "this is a binary file, not text",
+            where=where,
+            fix=f"export the data as {ACCEPTED}",
+            kind=ErrorKind.DATASET_BINARY,
+        )
     if file.size <= HEAD_BYTES and not file.head.removeprefix(codecs.BOM_UTF8).strip():
         raise no_records(file, "the file holds nothing but blank space")
 

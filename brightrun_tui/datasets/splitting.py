@@ -46,7 +46,9 @@ class Units(NamedTuple):
         return any(self.first)
 
 
-def split(records: Sequence[Record], eval_fraction: float, eval_max: int, seed: int) -> tuple[list[Record], list[Record]]:
+def split(
+    records: Sequence[Record], eval_fraction: float, eval_max: int, seed: int
+) -> tuple[list[Record], list[Record]]:
     """Training and held-out records, each in the given order (see `plan_split`)."""
     plan = plan_split([split_key(record) for record in records], eval_fraction, eval_max, seed)
     sides: tuple[list[Record], list[Record]] = ([], [])
@@ -169,11 +171,13 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
 
     def turn(index: int, depth: int) -> bytes:
         start = _TURNS + depth * _TURN
-        return keys[index][start:start + _TURN]
+        return keys[index][start : start + _TURN]
 
     found: list[list[int]] = []
     parted = 0
-    todo: list[tuple[list[int], list[int], int]] = [([], members, 1) for members in same(range(len(keys)), lambda i: turn(i, 0))]
+    todo: list[tuple[list[int], list[int], int]] = [
+        ([], members, 1) for members in same(range(len(keys)), lambda i: turn(i, 0))
+    ]
     while todo:
         above, members, depth = todo.pop()
         if len(members) <= most:

@@ -16,8 +16,27 @@ from brightrun_tui.domain.errors import DatasetError
 _PARQUET_BATCH = 256
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
 _DELIMITERS = ",;\t|"
-_EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?",
-                          "#NUM!", "#NULL!", "#NV", "#BEZUG!", "#WERT!"})
+_EMPTY_CELLS = frozenset(
+    {
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "NULL",
+        "<NA>",
+        "NaT",
+        "#N/A",
+        "#REF!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NAME?",
+        "#NUM!",
+        "#NULL!",
+        "#NV",
+        "#BEZUG!",
+        "#WERT!",
+    }
+)
 """What pandas, SQL clients and Excel write for a cell without a value."""
 
 
@@ -36,7 +55,9 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
     if declared := _DECLARED.fullmatch(first.strip()):  # Excel's own way of naming the delimiter
         delimiter = declared[1].replace("\\t", "\t")
         first_number, first = next(((n, line) for n, line in lines if line.strip()), (2, ""))
-    if first.strip() and not any(mark in first for mark in _DELIMITERS):  # one cell: a title, where the next line has more
+    if first.strip() and not any(
+        mark in first for mark in _DELIMITERS
+    ):  # one cell: a title, where the next line has more
         second_number, second = next(((n, line) for n, line in lines if line.strip()), (0, ""))
         if any(mark in second for mark in _DELIMITERS):
             first_number, first, delimiter = second_number, second, _delimiter(second)
@@ -66,8 +87,12 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise DatasetError("reading Parquet needs the package pyarrow", where=str(file.path), kind=ErrorKind.DATASET_NEEDS_PYARROW,
-                           fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL") from None
+        raise DatasetError(
+            "reading Parquet needs the package pyarrow",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_NEEDS_PYARROW,
+            fix="install it with: pip install 'brightrun[parquet]'; or save the data as JSONL",
+        ) from None
     number = 0
     try:
         with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
@@ -80,8 +105,12 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
                     yield Row(number, value, f"row {number}")
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatasetError(f"the Parquet file is damaged or cut off ({reason})", where=str(file.path),
-                           fix="copy or export it again", kind=ErrorKind.DATASET_BROKEN_PARQUET) from None
+        raise DatasetError(
+            f"the Parquet file is damaged or cut off ({reason})",
+            where=str(file.path),
+            fix="copy or export it again",
+            kind=ErrorKind.DATASET_BROKEN_PARQUET,
+        ) from None
 
 
 def columns_of(value: Any) -> list[Row]:
@@ -89,12 +118,16 @@ def columns_of(value: Any) -> list[Row]:
     if not isinstance(value, dict) or len(value) < 2:
         return []
     columns = list(value.values())
-    if all(isinstance(column, dict) for column in columns) and all(column.keys() == columns[0].keys() for column in columns):
+    if all(isinstance(column, dict) for column in columns) and all(
+        column.keys() == columns[0].keys() for column in columns
+    ):
         columns = [list(column.values()) for column in columns]
     if not all(isinstance(column, list) and len(column) == len(columns[0]) > 1 for column in columns):
         return []
-    return [Row(number, dict(zip(value, row, strict=True)), f"row {number}")
-            for number, row in enumerate(zip(*columns, strict=True), start=1)]
+    return [
+        Row(number, dict(zip(value, row, strict=True)), f"row {number}")
+        for number, row in enumerate(zip(*columns, strict=True), start=1)
+    ]
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -114,18 +147,26 @@ def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
         names.pop()
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise DatasetError(f"two columns have the same name, “{printable(twice)}”", where=file.at(line), fix="rename one of them",
-                           kind=ErrorKind.DATASET_COLUMNS)
+        raise DatasetError(
+            f"two columns have the same name, “{printable(twice)}”",
+            where=file.at(line),
+            fix="rename one of them",
+            kind=ErrorKind.DATASET_COLUMNS,
+        )
     return names
 
 
 def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
     """A row by its column names; what tables write for “nothing here” is empty. Raises `DatasetError` for a wrong width."""
-    surplus = [cell for cell in cells[len(header):] if cell.strip()]
+    surplus = [cell for cell in cells[len(header) :] if cell.strip()]
     if len(cells) < len(header) or surplus:
-        raise DatasetError(f"this row has {len(cells)} values, but there are {len(header)} columns", where=file.at(line),
-                           fix="put texts that hold commas, quotes or line breaks in double quotes (any spreadsheet's "
-                               "CSV export does)", kind=ErrorKind.DATASET_ROW_WIDTH)
+        raise DatasetError(
+            f"this row has {len(cells)} values, but there are {len(header)} columns",
+            where=file.at(line),
+            fix="put texts that hold commas, quotes or line breaks in double quotes (any spreadsheet's "
+            "CSV export does)",
+            kind=ErrorKind.DATASET_ROW_WIDTH,
+        )
     return {name: "" if cell.strip() in _EMPTY_CELLS else cell for name, cell in zip(header, cells, strict=False)}
 
 
@@ -136,8 +177,10 @@ def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:
     elif "unexpected end of data" in reason or "field larger" in reason:
         what, fix = "a double quote that opens in this row is never closed", "close it, or export the table again"
     elif "expected after" in reason:
-        what, fix = ("there is text after a closing double quote in this row",
-                     "write a double quote inside a text twice (\"\"), or export the table again")
+        what, fix = (
+            "there is text after a closing double quote in this row",
+            'write a double quote inside a text twice (""), or export the table again',
+        )
     else:
         what, fix = f"this row is not valid CSV ({reason})", "repair the row, or export the table again"
     return DatasetError(what, where=file.at(line), fix=fix, kind=ErrorKind.DATASET_BROKEN_CSV)

@@ -10,11 +10,24 @@ from typing import Any, NamedTuple
 from brightrun_tui.domain.dataset import Message, Role, ToolCall
 
 ROLES: dict[str, Role] = {
-    "system": "system", "developer": "system",
-    "user": "user", "human": "user", "client": "user", "customer": "user", "prompter": "user",
-    "assistant": "assistant", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
-    "ai": "assistant", "agent": "assistant",
-    "tool": "tool", "function": "tool", "observation": "tool", "ipython": "tool",
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "client": "user",
+    "customer": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "ai": "assistant",
+    "agent": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "ipython": "tool",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought"})
@@ -74,12 +87,19 @@ def _message(turn: Turn) -> Message:
     role = role_of(turn.role)
     answers = role == "assistant"
     content = turn.content
-    if role == "tool" and (isinstance(content, dict) or (isinstance(content, list) and content and not _is_part(content[0]))):
+    if role == "tool" and (
+        isinstance(content, dict) or (isinstance(content, list) and content and not _is_part(content[0]))
+    ):
         content = json.dumps(content, ensure_ascii=False, default=str)  # a result as its client got it
-    return Message(role=role, content=text_of(content), train=turn.train or not answers,
-                   reasoning=(turn.reasoning or thoughts_of(turn.content)) if answers else "",
-                   tool_calls=turn.tool_calls if answers else (), name=turn.name if role == "tool" else "",
-                   tool_call_id=turn.tool_call_id if role == "tool" else "")
+    return Message(
+        role=role,
+        content=text_of(content),
+        train=turn.train or not answers,
+        reasoning=(turn.reasoning or thoughts_of(turn.content)) if answers else "",
+        tool_calls=turn.tool_calls if answers else (),
+        name=turn.name if role == "tool" else "",
+        tool_call_id=turn.tool_call_id if role == "tool" else "",
+    )
 
 
 def _says_something(message: Message) -> bool:
@@ -174,7 +194,7 @@ def _trimmed(talk: list[Message], remarks: list[str]) -> list[Message]:
         remarks.append("answer_first")
     if last < len(talk) - 1:
         remarks.append("no_last_answer")
-    return talk[first:last + 1]
+    return talk[first : last + 1]
 
 
 def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
@@ -183,10 +203,14 @@ def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
     for turn in talk:
         before = joined[-1] if joined else None
         if before is not None and turn.role in ("user", "assistant") and before.role == turn.role:
-            joined[-1] = before.model_copy(update={
-                "content": "\n\n".join(text for text in (before.content, turn.content) if text.strip()),
-                "train": before.train and turn.train, "tool_calls": before.tool_calls + turn.tool_calls,
-                "reasoning": "\n\n".join(text for text in (before.reasoning, turn.reasoning) if text)})
+            joined[-1] = before.model_copy(
+                update={
+                    "content": "\n\n".join(text for text in (before.content, turn.content) if text.strip()),
+                    "train": before.train and turn.train,
+                    "tool_calls": before.tool_calls + turn.tool_calls,
+                    "reasoning": "\n\n".join(text for text in (before.reasoning, turn.reasoning) if text),
+                }
+            )
             if "joined_turns" not in remarks:
                 remarks.append("joined_turns")
         else:

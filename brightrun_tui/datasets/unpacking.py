@@ -21,8 +21,12 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
-_BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-         (codecs.BOM_UTF16_BE, "utf-16"))
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _CHUNK = 1 << 20
 _MOST_BYTES = 64 << 30
 _MOST_TIMES = 200
@@ -30,9 +34,16 @@ _MOST_TIMES = 200
 _LEAST_SUSPECT = 1 << 30
 _KEEP_FREE = 1 << 30
 _SAMPLE = 256 * 1024
-_WESTERN = frozenset({"Basic Latin", "Latin-1 Supplement", "Control character", "General Punctuation", "Currency Symbols"})
-_NAMES = {"cp1252": "Windows-1252 (Western European)", "utf-16": "UTF-16", "utf-32": "UTF-32", "utf-16-le": "UTF-16",
-          "utf-16-be": "UTF-16"}
+_WESTERN = frozenset(
+    {"Basic Latin", "Latin-1 Supplement", "Control character", "General Punctuation", "Currency Symbols"}
+)
+_NAMES = {
+    "cp1252": "Windows-1252 (Western European)",
+    "utf-16": "UTF-16",
+    "utf-32": "UTF-32",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+}
 
 
 class Copy:
@@ -66,7 +77,11 @@ def to_utf8(path: Path, data: Path, head: bytes) -> tuple[Copy, str] | None:
     encoding = _encoding(data, head)
     if encoding is None:
         return None
-    name = "" if head.startswith(tuple(mark for mark, _ in _BOMS)) else _NAMES.get(encoding, encoding.replace("_", "-").upper())
+    name = (
+        ""
+        if head.startswith(tuple(mark for mark, _ in _BOMS))
+        else _NAMES.get(encoding, encoding.replace("_", "-").upper())
+    )
     return _copy(path, lambda stream: _Recoded(stream, encoding), data), name
 
 
@@ -74,21 +89,31 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
     """What ``opened`` makes of the file, in a temporary file."""
     packed = (data or path).stat().st_size
     done = 0
-    with _errors(path), (data or path).open("rb") as stream, \
-            tempfile.NamedTemporaryFile(prefix="brightrun-dataset-", delete=False) as target:
+    with (
+        _errors(path),
+        (data or path).open("rb") as stream,
+        tempfile.NamedTemporaryFile(prefix="brightrun-dataset-", delete=False) as target,
+    ):
         try:
             reader = opened(stream)
             while chunk := reader.read(_CHUNK):
                 done += len(chunk)
                 if done > _LEAST_SUSPECT and done > _MOST_TIMES * packed:
-                    raise DatasetError(f"the file unpacks to more than {_MOST_TIMES} times its size", where=str(path),
-                                       fix="this looks like an archive bomb; unpack it by hand if it is not",
-                                       kind=ErrorKind.DATASET_BOMB)
-                if done > _MOST_BYTES or (done % (64 * _CHUNK) < _CHUNK and \
-                        shutil.disk_usage(target.name).free < _KEEP_FREE):
-                    raise DatasetError("there is not enough room on the disk to unpack the file", where=str(path),
-                                       fix=f"free some space in {Path(target.name).parent}, or unpack it elsewhere",
-                                       kind=ErrorKind.DISK_FULL)
+                    raise DatasetError(
+                        f"the file unpacks to more than {_MOST_TIMES} times its size",
+                        where=str(path),
+                        fix="this looks like an archive bomb; unpack it by hand if it is not",
+                        kind=ErrorKind.DATASET_BOMB,
+                    )
+                if done > _MOST_BYTES or (
+                    done % (64 * _CHUNK) < _CHUNK and shutil.disk_usage(target.name).free < _KEEP_FREE
+                ):
+                    raise DatasetError(
+                        "there is not enough room on the disk to unpack the file",
+                        where=str(path),
+                        fix=f"free some space in {Path(target.name).parent}, or unpack it elsewhere",
+                        kind=ErrorKind.DISK_FULL,
+                    )
                 target.write(chunk)
         except BaseException:
             Path(target.name).unlink(missing_ok=True)
@@ -101,11 +126,19 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise DatasetError(f"the archive is damaged or cut off ({error})", where=str(path), fix="copy or export it again",
-                           kind=ErrorKind.DATASET_BROKEN_ARCHIVE) from None
+        raise DatasetError(
+            f"the archive is damaged or cut off ({error})",
+            where=str(path),
+            fix="copy or export it again",
+            kind=ErrorKind.DATASET_BROKEN_ARCHIVE,
+        ) from None
     except (RuntimeError, NotImplementedError):
-        raise DatasetError("the archive is protected by a password, or packed in an unusual way", where=str(path),
-                           fix="unpack it by hand", kind=ErrorKind.DATASET_BROKEN_ARCHIVE) from None
+        raise DatasetError(
+            "the archive is protected by a password, or packed in an unusual way",
+            where=str(path),
+            fix="unpack it by hand",
+            kind=ErrorKind.DATASET_BROKEN_ARCHIVE,
+        ) from None
 
 
 def _from_zip(path: Path) -> tuple[Copy, str]:
@@ -113,8 +146,12 @@ def _from_zip(path: Path) -> tuple[Copy, str]:
         members = [one for one in archive.infolist() if not one.is_dir() and not _is_clutter(one.filename)]
         if len(members) != 1:
             names = ", ".join(PurePosixPath(one.filename).name[:40] for one in members[:4]) or "none"
-            raise DatasetError(f"the archive holds {len(members)} files ({names})", where=str(path), kind=ErrorKind.DATASET_ARCHIVE,
-                               fix="unpack it, and name the file to learn from")
+            raise DatasetError(
+                f"the archive holds {len(members)} files ({names})",
+                where=str(path),
+                kind=ErrorKind.DATASET_ARCHIVE,
+                fix="unpack it, and name the file to learn from",
+            )
         name = PurePosixPath(members[0].filename).name
         return _copy(path, lambda _: archive.open(members[0])), name
 
@@ -195,6 +232,10 @@ def _first_that_is_not_utf8(data: Path) -> bytes | None:
                     return None
                 before = chunk[: max(0, error.start)]
                 stream.seek(start)
-                return None if not before.isascii() else stream.read(_SAMPLE + error.start)[max(0, error.start - _SAMPLE // 2) :]
+                return (
+                    None
+                    if not before.isascii()
+                    else stream.read(_SAMPLE + error.start)[max(0, error.start - _SAMPLE // 2) :]
+                )
             if not chunk or not text.isascii() or "\0" in text:
                 return None

@@ -26,8 +26,12 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
     try:
         import openpyxl
     except ImportError:
-        raise DatasetError("reading Excel files needs the package openpyxl", where=str(file.path), kind=ErrorKind.DATASET_NEEDS_OPENPYXL,
-                           fix="install it with: pip install openpyxl; or save the sheet as CSV UTF-8") from None
+        raise DatasetError(
+            "reading Excel files needs the package openpyxl",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_NEEDS_OPENPYXL,
+            fix="install it with: pip install openpyxl; or save the sheet as CSV UTF-8",
+        ) from None
     _refuse_bombs(file)
     try:
         with readable(file.path):
@@ -35,8 +39,12 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
             try:
                 sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
                 if not sheets:
-                    raise DatasetError("the workbook has no sheet with rows", where=str(file.path), kind=ErrorKind.DATASET_EMPTY,
-                                       fix="put column names into the first row and a record into each row below")
+                    raise DatasetError(
+                        "the workbook has no sheet with rows",
+                        where=str(file.path),
+                        kind=ErrorKind.DATASET_EMPTY,
+                        fix="put column names into the first row and a record into each row below",
+                    )
                 others.update({sheet.title: sheet.max_row - 1 for sheet in sheets[1:]})
                 yield from _rows(file, sheets[0])
             finally:
@@ -44,9 +52,12 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
     except DatasetError:
         raise
     except Exception as error:  # the library fails in as many ways as an archive of XML can be damaged
-        raise DatasetError(f"the workbook is damaged or protected ({type(error).__name__})", where=str(file.path),
-                           fix="open it in Excel and save it again, or save the sheet as CSV UTF-8",
-                           kind=ErrorKind.DATASET_BROKEN_WORKBOOK) from None
+        raise DatasetError(
+            f"the workbook is damaged or protected ({type(error).__name__})",
+            where=str(file.path),
+            fix="open it in Excel and save it again, or save the sheet as CSV UTF-8",
+            kind=ErrorKind.DATASET_BROKEN_WORKBOOK,
+        ) from None
 
 
 def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
@@ -68,7 +79,9 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             header = header_names(file, number, cells)
         else:
             header = header or header_names(file, number - 1, title)
-            yield Row(number, as_dict(file, number, header, [*cells, *[""] * (len(header) - len(cells))]), f"row {number}")
+            yield Row(
+                number, as_dict(file, number, header, [*cells, *[""] * (len(header) - len(cells))]), f"row {number}"
+            )
 
 
 def _is_cover(sheet: Any) -> bool:
@@ -81,12 +94,20 @@ def _refuse_bombs(file: SourceFile) -> None:
         with zipfile.ZipFile(file.data) as archive:
             size = sum(one.file_size for one in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise DatasetError("the workbook is damaged or cut off", where=str(file.path), fix="copy or export it again",
-                           kind=ErrorKind.DATASET_BROKEN_WORKBOOK) from None
+        raise DatasetError(
+            "the workbook is damaged or cut off",
+            where=str(file.path),
+            fix="copy or export it again",
+            kind=ErrorKind.DATASET_BROKEN_WORKBOOK,
+        ) from None
     if size > _MOST_BYTES or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size):
         raise _bomb(file)
 
 
 def _bomb(file: SourceFile) -> DatasetError:
-    return DatasetError("the workbook unpacks to far more than its size", where=str(file.path), kind=ErrorKind.DATASET_BOMB,
-                        fix="save the sheet as CSV UTF-8")
+    return DatasetError(
+        "the workbook unpacks to far more than its size",
+        where=str(file.path),
+        kind=ErrorKind.DATASET_BOMB,
+        fix="save the sheet as CSV UTF-8",
+    )

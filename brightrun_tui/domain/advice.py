@@ -36,6 +36,7 @@ def advise(report: Report) -> tuple[Advice, ...]:
 
 def name_data(report: Report, path: str) -> Report:
     """The same report card with commands that name the data by its path on this machine. Never kept: a path is private."""
+
     def named(advice: Advice) -> Advice:
         words = shlex.split(advice.command)
         command = shlex.join([*words[:2], path, *words[3:]]) if words[1:2] == ["train"] else advice.command
@@ -51,49 +52,75 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
     weak_content = verdict.content in ("mixed", "poor")
     a = f.answers
     if verdict.content is None and report.samples:
-        yield Advice(why="nobody knows yet whether its answers are right: read them and say so",
-                     command=f"brightrun models answers {shlex.quote(report.name)}")
+        yield Advice(
+            why="nobody knows yet whether its answers are right: read them and say so",
+            command=f"brightrun models answers {shlex.quote(report.name)}",
+        )
     if a and a.fair and a.ended < 0.8 and a.limit < 2 * a.length_wanted:
-        yield Advice(why="its answers are cut off: give the sample answers more room",
-                     command=_train(report, {"evaluation.max_new_tokens": 2 * a.limit}))
+        yield Advice(
+            why="its answers are cut off: give the sample answers more room",
+            command=_train(report, {"evaluation.max_new_tokens": 2 * a.limit}),
+        )
     if f.stopped and f.tuned_loss < f.base_loss:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
     elif f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and epochs < MANY_EPOCHS:
-        yield Advice(why=f"the held-out loss still fell by {f.falling:.0%} at the last evaluation: train twice as long",
-                     command=_train(report, _twice_as_long(settings)))
+        yield Advice(
+            why=f"the held-out loss still fell by {f.falling:.0%} at the last evaluation: train twice as long",
+            command=_train(report, _twice_as_long(settings)),
+        )
     elif f.tuned_loss < f.base_loss and a and a.fair and a.ended < 0.8 and epochs < MANY_EPOCHS:
-        yield Advice(why="it has not learnt to end its answers: train twice as long",
-                     command=_train(report, _twice_as_long(settings)))
+        yield Advice(
+            why="it has not learnt to end its answers: train twice as long",
+            command=_train(report, _twice_as_long(settings)),
+        )
     elif f.tuned_loss >= f.base_loss:
-        yield Advice(why="it did not get better than the base model: take smaller steps",
-                     command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 3)}))
+        yield Advice(
+            why="it did not get better than the base model: take smaller steps",
+            command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 3)}),
+        )
     if f.general_base > 0 and f.general_tuned > FORGOTTEN * f.general_base:
-        yield Advice(why="it forgot much of what the base model knew: take smaller steps, or mix some everyday questions with "
-                         "good answers into the data",
-                     command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 2)}))
+        yield Advice(
+            why="it forgot much of what the base model knew: take smaller steps, or mix some everyday questions with "
+            "good answers into the data",
+            command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 2)}),
+        )
     if weak := _weak_category(report):
-        yield Advice(why=f"it is weakest on {weak}: add records of that kind to the data, then train again",
-                     command=_train(report, {}))
+        yield Advice(
+            why=f"it is weakest on {weak}: add records of that kind to the data, then train again",
+            command=_train(report, {}),
+        )
     if weak_content and 0 < facts.base_parameters < SMALL_BASE:
-        yield Advice(why=f"the base model is small ({facts.base_parameters / 1e6:,.0f} million parameters) and holds few facts: "
-                         "start from a larger one (see: brightrun bases)",
-                     command=_train(report, {}, base=LARGER_BASE))
+        yield Advice(
+            why=f"the base model is small ({facts.base_parameters / 1e6:,.0f} million parameters) and holds few facts: "
+            "start from a larger one (see: brightrun bases)",
+            command=_train(report, {}, base=LARGER_BASE),
+        )
     if weak_content and facts.train_records < FEW_TRAINING_RECORDS:
-        yield Advice(why=f"{facts.train_records} records are few: add more, say each fact in several wordings, and train again",
-                     command=_train(report, {}))
+        yield Advice(
+            why=f"{facts.train_records} records are few: add more, say each fact in several wordings, and train again",
+            command=_train(report, {}),
+        )
     if f.stood_in or f.conversations < ENOUGH_RECORDS:
-        held_out = "nothing was held out" if f.stood_in else f"{f.conversations} held-out records are too few to be sure"
-        yield Advice(why=f"{held_out}: hold out more, or better, add records",
-                     command=_train(report, {"data.eval_fraction": "0.3"}))
+        held_out = (
+            "nothing was held out" if f.stood_in else f"{f.conversations} held-out records are too few to be sure"
+        )
+        yield Advice(
+            why=f"{held_out}: hold out more, or better, add records",
+            command=_train(report, {"data.eval_fraction": "0.3"}),
+        )
     if f.best_at < WENT_PAST and f.tuned_loss < f.base_loss:
         fewer = max(1.0, round(epochs * f.best_at * 2) / 2)
         if fewer < epochs:
-            yield Advice(why=f"it was best after {f.best_at:.0%} of the training: the rest only cost time, or memorised",
-                         command=_train(report, {"training.epochs": _number(fewer)}))
+            yield Advice(
+                why=f"it was best after {f.best_at:.0%} of the training: the rest only cost time, or memorised",
+                command=_train(report, {"training.epochs": _number(fewer)}),
+            )
     if weak_content and rank <= SMALL_RANK and facts.train_records >= FEW_TRAINING_RECORDS:
         larger = {"lora.r": min(LARGE_RANK, 2 * rank), "lora.lora_alpha": 2 * settings.lora.lora_alpha}
-        yield Advice(why=f"the adapter is small (rank {rank}): a larger one learns more from that many records",
-                     command=_train(report, larger))
+        yield Advice(
+            why=f"the adapter is small (rank {rank}): a larger one learns more from that many records",
+            command=_train(report, larger),
+        )
 
 
 def _twice_as_long(settings: RunSettings) -> dict[str, Any]:
@@ -105,8 +132,12 @@ def _twice_as_long(settings: RunSettings) -> dict[str, Any]:
 
 def _weak_category(report: Report) -> str:
     """The category value with the highest loss, where enough records show that it stands out; as ``topic: returns``."""
-    rows = [(scores["tuned"], f"{category}: {value}") for category, values in report.by_category.items()
-            for value, scores in values.items() if scores.get("records", 0) >= FEWEST_RECORDS and "tuned" in scores]
+    rows = [
+        (scores["tuned"], f"{category}: {value}")
+        for category, values in report.by_category.items()
+        for value, scores in values.items()
+        if scores.get("records", 0) >= FEWEST_RECORDS and "tuned" in scores
+    ]
     worst = max(rows, default=(0.0, ""))
     return worst[1] if len(rows) > 1 and worst[0] > WEAK * report.tuned.loss else ""
 
@@ -114,9 +145,21 @@ def _weak_category(report: Report) -> str:
 def _train(report: Report, changes: dict[str, Any], base: str = "") -> str:
     """The command that made this model, with these changes."""
     lineage = report.lineage
-    words = ["brightrun", "train", lineage.dataset_name or "DATA", "--name", report.name, "--base", base or lineage.base_id]
+    words = [
+        "brightrun",
+        "train",
+        lineage.dataset_name or "DATA",
+        "--name",
+        report.name,
+        "--base",
+        base or lineage.base_id,
+    ]
     defaults = _flat(RunSettings().model_dump(mode="json"))
-    kept = {name: value for name, value in _flat(_settings(report).model_dump(mode="json")).items() if value != defaults[name]}
+    kept = {
+        name: value
+        for name, value in _flat(_settings(report).model_dump(mode="json")).items()
+        if value != defaults[name]
+    }
     for name, value in (kept | changes).items():
         words += ["--set", f"{name}={_written(value)}"]
     return shlex.join(words)

@@ -58,11 +58,32 @@ class CurveSpec:
         return tuple(line.metric for line in self.lines)
 
 
-LOSS = CurveSpec(name="loss", title="Loss", order=10, show="{:.3f}".format,
-                 lines=(CurveLine("train_loss", "train"), CurveLine("eval_loss", "eval", Ink.SECOND)))
-LEARNING_RATE = CurveSpec(name="learning-rate", title="Learning rate", order=20, smooth=False, show="{:.3g}".format,
-                          lines=(CurveLine("learning_rate", "rate"),))
-GRADIENT_NORM = CurveSpec(name="gradient-norm", title="Gradient norm", order=30, show="{:.3f}".format,
-                          lines=(CurveLine("grad_norm", "before clipping"),))
-SPEED = CurveSpec(name="speed", title="Speed", order=40, show="{:,.0f} tokens/s".format,
-                  lines=(CurveLine("tokens_per_second", "all tokens"),))
+LOSS = CurveSpec(
+    name="loss",
+    title="Loss",
+    order=10,
+    show="{:.3f}".format,
+    lines=(CurveLine("train_loss", "train"), CurveLine("eval_loss", "eval", Ink.SECOND)),
+)
+LEARNING_RATE = CurveSpec(
+    name="learning-rate",
+    title="Learning rate",
+    order=20,
+    smooth=False,
+    show="{:.3g}".format,
+    lines=(CurveLine("learning_rate", "rate"),),
+)
+GRADIENT_NORM = CurveSpec(
+    name="gradient-norm",
+    title="Gradient norm",
+    order=30,
+    show="{:.3f}".format,
+    lines=(CurveLine("grad_norm", "before clipping"),),
+)
+SPEED = CurveSpec(
+    name="speed",
+    title="Speed",
+    order=40,
+    show="{:,.0f} tokens/s".format,
+    lines=(CurveLine("tokens_per_second", "all tokens"),),
+)

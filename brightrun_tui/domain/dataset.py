@@ -47,8 +47,14 @@ class Message(BaseModel):
         if self.reasoning:
             turn["reasoning_content"] = self.reasoning
         if self.tool_calls:
-            turn["tool_calls"] = [{"type": "function", "function": {"name": call.name, "arguments": call.arguments},
-                                   **({"id": call.id} if call.id else {})} for call in self.tool_calls]
+            turn["tool_calls"] = [
+                {
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                    **({"id": call.id} if call.id else {}),
+                }
+                for call in self.tool_calls
+            ]
         for key, value in (("name", self.name), ("tool_call_id", self.tool_call_id)):
             if value:
                 turn[key] = value
@@ -59,7 +65,9 @@ class Message(BaseModel):
         """Content and calls as one text, to compare and count by."""
         if not self.tool_calls:
             return self.content
-        calls = [json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in self.tool_calls]
+        calls = [
+            json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in self.tool_calls
+        ]
         return "\n".join([self.content, *calls])
 
 
@@ -161,9 +169,14 @@ class DatasetReport(BaseModel):
         """In plain words: how many records are usable, why the rest are not, what else is worth knowing."""
         left_out = "; ".join(f"{p.count:,} {p.what}" for p in self.problems if p.count and not p.remark)
         noticed = "; ".join(f"{p.count:,} {p.what}" for p in self.problems if p.count and p.remark)
-        return "".join((f"{self.usable:,} of {self.records:,} records usable",
-                        f"; left out: {left_out}" if left_out else "", ".",
-                        f" Also noticed: {noticed}." if noticed else ""))
+        return "".join(
+            (
+                f"{self.usable:,} of {self.records:,} records usable",
+                f"; left out: {left_out}" if left_out else "",
+                ".",
+                f" Also noticed: {noticed}." if noticed else "",
+            )
+        )
 
 
 class PreparedData(BaseModel):

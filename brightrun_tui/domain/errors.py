@@ -134,8 +134,12 @@ class MachineLiesError(HostError):
     """What a machine says or hands over cannot come from a worker of ours: it is damaged or hostile, and to be returned."""
 
     def __init__(self, what: str, *, where: str = "") -> None:
-        super().__init__(what, where=where, kind=ErrorKind.MACHINE_LIES,
-                         fix="such a machine is damaged or hostile; choose another one, or another provider")
+        super().__init__(
+            what,
+            where=where,
+            kind=ErrorKind.MACHINE_LIES,
+            fix="such a machine is damaged or hostile; choose another one, or another provider",
+        )
 
 
 class StoreError(BrightrunError):

@@ -21,7 +21,17 @@ from pydantic_core import from_json, to_json
 
 from brightrun_tui.domain.text import one_line
 
-PHASES = ("starting", "loading", "preparing", "rehearsing", "training", "evaluating", "answering", "saving", "reporting")
+PHASES = (
+    "starting",
+    "loading",
+    "preparing",
+    "rehearsing",
+    "training",
+    "evaluating",
+    "answering",
+    "saving",
+    "reporting",
+)
 
 METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
@@ -47,6 +57,7 @@ class BadEventError(ValueError):
 
 def _text(limit: int) -> BeforeValidator:
     """Cut at ``limit`` characters; what cannot be encoded (a file name that is not UTF-8) is replaced."""
+
     def cut(value: object) -> object:
         if not isinstance(value, str):
             return value
@@ -102,7 +113,9 @@ class Phase(_Body):
 
     def fields(self) -> dict[str, Any]:
         """What a beginning has not said is not written."""
-        return self.model_dump(mode="json", exclude={"kind", *(("done", "total", "eta_seconds") if self.begins else ())})
+        return self.model_dump(
+            mode="json", exclude={"kind", *(("done", "total", "eta_seconds") if self.begins else ())}
+        )
 
 
 class Progress(_Body):

@@ -52,7 +52,9 @@ def files_of_run(document: bytes) -> dict[str, FileFacts]:
         listed = _RunManifest.model_validate_json(document).files
     except ValidationError as error:
         raise ValueError(_first(error)) from None
-    return {path: facts for path, facts in _arriving(listed).items() if path == REPORT or path.startswith(f"{ADAPTER}/")}
+    return {
+        path: facts for path, facts in _arriving(listed).items() if path == REPORT or path.startswith(f"{ADAPTER}/")
+    }
 
 
 def files_of_checkpoint(document: bytes, step: int) -> dict[str, FileFacts]:

@@ -41,5 +41,7 @@ class ObjectiveSpec:
 
 
 SUPERVISED = ObjectiveSpec(
-    name=DEFAULT_OBJECTIVE, gives="Supervised fine-tuning: the answers, token by token.",
-    implementation="brightrun_tui.trainer.objectives.sft:SupervisedFineTuning")
+    name=DEFAULT_OBJECTIVE,
+    gives="Supervised fine-tuning: the answers, token by token.",
+    implementation="brightrun_tui.trainer.objectives.sft:SupervisedFineTuning",
+)

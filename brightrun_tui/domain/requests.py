@@ -7,8 +7,17 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 RequestKind = Literal[
-    "stop_run", "pause_run", "resume_run", "retry_run", "checkpoint_run", "delete_run", "deploy", "undeploy", "sweep",
-    "stand_by", "stop_engine",
+    "stop_run",
+    "pause_run",
+    "resume_run",
+    "retry_run",
+    "checkpoint_run",
+    "delete_run",
+    "deploy",
+    "undeploy",
+    "sweep",
+    "stand_by",
+    "stop_engine",
 ]
 REQUEST_KINDS: tuple[str, ...] = get_args(RequestKind)
 

@@ -14,8 +14,18 @@ from brightrun_tui.domain.settings import RunSettings
 SPEC_VERSION = 1
 
 RunState = Literal[
-    "queued", "preparing", "launching", "running", "pausing", "paused", "stopping", "collecting",
-    "registering", "completed", "stopped", "failed",
+    "queued",
+    "preparing",
+    "launching",
+    "running",
+    "pausing",
+    "paused",
+    "stopping",
+    "collecting",
+    "registering",
+    "completed",
+    "stopped",
+    "failed",
 ]
 RUN_STATES: tuple[str, ...] = get_args(RunState)
 
@@ -54,7 +64,9 @@ class RunAction(StrEnum):
     DELETE = "delete"
 
 
-_STOPPABLE: frozenset[RunState] = frozenset({"queued", "preparing", "launching", "running", "pausing", "paused", "stopping"})
+_STOPPABLE: frozenset[RunState] = frozenset(
+    {"queued", "preparing", "launching", "running", "pausing", "paused", "stopping"}
+)
 
 PERMITTED: dict[RunAction, frozenset[RunState]] = {
     RunAction.STOP: _STOPPABLE,
@@ -69,8 +81,18 @@ PERMITTED: dict[RunAction, frozenset[RunState]] = {
 presses the worker harder, as a stop does."""
 
 STATE_GLYPHS: dict[RunState, str] = {
-    "queued": "·", "preparing": "◌", "launching": "◌", "running": "▶", "pausing": "◫", "paused": "‖",
-    "stopping": "◫", "collecting": "◍", "registering": "◍", "completed": "✓", "stopped": "■", "failed": "✗",
+    "queued": "·",
+    "preparing": "◌",
+    "launching": "◌",
+    "running": "▶",
+    "pausing": "◫",
+    "paused": "‖",
+    "stopping": "◫",
+    "collecting": "◍",
+    "registering": "◍",
+    "completed": "✓",
+    "stopped": "■",
+    "failed": "✗",
 }
 
 
@@ -109,7 +131,9 @@ class DatasetRef(BaseModel):
 
 def _settled(settings: RunSettings) -> RunSettings:
     """A specification leaves nothing open: without a plan that chose otherwise the base is held in 4 bits, which fit anywhere."""
-    return settings.with_overrides({"quantisation.method": "nf4"}) if settings.quantisation.method == "auto" else settings
+    return (
+        settings.with_overrides({"quantisation.method": "nf4"}) if settings.quantisation.method == "auto" else settings
+    )
 
 
 class RunSpec(BaseModel):

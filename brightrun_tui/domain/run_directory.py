@@ -38,10 +38,26 @@ CARD = "README.md"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 
-ADAPTER_FILES = frozenset({
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
-    "generation_config.json", "processor_config.json", "preprocessor_config.json"})
+ADAPTER_FILES = frozenset(
+    {
+        ADAPTER_CONFIG,
+        ADAPTER_WEIGHTS,
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "merges.txt",
+        "vocab.txt",
+        "tokenizer.model",
+        "spiece.model",
+        "chat_template.jinja",
+        "chat_template.json",
+        "generation_config.json",
+        "processor_config.json",
+        "preprocessor_config.json",
+    }
+)
 CHECKPOINT_FILES = frozenset({ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, OPTIMIZER, STATE, MANIFEST})
 
 _CHECKPOINT_NAME = re.compile(r"step-(0|[1-9][0-9]{0,11})")
@@ -187,5 +203,6 @@ def arrival_limit(path: str) -> int | None:
     known = (
         (folder == "" and name in (REPORT, MANIFEST))
         or (folder == ADAPTER and name in ADAPTER_FILES)
-        or (parent == CHECKPOINTS and step_of(directory) is not None and name in CHECKPOINT_FILES))
+        or (parent == CHECKPOINTS and step_of(directory) is not None and name in CHECKPOINT_FILES)
+    )
     return _LIMITS.get(name, _TEXT_LIMIT) if known else None

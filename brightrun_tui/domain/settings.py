@@ -34,48 +34,73 @@ class LoraSettings(SettingsGroup):
     """The adapter."""
 
     r: Annotated[int, Field(ge=1, le=1024)] = Field(
-        16, title="Rank (r)", description="Size of the adapter. More learns more and needs more data and memory.",
-        json_schema_extra=SIMPLE)
+        16,
+        title="Rank (r)",
+        description="Size of the adapter. More learns more and needs more data and memory.",
+        json_schema_extra=SIMPLE,
+    )
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = Field(
-        16, title="Alpha", description="Scale of the adapter; its effect is alpha / r (alpha / √r with rsLoRA).")
+        16, title="Alpha", description="Scale of the adapter; its effect is alpha / r (alpha / √r with rsLoRA)."
+    )
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, title="Dropout", description="0 is fastest and smallest; 0.05 may help very small datasets.")
+        0.0, title="Dropout", description="0 is fastest and smallest; 0.05 may help very small datasets."
+    )
     target_modules: str = Field(
-        "all-linear", title="Target modules",
-        description="“all-linear” adapts every linear layer (best); or a comma list such as q_proj,v_proj.")
+        "all-linear",
+        title="Target modules",
+        description="“all-linear” adapts every linear layer (best); or a comma list such as q_proj,v_proj.",
+    )
     use_rslora: bool = Field(False, title="rsLoRA", description="Scale by alpha / √r: better at ranks of 32 and more.")
-    use_dora: bool = Field(False, title="DoRA", description="Weight-decomposed LoRA: slightly better, about 26 % slower.")
+    use_dora: bool = Field(
+        False, title="DoRA", description="Weight-decomposed LoRA: slightly better, about 26 % slower."
+    )
 
 
 class QuantisationSettings(SettingsGroup):
     """How the frozen base model is held in memory."""
 
     method: Literal["auto", "nf4", "none"] = Field(
-        "auto", title="Quantisation",
-        description="auto: nf4 where that saves memory worth having. nf4: 4-bit QLoRA. none: LoRA in 16 bits, 32 on a CPU.")
+        "auto",
+        title="Quantisation",
+        description="auto: nf4 where that saves memory worth having. nf4: 4-bit QLoRA. none: LoRA in 16 bits, 32 on a CPU.",
+    )
     double_quant: bool = Field(
-        True, title="Double quantisation", description="Quantise the quantisation constants too: saves 0.37 bit a weight.")
+        True,
+        title="Double quantisation",
+        description="Quantise the quantisation constants too: saves 0.37 bit a weight.",
+    )
     compute_dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
-        "auto", title="Compute type",
-        description="auto: bfloat16 where the hardware has it, else float16 on GPU, float32 on CPU.")
+        "auto",
+        title="Compute type",
+        description="auto: bfloat16 where the hardware has it, else float16 on GPU, float32 on CPU.",
+    )
 
 
 class DataSettings(SettingsGroup):
     """What becomes of the records before training."""
 
     eval_fraction: Annotated[float, Field(gt=0, lt=0.9)] = Field(
-        0.1, title="Held-out share", description="Part of the records kept away from training to measure quality.",
-        json_schema_extra=SIMPLE)
+        0.1,
+        title="Held-out share",
+        description="Part of the records kept away from training to measure quality.",
+        json_schema_extra=SIMPLE,
+    )
     eval_max_records: Annotated[int, Field(ge=1, le=MOST)] = Field(
-        500, title="Held-out at most", description="Upper limit of held-out records.")
+        500, title="Held-out at most", description="Upper limit of held-out records."
+    )
     max_length: Annotated[int, Field(ge=0, le=1_048_576)] = Field(
-        0, title="Max length (tokens)", description="0: the longest record, up to what the base model can take.")
+        0, title="Max length (tokens)", description="0: the longest record, up to what the base model can take."
+    )
     marks: Literal["keep", "clean"] = Field(
-        "keep", title="Foreign marks",
-        description="clean: end markers and chat formats of other models, and control codes, are taken out of the texts.")
+        "keep",
+        title="Foreign marks",
+        description="clean: end markers and chat formats of other models, and control codes, are taken out of the texts.",
+    )
     over_length: Literal["drop", "truncate", "split", "refuse"] = Field(
-        "drop", title="Longer records",
-        description="What to do with records over the max length; split cuts them between turns. Always counted and shown.")
+        "drop",
+        title="Longer records",
+        description="What to do with records over the max length; split cuts them between turns. Always counted and shown.",
+    )
     split_seed: Annotated[int, SEEDS] = Field(13, title="Split seed", description="Which records are held out.")
 
 
@@ -83,59 +108,98 @@ class TrainingSettings(SettingsGroup):
     """The optimisation."""
 
     objective: str = Field(
-        DEFAULT_OBJECTIVE, title="Objective", min_length=1, max_length=32,
-        description="What is learnt. sft: the answers, token by token. Packages may bring others: brightrun plugins.")
+        DEFAULT_OBJECTIVE,
+        title="Objective",
+        min_length=1,
+        max_length=32,
+        description="What is learnt. sft: the answers, token by token. Packages may bring others: brightrun plugins.",
+    )
     epochs: Annotated[float, Field(gt=0, le=1000)] = Field(
-        2.0, title="Epochs", description="How often the data is seen. Small datasets want more (100 records: 3–5).",
-        json_schema_extra=SIMPLE)
+        2.0,
+        title="Epochs",
+        description="How often the data is seen. Small datasets want more (100 records: 3–5).",
+        json_schema_extra=SIMPLE,
+    )
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
-        2e-4, title="Learning rate", description="Step size. 2e-4 is proven for QLoRA; above 1e-3 most runs diverge.",
-        json_schema_extra=SIMPLE)
+        2e-4,
+        title="Learning rate",
+        description="Step size. 2e-4 is proven for QLoRA; above 1e-3 most runs diverge.",
+        json_schema_extra=SIMPLE,
+    )
     batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(
-        16, title="Batch size", description="Records per optimiser step (micro-batch × accumulation).",
-        json_schema_extra=SIMPLE)
+        16,
+        title="Batch size",
+        description="Records per optimiser step (micro-batch × accumulation).",
+        json_schema_extra=SIMPLE,
+    )
     micro_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
-        0, title="Micro-batch", description="Records held in memory at once. 0: found automatically.")
+        0, title="Micro-batch", description="Records held in memory at once. 0: found automatically."
+    )
     max_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
-        0, title="Max steps", description="So many optimiser steps, whatever the epochs say. 0: as many as the epochs take.")
+        0,
+        title="Max steps",
+        description="So many optimiser steps, whatever the epochs say. 0: as many as the epochs take.",
+    )
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", title="Schedule", description="How the learning rate falls after warm-up.")
+        "cosine", title="Schedule", description="How the learning rate falls after warm-up."
+    )
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.05, title="Warm-up", description="Part of the run in which the learning rate rises from zero.")
+        0.05, title="Warm-up", description="Part of the run in which the learning rate rises from zero."
+    )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, title="Weight decay", description="Pull of the adapter towards zero.")
+        0.0, title="Weight decay", description="Pull of the adapter towards zero."
+    )
     max_grad_norm: Annotated[float, Field(ge=0, le=1e6)] = Field(
-        1.0, title="Gradient clip", description="Longest gradient allowed; 0 switches clipping off.")
+        1.0, title="Gradient clip", description="Longest gradient allowed; 0 switches clipping off."
+    )
     optim: Literal["auto", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = Field(
-        "auto", title="Optimiser", description="auto: fused AdamW on CPU, 8-bit AdamW on GPU, paged if large.")
+        "auto", title="Optimiser", description="auto: fused AdamW on CPU, 8-bit AdamW on GPU, paged if large."
+    )
     packing: Literal["auto", "on", "off"] = Field(
-        "auto", title="Packing", description="Put several records in one row, isolated from one another: no padding is paid.")
+        "auto",
+        title="Packing",
+        description="Put several records in one row, isolated from one another: no padding is paid.",
+    )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", title="Gradient checkpointing", description="Trade about 25 % speed for memory. auto: only when needed.")
+        "auto", title="Gradient checkpointing", description="Trade about 25 % speed for memory. auto: only when needed."
+    )
     neftune_noise_alpha: Annotated[float, Field(ge=0, le=1000)] = Field(
-        0.0, title="NEFTune", description="Noise on the embeddings; 5 can help chat style. 0: off.")
+        0.0, title="NEFTune", description="Noise on the embeddings; 5 can help chat style. 0: off."
+    )
     loraplus_lr_ratio: Annotated[float, Field(ge=1, le=1000)] = Field(
-        1.0, title="LoRA+ ratio", description="Learning rate of the B matrices over that of A; 16 is the paper's. 1: off.")
+        1.0,
+        title="LoRA+ ratio",
+        description="Learning rate of the B matrices over that of A; 16 is the paper's. 1: off.",
+    )
     seed: Annotated[int, SEEDS] = Field(42, title="Seed", description="Same seed, same data, same machine: same model.")
     save_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
-        0, title="Checkpoint every", description="Optimiser steps between checkpoints. 0: automatic.")
+        0, title="Checkpoint every", description="Optimiser steps between checkpoints. 0: automatic."
+    )
     keep_checkpoints: Annotated[int, Field(ge=1, le=MOST)] = Field(
-        2, title="Checkpoints kept", description="Newest ones kept, besides the best, which is never deleted.")
+        2, title="Checkpoints kept", description="Newest ones kept, besides the best, which is never deleted."
+    )
     logging_steps: Annotated[int, Field(ge=1, le=MOST)] = Field(
-        1, title="Log every", description="Optimiser steps between loss points.")
+        1, title="Log every", description="Optimiser steps between loss points."
+    )
 
 
 class EvaluationSettings(SettingsGroup):
     """How quality is measured while and after training."""
 
     eval_steps: Annotated[int, Field(ge=0, le=MOST)] = Field(
-        0, title="Evaluate every", description="Optimiser steps between evaluations. 0: automatic, about ten a run.")
+        0, title="Evaluate every", description="Optimiser steps between evaluations. 0: automatic, about ten a run."
+    )
     early_stopping_patience: Annotated[int, Field(ge=0, le=MOST)] = Field(
-        3, title="Early stop after", description="Evaluations without improvement before training ends. 0: never.")
+        3, title="Early stop after", description="Evaluations without improvement before training ends. 0: never."
+    )
     sample_prompts: Annotated[int, Field(ge=0, le=64)] = Field(
-        8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side.")
+        8, title="Sample prompts", description="Held-out prompts answered by base and tuned model, side by side."
+    )
     max_new_tokens: Annotated[int, Field(ge=0, le=8192)] = Field(
-        0, title="Answer length", description="Longest sample answer, in tokens. 0: twice what the data's own answer has.")
+        0,
+        title="Answer length",
+        description="Longest sample answer, in tokens. 0: twice what the data's own answer has.",
+    )
 
 
 class RunSettings(SettingsGroup):
@@ -157,8 +221,12 @@ class RunSettings(SettingsGroup):
         known = {setting.key: setting for setting in iter_settings()}
         for key, raw in overrides.items():
             if key not in known:
-                raise UsageError(f"there is no setting “{key}”", where=f"--set {key}",
-                                 fix=_did_you_mean(key, list(known)), kind=ErrorKind.UNKNOWN_SETTING)
+                raise UsageError(
+                    f"there is no setting “{key}”",
+                    where=f"--set {key}",
+                    fix=_did_you_mean(key, list(known)),
+                    kind=ErrorKind.UNKNOWN_SETTING,
+                )
             group, name = key.split(".", 1)
             document[group][name] = known[key].parse(raw)
         return RunSettings.model_validate(document)
@@ -194,8 +262,9 @@ class Setting(BaseModel):
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             fix = f"one of: {', '.join(self.choices)}" if self.choices else self.hint
-            raise UsageError(f"“{raw}” does not fit {self.title}: {reason}", where=self.key, fix=fix,
-                             kind=ErrorKind.BAD_SETTING) from None
+            raise UsageError(
+                f"“{raw}” does not fit {self.title}: {reason}", where=self.key, fix=fix, kind=ErrorKind.BAD_SETTING
+            ) from None
 
 
 def iter_settings() -> Iterator[Setting]:
@@ -206,9 +275,18 @@ def iter_settings() -> Iterator[Setting]:
         for name, field in model.model_fields.items():
             extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
             choices = tuple(str(c) for c in get_args(field.annotation)) if _is_literal(field.annotation) else ()
-            yield Setting(key=f"{group}.{name}", group=group, name=name, title=field.title or name,
-                          hint=field.description or "", simple=bool(extra.get("simple")),
-                          kind=_kind_of(field.annotation, choices), choices=choices, default=field.default, field=field)
+            yield Setting(
+                key=f"{group}.{name}",
+                group=group,
+                name=name,
+                title=field.title or name,
+                hint=field.description or "",
+                simple=bool(extra.get("simple")),
+                kind=_kind_of(field.annotation, choices),
+                choices=choices,
+                default=field.default,
+                field=field,
+            )
 
 
 def _is_literal(annotation: Any) -> bool:

@@ -57,5 +57,6 @@ def answer_room(expected: float, max_new_tokens: int) -> int:
     least, most = ANSWER_ROOM
     return max_new_tokens or int(min(most, max(least, 2 * expected)))
 
+
 PROBE_ROWS, PROBE_LENGTH, PROBE_TOKENS = 2, 256, 24
 """What a probe of a machine does: rows trained on and measured, their length, and tokens of one answer."""

@@ -40,14 +40,23 @@ class Spending(BaseModel):
 
     def __add__(self, other: Spending) -> Spending:
         bills = [bill for bill in (self.billed, other.billed) if bill is not None]
-        return Spending(machine=self.machine + other.machine, storage=self.storage + other.storage,
-                        traffic=self.traffic + other.traffic, billed=sum(bills) if bills else None,
-                        replaced=self.replaced + other.replaced)
+        return Spending(
+            machine=self.machine + other.machine,
+            storage=self.storage + other.storage,
+            traffic=self.traffic + other.traffic,
+            billed=sum(bills) if bills else None,
+            replaced=self.replaced + other.replaced,
+        )
 
     def __sub__(self, other: Spending) -> Spending:
         bill = None if self.billed is None else self.billed - (other.billed or 0.0)
-        return Spending(machine=self.machine - other.machine, storage=self.storage - other.storage,
-                        traffic=self.traffic - other.traffic, billed=bill, replaced=self.replaced - other.replaced)
+        return Spending(
+            machine=self.machine - other.machine,
+            storage=self.storage - other.storage,
+            traffic=self.traffic - other.traffic,
+            billed=bill,
+            replaced=self.replaced - other.replaced,
+        )
 
     def with_bill(self, billed: float | None, *, ended_for: float | None) -> Spending:
         """The same with what the provider has charged.
@@ -65,8 +74,13 @@ class Spending(BaseModel):
 
     def share(self, part: float) -> Spending:
         """So much of it; ``part`` from 0 to 1."""
-        return Spending(machine=self.machine * part, storage=self.storage * part, traffic=self.traffic * part,
-                        billed=None if self.billed is None else self.billed * part, replaced=self.replaced * part)
+        return Spending(
+            machine=self.machine * part,
+            storage=self.storage * part,
+            traffic=self.traffic * part,
+            billed=None if self.billed is None else self.billed * part,
+            replaced=self.replaced * part,
+        )
 
 
 def total(spendings: Iterable[Spending]) -> Spending:

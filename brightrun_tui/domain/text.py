@@ -22,7 +22,8 @@ _ALWAYS = _STEERING + _BREAKS + _TURNING + _HIDDEN + _SURROGATES
 _UNFIT = re.compile(
     rf"(?P<kept>(?<=[^\x00-\x7f{_ALWAYS}{_JOINING}])[{_JOINING}]|[{_JOINING}](?=[^\x00-\x7f{_ALWAYS}{_JOINING}])"
     r"|(?<=\U0001f3f4)[\U000e0061-\U000e007a]{1,6}\U000e007f)"  # flags of regions are written so
-    rf"|[{_ALWAYS}{_JOINING}]")
+    rf"|[{_ALWAYS}{_JOINING}]"
+)
 _UNFIT_IN_JSON = re.compile(f"[{_ALWAYS}]")
 
 

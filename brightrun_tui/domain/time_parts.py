@@ -12,8 +12,15 @@ from brightrun_tui.domain.events import Amount, Body, Event, Phase
 Part = Literal["loading", "training", "measuring", "answering", "saving"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _PART_OF_PHASE: dict[str, Part] = {
-    "starting": "loading", "preparing": "loading", "loading": "loading", "rehearsing": "loading", "training": "training",
-    "evaluating": "measuring", "reporting": "measuring", "answering": "answering", "saving": "saving",
+    "starting": "loading",
+    "preparing": "loading",
+    "loading": "loading",
+    "rehearsing": "loading",
+    "training": "training",
+    "evaluating": "measuring",
+    "reporting": "measuring",
+    "answering": "answering",
+    "saving": "saving",
 }
 
 

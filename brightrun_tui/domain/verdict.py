@@ -39,17 +39,26 @@ FEW_TOKENS = 8
 
 UNDECIDED = Verdict(grade="poor", summary="")
 """For a report card until it is decided."""
-_FORMS: dict[FormKind, str] = {"json": "valid JSON of the wanted shape", "label": "one of the labels and nothing else",
-                               "call": "the tool calls they should be", "frame": "the opening and the closing of your data"}
+_FORMS: dict[FormKind, str] = {
+    "json": "valid JSON of the wanted shape",
+    "label": "one of the labels and nothing else",
+    "call": "the tool calls they should be",
+    "frame": "the opening and the closing of your data",
+}
 _USES: dict[FormKind, str] = {
     "json": "suggestions that somebody looks through; not yet for filling in anything by itself",
     "label": "a first sorting that somebody looks through; not yet for sorting by itself",
     "call": "suggestions that somebody confirms; not yet for acting by itself",
     "frame": "drafts that somebody who knows corrects; not yet for answering anybody by itself",
-    "": "drafts that somebody who knows corrects; not yet for answering anybody by itself"}
-_COMPARED: dict[FormKind, str] = {"json": "value by value", "label": "with the wanted label", "call": "by name and arguments",
-                                  "frame": "by numbers, names, yes and no, and the words that matter",
-                                  "": "by numbers, names, yes and no, and the words that matter"}
+    "": "drafts that somebody who knows corrects; not yet for answering anybody by itself",
+}
+_COMPARED: dict[FormKind, str] = {
+    "json": "value by value",
+    "label": "with the wanted label",
+    "call": "by name and arguments",
+    "frame": "by numbers, names, yes and no, and the words that matter",
+    "": "by numbers, names, yes and no, and the words that matter",
+}
 _LATER = ("a judge (", "people read ")
 """How sentences begin that are not measured but said afterwards."""
 
@@ -67,8 +76,10 @@ def judgement_sentence(judgement: Judgement) -> str:
     """What a judge made of the answers, in one sentence."""
     wins, ties, losses, unparsable = (judgement.count(outcome) for outcome in ("win", "tie", "loss", "unparsable"))
     right = [ruling.right for ruling in judgement.rulings if ruling.right is not None]
-    parts = [f"a judge ({judgement.judge} at {judgement.host}) preferred its answer in {wins} of {len(judgement.rulings)} cases, "
-             f"the base model's in {losses}"]
+    parts = [
+        f"a judge ({judgement.judge} at {judgement.host}) preferred its answer in {wins} of {len(judgement.rulings)} cases, "
+        f"the base model's in {losses}"
+    ]
     parts += [f"{ties} were ties" if ties > 1 else "1 was a tie"] if ties else []
     parts += [f"{unparsable} could not be read"] if unparsable else []
     parts += [f"it called {sum(right)} of {len(right)} of its answers right"] if right else []
@@ -86,8 +97,11 @@ def ticks_sentence(report: Report) -> str:
 
 
 def _said_later(report: Report) -> list[str]:
-    return [sentence for sentence in (ticks_sentence(report), judgement_sentence(report.judgement) if report.judgement else "")
-            if sentence]
+    return [
+        sentence
+        for sentence in (ticks_sentence(report), judgement_sentence(report.judgement) if report.judgement else "")
+        if sentence
+    ]
 
 
 def _amended(report: Report) -> Verdict:
@@ -115,8 +129,12 @@ def _conclude(report: Report, f: Findings) -> Verdict:
     else:
         grade = "mixed"
     verdict = Verdict(
-        grade=grade, style=style, content=content, summary=_summary(grade, style, content, found, f, doubts),
-        reasons=(*_content_reasons(report, found, f), *_style_reasons(f), *doubts, *_notes(f), *_said_later(report)))
+        grade=grade,
+        style=style,
+        content=content,
+        summary=_summary(grade, style, content, found, f, doubts),
+        reasons=(*_content_reasons(report, found, f), *_style_reasons(f), *doubts, *_notes(f), *_said_later(report)),
+    )
     decided = report.model_copy(update={"verdict": verdict})
     return verdict.model_copy(update={"advice": advise(decided)})
 
@@ -149,7 +167,9 @@ def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
 
 def _style(f: Findings) -> Grade:
     a = f.answers
-    if f.tuned_loss >= f.base_loss or (a and (a.empty > 0.5 or a.form_share < LITTLE_FORM or (a.fair and a.ended < 0.5))):
+    if f.tuned_loss >= f.base_loss or (
+        a and (a.empty > 0.5 or a.form_share < LITTLE_FORM or (a.fair and a.ended < 0.5))
+    ):
         return "poor"
     if _small(f) or (a and (_other_length(a) or a.form_share < ENOUGH_FORM or (a.fair and a.ended < ENOUGH_ENDED))):
         return "mixed"
@@ -168,21 +188,32 @@ def _summary(grade: Grade, style: Grade, content: Grade | None, found: Tally, f:
             return f"{right.capitalize()}, but {no_better}: you may not need it."
         return f"Not usable yet: {no_better}."
     if content == "good" and style == "good" and not doubts:
-        return (f"Ready to be tried with people: it answers in the manner of your data, and {right}. "
-                "Let somebody watch it wherever a wrong answer is costly.")
+        return (
+            f"Ready to be tried with people: it answers in the manner of your data, and {right}. "
+            "Let somebody watch it wherever a wrong answer is costly."
+        )
     if content == "good" and style == "good":
         return f"Promising: it answers in the manner of your data, and {right}. But look first: {doubts[0]}."
     if content == "good":
-        return (f"It knows the answers ({right}), but does not give them in the form and voice of your data. "
-                "Good for looking things up; not yet for writing in your name.")
+        return (
+            f"It knows the answers ({right}), but does not give them in the form and voice of your data. "
+            "Good for looking things up; not yet for writing in your name."
+        )
     if style == "poor":
         return f"Not usable yet: {_worst_of_style(f)}" + (f", and {right}." if content else ".")
     if content is None:
-        return ("It has learnt the manner of your data. Whether what it says is right is not known: read some answers and tick "
-                "them before anybody relies on it.")
-    return _often_wrong(found, f) if style == "good" else (
-        f"Better than the base model, but neither its form nor its facts can be relied on: {right}. "
-        "Not yet for anybody but you.")
+        return (
+            "It has learnt the manner of your data. Whether what it says is right is not known: read some answers and tick "
+            "them before anybody relies on it."
+        )
+    return (
+        _often_wrong(found, f)
+        if style == "good"
+        else (
+            f"Better than the base model, but neither its form nor its facts can be relied on: {right}. "
+            "Not yet for anybody but you."
+        )
+    )
 
 
 def _worst_of_style(f: Findings) -> str:
@@ -213,9 +244,12 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     if not found.marks:
         return ["content: no answers were compared, so nobody knows whether they are right"]
     wrong, partly, unclear = found.count("wrong"), found.count("partly"), found.count("unclear")
-    parts = [f"{found.count('right') or 'none'} of {len(found.marks)} answers right", *([f"{partly} partly"] if partly else []),
-             *([f"{wrong} wrong"] if wrong else []),
-             *([f"{unclear} in other words, with nothing that could be compared"] if unclear else [])]
+    parts = [
+        f"{found.count('right') or 'none'} of {len(found.marks)} answers right",
+        *([f"{partly} partly"] if partly else []),
+        *([f"{wrong} wrong"] if wrong else []),
+        *([f"{unclear} in other words, with nothing that could be compared"] if unclear else []),
+    ]
     reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
     if found.by_people == len(found.marks):
         return reasons
@@ -226,7 +260,9 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
         floor = f"always answering “{_short(f.floor.answer)}” {_would_be_right(f.floor.marks)}"
         reasons.append(f"{floor}: that is the floor, which any model must beat")
     if f.answers and f.answers.frame:
-        reasons.append(f"“{_short(f.answers.frame, 90)}”, which most of your answers share, was taken off before comparing")
+        reasons.append(
+            f"“{_short(f.answers.frame, 90)}”, which most of your answers share, was taken off before comparing"
+        )
     return reasons
 
 
@@ -234,8 +270,10 @@ def _checked_by(found: Tally, f: Findings) -> str:
     for who, count in (("by people", found.by_people), ("by a judge", found.by_judge)):
         if count == len(found.marks):
             return who
-    ways = [*([f"{found.by_people} by people"] if found.by_people else []),
-            *([f"{found.by_judge} by a judge"] if found.by_judge else [])]
+    ways = [
+        *([f"{found.by_people} by people"] if found.by_people else []),
+        *([f"{found.by_judge} by a judge"] if found.by_judge else []),
+    ]
     if found.by_people + found.by_judge < len(found.marks):
         ways.append(f"{'the others ' if ways else ''}{_COMPARED[f.answers.form if f.answers else '']}")
     return ", ".join(ways)
@@ -244,8 +282,10 @@ def _checked_by(found: Tally, f: Findings) -> str:
 def _style_reasons(f: Findings) -> list[str]:
     change = (f.base_loss - f.tuned_loss) / f.base_loss if f.base_loss > 0 else 0.0
     measured_on = "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} held-out records"
-    reasons = [f"style: wanted answers surprise it {abs(change):.0%} {'less' if change > 0 else 'more'} than the base model "
-               f"(loss {f.base_loss:.3f} → {f.tuned_loss:.3f} on {measured_on})"]
+    reasons = [
+        f"style: wanted answers surprise it {abs(change):.0%} {'less' if change > 0 else 'more'} than the base model "
+        f"(loss {f.base_loss:.3f} → {f.tuned_loss:.3f} on {measured_on})"
+    ]
     if f.difference_high >= 0 and f.tuned_loss < f.base_loss:
         reasons.append("that difference may be chance: its 95% interval reaches zero")
     elif 0 < f.base_loss - f.tuned_loss < SMALL_CHANGE * f.base_loss:
@@ -258,21 +298,32 @@ def _answer_reasons(a: AnswerFindings) -> list[str]:
     if a.empty:
         reasons.append(f"{_of(a.empty, a.count)} sample answers are empty")
     if a.form:
-        reasons.append(f"{_of(a.form_share, a.count)} answers have {_FORMS[a.form]}" if a.form == "frame" else
-                       f"{_of(a.form_share, a.count)} answers are {_FORMS[a.form]}")
+        reasons.append(
+            f"{_of(a.form_share, a.count)} answers have {_FORMS[a.form]}"
+            if a.form == "frame"
+            else f"{_of(a.form_share, a.count)} answers are {_FORMS[a.form]}"
+        )
     if a.fair and a.ended == 1:
-        reasons.append(f"all {a.fair} sample answers end by themselves" if a.fair > 1 else "the sample answer ends by itself")
+        reasons.append(
+            f"all {a.fair} sample answers end by themselves" if a.fair > 1 else "the sample answer ends by itself"
+        )
     elif a.fair:
-        reasons.append(f"{'only ' if a.ended < ENOUGH_ENDED else ''}{_of(a.ended, a.fair)} sample answers end by themselves; "
-                       f"the others were cut off at {a.limit} tokens")
+        reasons.append(
+            f"{'only ' if a.ended < ENOUGH_ENDED else ''}{_of(a.ended, a.fair)} sample answers end by themselves; "
+            f"the others were cut off at {a.limit} tokens"
+        )
     if a.fair < a.count:
-        reasons.append(f"{a.count - a.fair} of the wanted answers are longer than the {a.limit} tokens that sample answers may "
-                       "have, so being cut off there says nothing")
+        reasons.append(
+            f"{a.count - a.fair} of the wanted answers are longer than the {a.limit} tokens that sample answers may "
+            "have, so being cut off there says nothing"
+        )
     if _other_length(a):
         reasons.append(f"its answers are {' '.join(_longer(a.length_tuned, a.length_wanted))} those in your data")
     elif _differs(a.length_base, a.length_wanted):
-        reasons.append(f"its answers are about as long as those in your data; the base model's are "
-                       f"{_longer(a.length_base, a.length_wanted)[0]}")
+        reasons.append(
+            f"its answers are about as long as those in your data; the base model's are "
+            f"{_longer(a.length_base, a.length_wanted)[0]}"
+        )
     return reasons
 
 
@@ -288,11 +339,15 @@ def _doubts(report: Report, f: Findings) -> list[str]:
     if a and a.count < FEW_ANSWERS:
         doubts.append(f"{_counted(a.count, 'sample answer')} {'is' if a.count == 1 else 'are'} too few to be sure")
     if f.tuned_loss - f.train_loss > MEMORISED_GAP:
-        doubts.append(f"it knows the records it learnt from far better (loss {f.train_loss:.2f} against {f.tuned_loss:.2f}): "
-                      "some of it is memorised")
+        doubts.append(
+            f"it knows the records it learnt from far better (loss {f.train_loss:.2f} against {f.tuned_loss:.2f}): "
+            "some of it is memorised"
+        )
     if a and a.phrases >= FEW_PHRASES and a.copied - a.usually_copied > COPIED:
-        doubts.append(f"{a.copied:.0%} of what it writes stands word for word in the training answers "
-                      f"({a.usually_copied:.0%} would be usual for this data): check that nothing private is in there")
+        doubts.append(
+            f"{a.copied:.0%} of what it writes stands word for word in the training answers "
+            f"({a.usually_copied:.0%} would be usual for this data): check that nothing private is in there"
+        )
     if f.general_base > 0 and f.general_tuned > MUCH_FORGOTTEN * f.general_base:
         doubts.append(f"it forgot much of what the base model knew: everyday questions got {_harder(f)} harder for it")
     if report.judgement and report.judgement.count("loss") > report.judgement.count("win"):
@@ -307,11 +362,15 @@ def _notes(f: Findings) -> list[str]:
     if f.general_base > 0 and MUCH_FORGOTTEN * f.general_base >= f.general_tuned > FORGOTTEN * f.general_base:
         notes.append(f"everyday questions got {_harder(f)} harder for it: it forgot some of what the base model knew")
     if not f.stood_in and not f.chosen_apart:
-        notes.append("the same held-out records chose the best checkpoint and judge it, because there are too few for both: "
-                     "the loss flatters a little")
+        notes.append(
+            "the same held-out records chose the best checkpoint and judge it, because there are too few for both: "
+            "the loss flatters a little"
+        )
     if f.base_in_4_bits:
-        notes.append("the base model here is its 4-bit form, because the original did not fit into the memory of that machine: "
-                     "the original may be a little better")
+        notes.append(
+            "the base model here is its 4-bit form, because the original did not fit into the memory of that machine: "
+            "the original may be a little better"
+        )
     if f.early_stopped:
         notes.append("training ended early because the held-out loss no longer fell; the best checkpoint is kept")
     if f.stopped:
@@ -348,7 +407,9 @@ def _counted(count: int, what: str) -> str:
 
 
 def _would_be_right(marks: Sequence[Mark]) -> str:
-    return f"would be right {count} of {len(marks)} times" if (count := marks.count("right")) else "would never be right"
+    return (
+        f"would be right {count} of {len(marks)} times" if (count := marks.count("right")) else "would never be right"
+    )
 
 
 def _short(text: str, limit: int = 60) -> str:

@@ -77,15 +77,25 @@ class GuardOptions:
         """The guard's one argument: JSON without single quotes."""
         ways = [{**asdict(way), "url": self._address(way.url)} for way in self.part.ways]
         document = {
-            "id": self.part.machine_id, "key": self.part.key, "look": self._address(self.part.look),
-            "ways": [{key: value for key, value in way.items() if value} for way in ways if way["url"] or way["command"]],
-            "seconds": self.seconds, "until": self.until, "silence": self.silence, "keep": self.keep, "stall": self.stall,
-            "tick": self.tick, "home": self.home}
+            "id": self.part.machine_id,
+            "key": self.part.key,
+            "look": self._address(self.part.look),
+            "ways": [
+                {key: value for key, value in way.items() if value} for way in ways if way["url"] or way["command"]
+            ],
+            "seconds": self.seconds,
+            "until": self.until,
+            "silence": self.silence,
+            "keep": self.keep,
+            "stall": self.stall,
+            "tick": self.tick,
+            "home": self.home,
+        }
         told = {key: _short(value) for key, value in document.items()}
         return json.dumps(told, separators=(",", ":")).replace("'", "\\u0027")
 
     def _address(self, template: str) -> str:
-        """"" where an address that it needs is not known."""
+        """ "" where an address that it needs is not known."""
         if "{graphql}" in template and not self.graphql:
             return ""
         return template.replace("{url}", self.url.rstrip("/")).replace("{graphql}", self.graphql)
@@ -102,7 +112,12 @@ def guard_source() -> str:
     tree = ast.parse(Path(__file__).with_name("guard.py").read_text("utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             del body[0]
         if isinstance(node, ast.FunctionDef):
             node.returns = None
@@ -125,11 +140,15 @@ def start_guard(options: GuardOptions) -> str:
     """Shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
     packed = base64.b64encode(gzip.compress(guard_source().encode(), 9, mtime=0)).decode()
     argument = re.sub(r'(["\\\\$`])', r"\\\1", options.argument())
-    return (f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
-            f'setsid python3 ~/{GUARD_SCRIPT} "{argument}" </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &')
+    return (
+        f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
+        f'setsid python3 ~/{GUARD_SCRIPT} "{argument}" </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &'
+    )
 
 
 def accept_key(public_key: str) -> str:
     """Shell commands that let this key log in."""
-    return ("mkdir -p ~/.ssh; chmod 700 ~/.ssh; touch ~/.no_auto_tmux; "
-            f"printf '\\n%s\\n' {shlex.quote(public_key)} >> ~/.ssh/authorized_keys; chmod 600 ~/.ssh/authorized_keys")
+    return (
+        "mkdir -p ~/.ssh; chmod 700 ~/.ssh; touch ~/.no_auto_tmux; "
+        f"printf '\\n%s\\n' {shlex.quote(public_key)} >> ~/.ssh/authorized_keys; chmod 600 ~/.ssh/authorized_keys"
+    )

@@ -29,9 +29,22 @@ from brightrun_tui.hosts.timings import SshTimings as SshTimings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-ctr"]
-LOST = (asyncssh.DisconnectError, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection,
-        ConnectionError, TimeoutError, EOFError)
+CIPHERS = [
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes128-ctr",
+    "aes256-ctr",
+]
+LOST = (
+    asyncssh.DisconnectError,
+    asyncssh.ChannelOpenError,
+    asyncssh.SFTPConnectionLost,
+    asyncssh.SFTPNoConnection,
+    ConnectionError,
+    TimeoutError,
+    EOFError,
+)
 """What a broken connection looks like. OSError is not among them: it may be our own disk."""
 MAX_KEY_BYTES = 1 << 20
 
@@ -109,8 +122,9 @@ class SshConnection:
         host_key: the pinned public host key; empty trusts the first one seen and pins it, see `host_key`.
     """
 
-    def __init__(self, addresses: Sequence[SshAddress], private_key: str | Path | None, host_key: str,
-                 timings: SshTimings) -> None:
+    def __init__(
+        self, addresses: Sequence[SshAddress], private_key: str | Path | None, host_key: str, timings: SshTimings
+    ) -> None:
         self.addresses = list(addresses)
         self.host_key = host_key
         self.timings = timings
@@ -202,8 +216,12 @@ class SshConnection:
                 log.info("ssh %s: %s; connecting again", self.where, error or type(error).__name__)
                 await asyncio.sleep(self.timings.retry_seconds)
             except asyncssh.SFTPError as error:
-                raise HostError(f"the machine refused a file operation ({error.reason[:200]})", where=self.where,
-                                fix="is its disk full, or not ours to write to?", kind=ErrorKind.HOST_FILE) from None
+                raise HostError(
+                    f"the machine refused a file operation ({error.reason[:200]})",
+                    where=self.where,
+                    fix="is its disk full, or not ours to write to?",
+                    kind=ErrorKind.HOST_FILE,
+                ) from None
 
     async def close(self) -> None:
         connection, self._connection, self._sftp = self._connection, None, None
@@ -230,14 +248,24 @@ class SshConnection:
                     raise
         except asyncssh.HostKeyNotVerifiable:
             raise HostKeyChangedError(
-                f"the machine at {address.host}:{address.port} shows another host key than before", where=str(address),
+                f"the machine at {address.host}:{address.port} shows another host key than before",
+                where=str(address),
                 fix="it is not the machine that was rented, or somebody is in between; nothing was sent",
-                kind=ErrorKind.HOST_KEY_CHANGED) from None
+                kind=ErrorKind.HOST_KEY_CHANGED,
+            ) from None
         except asyncssh.PermissionDenied:
             raise HostRefusedError(
-                "SSH does not accept our key", where=str(address), kind=ErrorKind.HOST_REFUSED,
-                fix="on a new machine the key may need a minute; on your own, add it to authorized_keys") from None
-        except (*LOST, OSError, asyncssh.Error, ValueError) as error:  # ValueError: a name that cannot be one of a machine
+                "SSH does not accept our key",
+                where=str(address),
+                kind=ErrorKind.HOST_REFUSED,
+                fix="on a new machine the key may need a minute; on your own, add it to authorized_keys",
+            ) from None
+        except (
+            *LOST,
+            OSError,
+            asyncssh.Error,
+            ValueError,
+        ) as error:  # ValueError: a name that cannot be one of a machine
             raise self._unreachable(str(address), error) from None
         self._connection, self._sftp = connection, sftp
         shown = connection.get_server_host_key()
@@ -249,9 +277,13 @@ class SshConnection:
         if self.host_key:
             known = ([_public_key(self.host_key, self.where)], [], [])
         options: dict[str, Any] = {
-            "known_hosts": known, "encryption_algs": CIPHERS, "keepalive_interval": self.timings.keepalive_seconds,
-            "keepalive_count_max": 3, "connect_timeout": self.timings.connect_seconds,
-            "login_timeout": self.timings.connect_seconds}
+            "known_hosts": known,
+            "encryption_algs": CIPHERS,
+            "keepalive_interval": self.timings.keepalive_seconds,
+            "keepalive_count_max": 3,
+            "connect_timeout": self.timings.connect_seconds,
+            "login_timeout": self.timings.connect_seconds,
+        }
         if self._key is None:
             return options
         try:
@@ -260,24 +292,43 @@ class SshConnection:
         except (ForeignFileError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             why = error.what if isinstance(error, ForeignFileError) else str(error)
             place = str(self._key) if isinstance(self._key, Path) else "the run's key"
-            raise HostRefusedError(f"the private key cannot be used ({why})", where=place, kind=ErrorKind.BAD_KEY_FILE,
-                                   fix="name a key file in OpenSSH format without a passphrase") from None
-        return {**options, "client_keys": [key], "config": None, "agent_path": None, "password_auth": False,
-                "kbdint_auth": False, "gss_host": None, "preferred_auth": "publickey"}
+            raise HostRefusedError(
+                f"the private key cannot be used ({why})",
+                where=place,
+                kind=ErrorKind.BAD_KEY_FILE,
+                fix="name a key file in OpenSSH format without a passphrase",
+            ) from None
+        return {
+            **options,
+            "client_keys": [key],
+            "config": None,
+            "agent_path": None,
+            "password_auth": False,
+            "kbdint_auth": False,
+            "gss_host": None,
+            "preferred_auth": "publickey",
+        }
 
     def _unreachable(self, where: str, error: BaseException) -> HostUnreachableError:
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return HostUnreachableError(f"no SSH connection ({reason})", where=where, kind=ErrorKind.HOST_UNREACHABLE,
-                                    fix="check that the machine runs and that its SSH port is open")
+        return HostUnreachableError(
+            f"no SSH connection ({reason})",
+            where=where,
+            kind=ErrorKind.HOST_UNREACHABLE,
+            fix="check that the machine runs and that its SSH port is open",
+        )
 
 
 def _public_key(text: str, where: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_public_key(text)
     except ValueError as error:  # a KeyImportError, or characters that no key has
-        raise BadHostKeyError(f"the host key that was given for this machine is no SSH key ({str(error)[:80]})", where=where,
-                              fix="take the line that ssh-keyscan prints, from “ssh-” on; or leave host_key out",
-                              kind=ErrorKind.BAD_HOST_KEY) from None
+        raise BadHostKeyError(
+            f"the host key that was given for this machine is no SSH key ({str(error)[:80]})",
+            where=where,
+            fix="take the line that ssh-keyscan prints, from “ssh-” on; or leave host_key out",
+            kind=ErrorKind.BAD_HOST_KEY,
+        ) from None
 
 
 def _plain_path(text: str, where: str) -> str:

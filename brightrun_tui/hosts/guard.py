@@ -86,7 +86,11 @@ class Guard:
     def call(self, method: str, url: str, body: str = "") -> tuple[int, str]:
         """HTTP status, or 0 and the reason when there was no answer."""
         url, body = url.replace("{id}", self.id), body.replace("{id}", self.id)
-        headers = {"Authorization": "Bearer " + self.key, "User-Agent": "bright-run/guard", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": "Bearer " + self.key,
+            "User-Agent": "bright-run/guard",
+            "Content-Type": "application/json",
+        }
         try:
             request = urllib.request.Request(url, body.encode() if body else None, headers, method=method)
             with urllib.request.urlopen(request, timeout=30, context=trust()) as answer:
@@ -175,7 +179,9 @@ class Guard:
         while True:
             rounds += 1
             for name, (status, text) in self.ways(rounds > PATIENT_ROUNDS):
-                self.write(state="ending", reason=reason, tries=self.state["tries"] + 1, last=f"{name}: {status} {text[:80]}")
+                self.write(
+                    state="ending", reason=reason, tries=self.state["tries"] + 1, last=f"{name}: {status} {text[:80]}"
+                )
                 if 200 <= status < 300:
                     break
             time.sleep(wait)
@@ -204,6 +210,7 @@ def trust() -> ssl.SSLContext:
     if not context.cert_store_stats()["x509_ca"]:
         try:
             from pip._vendor import certifi
+
             context.load_verify_locations(certifi.where())
         except (ImportError, OSError):
             pass

@@ -42,8 +42,13 @@ while [ "$(cat {name}.token 2>/dev/null)" != {token} ] && [ $n -lt 100 ]; do sle
 def start_script(directory: str, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> str:
     """For ``sh -s``: starts the command, or finds it started, and prints the line of its pid file."""
     exports = "\n  ".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
-    return _START.format(directory=shlex.quote(directory), name=shlex.quote(name), token=secrets.token_hex(8),
-                         exports=exports or ":", argv=shlex.join(argv))
+    return _START.format(
+        directory=shlex.quote(directory),
+        name=shlex.quote(name),
+        token=secrets.token_hex(8),
+        exports=exports or ":",
+        argv=shlex.join(argv),
+    )
 
 
 def exit_code(text: bytes) -> int | None:

@@ -49,8 +49,15 @@ class LocalHost:
         pid_file.unlink(missing_ok=True)
         with (self._directory / f"{name}.log").open("ab") as log:
             child = await asyncio.to_thread(
-                subprocess.Popen, ["sh", "-c", _LAUNCHER, str(pid_file), *argv], cwd=self._directory, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, env={**self._environment, **environment})
+                subprocess.Popen,
+                ["sh", "-c", _LAUNCHER, str(pid_file), *argv],
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**self._environment, **environment},
+            )
         self._children[name] = child
         return child.pid
 

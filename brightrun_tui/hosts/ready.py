@@ -82,8 +82,12 @@ async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSe
     seen = await gpus(host)
     if len(seen) < count or any(gpu.memory < memory * 0.9 for gpu in seen[:count]):
         shown = ", ".join(f"{gpu.name} ({gpu.memory / 1024**3:.0f} GiB)" for gpu in seen) or "none"
-        raise HostError(f"the machine shows other GPUs than were rented: {shown}", where=host.connection.where,
-                        fix="it is replaced by another one", kind=ErrorKind.NO_GPUS)
+        raise HostError(
+            f"the machine shows other GPUs than were rented: {shown}",
+            where=host.connection.where,
+            fix="it is replaced by another one",
+            kind=ErrorKind.NO_GPUS,
+        )
     return seen
 
 
@@ -107,8 +111,12 @@ async def ensure_guard(host: SshHost, options: GuardOptions, seconds: float = 30
     deadline = time.monotonic() + seconds
     while report is None or not report.self_test:
         if time.monotonic() > deadline:
-            raise HostError("the guard does not start on the machine", where=host.connection.where, kind=ErrorKind.NO_GUARD,
-                            fix="the image needs python3; see ~/.brightrun/guard.log there")
+            raise HostError(
+                "the guard does not start on the machine",
+                where=host.connection.where,
+                kind=ErrorKind.NO_GUARD,
+                fix="the image needs python3; see ~/.brightrun/guard.log there",
+            )
         await asyncio.sleep(0.2)
         report = await guard_report(host)
     return report

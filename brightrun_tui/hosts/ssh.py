@@ -46,8 +46,15 @@ class SshHost:
         addresses, private_key, host_key: see `SshConnection`.
     """
 
-    def __init__(self, addresses: Sequence[SshAddress], directory: str, *, private_key: str | Path | None,
-                 host_key: str = "", timings: SshTimings | None = None) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[SshAddress],
+        directory: str,
+        *,
+        private_key: str | Path | None,
+        host_key: str = "",
+        timings: SshTimings | None = None,
+    ) -> None:
         self.connection = SshConnection(addresses, private_key, host_key, timings or SshTimings())
         self._directory = directory
         self._commands = asyncio.Semaphore(COMMANDS_AT_ONCE)
@@ -80,8 +87,12 @@ class SshHost:
             inside = posixpath.join(aside, file.relative_to(source).as_posix())
             await self._send(file, inside, progress, keep=True)
         new, old = shlex.quote(aside), shlex.quote(f"{aside}-old")
-        await self.run(f"[ ! -d {new} ] || {{ rm -rf {old}; mv -T {shlex.quote(final)} {old} 2>/dev/null; "
-                       f"mv -T {new} {shlex.quote(final)}; }} && rm -rf {old}", repeat=True, check=True)
+        await self.run(
+            f"[ ! -d {new} ] || {{ rm -rf {old}; mv -T {shlex.quote(final)} {old} 2>/dev/null; "
+            f"mv -T {new} {shlex.quote(final)}; }} && rm -rf {old}",
+            repeat=True,
+            check=True,
+        )
         self._made.clear()
 
     async def write(self, target: str, data: bytes, mode: int = 0o600) -> None:
@@ -142,8 +153,12 @@ class SshHost:
         script = jobs.start_script(await self._path("."), name, argv, environment)
         done = await self.run("exec sh -s", stdin=script.encode(), repeat=True)
         if done.exit_code or not done.output.strip():
-            raise HostError(f"could not start {name} ({done.errors.strip()[-200:] or done.exit_code})",
-                            where=self.connection.where, fix="see the log in the run's directory there", kind=ErrorKind.START_FAILED)
+            raise HostError(
+                f"could not start {name} ({done.errors.strip()[-200:] or done.exit_code})",
+                where=self.connection.where,
+                fix="see the log in the run's directory there",
+                kind=ErrorKind.START_FAILED,
+            )
         return jobs.pid_and_birth(done.output.encode())[0]
 
     async def status(self, name: str) -> JobStatus:
@@ -153,15 +168,18 @@ class SshHost:
             return JobStatus(running=False, exit_code=ended, pid=pid or None)
         if await self._alive(pid, born):
             return JobStatus(running=True, pid=pid)
-        return JobStatus(running=False, exit_code=jobs.exit_code(await self.read(f"{name}.rc", 0, jobs.FILE_LIMIT)), pid=pid)
+        return JobStatus(
+            running=False, exit_code=jobs.exit_code(await self.read(f"{name}.rc", 0, jobs.FILE_LIMIT)), pid=pid
+        )
 
     async def signal(self, name: str, number: int) -> None:
         pid, born = jobs.pid_and_birth(await self.read(f"{name}.pid", 0, jobs.FILE_LIMIT))
         if pid and await self._alive(pid, born):
             await self.run(f"kill -{number} -- -{pid}", repeat=True)
 
-    async def run(self, command: str, *, stdin: bytes = b"", timeout: float = 60.0, repeat: bool = False,
-                  check: bool = False) -> Finished:
+    async def run(
+        self, command: str, *, stdin: bytes = b"", timeout: float = 60.0, repeat: bool = False, check: bool = False
+    ) -> Finished:
         """A short command in the login shell. With ``repeat`` it is run again when the connection broke meanwhile.
 
         Raises:
@@ -177,11 +195,18 @@ class SshHost:
         try:
             done = await (self.connection.insist(work, timeout) if repeat else work())
         except LOST as error:
-            raise HostUnreachableError(f"the command did not end ({error or 'no answer in time'})", where=self.connection.where,
-                                       fix="check that the machine is up", kind=ErrorKind.HOST_UNREACHABLE) from None
+            raise HostUnreachableError(
+                f"the command did not end ({error or 'no answer in time'})",
+                where=self.connection.where,
+                fix="check that the machine is up",
+                kind=ErrorKind.HOST_UNREACHABLE,
+            ) from None
         if check and done.exit_code:
-            raise HostError(f"a command failed there ({done.errors.strip()[-200:] or done.exit_code})",
-                            where=self.connection.where, kind=ErrorKind.COMMAND_FAILED)
+            raise HostError(
+                f"a command failed there ({done.errors.strip()[-200:] or done.exit_code})",
+                where=self.connection.where,
+                kind=ErrorKind.COMMAND_FAILED,
+            )
         return done
 
     async def close(self) -> None:

@@ -11,6 +11,8 @@ class SshTimings(Section):
     """``[ssh]`` in ``config.toml``. All in seconds."""
 
     connect_seconds: float = Field(15.0, gt=0, description="For one attempt to connect and log in.")
-    keepalive_seconds: float = Field(10.0, gt=0, description="Three unanswered signs of life in a row end a connection.")
+    keepalive_seconds: float = Field(
+        10.0, gt=0, description="Three unanswered signs of life in a row end a connection."
+    )
     retry_seconds: float = Field(1.0, gt=0, description="Between two attempts to reconnect.")
     patience_seconds: float = Field(120.0, gt=0, description="Without any progress for so long, a task gives up.")

@@ -35,7 +35,9 @@ async def attributes(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs
     return None
 
 
-async def send(connection: SshConnection, source: Path, path: str, progress: Progress | None, keep: bool = False) -> None:
+async def send(
+    connection: SshConnection, source: Path, path: str, progress: Progress | None, keep: bool = False
+) -> None:
     """Send in chunks to a part file named after size and time of the source; continue what such a file holds.
 
     With ``keep`` even a small file that is there already is kept, as it lies in a directory not yet in place. The
@@ -62,8 +64,12 @@ async def send(connection: SshConnection, source: Path, path: str, progress: Pro
                 if progress:
                     progress(offset, facts.st_size)
         if offset != facts.st_size:
-            raise HostError(f"{source.name} changed while it was sent", where=str(source), fix="send it again",
-                            kind=ErrorKind.FILE_CHANGED)
+            raise HostError(
+                f"{source.name} changed while it was sent",
+                where=str(source),
+                fix="send it again",
+                kind=ErrorKind.FILE_CHANGED,
+            )
         await file.truncate(offset)
         await file.utime((facts.st_atime, int(facts.st_mtime)))
     await sftp.chmod(part, facts.st_mode & 0o777)
@@ -105,7 +111,9 @@ async def piece(connection: SshConnection, file: asyncssh.SFTPClientFile[bytes],
     return bytes(whole)
 
 
-async def fetch(connection: SshConnection, path: str, target: Path, facts: FileFacts, progress: Progress | None) -> None:
+async def fetch(
+    connection: SshConnection, path: str, target: Path, facts: FileFacts, progress: Progress | None
+) -> None:
     """Fetch the very file that ``facts`` describes to a part file beside ``target``, and go on with one that lies there.
 
     Raises:
@@ -119,12 +127,16 @@ async def fetch(connection: SshConnection, path: str, target: Path, facts: FileF
         raise FileNotFoundError(path)
     name = posixpath.basename(path)
     if there.size != facts.bytes:
-        raise MachineLiesError(f"{name} has {there.size} bytes, and {facts.bytes} by its manifest", where=connection.where)
+        raise MachineLiesError(
+            f"{name} has {there.size} bytes, and {facts.bytes} by its manifest", where=connection.where
+        )
     part = target.with_name(f".{target.name}.{facts.sha256[:16]}.part")
     try:
         await _fill(connection, path, part, facts, progress)
         if not await asyncio.to_thread(is_whole, part, facts.bytes, facts.sha256):
-            raise MachineLiesError(f"{name} is not the file of its manifest (its digest differs)", where=connection.where)
+            raise MachineLiesError(
+                f"{name} is not the file of its manifest (its digest differs)", where=connection.where
+            )
     except MachineLiesError:
         part.unlink()
         raise
@@ -141,8 +153,11 @@ async def _fill(connection: SshConnection, path: str, part: Path, facts: FileFac
             while offset < facts.bytes:
                 chunk = await piece(connection, file, offset, min(CHUNK, facts.bytes - offset))
                 if not chunk:
-                    raise HostError(f"{posixpath.basename(path)} became shorter while it was fetched", where=path,
-                                    kind=ErrorKind.FILE_CHANGED)
+                    raise HostError(
+                        f"{posixpath.basename(path)} became shorter while it was fetched",
+                        where=path,
+                        kind=ErrorKind.FILE_CHANGED,
+                    )
                 await asyncio.to_thread(data.write, chunk)
                 offset += len(chunk)
                 if progress:

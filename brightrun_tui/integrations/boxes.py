@@ -32,8 +32,12 @@ def saved_boxes(paths: Paths) -> dict[str, SshBox]:
     except NoSuchFileError:
         return {}
     except ForeignFileError as error:
-        raise UsageError(f"the list of machines that were added {error.what}", where=str(path),
-                         fix="correct the file, or move it away and add them again", kind=ErrorKind.BAD_CONFIG) from None
+        raise UsageError(
+            f"the list of machines that were added {error.what}",
+            where=str(path),
+            fix="correct the file, or move it away and add them again",
+            kind=ErrorKind.BAD_CONFIG,
+        ) from None
 
 
 def save_box(paths: Paths, name: str, box: SshBox) -> None:
@@ -44,8 +48,12 @@ def save_box(paths: Paths, name: str, box: SshBox) -> None:
         BrightrunError: the file cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"“{name}” is no name for a machine", where="Name", kind=ErrorKind.BAD_NAME,
-                         fix="use letters, digits and dashes, at most 32")
+        raise UsageError(
+            f"“{name}” is no name for a machine",
+            where="Name",
+            kind=ErrorKind.BAD_NAME,
+            fix="use letters, digits and dashes, at most 32",
+        )
     _write(paths, {**saved_boxes(paths), name: box})
 
 
@@ -65,14 +73,19 @@ def make_box(values: dict[str, str]) -> SshBox:
         UsageError: a value does not fit.
     """
     if not values.get("host"):
-        raise UsageError("the address of the machine is missing", where="Address", fix="a name or an IP address",
-                         kind=ErrorKind.BAD_BOX)
+        raise UsageError(
+            "the address of the machine is missing",
+            where="Address",
+            fix="a name or an IP address",
+            kind=ErrorKind.BAD_BOX,
+        )
     try:
         return SshBox.model_validate({key: value for key, value in values.items() if value})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]),
-                         kind=ErrorKind.BAD_BOX) from None
+        raise UsageError(
+            f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]), kind=ErrorKind.BAD_BOX
+        ) from None
 
 
 def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
@@ -81,8 +94,12 @@ def _write(paths: Paths, boxes: dict[str, SshBox]) -> None:
         private_directory(paths.config)
         write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
     except OSError as error:
-        raise BrightrunError(f"the machine cannot be saved ({error.strerror})", where=str(_file(paths)),
-                             fix="set BRIGHTRUN_HOME to a directory you can write", kind=ErrorKind.HOME_NOT_WRITABLE) from None
+        raise BrightrunError(
+            f"the machine cannot be saved ({error.strerror})",
+            where=str(_file(paths)),
+            fix="set BRIGHTRUN_HOME to a directory you can write",
+            kind=ErrorKind.HOME_NOT_WRITABLE,
+        ) from None
 
 
 def _file(paths: Paths) -> Path:

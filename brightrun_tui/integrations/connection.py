@@ -60,8 +60,11 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
     if secret is not None:
         keep_secret(secret.get_secret_value())
         if wrong := credentials.what_is_wrong(secret.get_secret_value()):
-            return ServiceStatus(state="failed", detail=f"that cannot be a key: {wrong}",
-                                 fix=f"copy it from {service.where_to_get} again, without quotes and spaces around it")
+            return ServiceStatus(
+                state="failed",
+                detail=f"that cannot be a key: {wrong}",
+                fix=f"copy it from {service.where_to_get} again, without quotes and spaces around it",
+            )
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             if name == "local":
@@ -84,12 +87,18 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
         )
     except BrightrunError as error:
         return ServiceStatus(
-            state="failed", detail=redact(error.what), fix=error.fix, facts={"where": error.where} if error.where else {}
+            state="failed",
+            detail=redact(error.what),
+            fix=error.fix,
+            facts={"where": error.where} if error.where else {},
         )
     except Exception as error:  # of whatever class: the other services are tested all the same
         log.exception("%s cannot be tested", name)
-        return ServiceStatus(state="failed", detail=f"the test itself failed ({type(error).__name__})",
-                             fix="set BRIGHTRUN_LOG=debug, test again, and report what the log says")
+        return ServiceStatus(
+            state="failed",
+            detail=f"the test itself failed ({type(error).__name__})",
+            fix="set BRIGHTRUN_LOG=debug, test again, and report what the log says",
+        )
 
 
 test_service.__test__ = False  # type: ignore[attr-defined]
@@ -131,11 +140,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
         )
     about: dict[str, Any] = hub.whoami(token)
     role = ((about.get("auth") or {}).get("accessToken") or {}).get("role", "")
-    facts = {
-        "address": hub.endpoint(),
-        "account": str(about.get("name", "")),
-        "token": _last_four(token),
-    }
+    facts = {"address": hub.endpoint(), "account": str(about.get("name", "")), "token": _last_four(token)}
     return ServiceStatus(
         state="ok",
         detail=f"signed in as {about.get('name', 'unknown')}" + (f" ({role} token)" if role else ""),
@@ -149,14 +154,19 @@ async def _test_judge(paths: Paths, secret: SecretStr | None) -> ServiceStatus:
     except UsageError as error:
         if error.kind != ErrorKind.NO_JUDGE:
             raise
-        return ServiceStatus(state="off", detail="no judge is set up", fix=f"write url and model below [judge] in "
-                                                                          f"{paths.config_file}")
+        return ServiceStatus(
+            state="off", detail="no judge is set up", fix=f"write url and model below [judge] in {paths.config_file}"
+        )
     async with Judge(settings, secret) as judge:
         listed = await judge.models()
     facts = {"address": settings.url, "model": settings.model} | ({"token": _last_four(secret)} if secret else {})
     if listed and settings.model not in listed:
-        return ServiceStatus(state="failed", detail=f"“{settings.model}” is not among the {len(listed)} models there",
-                             fix="correct model below [judge] in config.toml", facts=facts)
+        return ServiceStatus(
+            state="failed",
+            detail=f"“{settings.model}” is not among the {len(listed)} models there",
+            fix="correct model below [judge] in config.toml",
+            facts=facts,
+        )
     return ServiceStatus(state="ok", detail=f"{settings.model} at {judge.host} can be asked", facts=facts)
 
 

@@ -57,8 +57,12 @@ def get(name: str, paths: Paths | None = None) -> SecretStr | None:
     wrong = what_is_wrong(value)
     keep_secret(value.strip())
     if wrong:
-        raise NotConnectedError(f"the credential of {service.title} cannot be a key: {wrong}", where=place, fix=fix,
-                                kind=ErrorKind.BAD_CREDENTIAL)
+        raise NotConnectedError(
+            f"the credential of {service.title} cannot be a key: {wrong}",
+            where=place,
+            fix=fix,
+            kind=ErrorKind.BAD_CREDENTIAL,
+        )
     return SecretStr(value.strip())
 
 
@@ -197,8 +201,12 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _damaged(path: Path) -> BrightrunError:
-    return BrightrunError("the credentials file is damaged", where=str(path), fix="move it away and connect again",
-                          kind=ErrorKind.CREDENTIALS_UNREADABLE)
+    return BrightrunError(
+        "the credentials file is damaged",
+        where=str(path),
+        fix="move it away and connect again",
+        kind=ErrorKind.CREDENTIALS_UNREADABLE,
+    )
 
 
 @contextmanager

@@ -94,7 +94,9 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
             f"there is no {noun} “{repository}” here", where=endpoint(), fix=fix, kind=f"{prefix}_unknown"
         ) from None
     except errors.HfHubHTTPError as error:
-        raise _refused(error.response.status_code if error.response is not None else 0, repository, has_token, noun) from None
+        raise _refused(
+            error.response.status_code if error.response is not None else 0, repository, has_token, noun
+        ) from None
     except errors.HFValidationError as error:
         raise unusable(
             f"“{repository}” is no valid name for the Hub ({error})",

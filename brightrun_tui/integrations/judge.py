@@ -61,9 +61,12 @@ def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSett
     found = load_section(paths, "judge", JudgeSettings)
     found = found.model_copy(update={"url": url or found.url, "model": model or found.model})
     if not found.url or not found.model:
-        raise UsageError(f"no judge is set up: its {'model' if found.url else 'address'} is missing", where="[judge]",
-                         fix=f"give --url and --model, or write url and model below [judge] in {paths.config_file}",
-                         kind=ErrorKind.NO_JUDGE)
+        raise UsageError(
+            f"no judge is set up: its {'model' if found.url else 'address'} is missing",
+            where="[judge]",
+            fix=f"give --url and --model, or write url and model below [judge] in {paths.config_file}",
+            kind=ErrorKind.NO_JUDGE,
+        )
     return found.model_copy(update={"url": _base_address(found.url)})
 
 
@@ -106,16 +109,21 @@ class Judge:
         import httpx
 
         if key is not None and urlsplit(settings.url).scheme == "http" and not is_near(settings.url):
-            raise UsageError("the key would travel unprotected", where=settings.url, kind=ErrorKind.UNPROTECTED_KEY,
-                             fix="use an address that begins with https://")
+            raise UsageError(
+                "the key would travel unprotected",
+                where=settings.url,
+                kind=ErrorKind.UNPROTECTED_KEY,
+                fix="use an address that begins with https://",
+            )
         self.settings = settings
         self.host = host_of(settings.url)
         self._key = key
         self._options = dict(_OPTIONS)
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         timeout = httpx.Timeout(settings.timeout_seconds, connect=min(10.0, settings.timeout_seconds))
-        self._http = httpx.AsyncClient(headers=headers, follow_redirects=False, trust_env=not is_near(settings.url),
-                                       timeout=timeout)
+        self._http = httpx.AsyncClient(
+            headers=headers, follow_redirects=False, trust_env=not is_near(settings.url), timeout=timeout
+        )
 
     async def __aenter__(self) -> Judge:
         return self
@@ -133,8 +141,9 @@ class Judge:
         tries = 0
         while True:
             options = dict(self._options)
-            reply = await self._send("POST", "chat/completions",
-                                     {"model": self.settings.model, "messages": list(messages), **options})
+            reply = await self._send(
+                "POST", "chat/completions", {"model": self.settings.model, "messages": list(messages), **options}
+            )
             if reply.status_code in (400, 422) and self._can_do_without(reply, options):
                 continue
             tries += 1
@@ -158,11 +167,19 @@ class Judge:
         try:
             return await self._http.request(method, f"{self.settings.url}/{path}", json=body)
         except httpx.TimeoutException:
-            raise NotConnectedError(f"the judge gives no answer within {self.settings.timeout_seconds:.0f} s", where=self.host,
-                                    fix="try again later, or raise timeout_seconds below [judge]", kind=ErrorKind.JUDGE_SILENT) from None
+            raise NotConnectedError(
+                f"the judge gives no answer within {self.settings.timeout_seconds:.0f} s",
+                where=self.host,
+                fix="try again later, or raise timeout_seconds below [judge]",
+                kind=ErrorKind.JUDGE_SILENT,
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotConnectedError(f"the judge cannot be reached ({type(error).__name__})", where=self.host,
-                                    fix="check the address and the network", kind=ErrorKind.JUDGE_UNREACHABLE) from None
+            raise NotConnectedError(
+                f"the judge cannot be reached ({type(error).__name__})",
+                where=self.host,
+                fix="check the address and the network",
+                kind=ErrorKind.JUDGE_UNREACHABLE,
+            ) from None
 
     def _can_do_without(self, reply: httpx.Response, sent: dict[str, Any]) -> bool:
         """Leave out the options that the server complains about, or all; False when the question had none."""
@@ -176,21 +193,39 @@ class Judge:
         """The JSON object of a good answer; anything else becomes an error in words."""
         status = reply.status_code
         if status in (401, 403):
-            fix = "save the right one: brightrun connect judge" if self._key else \
-                "save its key: brightrun connect judge (or BRIGHTRUN_JUDGE_KEY)"
-            raise NotConnectedError(f"the judge {'refuses this key' if self._key else 'wants a key'} ({status})",
-                                    where=self.host, fix=fix, kind=ErrorKind.BAD_CREDENTIAL)
+            fix = (
+                "save the right one: brightrun connect judge"
+                if self._key
+                else "save its key: brightrun connect judge (or BRIGHTRUN_JUDGE_KEY)"
+            )
+            raise NotConnectedError(
+                f"the judge {'refuses this key' if self._key else 'wants a key'} ({status})",
+                where=self.host,
+                fix=fix,
+                kind=ErrorKind.BAD_CREDENTIAL,
+            )
         message = self._message(reply)
         if status == 429:
-            raise BrightrunError(f"the judge takes no more questions ({message or 'too many requests'})", where=self.host,
-                                 fix="wait, or look at the account's limits there", kind=ErrorKind.JUDGE_BUSY)
+            raise BrightrunError(
+                f"the judge takes no more questions ({message or 'too many requests'})",
+                where=self.host,
+                fix="wait, or look at the account's limits there",
+                kind=ErrorKind.JUDGE_BUSY,
+            )
         if status == 404:
-            raise UsageError(f"there is no such model or address ({message or 404})",
-                             where=f"{self.host}: {self.settings.model}", kind=ErrorKind.JUDGE_NOT_FOUND,
-                             fix="check model and url; the address usually ends with /v1")
+            raise UsageError(
+                f"there is no such model or address ({message or 404})",
+                where=f"{self.host}: {self.settings.model}",
+                kind=ErrorKind.JUDGE_NOT_FOUND,
+                fix="check model and url; the address usually ends with /v1",
+            )
         if not reply.is_success:
-            raise BrightrunError(f"the judge does not answer ({status} {message})".replace(" )", ")"), where=self.host,
-                                 fix="check model and url, or try again later", kind=ErrorKind.JUDGE_FAILED)
+            raise BrightrunError(
+                f"the judge does not answer ({status} {message})".replace(" )", ")"),
+                where=self.host,
+                fix="check model and url, or try again later",
+                kind=ErrorKind.JUDGE_FAILED,
+            )
         document = _json(reply)
         if not isinstance(document, dict):
             raise _unlike_openai(self.host)
@@ -214,9 +249,12 @@ def _read(document: dict[str, Any], host: str) -> Said:
     usage = document.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     cost = usage.get("cost")
-    return Said(content if isinstance(content, str) else "", _count(usage.get("prompt_tokens")),
-                _count(usage.get("completion_tokens")),
-                float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None)
+    return Said(
+        content if isinstance(content, str) else "",
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+    )
 
 
 def _count(value: Any) -> int:
@@ -224,8 +262,12 @@ def _count(value: Any) -> int:
 
 
 def _unlike_openai(host: str) -> BrightrunError:
-    return BrightrunError("this address does not answer as OpenAI's API does", where=host, kind=ErrorKind.JUDGE_NOT_OPENAI,
-                          fix="give the base address of an OpenAI-compatible API; it usually ends with /v1")
+    return BrightrunError(
+        "this address does not answer as OpenAI's API does",
+        where=host,
+        kind=ErrorKind.JUDGE_NOT_OPENAI,
+        fix="give the base address of an OpenAI-compatible API; it usually ends with /v1",
+    )
 
 
 def _json(reply: httpx.Response) -> Any:
@@ -237,7 +279,11 @@ def _json(reply: httpx.Response) -> Any:
 
 def _patience(reply: httpx.Response, tries: int) -> float | None:
     """Seconds until the question is worth asking again, or None."""
-    if tries >= TRIES or not (reply.status_code == 429 or reply.status_code >= 500) or b"insufficient_quota" in reply.content:
+    if (
+        tries >= TRIES
+        or not (reply.status_code == 429 or reply.status_code >= 500)
+        or b"insufficient_quota" in reply.content
+    ):
         return None
     asked = reply.headers.get("Retry-After", "")
     wait = float(asked) if asked.replace(".", "", 1).isdigit() else 0.5 * 2**tries
@@ -252,9 +298,12 @@ def _base_address(text: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
-        raise UsageError("this is no address of a judge: no user, password or question in it", where="[judge] url",
-                         fix="write it as https://api.openai.com/v1; its key is saved with: brightrun connect judge",
-                         kind=ErrorKind.BAD_JUDGE_URL)
+        raise UsageError(
+            "this is no address of a judge: no user, password or question in it",
+            where="[judge] url",
+            fix="write it as https://api.openai.com/v1; its key is saved with: brightrun connect judge",
+            kind=ErrorKind.BAD_JUDGE_URL,
+        )
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path or '/v1'}"

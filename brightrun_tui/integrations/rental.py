@@ -20,8 +20,15 @@ from brightrun_tui.providers.spec import Opening, provider_names, provider_spec
 log = logging.getLogger(__name__)
 
 
-def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, guard_silence: float = 900.0,
-                  guard_tick: float = 5.0, guard_keep: float = 43200.0) -> Provider:
+def open_provider(
+    name: str,
+    paths: Paths,
+    secret: SecretStr | None = None,
+    *,
+    guard_silence: float = 900.0,
+    guard_tick: float = 5.0,
+    guard_keep: float = 43200.0,
+) -> Provider:
     """A provider with its credential and settings; the caller closes it. Blocking (keyring).
 
     ``secret`` is tried in place of the saved credential. ``guard_silence``, ``guard_tick`` and ``guard_keep`` (seconds) are for
@@ -35,18 +42,30 @@ def open_provider(name: str, paths: Paths, secret: SecretStr | None = None, *, g
     spec = provider_spec(name)
     if spec is None:
         raise UsageError(
-            f"“{name}” rents no machines", where="--provider", kind=ErrorKind.NO_PROVIDER, fix=f"one of: {', '.join(provider_names())}"
+            f"“{name}” rents no machines",
+            where="--provider",
+            kind=ErrorKind.NO_PROVIDER,
+            fix=f"one of: {', '.join(provider_names())}",
         )
     if spec.environment:
         secret = secret or credentials.get(name, paths)
         if secret is None:
-            raise NotConnectedError(f"{name} is not connected", fix=f"brightrun connect {name}", kind=ErrorKind.NOT_CONNECTED)
+            raise NotConnectedError(
+                f"{name} is not connected", fix=f"brightrun connect {name}", kind=ErrorKind.NOT_CONNECTED
+            )
     from brightrun_tui.providers.http import ProviderTimings
 
-    return spec.open(Opening(
-        paths=paths, secret=secret, settings=load_section(paths, name, spec.settings),
-        timings=load_section(paths, "providers", ProviderTimings), guard_silence=guard_silence, guard_tick=guard_tick,
-        guard_keep=guard_keep))
+    return spec.open(
+        Opening(
+            paths=paths,
+            secret=secret,
+            settings=load_section(paths, name, spec.settings),
+            timings=load_section(paths, "providers", ProviderTimings),
+            guard_silence=guard_silence,
+            guard_tick=guard_tick,
+            guard_keep=guard_keep,
+        )
+    )
 
 
 async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
@@ -96,5 +115,9 @@ def as_known_error(name: str, error: Exception) -> BrightrunError:
     if isinstance(error, BrightrunError):
         return error
     log.error("%s: an error nobody foresaw", name, exc_info=error)
-    return ProviderDownError(f"asking {name} failed ({type(error).__name__})", where=name, kind=ErrorKind.PROVIDER_DOWN,
-                             fix="set BRIGHTRUN_LOG=debug, try again, and report what the log says")
+    return ProviderDownError(
+        f"asking {name} failed ({type(error).__name__})",
+        where=name,
+        kind=ErrorKind.PROVIDER_DOWN,
+        fix="set BRIGHTRUN_LOG=debug, try again, and report what the log says",
+    )

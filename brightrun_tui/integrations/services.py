@@ -103,7 +103,9 @@ def get_service(name: str) -> Service:
         return _FIXED[name]
     spec = provider_spec(name)
     if spec is None:
-        raise UsageError(f"there is no service “{name}”", fix=f"one of: {', '.join(service_names())}", kind=ErrorKind.UNKNOWN_SERVICE)
+        raise UsageError(
+            f"there is no service “{name}”", fix=f"one of: {', '.join(service_names())}", kind=ErrorKind.UNKNOWN_SERVICE
+        )
     return _service(spec)
 
 

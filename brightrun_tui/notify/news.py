@@ -13,10 +13,15 @@ ENDINGS = {"completed": Level.INFO, "stopped": Level.INFO, "failed": Level.ERROR
 def news(before: Run | None, now: Run) -> tuple[Notification, ...]:
     """Notices that were not there before, and how the run has ended. ``before`` None: everything about it is new."""
     known = {_key(notice) for notice in before.notices} if before else set()
-    found = [_told(now, notice.code, _level(notice), notice.message, notice.time)
-             for notice in now.notices if _key(notice) not in known]
+    found = [
+        _told(now, notice.code, _level(notice), notice.message, notice.time)
+        for notice in now.notices
+        if _key(notice) not in known
+    ]
     if now.state in ENDINGS and (before is None or before.state != now.state):
-        found.append(_told(now, f"run_{now.state}", ENDINGS[now.state], _ending(now), now.finished_at or now.updated_at))
+        found.append(
+            _told(now, f"run_{now.state}", ENDINGS[now.state], _ending(now), now.finished_at or now.updated_at)
+        )
     return tuple(found)
 
 

@@ -79,8 +79,12 @@ class Notifier:
     def _open(self, name: str, paths: Paths, home: Home, ring: Callable[[], None]) -> None:
         spec = plugins.load(Door.NOTIFICATIONS, ChannelSpec, name)
         if spec is None:
-            raise UsageError(f"there is no notification channel “{name}”", where=f"{paths.config_file}: [notify] channels",
-                             fix=f"known: {', '.join(plugins.names(Door.NOTIFICATIONS))}", kind=ErrorKind.UNKNOWN_CHANNEL)
+            raise UsageError(
+                f"there is no notification channel “{name}”",
+                where=f"{paths.config_file}: [notify] channels",
+                fix=f"known: {', '.join(plugins.names(Door.NOTIFICATIONS))}",
+                kind=ErrorKind.UNKNOWN_CHANNEL,
+            )
         if spec.home is home:
             settings = load_section(paths, f"notify.{name}", spec.settings)
             with Blame(Door.NOTIFICATIONS, name):

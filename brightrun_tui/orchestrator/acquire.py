@@ -98,8 +98,10 @@ class Acquirer:
         if why:
             run = await runs.get(self.db, self.run_id)
             number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
-            message = (f"machine {number} ({lease.gpu} at {dollars(lease.rate)} an hour) was given up after "
-                       f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {dollars(lease.spending(now).total)}: {why}")
+            message = (
+                f"machine {number} ({lease.gpu} at {dollars(lease.rate)} an hour) was given up after "
+                f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {dollars(lease.spending(now).total)}: {why}"
+            )
             await runs.update(self.db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", message))
 
     def note_bad(self, lease: Lease) -> None:
@@ -126,8 +128,12 @@ class Acquirer:
             if not any(lease.state == "releasing" and lease.provider_id for lease in open_leases):
                 return
             if time.monotonic() > deadline:
-                raise ProviderDownError(f"{self.provider.name} does not take back the previous machine", kind=ErrorKind.NOT_RETURNED,
-                                        where=self.provider.name, fix="see: brightrun reconcile; then retry the run")
+                raise ProviderDownError(
+                    f"{self.provider.name} does not take back the previous machine",
+                    kind=ErrorKind.NOT_RETURNED,
+                    where=self.provider.name,
+                    fix="see: brightrun reconcile; then retry the run",
+                )
             say("returning the previous machine")
             await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
 
@@ -137,18 +143,31 @@ class Acquirer:
         need = self._need(run, estimate)
         offers = await self._in_order(run, estimate, await self.provider.offers(need))
         if not offers:
-            raise NoCapacityError("no machine that fits this run is for rent now", where=self.provider.name,
-                                  kind=ErrorKind.NO_CAPACITY, fix="choose another GPU or provider, or try again later")
+            raise NoCapacityError(
+                "no machine that fits this run is for rent now",
+                where=self.provider.name,
+                kind=ErrorKind.NO_CAPACITY,
+                fix="choose another GPU or provider, or try again later",
+            )
         offers = _not_too_dear(offers, estimate, self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if run_budget.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if run_budget.monthly else "the budget"
-            raise BudgetError(f"what is left of {name} ({dollars(max(0.0, run_budget.left))}) does not pay for a machine",
-                              where=f"run {run.id}", fix=f"raise {name} and retry", kind=ErrorKind.BUDGET_TOO_SMALL)
+            raise BudgetError(
+                f"what is left of {name} ({dollars(max(0.0, run_budget.left))}) does not pay for a machine",
+                where=f"run {run.id}",
+                fix=f"raise {name} and retry",
+                kind=ErrorKind.BUDGET_TOO_SMALL,
+            )
         first, limits = offers[0], run.spec.limits
-        seconds = budget.lease_seconds(run_budget.ceiling, run_budget.spent + first.once_usd, first.price_per_hour, limits.max_hours,
-                                       timings=self.timings)
+        seconds = budget.lease_seconds(
+            run_budget.ceiling,
+            run_budget.spent + first.once_usd,
+            first.price_per_hour,
+            limits.max_hours,
+            timings=self.timings,
+        )
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
     async def _in_order(self, run: Run, estimate: Estimate, offers: list[Offer]) -> list[Offer]:
@@ -159,7 +178,13 @@ class Acquirer:
         def rank(offer: Offer) -> tuple[object, ...]:
             again = offer.id in self._avoided or (bool(offer.host_id) and offer.host_id in self._last_choice)
             agreed = not had and is_agreed(offer, run.spec.offer, estimate, leases.PRICE_TOLERANCE)
-            return (again, not agreed, not relied_upon(offer), cost_of_rest(offer, estimate, run.fraction), offer.price_per_hour)
+            return (
+                again,
+                not agreed,
+                not relied_upon(offer),
+                cost_of_rest(offer, estimate, run.fraction),
+                offer.price_per_hour,
+            )
 
         return sorted(offers, key=rank)
 
@@ -170,8 +195,17 @@ class Acquirer:
             await self._wait_for_returns(say)
             say(f"renting {offer.hardware.gpu} at {dollars(offer.price_per_hour)}/h")
             try:
-                return await leases.rent(self.db, self.provider, self.run_id, offer, (await self._key()).public, disk=disk,
-                                         deadline=deadline, timings=self.timings, project=self._project)
+                return await leases.rent(
+                    self.db,
+                    self.provider,
+                    self.run_id,
+                    offer,
+                    (await self._key()).public,
+                    disk=disk,
+                    deadline=deadline,
+                    timings=self.timings,
+                    project=self._project,
+                )
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
             except RejectedRequestError as error:
@@ -179,14 +213,20 @@ class Acquirer:
                     raise
                 self._avoided.add(offer.id)
                 refused = str(error)
-        raise NoCapacityError(f"none of {len(offers)} offers could be rented ({refused})", where=self.provider.name,
-                              fix="choose another GPU or provider, or try again later", kind=ErrorKind.NO_CAPACITY)
+        raise NoCapacityError(
+            f"none of {len(offers)} offers could be rented ({refused})",
+            where=self.provider.name,
+            fix="choose another GPU or provider, or try again later",
+            kind=ErrorKind.NO_CAPACITY,
+        )
 
     def _need(self, run: Run, estimate: Estimate) -> Need:
         need = need_of(estimate, run.spec)
         # a machine on which the run is tight was agreed to: machines like it are good enough
         agreed = estimate.memory_available if run.spec.offer else 0
-        return replace(need, gpu_memory=min(need.gpu_memory, agreed or sys.maxsize), without_hosts=frozenset(self._bad_hosts))
+        return replace(
+            need, gpu_memory=min(need.gpu_memory, agreed or sys.maxsize), without_hosts=frozenset(self._bad_hosts)
+        )
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
         """From a lease to a machine that lets us in, shows its GPUs and has its guard.
@@ -206,7 +246,9 @@ class Acquirer:
             if dearer := leases.dearer_than_quoted(lease):
                 self._avoided.add(lease.offer_id)
                 raise HostError(dearer, where=self.provider.name, kind=ErrorKind.PRICE_CHANGED)
-            say(f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else ""))
+            say(
+                f"the machine is {machine.status}" + (f" ({machine.raw_status})" if machine.status == "unknown" else "")
+            )
             if machine.ssh_host and machine.status == "running":
                 host = await self.host_of(lease, machine)
                 try:
@@ -256,7 +298,9 @@ class Acquirer:
         if path.exists():
             return KeyPair(**json.loads(await asyncio.to_thread(path.read_text)))
         pair = new_key_pair(f"brightrun-{self.run_id}")
-        await asyncio.to_thread(write_atomic, path, json.dumps({"private": pair.private, "public": pair.public}), mode=0o600)
+        await asyncio.to_thread(
+            write_atomic, path, json.dumps({"private": pair.private, "public": pair.public}), mode=0o600
+        )
         return pair
 
     def _pinned(self, lease: Lease) -> str:
@@ -267,8 +311,12 @@ class Acquirer:
 def _estimate(run: Run) -> Estimate:
     """Raises `UsageError`: nobody knows what machine the run needs."""
     if run.estimate is None:
-        raise UsageError("what machine the run needs is not on record", where=f"run {run.id}", kind=ErrorKind.NO_ESTIMATE,
-                         fix="start it again with: brightrun train")
+        raise UsageError(
+            "what machine the run needs is not on record",
+            where=f"run {run.id}",
+            kind=ErrorKind.NO_ESTIMATE,
+            fix="start it again with: brightrun train",
+        )
     return run.estimate
 
 
@@ -285,6 +333,9 @@ def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[O
         cheapest = min(offer.price_per_hour for offer in offers)
         raise NoCapacityError(
             f"the machines for rent now cost {dollars(cheapest)} an hour and more; {dollars(estimate.price_per_hour)} were "
-            f"agreed to, and {dollars(most)} is the most that is taken unasked", where=where, kind=ErrorKind.NO_CAPACITY,
-            fix="try again later, or start the run again to agree to today's price")
+            f"agreed to, and {dollars(most)} is the most that is taken unasked",
+            where=where,
+            kind=ErrorKind.NO_CAPACITY,
+            fix="try again later, or start the run again to agree to today's price",
+        )
     return found

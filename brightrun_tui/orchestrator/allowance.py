@@ -34,10 +34,19 @@ class Allowance:
         per_hour, now = await self._target.price_per_hour(), await run_budget.look(self._db, self._money.now(), run)
         if not per_hour and now.spent == run.cost_usd:
             return None
-        verdict = budget.judge(now.spent, per_hour, now.ceiling, finish_seconds=self._timings.finish_seconds,
-                               release_seconds=self._timings.release_seconds)
+        verdict = budget.judge(
+            now.spent,
+            per_hour,
+            now.ceiling,
+            finish_seconds=self._timings.finish_seconds,
+            release_seconds=self._timings.release_seconds,
+        )
         run = await runs.get(self._db, run.id)  # others have had time to say something
-        notices = _with_first_step(run, _with_verdict(run, verdict, now), now) if per_hour else _with_verdict(run, verdict, now)
+        notices = (
+            _with_first_step(run, _with_verdict(run, verdict, now), now)
+            if per_hour
+            else _with_verdict(run, verdict, now)
+        )
         if notices == run.notices:
             await runs.update(self._db, run.id, cost_usd=now.spent)
         else:
@@ -52,9 +61,15 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) 
     if verdict == "go":
         return run.notices
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
-    words = {"warn_80": f"80 % of {what} is spent", "warn_95": f"95 % of {what} is spent",
-             "finish": f"{what} is nearly spent: the run is ended in order", "release": f"{what} is spent"}
-    return with_notice(run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})")
+    words = {
+        "warn_80": f"80 % of {what} is spent",
+        "warn_95": f"95 % of {what} is spent",
+        "finish": f"{what} is nearly spent: the run is ended in order",
+        "release": f"{what} is spent",
+    }
+    return with_notice(
+        run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})"
+    )
 
 
 def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> Notices:
@@ -62,5 +77,7 @@ def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> N
     if not run.step:
         return notices
     minutes = max(1.0, (time.time() - run.created_at) / 60)
-    first = f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
+    first = (
+        f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
+    )
     return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")

@@ -37,7 +37,9 @@ async def read_manifest(host: SshHost, folder: str, files_of: Callable[[bytes], 
         raise MachineLiesError(f"{path} cannot be one of ours: {error}", where=host.connection.where) from None
 
 
-async def bring_directory(host: SshHost, home: Path, folder: str, files: Mapping[str, FileFacts], manifest: bytes = b"") -> None:
+async def bring_directory(
+    host: SshHost, home: Path, folder: str, files: Mapping[str, FileFacts], manifest: bytes = b""
+) -> None:
     """Bring the listed files of one directory, and put it in its place once it is complete.
 
     Args:

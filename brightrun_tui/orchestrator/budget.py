@@ -11,8 +11,9 @@ Verdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
 LEAST_SECONDS = 5.0
 
 
-def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float,
-          release_seconds: float) -> Verdict:
+def judge(
+    spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float, release_seconds: float
+) -> Verdict:
     """What the budget demands now.
 
     Args:
@@ -34,8 +35,9 @@ def judge(spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, fi
     return "warn_80" if spent_usd >= 0.8 * budget_usd else "go"
 
 
-def lease_seconds(budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None, *,
-                  timings: EngineTimings) -> float:
+def lease_seconds(
+    budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None, *, timings: EngineTimings
+) -> float:
     """How long a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
 
     From then to the end of the bill it may take ``release_seconds``, which the budget still has to pay.

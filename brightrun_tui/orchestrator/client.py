@@ -56,9 +56,15 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
     troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
     if not any("disk is full" in trouble for trouble in troubles) and _disk_is_full(paths):
         troubles = (*troubles, f"{paths.data}: the disk is full")
-    return EngineStatus(running=True, pid=said.get("pid"), started_at=said.get("started_at"), beat_at=beat_at,
-                        version=said.get("version", ""), stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
-                        troubles=troubles)
+    return EngineStatus(
+        running=True,
+        pid=said.get("pid"),
+        started_at=said.get("started_at"),
+        beat_at=beat_at,
+        version=said.get("version", ""),
+        stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
+        troubles=troubles,
+    )
 
 
 async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
@@ -72,11 +78,20 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     private_directory(paths.logs)
     try:
         with paths.engine_log.open("ab") as log:
-            child = subprocess.Popen(python("-m", "brightrun_tui.orchestrator"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     start_new_session=True, cwd="/")
+            child = subprocess.Popen(
+                python("-m", "brightrun_tui.orchestrator"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
     except OSError as error:
-        raise EngineError(f"the engine cannot be started ({error.strerror or error})", where=str(paths.engine_log),
-                          kind=ErrorKind.ENGINE_DOWN) from None
+        raise EngineError(
+            f"the engine cannot be started ({error.strerror or error})",
+            where=str(paths.engine_log),
+            kind=ErrorKind.ENGINE_DOWN,
+        ) from None
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if await asyncio.to_thread(_lock_is_held, paths):
@@ -85,8 +100,12 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
             break
         await asyncio.sleep(0.05)
     if _disk_is_full(paths):
-        raise EngineError("the disk is full", where=str(paths.data), kind=ErrorKind.DISK_FULL,
-                          fix="free some space; runs then go on from their newest checkpoint: brightrun engine start")
+        raise EngineError(
+            "the disk is full",
+            where=str(paths.data),
+            kind=ErrorKind.DISK_FULL,
+            fix="free some space; runs then go on from their newest checkpoint: brightrun engine start",
+        )
     raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN)
 
 
@@ -100,8 +119,15 @@ async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate |
     return run
 
 
-async def ask(db: Database, paths: Paths, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *,
-              wait: float = 0.0) -> Request:
+async def ask(
+    db: Database,
+    paths: Paths,
+    kind: RequestKind,
+    target: str = "",
+    payload: dict[str, Any] | None = None,
+    *,
+    wait: float = 0.0,
+) -> Request:
     """Leave a request; with ``wait`` seconds, stay for its answer. An unanswered request comes back ``pending``."""
     request = await requests.add(db, kind, target, payload)
     deadline = time.monotonic() + wait

@@ -34,15 +34,21 @@ async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tup
     if exit_code == WorkerExit.ANOTHER_AT_WORK:
         return "worker_crashed", _of("another worker holds the run directory")
     if number is not None:
-        return "worker_crashed", _of(f"the worker crashed ({_name(number)})" if number else "the worker ended without a word")
+        return "worker_crashed", _of(
+            f"the worker crashed ({_name(number)})" if number else "the worker ended without a word"
+        )
     if exit_code == WorkerExit.DISK_FULL:
         return "worker_failed", DISK_FULL
     lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
     here = run.spec.provider == "local"
-    look = "brightrun doctor tells whether the training packages are complete" if here else \
-        "the fault is on the machine of the run, not on this one"
-    return "worker_failed", Failure(error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}",
-                                    fix=f"see its log; {look}")
+    look = (
+        "brightrun doctor tells whether the training packages are complete"
+        if here
+        else "the fault is on the machine of the run, not on this one"
+    )
+    return "worker_failed", Failure(
+        error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
+    )
 
 
 def memory_kills() -> int:

@@ -37,9 +37,18 @@ async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
     if base_is_here(version):
         await asyncio.to_thread(serving.prepare, directory, endpoint_id=endpoint_id, version=version)
     now = time.time()
-    return await endpoints.save(db, Endpoint(
-        id=endpoint_id, model=version.name, model_version=version.version, state="starting", directory=str(directory),
-        created_at=now, updated_at=now))
+    return await endpoints.save(
+        db,
+        Endpoint(
+            id=endpoint_id,
+            model=version.name,
+            model_version=version.version,
+            state="starting",
+            directory=str(directory),
+            created_at=now,
+            updated_at=now,
+        ),
+    )
 
 
 def base_is_here(version: ModelVersion) -> bool:
@@ -61,12 +70,20 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
     try:
         found = await asyncio.to_thread(bases.fetch_base, wanted, paths, lambda _what, _fraction: None)
     except BrightrunError as error:
-        raise BaseModelError(f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
-                             where=error.where, fix=error.fix, kind=ErrorKind.BASE_MISSING) from None
+        raise BaseModelError(
+            f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
+            where=error.where,
+            fix=error.fix,
+            kind=ErrorKind.BASE_MISSING,
+        ) from None
     trained_on = version.report.lineage.base_fingerprint
     if trained_on and found.fingerprint and found.fingerprint != trained_on:
-        raise BaseModelError(f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
-                             where=found.path, fix="fetch the revision that its report card names", kind=ErrorKind.OTHER_BASE)
+        raise BaseModelError(
+            f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
+            where=found.path,
+            fix="fetch the revision that its report card names",
+            kind=ErrorKind.OTHER_BASE,
+        )
     return await models.set_base_path(db, version, found.path)
 
 

@@ -112,13 +112,22 @@ class Engine:
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)
-        await engine_facts.beat(self.db, pid=os.getpid(), started_at=self.started_at, version=__version__,
-                         runs=len(self.runners), endpoints=len(self.watchers), troubles=said)
+        await engine_facts.beat(
+            self.db,
+            pid=os.getpid(),
+            started_at=self.started_at,
+            version=__version__,
+            runs=len(self.runners),
+            endpoints=len(self.watchers),
+            troubles=said,
+        )
 
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
-        words = (f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times and costs that are counted by "
-                 "it are wrong by as much; limits of time are not")
+        words = (
+            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times and costs that are counted by "
+            "it are wrong by as much; limits of time are not"
+        )
         log.warning("%s", words)
         for run_id in list(self.runners):
             run = await runs.get(self.db, run_id)
@@ -127,7 +136,10 @@ class Engine:
     async def _look(self) -> bool:
         """One look at the store; whether there is, or may be, anything to look after."""
         parts: dict[str, Callable[[], Awaitable[bool]]] = {
-            "requests": self._look_at_requests, "runs and endpoints": self._look_at_work, "leases": self._look_at_leases}
+            "requests": self._look_at_requests,
+            "runs and endpoints": self._look_at_work,
+            "leases": self._look_at_leases,
+        }
         busy = False
         for name, look in parts.items():
             found = True  # what cannot be seen may be there
@@ -182,8 +194,11 @@ class Engine:
         except Exception as error:
             self._unreadable.add(run_id)  # it cannot be followed, so no machine is paid for it any longer
             log.debug("%s", _name(run_id), exc_info=error)
-            raise BrightrunError("what is stored of it cannot be read; a machine that it had is returned", kind=ErrorKind.UNREADABLE_RUN,
-                                 fix=f"brightrun runs delete {run_id}") from error
+            raise BrightrunError(
+                "what is stored of it cannot be read; a machine that it had is returned",
+                kind=ErrorKind.UNREADABLE_RUN,
+                fix=f"brightrun runs delete {run_id}",
+            ) from error
         self._unreadable.discard(run_id)
         if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
             await self._drive(run)
@@ -222,9 +237,17 @@ class Engine:
             failed, result = True, {"error": error.as_dict()}
         except Exception as error:
             log.exception("request %s (%s) failed", request.id, request.kind)
-            failed, result = True, {"error": EngineError(
-                f"the engine itself failed ({type(error).__name__})", where=str(self.paths.engine_log), kind=ErrorKind.INTERNAL,
-                fix="see: brightrun engine logs").as_dict()}
+            failed, result = (
+                True,
+                {
+                    "error": EngineError(
+                        f"the engine itself failed ({type(error).__name__})",
+                        where=str(self.paths.engine_log),
+                        kind=ErrorKind.INTERNAL,
+                        fix="see: brightrun engine logs",
+                    ).as_dict()
+                },
+            )
         while True:
             try:
                 return await requests.answer(self.db, request.id, failed=failed, result=result)
@@ -233,6 +256,7 @@ class Engine:
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
         """A task of its own, whose failure is nobody else's."""
+
         async def guarded() -> None:
             try:
                 async with self.troubles.guard(name):

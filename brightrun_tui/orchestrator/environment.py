@@ -35,18 +35,22 @@ SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
 def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
-    """The modules that the worker needs, and the plugin that brings its objective, as one importable archive, named by its content.
+    """The modules that the worker needs, with the plugin that brings its objective: an archive named by its content.
 
     Raises:
         UsageError: the objective cannot be sent, or there is none of that name.
     """
     roots = [PACKAGE / name for name in ROOTS]
-    modules = shipping.imported_modules(path for root in roots for path in (root.rglob("*.py") if root.is_dir() else [root]))
+    modules = shipping.imported_modules(
+        path for root in roots for path in (root.rglob("*.py") if root.is_dir() else [root])
+    )
     files = {str(path.relative_to(PACKAGE.parent)): path.read_bytes() for path in modules}
     ours = next(one for one in plugins.registrations() if one.door is Door.OBJECTIVES and one.package == OURS)
     files |= shipping.distribution_files(ours)
     files |= shipping.objective_files(objective)
-    digest = hashlib.sha256(b"".join(name.encode() + b"\0" + content for name, content in sorted(files.items()))).hexdigest()[:12]
+    digest = hashlib.sha256(
+        b"".join(name.encode() + b"\0" + content for name, content in sorted(files.items()))
+    ).hexdigest()[:12]
     target = directory / f"brightrun-{digest}.zip"
     if not target.exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -58,9 +62,16 @@ def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
     return target
 
 
-async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", poll: float = 2.0,
-                  objective: str = DEFAULT_OBJECTIVE,
-                  keep: Callable[[bytes], None] = lambda _piece: None) -> tuple[str, str]:
+async def install(
+    host: SshHost,
+    cache: Path,
+    say: Say,
+    *,
+    python: str = "",
+    poll: float = 2.0,
+    objective: str = DEFAULT_OBJECTIVE,
+    keep: Callable[[bytes], None] = lambda _piece: None,
+) -> tuple[str, str]:
     """Bring our code and see to the packages. Resumable: done steps are not done again.
 
     Args:
@@ -102,7 +113,11 @@ async def install(host: SshHost, cache: Path, say: Say, *, python: str = "", pol
             break
         await asyncio.sleep(poll)
     if status.exit_code != 0:
-        raise HostError(f"the machine could not be prepared: {last or status.exit_code}", where=host.connection.where,
-                        fix="choose another image or machine; its setup.log tells more", kind=ErrorKind.SETUP_FAILED)
+        raise HostError(
+            f"the machine could not be prepared: {last or status.exit_code}",
+            where=host.connection.where,
+            fix="choose another image or machine; its setup.log tells more",
+            kind=ErrorKind.SETUP_FAILED,
+        )
     interpreter = (await host.read(f"{HOME}/env.{stamp}", 0, 4096)).decode(errors="replace").strip()
     return interpreter, f"{host.connection.home}/{HOME.removeprefix('~/')}/{archive.name}"

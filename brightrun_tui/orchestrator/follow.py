@@ -21,7 +21,11 @@ from brightrun_tui.store import Database, events
 MAX_BAD_LINES = 5
 """A worker that has written more of them since its launch is not to be relied on."""
 
-_OUTCOMES: dict[Outcome, Signal] = {"completed": "worker_completed", "stopped": "worker_stopped", "paused": "worker_paused"}
+_OUTCOMES: dict[Outcome, Signal] = {
+    "completed": "worker_completed",
+    "stopped": "worker_stopped",
+    "paused": "worker_paused",
+}
 
 
 async def drain(db: Database, run: Run) -> Run:
@@ -31,15 +35,20 @@ async def drain(db: Database, run: Run) -> Run:
         BrightrunError: too many lines are not events, or events are missing.
     """
     while True:
-        chunk = await asyncio.to_thread(read_from, RunDirectory(Path(run.directory)).events, run.events_offset, MAX_LINE_BYTES)
+        chunk = await asyncio.to_thread(
+            read_from, RunDirectory(Path(run.directory)).events, run.events_offset, MAX_LINE_BYTES
+        )
         lines, end = await asyncio.to_thread(_whole_lines, chunk)
         if not lines:
             return run
         run = await events.ingest(db, run.id, lines, run.events_offset + end)
         if run.bad_lines > MAX_BAD_LINES:
-            raise BrightrunError(f"the worker wrote {run.bad_lines} lines that are not events", kind=ErrorKind.BAD_EVENTS,
-                                 where=f"{run.directory}/{EVENTS}",
-                                 fix="its log may say more; a retry goes on from the newest checkpoint")
+            raise BrightrunError(
+                f"the worker wrote {run.bad_lines} lines that are not events",
+                kind=ErrorKind.BAD_EVENTS,
+                where=f"{run.directory}/{EVENTS}",
+                fix="its log may say more; a retry goes on from the newest checkpoint",
+            )
 
 
 def _whole_lines(chunk: bytes) -> tuple[list[Event[Body] | BadLine], int]:
@@ -65,6 +74,7 @@ async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | N
         case Done(outcome=outcome):
             return _OUTCOMES[outcome], None
         case Failed() as failed:
-            return "worker_failed", Failure(error=failed.error, cause=failed.cause, fix=failed.fix,
-                                            suggestion=failed.suggestion)
+            return "worker_failed", Failure(
+                error=failed.error, cause=failed.cause, fix=failed.fix, suggestion=failed.suggestion
+            )
     return None

@@ -37,8 +37,15 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
         HostError: the GPU is not fit to train on, or does not show it in time; such a machine is to be replaced.
     """
     interpreter, code = start
-    words = [interpreter, "-m", "brightrun_tui.trainer.gpu_check", "--rate", f"{peak_flops(lease.gpu):.0f}",
-             "--memory", f"{lease.gpu_memory * FREE_SHARE:.0f}"]
+    words = [
+        interpreter,
+        "-m",
+        "brightrun_tui.trainer.gpu_check",
+        "--rate",
+        f"{peak_flops(lease.gpu):.0f}",
+        "--memory",
+        f"{lease.gpu_memory * FREE_SHARE:.0f}",
+    ]
     log = f"{CHECK}.log"
     await host.run(f"rm -f {shlex.quote(str(host.directory / log))}", repeat=True)
     await host.start(CHECK, ["sh", "-c", WITH_OUR_CODE, code, *words], environment={})
@@ -48,7 +55,11 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
             await host.signal(CHECK, 9)
             raise _unfit("it does not answer", host)
         await asyncio.sleep(poll)
-    said = (await host.read(log, max(0, await host.size(log) - ANSWER_LIMIT), ANSWER_LIMIT)).decode(errors="replace").strip()
+    said = (
+        (await host.read(log, max(0, await host.size(log) - ANSWER_LIMIT), ANSWER_LIMIT))
+        .decode(errors="replace")
+        .strip()
+    )
     last = said.splitlines()[-1] if said else "it said nothing"
     try:
         found = GpuCheck.model_validate_json(last)
@@ -60,5 +71,9 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
 
 
 def _unfit(why: str, host: SshHost) -> HostError:
-    return HostError(f"its GPU is not fit to train on: {why}", where=host.connection.where, kind=ErrorKind.GPU_UNFIT,
-                     fix="it is replaced by another one")
+    return HostError(
+        f"its GPU is not fit to train on: {why}",
+        where=host.connection.where,
+        kind=ErrorKind.GPU_UNFIT,
+        fix="it is replaced by another one",
+    )

@@ -23,7 +23,11 @@ LONGEST_SECONDS = 300.0
 async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: ModelVersion) -> None:
     """Have a registered version judged, unless it has been or nobody wants that; at most for five minutes."""
     try:
-        if version.report.judgement or not version.report.samples or not load_section(paths, "judge", JudgeSettings).automatic:
+        if (
+            version.report.judgement
+            or not version.report.samples
+            or not load_section(paths, "judge", JudgeSettings).automatic
+        ):
             return
         settings = judge_settings(paths)
         key = await asyncio.to_thread(judge_key, paths, settings.url)
@@ -31,8 +35,16 @@ async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: Mode
         async with asyncio.timeout(LONGEST_SECONDS), Judge(settings, key) as judge:
             await registry.judge_version(db, version, judge)
     except (BrightrunError, TimeoutError) as error:
-        why = str(error) if isinstance(error, BrightrunError) else f"the judge was not done within {LONGEST_SECONDS:.0f} s"
+        why = (
+            str(error)
+            if isinstance(error, BrightrunError)
+            else f"the judge was not done within {LONGEST_SECONDS:.0f} s"
+        )
         log.warning("run %s: not judged: %s", run_id, why)
-        notice = Notice(time=time.time(), level="warning", code="not_judged",
-                        message=f"{why}; try again with: brightrun models judge {version.ref}")
+        notice = Notice(
+            time=time.time(),
+            level="warning",
+            code="not_judged",
+            message=f"{why}; try again with: brightrun models judge {version.ref}",
+        )
         await runs.update(db, run_id, notices=(*(await runs.get(db, run_id)).notices, notice))

@@ -55,8 +55,13 @@ class LeaseManager:
         if provider is None or access != before:
             self._former += [provider] if provider is not None else []
             provider = await asyncio.to_thread(
-                open_provider, name, self.paths, guard_silence=self.timings.guard_silence_seconds,
-                guard_tick=self.timings.guard_tick_seconds, guard_keep=self.timings.keep_seconds)
+                open_provider,
+                name,
+                self.paths,
+                guard_silence=self.timings.guard_silence_seconds,
+                guard_tick=self.timings.guard_tick_seconds,
+                guard_keep=self.timings.keep_seconds,
+            )
             self._providers[name] = (access, provider)
         return provider
 
@@ -117,18 +122,33 @@ class LeaseManager:
             if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
             log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
-            orphan = lease or Lease(name=machine.name, run_id=_run_of(machine.name, installation), provider=name,
-                                    state="releasing", created_at=machine.created_at or time.time())
-            found.append(await lease_store.save(
-                self.db, orphan, state="releasing", provider_id=machine.provider_id, released_at=None,
-                price_per_hour=machine.price_per_hour, note="found by a sweep"))
+            orphan = lease or Lease(
+                name=machine.name,
+                run_id=_run_of(machine.name, installation),
+                provider=name,
+                state="releasing",
+                created_at=machine.created_at or time.time(),
+            )
+            found.append(
+                await lease_store.save(
+                    self.db,
+                    orphan,
+                    state="releasing",
+                    provider_id=machine.provider_id,
+                    released_at=None,
+                    price_per_hour=machine.price_per_hour,
+                    note="found by a sweep",
+                )
+            )
         await self._ask_for_bills(name, list(known.values()))
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
         """Bills come hours or days late, and are corrected later: asked for less and less often, a few at a time. That of a
         machine which is there is asked for at every sweep where traffic is billed, which nobody here can count."""
-        due = [lease for lease in known if lease.provider == provider and lease.provider_id and self._bill_is_due(lease)]
+        due = [
+            lease for lease in known if lease.provider == provider and lease.provider_id and self._bill_is_due(lease)
+        ]
         due.sort(key=lambda lease: (lease.billed_usd is not None, self._bill_asked.get(lease.name, 0.0)))
         for lease in due[:BILLS_A_SWEEP]:
             self._bill_asked[lease.name] = time.monotonic()
@@ -191,13 +211,17 @@ class LeaseManager:
     async def _settle(self, lease: Lease) -> None:
         """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended or its bill has
         come."""
-        cost = total(one.spending(time.time()) for one in await lease_store.list_leases(self.db, run_id=lease.run_id)).total
+        cost = total(
+            one.spending(time.time()) for one in await lease_store.list_leases(self.db, run_id=lease.run_id)
+        ).total
         with suppress(UsageError):  # the run may be deleted by now
             await runs.update(self.db, lease.run_id, cost_usd=cost)
         version = await models.by_run(self.db, lease.run_id)
         if version is not None and version.report.cost_usd != cost:
             try:
-                version = await models.save_report(self.db, version, version.report.model_copy(update={"cost_usd": cost}))
+                version = await models.save_report(
+                    self.db, version, version.report.model_copy(update={"cost_usd": cost})
+                )
                 await asyncio.to_thread(rewrite_report, version)
             except BrightrunError as error:
                 log.warning("%s: its report card does not show the final cost (%s)", version.ref, error)

@@ -8,7 +8,13 @@ import time
 from contextlib import suppress
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError, RejectedRequestError, UnclearError, UsageError
+from brightrun_tui.domain.errors import (
+    BrightrunError,
+    DamagedRecordError,
+    RejectedRequestError,
+    UnclearError,
+    UsageError,
+)
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
 from brightrun_tui.domain.spending import dollars
 from brightrun_tui.orchestrator.notices import with_notice
@@ -27,8 +33,18 @@ MOST_RATES = 99
 """Earlier rates that are kept of one machine."""
 
 
-async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, public_key: str, *, disk: int, deadline: float,
-               timings: EngineTimings, project: str = "") -> Lease:
+async def rent(
+    db: Database,
+    provider: Provider,
+    run_id: str,
+    offer: Offer,
+    public_key: str,
+    *,
+    disk: int,
+    deadline: float,
+    timings: EngineTimings,
+    project: str = "",
+) -> Lease:
     """A live lease on ``offer``.
 
     The intent is on disk before the one create call. After an unclear answer the machine is looked for by name, and
@@ -40,11 +56,24 @@ async def rent(db: Database, provider: Provider, run_id: str, offer: Offer, publ
     """
     number = len(await leases.list_leases(db, run_id=run_id)) + 1
     name = f"br-{await engine_facts.installation(db)}-{run_id}-{number}"
-    lease = await leases.save(db, Lease(
-        name=name, run_id=run_id, provider=provider.name, state="intended", offer_id=offer.id, gpu=offer.hardware.gpu,
-        quoted_per_hour=offer.price_per_hour, storage_per_hour=offer.storage_per_hour, once_usd=offer.once_usd,
-        gpu_memory=offer.hardware.gpu_memory, host_id=offer.host_id, project=project,
-        created_at=time.time()))
+    lease = await leases.save(
+        db,
+        Lease(
+            name=name,
+            run_id=run_id,
+            provider=provider.name,
+            state="intended",
+            offer_id=offer.id,
+            gpu=offer.hardware.gpu,
+            quoted_per_hour=offer.price_per_hour,
+            storage_per_hour=offer.storage_per_hour,
+            once_usd=offer.once_usd,
+            gpu_memory=offer.hardware.gpu_memory,
+            host_id=offer.host_id,
+            project=project,
+            created_at=time.time(),
+        ),
+    )
     await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:
         machine = await provider.launch(offer, name, public_key, disk=disk, deadline=deadline)
@@ -79,8 +108,12 @@ async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineT
         now = time.monotonic()
         if now - absent_since > timings.adopt_seconds or now - began > timings.provider_seconds + timings.adopt_seconds:
             await leases.save(db, lease, state="releasing", note="it may have been rented, but does not show up")
-            raise UnclearError(f"{provider.name} may have rented {lease.name}, but does not show it", where=provider.name,
-                               fix="it stays under watch and is returned when it appears", kind=ErrorKind.LEASE_UNCLEAR)
+            raise UnclearError(
+                f"{provider.name} may have rented {lease.name}, but does not show it",
+                where=provider.name,
+                fix="it stays under watch and is returned when it appears",
+                kind=ErrorKind.LEASE_UNCLEAR,
+            )
         await asyncio.sleep(min(timings.lease_poll_seconds, timings.adopt_seconds / 5))
 
 
@@ -91,13 +124,24 @@ async def find(db: Database, provider: Provider, name: str) -> Machine | None:
 
 
 async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine) -> Lease:
-    lease = await leases.save(db, lease, state="live", provider_id=machine.provider_id, price_per_hour=machine.price_per_hour,
-                              created_at=machine.created_at or lease.created_at, idle_per_hour=machine.billed_per_hour)
+    lease = await leases.save(
+        db,
+        lease,
+        state="live",
+        provider_id=machine.provider_id,
+        price_per_hour=machine.price_per_hour,
+        created_at=machine.created_at or lease.created_at,
+        idle_per_hour=machine.billed_per_hour,
+    )
     log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.rate)
     if dearer := dearer_than_quoted(lease):
         await leases.save(db, lease, state="releasing", note=dearer, reason=dearer)
-        raise RejectedRequestError(dearer, where=provider.name, fix="it is being returned; the next offer is tried",
-                                   kind=ErrorKind.PRICE_CHANGED)
+        raise RejectedRequestError(
+            dearer,
+            where=provider.name,
+            fix="it is being returned; the next offer is tried",
+            kind=ErrorKind.PRICE_CHANGED,
+        )
     return lease
 
 
@@ -203,8 +247,13 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
             machine = await find(db, provider, lease.name)
             if machine is not None:
                 log.warning("lease %s: showed up late; returning it", lease.name)
-                lease = await leases.save(db, lease, provider_id=machine.provider_id, price_per_hour=machine.price_per_hour,
-                                          created_at=machine.created_at or lease.created_at)
+                lease = await leases.save(
+                    db,
+                    lease,
+                    provider_id=machine.provider_id,
+                    price_per_hour=machine.price_per_hour,
+                    created_at=machine.created_at or lease.created_at,
+                )
                 return await give_back(db, provider, lease, timings)
             if time.time() - lease.created_at > timings.unclear_seconds:
                 return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")

@@ -67,7 +67,11 @@ class Patience:
         quiet = min(silent, waited) > TOLD_SECONDS
         if self._step == "asked":
             if not quiet:
-                return "" if left > self._silent_limit else f"asked to {self._verb} {waited:.0f} s ago; ends it in {left:.0f} s"
+                return (
+                    ""
+                    if left > self._silent_limit
+                    else f"asked to {self._verb} {waited:.0f} s ago; ends it in {left:.0f} s"
+                )
             return f"asked to {self._verb} {waited:.0f} s ago; it does not answer; ends it in {left:.0f} s"
         if self._step == "terminated":
             return f"told to end {waited:.0f} s ago; kills it in {left:.0f} s"

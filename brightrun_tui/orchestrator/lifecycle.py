@@ -29,12 +29,31 @@ MAX_CRASHES = 3
 MAX_KILLS = 6
 
 Signal = Literal[
-    "start", "prepared", "launched", "worker_completed", "worker_stopped", "worker_paused", "worker_failed",
-    "worker_lost", "worker_crashed", "worker_unseen", "unanswered",
-    "collected", "nothing_to_collect", "registered", "broken", "budget_spent",
-    "stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked",
+    "start",
+    "prepared",
+    "launched",
+    "worker_completed",
+    "worker_stopped",
+    "worker_paused",
+    "worker_failed",
+    "worker_lost",
+    "worker_crashed",
+    "worker_unseen",
+    "unanswered",
+    "collected",
+    "nothing_to_collect",
+    "registered",
+    "broken",
+    "budget_spent",
+    "stop_asked",
+    "force_asked",
+    "pause_asked",
+    "resume_asked",
+    "retry_asked",
 ]
-Effect = Literal["prepare", "launch", "follow", "ask_stop", "ask_pause", "terminate", "kill", "collect", "register", "release"]
+Effect = Literal[
+    "prepare", "launch", "follow", "ask_stop", "ask_pause", "terminate", "kill", "collect", "register", "release"
+]
 
 LOST: tuple[Signal, ...] = ("worker_lost", "worker_crashed", "worker_unseen")
 
@@ -82,18 +101,24 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     if signal in ("worker_failed", "broken"):
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal == "budget_spent":
-        failure = Failure(error="budget_spent", cause="the budget was used up before the run could end in order",
-                          fix="raise the budget and retry: it goes on from its newest checkpoint")
+        failure = Failure(
+            error="budget_spent",
+            cause="the budget was used up before the run could end in order",
+            fix="raise the budget and retry: it goes on from its newest checkpoint",
+        )
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal in ("worker_completed", "worker_stopped"):
         return Decision("collecting", ("collect",), {"outcome": signal.removeprefix("worker_"), "eta_seconds": None})
     if signal == "registered":
         return Decision("completed" if run.outcome == "completed" else "stopped")
     return {
-        "start": Decision("preparing", ("prepare",), {"failure": None, "outcome": "", "ending": "", "counted_at": None}),
+        "start": Decision(
+            "preparing", ("prepare",), {"failure": None, "outcome": "", "ending": "", "counted_at": None}
+        ),
         "prepared": Decision("launching", ("launch",)),
-        "launched": Decision(run.state, adopt(run)) if run.state in ("stopping", "pausing") else Decision(
-            "running", ("follow",)),
+        "launched": Decision(run.state, adopt(run))
+        if run.state in ("stopping", "pausing")
+        else Decision("running", ("follow",)),
         "worker_paused": _rest(run),
         "collected": Decision("registering", ("release", "register")),
         "nothing_to_collect": Decision("stopped", ("release",)),
@@ -103,8 +128,12 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
 def _asked(run: Run, signal: Signal) -> Decision:
     state, action = run.state, RunAction(signal.removesuffix("_asked"))
     if not run.permits(action):
-        raise UsageError(f"run {run.name} is {state}; it cannot {_VERBS[action]} now", where=run.id,
-                         fix=_BY_ITSELF.get(state, _WHEN[action]), kind=ErrorKind.WRONG_STATE)
+        raise UsageError(
+            f"run {run.name} is {state}; it cannot {_VERBS[action]} now",
+            where=run.id,
+            fix=_BY_ITSELF.get(state, _WHEN[action]),
+            kind=ErrorKind.WRONG_STATE,
+        )
     if action in (RunAction.STOP, RunAction.FORCE):
         if state in ("queued", "preparing", "paused") or (state == "launching" and not run.attempts and not run.step):
             return Decision("stopped", ("release",))
@@ -116,8 +145,13 @@ def _asked(run: Run, signal: Signal) -> Decision:
     return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
 
 
-_VERBS = {RunAction.STOP: "be stopped", RunAction.FORCE: "be stopped", RunAction.PAUSE: "be paused",
-          RunAction.RESUME: "be resumed", RunAction.RETRY: "be retried"}
+_VERBS = {
+    RunAction.STOP: "be stopped",
+    RunAction.FORCE: "be stopped",
+    RunAction.PAUSE: "be paused",
+    RunAction.RESUME: "be resumed",
+    RunAction.RETRY: "be retried",
+}
 _WHEN = {
     RunAction.STOP: "only a run that has not ended can be stopped",
     RunAction.FORCE: "only a run that has not ended can be stopped",
@@ -156,8 +190,9 @@ def _force(run: Run) -> Decision:
 
 def _rest(run: Run) -> Decision:
     """The worker has left, or is left behind, and what it saved is the newest that there is."""
-    return Decision("paused" if run.state == "pausing" else "stopped", ("release",),
-                    {"eta_seconds": None, "phase_detail": ""})
+    return Decision(
+        "paused" if run.state == "pausing" else "stopped", ("release",), {"eta_seconds": None, "phase_detail": ""}
+    )
 
 
 def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
@@ -175,7 +210,9 @@ def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
         return Decision(again, ("launch",), changes)
     cause = failure.cause if failure else "the worker died without a word"
     failure = Failure(
-        error="worker_lost", cause=f"{cause}: {deaths} times in a row, and it made no progress between them",
+        error="worker_lost",
+        cause=f"{cause}: {deaths} times in a row, and it made no progress between them",
         fix="most often this is too little memory: see the log; try a smaller batch or a smaller base model",
-        suggestion={"training.micro_batch_size": 1})
+        suggestion={"training.micro_batch_size": 1},
+    )
     return Decision("failed", ("release",), {"failure": failure, "deaths": deaths, "eta_seconds": None})

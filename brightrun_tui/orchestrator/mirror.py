@@ -152,14 +152,16 @@ class Mirror:
             await asyncio.to_thread(self._log.begin_anew)
         await host.write(SPEC, spec.model_dump_json(indent=2).encode(), 0o644)
 
-    async def fetch_results(self, host: Callable[[], SshHost], patiently: Callable[[Callable[[], Awaitable[None]]],
-                                                                                  Awaitable[None]]) -> None:
+    async def fetch_results(
+        self, host: Callable[[], SshHost], patiently: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+    ) -> None:
         """Adapter and report card as the manifest lists them, and the manifest last; nothing when there is none.
 
         Raises:
             MachineLiesError: they are not what the manifest says.
             OSError: the disk is full but for its reserve.
         """
+
         async def fetch() -> None:
             document, files = await read_manifest(host(), "", files_of_run)
             if not document:
@@ -171,7 +173,9 @@ class Mirror:
                 if REPORT in files:
                     await host().get(REPORT, self.home.report, files[REPORT])
             except FileNotFoundError as error:
-                raise MachineLiesError(f"its manifest lists {error}, which is not there", where=host().connection.where) from None
+                raise MachineLiesError(
+                    f"its manifest lists {error}, which is not there", where=host().connection.where
+                ) from None
             await asyncio.to_thread(write_atomic, self.home.manifest, document)
 
         await patiently(fetch)

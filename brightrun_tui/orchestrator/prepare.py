@@ -48,16 +48,28 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     path = Path(spec.dataset.path)
     if spec.dataset.source and not path.exists():
         path = fetch_dataset(spec.dataset.source, paths, lambda what, _share: say(what)).path
-    data = datasets.prepare(path, directory.data, spec.settings.data, columns=spec.dataset.columns or None,
-                            progress=_in_steps(say))
+    data = datasets.prepare(
+        path, directory.data, spec.settings.data, columns=spec.dataset.columns or None, progress=_in_steps(say)
+    )
     if spec.dataset.fingerprint and data.source_fingerprint != spec.dataset.fingerprint:
-        raise DatasetError("the file is not the one that was checked", where=spec.dataset.path,
-                           fix="start the run again: the new file will be checked", kind=ErrorKind.DATASET_CHANGED)
-    spec = spec.model_copy(update={
-        "base": base,
-        "dataset": spec.dataset.model_copy(update={
-            "fingerprint": data.source_fingerprint, "train_records": data.train_records, "eval_records": data.eval_records}),
-    })
+        raise DatasetError(
+            "the file is not the one that was checked",
+            where=spec.dataset.path,
+            fix="start the run again: the new file will be checked",
+            kind=ErrorKind.DATASET_CHANGED,
+        )
+    spec = spec.model_copy(
+        update={
+            "base": base,
+            "dataset": spec.dataset.model_copy(
+                update={
+                    "fingerprint": data.source_fingerprint,
+                    "train_records": data.train_records,
+                    "eval_records": data.eval_records,
+                }
+            ),
+        }
+    )
     if not bring_tokens(directory.root, spec, paths) and spec.provider != "local" and can_make_tokens():
         say("tokens")
         make_tokens(directory.root, spec, bases.fetch_tokenizer(base, paths))

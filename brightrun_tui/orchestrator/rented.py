@@ -59,8 +59,16 @@ RESUME_SECONDS = 60.0
 class RentedMachine:
     """Implements `places.Place`. The run directory at home is a mirror; the lease in the store says which machine it is."""
 
-    def __init__(self, db: Database, paths: Paths, provider: Provider, timings: EngineTimings, ssh: SshTimings,
-                 money: MoneyLimits, run: Run) -> None:
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        provider: Provider,
+        timings: EngineTimings,
+        ssh: SshTimings,
+        money: MoneyLimits,
+        run: Run,
+    ) -> None:
         self.db, self.paths, self.provider, self.timings = db, paths, provider, timings
         self.money = run_budget.LiveLimits(paths, money)
         self.run_id = run.id
@@ -93,7 +101,10 @@ class RentedMachine:
             except (ProviderDownError, RateLimitedError, UnclearError) as error:
                 patience, problem = self.timings.provider_seconds, error
             except NoCapacityError as error:
-                patience, problem = (0.0 if error.kind == ErrorKind.NO_GOOD_MACHINE else self.timings.capacity_seconds), error
+                patience, problem = (
+                    (0.0 if error.kind == ErrorKind.NO_GOOD_MACHINE else self.timings.capacity_seconds),
+                    error,
+                )
             if time.monotonic() - began > patience:
                 raise problem
             say(f"waiting for {self.provider.name}: {problem.what}")
@@ -118,23 +129,38 @@ class RentedMachine:
                     self._acquirer.note_bad(lease)
                 await self._drop(lease, str(error))
                 self._last_problem = error.what
-        raise NoCapacityError(f"{MAX_MACHINES} machines were tried and none could be used; the last one: {self._last_problem}",
-                              where=self.provider.name, fix="choose another GPU or provider", kind=ErrorKind.NO_GOOD_MACHINE)
+        raise NoCapacityError(
+            f"{MAX_MACHINES} machines were tried and none could be used; the last one: {self._last_problem}",
+            where=self.provider.name,
+            fix="choose another GPU or provider",
+            kind=ErrorKind.NO_GOOD_MACHINE,
+        )
 
     def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
         """Where machines were tried before there was none left, why the last of them was no good."""
         if not self._last_problem:
             return error
-        return NoCapacityError(f"{error.what}; the last one that was tried: {self._last_problem}", where=error.where,
-                               fix=error.fix, kind=error.kind)
+        return NoCapacityError(
+            f"{error.what}; the last one that was tried: {self._last_problem}",
+            where=error.where,
+            fix=error.fix,
+            kind=error.kind,
+        )
 
     async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
-        self._start = await install(self.host, self.paths.cache / "machines", say, python=self.timings.remote_python,
-                                    objective=run.spec.settings.training.objective,
-                                    keep=SetupLog(Path(run.directory), lease).take)
+        self._start = await install(
+            self.host,
+            self.paths.cache / "machines",
+            say,
+            python=self.timings.remote_python,
+            objective=run.spec.settings.training.objective,
+            keep=SetupLog(Path(run.directory), lease).take,
+        )
         rented = lease.gpu and self.provider.guard_options(time.time()) is not None
-        if rented and not (await self.host.status(WORKER)).running:  # one at work has the memory, and has proven the rest
+        if (
+            rented and not (await self.host.status(WORKER)).running
+        ):  # one at work has the memory, and has proven the rest
             say("trying the GPU")
             await prove_gpu(self.host, self._start, lease, poll=min(2.0, self.timings.lease_poll_seconds))
         await self.mirror.send(self.host, run.spec, say)
@@ -143,7 +169,9 @@ class RentedMachine:
         async def begin() -> None:
             interpreter, code = self._start
             worker = [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)]
-            await self.host.start(WORKER, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"})
+            await self.host.start(
+                WORKER, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"}
+            )
 
         await self._patiently(begin)
 
@@ -204,9 +232,12 @@ class RentedMachine:
 
     async def release(self, run: Run) -> None:
         if self._host is not None and run.state != "registering" and run.events_seq > run.launch_seq:
-            hurried = run.ending == "killed" or (run.failure is not None and run.failure.error == ErrorKind.BUDGET_SPENT)
-            await self.mirror.pull_the_rest(self._host, self.timings.release_seconds / 3 if hurried
-                                            else self.timings.finish_seconds)
+            hurried = run.ending == "killed" or (
+                run.failure is not None and run.failure.error == ErrorKind.BUDGET_SPENT
+            )
+            await self.mirror.pull_the_rest(
+                self._host, self.timings.release_seconds / 3 if hurried else self.timings.finish_seconds
+            )
         if self._host is not None:
             with suppress(HostError):
                 await ready.note_collected(self._host)
@@ -225,7 +256,11 @@ class RentedMachine:
 
     async def _reconnect(self) -> JobStatus:
         """After a restart of the engine: the machine of the live lease again, or the news that it is gone."""
-        live = [lease for lease in await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True) if lease.state == "live"]
+        live = [
+            lease
+            for lease in await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True)
+            if lease.state == "live"
+        ]
         if not live:
             return JobStatus(running=False)
         try:
@@ -258,7 +293,9 @@ class RentedMachine:
             return "it was stopped and does not start again"
         if machine.status == "stopped" and now - self._resumed_at > RESUME_SECONDS:
             self._resumed_at = now
-            await self._tell("machine_kept", "the machine kept what is on it while nobody was there; it is started again", "info")
+            await self._tell(
+                "machine_kept", "the machine kept what is on it while nobody was there; it is started again", "info"
+            )
             if not await self.provider.resume(lease.provider_id):
                 return "it was stopped"
         return ""
@@ -284,7 +321,9 @@ class RentedMachine:
         except BrightrunError as unreadable:
             # it may be our own network that is down: the machine's time begins when the provider can be heard again
             self._unreachable_since = now
-            log.warning("lease %s: unreachable (%s), and the provider does not tell (%s)", lease.name, error, unreadable)
+            log.warning(
+                "lease %s: unreachable (%s), and the provider does not tell (%s)", lease.name, error, unreadable
+            )
             return JobStatus(running=True)
         if machine is not None:
             self._lease = lease = await note_rate(self.db, lease, machine)
@@ -317,7 +356,9 @@ class RentedMachine:
             except HostError as error:
                 await self._silence(error)
                 if self._host is None:
-                    raise MachineLostError("the machine was lost", where=self.provider.name, kind=ErrorKind.MACHINE_LOST) from None
+                    raise MachineLostError(
+                        "the machine was lost", where=self.provider.name, kind=ErrorKind.MACHINE_LOST
+                    ) from None
             await asyncio.sleep(self.timings.lease_poll_seconds)
 
     async def _lied(self, error: MachineLiesError) -> NoReturn:
@@ -335,7 +376,9 @@ class RentedMachine:
         if self._was_lied_to or any(notice.code == error.kind for notice in run.notices):
             raise error
         self._was_lied_to = True
-        notice = Notice(time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}")
+        notice = Notice(
+            time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}"
+        )
         await runs.update(self.db, self.run_id, notices=(*run.notices, notice))
         raise MachineLostError(error.what, where=error.where, kind=ErrorKind.MACHINE_LOST) from error
 

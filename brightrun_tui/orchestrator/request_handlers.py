@@ -90,7 +90,9 @@ async def _retry(engine: Engine, request: Request) -> Answer:
 async def _checkpoint(engine: Engine, request: Request) -> Answer:
     run = await runs.get(engine.db, request.target)
     if not run.permits(RunAction.CHECKPOINT) or run.id not in engine.runners:
-        raise UsageError(f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind=ErrorKind.WRONG_STATE)
+        raise UsageError(
+            f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind=ErrorKind.WRONG_STATE
+        )
     await engine.runners[run.id].target.ask("checkpoint")
     return {"state": run.state}
 
@@ -146,7 +148,15 @@ async def _stop_engine(engine: Engine, request: Request) -> Answer:
 
 
 HANDLERS: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
-    "stop_run": _stop, "pause_run": _pause, "resume_run": _resume, "retry_run": _retry, "checkpoint_run": _checkpoint,
-    "delete_run": _delete, "deploy": _deploy, "undeploy": _undeploy, "sweep": _sweep,
-    "stand_by": _prewarm, "stop_engine": _stop_engine,
+    "stop_run": _stop,
+    "pause_run": _pause,
+    "resume_run": _resume,
+    "retry_run": _retry,
+    "checkpoint_run": _checkpoint,
+    "delete_run": _delete,
+    "deploy": _deploy,
+    "undeploy": _undeploy,
+    "sweep": _sweep,
+    "stand_by": _prewarm,
+    "stop_engine": _stop_engine,
 }

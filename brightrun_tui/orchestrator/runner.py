@@ -55,8 +55,17 @@ SURPRISES, SURPRISE_SECONDS = 3, 60.0
 class Runner:
     """Drives one run until it rests (paused or ended). Cancelling it changes nothing: the next one adopts the run."""
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, run: Run, target: Target, troubles: Troubles,
-                 money: MoneyLimits | None = None, notifier: Notifier | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        timings: EngineTimings,
+        run: Run,
+        target: Target,
+        troubles: Troubles,
+        money: MoneyLimits | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
         self.db, self.paths, self.timings, self.run_id, self.name = db, paths, timings, run.id, f"run {run.id}"
         self.target = target
         self.commands = RunCommands()
@@ -123,15 +132,20 @@ class Runner:
     async def _surprise(self, error: Exception) -> tuple[Signal | None, Failure | None]:
         """Nobody foresaw this. It is tried again, and when that does not help it ends this run, with a word, and no other."""
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError("the disk is full", where=str(self.paths.data), fix="free some space", kind=ErrorKind.DISK_FULL) from error
+            raise StoreError(
+                "the disk is full", where=str(self.paths.data), fix="free some space", kind=ErrorKind.DISK_FULL
+            ) from error
         log.error("%s: failed", self.name, exc_info=error)
         now = time.monotonic()
         self._surprised_at = [then for then in self._surprised_at if now - then < SURPRISE_SECONDS] + [now]
         if len(self._surprised_at) < SURPRISES:
             await asyncio.sleep(self._troubles.failed(self.name, error))
             return None, None
-        return "broken", Failure(error="internal", cause=f"brightrun itself failed: {type(error).__name__}",
-                                 fix="see the engine's log: brightrun engine logs")
+        return "broken", Failure(
+            error="internal",
+            cause=f"brightrun itself failed: {type(error).__name__}",
+            fix="see the engine's log: brightrun engine logs",
+        )
 
     async def _outlast(self, error: StoreError) -> None:
         """Wait for the store. A stop is not put on record meanwhile, but the worker is told to end all the same."""
@@ -230,8 +244,15 @@ class Runner:
                 return "launched"  # it had ended in order when the link to it broke
             if run.state == "launching":
                 await self.target.withdraw()
-            await runs.update(self.db, run.id, attempts=run.attempts + 1, launch_step=max(run.launch_step, run.step),
-                              launch_seq=run.events_seq, bad_lines=0, phase_detail="")
+            await runs.update(
+                self.db,
+                run.id,
+                attempts=run.attempts + 1,
+                launch_step=max(run.launch_step, run.step),
+                launch_seq=run.events_seq,
+                bad_lines=0,
+                phase_detail="",
+            )
             self._memory_kills = deaths.memory_kills()
             await self.target.start()
         self._seen_alive = True
@@ -257,7 +278,10 @@ class Runner:
                 if said[-1] != shown:
                     shown = said[-1]
                     await runs.update(self.db, run.id, phase=run.state, phase_detail=shown)
-                if not work.done() and (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
+                if (
+                    not work.done()
+                    and (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None
+                ):
                     return RunCommand(demand)
             return work.result()
         finally:

@@ -36,8 +36,7 @@ class Target(Protocol):
     poll_seconds: float
 
     @property
-    def reachable(self) -> bool:
-        ...
+    def reachable(self) -> bool: ...
 
     async def take(self, run: Run, say: Say) -> None:
         """Have a machine in hand with everything on it that the worker needs; ``say`` tells what is going on."""

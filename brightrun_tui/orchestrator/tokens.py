@@ -64,8 +64,14 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
     Raises:
         DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
     """
-    done = subprocess.run(python("-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)), cwd="/",
-                          input=spec.model_dump_json(), capture_output=True, text=True, env=environment_without_secrets())
+    done = subprocess.run(
+        python("-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)),
+        cwd="/",
+        input=spec.model_dump_json(),
+        capture_output=True,
+        text=True,
+        env=environment_without_secrets(),
+    )
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
         raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said[ErrorKind.KIND])
@@ -77,7 +83,11 @@ def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
     data = [sha256(path) for path in (RunDirectory(directory).train, RunDirectory(directory).eval)]
     objective = spec.settings.training.objective
     own = [objective] if objective != DEFAULT_OBJECTIVE else []
-    return paths.cache / "tokens" / f"{hashlib.sha256(json.dumps([base, *data, *own]).encode()).hexdigest()[:32]}.safetensors"
+    return (
+        paths.cache
+        / "tokens"
+        / f"{hashlib.sha256(json.dumps([base, *data, *own]).encode()).hexdigest()[:32]}.safetensors"
+    )
 
 
 def _link(source: Path, target: Path) -> None:

@@ -72,8 +72,11 @@ class Troubles:
     def words(self) -> list[str]:
         """A sentence for each that is still tried."""
         now = time.monotonic()
-        return [f"{name}: {trouble.why}" for name, trouble in sorted(self._now.items())
-                if now - trouble.again_at < FORGOTTEN_SECONDS]
+        return [
+            f"{name}: {trouble.why}"
+            for name, trouble in sorted(self._now.items())
+            if now - trouble.again_at < FORGOTTEN_SECONDS
+        ]
 
     def __bool__(self) -> bool:
         return bool(self._now)

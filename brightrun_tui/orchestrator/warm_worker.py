@@ -61,8 +61,15 @@ class WarmWorker:
         if psutil.virtual_memory().available < ROOM_BYTES:
             return None
         with self._log.open("ab") as log:
-            return subprocess.Popen(worker_command("--spare"), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/",
-                                    start_new_session=True, env=environment_without_secrets())
+            return subprocess.Popen(
+                worker_command("--spare"),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                env=environment_without_secrets(),
+            )
 
 
 def worker_command(argument: str) -> list[str]:

@@ -24,8 +24,12 @@ async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run
     stuck = silent > limit
     if stuck == any(notice.code == "stuck" for notice in run.notices):
         return run
-    words = f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
-    return await runs.update(db, run.id, notices=with_notice(run, "stuck", words) if stuck else without_notice(run, "stuck"))
+    words = (
+        f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
+    )
+    return await runs.update(
+        db, run.id, notices=with_notice(run, "stuck", words) if stuck else without_notice(run, "stuck")
+    )
 
 
 def overtime(run: Run) -> bool:

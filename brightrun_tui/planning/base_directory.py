@@ -221,7 +221,9 @@ def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:
     total = hashlib.sha256()
     for name in DESCRIBING_FILES:
         if name in names:
-            total.update(name.encode() + b"\0" + hashlib.sha256(read_bytes(directory / name, MAX_DESCRIBING_BYTES)).digest())
+            total.update(
+                name.encode() + b"\0" + hashlib.sha256(read_bytes(directory / name, MAX_DESCRIBING_BYTES)).digest()
+            )
     for shard in shards:
         size = shard.stat().st_size
         total.update(f"{shard.name}\0{size}\0".encode())

@@ -148,7 +148,10 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
     if snapshot:
         with _mended_by(f"delete {snapshot.parents[1]}, then fetch it again: brightrun bases fetch {model_id}"):
             info = describe_directory(
-                snapshot, model_id=model_id, title=known.title if known else model_id.split("/")[1], revision=snapshot.name
+                snapshot,
+                model_id=model_id,
+                title=known.title if known else model_id.split("/")[1],
+                revision=snapshot.name,
             )
         return info.model_copy(update={"recommended": known.recommended, "license": known.license}) if known else info
     if known:
@@ -224,14 +227,22 @@ def _set_aside_damaged_starter(paths: Paths) -> None:
     try:
         directory.rename(directory.with_name(f"{directory.name}-damaged-{time.time_ns()}"))
     except OSError as error:
-        raise BaseModelError(f"the starter model is damaged and cannot be moved away ({error.strerror})", where=str(directory),
-                             fix="move it away by hand", kind=ErrorKind.BASE_DAMAGED) from None
+        raise BaseModelError(
+            f"the starter model is damaged and cannot be moved away ({error.strerror})",
+            where=str(directory),
+            fix="move it away by hand",
+            kind=ErrorKind.BASE_DAMAGED,
+        ) from None
 
 
 def _with_origin(info: BaseModelInfo) -> BaseModelInfo:
     """With what the weights of a directory that was made here were before."""
     origin = read_origin(Path(info.ref.path))
-    return info.model_copy(update={"ref": info.ref.model_copy(update={"quantisation": origin.quantisation})}) if origin else info
+    return (
+        info.model_copy(update={"ref": info.ref.model_copy(update={"quantisation": origin.quantisation})})
+        if origin
+        else info
+    )
 
 
 def _starter_quantisation(paths: Paths) -> str:

@@ -102,7 +102,8 @@ def check_objective(draft: Draft, settings: RunSettings) -> None:
 
 def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: BrightrunError | None = None) -> Check:
     service = next(
-        (service for service in services() if service.name == draft.provider and service.kind in ("gpu", "machine")), None
+        (service for service in services() if service.name == draft.provider and service.kind in ("gpu", "machine")),
+        None,
     )
     if service is None:
         provider_spec(draft.provider)  # where a broken package brings it, this says so
@@ -165,7 +166,11 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
     kind = "GPU memory" if hardware.gpu_count else "memory"
     if estimate.fits == "no":
         experts = estimate.memory_parts.get(EXPERTS, 0) / 1024**3
-        why = f"; {experts:.1f} GiB of it are the model's experts, which 4-bit quantisation does not shrink" if experts else ""
+        why = (
+            f"; {experts:.1f} GiB of it are the model's experts, which 4-bit quantisation does not shrink"
+            if experts
+            else ""
+        )
         return failed(
             "memory",
             BrightrunError(
@@ -318,7 +323,9 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
     left = f"{dollars(balance)} left"
     if balance < estimate.cost_usd_high:
         return warning(
-            "account", f"{left}; the run could come to {dollars(estimate.cost_usd_high)}", "add funds, or set a budget below that"
+            "account",
+            f"{left}; the run could come to {dollars(estimate.cost_usd_high)}",
+            "add funds, or set a budget below that",
         )
     return ok("account", left)
 

@@ -24,7 +24,9 @@ _kept: dict[_Key, DatasetReport | BrightrunError] = {}
 _one_at_a_time = Lock()
 
 
-def report_of(word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None) -> DatasetReport:
+def report_of(
+    word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
+) -> DatasetReport:
     """Find and check what the word names. Blocking; ``progress`` is told how far it is, and what it raises ends the work.
 
     Raises:
@@ -32,7 +34,9 @@ def report_of(word: str, columns: dict[str, str], paths: Paths, progress: Progre
         UsageError, NotConnectedError: as `fetch_dataset`.
     """
     if not word.strip():
-        raise DatasetError("no dataset is chosen", fix="give a file, or the name of an added dataset", kind=ErrorKind.DATASET_MISSING)
+        raise DatasetError(
+            "no dataset is chosen", fix="give a file, or the name of an added dataset", kind=ErrorKind.DATASET_MISSING
+        )
     path = typed_path(word)
     if not os.path.exists(path) and not is_hub_dataset(word):
         word = added_datasets.place_of(paths.database, word) or word

@@ -49,8 +49,14 @@ def estimate(
     settings = settings.with_overrides({SETTING: chosen.method})
     need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
     reckoned = reckon_time(base.architecture, settings, hardware, shape, need, base.weight_bytes)
-    learnt = correct(reckoned, known, base.ref.fingerprint or base.ref.id, chosen.method, shape.mean,
-                     GPU_DOUBT if hardware.gpu_count else CPU_DOUBT)
+    learnt = correct(
+        reckoned,
+        known,
+        base.ref.fingerprint or base.ref.id,
+        chosen.method,
+        shape.mean,
+        GPU_DOUBT if hardware.gpu_count else CPU_DOUBT,
+    )
     work, measured = learnt.parts.total, learnt.weight > FORMULA_WEIGHT
     setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
     return Estimate(
@@ -137,7 +143,9 @@ def _notes(
         fate = {"drop": "left out", "truncate": "cut off", "split": "cut into pieces", "refuse": "a reason to refuse"}[
             settings.data.over_length
         ]
-        notes.append(f"About {about:,} of {report.usable:,} records, those over {shape.longest:,} tokens, will be {fate}.")
+        notes.append(
+            f"About {about:,} of {report.usable:,} records, those over {shape.longest:,} tokens, will be {fate}."
+        )
     if not machine.gpu_count and seconds > LONG_ON_CPU_SECONDS:
         notes.append(
             "That is long for a machine without a GPU: a smaller base model, fewer epochs, or a rented GPU would help."

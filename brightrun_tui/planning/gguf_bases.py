@@ -21,10 +21,25 @@ from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Origin, Progress, 
 
 SUFFIX = ".gguf"
 MODEL_TYPES = {
-    "llama": "llama", "mistral": "mistral", "qwen2": "qwen2", "qwen2moe": "qwen2_moe", "qwen3": "qwen3", "qwen3moe": "qwen3_moe",
-    "gpt-oss": "gpt_oss", "lfm2": "lfm2", "falcon": "falcon", "phi3": "phi3", "bloom": "bloom", "stablelm": "stablelm",
-    "gpt2": "gpt2", "starcoder2": "starcoder2", "nemotron": "nemotron", "gemma2": "gemma2", "gemma3": "gemma3_text",
-    "gemma4": "gemma4_text", "minimax-m2": "minimax_m2",
+    "llama": "llama",
+    "mistral": "mistral",
+    "qwen2": "qwen2",
+    "qwen2moe": "qwen2_moe",
+    "qwen3": "qwen3",
+    "qwen3moe": "qwen3_moe",
+    "gpt-oss": "gpt_oss",
+    "lfm2": "lfm2",
+    "falcon": "falcon",
+    "phi3": "phi3",
+    "bloom": "bloom",
+    "stablelm": "stablelm",
+    "gpt2": "gpt2",
+    "starcoder2": "starcoder2",
+    "nemotron": "nemotron",
+    "gemma2": "gemma2",
+    "gemma3": "gemma3_text",
+    "gemma4": "gemma4_text",
+    "minimax-m2": "minimax_m2",
 }
 """What GGUF calls an architecture → what transformers calls it: those that it reads and that generate text with attention."""
 NOT_GATED = {"gpt2", "falcon", "bloom", "starcoder2", "nemotron"}
@@ -50,9 +65,16 @@ def describe_gguf(file: Path, paths: Paths, *, model_id: str) -> BaseModelInfo:
     directory = _directory(found, paths)
     if read_origin(directory):
         made = describe_directory(directory, model_id=model_id, title=found.title)
-        return made.model_copy(update={"ref": made.ref.model_copy(update={"quantisation": found.ref.quantisation}),
-                                       "license": found.license, "warnings": (*made.warnings, *found.warnings)})
-    return found.model_copy(update={"id": model_id, "ref": BaseModelRef(id=model_id, quantisation=found.ref.quantisation)})
+        return made.model_copy(
+            update={
+                "ref": made.ref.model_copy(update={"quantisation": found.ref.quantisation}),
+                "license": found.license,
+                "warnings": (*made.warnings, *found.warnings),
+            }
+        )
+    return found.model_copy(
+        update={"id": model_id, "ref": BaseModelRef(id=model_id, quantisation=found.ref.quantisation)}
+    )
 
 
 def fetch_gguf(file: Path, paths: Paths, progress: Progress) -> None:
@@ -88,8 +110,12 @@ def _state(file: Path) -> tuple[int, int]:
     try:
         about = file.stat()
     except OSError as error:
-        raise BaseModelError(f"the GGUF file cannot be read ({error.strerror})", where=str(file), fix="check the path",
-                             kind=ErrorKind.BASE_MISSING) from None
+        raise BaseModelError(
+            f"the GGUF file cannot be read ({error.strerror})",
+            where=str(file),
+            fix="check the path",
+            kind=ErrorKind.BASE_MISSING,
+        ) from None
     return about.st_size, about.st_mtime_ns
 
 
@@ -103,8 +129,12 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
     try:
         header = read_header(file)
     except OSError as error:
-        raise BaseModelError(f"the GGUF file cannot be read ({error.strerror})", where=str(file), kind=ErrorKind.BASE_MISSING,
-                             fix="check the path and its permissions") from None
+        raise BaseModelError(
+            f"the GGUF file cannot be read ({error.strerror})",
+            where=str(file),
+            kind=ErrorKind.BASE_MISSING,
+            fix="check the path and its permissions",
+        ) from None
     except ValueError as error:
         raise _damaged(file, str(error)) from None
     name = header.text("general.architecture")
@@ -116,10 +146,17 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
     template = bool(header.text("tokenizer.chat_template"))
     words = f", {quantisation} weights" if quantisation else ""
     return BaseModelInfo(
-        id="", title=header.text("general.name") or file.stem, architecture=architecture, parameters=weights,
-        weight_bytes=BYTES_PER_WEIGHT * weights, license=header.text("general.license"), has_chat_template=template,
-        preparing=f"will be unpacked on this machine{words}", warnings=_warnings(header, template),
-        ref=BaseModelRef(id="", fingerprint=_fingerprint(file, header), quantisation=quantisation))
+        id="",
+        title=header.text("general.name") or file.stem,
+        architecture=architecture,
+        parameters=weights,
+        weight_bytes=BYTES_PER_WEIGHT * weights,
+        license=header.text("general.license"),
+        has_chat_template=template,
+        preparing=f"will be unpacked on this machine{words}",
+        warnings=_warnings(header, template),
+        ref=BaseModelRef(id="", fingerprint=_fingerprint(file, header), quantisation=quantisation),
+    )
 
 
 def _warnings(header: GgufHeader, template: bool) -> tuple[str, ...]:
@@ -135,29 +172,55 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
     """Refuse what is not the language model in one file."""
     kind = header.text("general.type")
     if header.number("split.count", 1) > 1 or _PART.search(file.stem):
-        raise BaseModelError("this is one part of a GGUF file that was split", where=str(file), kind=ErrorKind.GGUF_SPLIT,
-                             fix="join the parts first: llama-gguf-split --merge FIRST_PART WHOLE.gguf")
+        raise BaseModelError(
+            "this is one part of a GGUF file that was split",
+            where=str(file),
+            kind=ErrorKind.GGUF_SPLIT,
+            fix="join the parts first: llama-gguf-split --merge FIRST_PART WHOLE.gguf",
+        )
     if kind == "adapter":
-        raise BaseModelError("this GGUF file is an adapter, not a base model", where=str(file), kind=ErrorKind.BASE_IS_ADAPTER,
-                             fix="name the model that the adapter was trained on")
+        raise BaseModelError(
+            "this GGUF file is an adapter, not a base model",
+            where=str(file),
+            kind=ErrorKind.BASE_IS_ADAPTER,
+            fix="name the model that the adapter was trained on",
+        )
     if kind == "mmproj" or name == "clip":
-        raise BaseModelError("this GGUF file is the part that sees pictures (mmproj), not the language model", where=str(file),
-                             kind=ErrorKind.GGUF_NO_MODEL, fix="give the GGUF file of the language model that lies beside it")
+        raise BaseModelError(
+            "this GGUF file is the part that sees pictures (mmproj), not the language model",
+            where=str(file),
+            kind=ErrorKind.GGUF_NO_MODEL,
+            fix="give the GGUF file of the language model that lies beside it",
+        )
     if name not in MODEL_TYPES:
-        raise BaseModelError(f"GGUF files of the architecture “{name or 'unnamed'}” cannot be trained", where=str(file),
-                             fix=f"known: {', '.join(sorted(MODEL_TYPES))}; else {ORIGINAL}", kind=ErrorKind.GGUF_ARCHITECTURE)
+        raise BaseModelError(
+            f"GGUF files of the architecture “{name or 'unnamed'}” cannot be trained",
+            where=str(file),
+            fix=f"known: {', '.join(sorted(MODEL_TYPES))}; else {ORIGINAL}",
+            kind=ErrorKind.GGUF_ARCHITECTURE,
+        )
     if not header.tensors:
-        raise BaseModelError("this GGUF file holds a vocabulary and no weights", where=str(file), kind=ErrorKind.GGUF_NO_MODEL,
-                             fix="give the GGUF file that holds the weights")
+        raise BaseModelError(
+            "this GGUF file holds a vocabulary and no weights",
+            where=str(file),
+            kind=ErrorKind.GGUF_NO_MODEL,
+            fix="give the GGUF file that holds the weights",
+        )
     if not header.lengths.get("tokenizer.ggml.tokens"):
-        raise BaseModelError("there is no tokenizer in this GGUF file", where=str(file), fix=ORIGINAL, kind=ErrorKind.BASE_NO_TOKENIZER)
+        raise BaseModelError(
+            "there is no tokenizer in this GGUF file", where=str(file), fix=ORIGINAL, kind=ErrorKind.BASE_NO_TOKENIZER
+        )
 
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
     """Every tensor lies inside the file and is of a kind that can be unpacked."""
     if missing := missing_packages("gguf"):
-        raise BrightrunError(f"GGUF files need {', '.join(missing)}", where=str(file), fix=f"run: {install_command('train')}",
-                             kind=ErrorKind.PACKAGES_MISSING)
+        raise BrightrunError(
+            f"GGUF files need {', '.join(missing)}",
+            where=str(file),
+            fix=f"run: {install_command('train')}",
+            kind=ErrorKind.PACKAGES_MISSING,
+        )
     import numpy as np
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
     from gguf.quants import dequantize
@@ -175,8 +238,12 @@ def _require_whole(file: Path, header: GgufHeader) -> None:
         try:
             dequantize(np.zeros((1, GGML_QUANT_SIZES[name][1]), np.uint8), name)
         except NotImplementedError:
-            raise BaseModelError(f"weights of the kind {name.name} cannot be unpacked", where=str(file), fix=ORIGINAL,
-                                 kind=ErrorKind.GGUF_QUANTISATION) from None
+            raise BaseModelError(
+                f"weights of the kind {name.name} cannot be unpacked",
+                where=str(file),
+                fix=ORIGINAL,
+                kind=ErrorKind.GGUF_QUANTISATION,
+            ) from None
 
 
 def _quantisation(header: GgufHeader) -> str:
@@ -204,13 +271,23 @@ def _architecture(file: Path, header: GgufHeader, name: str) -> Architecture:
     if not shapes.get("token_embd.weight"):
         raise _damaged(file, "the embedding is missing")
     return Architecture(
-        model_type=MODEL_TYPES[name], hidden=hidden, layers=number("block_count"), query_width=heads * head,
+        model_type=MODEL_TYPES[name],
+        hidden=hidden,
+        layers=number("block_count"),
+        query_width=heads * head,
         kv_width=number("attention.head_count_kv", heads) * head,
-        intermediate=number("expert_feed_forward_length" if f"{name}.expert_feed_forward_length" in header.values
-                            else "feed_forward_length"),
+        intermediate=number(
+            "expert_feed_forward_length"
+            if f"{name}.expert_feed_forward_length" in header.values
+            else "feed_forward_length"
+        ),
         vocab=shapes["token_embd.weight"][-1],
-        tied="output.weight" not in shapes, context=number("context_length", 2048), experts=experts,
-        active_experts=number("expert_used_count", 1) if experts > 1 else 1, gated_mlp=name not in NOT_GATED)
+        tied="output.weight" not in shapes,
+        context=number("context_length", 2048),
+        experts=experts,
+        active_experts=number("expert_used_count", 1) if experts > 1 else 1,
+        gated_mlp=name not in NOT_GATED,
+    )
 
 
 def _fingerprint(file: Path, header: GgufHeader) -> str:
@@ -225,5 +302,9 @@ def _fingerprint(file: Path, header: GgufHeader) -> str:
 
 
 def _damaged(file: Path, detail: str) -> BaseModelError:
-    return BaseModelError(f"the GGUF file is incomplete or damaged ({detail})", where=str(file),
-                          fix="delete it and download it again", kind=ErrorKind.BASE_DAMAGED)
+    return BaseModelError(
+        f"the GGUF file is incomplete or damaged ({detail})",
+        where=str(file),
+        fix="delete it and download it again",
+        kind=ErrorKind.BASE_DAMAGED,
+    )

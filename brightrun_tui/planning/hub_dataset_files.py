@@ -22,9 +22,21 @@ TRAIN = "train"
 CONVERTED = "refs/convert/parquet"
 """The branch in which the Hub keeps a copy of most datasets, as ``configuration/split/0000.parquet``."""
 _PREFERRED = ("Parquet", "JSONL", "JSON", "CSV", "TSV", "Excel")
-_SPLITS = {"train": TRAIN, "training": TRAIN, "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
-           "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation"}
-_ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "package.json", "config.json"})
+_SPLITS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
+_ABOUT = frozenset(
+    {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "package.json", "config.json"}
+)
 
 Splits = dict[str, list[str]]
 
@@ -51,8 +63,13 @@ class _Config(BaseModel):
 
 def configurations(files: Iterable[str], card: Any) -> dict[str, Splits]:
     """The data files by configuration and split. ``card`` is the ``configs`` of the dataset's card, if it has any."""
-    data = sorted(name for name in files if kind_of(Path(name)) and PurePosixPath(name).name not in _ABOUT
-                  and not any(part.startswith((".", "_")) for part in PurePosixPath(name).parts))
+    data = sorted(
+        name
+        for name in files
+        if kind_of(Path(name))
+        and PurePosixPath(name).name not in _ABOUT
+        and not any(part.startswith((".", "_")) for part in PurePosixPath(name).parts)
+    )
     found = {}
     for given in card if isinstance(card, list) else []:
         try:
@@ -62,7 +79,9 @@ def configurations(files: Iterable[str], card: Any) -> dict[str, Splits]:
         folder = f"{config.data_dir.strip('/')}/" if config.data_dir.strip("./") else ""
         splits: Splits = {}
         for part in config.data_files:
-            chosen = [name for name in data if any(_fits(name, folder + pattern.removeprefix("./")) for pattern in part.path)]
+            chosen = [
+                name for name in data if any(_fits(name, folder + pattern.removeprefix("./")) for pattern in part.path)
+            ]
             splits.setdefault(part.split, []).extend(chosen)
         if not config.data_files:
             splits = _by_name([name for name in data if name.startswith(folder)])

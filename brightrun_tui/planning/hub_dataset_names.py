@@ -10,8 +10,10 @@ from brightrun_tui.domain.errors import UsageError
 
 PREFIX = "hf:"
 SYNTAX = "hf:OWNER/NAME, hf:OWNER/NAME@SPLIT, hf:OWNER/NAME:CONFIGURATION@SPLIT"
-_FORM = re.compile(r"hf:(?P<repository>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[^:@#]+))?(?:@(?P<split>[^:@#]+))?"
-                   r"(?:#(?P<revision>[^#]+))?")
+_FORM = re.compile(
+    r"hf:(?P<repository>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[^:@#]+))?(?:@(?P<split>[^:@#]+))?"
+    r"(?:#(?P<revision>[^#]+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ def parse(word: str) -> HubDataset:
     """Raises `UsageError` where the word is not of the form `SYNTAX`."""
     match = _FORM.fullmatch(word.strip())
     if match is None:
-        raise UsageError(f"“{word.strip()}” does not name a dataset of the Hugging Face Hub", fix=f"write {SYNTAX}",
-                         kind=ErrorKind.BAD_HUB_DATASET)
+        raise UsageError(
+            f"“{word.strip()}” does not name a dataset of the Hugging Face Hub",
+            fix=f"write {SYNTAX}",
+            kind=ErrorKind.BAD_HUB_DATASET,
+        )
     return HubDataset(**{name: value or "" for name, value in match.groupdict().items()})

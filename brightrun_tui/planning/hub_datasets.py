@@ -68,7 +68,10 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
     try:
         found = _fetch(wanted, paths, progress)
     except NotConnectedError as error:
-        if error.kind not in (ErrorKind.HUB_UNREACHABLE, ErrorKind.HUB_OFFLINE) or (copy := _newest_copy(wanted, paths)) is None:
+        if (
+            error.kind not in (ErrorKind.HUB_UNREACHABLE, ErrorKind.HUB_OFFLINE)
+            or (copy := _newest_copy(wanted, paths)) is None
+        ):
             found = error
         else:
             found = copy
@@ -108,8 +111,9 @@ def _fetch(wanted: HubDataset, paths: Paths, progress: Progress) -> HubFolder:
 
 
 def _about(wanted: HubDataset, token: Any, revision: str) -> Any:
-    return hub.api(token).dataset_info(wanted.repository, revision=revision or None, files_metadata=True,
-                                       timeout=hub.TIMEOUT_SECONDS)
+    return hub.api(token).dataset_info(
+        wanted.repository, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS
+    )
 
 
 def _names(about: Any) -> list[str]:
@@ -124,19 +128,30 @@ def _configs(about: Any) -> Any:
 def _choose(wanted: HubDataset, found: dict[str, Splits]) -> tuple[HubDataset, list[str]]:
     """The configuration and the split that are meant, and their files."""
     if not found:
-        raise DatasetError(f"“{wanted.repository}” holds no Parquet, JSONL, JSON, CSV or Excel files", where=hub.endpoint(),
-                           fix="choose another dataset, or download it and bring it into one of these formats",
-                           kind=ErrorKind.DATASET_HUB_FILES)
+        raise DatasetError(
+            f"“{wanted.repository}” holds no Parquet, JSONL, JSON, CSV or Excel files",
+            where=hub.endpoint(),
+            fix="choose another dataset, or download it and bring it into one of these formats",
+            kind=ErrorKind.DATASET_HUB_FILES,
+        )
     config = wanted.config or (DEFAULT if DEFAULT in found else next(iter(found)) if len(found) == 1 else "")
     if config not in found:
-        raise UsageError(_several("configuration", wanted.config, found), where=str(wanted), kind=ErrorKind.HUB_CONFIGURATION,
-                         fix=f"name one, such as {PREFIX}{wanted.repository}:{next(iter(found))}")
+        raise UsageError(
+            _several("configuration", wanted.config, found),
+            where=str(wanted),
+            kind=ErrorKind.HUB_CONFIGURATION,
+            fix=f"name one, such as {PREFIX}{wanted.repository}:{next(iter(found))}",
+        )
     splits = found[config]
     split = wanted.split or (TRAIN if TRAIN in splits else next(iter(splits)) if len(splits) == 1 else "")
     named = replace(wanted, config=config if config != DEFAULT or wanted.config else "", split=split)
     if split not in splits:
-        raise UsageError(_several("split", wanted.split, splits), where=str(wanted), kind=ErrorKind.HUB_SPLIT,
-                         fix=f"name one, such as {replace(named, split=next(iter(splits)), revision='')}")
+        raise UsageError(
+            _several("split", wanted.split, splits),
+            where=str(wanted),
+            kind=ErrorKind.HUB_SPLIT,
+            fix=f"name one, such as {replace(named, split=next(iter(splits)), revision='')}",
+        )
     return named, splits[split]
 
 
@@ -149,17 +164,30 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
     """The snapshot that holds the files."""
     total = sum(sizes.values())
     if total > MOST_BYTES:
-        raise DatasetError(f"{exact} holds {total / 1e9:,.0f} GB", where=hub.endpoint(), kind=ErrorKind.DATASET_TOO_LARGE,
-                           fix="choose a smaller split or configuration, or download a part of it and name the folder")
+        raise DatasetError(
+            f"{exact} holds {total / 1e9:,.0f} GB",
+            where=hub.endpoint(),
+            kind=ErrorKind.DATASET_TOO_LARGE,
+            fix="choose a smaller split or configuration, or download a part of it and name the folder",
+        )
     cache = hub.cache_directory(paths)
     require_space(cache, total)
     remove_stale_parts(cache / f"datasets--{exact.repository.replace('/', '--')}" / "blobs")
     try:
         with hub.plain_errors(exact.repository, has_token=token is not None, dataset=True):
-            return Path(hub.api(token).snapshot_download(
-                exact.repository, repo_type="dataset", revision=exact.revision, cache_dir=cache,
-                allow_patterns=[escape(name) for name in sizes], max_workers=4,
-                tqdm_class=progress_bar(lambda done: progress(in_words(exact.repository, done, total), done / max(1, total)))))
+            return Path(
+                hub.api(token).snapshot_download(
+                    exact.repository,
+                    repo_type="dataset",
+                    revision=exact.revision,
+                    cache_dir=cache,
+                    allow_patterns=[escape(name) for name in sizes],
+                    max_workers=4,
+                    tqdm_class=progress_bar(
+                        lambda done: progress(in_words(exact.repository, done, total), done / max(1, total))
+                    ),
+                )
+            )
     except OSError as error:
         raise disk_error(error, cache) from None
 
@@ -171,7 +199,7 @@ def _publish(snapshot: Path, files: list[str], folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(mkdtemp(prefix=".part-", dir=folder.parent))
         for number, name in enumerate(files):
-            suffixes = Path(name).suffixes[-2 if name.endswith(_PACKED) else -1:]
+            suffixes = Path(name).suffixes[-2 if name.endswith(_PACKED) else -1 :]
             target = aside / f"part-{number:05d}{''.join(suffixes)}"
             blob = Path(os.path.realpath(snapshot / name))
             try:
@@ -204,7 +232,9 @@ def _newest_copy(wanted: HubDataset, paths: Paths) -> HubFolder | None:
     try:
         if (means := _home(wanted, paths) / _MEANS).is_file():
             wanted = replace(parse(means.read_text("utf-8")), revision=wanted.revision)
-        revisions = [entry for entry in _home(wanted, paths).iterdir() if entry.is_dir() and wanted.revision in ("", entry.name)]
+        revisions = [
+            entry for entry in _home(wanted, paths).iterdir() if entry.is_dir() and wanted.revision in ("", entry.name)
+        ]
         newest = max(revisions, key=lambda entry: entry.stat().st_mtime)
         folder = next(entry for entry in newest.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except (OSError, ValueError, UsageError, StopIteration):

@@ -124,9 +124,16 @@ def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
     cache = hub.cache_directory(paths)
     try:
         with hub.plain_errors(base.id, has_token=token is not None):
-            return Path(hub.api(token).snapshot_download(
-                name, revision=base.revision or None, cache_dir=cache, allow_patterns=list(TOKENIZER_PATTERNS),
-                ignore_patterns=list(UNWANTED_FILES), tqdm_class=progress_bar(lambda done: None)))
+            return Path(
+                hub.api(token).snapshot_download(
+                    name,
+                    revision=base.revision or None,
+                    cache_dir=cache,
+                    allow_patterns=list(TOKENIZER_PATTERNS),
+                    ignore_patterns=list(UNWANTED_FILES),
+                    tqdm_class=progress_bar(lambda done: None),
+                )
+            )
     except OSError as error:
         raise disk_error(error, cache) from None
 
@@ -195,7 +202,9 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
 
 def _is_complete(snapshot: Path) -> bool:
     """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
-    if not os.path.isfile(snapshot / "config.json") or not any(os.path.isfile(snapshot / name) for name in TOKENIZER_FILES):
+    if not os.path.isfile(snapshot / "config.json") or not any(
+        os.path.isfile(snapshot / name) for name in TOKENIZER_FILES
+    ):
         return False
     if not os.path.isfile(snapshot / INDEX):
         return os.path.isfile(snapshot / "model.safetensors")

@@ -57,8 +57,11 @@ def correct(
     """Correct ``reckoned``, which without any measurement is wrong by up to the factor ``doubt``, nine times of ten."""
     corrected, spread, weights = {}, {}, {}
     for part in PARTS:
-        shown = [(_alike(one, base, quantisation, mean_tokens), ratio)
-                 for one in measured if (ratio := _ratio(one, part)) is not None]
+        shown = [
+            (_alike(one, base, quantisation, mean_tokens), ratio)
+            for one in measured
+            if (ratio := _ratio(one, part)) is not None
+        ]
         weight = sum(each for each, _ in shown)
         middle = sum(each * ratio for each, ratio in shown) / (FORMULA_WEIGHT + weight)
         squares = sum(each * max(SCATTER, abs(ratio - middle)) ** 2 for each, ratio in shown)

@@ -32,9 +32,18 @@ def measured_of(run: PastRun) -> Measured | None:
     if facts.spent is None or not estimate.mean_tokens or not facts.steps or not estimate.steps:
         return None
     done = min(1.0, facts.steps / estimate.steps)
-    reckoned = TimeParts(**{
-        part: getattr(estimate.reckoned, part) * (done if part in ("training", "measuring") else 1.0) for part in PARTS
-    })
+    reckoned = TimeParts(
+        **{
+            part: getattr(estimate.reckoned, part) * (done if part in ("training", "measuring") else 1.0)
+            for part in PARTS
+        }
+    )
     parts: tuple[Part, ...] = ("loading", "training", "measuring", "answering")
-    return Measured(base=run.base.fingerprint or run.base.id, quantisation=estimate.quantisation,
-                    mean_tokens=estimate.mean_tokens, reckoned=reckoned, took=facts.spent, parts=parts)
+    return Measured(
+        base=run.base.fingerprint or run.base.id,
+        quantisation=estimate.quantisation,
+        mean_tokens=estimate.mean_tokens,
+        reckoned=reckoned,
+        took=facts.spent,
+        parts=parts,
+    )

@@ -124,9 +124,7 @@ def _weight_bytes(model: Architecture, settings: RunSettings, machine: Hardware)
     if settings.quantisation.method == "none":
         return width * model.linear_parameters + outside, False
     quantised = model.linear_parameters - model.expert_parameters
-    unpacked = not machine.gpu_count and width * quantised <= DENSE_SHARE * (
-        machine.free_memory or machine.memory
-    )
+    unpacked = not machine.gpu_count and width * quantised <= DENSE_SHARE * (machine.free_memory or machine.memory)
     bits = 8.0 * width if unpacked else NF4_DOUBLE_BITS if settings.quantisation.double_quant else NF4_BITS
     return int(bits / 8 * quantised) + outside, unpacked
 

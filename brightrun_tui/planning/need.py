@@ -18,12 +18,10 @@ class Wants(Protocol):
     """What a person said of the machine: a draft of a run, or its specification."""
 
     @property
-    def gpu(self) -> str:
-        ...
+    def gpu(self) -> str: ...
 
     @property
-    def interruptible(self) -> bool:
-        ...
+    def interruptible(self) -> bool: ...
 
 
 def need_of(estimate: Estimate, wants: Wants) -> Need:
@@ -60,5 +58,9 @@ def is_agreed(offer: Offer, offer_id: str, estimate: Estimate, tolerance: float)
     """
     if offer.id == offer_id:
         return True
-    return bool(offer_id and estimate.host_id) and offer.host_id == estimate.host_id \
-        and offer.hardware.gpu == estimate.gpu and offer.price_per_hour <= estimate.price_per_hour * tolerance
+    return (
+        bool(offer_id and estimate.host_id)
+        and offer.host_id == estimate.host_id
+        and offer.hardware.gpu == estimate.gpu
+        and offer.price_per_hour <= estimate.price_per_hour * tolerance
+    )

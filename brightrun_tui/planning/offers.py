@@ -76,8 +76,13 @@ async def weigh_market(draft: Draft, paths: Paths) -> Market:
     plans = await asyncio.to_thread(lambda: [make_plan(one, paths) for one in drafts])
     for plan in plans:
         _need(draft, plan)
-    answers = await asyncio.gather(*(_weigh_all(one.provider, one.model_copy(update={"interruptible": True}), plan, paths)
-                                     for one, plan in zip(drafts, plans, strict=True)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(
+            _weigh_all(one.provider, one.model_copy(update={"interruptible": True}), plan, paths)
+            for one, plan in zip(drafts, plans, strict=True)
+        ),
+        return_exceptions=True,
+    )
     found: list[WeighedOffer] = []
     silent: dict[str, BrightrunError] = {}
     for name, answer in zip(names, answers, strict=True):
@@ -100,8 +105,12 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     weighed = await weigh_offers(draft, paths)
     if not weighed or weighed[0].fits == "no":
         need = f" with {weighed[0].memory * SAFE / GIB:.0f} GiB of GPU memory" if weighed else " that fits this run"
-        raise NoCapacityError(f"no machine{need} is for rent now", where=draft.provider, kind=ErrorKind.NO_CAPACITY,
-                              fix="choose another GPU or provider, or try again later")
+        raise NoCapacityError(
+            f"no machine{need} is for rent now",
+            where=draft.provider,
+            kind=ErrorKind.NO_CAPACITY,
+            fix="choose another GPU or provider, or try again later",
+        )
     return weighed[0].offer
 
 
@@ -121,9 +130,17 @@ async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
 
 def recommended_first(weighed: list[WeighedOffer], *, interruptible: bool = False) -> list[WeighedOffer]:
     """What fits before what does not, what is welcome before what is not, reliable machines before others; then by cost."""
+
     def rank(one: WeighedOffer) -> tuple[object, ...]:
         unwelcome = one.offer.interruptible and not interruptible
-        return (_FITS[one.fits], unwelcome, not relied_upon(one.offer), one.cost_usd, one.offer.price_per_hour, one.offer.id)
+        return (
+            _FITS[one.fits],
+            unwelcome,
+            not relied_upon(one.offer),
+            one.cost_usd,
+            one.offer.price_per_hour,
+            one.offer.id,
+        )
 
     return sorted(weighed, key=rank)
 
@@ -146,5 +163,11 @@ def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:
     assert plan.base and plan.report, "a plan with an estimate has both"
     bare = estimate(plan.base, plan.report, plan.settings, with_speed(offer.hardware), offer.price_per_hour)
     found = with_traffic(bare, offer)
-    return WeighedOffer(offer=offer, fits=found.fits, memory=found.memory, seconds=found.seconds, cost_usd=found.cost_usd,
-                        cost_usd_high=found.cost_usd_high)
+    return WeighedOffer(
+        offer=offer,
+        fits=found.fits,
+        memory=found.memory,
+        seconds=found.seconds,
+        cost_usd=found.cost_usd,
+        cost_usd_high=found.cost_usd_high,
+    )

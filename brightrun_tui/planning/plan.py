@@ -107,8 +107,9 @@ def make_plan(
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
         known = measured_on(machine, paths, base) if draft.provider == "local" else []
-        estimated = _or_failed(found, "base model", lambda: estimate(
-            base, report, resolved.settings, machine, price, known=known))
+        estimated = _or_failed(
+            found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
+        )
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
@@ -183,7 +184,9 @@ def make_spec(plan: Plan) -> RunSpec:
         base=plan.base.ref,
         dataset=dataset,
         template=plan.draft.template,
-        settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation}) if plan.estimate else plan.settings,
+        settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation})
+        if plan.estimate
+        else plan.settings,
         provider=plan.draft.provider,
         gpu=plan.draft.gpu,
         interruptible=plan.draft.interruptible,

@@ -43,16 +43,26 @@ class Probe(BaseModel):
 
 def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
     """Whether a probe can be made here, has not been made, and says more than the run itself would soon say."""
-    return (base.present and base.parameters >= WORTH_PARAMETERS and not missing_packages("train")
-            and not _file(base, method, machine, paths).exists())
+    return (
+        base.present
+        and base.parameters >= WORTH_PARAMETERS
+        and not missing_packages("train")
+        and not _file(base, method, machine, paths).exists()
+    )
 
 
 def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
     """Make the probe, in a process of its own, and keep it; whether that worked. Blocking: some seconds."""
     command = python("-m", "brightrun_tui.trainer.probe", base.ref.path, method)
     try:
-        done = subprocess.run(command, env=environment_without_secrets(), capture_output=True, timeout=LONGEST_SECONDS,
-                              stdin=subprocess.DEVNULL, check=True)
+        done = subprocess.run(
+            command,
+            env=environment_without_secrets(),
+            capture_output=True,
+            timeout=LONGEST_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=True,
+        )
         found = Probe.model_validate_json(done.stdout.splitlines()[-1])
         path = _file(base, method, machine, paths)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +86,25 @@ def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Path
     reckoned = TimeParts(
         training=training_seconds(model, settings, machine, shape, need),
         measuring=forward_seconds(model, settings, machine, shape, need, PROBE_ROWS * PROBE_LENGTH),
-        answering=PROBE_TOKENS * answer_token_seconds(model, machine, need, 1))
+        answering=PROBE_TOKENS * answer_token_seconds(model, machine, need, 1),
+    )
     took = TimeParts(training=found.training, measuring=found.measuring, answering=found.answering)
-    return Measured(base=base.ref.fingerprint or base.ref.id, quantisation=method, mean_tokens=PROBE_LENGTH, reckoned=reckoned,
-                    took=took, parts=("training", "measuring", "answering"))
+    return Measured(
+        base=base.ref.fingerprint or base.ref.id,
+        quantisation=method,
+        mean_tokens=PROBE_LENGTH,
+        reckoned=reckoned,
+        took=took,
+        parts=("training", "measuring", "answering"),
+    )
 
 
 def _file(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Path:
-    words = [base.ref.fingerprint or base.ref.id, method, platform.processor() or platform.machine(), machine.gpu, machine.cores]
+    words = [
+        base.ref.fingerprint or base.ref.id,
+        method,
+        platform.processor() or platform.machine(),
+        machine.gpu,
+        machine.cores,
+    ]
     return paths.cache / "probes" / f"{hashlib.sha256(repr(words).encode()).hexdigest()[:32]}.json"

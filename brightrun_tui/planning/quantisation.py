@@ -43,7 +43,9 @@ def choose_quantisation(
         for one in ("nf4", "none")
     )
     saved = f"{max(0, whole - packed) / GIB:.1f} of {available(machine) / GIB:.1f} GiB"
-    room = available(machine) if machine.gpu_count or not machine.free_memory else min(machine.memory, machine.free_memory)
+    room = (
+        available(machine) if machine.gpu_count or not machine.free_memory else min(machine.memory, machine.free_memory)
+    )
     if packed >= whole:
         return Choice(method="none", why="4-bit weights would save nothing on this CPU, which unpacks them")
     if whole * SAFE > room:

@@ -33,8 +33,12 @@ def find_objective(name: str) -> ObjectiveSpec:
     """Raises `UsageError` when there is none of that name, `PluginError` when its package is broken."""
     spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
     if spec is None:
-        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind=ErrorKind.UNKNOWN_OBJECTIVE,
-                         fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}")
+        raise UsageError(
+            f"there is no training objective “{name}”",
+            where="training.objective",
+            kind=ErrorKind.UNKNOWN_OBJECTIVE,
+            fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}",
+        )
     return spec
 
 
@@ -57,9 +61,13 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
             continue
         found.add(path)
         for node in ast.walk(ast.parse(path.read_bytes())):
-            names = ([alias.name for alias in node.names] if isinstance(node, ast.Import)
-                     else [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                     if isinstance(node, ast.ImportFrom) and node.module else [])
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                if isinstance(node, ast.ImportFrom) and node.module
+                else []
+            )
             waiting += [file for name in names for file in _own_files(name)]
     return sorted(found)
 
@@ -144,6 +152,9 @@ def _refuse_foreign_requirements(one: Registration) -> None:
 
 
 def _refusal(one: Registration, why: str) -> UsageError:
-    return UsageError(f"the training objective “{one.name}” of {one.origin} cannot be sent to a rented machine: {why}",
-                      where="training.objective", fix="train on this machine, or choose another objective",
-                      kind=ErrorKind.OBJECTIVE_STAYS_HERE)
+    return UsageError(
+        f"the training objective “{one.name}” of {one.origin} cannot be sent to a rented machine: {why}",
+        where="training.objective",
+        fix="train on this machine, or choose another objective",
+        kind=ErrorKind.OBJECTIVE_STAYS_HERE,
+    )

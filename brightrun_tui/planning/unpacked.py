@@ -89,10 +89,21 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
     """
     require_room(file, directory, weights)
     program = python("-m", "brightrun_tui.trainer.dequantise", str(file), str(directory))
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-                               cwd="/", env=environment_without_secrets())
-    error = BaseModelError("the weights could not be unpacked", where=str(file), kind=ErrorKind.GGUF_FAILED,
-                           fix="there may be too little memory: close other programs and try again, or see brightrun doctor")
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        cwd="/",
+        env=environment_without_secrets(),
+    )
+    error = BaseModelError(
+        "the weights could not be unpacked",
+        where=str(file),
+        kind=ErrorKind.GGUF_FAILED,
+        fix="there may be too little memory: close other programs and try again, or see brightrun doctor",
+    )
     try:
         assert process.stdout
         for line in process.stdout:
@@ -110,17 +121,28 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
 def require_room(file: Path, directory: Path, weights: int) -> None:
     """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
     if missing := missing_packages("gguf"):
-        raise BrightrunError(f"unpacking GGUF weights needs {', '.join(missing)}", where=sys.executable,
-                             fix=f"run: {install_command('train')}", kind=ErrorKind.PACKAGES_MISSING)
+        raise BrightrunError(
+            f"unpacking GGUF weights needs {', '.join(missing)}",
+            where=sys.executable,
+            fix=f"run: {install_command('train')}",
+            kind=ErrorKind.PACKAGES_MISSING,
+        )
     wanted, free = int(MEMORY_PER_WEIGHT * weights) + MEMORY_BESIDES, psutil.virtual_memory().available
     if wanted > free:
-        raise BrightrunError(f"unpacking needs about {wanted / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free",
-                             where=str(file), fix="close other programs, or take a smaller model", kind=ErrorKind.MEMORY_FULL)
+        raise BrightrunError(
+            f"unpacking needs about {wanted / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free",
+            where=str(file),
+            fix="close other programs, or take a smaller model",
+            kind=ErrorKind.MEMORY_FULL,
+        )
     wanted, free = BYTES_PER_WEIGHT * weights, disk_free(directory)
     if wanted > free:
-        raise BrightrunError(f"the unpacked weights need {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-                             where=str(directory), fix="free some space, or let BRIGHTRUN_HOME name a larger disk",
-                             kind=ErrorKind.DISK_FULL)
+        raise BrightrunError(
+            f"the unpacked weights need {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where=str(directory),
+            fix="free some space, or let BRIGHTRUN_HOME name a larger disk",
+            kind=ErrorKind.DISK_FULL,
+        )
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -140,7 +162,9 @@ def _publish(aside: Path, target: Path, origin: Origin) -> None:
     sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
     for path in aside.iterdir():
         path.chmod(0o644)
-    write_atomic(aside / ORIGIN, origin.model_copy(update={"files": sizes}).model_dump_json(indent=1) + "\n", mode=0o644)
+    write_atomic(
+        aside / ORIGIN, origin.model_copy(update={"files": sizes}).model_dump_json(indent=1) + "\n", mode=0o644
+    )
     aside.chmod(0o755)
     fsync_tree(aside)
     if target.exists():

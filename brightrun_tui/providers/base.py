@@ -91,7 +91,9 @@ class Provider(Protocol):
         """Machines for rent that satisfy ``need``, cheapest first."""
         ...
 
-    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+    async def launch(
+        self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
+    ) -> Machine:
         """Exactly one create call. An unclear answer raises; the caller then looks for ``lease_name`` in `list_ours`."""
         ...
 

@@ -80,8 +80,16 @@ class ProviderClient:
         least_seconds: per kind of request, the least time between two of them.
     """
 
-    def __init__(self, service: str, base_url: str, token: str, classify: Classify, *, timings: ProviderTimings,
-                 least_seconds: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        token: str,
+        classify: Classify,
+        *,
+        timings: ProviderTimings,
+        least_seconds: Mapping[str, float],
+    ) -> None:
         self.service = service
         self.timings = timings
         self._token = token
@@ -90,10 +98,15 @@ class ProviderClient:
         self._next: dict[str, float] = {}
         self._pause_until = 0.0
         self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/") + "/", timeout=timings.timeout_seconds, follow_redirects=False,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Authorization": f"Bearer {token}"})
+            base_url=base_url.rstrip("/") + "/",
+            timeout=timings.timeout_seconds,
+            follow_redirects=False,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Authorization": f"Bearer {token}"},
+        )
 
-    async def ask(self, method: str, path: str, *, kind: str, params: dict[str, str] | None = None, body: Any = None) -> Any:
+    async def ask(
+        self, method: str, path: str, *, kind: str, params: dict[str, str] | None = None, body: Any = None
+    ) -> Any:
         """A request that may be repeated without harm; the decoded answer, None when it is empty.
 
         Raises:
@@ -128,8 +141,12 @@ class ProviderClient:
         try:
             await self.ask(method, path, kind=kind, body=body)
         except MissingScopeError as error:
-            raise MissingScopeError("the API key reads, but cannot rent or return machines", where=self.service, fix=error.fix,
-                                    kind=ErrorKind.READ_ONLY_KEY) from None
+            raise MissingScopeError(
+                "the API key reads, but cannot rent or return machines",
+                where=self.service,
+                fix=error.fix,
+                kind=ErrorKind.READ_ONLY_KEY,
+            ) from None
         except (NotFoundError, RejectedRequestError):
             return
 
@@ -139,32 +156,56 @@ class ProviderClient:
     def unreadable(self, reason: str, *, creating: bool = False) -> ProviderError:
         """The error for an answer that arrived and makes no sense."""
         if creating:
-            return UnclearError(f"{self.service} gave no clear answer ({reason})", where=self.service, kind=ErrorKind.UNCLEAR,
-                                fix="the machine is looked for by name before anything else is done")
-        return ProviderDownError(f"{self.service} does not answer as it should ({reason})", where=self.service,
-                                 fix="try again in a few minutes", kind=ErrorKind.PROVIDER_DOWN)
+            return UnclearError(
+                f"{self.service} gave no clear answer ({reason})",
+                where=self.service,
+                kind=ErrorKind.UNCLEAR,
+                fix="the machine is looked for by name before anything else is done",
+            )
+        return ProviderDownError(
+            f"{self.service} does not answer as it should ({reason})",
+            where=self.service,
+            fix="try again in a few minutes",
+            kind=ErrorKind.PROVIDER_DOWN,
+        )
 
     def scrub(self, text: str) -> str:
         """Text of the provider, cut short and without anything that looks like a key."""
         text = text.replace(self._token, "…") if self._token else text
         return _SECRET.sub("…", " ".join(text.split()))[:200]
 
-    async def _request(self, method: str, path: str, *, kind: str, params: dict[str, str] | None, body: Any,
-                       creating: bool) -> Any:
+    async def _request(
+        self, method: str, path: str, *, kind: str, params: dict[str, str] | None, body: Any, creating: bool
+    ) -> Any:
         await self._pace(kind)
         seconds = self.timings.create_seconds if creating else self.timings.timeout_seconds
         try:
-            response = await self._http.request(method, path.lstrip("/"), params=params, json=body,
-                                                timeout=httpx.Timeout(seconds, connect=min(seconds, 15.0)))
+            response = await self._http.request(
+                method,
+                path.lstrip("/"),
+                params=params,
+                json=body,
+                timeout=httpx.Timeout(seconds, connect=min(seconds, 15.0)),
+            )
         except _NEVER_SENT as error:
-            raise ProviderDownError(f"{self.service} cannot be reached ({type(error).__name__})", where=self.service,
-                                    fix="check this machine's network, or try again later", kind=ErrorKind.PROVIDER_DOWN) from None
+            raise ProviderDownError(
+                f"{self.service} cannot be reached ({type(error).__name__})",
+                where=self.service,
+                fix="check this machine's network, or try again later",
+                kind=ErrorKind.PROVIDER_DOWN,
+            ) from None
         except httpx.HTTPError as error:
             raise self.unreadable(type(error).__name__, creating=creating) from None
         finally:
             self._next[kind] = max(self._next[kind], time.monotonic() + self._distance(kind))
-        log.debug("%s %s %s → %s (%s)", self.service, method, path, response.status_code,
-                  response.headers.get("x-request-id", "-"))
+        log.debug(
+            "%s %s %s → %s (%s)",
+            self.service,
+            method,
+            path,
+            response.status_code,
+            response.headers.get("x-request-id", "-"),
+        )
         if exhausted := _EXHAUSTED.search(response.headers.get("RateLimit", "")):
             self._pause_until = time.monotonic() + min(float(exhausted[1]), self.timings.longest_wait_seconds)
         return self._decode(response, creating)
@@ -189,21 +230,35 @@ class ProviderClient:
         reply = Reply(response.status_code, response.text, document, response.headers, creating)
         if reply.status == 403 and "1010" in reply.text and document is None:
             return EdgeBlockedError(
-                f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})", where=self.service,
-                fix="the key may be good: try from another network, or ask their support", kind=ErrorKind.EDGE_BLOCKED)
+                f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})",
+                where=self.service,
+                fix="the key may be good: try from another network, or ask their support",
+                kind=ErrorKind.EDGE_BLOCKED,
+            )
         own = self._classify(reply)
         if own is not None:
             return own
         if reply.status == 429:
-            return RateLimitedError(f"{self.service} says: too many requests", where=self.service, kind=ErrorKind.RATE_LIMITED,
-                                    fix="wait a minute and try again", retry_after=_seconds(reply.headers.get("Retry-After")))
+            return RateLimitedError(
+                f"{self.service} says: too many requests",
+                where=self.service,
+                kind=ErrorKind.RATE_LIMITED,
+                fix="wait a minute and try again",
+                retry_after=_seconds(reply.headers.get("Retry-After")),
+            )
         if reply.status == 401:
-            return BadCredentialError(f"{self.service} does not accept this API key", where=self.service,
-                                      fix=f"make a new key there, then: brightrun connect {self.service.split('.')[0].lower()}",
-                                      kind=ErrorKind.BAD_CREDENTIAL)
+            return BadCredentialError(
+                f"{self.service} does not accept this API key",
+                where=self.service,
+                fix=f"make a new key there, then: brightrun connect {self.service.split('.')[0].lower()}",
+                kind=ErrorKind.BAD_CREDENTIAL,
+            )
         if reply.status == 404 and document is not None and not creating:
             return NotFoundError(f"{self.service} does not know it", where=self.service, kind=ErrorKind.NOT_FOUND)
-        reason = self.scrub(str((document or {}).get("detail") or (document or {}).get("msg") or "")) or response.reason_phrase
+        reason = (
+            self.scrub(str((document or {}).get("detail") or (document or {}).get("msg") or ""))
+            or response.reason_phrase
+        )
         return self.unreadable(f"{reply.status} {reason}".strip(), creating=creating)
 
     def _patience(self, error: ProviderError, attempt: int) -> float | None:

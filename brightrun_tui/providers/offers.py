@@ -19,10 +19,14 @@ def satisfies(offer: Offer, need: Need) -> bool:
     machine = offer.hardware
     if not machine.gpu_count:
         return not need.gpu and machine.memory >= need.gpu_memory
-    return (_plain(need.gpu) in _plain(machine.gpu) and machine.gpu_memory >= need.gpu_memory * 0.97
-            and machine.gpu_count >= need.gpu_count and (need.interruptible or not offer.interruptible)
-            and (need.max_price_per_hour is None or offer.price_per_hour <= need.max_price_per_hour)
-            and (not offer.host_id or offer.host_id not in need.without_hosts))
+    return (
+        _plain(need.gpu) in _plain(machine.gpu)
+        and machine.gpu_memory >= need.gpu_memory * 0.97
+        and machine.gpu_count >= need.gpu_count
+        and (need.interruptible or not offer.interruptible)
+        and (need.max_price_per_hour is None or offer.price_per_hour <= need.max_price_per_hour)
+        and (not offer.host_id or offer.host_id not in need.without_hosts)
+    )
 
 
 def cheapest_first(offers: list[Offer], need: Need) -> list[Offer]:

@@ -21,4 +21,6 @@ def host_for(machine: Machine, run_key: str, *, host_key: str = "", timings: Ssh
     key: str | Path | None = run_key
     if machine.ssh_key_file:
         key = None if machine.ssh_key_file == "default" else Path(machine.ssh_key_file).expanduser()
-    return SshHost(addresses, f"{machine.home}/run", private_key=key, host_key=host_key or machine.ssh_host_key, timings=timings)
+    return SshHost(
+        addresses, f"{machine.home}/run", private_key=key, host_key=host_key or machine.ssh_host_key, timings=timings
+    )

@@ -39,11 +39,20 @@ MOST_PAGES = 200
 NO_MACHINE = "bright-run-has-no-such-pod"
 """To ask whether a key may return machines, without returning any."""
 
-_CAPACITY = re.compile(r"no longer any instances available|no instances currently available|does not have the resources|"
-                       r"insufficient capacity", re.IGNORECASE)
+_CAPACITY = re.compile(
+    r"no longer any instances available|no instances currently available|does not have the resources|"
+    r"insufficient capacity",
+    re.IGNORECASE,
+)
 _MONEY = re.compile(r"insufficient (balance|funds|credit)|spend(ing)? limit|add funds", re.IGNORECASE)
-_STATUS: dict[str, MachineStatus] = {"PROVISIONING": "starting", "STARTING": "starting", "RUNNING": "running",
-                                     "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "gone"}
+_STATUS: dict[str, MachineStatus] = {
+    "PROVISIONING": "starting",
+    "STARTING": "starting",
+    "RUNNING": "running",
+    "EXITED": "stopped",
+    "ERROR": "stopped",
+    "TERMINATED": "gone",
+}
 
 
 class _Tolerant(BaseModel):
@@ -101,14 +110,24 @@ class RunPod:
 
     name = "runpod"
 
-    def __init__(self, token: str, *, settings: RunPodSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0, guard_tick: float = 5.0, guard_keep: float = 43200.0) -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        settings: RunPodSettings | None = None,
+        timings: ProviderTimings | None = None,
+        guard_silence: float = 900.0,
+        guard_tick: float = 5.0,
+        guard_keep: float = 43200.0,
+    ) -> None:
         self.settings = settings or RunPodSettings()
         self._url = os.environ.get("BRIGHTRUN_RUNPOD_URL", URL)
         self._graphql_url = os.environ.get("BRIGHTRUN_RUNPOD_GRAPHQL_URL", GRAPHQL_URL)
         self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
         timings = timings or ProviderTimings()
-        self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
+        self._client = ProviderClient(
+            SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS
+        )
         self._offers = shared_cache(self._url, token, timings.offers_seconds)
 
     async def check(self) -> Account:
@@ -123,12 +142,19 @@ class RunPod:
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)
 
-    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+    async def launch(
+        self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
+    ) -> Machine:
         cloud, gpu, count = _parse_offer(offer.id)
         body: dict[str, Any] = {
-            "name": lease_name, "image": self.settings.image, "cloud": cloud, "disk": gigabytes(disk, LEAST_DISK_GB),
-            "gpu": {"id": gpu, "count": count, "minCudaVersion": self.settings.min_cuda}, "ports": ["22/tcp"],
-            "env": {"PUBLIC_KEY": ssh_public_key}}
+            "name": lease_name,
+            "image": self.settings.image,
+            "cloud": cloud,
+            "disk": gigabytes(disk, LEAST_DISK_GB),
+            "gpu": {"id": gpu, "count": count, "minCudaVersion": self.settings.min_cuda},
+            "ports": ["22/tcp"],
+            "env": {"PUBLIC_KEY": ssh_public_key},
+        }
         if self.settings.boot_guard:
             body["args"] = f"bash -c '{start_guard(self.guard_options(deadline))} exec /start.sh'"
         self._offers.forget()
@@ -149,12 +175,18 @@ class RunPod:
                 return self._machine(pod)
         except NotFoundError:
             pass  # the list must agree before a pod counts as gone
-        return next((self._machine(pod) for pod in await self._pods()
-                     if pod.id == provider_id and pod.status != "TERMINATED"), None)
+        return next(
+            (self._machine(pod) for pod in await self._pods() if pod.id == provider_id and pod.status != "TERMINATED"),
+            None,
+        )
 
     async def list_ours(self, installation: str) -> list[Machine]:
         pods = await self._pods()
-        return [self._machine(pod) for pod in pods if belongs_to(pod.name or "", installation) and pod.status != "TERMINATED"]
+        return [
+            self._machine(pod)
+            for pod in pods
+            if belongs_to(pod.name or "", installation) and pod.status != "TERMINATED"
+        ]
 
     async def list_others(self, installation: str) -> list[Machine]:
         pods = [pod for pod in await self._pods() if pod.status != "TERMINATED"]
@@ -170,7 +202,9 @@ class RunPod:
         return False  # a pod that was stopped has lost its container's disk
 
     async def billed(self, machine_id: str, since: float) -> float | None:
-        document = await self._client.ask("GET", "billing/pods", kind="read", params={"podId": machine_id, "bucketSize": "hour"})
+        document = await self._client.ask(
+            "GET", "billing/pods", kind="read", params={"podId": machine_id, "bucketSize": "hour"}
+        )
         records = document.get("records") if isinstance(document, dict) else None
         if not isinstance(records, list):
             raise self._client.unreadable("billing without records")
@@ -182,15 +216,32 @@ class RunPod:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions(GUARD, self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
-                            graphql=self._graphql_url, tick=self._tick, keep=self._keep)
+        return GuardOptions(
+            GUARD,
+            self._url,
+            round(max(0.0, deadline - time.time()), 1),
+            round(deadline),
+            self._silence,
+            graphql=self._graphql_url,
+            tick=self._tick,
+            keep=self._keep,
+        )
 
     async def _search(self, need: Need) -> list[Offer]:
         found: list[Offer] = []
         for cloud in ("SECURE", "COMMUNITY") if self.settings.community else ("SECURE",):
-            document = await self._client.ask("GET", "catalog/gpus", kind="catalogue", params={
-                "include": "AVAILABILITY", "product": "POD", "cloud": cloud, "count": str(need.gpu_count),
-                "minCudaVersion": self.settings.min_cuda})
+            document = await self._client.ask(
+                "GET",
+                "catalog/gpus",
+                kind="catalogue",
+                params={
+                    "include": "AVAILABILITY",
+                    "product": "POD",
+                    "cloud": cloud,
+                    "count": str(need.gpu_count),
+                    "minCudaVersion": self.settings.min_cuda,
+                },
+            )
             rows = document.get("gpus") if isinstance(document, dict) else None
             if not isinstance(rows, list):
                 raise self._client.unreadable("catalogue without GPUs")
@@ -211,10 +262,21 @@ class RunPod:
         regions = ", ".join(str(center.get("id", "")) for center in gpu.dataCenters[:3])
         name = gpu.name or gpu.id
         return Offer(
-            id=f"{cloud}/{gpu.id}/{need.gpu_count}", provider=self.name, region=regions, tier=cloud.lower(),
-            price_per_hour=price * need.gpu_count + storage, storage_per_hour=storage,
-            hardware=Hardware(device="cuda", gpu=name, gpu_count=need.gpu_count, gpu_memory=gpu.memory * GIB,
-                              flops=peak_flops(name), disk_free=disk * 10**9))
+            id=f"{cloud}/{gpu.id}/{need.gpu_count}",
+            provider=self.name,
+            region=regions,
+            tier=cloud.lower(),
+            price_per_hour=price * need.gpu_count + storage,
+            storage_per_hour=storage,
+            hardware=Hardware(
+                device="cuda",
+                gpu=name,
+                gpu_count=need.gpu_count,
+                gpu_memory=gpu.memory * GIB,
+                flops=peak_flops(name),
+                disk_free=disk * 10**9,
+            ),
+        )
 
     async def _pods(self) -> list[_Pod]:
         """Every pod of the account. An answer without a list is no empty list."""
@@ -240,8 +302,11 @@ class RunPod:
         me = ((document or {}).get("data") or {}).get("myself") if isinstance(document, dict) else None
         if not isinstance(me, dict) or me.get("clientBalance") is None:
             raise self._client.unreadable("no account in the answer")
-        return Account(who=str(me.get("email") or me.get("id") or ""), balance_usd=float(me["clientBalance"]),
-                       spend_per_hour_usd=float(me.get("currentSpendPerHr") or 0.0))
+        return Account(
+            who=str(me.get("email") or me.get("id") or ""),
+            balance_usd=float(me["clientBalance"]),
+            spend_per_hour_usd=float(me.get("currentSpendPerHr") or 0.0),
+        )
 
     def _parse(self, row: Any) -> _Pod:
         try:
@@ -254,11 +319,20 @@ class RunPod:
         direct = pod.ssh.direct if pod.ssh else None
         stopped = status == "EXITED"
         return Machine(
-            provider=self.name, provider_id=pod.id, name=pod.name or "", status=_STATUS.get(status, "unknown"),
-            raw_status=pod.status or "", price_per_hour=0.0 if stopped else pod.cost or 0.0, gpu=pod.gpu.id if pod.gpu else "",
-            ssh_host=direct.host if direct else "", ssh_port=direct.port if direct else 22,
-            ssh_user=direct.username if direct else "root", created_at=_epoch(pod.createdAt), interrupted=stopped,
-            problem="RunPod reports that the container failed" if status == "ERROR" else "")
+            provider=self.name,
+            provider_id=pod.id,
+            name=pod.name or "",
+            status=_STATUS.get(status, "unknown"),
+            raw_status=pod.status or "",
+            price_per_hour=0.0 if stopped else pod.cost or 0.0,
+            gpu=pod.gpu.id if pod.gpu else "",
+            ssh_host=direct.host if direct else "",
+            ssh_port=direct.port if direct else 22,
+            ssh_user=direct.username if direct else "root",
+            created_at=_epoch(pod.createdAt),
+            interrupted=stopped,
+            problem="RunPod reports that the container failed" if status == "ERROR" else "",
+        )
 
     def _classify(self, reply: Reply) -> ProviderError | None:
         document = reply.document or {}
@@ -267,17 +341,33 @@ class RunPod:
         if reply.document is None or reply.status >= 500:
             return None
         if reply.status == 402 or (reply.status in (400, 403) and _MONEY.search(said)):
-            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind=ErrorKind.NO_FUNDS,
-                                fix="add funds at console.runpod.io/user/billing")
+            return NoFundsError(
+                f"the account has no money for this: {said}",
+                where=SERVICE,
+                kind=ErrorKind.NO_FUNDS,
+                fix="add funds at console.runpod.io/user/billing",
+            )
         if reply.status == 400 and _CAPACITY.search(said):
-            return NoCapacityError("no such GPU is free at this moment", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
-                                   fix="choose another GPU, or try again later")
+            return NoCapacityError(
+                "no such GPU is free at this moment",
+                where=SERVICE,
+                kind=ErrorKind.NO_CAPACITY,
+                fix="choose another GPU, or try again later",
+            )
         if reply.status == 403:
-            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind=ErrorKind.MISSING_SCOPE,
-                                     fix="give the key read and write access to pods at console.runpod.io/user/settings")
+            return MissingScopeError(
+                f"the API key may not do this ({said})",
+                where=SERVICE,
+                kind=ErrorKind.MISSING_SCOPE,
+                fix="give the key read and write access to pods at console.runpod.io/user/settings",
+            )
         if reply.status in (400, 409, 413, 422) or (reply.status == 404 and reply.creating):
-            return RejectedRequestError(f"RunPod refuses the request: {said}", where=SERVICE, kind=ErrorKind.REJECTED,
-                                        fix="another image or disk size may help; see [runpod] in config.toml")
+            return RejectedRequestError(
+                f"RunPod refuses the request: {said}",
+                where=SERVICE,
+                kind=ErrorKind.REJECTED,
+                fix="another image or disk size may help; see [runpod] in config.toml",
+            )
         return None
 
 
@@ -285,8 +375,9 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
     cloud, _, rest = offer_id.partition("/")
     gpu, _, count = rest.rpartition("/")
     if cloud not in ("SECURE", "COMMUNITY") or not gpu or not count.isdigit():
-        raise RejectedRequestError(f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers",
-                                   kind=ErrorKind.REJECTED)
+        raise RejectedRequestError(
+            f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers", kind=ErrorKind.REJECTED
+        )
     return cloud, gpu, int(count)
 
 

@@ -7,12 +7,18 @@ from pydantic import Field
 from brightrun_tui.config import Section
 from brightrun_tui.hosts.boot import GuardPart, Way
 
-GUARD = GuardPart("RUNPOD_POD_ID", "RUNPOD_API_KEY", look="{url}/pods/{id}", ways=(
-    Way("delete", "DELETE", "{url}/pods/{id}"),
-    Way("terminate", "POST", "{url}/pods/{id}/action", '{"action": "terminate"}'),
-    Way("graphql", "POST", "{graphql}", '{"query": "mutation { podTerminate(input: {podId: \\"{id}\\"}) }"}'),
-    Way("runpodctl", command=("runpodctl", "remove", "pod", "{id}")),
-    Way("stop", "POST", "{url}/pods/{id}/action", '{"action": "stop"}', last=True)))
+GUARD = GuardPart(
+    "RUNPOD_POD_ID",
+    "RUNPOD_API_KEY",
+    look="{url}/pods/{id}",
+    ways=(
+        Way("delete", "DELETE", "{url}/pods/{id}"),
+        Way("terminate", "POST", "{url}/pods/{id}/action", '{"action": "terminate"}'),
+        Way("graphql", "POST", "{graphql}", '{"query": "mutation { podTerminate(input: {podId: \\"{id}\\"}) }"}'),
+        Way("runpodctl", command=("runpodctl", "remove", "pod", "{id}")),
+        Way("stop", "POST", "{url}/pods/{id}/action", '{"action": "stop"}', last=True),
+    ),
+)
 
 
 class RunPodSettings(Section):
@@ -21,4 +27,6 @@ class RunPodSettings(Section):
     image: str = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
     min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")
     community: bool = Field(True, description="Offer community hosts too: cheaper, less reliable.")
-    boot_guard: bool = Field(True, description="Send the guard with the create call; needs an image with RunPod's /start.sh.")
+    boot_guard: bool = Field(
+        True, description="Send the guard with the create call; needs an image with RunPod's /start.sh."
+    )

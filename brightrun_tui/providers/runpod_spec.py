@@ -10,11 +10,24 @@ from brightrun_tui.providers.spec import Opening, ProviderSpec
 def _open(opening: Opening[RunPodSettings]) -> Provider:
     from brightrun_tui.providers.runpod import RunPod
 
-    return RunPod(opening.key, settings=opening.settings, timings=opening.timings, guard_silence=opening.guard_silence,
-                  guard_tick=opening.guard_tick, guard_keep=opening.guard_keep)
+    return RunPod(
+        opening.key,
+        settings=opening.settings,
+        timings=opening.timings,
+        guard_silence=opening.guard_silence,
+        guard_tick=opening.guard_tick,
+        guard_keep=opening.guard_keep,
+    )
 
 
 SPEC = ProviderSpec(
-    name="runpod", title="RunPod", gives="Rented GPUs by the second.", environment="RUNPOD_API_KEY",
-    key_hint="starts with rpa_; needs read and write", where_to_get="https://console.runpod.io/user/settings",
-    settings=RunPodSettings, open=_open, guard=GUARD)
+    name="runpod",
+    title="RunPod",
+    gives="Rented GPUs by the second.",
+    environment="RUNPOD_API_KEY",
+    key_hint="starts with rpa_; needs read and write",
+    where_to_get="https://console.runpod.io/user/settings",
+    settings=RunPodSettings,
+    open=_open,
+    guard=GUARD,
+)

@@ -97,8 +97,10 @@ class ProviderSpec:
         if not self.title.strip() or not self.gives.strip():
             return "title and gives should say what it is"
         if self.environment and not self.environment.endswith(SECRET_ENDINGS):
-            return (f"the variable {self.environment} should end in one of {', '.join(SECRET_ENDINGS)}, so that it is kept from "
-                    "processes that must not know it")
+            return (
+                f"the variable {self.environment} should end in one of {', '.join(SECRET_ENDINGS)}, so that it is kept from "
+                "processes that must not know it"
+            )
         if not self.environment and self.is_set_up is None:
             return "without a key (environment) it should say whether it is set up (is_set_up)"
         if self.environment and not self.where_to_get:
@@ -107,7 +109,9 @@ class ProviderSpec:
             return "its settings should be a subclass of brightrun_tui.config.Section"
         if not all(isinstance(one, Capability) for one in self.capabilities):
             return "its capabilities should be members of Capability"
-        if self.guard is not None and not (self.guard.machine_id and self.guard.key and self.guard.look and self.guard.ways):
+        if self.guard is not None and not (
+            self.guard.machine_id and self.guard.key and self.guard.look and self.guard.ways
+        ):
             return "its guard part should say machine_id, key, look and at least one way to end a machine"
         return ""
 

@@ -74,15 +74,31 @@ class Ssh:
     async def offers(self, need: Need) -> list[Offer]:
         facts = await self._look_everywhere()
         free = {name: seen for name, seen in facts.items() if isinstance(seen, str) and not _leases(seen)}
-        found = [Offer(id=name, provider=self.name, hardware=_hardware(seen), region=self.boxes[name].host, tier="own",
-                       price_per_hour=self.boxes[name].price_per_hour, host_id=name) for name, seen in free.items()]
+        found = [
+            Offer(
+                id=name,
+                provider=self.name,
+                hardware=_hardware(seen),
+                region=self.boxes[name].host,
+                tier="own",
+                price_per_hour=self.boxes[name].price_per_hour,
+                host_id=name,
+            )
+            for name, seen in free.items()
+        ]
         return cheapest_first(found, need)
 
-    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+    async def launch(
+        self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
+    ) -> Machine:
         box = self.boxes.get(offer.id)
         if box is None:
-            raise RejectedRequestError(f"there is no box “{offer.id}”", where=SERVICE, kind=ErrorKind.REJECTED,
-                                       fix="see [boxes] in config.toml")
+            raise RejectedRequestError(
+                f"there is no box “{offer.id}”",
+                where=SERVICE,
+                kind=ErrorKind.REJECTED,
+                fix="see [boxes] in config.toml",
+            )
         machine = self._machine(offer.id, lease_name, time.time())
         facts = json.dumps({"created_at": machine.created_at})
         async with _Session(self, offer.id) as host:
@@ -100,8 +116,13 @@ class Ssh:
     async def list_ours(self, installation: str) -> list[Machine]:
         """A box that cannot be reached is left out: nothing is paid for there, and `inspect` tells about each one."""
         facts = await self._look_everywhere(needed=False)
-        return [self._machine(name, lease, None) for name, seen in facts.items() if isinstance(seen, str)
-                for lease in _leases(seen) if belongs_to(lease, installation)]
+        return [
+            self._machine(name, lease, None)
+            for name, seen in facts.items()
+            if isinstance(seen, str)
+            for lease in _leases(seen)
+            if belongs_to(lease, installation)
+        ]
 
     async def list_others(self, installation: str) -> list[Machine]:
         return []  # nothing is paid for there
@@ -115,8 +136,12 @@ class Ssh:
             return
         directory = shlex.quote(f"{LEASES}/{lease}")
         async with _Session(self, name) as host:
-            await host.run(f"cd; for f in {directory}/run/*.pid; do [ -s \"$f\" ] && kill -9 -- -$(cut -d' ' -f1 \"$f\"); done "
-                           f"2>/dev/null; rm -rf {directory}", repeat=True, check=True)
+            await host.run(
+                f'cd; for f in {directory}/run/*.pid; do [ -s "$f" ] && kill -9 -- -$(cut -d\' \' -f1 "$f"); done '
+                f"2>/dev/null; rm -rf {directory}",
+                repeat=True,
+                check=True,
+            )
 
     async def billed(self, machine_id: str, since: float) -> float | None:
         return None
@@ -129,10 +154,22 @@ class Ssh:
 
     def _machine(self, name: str, lease: str, created_at: float | None) -> Machine:
         box = self.boxes[name]
-        return Machine(provider=self.name, provider_id=f"{name}/{lease}", name=lease, status="running", raw_status="yours",
-                       ssh_host=box.host, ssh_port=box.port, ssh_user=box.user, ssh_key_file=box.key or "default",
-                       ssh_host_key=box.host_key or known_host_key(box.host, box.port), price_per_hour=box.price_per_hour,
-                       created_at=created_at, host_id=name, home=f"{LEASES}/{lease}")
+        return Machine(
+            provider=self.name,
+            provider_id=f"{name}/{lease}",
+            name=lease,
+            status="running",
+            raw_status="yours",
+            ssh_host=box.host,
+            ssh_port=box.port,
+            ssh_user=box.user,
+            ssh_key_file=box.key or "default",
+            ssh_host_key=box.host_key or known_host_key(box.host, box.port),
+            price_per_hour=box.price_per_hour,
+            created_at=created_at,
+            host_id=name,
+            home=f"{LEASES}/{lease}",
+        )
 
     async def _look_everywhere(self, *, needed: bool = True) -> dict[str, str | NotConnectedError]:
         """Of every box, what it has, or why it cannot be reached.
@@ -141,8 +178,12 @@ class Ssh:
             NotConnectedError: with ``needed``, when there is no box or none can be reached.
         """
         if not self.boxes and needed:
-            raise NotConnectedError("no box of your own is set up", where=SERVICE, kind=ErrorKind.NO_BOXES,
-                                    fix="add [boxes.<name>] with host, user and key to config.toml")
+            raise NotConnectedError(
+                "no box of your own is set up",
+                where=SERVICE,
+                kind=ErrorKind.NO_BOXES,
+                fix="add [boxes.<name>] with host, user and key to config.toml",
+            )
         found = await asyncio.gather(*(self._look(name) for name in self.boxes), return_exceptions=True)
         facts: dict[str, str | NotConnectedError] = {}
         for name, seen in zip(self.boxes, found, strict=True):
@@ -170,11 +211,16 @@ class _Session:
         try:
             await self._host.connection.connect()
         except HostRefusedError as error:
-            raise BadCredentialError(f"box “{self._name}”: {error.what}", where=error.where, kind=ErrorKind.BAD_CREDENTIAL,
-                                     fix="check user and key of the box, and its authorized_keys") from None
+            raise BadCredentialError(
+                f"box “{self._name}”: {error.what}",
+                where=error.where,
+                kind=ErrorKind.BAD_CREDENTIAL,
+                fix="check user and key of the box, and its authorized_keys",
+            ) from None
         except HostError as error:
-            raise ProviderDownError(f"box “{self._name}”: {error.what}", where=error.where, fix=error.fix,
-                                    kind=error.kind) from None
+            raise ProviderDownError(
+                f"box “{self._name}”: {error.what}", where=error.where, fix=error.fix, kind=error.kind
+            ) from None
         return self._host
 
     async def __aexit__(self, *_error: Any) -> None:
@@ -192,13 +238,25 @@ def _leases(seen: str) -> list[str]:
 def _hardware(seen: str) -> Hardware:
     gpus = [row.rsplit(",", 1) for row in _rows(seen, "gpu") if "," in row]
     cores, memory, disk = (_number(_rows(seen, kind)) for kind in ("cores", "memory", "disk"))
-    facts = Hardware(device="cpu", memory=memory * 1024, cores=max(1, cores), disk_free=disk * 1024,
-                     flops=max(1, cores) * CPU_FLOPS_PER_CORE)
+    facts = Hardware(
+        device="cpu",
+        memory=memory * 1024,
+        cores=max(1, cores),
+        disk_free=disk * 1024,
+        flops=max(1, cores) * CPU_FLOPS_PER_CORE,
+    )
     if not gpus:
         return facts
     name = gpus[0][0].strip()
-    return facts.model_copy(update={"device": "cuda", "gpu": name, "gpu_count": len(gpus), "flops": peak_flops(name),
-                                    "gpu_memory": _number([gpus[0][1].strip()]) * 1024**2})
+    return facts.model_copy(
+        update={
+            "device": "cuda",
+            "gpu": name,
+            "gpu_count": len(gpus),
+            "flops": peak_flops(name),
+            "gpu_memory": _number([gpus[0][1].strip()]) * 1024**2,
+        }
+    )
 
 
 def _describe(machine: Hardware) -> str:

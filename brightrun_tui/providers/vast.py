@@ -68,13 +68,23 @@ class Vast:
 
     name = "vast"
 
-    def __init__(self, token: str, *, settings: VastSettings | None = None, timings: ProviderTimings | None = None,
-                 guard_silence: float = 900.0, guard_tick: float = 5.0, guard_keep: float = 43200.0) -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        settings: VastSettings | None = None,
+        timings: ProviderTimings | None = None,
+        guard_silence: float = 900.0,
+        guard_tick: float = 5.0,
+        guard_keep: float = 43200.0,
+    ) -> None:
         self.settings = settings or VastSettings()
         self._url = os.environ.get("BRIGHTRUN_VAST_URL", URL)
         self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
         timings = timings or ProviderTimings()
-        self._client = ProviderClient(SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS)
+        self._client = ProviderClient(
+            SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS
+        )
         self._offers = shared_cache(self._url, token, timings.offers_seconds)
 
     async def check(self) -> Account:
@@ -82,23 +92,41 @@ class Vast:
         if not isinstance(user, dict) or "id" not in user:
             raise self._client.unreadable("no account in the answer")
         rate = sum(instance.machine().billed_per_hour or 0.0 for instance in await self._instances())
-        await self._client.may_change("PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"})
+        await self._client.may_change(
+            "PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"}
+        )
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
-        return Account(who=str(user.get("email") or user["id"]), balance_usd=float(money) if money is not None else None,
-                       spend_per_hour_usd=rate)
+        return Account(
+            who=str(user.get("email") or user["id"]),
+            balance_usd=float(money) if money is not None else None,
+            spend_per_hour_usd=rate,
+        )
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)
 
-    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+    async def launch(
+        self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
+    ) -> Machine:
         ask, bid = _parse_offer(offer.id)
         onstart = f"{accept_key(ssh_public_key)}; {start_guard(self.guard_options(deadline))}"
         if len(onstart) > MOST_COMMAND:
-            raise RejectedRequestError("the start command is longer than Vast accepts", where=SERVICE, kind=ErrorKind.REJECTED,
-                                       fix="use a shorter BRIGHTRUN_VAST_URL")
+            raise RejectedRequestError(
+                "the start command is longer than Vast accepts",
+                where=SERVICE,
+                kind=ErrorKind.REJECTED,
+                fix="use a shorter BRIGHTRUN_VAST_URL",
+            )
         body: dict[str, Any] = {
-            "client_id": "me", "image": self.settings.image, "disk": gigabytes(disk, LEAST_DISK_GB), "label": lease_name,
-            "runtype": "ssh_direct", "onstart": onstart, "target_state": "running", "cancel_unavail": True}
+            "client_id": "me",
+            "image": self.settings.image,
+            "disk": gigabytes(disk, LEAST_DISK_GB),
+            "label": lease_name,
+            "runtype": "ssh_direct",
+            "onstart": onstart,
+            "target_state": "running",
+            "cancel_unavail": True,
+        }
         if bid is not None:
             body["price"] = bid
         self._offers.forget()
@@ -106,14 +134,24 @@ class Vast:
             document = await self._client.create("PUT", f"api/v0/asks/{ask}/", kind="create", body=body)
         except LeftoverError as error:
             await self._clear(error)
-            raise NoCapacityError(f"the offer cannot be had ({error.what})", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
-                                  fix="the next offer may") from None
+            raise NoCapacityError(
+                f"the offer cannot be had ({error.what})",
+                where=SERVICE,
+                kind=ErrorKind.NO_CAPACITY,
+                fix="the next offer may",
+            ) from None
         contract = document.get("new_contract") if isinstance(document, dict) else None
         if not isinstance(contract, int):
             raise self._client.unreadable("no contract in the answer", creating=True)
         # what it costs the answer does not say: the first look at the instance does
-        return Machine(provider=self.name, provider_id=str(contract), name=lease_name, status="starting",
-                       gpu=offer.hardware.gpu, host_id=offer.host_id)
+        return Machine(
+            provider=self.name,
+            provider_id=str(contract),
+            name=lease_name,
+            status="starting",
+            gpu=offer.hardware.gpu,
+            host_id=offer.host_id,
+        )
 
     async def inspect(self, provider_id: str) -> Machine | None:
         try:
@@ -140,7 +178,9 @@ class Vast:
 
     async def resume(self, provider_id: str) -> bool:
         try:
-            await self._client.ask("PUT", f"api/v0/instances/{int(provider_id)}/", kind="manage", body={"state": "running"})
+            await self._client.ask(
+                "PUT", f"api/v0/instances/{int(provider_id)}/", kind="manage", body={"state": "running"}
+            )
         except NotFoundError:
             return False
         return True
@@ -167,18 +207,35 @@ class Vast:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions(GUARD, self._url, round(max(0.0, deadline - time.time()), 1), round(deadline), self._silence,
-                            tick=self._tick, keep=self._keep)
+        return GuardOptions(
+            GUARD,
+            self._url,
+            round(max(0.0, deadline - time.time()), 1),
+            round(deadline),
+            self._silence,
+            tick=self._tick,
+            keep=self._keep,
+        )
 
     async def _search(self, need: Need) -> list[Offer]:
         disk, download = gigabytes(need.disk, LEAST_DISK_GB), self.settings.image_gb + need.download / 10**9
         query: dict[str, Any] = {
-            "verified": {"eq": True}, "external": {"eq": False}, "rentable": {"eq": True}, "rented": {"eq": False},
-            "num_gpus": {"eq": need.gpu_count}, "gpu_ram": {"gte": int(need.gpu_memory / 1024**2 * 0.97)},
-            "reliability": {"gte": self.settings.min_reliability}, "inet_down": {"gte": self.settings.min_download_mbps},
-            "direct_port_count": {"gte": 1}, "disk_space": {"gte": disk}, "cuda_max_good": {"gte": self.settings.min_cuda},
-            "duration": {"gte": max(3600.0, need.hours * 2 * 3600)}, "order": [["dph_total", "asc"]], "limit": 200,
-            "allocated_storage": disk}
+            "verified": {"eq": True},
+            "external": {"eq": False},
+            "rentable": {"eq": True},
+            "rented": {"eq": False},
+            "num_gpus": {"eq": need.gpu_count},
+            "gpu_ram": {"gte": int(need.gpu_memory / 1024**2 * 0.97)},
+            "reliability": {"gte": self.settings.min_reliability},
+            "inet_down": {"gte": self.settings.min_download_mbps},
+            "direct_port_count": {"gte": 1},
+            "disk_space": {"gte": disk},
+            "cuda_max_good": {"gte": self.settings.min_cuda},
+            "duration": {"gte": max(3600.0, need.hours * 2 * 3600)},
+            "order": [["dph_total", "asc"]],
+            "limit": 200,
+            "allocated_storage": disk,
+        }
         found: list[Offer] = []
         for kind in ("on-demand", "bid") if need.interruptible else ("on-demand",):
             document = await self._client.ask("POST", "api/v0/bundles/", kind="search", body={**query, "type": kind})
@@ -221,9 +278,13 @@ class Vast:
         try:
             await self.terminate(str(error.instance))
         except ProviderError as trouble:
-            raise UnclearError(f"Vast refused ({error.what}) but made instance {error.instance}, which does not go away: "
-                               f"{trouble.what}", where=SERVICE, kind=ErrorKind.UNCLEAR,
-                               fix="it is looked for by name and returned") from None
+            raise UnclearError(
+                f"Vast refused ({error.what}) but made instance {error.instance}, which does not go away: "
+                f"{trouble.what}",
+                where=SERVICE,
+                kind=ErrorKind.UNCLEAR,
+                fix="it is looked for by name and returned",
+            ) from None
 
     def _parse(self, row: Any) -> VastInstance:
         try:
@@ -239,8 +300,12 @@ class Vast:
         if reply.status == 429 or "too frequent" in everything:
             return _too_many(reply, code, everything)
         if _NO_KEY.search(everything):
-            return BadCredentialError("Vast.ai does not accept this API key", where=SERVICE, kind=ErrorKind.BAD_CREDENTIAL,
-                                      fix="make a new key at cloud.vast.ai/manage-keys, then: brightrun connect vast")
+            return BadCredentialError(
+                "Vast.ai does not accept this API key",
+                where=SERVICE,
+                kind=ErrorKind.BAD_CREDENTIAL,
+                fix="make a new key at cloud.vast.ai/manage-keys, then: brightrun connect vast",
+            )
         if reply.document is None or reply.status >= 500:
             return None
         if reply.creating and isinstance(document.get("new_contract"), int):
@@ -248,36 +313,69 @@ class Vast:
             leftover.instance = document["new_contract"]
             return leftover
         if _MONEY.search(everything):
-            return NoFundsError(f"the account has no money for this: {said}", where=SERVICE, kind=ErrorKind.NO_FUNDS,
-                                fix="add credit at cloud.vast.ai/billing")
+            return NoFundsError(
+                f"the account has no money for this: {said}",
+                where=SERVICE,
+                kind=ErrorKind.NO_FUNDS,
+                fix="add credit at cloud.vast.ai/billing",
+            )
         if _NO_ASK.search(everything):
-            return NoCapacityError("this machine has just been rented by somebody else", where=SERVICE, kind=ErrorKind.NO_CAPACITY,
-                                   fix="the next offer may be free")
+            return NoCapacityError(
+                "this machine has just been rented by somebody else",
+                where=SERVICE,
+                kind=ErrorKind.NO_CAPACITY,
+                fix="the next offer may be free",
+            )
         if reply.status == 403:
-            return MissingScopeError(f"the API key may not do this ({said})", where=SERVICE, kind=ErrorKind.MISSING_SCOPE,
-                                     fix="give it the permissions user_read, instance_read and instance_write")
+            return MissingScopeError(
+                f"the API key may not do this ({said})",
+                where=SERVICE,
+                kind=ErrorKind.MISSING_SCOPE,
+                fix="give it the permissions user_read, instance_read and instance_write",
+            )
         if reply.status == 404 or code in ("no_such_instance", "not_found"):
-            return RejectedRequestError(said, where=SERVICE, kind=ErrorKind.REJECTED) if reply.creating else NotFoundError(
-                said or "no such instance", where=SERVICE, kind=ErrorKind.NOT_FOUND)
+            return (
+                RejectedRequestError(said, where=SERVICE, kind=ErrorKind.REJECTED)
+                if reply.creating
+                else NotFoundError(said or "no such instance", where=SERVICE, kind=ErrorKind.NOT_FOUND)
+            )
         if reply.status < 500 and reply.status != 410:
-            return RejectedRequestError(f"Vast.ai refuses the request: {said}", where=SERVICE, kind=ErrorKind.REJECTED,
-                                        fix="another image or disk size may help; see [vast] in config.toml")
-        return ProviderDownError(f"Vast.ai has changed its API ({said})", where=SERVICE, kind=ErrorKind.PROVIDER_DOWN,
-                                 fix="a newer version of Bright Run may know it")
+            return RejectedRequestError(
+                f"Vast.ai refuses the request: {said}",
+                where=SERVICE,
+                kind=ErrorKind.REJECTED,
+                fix="another image or disk size may help; see [vast] in config.toml",
+            )
+        return ProviderDownError(
+            f"Vast.ai has changed its API ({said})",
+            where=SERVICE,
+            kind=ErrorKind.PROVIDER_DOWN,
+            fix="a newer version of Bright Run may know it",
+        )
 
 
 def _too_many(reply: Reply, code: str, text: str) -> RateLimitedError:
     if code == "search_quota_exceeded":
         reset = reply.headers.get("X-RateLimit-Reset", "")
         wait = max(0.0, float(reset) - time.time()) if reset.isdigit() else None
-        return RateLimitedError("today's searches on Vast.ai are used up", where=SERVICE, kind=ErrorKind.QUOTA, retry_after=wait,
-                                fix="they are renewed at midnight UTC; offers found before can still be rented")
+        return RateLimitedError(
+            "today's searches on Vast.ai are used up",
+            where=SERVICE,
+            kind=ErrorKind.QUOTA,
+            retry_after=wait,
+            fix="they are renewed at midnight UTC; offers found before can still be rented",
+        )
     header, threshold = reply.headers.get("Retry-After", ""), _THRESHOLD.search(text)
     wait = float(header) if header.isdigit() else float(threshold[1]) if threshold else None
     if reply.creating and wait is not None:
         wait = max(wait, CREATE_PENALTY_SECONDS)
-    return RateLimitedError("Vast.ai says: too many requests", where=SERVICE, kind=ErrorKind.RATE_LIMITED, retry_after=wait,
-                            fix="wait a minute and try again")
+    return RateLimitedError(
+        "Vast.ai says: too many requests",
+        where=SERVICE,
+        kind=ErrorKind.RATE_LIMITED,
+        retry_after=wait,
+        fix="wait a minute and try again",
+    )
 
 
 def _parse_offer(offer_id: str) -> tuple[int, float | None]:
@@ -285,5 +383,6 @@ def _parse_offer(offer_id: str) -> tuple[int, float | None]:
     try:
         return int(ask), float(bid) if bid else None
     except ValueError:
-        raise RejectedRequestError(f"“{offer_id}” is no offer of Vast's", where=SERVICE, fix="see: brightrun offers",
-                                   kind=ErrorKind.REJECTED) from None
+        raise RejectedRequestError(
+            f"“{offer_id}” is no offer of Vast's", where=SERVICE, fix="see: brightrun offers", kind=ErrorKind.REJECTED
+        ) from None

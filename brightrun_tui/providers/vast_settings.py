@@ -7,9 +7,15 @@ from pydantic import Field
 from brightrun_tui.config import Section
 from brightrun_tui.hosts.boot import GuardPart, Way
 
-GUARD = GuardPart("CONTAINER_ID", "CONTAINER_API_KEY", look="{url}/api/v0/instances/{id}/", ways=(
-    Way("delete", "DELETE", "{url}/api/v0/instances/{id}/", "{}"),
-    Way("stop", "PUT", "{url}/api/v0/instances/{id}/", '{"state": "stopped"}', last=True, keeps=True)))
+GUARD = GuardPart(
+    "CONTAINER_ID",
+    "CONTAINER_API_KEY",
+    look="{url}/api/v0/instances/{id}/",
+    ways=(
+        Way("delete", "DELETE", "{url}/api/v0/instances/{id}/", "{}"),
+        Way("stop", "PUT", "{url}/api/v0/instances/{id}/", '{"state": "stopped"}', last=True, keeps=True),
+    ),
+)
 
 
 class VastSettings(Section):

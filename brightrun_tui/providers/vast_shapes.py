@@ -13,8 +13,16 @@ from brightrun_tui.providers.gpus import peak_flops
 
 MIB = 1024**2
 _STATUS: dict[str, MachineStatus] = {
-    "": "starting", "created": "starting", "loading": "starting", "rebooting": "starting", "scheduling": "starting",
-    "running": "running", "stopped": "stopped", "frozen": "stopped", "exited": "stopped"}
+    "": "starting",
+    "created": "starting",
+    "loading": "starting",
+    "rebooting": "starting",
+    "scheduling": "starting",
+    "running": "running",
+    "stopped": "stopped",
+    "frozen": "stopped",
+    "exited": "stopped",
+}
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value).strip())]
 Number = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value)]
@@ -52,15 +60,28 @@ class VastOffer(_Tolerant):
         share = self.cpu_cores_effective / self.cpu_cores if self.cpu_cores else 1.0
         reliability = self.reliability2 if self.reliability2 is not None else self.reliability
         return Offer(
-            id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}", provider="vast", region=self.geolocation,
-            price_per_hour=(self.dph_base if bid is None else bid) + storage, storage_per_hour=storage,
-            reliability=reliability, interruptible=bid is not None, network_mbps=self.inet_down or None,
-            host_id=self.machine_id, 
+            id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}",
+            provider="vast",
+            region=self.geolocation,
+            price_per_hour=(self.dph_base if bid is None else bid) + storage,
+            storage_per_hour=storage,
+            reliability=reliability,
+            interruptible=bid is not None,
+            network_mbps=self.inet_down or None,
+            host_id=self.machine_id,
             once_usd=download_gb * self.inet_down_cost + upload_gb * self.inet_up_cost,
             tier="interruptible" if bid is not None else "on-demand",
-            hardware=Hardware(device="cuda", gpu=self.gpu_name, gpu_count=self.num_gpus, gpu_memory=int(self.gpu_ram * MIB),
-                              memory=int(self.cpu_ram * min(1.0, share) * MIB), cores=max(1, int(self.cpu_cores_effective)),
-                              flops=peak_flops(self.gpu_name), disk_free=int(self.disk_space * 10**9)))
+            hardware=Hardware(
+                device="cuda",
+                gpu=self.gpu_name,
+                gpu_count=self.num_gpus,
+                gpu_memory=int(self.gpu_ram * MIB),
+                memory=int(self.cpu_ram * min(1.0, share) * MIB),
+                cores=max(1, int(self.cpu_cores_effective)),
+                flops=peak_flops(self.gpu_name),
+                disk_free=int(self.disk_space * 10**9),
+            ),
+        )
 
 
 class VastInstance(_Tolerant):
@@ -98,18 +119,33 @@ class VastInstance(_Tolerant):
             problem = f"the machine is {raw}"
         gpu_costs = raw in ("running", "frozen")
         return Machine(
-            provider="vast", provider_id=str(self.id), name=self.label, status="stopped" if taken else status, raw_status=raw,
-            ssh_host=ways[0][0] if ways else "", ssh_port=ways[0][1] if ways else 22, other_ssh=tuple(ways[1:]),
-            price_per_hour=self.dph_total, billed_per_hour=self.dph_total if gpu_costs else self.storage_total_cost,
-            created_at=self.start_date, gpu=self.gpu_name, problem=problem,
+            provider="vast",
+            provider_id=str(self.id),
+            name=self.label,
+            status="stopped" if taken else status,
+            raw_status=raw,
+            ssh_host=ways[0][0] if ways else "",
+            ssh_port=ways[0][1] if ways else 22,
+            other_ssh=tuple(ways[1:]),
+            price_per_hour=self.dph_total,
+            billed_per_hour=self.dph_total if gpu_costs else self.storage_total_cost,
+            created_at=self.start_date,
+            gpu=self.gpu_name,
+            problem=problem,
             interrupted=(taken and bool(self.is_bid)) or raw == "exited",
             running_since=time.time() - self.uptime_mins * 60 if self.uptime_mins is not None and gpu_costs else None,
-            host_id=self.machine_id)
+            host_id=self.machine_id,
+        )
 
     def _ssh(self) -> list[tuple[str, int]]:
         ways: list[tuple[str, int]] = []
         mapped = (self.ports or {}).get("22/tcp")
-        if isinstance(mapped, list) and mapped and isinstance(mapped[0], dict) and str(mapped[0].get("HostPort", "")).isdigit():
+        if (
+            isinstance(mapped, list)
+            and mapped
+            and isinstance(mapped[0], dict)
+            and str(mapped[0].get("HostPort", "")).isdigit()
+        ):
             ways += [(self.public_ipaddr, int(mapped[0]["HostPort"]))] if self.public_ipaddr else []
         if self.ssh_host and self.ssh_port:
             ways.append((self.ssh_host, self.ssh_port + (1 if "jupyter" in self.image_runtype else 0)))

@@ -10,11 +10,25 @@ from brightrun_tui.providers.vast_settings import GUARD, VastSettings
 def _open(opening: Opening[VastSettings]) -> Provider:
     from brightrun_tui.providers.vast import Vast
 
-    return Vast(opening.key, settings=opening.settings, timings=opening.timings, guard_silence=opening.guard_silence,
-                guard_tick=opening.guard_tick, guard_keep=opening.guard_keep)
+    return Vast(
+        opening.key,
+        settings=opening.settings,
+        timings=opening.timings,
+        guard_silence=opening.guard_silence,
+        guard_tick=opening.guard_tick,
+        guard_keep=opening.guard_keep,
+    )
 
 
 SPEC = ProviderSpec(
-    name="vast", title="Vast.ai", gives="Rented GPUs from a market, often the cheapest.", environment="VAST_API_KEY",
-    key_hint="read users; read and write instances", where_to_get="https://cloud.vast.ai/manage-keys/", settings=VastSettings,
-    capabilities=frozenset({Capability.INTERRUPTIBLE}), open=_open, guard=GUARD)
+    name="vast",
+    title="Vast.ai",
+    gives="Rented GPUs from a market, often the cheapest.",
+    environment="VAST_API_KEY",
+    key_hint="read users; read and write instances",
+    where_to_get="https://cloud.vast.ai/manage-keys/",
+    settings=VastSettings,
+    capabilities=frozenset({Capability.INTERRUPTIBLE}),
+    open=_open,
+    guard=GUARD,
+)

@@ -103,9 +103,18 @@ async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, 
     here = manifest.model_copy(update={"version": number, "run_id": run_id, "files": {}})
     with plain_disk_errors(target):
         size = await asyncio.to_thread(_put_in_place, aside, config, report, here, target)
-    version = ModelVersion(name=manifest.model, version=number, run_id=run_id, directory=str(target), base_id=manifest.base,
-                           base_path=await find_base(db, paths, manifest), report=report, created_at=time.time(), bytes=size,
-                           tags=("imported",))
+    version = ModelVersion(
+        name=manifest.model,
+        version=number,
+        run_id=run_id,
+        directory=str(target),
+        base_id=manifest.base,
+        base_path=await find_base(db, paths, manifest),
+        report=report,
+        created_at=time.time(),
+        bytes=size,
+        tags=("imported",),
+    )
     await models.complete(db, version)
     return await models.get(db, version.name, number)
 
@@ -146,16 +155,25 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
         with bundle.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             _extract(tar, aside, where)
     except tarfile.FilterError as error:
-        raise UntrustedError(f"“{error.tarinfo.name[:120]}” is not a plain file of one model", where=where,
-                             kind=ErrorKind.FILE_NOT_ALLOWED) from None
+        raise UntrustedError(
+            f"“{error.tarinfo.name[:120]}” is not a plain file of one model",
+            where=where,
+            kind=ErrorKind.FILE_NOT_ALLOWED,
+        ) from None
     except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
-        raise UntrustedError(f"this is not a bundle, or it is cut off ({error})", where=where,
-                             fix="fetch it again from where it came", kind=ErrorKind.BAD_BUNDLE) from None
+        raise UntrustedError(
+            f"this is not a bundle, or it is cut off ({error})",
+            where=where,
+            fix="fetch it again from where it came",
+            kind=ErrorKind.BAD_BUNDLE,
+        ) from None
     names = {path.name for path in aside.iterdir()}
     check_names(names, VERSION_FILES, where)
     manifest = read_manifest(aside / MANIFEST, where)
     if set(manifest.files) != names - {MANIFEST}:
-        raise UntrustedError("its files are not those that its manifest lists", where=where, kind=ErrorKind.FILE_NOT_LISTED)
+        raise UntrustedError(
+            "its files are not those that its manifest lists", where=where, kind=ErrorKind.FILE_NOT_LISTED
+        )
     check_files(aside, manifest.files, where)
     check_adapter(aside, where)
     try:
@@ -178,10 +196,14 @@ def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
             continue
         limit = MAX_FILE_BYTES if name == ADAPTER_WEIGHTS else MAX_SMALL_FILE_BYTES
         if not member.isreg() or member.issparse() or head != top:
-            raise UntrustedError(f"“{member.name[:120]}” is not a plain file of one model", where=where, kind=ErrorKind.FILE_NOT_ALLOWED)
+            raise UntrustedError(
+                f"“{member.name[:120]}” is not a plain file of one model", where=where, kind=ErrorKind.FILE_NOT_ALLOWED
+            )
         check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, VERSION_FILES, where)
         if member.size > limit:
-            raise UntrustedError(f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE)
+            raise UntrustedError(
+                f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE
+            )
         content = tar.extractfile(member)
         if content is None or (aside / name).exists():
             raise UntrustedError(f"{name} is there twice", where=where, kind=ErrorKind.FILE_NOT_ALLOWED)

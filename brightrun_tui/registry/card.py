@@ -29,41 +29,98 @@ def report_markdown(report: Report) -> str:
     parts += [f"{_inline(grades).capitalize()}. ({GRADES_MEAN})"] if (grades := grades_line(report)) else []
     parts += ["\n".join(f"- {_inline(reason)}" for reason in report.verdict.reasons)] if report.verdict.reasons else []
     if report.verdict.advice:
-        parts += ["## What to try next", "\n".join(f"{number}. {_inline(each.why)}\n\n   {_fenced(each.command, '   ')}"
-                                                   for number, each in enumerate(report.verdict.advice, 1))]
-    parts += ["## On records held out from training", _table(
-        ("", "base", "tuned", "what it means"), [
-            ("loss", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}", LOSS_MEANS),
-            *([("loss of the 4-bit base", f"{report.quantised_base.loss:.4f}", "", QUANTISED_BASE_MEANS)]
-              if report.quantised_base else []),
-            ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}", PERPLEXITY_MEANS),
-            ("records", str(report.base.records), str(report.tuned.records), ""),
-            ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}", ""),
-            *((line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned, line.means)
-              for line in score_lines(report))])]
+        parts += [
+            "## What to try next",
+            "\n".join(
+                f"{number}. {_inline(each.why)}\n\n   {_fenced(each.command, '   ')}"
+                for number, each in enumerate(report.verdict.advice, 1)
+            ),
+        ]
+    parts += [
+        "## On records held out from training",
+        _table(
+            ("", "base", "tuned", "what it means"),
+            [
+                ("loss", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}", LOSS_MEANS),
+                *(
+                    [("loss of the 4-bit base", f"{report.quantised_base.loss:.4f}", "", QUANTISED_BASE_MEANS)]
+                    if report.quantised_base
+                    else []
+                ),
+                ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}", PERPLEXITY_MEANS),
+                ("records", str(report.base.records), str(report.tuned.records), ""),
+                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}", ""),
+                *(
+                    (line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned, line.means)
+                    for line in score_lines(report)
+                ),
+            ],
+        ),
+    ]
     for category, values in report.by_category.items():
-        rows = [(value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
-                for value, scores in values.items()]
+        rows = [
+            (value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
+            for value, scores in values.items()
+        ]
         parts += [f"### Loss by {_inline(category)}", _table((category, "base", "tuned"), rows)]
     if report.samples:
-        parts += ["## The same questions, before and after", *(_sample(report, number) for number in range(len(report.samples)))]
+        parts += [
+            "## The same questions, before and after",
+            *(_sample(report, number) for number in range(len(report.samples))),
+        ]
     facts, lineage = report.training, report.lineage
-    parts += ["## Training", _table(("what", "value"), [
-        ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")), ("epochs", f"{facts.epochs:.2f}"),
-        ("training records", f"{facts.train_records:,}"), ("tokens learnt from", f"{facts.supervised_tokens:,}"),
-        ("records left out", f"{facts.records_dropped:,}"), ("records cut", f"{facts.records_truncated:,}"),
-        ("adapter parameters", f"{facts.trainable_parameters:,}"), ("base parameters", f"{facts.base_parameters:,}"),
-        ("device", facts.device), ("time of training", f"{facts.seconds:,.0f} s"),
-        *((f"time: {what}", f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""))
-          for what, took, planned in times(report)),
-        ("sample prompts", left_out(report)), ("cost", f"${report.cost_usd:.2f}")])]
-    settings = [(f"{group}.{name}", str(value)) for group, values in lineage.settings.items() if isinstance(values, dict)
-                for name, value in values.items()]
-    parts += ["## Where it comes from", _table(("what", "value"), [
-        ("run", lineage.run_id), ("dataset", lineage.dataset_name), ("dataset fingerprint", lineage.dataset_fingerprint),
-        ("base model", lineage.base_id), ("base revision", lineage.base_revision), ("base fingerprint", lineage.base_fingerprint),
-        *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
-        ("base held in", held_in(report)), ("template", lineage.template), *settings, *sorted(lineage.packages.items())])]
+    parts += [
+        "## Training",
+        _table(
+            ("what", "value"),
+            [
+                ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")),
+                ("epochs", f"{facts.epochs:.2f}"),
+                ("training records", f"{facts.train_records:,}"),
+                ("tokens learnt from", f"{facts.supervised_tokens:,}"),
+                ("records left out", f"{facts.records_dropped:,}"),
+                ("records cut", f"{facts.records_truncated:,}"),
+                ("adapter parameters", f"{facts.trainable_parameters:,}"),
+                ("base parameters", f"{facts.base_parameters:,}"),
+                ("device", facts.device),
+                ("time of training", f"{facts.seconds:,.0f} s"),
+                *(
+                    (
+                        f"time: {what}",
+                        f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""),
+                    )
+                    for what, took, planned in times(report)
+                ),
+                ("sample prompts", left_out(report)),
+                ("cost", f"${report.cost_usd:.2f}"),
+            ],
+        ),
+    ]
+    settings = [
+        (f"{group}.{name}", str(value))
+        for group, values in lineage.settings.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    ]
+    parts += [
+        "## Where it comes from",
+        _table(
+            ("what", "value"),
+            [
+                ("run", lineage.run_id),
+                ("dataset", lineage.dataset_name),
+                ("dataset fingerprint", lineage.dataset_fingerprint),
+                ("base model", lineage.base_id),
+                ("base revision", lineage.base_revision),
+                ("base fingerprint", lineage.base_fingerprint),
+                *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
+                ("base held in", held_in(report)),
+                ("template", lineage.template),
+                *settings,
+                *sorted(lineage.packages.items()),
+            ],
+        ),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,16 +129,24 @@ def model_card(report: Report, manifest: Manifest) -> str:
     from huggingface_hub import ModelCardData
 
     on_hub = "/" in manifest.base
-    data: dict[str, Any] = {"library_name": "peft", "pipeline_tag": "text-generation",
-                            "tags": ["lora", "qlora", "brightrun"]}
+    data: dict[str, Any] = {
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["lora", "qlora", "brightrun"],
+    }
     if on_hub:
         data |= {"base_model": manifest.base, "base_model_relation": "adapter"}
-    load = f'AutoModelForCausalLM.from_pretrained("{manifest.base}"' + \
-        (f', revision="{manifest.base_revision}")' if manifest.base_revision else ")")
-    note = "" if on_hub else "\nThe base model is not on the Hugging Face Hub: put the path of your copy in its place.\n"
-    usage = ("## Use\n\n```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-             f"base = {load}\nmodel = PeftModel.from_pretrained(base, \".\")\ntokenizer = AutoTokenizer.from_pretrained(\".\")\n"
-             f"```\n{note}")
+    load = f'AutoModelForCausalLM.from_pretrained("{manifest.base}"' + (
+        f', revision="{manifest.base_revision}")' if manifest.base_revision else ")"
+    )
+    note = (
+        "" if on_hub else "\nThe base model is not on the Hugging Face Hub: put the path of your copy in its place.\n"
+    )
+    usage = (
+        "## Use\n\n```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f'base = {load}\nmodel = PeftModel.from_pretrained(base, ".")\ntokenizer = AutoTokenizer.from_pretrained(".")\n'
+        f"```\n{note}"
+    )
     return f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{usage}"
 
 
@@ -98,7 +163,9 @@ def _sample(report: Report, number: int) -> str:
 
 def _fenced(text: str, indent: str = "") -> str:
     """A code block that the text cannot end, its lines but the first indented."""
-    shown = "(nothing)" if not text else text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
+    shown = (
+        "(nothing)" if not text else text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
+    )
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
     return f"{fence}text\n{shown}\n{fence}".replace("\n", f"\n{indent}")
 

@@ -53,15 +53,27 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
     facts = [
         _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if unlike else "low"),
         _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if unlike else "low"),
-        _numbers("loss below base", left.base.loss - left.tuned.loss, right.base.loss - right.tuned.loss, ".4f",
-                 "" if unlike else "high"),
+        _numbers(
+            "loss below base",
+            left.base.loss - left.tuned.loss,
+            right.base.loss - right.tuned.loss,
+            ".4f",
+            "" if unlike else "high",
+        ),
         *_measures(left, right, comparable=not caution),
-        *([Row(what="judge: beats the base", a=_judged(left), b=_judged(right))] if left.judgement or right.judgement else []),
+        *(
+            [Row(what="judge: beats the base", a=_judged(left), b=_judged(right))]
+            if left.judgement or right.judgement
+            else []
+        ),
         _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
         Row(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
         *_grades(left, right),
-        *([Row(what="people: answers right", a=_ticked(left), b=_ticked(right), better=_more_right(left, right))]
-          if left.ticks or right.ticks else []),
+        *(
+            [Row(what="people: answers right", a=_ticked(left), b=_ticked(right), better=_more_right(left, right))]
+            if left.ticks or right.ticks
+            else []
+        ),
         Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
         _numbers("training records", left.training.train_records, right.training.train_records, ",d"),
         _numbers("steps", left.training.steps, right.training.steps, ",d"),
@@ -71,10 +83,18 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         Row(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
         Row(what="base model", a=a.base_id, b=b.base_id),
     ]
-    settings = {name: (_flat(left.lineage.settings).get(name, "–"), _flat(right.lineage.settings).get(name, "–"))
-                for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))}
-    return Comparison(a=a.ref, b=b.ref, facts=tuple(facts), comparable=not unlike, caution=caution,
-                      settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y))
+    settings = {
+        name: (_flat(left.lineage.settings).get(name, "–"), _flat(right.lineage.settings).get(name, "–"))
+        for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))
+    }
+    return Comparison(
+        a=a.ref,
+        b=b.ref,
+        facts=tuple(facts),
+        comparable=not unlike,
+        caution=caution,
+        settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y),
+    )
 
 
 def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
@@ -91,8 +111,14 @@ def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
 
 def _grades(a: Report, b: Report) -> list[Row]:
     """Style and content; nothing of versions whose report cards do not have them."""
-    return [Row(what=what, a=x or "not known", b=y or "not known") for what, x, y in (
-        ("style", a.verdict.style, b.verdict.style), ("content", a.verdict.content, b.verdict.content)) if x or y]
+    return [
+        Row(what=what, a=x or "not known", b=y or "not known")
+        for what, x, y in (
+            ("style", a.verdict.style, b.verdict.style),
+            ("content", a.verdict.content, b.verdict.content),
+        )
+        if x or y
+    ]
 
 
 def _ticked(report: Report) -> str:
@@ -167,5 +193,9 @@ def _stars(rating: int | None) -> str:
 
 
 def _flat(settings: dict[str, object]) -> dict[str, str]:
-    return {f"{group}.{name}": str(value) for group, values in settings.items() if isinstance(values, dict)
-            for name, value in values.items()}
+    return {
+        f"{group}.{name}": str(value)
+        for group, values in settings.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }

@@ -40,8 +40,11 @@ async def tick(db: Database, ref: str, sample: int, right: bool | None) -> Model
     """
     version = await models.find(db, ref)
     if not 0 <= sample < len(version.report.samples):
-        raise UsageError(f"{version.ref} has no answer {sample + 1}", fix=f"it has {len(version.report.samples)}",
-                         kind=ErrorKind.UNKNOWN_ANSWER)
+        raise UsageError(
+            f"{version.ref} has no answer {sample + 1}",
+            fix=f"it has {len(version.report.samples)}",
+            kind=ErrorKind.UNKNOWN_ANSWER,
+        )
 
     def change(report: Report) -> Report:
         kept = [old for old in report.ticks if old.sample != sample]
@@ -58,7 +61,9 @@ async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tupl
     """Add and take away tags. Raises ``UsageError`` for a word that is no tag."""
     for word in add:
         if not _TAG.fullmatch(word):
-            raise UsageError(f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind=ErrorKind.BAD_TAG)
+            raise UsageError(
+                f"“{word}” is not a tag", fix="letters, digits, “.”, “_” and “-”, 48 at most", kind=ErrorKind.BAD_TAG
+            )
     return await models.retag(db, await models.find(db, ref), add=add, remove=remove)
 
 
@@ -71,8 +76,11 @@ async def rollback(db: Database, name: str) -> ModelVersion:
     await models.find(db, name)
     versions = [v for v in await models.list_models(db) if v.name == name and "previous" in v.aliases]
     if not versions:
-        raise UsageError(f"“{name}” has no previous champion", fix=f"choose one: brightrun models rollback {name}:VERSION",
-                         kind=ErrorKind.NO_PREVIOUS)
+        raise UsageError(
+            f"“{name}” has no previous champion",
+            fix=f"choose one: brightrun models rollback {name}:VERSION",
+            kind=ErrorKind.NO_PREVIOUS,
+        )
     await models.move_alias(db, name, "champion", versions[0].version)
     return await models.get(db, name, versions[0].version)
 
@@ -86,10 +94,16 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
         UsageError: there is no such version, an endpoint serves it, or an alias that people chose points at it.
     """
     name, number = await models.locate(db, ref)
-    serving = [e for e in await endpoints.list_endpoints(db, live_only=True) if (e.model, e.model_version) == (name, number)]
+    serving = [
+        e for e in await endpoints.list_endpoints(db, live_only=True) if (e.model, e.model_version) == (name, number)
+    ]
     if serving:
-        raise UsageError(f"{name}:{number} is being served", where=serving[0].id,
-                         fix=f"end it first: brightrun undeploy {serving[0].id}", kind=ErrorKind.IN_USE)
+        raise UsageError(
+            f"{name}:{number} is being served",
+            where=serving[0].id,
+            fix=f"end it first: brightrun undeploy {serving[0].id}",
+            kind=ErrorKind.IN_USE,
+        )
     only = await models.numbers(db, name) == [number]
     droppable = {"previous", "champion"} if only else {"previous"}
     aliases = await models.aliases(db, name, number)

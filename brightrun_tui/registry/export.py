@@ -26,8 +26,11 @@ async def export(version: ModelVersion, target: Path, *, form: str = "adapter") 
     """
     kind = plugins.load(Door.EXPORTS, ExportKind, form)
     if kind is None:
-        raise UsageError(f"there is no export form “{form}”", fix=f"one of: {', '.join(plugins.names(Door.EXPORTS))}",
-                         kind=ErrorKind.BAD_FORM)
+        raise UsageError(
+            f"there is no export form “{form}”",
+            fix=f"one of: {', '.join(plugins.names(Door.EXPORTS))}",
+            kind=ErrorKind.BAD_FORM,
+        )
     await asyncio.to_thread(settle_report, version)
     path = target / kind.file_name(version) if kind.one_file and target.is_dir() else target
     _refuse_taken(path)
@@ -40,4 +43,6 @@ async def export(version: ModelVersion, target: Path, *, form: str = "adapter") 
 
 def _refuse_taken(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError("there is something already", where=str(target), fix="choose another place", kind=ErrorKind.TARGET_TAKEN)
+        raise UsageError(
+            "there is something already", where=str(target), fix="choose another place", kind=ErrorKind.TARGET_TAKEN
+        )

@@ -66,12 +66,29 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
     number = await models.reserve(db, name, run.id)
     target = paths.models / name / str(number)
     base = run.spec.base
-    manifest = Manifest(model=name, version=number, run_id=run.id, base=portable_base(base), base_revision=base.revision,
-                        base_fingerprint=base.fingerprint, dataset_fingerprint=report.lineage.dataset_fingerprint, files={})
+    manifest = Manifest(
+        model=name,
+        version=number,
+        run_id=run.id,
+        base=portable_base(base),
+        base_revision=base.revision,
+        base_fingerprint=base.fingerprint,
+        dataset_fingerprint=report.lineage.dataset_fingerprint,
+        files={},
+    )
     with plain_disk_errors(target):
         size = await asyncio.to_thread(_put_in_place, RunDirectory(source).adapter, files, report, manifest, target)
-    version = ModelVersion(name=name, version=number, run_id=run.id, directory=str(target), base_id=base.id,
-                           base_path=base.path, report=report, created_at=time.time(), bytes=size)
+    version = ModelVersion(
+        name=name,
+        version=number,
+        run_id=run.id,
+        directory=str(target),
+        base_id=base.id,
+        base_path=base.path,
+        report=report,
+        created_at=time.time(),
+        bytes=size,
+    )
     await models.complete(db, version)
     return await models.get(db, name, number)
 
@@ -91,8 +108,12 @@ def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
         files = {name: FileFacts.model_validate(facts) for name, facts in (listed or {}).items()}
         report_facts = files[REPORT]
     except (ValidationError, AttributeError, KeyError):
-        raise UntrustedError("the run's manifest lists no report card", where=where, kind=ErrorKind.BAD_MANIFEST) from None
-    adapter = {name.removeprefix(f"{ADAPTER}/"): facts for name, facts in files.items() if name.startswith(f"{ADAPTER}/")}
+        raise UntrustedError(
+            "the run's manifest lists no report card", where=where, kind=ErrorKind.BAD_MANIFEST
+        ) from None
+    adapter = {
+        name.removeprefix(f"{ADAPTER}/"): facts for name, facts in files.items() if name.startswith(f"{ADAPTER}/")
+    }
     # PEFT leaves a card of its own there, which names the private path of the base model; ours replaces it.
     adapter.pop(CARD, None)
     present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
@@ -153,7 +174,9 @@ def rewrite_report(version: ModelVersion) -> None:
     with plain_disk_errors(directory):
         _write_report(directory, version.report, manifest)
         files = manifest.files | {name: facts_of(directory / name) for name in (REPORT, CARD)}
-        write_atomic(directory / MANIFEST, manifest.model_copy(update={"files": files}).model_dump_json(indent=2), mode=0o644)
+        write_atomic(
+            directory / MANIFEST, manifest.model_copy(update={"files": files}).model_dump_json(indent=2), mode=0o644
+        )
 
 
 def settle_report(version: ModelVersion) -> None:
@@ -174,8 +197,9 @@ def settle_report(version: ModelVersion) -> None:
 
 def _write_report(directory: Path, report: Report, manifest: Manifest) -> None:
     """Report card and model card, which name the base as other machines know it."""
-    shown = report.model_copy(update={"name": manifest.model,
-                                      "lineage": report.lineage.model_copy(update={"base_id": manifest.base})})
+    shown = report.model_copy(
+        update={"name": manifest.model, "lineage": report.lineage.model_copy(update={"base_id": manifest.base})}
+    )
     write_atomic(directory / REPORT, shown.model_dump_json(indent=2), mode=0o644)
     write_atomic(directory / CARD, model_card(shown, manifest), mode=0o644)
 

@@ -31,7 +31,8 @@ SYSTEM = (
     "near to “wanted” in content and manner, complete, not longer than needed, and ended in order. Neither the order nor "
     "the length of the answers speaks for one of them. When they are equally good or equally bad, say “tie”. Reply with "
     'one JSON object and nothing else: {"winner": "A", "B" or "tie", "reason": "one short sentence", "right": a list of those '
-    "of “A” and “B” whose facts agree with “wanted”; an empty list if neither's do}")
+    "of “A” and “B” whose facts agree with “wanted”; an empty list if neither's do}"
+)
 MAX_REASON = 200
 _FENCED = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
@@ -54,8 +55,9 @@ class Opinion(NamedTuple):
     right: bool | None = None
 
 
-async def judge_version(db: Database, version: ModelVersion, judge: Judge,
-                        progress: Callable[[int, int], None] = lambda done, total: None) -> ModelVersion:
+async def judge_version(
+    db: Database, version: ModelVersion, judge: Judge, progress: Callable[[int, int], None] = lambda done, total: None
+) -> ModelVersion:
     """Have the version's samples judged, and keep the result on its report card in the place of an older one.
 
     Args:
@@ -67,17 +69,23 @@ async def judge_version(db: Database, version: ModelVersion, judge: Judge,
         BrightrunError: it cannot be asked, or not one of its answers can be read. Nothing is kept then.
     """
     if not version.report.samples:
-        raise UsageError(f"the report card of {version.ref} has no sample answers", where=version.ref, kind=ErrorKind.NO_SAMPLES,
-                         fix="train it again with evaluation.sample_prompts above 0")
+        raise UsageError(
+            f"the report card of {version.ref} has no sample answers",
+            where=version.ref,
+            kind=ErrorKind.NO_SAMPLES,
+            fix="train it again with evaluation.sample_prompts above 0",
+        )
     judgement = await judge_samples(version.report.samples, judge, progress)
     version = await models.change_report(
-        db, version, lambda report: decide(report.model_copy(update={"judgement": judgement})))
+        db, version, lambda report: decide(report.model_copy(update={"judgement": judgement}))
+    )
     await asyncio.to_thread(rewrite_report, version)
     return version
 
 
-async def judge_samples(samples: Sequence[SampleAnswer], judge: Judge,
-                        progress: Callable[[int, int], None] = lambda done, total: None) -> Judgement:
+async def judge_samples(
+    samples: Sequence[SampleAnswer], judge: Judge, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Judgement:
     """Ask about every pair, some at once. Raises as `judge_version`."""
     rulings: dict[int, Ruling] = {}
     said: list[Said] = []
@@ -92,7 +100,9 @@ async def judge_samples(samples: Sequence[SampleAnswer], judge: Judge,
             async with free:
                 both = [await judge.ask(_question(sample, tuned_first=tuned_first)) for tuned_first in (False, True)]
             said.extend(both)
-            first, second = (read_choice(each.text, tuned_first) for each, tuned_first in zip(both, (False, True), strict=True))
+            first, second = (
+                read_choice(each.text, tuned_first) for each, tuned_first in zip(both, (False, True), strict=True)
+            )
             rulings[index] = _combine(first, second)
             if first and second and {first.choice, second.choice} == {"base", "tuned"}:
                 swayed.add(index)
@@ -100,13 +110,25 @@ async def judge_samples(samples: Sequence[SampleAnswer], judge: Judge,
 
     await _one_then_all(rule, len(samples))
     judgement = Judgement(
-        judge=judge.settings.model, host=judge.host, created_at=time.time(), questions=len(said), swayed=len(swayed),
+        judge=judge.settings.model,
+        host=judge.host,
+        created_at=time.time(),
+        questions=len(said),
+        swayed=len(swayed),
         rulings=tuple(rulings[index] for index in range(len(samples))),
-        prompt_tokens=sum(each.prompt_tokens for each in said), completion_tokens=sum(each.completion_tokens for each in said),
-        cost_usd=sum(each.cost_usd or 0.0 for each in said) if any(each.cost_usd is not None for each in said) else None)
+        prompt_tokens=sum(each.prompt_tokens for each in said),
+        completion_tokens=sum(each.completion_tokens for each in said),
+        cost_usd=sum(each.cost_usd or 0.0 for each in said)
+        if any(each.cost_usd is not None for each in said)
+        else None,
+    )
     if said and judgement.count("unparsable") * 2 >= len(said):
-        raise BrightrunError(f"not one of {len(said)} answers of the judge can be read", where=f"{judge.host}: {judgement.judge}",
-                             fix="choose a more capable model as judge", kind=ErrorKind.JUDGE_UNREADABLE)
+        raise BrightrunError(
+            f"not one of {len(said)} answers of the judge can be read",
+            where=f"{judge.host}: {judgement.judge}",
+            fix="choose a more capable model as judge",
+            kind=ErrorKind.JUDGE_UNREADABLE,
+        )
     return judgement
 
 
@@ -126,7 +148,10 @@ def _question(sample: SampleAnswer, *, tuned_first: bool) -> list[dict[str, str]
     first, second = (sample.tuned, sample.base) if tuned_first else (sample.base, sample.tuned)
     conversation = [{"role": turn.get("role", ""), "content": turn.get("content", "")} for turn in sample.prompt]
     material = {"conversation": conversation, "wanted": sample.reference, "answer_a": first, "answer_b": second}
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": json.dumps(material, ensure_ascii=False)}]
+    return [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
+    ]
 
 
 def read_choice(text: str, tuned_first: bool) -> Opinion | None:

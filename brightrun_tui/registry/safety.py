@@ -20,6 +20,7 @@ VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 BASE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$"
 
+
 class Manifest(BaseModel):
     """``manifest.json`` of a version: what it is, and every other file in its directory.
 
@@ -54,8 +55,12 @@ def check_names(names: set[str], allowed: frozenset[str], where: str) -> None:
     """Raises `UntrustedError` when a file does not belong there, or the adapter itself is missing."""
     for name in sorted(names - allowed):
         pickle = Path(name).suffix in (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
-        raise UntrustedError(f"“{name[:120]}” {'may run code when it is loaded' if pickle else 'does not belong to a model'}",
-                             where=where, fix="only safetensors, JSON and tokenizer files are taken", kind=ErrorKind.FILE_NOT_ALLOWED)
+        raise UntrustedError(
+            f"“{name[:120]}” {'may run code when it is loaded' if pickle else 'does not belong to a model'}",
+            where=where,
+            fix="only safetensors, JSON and tokenizer files are taken",
+            kind=ErrorKind.FILE_NOT_ALLOWED,
+        )
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if name not in names:
             raise UntrustedError(f"{name} is missing", where=where, kind=ErrorKind.ADAPTER_INCOMPLETE)
@@ -66,10 +71,16 @@ def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> 
     for name, facts in expected.items():
         path = directory / name
         if path.is_symlink() or not path.is_file():
-            raise UntrustedError(f"{name} is missing", where=where, fix="fetch it again from where it came", kind=ErrorKind.FILE_MISSING)
+            raise UntrustedError(
+                f"{name} is missing", where=where, fix="fetch it again from where it came", kind=ErrorKind.FILE_MISSING
+            )
         if facts_of(path) != facts:
-            raise UntrustedError(f"{name} is not the file that was made (its digest differs)", where=where,
-                                 fix="fetch it again from where it came", kind=ErrorKind.DIGEST_MISMATCH)
+            raise UntrustedError(
+                f"{name} is not the file that was made (its digest differs)",
+                where=where,
+                fix="fetch it again from where it came",
+                kind=ErrorKind.DIGEST_MISMATCH,
+            )
 
 
 def read_manifest(path: Path, where: str) -> Manifest:

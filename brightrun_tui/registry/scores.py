@@ -17,8 +17,20 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
     ("token_accuracy", "next word guessed", ".0%", "high", "how often it guesses the next piece of a wanted answer"),
     ("ended", "answers that end", ".0%", "high", "by themselves, not by running into the limit"),
     ("answer_tokens", "length in tokens", ".0f", "", "the median; a token is about three quarters of a word"),
-    ("verbatim", "copied from training", ".0%", "", "phrases of eight words; far above the data's own share: learnt by heart"),
-    ("general_loss", "surprise at everyday talk", ".2f", "low", "a rise means that it forgets what the base model knew"),
+    (
+        "verbatim",
+        "copied from training",
+        ".0%",
+        "",
+        "phrases of eight words; far above the data's own share: learnt by heart",
+    ),
+    (
+        "general_loss",
+        "surprise at everyday talk",
+        ".2f",
+        "low",
+        "a rise means that it forgets what the base model knew",
+    ),
 )
 """Name in the report, words, form, which is better, and what it means."""
 
@@ -53,12 +65,22 @@ def score_lines(report: Report) -> list[ScoreLine]:
         if not _is_number(base) or not _is_number(tuned):
             continue
         shown = format(base, form), format(tuned, form)
-        better: Literal["base", "tuned", ""] = "" if not good or shown[0] == shown[1] else \
-            "tuned" if (tuned > base) == (good == "high") else "base"
-        note = next((f"{word} {format(score[key], form)}" for key, word in (("reference", "in your data:"), ("floor", "floor:"))
-                     if _is_number(score.get(key))), "")
-        lines.append(ScoreLine(what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note,
-                               means=means))
+        better: Literal["base", "tuned", ""] = (
+            "" if not good or shown[0] == shown[1] else "tuned" if (tuned > base) == (good == "high") else "base"
+        )
+        note = next(
+            (
+                f"{word} {format(score[key], form)}"
+                for key, word in (("reference", "in your data:"), ("floor", "floor:"))
+                if _is_number(score.get(key))
+            ),
+            "",
+        )
+        lines.append(
+            ScoreLine(
+                what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note, means=means
+            )
+        )
     return lines
 
 
@@ -66,8 +88,12 @@ LOSS_MEANS = "how much the wanted answers surprise it, in nats a token; lower is
 PERPLEXITY_MEANS = "the same as a number: among how many equal choices it wavers at each token"
 QUANTISED_BASE_MEANS = "the same base model rounded to 4 bits, which the training started from"
 GRADES_MEAN = "style: form, length, voice, and whether answers end. content: whether they are right."
-_MARK_WORDS: dict[Mark, str] = {"right": "right", "partly": "partly right", "wrong": "wrong",
-                                "unclear": "in other words: not clear"}
+_MARK_WORDS: dict[Mark, str] = {
+    "right": "right",
+    "partly": "partly right",
+    "wrong": "wrong",
+    "unclear": "in other words: not clear",
+}
 
 
 def mark_words(report: Report, number: int) -> str:
@@ -96,13 +122,19 @@ def grades_line(report: Report) -> str:
     verdict = report.verdict
     if not verdict.style and not verdict.content:
         return ""
-    return ", ".join(f"{name} {grade or 'not known'}" for name, grade in (("style", verdict.style), ("content", verdict.content)))
+    return ", ".join(
+        f"{name} {grade or 'not known'}" for name, grade in (("style", verdict.style), ("content", verdict.content))
+    )
 
 
 def ruling_words(ruling: Ruling) -> str:
     """What the judge made of one sample."""
-    words = {"win": "the tuned answer is better", "loss": "the base answer is better", "tie": "neither is better",
-             "unparsable": "its answer could not be read"}[ruling.outcome]
+    words = {
+        "win": "the tuned answer is better",
+        "loss": "the base answer is better",
+        "tie": "neither is better",
+        "unparsable": "its answer could not be read",
+    }[ruling.outcome]
     return f"{words}: {ruling.reason}" if ruling.reason else words
 
 

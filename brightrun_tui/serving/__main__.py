@@ -83,9 +83,20 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
     prompts = Prompts(directory)
     supervisor = Supervisor(directory, f"http://127.0.0.1:{port}/v1", port, prompts)
     gate = Gate(directory, plan, supervisor, prompts)
-    server = Server(uvicorn.Config(gate.app(key), http=GuardedProtocol, ws="none", backlog=BACKLOG, log_level="error",
-                                   access_log=False, server_header=False, timeout_keep_alive=IDLE_SECONDS,
-                                   timeout_graceful_shutdown=3, lifespan="off"))
+    server = Server(
+        uvicorn.Config(
+            gate.app(key),
+            http=GuardedProtocol,
+            ws="none",
+            backlog=BACKLOG,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=3,
+            lifespan="off",
+        )
+    )
 
     def end() -> None:
         server.should_exit = True
@@ -119,8 +130,12 @@ def _listen(directory: Path, asked: int) -> socket.socket:
         except OSError as error:
             reason = error.strerror
     listener.close()
-    raise BrightrunError(f"port {asked} cannot be used ({reason})", where="127.0.0.1", fix="choose another port, or none",
-                         kind=ErrorKind.PORT_TAKEN)
+    raise BrightrunError(
+        f"port {asked} cannot be used ({reason})",
+        where="127.0.0.1",
+        fix="choose another port, or none",
+        kind=ErrorKind.PORT_TAKEN,
+    )
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class StopCutter:
         ends = [place + len(stop) for stop in self._stops if (place := text.find(stop)) >= 0]
         if ends:
             self.stopped, self._held = True, ""
-            said = text[:min(ends)]
-            return said[:min(place for stop in self._stops if (place := said.find(stop)) >= 0)]
+            said = text[: min(ends)]
+            return said[: min(place for stop in self._stops if (place := said.find(stop)) >= 0)]
         cut = max(0, len(text) - self._kept_back)
         self._held = text[cut:]
         return text[:cut]
@@ -96,7 +96,9 @@ class AnswerStream:
 
     def _cut(self, document: dict[str, Any]) -> None:
         for choice in document.get("choices", []):
-            holder, key = (choice, "text") if self._ask.dialect == "completions" else (choice.get("delta", {}), "content")
+            holder, key = (
+                (choice, "text") if self._ask.dialect == "completions" else (choice.get("delta", {}), "content")
+            )
             text = self._cutter.feed(holder.get(key) or "")
             if choice.get("finish_reason"):
                 text += self._cutter.rest()
@@ -124,8 +126,14 @@ def whole_answer(pieces: Sequence[dict[str, Any]], dialect: Dialect) -> dict[str
         if calls := [call for delta in deltas for call in delta.get("tool_calls") or ()]:
             whole["message"]["tool_calls"] = [{key: call[key] for key in ("id", "type", "function")} for call in calls]
     last = pieces[-1]
-    return {"id": last["id"], "object": "text_completion" if dialect == "completions" else "chat.completion",
-            "created": last["created"], "model": last["model"], "choices": [whole], "usage": last["usage"]}
+    return {
+        "id": last["id"],
+        "object": "text_completion" if dialect == "completions" else "chat.completion",
+        "created": last["created"],
+        "model": last["model"],
+        "choices": [whole],
+        "usage": last["usage"],
+    }
 
 
 def _joined(parts: Sequence[dict[str, Any]], key: str) -> str:
@@ -144,8 +152,10 @@ def usage_of(document: dict[str, Any]) -> Tokens | None:
     usage = document.get("usage") or (document.get("response") or {}).get("usage")
     if not usage:
         return None
-    return Tokens(int(usage.get("prompt_tokens", usage.get("input_tokens", 0)) or 0),
-                  int(usage.get("completion_tokens", usage.get("output_tokens", 0)) or 0))
+    return Tokens(
+        int(usage.get("prompt_tokens", usage.get("input_tokens", 0)) or 0),
+        int(usage.get("completion_tokens", usage.get("output_tokens", 0)) or 0),
+    )
 
 
 def failure(message: str, *, code: str | None = None) -> dict[str, Any]:

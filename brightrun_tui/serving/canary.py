@@ -47,10 +47,12 @@ class Canary(BaseModel):
         """The result in plain words."""
         if bool(self.answer) != bool(self.streamed):
             return "of the streamed and the whole answer one is empty"
-        return {"same": "answers exactly as the report card says",
-                "near": "answers like the tuned model, though not word for word as on the report card",
-                "base": "answers like the base model: the adapter has no effect",
-                "unknown": "answers; the report card has nothing to compare it with"}[self.likeness]
+        return {
+            "same": "answers exactly as the report card says",
+            "near": "answers like the tuned model, though not word for word as on the report card",
+            "base": "answers like the base model: the adapter has no effect",
+            "unknown": "answers; the report card has nothing to compare it with",
+        }[self.likeness]
 
 
 async def canary(directory: Path, version: ModelVersion) -> Canary:
@@ -84,9 +86,16 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
     async for piece in chat(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
         first = first or time.monotonic() - started
         pieces.append(piece)
-    return Canary(prompt=str(prompt[-1].get("content", "")), answer=answer.strip(), streamed="".join(pieces).strip(),
-                  expected=sample.tuned if sample else "", base=sample.base if sample else "",
-                  likeness=_likeness(answer, sample), seconds=seconds, first_piece_seconds=first)
+    return Canary(
+        prompt=str(prompt[-1].get("content", "")),
+        answer=answer.strip(),
+        streamed="".join(pieces).strip(),
+        expected=sample.tuned if sample else "",
+        base=sample.base if sample else "",
+        likeness=_likeness(answer, sample),
+        seconds=seconds,
+        first_piece_seconds=first,
+    )
 
 
 def _room_for(sample: SampleAnswer | None) -> int:

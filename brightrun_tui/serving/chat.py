@@ -11,8 +11,16 @@ from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnecte
 from brightrun_tui.serving.sse import lines
 
 
-async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
-               max_tokens: int | None = None, timeout: float = 60.0) -> AsyncIterator[str]:
+async def chat(
+    url: str,
+    key: str,
+    model: str,
+    messages: Sequence[dict[str, Any]],
+    *,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    timeout: float = 60.0,
+) -> AsyncIterator[str]:
     """Stream the answer to ``messages`` ({"role", "content"}) as pieces of text.
 
     ``url`` ends in ``/v1``. ``temperature`` 0 gives the likeliest answer; None leaves it to the model. ``timeout`` is the
@@ -25,39 +33,73 @@ async def chat(url: str, key: str, model: str, messages: Sequence[dict[str, Any]
     """
     import httpx
 
-    body = {"model": model, "messages": list(messages), "stream": True, "temperature": temperature,
-            "max_completion_tokens": max_tokens}
+    body = {
+        "model": model,
+        "messages": list(messages),
+        "stream": True,
+        "temperature": temperature,
+        "max_completion_tokens": max_tokens,
+    }
     limits = httpx.Timeout(timeout, connect=5.0)
     try:
-        async with httpx.AsyncClient(timeout=limits, trust_env=False) as client, client.stream(
-                "POST", f"{url}/chat/completions", headers={"authorization": f"Bearer {key}"},
-                json={name: value for name, value in body.items() if value is not None}) as reply:
+        async with (
+            httpx.AsyncClient(timeout=limits, trust_env=False) as client,
+            client.stream(
+                "POST",
+                f"{url}/chat/completions",
+                headers={"authorization": f"Bearer {key}"},
+                json={name: value for name, value in body.items() if value is not None},
+            ) as reply,
+        ):
             if reply.status_code != 200:
                 raise _refusal(reply.status_code, await reply.aread(), url)
             async for line in lines(reply.aiter_bytes()):
                 if piece := _piece(line, url):
                     yield piece
     except httpx.TimeoutException:
-        raise EngineError(f"no answer within {timeout:.0f} s", where=url, fix="see: brightrun endpoints",
-                          kind=ErrorKind.ENDPOINT_SILENT) from None
+        raise EngineError(
+            f"no answer within {timeout:.0f} s",
+            where=url,
+            fix="see: brightrun endpoints",
+            kind=ErrorKind.ENDPOINT_SILENT,
+        ) from None
     except httpx.TransportError as error:
-        raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
-                          fix="see: brightrun endpoints", kind=ErrorKind.ENDPOINT_UNREACHABLE) from None
+        raise EngineError(
+            f"the endpoint cannot be reached ({type(error).__name__})",
+            where=url,
+            fix="see: brightrun endpoints",
+            kind=ErrorKind.ENDPOINT_UNREACHABLE,
+        ) from None
 
 
-async def complete(url: str, key: str, model: str, messages: Sequence[dict[str, Any]], *, temperature: float | None = None,
-                   max_tokens: int | None = None, timeout: float = 600.0) -> str:
+async def complete(
+    url: str,
+    key: str,
+    model: str,
+    messages: Sequence[dict[str, Any]],
+    *,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    timeout: float = 600.0,
+) -> str:
     """The whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
     import httpx
 
     body = {"model": model, "messages": list(messages), "temperature": temperature, "max_completion_tokens": max_tokens}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=5.0), trust_env=False) as client:
-            reply = await client.post(f"{url}/chat/completions", headers={"authorization": f"Bearer {key}"},
-                                      json={name: value for name, value in body.items() if value is not None})
+            reply = await client.post(
+                f"{url}/chat/completions",
+                headers={"authorization": f"Bearer {key}"},
+                json={name: value for name, value in body.items() if value is not None},
+            )
     except httpx.TransportError as error:
-        raise EngineError(f"the endpoint cannot be reached ({type(error).__name__})", where=url,
-                          fix="see: brightrun endpoints", kind=ErrorKind.ENDPOINT_UNREACHABLE) from None
+        raise EngineError(
+            f"the endpoint cannot be reached ({type(error).__name__})",
+            where=url,
+            fix="see: brightrun endpoints",
+            kind=ErrorKind.ENDPOINT_UNREACHABLE,
+        ) from None
     if reply.status_code != 200:
         raise _refusal(reply.status_code, reply.content, url)
     return str(reply.json()["choices"][0]["message"]["content"] or "")
@@ -69,7 +111,9 @@ def _piece(line: str, url: str) -> str:
         return ""
     document = json.loads(line[5:])
     if "error" in document:
-        raise EngineError(str(document["error"].get("message", "the answer broke off")), where=url, kind=ErrorKind.ANSWER_BROKEN)
+        raise EngineError(
+            str(document["error"].get("message", "the answer broke off")), where=url, kind=ErrorKind.ANSWER_BROKEN
+        )
     choices = document.get("choices") or [{}]
     return str(choices[0].get("delta", {}).get("content") or "")
 

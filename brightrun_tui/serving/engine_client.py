@@ -53,15 +53,29 @@ class EngineClient:
         Raises:
             EngineGone: nobody answers.
         """
-        headers = [(b"host", b"engine"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(document))]
-        return await self._send(httpcore.Request("POST", f"http://engine{path}", headers=headers, content=document,
-                                                 extensions={"timeout": {"connect": 10.0}}))
+        headers = [
+            (b"host", b"engine"),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(document)),
+        ]
+        return await self._send(
+            httpcore.Request(
+                "POST",
+                f"http://engine{path}",
+                headers=headers,
+                content=document,
+                extensions={"timeout": {"connect": 10.0}},
+            )
+        )
 
     async def status(self, path: str, timeout: float) -> int:
         """The status of a GET within ``timeout`` seconds. Raises `EngineGone`."""
         limits = {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout}
-        reply = await self._send(httpcore.Request("GET", f"http://engine{path}", headers=[(b"host", b"engine")],
-                                                  extensions={"timeout": limits}))
+        reply = await self._send(
+            httpcore.Request(
+                "GET", f"http://engine{path}", headers=[(b"host", b"engine")], extensions={"timeout": limits}
+            )
+        )
         await reply.close()
         return reply.status
 
@@ -108,8 +122,9 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 
 class _Unix(httpcore.AsyncNetworkBackend):
-    async def connect_unix_socket(self, path: str, timeout: float | None = None,
-                                  socket_options: Iterable[Any] | None = None) -> httpcore.AsyncNetworkStream:
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
         try:
             return _Stream(*await asyncio.wait_for(asyncio.open_unix_connection(path), timeout))
         except TimeoutError:

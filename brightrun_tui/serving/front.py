@@ -42,7 +42,7 @@ class _PlainConnection(h11.Connection):
         if self.their_state is h11.IDLE:
             received = self.trailing_data[0]
             end = _END_OF_HEAD.search(received)
-            head = received[:end.start()] if end else received
+            head = received[: end.start()] if end else received
             if _FOLDED.search(head) or len(_LENGTH.findall(head)) > 1:
                 raise h11.RemoteProtocolError("the end of the request is in doubt")
         return super().next_event()
@@ -97,20 +97,35 @@ class GuardedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = json.dumps({"error": {"message": "this is not a valid HTTP request", "type": "invalid_request_error",
-                                         "param": None, "code": None}}).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-                       (b"connection", b"close")]
-            for event in (h11.Response(status_code=400, headers=headers, reason=b"Bad Request"), h11.Data(data=body),
-                          h11.EndOfMessage()):
+            body = json.dumps(
+                {
+                    "error": {
+                        "message": "this is not a valid HTTP request",
+                        "type": "invalid_request_error",
+                        "param": None,
+                        "code": None,
+                    }
+                }
+            ).encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
     def _look(self) -> None:
         """What the caller owes us now; none of it while a request is answered or the connection idles."""
         theirs = self.conn.their_state
-        self._wait_for("body" if theirs is h11.SEND_BODY else
-                       "head" if theirs is h11.IDLE and self.conn.trailing_data[0] else None)
+        self._wait_for(
+            "body" if theirs is h11.SEND_BODY else "head" if theirs is h11.IDLE and self.conn.trailing_data[0] else None
+        )
 
     def _wait_for(self, part: Literal["head", "body"] | None) -> None:
         """Begin to wait for a part of a request; its deadline does not move while it trickles in."""

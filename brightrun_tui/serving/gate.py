@@ -59,8 +59,11 @@ class BearerKey:
         if hmac.compare_digest(scheme.lower() + b" " + secret.strip(), self._expected):
             await self._app(scope, receive, send)
             return
-        refusal = RequestRefused("wrong API key" if given else "no API key: send “Authorization: Bearer …”",
-                                 code="invalid_api_key", status=401)
+        refusal = RequestRefused(
+            "wrong API key" if given else "no API key: send “Authorization: Bearer …”",
+            code="invalid_api_key",
+            status=401,
+        )
         await JSONResponse(refusal.body, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
 
 
@@ -68,8 +71,9 @@ class _Relay(StreamingResponse):
     """A streamed answer; ``finish`` is called whatever becomes of the caller, even before the first piece."""
 
     def __init__(self, pieces: AsyncIterator[str], finish: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(pieces, media_type="text/event-stream",
-                         headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+        super().__init__(
+            pieces, media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
+        )
         self._finish = finish
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,8 +97,7 @@ class _Visit:
 class Gate:
     """The requests of one endpoint."""
 
-    def __init__(self, directory: Path, plan: EndpointPlan, supervisor: Supervisor,
-                 prompts: Prompts) -> None:
+    def __init__(self, directory: Path, plan: EndpointPlan, supervisor: Supervisor, prompts: Prompts) -> None:
         self._directory = directory
         self._plan = plan
         self._supervisor = supervisor
@@ -104,12 +107,23 @@ class Gate:
 
     def app(self, key: str) -> Starlette:
         """The ASGI application."""
-        routes = [Route("/health", self.health), Route("/v1/models", self.models),
-                  Route("/v1/models/{name}", self.model),
-                  *(Route(path, self.generate, methods=["POST"]) for path in ROUTES)]
-        return Starlette(routes=routes, middleware=[Middleware(BearerKey, key=key)], exception_handlers={
-            RequestRefused: _refused, HTTPException: _http_error, EngineGone: _engine_gone, ClientDisconnect: _caller_gone,
-            Exception: _fault})
+        routes = [
+            Route("/health", self.health),
+            Route("/v1/models", self.models),
+            Route("/v1/models/{name}", self.model),
+            *(Route(path, self.generate, methods=["POST"]) for path in ROUTES),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(BearerKey, key=key)],
+            exception_handlers={
+                RequestRefused: _refused,
+                HTTPException: _http_error,
+                EngineGone: _engine_gone,
+                ClientDisconnect: _caller_gone,
+                Exception: _fault,
+            },
+        )
 
     async def keep_usage(self) -> None:
         """Write ``usage.json`` whenever it changed, and keep the log short, until cancelled."""
@@ -126,8 +140,10 @@ class Gate:
                 self.usage.write(self._directory)
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok" if self._supervisor.ready else self._supervisor.state.status},
-                            200 if self._supervisor.ready else 503)
+        return JSONResponse(
+            {"status": "ok" if self._supervisor.ready else self._supervisor.state.status},
+            200 if self._supervisor.ready else 503,
+        )
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self._model_object()]})
@@ -154,10 +170,16 @@ class Gate:
 
     async def _generate(self, request: Request, visit: _Visit) -> Response:
         if not self._supervisor.ready:
-            raise RequestRefused("the model is being loaded; try again in some seconds", status=503, kind="server_error",
-                                 code="model_loading")
+            raise RequestRefused(
+                "the model is being loaded; try again in some seconds",
+                status=503,
+                kind="server_error",
+                code="model_loading",
+            )
         if self._in_flight >= MAX_IN_FLIGHT:
-            raise RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
+            raise RequestRefused(
+                "too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded"
+            )
         self._in_flight += 1
         visit.counted_in = True
         ask = await asyncio.to_thread(parse, request.url.path, await _read_body(request), self._plan)
@@ -186,7 +208,9 @@ class Gate:
                 yield answer.end()
             except EngineGone:
                 answer.failed = True
-                yield event(failure("the model server ended while answering; it is being restarted", code="engine_restarting"))
+                yield event(
+                    failure("the model server ended while answering; it is being restarted", code="engine_restarting")
+                )
 
         async def finish() -> None:
             visit.outcome, visit.tokens = ("failed", Tokens()) if answer.failed else ("answered", answer.tokens)
@@ -199,11 +223,14 @@ class Gate:
         """One request is over."""
         self._in_flight -= visit.counted_in
         before = self.usage
-        self.usage = Usage(requests=before.requests + 1, failed=before.failed + (visit.outcome == "failed"),
-                           refused=before.refused + (visit.outcome == "refused"),
-                           prompt_tokens=before.prompt_tokens + visit.tokens.prompt,
-                           completion_tokens=before.completion_tokens + visit.tokens.completion,
-                           seconds=before.seconds + (time.monotonic() - visit.started if visit.outcome != "refused" else 0.0))
+        self.usage = Usage(
+            requests=before.requests + 1,
+            failed=before.failed + (visit.outcome == "failed"),
+            refused=before.refused + (visit.outcome == "refused"),
+            prompt_tokens=before.prompt_tokens + visit.tokens.prompt,
+            completion_tokens=before.completion_tokens + visit.tokens.completion,
+            seconds=before.seconds + (time.monotonic() - visit.started if visit.outcome != "refused" else 0.0),
+        )
 
     async def _engine_body(self, ask: Ask) -> bytes:
         """What the engine is told: the finished prompt, and an answer no longer than what the model can hold beside it.
@@ -213,20 +240,36 @@ class Gate:
         wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, self._plan.context_length
         param = "input" if ask.dialect == "responses" else "prompt" if ask.dialect == "completions" else "messages"
         if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
-            raise RequestRefused(f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens", param=param,
-                                 code="context_length_exceeded")
+            raise RequestRefused(
+                f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens",
+                param=param,
+                code="context_length_exceeded",
+            )
         prompt = await self._prompts.prepare(ask)
         if room and prompt.tokens >= room:
-            raise RequestRefused(f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
-                                 param=param, code="context_length_exceeded")
+            raise RequestRefused(
+                f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
+                param=param,
+                code="context_length_exceeded",
+            )
         given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
-        body = ask.body | {"model": "view", "stream": True, param: given,
-                           _LENGTH_FIELDS[ask.dialect]: min(wanted, room - prompt.tokens) if room else wanted}
+        body = ask.body | {
+            "model": "view",
+            "stream": True,
+            param: given,
+            _LENGTH_FIELDS[ask.dialect]: min(wanted, room - prompt.tokens) if room else wanted,
+        }
         return await asyncio.to_thread(lambda: json.dumps(body).encode())
 
     def _model_object(self) -> dict[str, Any]:
-        return {"id": self._plan.ref, "object": "model", "created": int(self._plan.created_at), "owned_by": "brightrun",
-                "parent": self._plan.base_id, "max_model_len": self._plan.context_length or None}
+        return {
+            "id": self._plan.ref,
+            "object": "model",
+            "created": int(self._plan.created_at),
+            "owned_by": "brightrun",
+            "parent": self._plan.base_id,
+            "max_model_len": self._plan.context_length or None,
+        }
 
 
 async def _read_body(request: Request) -> bytes:
@@ -235,8 +278,9 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_BODY_BYTES:
-            raise RequestRefused(f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413,
-                                 code="request_too_large")
+            raise RequestRefused(
+                f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413, code="request_too_large"
+            )
     return bytes(content)
 
 
@@ -250,6 +294,7 @@ async def _whole(reply: Reply, answer: AnswerStream, ask: Ask) -> dict[str, Any]
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
     """What ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
+
     async def left() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
@@ -271,7 +316,9 @@ def _engine_refused(status: int, content: bytes) -> RequestRefused:
         detail = json.loads(content).get("detail")
     if 400 <= status < 500:
         return RequestRefused(str(detail or "the model server refused the request"))
-    return RequestRefused("the model server failed on this request", status=500, kind="server_error", code="engine_error")
+    return RequestRefused(
+        "the model server failed on this request", status=500, kind="server_error", code="engine_error"
+    )
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -281,13 +328,17 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse(RequestRefused(f"{request.method} {request.url.path}: {error.detail.lower()}").body,
-                        error.status_code, error.headers)
+    return JSONResponse(
+        RequestRefused(f"{request.method} {request.url.path}: {error.detail.lower()}").body,
+        error.status_code,
+        error.headers,
+    )
 
 
 async def _engine_gone(request: Request, error: Exception) -> Response:
-    return JSONResponse(failure("the model server ended; it is being restarted", code="engine_restarting"), 503,
-                        {"retry-after": "5"})
+    return JSONResponse(
+        failure("the model server ended; it is being restarted", code="engine_restarting"), 503, {"retry-after": "5"}
+    )
 
 
 async def _caller_gone(request: Request, error: Exception) -> Response:

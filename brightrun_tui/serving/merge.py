@@ -60,8 +60,13 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
         deviation = (merged(ids).logits.float() - wanted).abs().mean().item()
     effect = (wanted - plain).abs().mean().item()
     if not deviation <= MAX_DEVIATION.get(dtype, 0.01) * effect + 1e-5:
-        raise BrightrunError(f"the merged model answers differently (mean logit difference {deviation:.2g}, adapter's effect "
-                             f"{effect:.2g})", where=str(adapter), fix="export the adapter instead", kind=ErrorKind.MERGE_DIFFERS)
+        raise BrightrunError(
+            f"the merged model answers differently (mean logit difference {deviation:.2g}, adapter's effect "
+            f"{effect:.2g})",
+            where=str(adapter),
+            fix="export the adapter instead",
+            kind=ErrorKind.MERGE_DIFFERS,
+        )
     facts = {"dtype": dtype, "logit_deviation": deviation, "adapter_effect": effect}
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,11 +99,14 @@ def _card(adapter: Path, facts: dict[str, Any]) -> str:
     card = (adapter / CARD).read_text(encoding="utf-8")
     head, _, rest = card.partition("\n## Use\n")
     head = head.replace("library_name: peft", "library_name: transformers").replace(
-        "base_model_relation: adapter", "base_model_relation: merge")
+        "base_model_relation: adapter", "base_model_relation: merge"
+    )
     if not rest:
         return card
-    return (f"{head}\n## Merged\n\nThe adapter is merged into the base model in {facts['dtype']}. "
-            "If it was trained on a 4-bit base, answers can differ in a word from those above.\n")
+    return (
+        f"{head}\n## Merged\n\nThe adapter is merged into the base model in {facts['dtype']}. "
+        "If it was trained on a 4-bit base, answers can differ in a word from those above.\n"
+    )
 
 
 if __name__ == "__main__":

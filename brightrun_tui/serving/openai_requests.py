@@ -28,8 +28,15 @@ Stop = Annotated[str, Field(max_length=64)]
 class RequestRefused(Exception):
     """A request that is not served, as HTTP status and OpenAI's error object."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400,
-                 kind: str = "invalid_request_error") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        kind: str = "invalid_request_error",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
@@ -187,7 +194,9 @@ class _Generation(_Common):
         return tuple(s for s in ([self.stop] if isinstance(self.stop, str) else self.stop or ()) if s)
 
     def generation(self, plan: EndpointPlan) -> dict[str, Any]:
-        body = self.sampling(plan) | self.model_dump(include={"frequency_penalty", "presence_penalty"}, exclude_none=True)
+        body = self.sampling(plan) | self.model_dump(
+            include={"frequency_penalty", "presence_penalty"}, exclude_none=True
+        )
         return body | ({"stop": list(self.stops())} if self.stops() else {})
 
 
@@ -196,8 +205,13 @@ class ChatRequest(_Generation):
 
     messages: Annotated[list[_Message], Field(min_length=1, max_length=4096)]
     max_completion_tokens: Tokens | None = None
-    logit_bias: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]],
-                          Field(max_length=1024)] | None = None
+    logit_bias: (
+        Annotated[
+            dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]],
+            Field(max_length=1024),
+        ]
+        | None
+    ) = None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None = None
     tool_choice: Literal["auto", "none"] | None = None
     parallel_tool_calls: bool | None = None
@@ -211,13 +225,24 @@ class ChatRequest(_Generation):
             raise RequestRefused("this model's chat template knows no tools", param="tools", code="unsupported_value")
         strange = next((token for token in self.logit_bias or () if 0 < plan.vocabulary <= int(token)), None)
         if strange is not None:
-            raise RequestRefused(f"“logit_bias”: there is no token {strange}; this model has {plan.vocabulary}",
-                                 param="logit_bias", code="invalid_value")
+            raise RequestRefused(
+                f"“logit_bias”: there is no token {strange}; this model has {plan.vocabulary}",
+                param="logit_bias",
+                code="invalid_value",
+            )
         body = self.generation(plan) | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
         tools = [tool.model_dump() for tool in self.tools] if self.tools and self.tool_choice != "none" else None
-        return Ask("chat", self.model, bool(self.stream), body | ({"tools": tools} if tools else {}),
-                   messages=[message.plain() for message in self.messages], tools=tools, stops=self.stops(),
-                   new_tokens=self.max_completion_tokens or self.max_tokens, usage=self.usage())
+        return Ask(
+            "chat",
+            self.model,
+            bool(self.stream),
+            body | ({"tools": tools} if tools else {}),
+            messages=[message.plain() for message in self.messages],
+            tools=tools,
+            stops=self.stops(),
+            new_tokens=self.max_completion_tokens or self.max_tokens,
+            usage=self.usage(),
+        )
 
 
 class CompletionRequest(_Generation):
@@ -232,8 +257,16 @@ class CompletionRequest(_Generation):
 
     def ask(self, plan: EndpointPlan) -> Ask:
         prompt = self.prompt if isinstance(self.prompt, str) else self.prompt[0]
-        return Ask("completions", self.model, bool(self.stream), self.generation(plan), prompt=prompt, stops=self.stops(),
-                   new_tokens=self.max_tokens, usage=self.usage())
+        return Ask(
+            "completions",
+            self.model,
+            bool(self.stream),
+            self.generation(plan),
+            prompt=prompt,
+            stops=self.stops(),
+            new_tokens=self.max_tokens,
+            usage=self.usage(),
+        )
 
 
 class ResponseRequest(_Common):
@@ -254,18 +287,30 @@ class ResponseRequest(_Common):
     @classmethod
     def _without_reasoning(cls, given: Any) -> Any:
         """What a model thought is part of its earlier output, and is not told to it again."""
-        return [item for item in given if not (isinstance(item, dict) and item.get("type") == "reasoning")] \
-            if isinstance(given, list) else given
+        return (
+            [item for item in given if not (isinstance(item, dict) and item.get("type") == "reasoning")]
+            if isinstance(given, list)
+            else given
+        )
 
     def ask(self, plan: EndpointPlan) -> Ask:
-        messages = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else \
-            [message.plain() for message in self.input]
+        messages = (
+            [{"role": "user", "content": self.input}]
+            if isinstance(self.input, str)
+            else [message.plain() for message in self.input]
+        )
         if self.instructions:
             rest = messages[1:] if messages[0]["role"] == "system" else messages
             own = [messages[0]["content"]] if len(rest) < len(messages) else []
             messages = [{"role": "system", "content": "\n\n".join([self.instructions, *own])}, *rest]
-        return Ask("responses", self.model, bool(self.stream), self.sampling(plan), messages=messages,
-                   new_tokens=self.max_output_tokens)
+        return Ask(
+            "responses",
+            self.model,
+            bool(self.stream),
+            self.sampling(plan),
+            messages=messages,
+            new_tokens=self.max_output_tokens,
+        )
 
 
 ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseRequest]] = {
@@ -292,8 +337,12 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
     except ValidationError as error:
         raise _refusal(error) from None
     if request.model not in (plan.model, plan.ref):
-        raise RequestRefused(f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
-                             param="model", code="model_not_found", status=404)
+        raise RequestRefused(
+            f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
+            param="model",
+            code="model_not_found",
+            status=404,
+        )
     return request.ask(plan)
 
 
@@ -306,6 +355,9 @@ def _refusal(error: ValidationError) -> RequestRefused:
     if first["type"] == "missing":
         return RequestRefused(f"“{place}” is missing", param=field, code="missing_required_parameter")
     known = first["type"] in ("literal_error", "none_required", "too_long")
-    return RequestRefused(f"“{place}”: {first['msg'][0].lower()}{first['msg'][1:]}"
-                          + ("; this endpoint supports nothing else" if known else ""),
-                          param=field, code="unsupported_value" if known else "invalid_value")
+    return RequestRefused(
+        f"“{place}”: {first['msg'][0].lower()}{first['msg'][1:]}"
+        + ("; this endpoint supports nothing else" if known else ""),
+        param=field,
+        code="unsupported_value" if known else "invalid_value",
+    )

@@ -70,25 +70,44 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
     require_serve_extra()
     try:
         private_directory(directory)
-        facts = build_view(directory / VIEW, base=version.base_path, base_id=version.base_id,
-                           adapter=Path(version.directory), ref=version.ref)
+        facts = build_view(
+            directory / VIEW,
+            base=version.base_path,
+            base_id=version.base_id,
+            adapter=Path(version.directory),
+            ref=version.ref,
+        )
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
         method = "none" if quantisation.method == "none" else "nf4"
-        plan = EndpointPlan(id=endpoint_id, model=version.name, version=version.version, base_id=version.base_id,
-                            base=version.base_path, adapter=version.directory, quantisation=method,
-                            double_quant=quantisation.double_quant, compute_dtype=quantisation.compute_dtype,
-                            context_length=facts.context_length, vocabulary=facts.vocabulary,
-                            greedy=facts.greedy, tools=facts.tools, port=port,
-                            created_at=version.created_at)
+        plan = EndpointPlan(
+            id=endpoint_id,
+            model=version.name,
+            version=version.version,
+            base_id=version.base_id,
+            base=version.base_path,
+            adapter=version.directory,
+            quantisation=method,
+            double_quant=quantisation.double_quant,
+            compute_dtype=quantisation.compute_dtype,
+            context_length=facts.context_length,
+            vocabulary=facts.vocabulary,
+            greedy=facts.greedy,
+            tools=facts.tools,
+            port=port,
+            created_at=version.created_at,
+        )
         if not (directory / KEY).exists():
             write_atomic(directory / KEY, f"br-{secrets.token_urlsafe(32)}\n", mode=0o600)
         if not alive(directory):
             (directory / STATE_FILE).unlink(missing_ok=True)
         write_atomic(directory / PLAN, plan.model_dump_json(indent=2))
     except OSError as error:
-        raise BrightrunError(f"the endpoint cannot be set up ({error.strerror or error})", where=str(directory),
-                             fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
-                             kind=ErrorKind.ENDPOINT_NOT_WRITABLE) from None
+        raise BrightrunError(
+            f"the endpoint cannot be set up ({error.strerror or error})",
+            where=str(directory),
+            fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
+            kind=ErrorKind.ENDPOINT_NOT_WRITABLE,
+        ) from None
     return plan
 
 
@@ -97,8 +116,12 @@ def read_plan(directory: Path) -> EndpointPlan:
     try:
         return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
     except (OSError, ValidationError):
-        raise UsageError("this is not a prepared endpoint", where=str(directory / PLAN), fix="deploy the model again",
-                         kind=ErrorKind.ENDPOINT_NOT_PREPARED) from None
+        raise UsageError(
+            "this is not a prepared endpoint",
+            where=str(directory / PLAN),
+            fix="deploy the model again",
+            kind=ErrorKind.ENDPOINT_NOT_PREPARED,
+        ) from None
 
 
 def read_key(directory: Path) -> str:
@@ -114,7 +137,9 @@ def read_key(directory: Path) -> str:
         key = ""
     keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
-        raise UsageError("the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY)
+        raise UsageError(
+            "the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY
+        )
     return key
 
 
@@ -128,5 +153,8 @@ def require_serve_extra() -> None:
     needed = ("torch", "transformers", "peft", "fastapi", "starlette", "uvicorn")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"serving needs packages that are not installed: {', '.join(missing)}",
-                         fix="pip install 'brightrun[serve]'", kind=ErrorKind.SERVE_EXTRA_MISSING)
+        raise UsageError(
+            f"serving needs packages that are not installed: {', '.join(missing)}",
+            fix="pip install 'brightrun[serve]'",
+            kind=ErrorKind.SERVE_EXTRA_MISSING,
+        )

@@ -40,9 +40,18 @@ def environment() -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     package = str(Path(__file__).resolve().parents[2])
-    return {"OMP_WAIT_POLICY": "passive"} | kept | {
-        "PYTHONPATH": package, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    return (
+        {"OMP_WAIT_POLICY": "passive"}
+        | kept
+        | {
+            "PYTHONPATH": package,
+            "PYTHONUNBUFFERED": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+        }
+    )
 
 
 def start(directory: Path) -> int:
@@ -59,11 +68,21 @@ def start(directory: Path) -> int:
             (directory / STATE_FILE).unlink(missing_ok=True)
         shorten_log(directory)
         with log.open("ab") as output:
-            return subprocess.Popen(command(directory), cwd=directory, env=environment(), stdin=subprocess.DEVNULL,
-                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True).pid
+            return subprocess.Popen(
+                command(directory),
+                cwd=directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ).pid
     except OSError as error:
-        raise EngineError(f"the server process did not start ({error.strerror or error})", where=str(directory),
-                          kind=ErrorKind.SERVER_NOT_STARTED) from None
+        raise EngineError(
+            f"the server process did not start ({error.strerror or error})",
+            where=str(directory),
+            kind=ErrorKind.SERVER_NOT_STARTED,
+        ) from None
 
 
 async def stop(directory: Path, *, grace: float = 10.0) -> None:
@@ -86,8 +105,11 @@ async def stop(directory: Path, *, grace: float = 10.0) -> None:
 def _processes(directory: Path) -> list[psutil.Process]:
     """The processes of this endpoint, found by what they were started with, so that a reused pid is never among them."""
     place = str(directory.absolute())
-    return [process for process in psutil.process_iter(["cmdline"]) if place in (process.info["cmdline"] or [])
-            and any(word in _MODULES for word in process.info["cmdline"])]
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if place in (process.info["cmdline"] or []) and any(word in _MODULES for word in process.info["cmdline"])
+    ]
 
 
 def _runs(process: psutil.Process) -> bool:

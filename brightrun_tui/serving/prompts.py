@@ -46,7 +46,8 @@ class _RendererEnded(Exception):
         if self.code is None:
             return "its tokenizer does not answer; this machine is too busy, or the process hangs"
         return {-signal.SIGPROF: ENDLESS, EXIT_MEMORY: TOO_LARGE, -signal.SIGABRT: TOO_LARGE}.get(
-            self.code, f"the process of its tokenizer ended with code {self.code}; see server.log")
+            self.code, f"the process of its tokenizer ended with code {self.code}; see server.log"
+        )
 
 
 class Prompts:
@@ -81,11 +82,15 @@ class Prompts:
         try:
             answer = await self._ask(await asyncio.to_thread(lambda: json.dumps(asked).encode()))
         except _RendererEnded as error:
-            raise RequestRefused(f"this conversation cannot be presented to the model: {error.cause}", param=param,
-                                 code="prompt_failed") from None
+            raise RequestRefused(
+                f"this conversation cannot be presented to the model: {error.cause}", param=param, code="prompt_failed"
+            ) from None
         if "refused" in answer:
-            raise RequestRefused(f"the chat template refuses this conversation: {answer['refused']}", param=param,
-                                 code="template_refused")
+            raise RequestRefused(
+                f"the chat template refuses this conversation: {answer['refused']}",
+                param=param,
+                code="template_refused",
+            )
         return Prompt(answer["text"], answer["tokens"])
 
     async def close(self) -> None:
@@ -117,8 +122,12 @@ class Prompts:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                *python("-m", "brightrun_tui.serving.renderer", str(self._directory)), limit=_MAX_LINE,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment())
+                *python("-m", "brightrun_tui.serving.renderer", str(self._directory)),
+                limit=_MAX_LINE,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=environment(),
+            )
             if self._closed:
                 await self._end()
             try:

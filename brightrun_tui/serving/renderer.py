@@ -63,8 +63,9 @@ def _answers(tokenizer: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         text = asked["prompt"]
     else:
         try:
-            text = tokenizer.apply_chat_template(asked["messages"], tools=asked["tools"], add_generation_prompt=True,
-                                                 tokenize=False)
+            text = tokenizer.apply_chat_template(
+                asked["messages"], tools=asked["tools"], add_generation_prompt=True, tokenize=False
+            )
         except MemoryError:
             raise
         except Exception as error:  # a template can fail in any way a program can

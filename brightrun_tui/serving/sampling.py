@@ -22,7 +22,7 @@ class Penalties(LogitsProcessor):  # type: ignore[misc]
         """``input_ids`` (batch, tokens so far), ``scores`` (batch, vocabulary)."""
         if self._prompt is None:
             self._prompt = input_ids.shape[1]
-        said = input_ids[:, self._prompt:]
+        said = input_ids[:, self._prompt :]
         counts = torch.zeros_like(scores).scatter_add_(1, said, torch.ones_like(said, dtype=scores.dtype))
         return scores - self._frequency * counts - self._presence * (counts > 0)
 
@@ -43,7 +43,7 @@ class StopTexts(StoppingCriteria):  # type: ignore[misc]
         if self._prompt is None:
             self._prompt = input_ids.shape[1] - 1
         ends = []
-        for row in input_ids[:, self._prompt:]:
-            text = self._tokenizer.decode(row[-self._tail:])
+        for row in input_ids[:, self._prompt :]:
+            text = self._tokenizer.decode(row[-self._tail :])
             ends.append(any(stop in text for stop in self._stops))
         return torch.tensor(ends, device=input_ids.device)

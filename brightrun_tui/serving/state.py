@@ -76,8 +76,9 @@ def read_state(directory: Path) -> ServerState | None:
 
 def failed_state(error: str) -> ServerState:
     """The state of this process when it cannot even begin."""
-    return ServerState(status="failed", url="", port=0, pid=os.getpid(), pid_started=psutil.Process().create_time(),
-                       error=error)
+    return ServerState(
+        status="failed", url="", port=0, pid=os.getpid(), pid_started=psutil.Process().create_time(), error=error
+    )
 
 
 def read_usage(directory: Path) -> Usage:

@@ -35,8 +35,9 @@ class Supervisor:
         self._deaths: deque[float] = deque()
         self._prompts = prompts
         self.engine = EngineClient(SOCKET)
-        self.state = ServerState(status="starting", url=url, port=port, pid=os.getpid(),
-                                 pid_started=psutil.Process().create_time())
+        self.state = ServerState(
+            status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
+        )
         self.state.write(directory)
 
     @property
@@ -96,7 +97,10 @@ class Supervisor:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *python("-m", "brightrun_tui.serving.worker", str(self._directory), str(ours)),
-                stdin=asyncio.subprocess.DEVNULL, pass_fds=(ours,), env=environment())
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(ours,),
+                env=environment(),
+            )
         finally:
             os.close(ours)
         self._say(self.state.status, worker_pid=self._process.pid)

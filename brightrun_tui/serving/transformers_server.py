@@ -42,12 +42,18 @@ def serve(plan: EndpointPlan) -> None:
         def get_quantization_config(self) -> BitsAndBytesConfig | None:
             if plan.quantisation == "none":
                 return None
-            return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype,
-                                      bnb_4bit_use_double_quant=plan.double_quant)
+            return BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=dtype,
+                bnb_4bit_use_double_quant=plan.double_quant,
+            )
 
         def _load_processor(self, *args: Any, **kwargs: Any) -> Any:
             processor = super()._load_processor(*args, **kwargs)
-            processor.apply_chat_template = functools.partial(_finished_prompt, getattr(processor, "tokenizer", processor))
+            processor.apply_chat_template = functools.partial(
+                _finished_prompt, getattr(processor, "tokenizer", processor)
+            )
             return processor
 
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
@@ -57,8 +63,10 @@ def serve(plan: EndpointPlan) -> None:
                 suit_cpu(model, dtype)
             model.generate = functools.partial(_generate, model.generate)
             device = torch.cuda.get_device_name() if gpu else "CPU"
-            write_atomic(Path(REPORT), json.dumps({"device": device, "dtype": str(dtype).removeprefix("torch."),
-                                                   "adapter_tensors": tensors}))
+            write_atomic(
+                Path(REPORT),
+                json.dumps({"device": device, "dtype": str(dtype).removeprefix("torch."), "adapter_tensors": tensors}),
+            )
             return model
 
     model_manager.ModelManager = AdapterModelManager
@@ -115,7 +123,9 @@ def _response_parser(original: Any, processor: Any, model: Any, input_ids: Any, 
         return original(processor, model, input_ids, tools=tools)
     anchors = [template["start_anchor"]] if isinstance(template["start_anchor"], str) else template["start_anchor"]
     prompt_end = getattr(processor, "tokenizer", processor).decode(input_ids[0, -_ANCHOR_TOKENS:])
-    return original(processor, model, input_ids, tools=tools) if any(anchor in prompt_end for anchor in anchors) else None
+    return (
+        original(processor, model, input_ids, tools=tools) if any(anchor in prompt_end for anchor in anchors) else None
+    )
 
 
 def _compute_dtype(plan: EndpointPlan) -> Any:

@@ -21,9 +21,23 @@ from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 VIEW = "view"
 
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-                   "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json")
-WEIGHT_PATTERNS = ("model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+WEIGHT_PATTERNS = (
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model*.bin",
+    "pytorch_model.bin.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -48,40 +62,57 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
     root = Path(base)
     for name in ADAPTER_FILES:
         if not (adapter / name).is_file():
-            raise UsageError(f"{ref} has no {name}", where=str(adapter), fix="register or import the model again",
-                             kind=ErrorKind.ADAPTER_INCOMPLETE)
+            raise UsageError(
+                f"{ref} has no {name}",
+                where=str(adapter),
+                fix="register or import the model again",
+                kind=ErrorKind.ADAPTER_INCOMPLETE,
+            )
     tokenizer = adapter if (adapter / "tokenizer_config.json").is_file() else root
     config = _read_json(root / "config.json")
     generation = generation_settings(root, adapter, tokenizer)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     aside.mkdir()
     try:
-        for source in [root / "config.json", *weights, *(adapter / name for name in ADAPTER_FILES),
-                       *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file())]:
+        for source in [
+            root / "config.json",
+            *weights,
+            *(adapter / name for name in ADAPTER_FILES),
+            *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file()),
+        ]:
             (aside / source.name).symlink_to(source.resolve())
         greedy = not generation.get("do_sample", False)
         # With do_sample off, transformers would ignore the temperature a caller asks for.
-        (aside / "generation_config.json").write_text(json.dumps({"top_k": 0} | generation | {"do_sample": True}, indent=2))
+        (aside / "generation_config.json").write_text(
+            json.dumps({"top_k": 0} | generation | {"do_sample": True}, indent=2)
+        )
         shutil.rmtree(target, ignore_errors=True)
         os.rename(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     text = config.get("text_config") or config
-    return ViewFacts(context_length=int(text.get("max_position_embeddings") or 0),
-                     vocabulary=int(text.get("vocab_size") or 0), greedy=greedy, tools="tools" in _chat_template(tokenizer))
+    return ViewFacts(
+        context_length=int(text.get("max_position_embeddings") or 0),
+        vocabulary=int(text.get("vocab_size") or 0),
+        greedy=greedy,
+        tools="tools" in _chat_template(tokenizer),
+    )
 
 
 def _base_weights(directory: str, base_id: str) -> list[Path]:
     base = Path(directory)
     fix = f"fetch “{base_id}” again, or register the model on a machine that has it"
     if not directory or not (base / "config.json").is_file():
-        raise BaseModelError(f"the base model “{base_id}” is not on this machine", where=directory, fix=fix,
-                             kind=ErrorKind.BASE_MISSING)
+        raise BaseModelError(
+            f"the base model “{base_id}” is not on this machine", where=directory, fix=fix, kind=ErrorKind.BASE_MISSING
+        )
     weights = sorted({path for pattern in WEIGHT_PATTERNS for path in base.glob(pattern) if path.is_file()})
     if any(path.suffix == ".safetensors" for path in weights):
         weights = [path for path in weights if not path.name.startswith("pytorch_model")]
     if not weights:
-        raise BaseModelError(f"the base model “{base_id}” has no weights", where=directory, fix=fix, kind=ErrorKind.BASE_WITHOUT_WEIGHTS)
+        raise BaseModelError(
+            f"the base model “{base_id}” has no weights", where=directory, fix=fix, kind=ErrorKind.BASE_WITHOUT_WEIGHTS
+        )
     return weights
 
 
@@ -94,9 +125,11 @@ def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str,
         BaseModelError: one of their files is no JSON.
     """
     generation = _read_json(base / "generation_config.json")
-    ends = [*_ids(generation.get("eos_token_id", _read_json(base / "config.json").get("eos_token_id"))),
-            *_ids(_read_json(adapter / "generation_config.json").get("eos_token_id")),
-            *_ids(_token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token")))]
+    ends = [
+        *_ids(generation.get("eos_token_id", _read_json(base / "config.json").get("eos_token_id"))),
+        *_ids(_read_json(adapter / "generation_config.json").get("eos_token_id")),
+        *_ids(_token_id(tokenizer, _read_json(tokenizer / "tokenizer_config.json").get("eos_token"))),
+    ]
     return generation | ({"eos_token_id": list(dict.fromkeys(ends))} if ends else {})
 
 
@@ -126,6 +159,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise BaseModelError("this file is not JSON", where=str(path), fix="fetch the base model again",
-                             kind=ErrorKind.BASE_DAMAGED) from None
+        raise BaseModelError(
+            "this file is not JSON", where=str(path), fix="fetch the base model again", kind=ErrorKind.BASE_DAMAGED
+        ) from None
     return document if isinstance(document, dict) else {}

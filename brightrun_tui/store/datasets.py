@@ -16,10 +16,12 @@ from brightrun_tui.store.db import Database
 async def add(db: Database, report: DatasetReport) -> None:
     """Remember a checked file under its name; the same name again replaces it."""
     async with db.transaction():
-        await db.execute("INSERT INTO datasets (name, path, fingerprint, added_at, doc) VALUES (?, ?, ?, ?, ?) "
-                         "ON CONFLICT (name) DO UPDATE SET path = excluded.path, fingerprint = excluded.fingerprint, "
-                         "added_at = excluded.added_at, doc = excluded.doc",
-                         (report.name, report.path, report.fingerprint, time.time(), report.model_dump_json()))
+        await db.execute(
+            "INSERT INTO datasets (name, path, fingerprint, added_at, doc) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET path = excluded.path, fingerprint = excluded.fingerprint, "
+            "added_at = excluded.added_at, doc = excluded.doc",
+            (report.name, report.path, report.fingerprint, time.time(), report.model_dump_json()),
+        )
 
 
 async def list_datasets(db: Database) -> list[DatasetReport]:
@@ -43,10 +45,14 @@ async def get(db: Database, name: str) -> DatasetReport:
     """
     row = await db.one("SELECT path, doc FROM datasets WHERE name = ?", (name,))
     if row is None:
-        raise UsageError(f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind=ErrorKind.UNKNOWN_DATASET)
+        raise UsageError(
+            f"there is no dataset “{name}”", fix="see: brightrun datasets list", kind=ErrorKind.UNKNOWN_DATASET
+        )
     found = rows.read(DatasetReport, row["doc"])
     if found is None:
-        raise rows.damaged(f"dataset {name}", where=str(db.path), fix=f"brightrun datasets add {row['path']} --name {name}")
+        raise rows.damaged(
+            f"dataset {name}", where=str(db.path), fix=f"brightrun datasets add {row['path']} --name {name}"
+        )
     return found
 
 

@@ -35,8 +35,14 @@ class Database:
     ``patience`` is in seconds. ``waits`` is called with a sentence, once for each time that the database is locked for long.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path, *, patience: float = PATIENCE_SECONDS,
-                 waits: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        path: Path,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        waits: Callable[[str], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._lock = asyncio.Lock()
         self.path = path
@@ -52,7 +58,9 @@ class Database:
                 await self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
                 yield self
                 await self._patiently(self._connection.commit)
-            except BaseException:  # cancelled while it begins, it has begun all the same; a full disk leaves it open, too
+            except (
+                BaseException
+            ):  # cancelled while it begins, it has begun all the same; a full disk leaves it open, too
                 await self._connection.rollback()
                 raise
 
@@ -106,8 +114,12 @@ class Database:
                 self._waits(f"{LOCKED}; waiting for it")
 
         again = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_is_locked), stop=tenacity.stop_after_delay(self.patience),
-            wait=tenacity.wait_random_exponential(0.02, max=0.5), before_sleep=tell, reraise=True)
+            retry=tenacity.retry_if_exception(_is_locked),
+            stop=tenacity.stop_after_delay(self.patience),
+            wait=tenacity.wait_random_exponential(0.02, max=0.5),
+            before_sleep=tell,
+            reraise=True,
+        )
         return await again(one_more)
 
 
@@ -124,14 +136,28 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
     """What SQLite said, in words; None where it is a fault of ours."""
     name = _name(error)
     if _is_locked(error):
-        return StoreError(LOCKED, where=str(path), fix="wait until it is done, or end it (a backup, a database browser)",
-                          kind=ErrorKind.STORE_BUSY)
+        return StoreError(
+            LOCKED,
+            where=str(path),
+            fix="wait until it is done, or end it (a backup, a database browser)",
+            kind=ErrorKind.STORE_BUSY,
+        )
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return StoreError("the disk is full", where=str(path.parent),
-                          fix="free some space, or set BRIGHTRUN_HOME to a larger disk", kind=ErrorKind.DISK_FULL)
+        return StoreError(
+            "the disk is full",
+            where=str(path.parent),
+            fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
+            kind=ErrorKind.DISK_FULL,
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return StoreError(f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE)
+        return StoreError(
+            f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE
+        )
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return BrightrunError(f"the database is damaged ({error})", where=str(path),
-                              fix="move the file away; run directories and models stay", kind=ErrorKind.DAMAGED_DATA)
+        return BrightrunError(
+            f"the database is damaged ({error})",
+            where=str(path),
+            fix="move the file away; run directories and models stay",
+            kind=ErrorKind.DAMAGED_DATA,
+        )
     return None

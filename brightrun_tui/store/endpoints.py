@@ -18,10 +18,18 @@ async def save(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChang
     """Insert or replace, with ``changes`` applied; each value is checked."""
     endpoint = rows.changed(endpoint, {**changes, "updated_at": time.time()})
     async with db.transaction():
-        await db.execute("INSERT INTO endpoints (id, model, version, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
-                         "ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
-                         (endpoint.id, endpoint.model, endpoint.model_version, endpoint.state, endpoint.created_at,
-                          endpoint.model_dump_json()))
+        await db.execute(
+            "INSERT INTO endpoints (id, model, version, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+            (
+                endpoint.id,
+                endpoint.model,
+                endpoint.model_version,
+                endpoint.state,
+                endpoint.created_at,
+                endpoint.model_dump_json(),
+            ),
+        )
     return endpoint
 
 
@@ -41,7 +49,9 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointCh
         if now.state == "stopped" or (now.state == "stopping" and changes.get("state") in ("starting", "ready")):
             changes.pop("state", None)
         now = now.model_copy(update={**changes, "updated_at": time.time()})
-        await db.execute("UPDATE endpoints SET state = ?, doc = ? WHERE id = ?", (now.state, now.model_dump_json(), now.id))
+        await db.execute(
+            "UPDATE endpoints SET state = ?, doc = ? WHERE id = ?", (now.state, now.model_dump_json(), now.id)
+        )
     return now
 
 
@@ -59,11 +69,18 @@ async def find(db: Database, word: str) -> Endpoint:
         UsageError: there is none.
     """
     found = await list_endpoints(db)
-    matches = [e for e in found if e.id == word] or [e for e in found if e.id.startswith(word)] \
-        or sorted((e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")),
-                  key=lambda e: e.state == "failed")
+    matches = (
+        [e for e in found if e.id == word]
+        or [e for e in found if e.id.startswith(word)]
+        or sorted(
+            (e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")),
+            key=lambda e: e.state == "failed",
+        )
+    )
     if not matches:
-        raise UsageError(f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind=ErrorKind.UNKNOWN_ENDPOINT)
+        raise UsageError(
+            f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind=ErrorKind.UNKNOWN_ENDPOINT
+        )
     return matches[0]
 
 
@@ -73,6 +90,12 @@ def _read(db: Database, row: aiosqlite.Row) -> Endpoint:
         return found
     states: dict[str, EndpointState] = {state: state for state in get_args(EndpointState)}
     return Endpoint(
-        id=str(row["id"]), model=str(row["model"]), model_version=int(rows.number(row["version"])),
-        state=states.get(row["state"], "failed"), directory=str(db.path.parent / "endpoints" / str(row["id"])),
-        created_at=rows.number(row["created_at"]), updated_at=rows.number(row["created_at"]), error=rows.DAMAGED)
+        id=str(row["id"]),
+        model=str(row["model"]),
+        model_version=int(rows.number(row["version"])),
+        state=states.get(row["state"], "failed"),
+        directory=str(db.path.parent / "endpoints" / str(row["id"])),
+        created_at=rows.number(row["created_at"]),
+        updated_at=rows.number(row["created_at"]),
+        error=rows.DAMAGED,
+    )

@@ -43,7 +43,9 @@ async def installation(db: Database) -> str:
     async with db.transaction():
         known = await fact(db, "installation")
         if not (isinstance(known, str) and re.fullmatch(_INSTALLATION, known)):
-            named = [re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")]
+            named = [
+                re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")
+            ]
             found = [_id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
             known = str(next(one for one in found if one))
             await db.execute(_SET, ("installation", json.dumps(known)))
@@ -69,12 +71,16 @@ async def beat(db: Database, **facts: Any) -> None:
 async def save_service(db: Database, name: str, state: str, detail: str) -> None:
     """How a service was when tested: state ``ok``, ``failed`` or ``off``, and a sentence."""
     async with db.transaction():
-        await db.execute("INSERT INTO services (name, state, detail, checked_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
-                         "DO UPDATE SET state = excluded.state, detail = excluded.detail, checked_at = excluded.checked_at",
-                         (name, state, detail, time.time()))
+        await db.execute(
+            "INSERT INTO services (name, state, detail, checked_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET state = excluded.state, detail = excluded.detail, checked_at = excluded.checked_at",
+            (name, state, detail, time.time()),
+        )
 
 
 async def services(db: Database) -> dict[str, dict[str, Any]]:
     """By name: ``state``, ``detail``, ``checked_at`` (seconds since the epoch)."""
     rows = await db.all("SELECT name, state, detail, checked_at FROM services")
-    return {row["name"]: {"state": row["state"], "detail": row["detail"], "checked_at": row["checked_at"]} for row in rows}
+    return {
+        row["name"]: {"state": row["state"], "detail": row["detail"], "checked_at": row["checked_at"]} for row in rows
+    }

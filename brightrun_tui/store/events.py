@@ -42,24 +42,37 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         taken = _Taken(run)
         for line in lines:
             taken.add(line)
-        metrics = [(run_id, name, event.body.step, value, event.time)
-                   for event in taken.fresh if isinstance(event.body, kinds.Metric) for name, value in event.body.values.items()]
-        others = [(run_id, event.seq, event.time, event.kind, json.dumps({"data": event.body.fields()}))
-                  for event in taken.fresh if _is_kept(event.body)]
+        metrics = [
+            (run_id, name, event.body.step, value, event.time)
+            for event in taken.fresh
+            if isinstance(event.body, kinds.Metric)
+            for name, value in event.body.values.items()
+        ]
+        others = [
+            (run_id, event.seq, event.time, event.kind, json.dumps({"data": event.body.fields()}))
+            for event in taken.fresh
+            if _is_kept(event.body)
+        ]
         await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
     if taken.gap:
-        raise BrightrunError(taken.gap, where=f"run {run_id}", kind=ErrorKind.EVENTS_GAP,
-                             fix="the worker's log may say more; a retry goes on from the newest checkpoint")
+        raise BrightrunError(
+            taken.gap,
+            where=f"run {run_id}",
+            kind=ErrorKind.EVENTS_GAP,
+            fix="the worker's log may say more; a retry goes on from the newest checkpoint",
+        )
     return run
 
 
 async def read(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after: int = -1) -> list[Event[Body]]:
     """Events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
     marks = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
-    found = await db.all(f"SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ?{marks} ORDER BY seq",
-                         (run_id, after, *kinds))
+    found = await db.all(
+        f"SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ?{marks} ORDER BY seq",
+        (run_id, after, *kinds),
+    )
     return [_event(row) for row in found]
 
 
@@ -91,8 +104,13 @@ class _Taken:
         _learn(self._facts, line.body, self._run)
 
     def changes(self) -> RunChanges:
-        return {**self._facts, "events_seq": self._seq, "bad_lines": self._bad, "bad_in_a_row": self._in_a_row,
-                "notices": tuple(self._notices)}
+        return {
+            **self._facts,
+            "events_seq": self._seq,
+            "bad_lines": self._bad,
+            "bad_in_a_row": self._in_a_row,
+            "notices": tuple(self._notices),
+        }
 
     def _note(self, message: str) -> None:
         self._notices.append(Notice(time=time.time(), level="warning", code=NOTICE, message=message))

@@ -42,8 +42,13 @@ def past_runs(database: Path) -> list[PastRun]:
     known = []
     for estimate, base, training in found:
         try:
-            known.append(PastRun(base=BaseModelRef.model_validate_json(base), estimate=Estimate.model_validate_json(estimate),
-                                 training=TrainingFacts.model_validate_json(training)))
+            known.append(
+                PastRun(
+                    base=BaseModelRef.model_validate_json(base),
+                    estimate=Estimate.model_validate_json(estimate),
+                    training=TrainingFacts.model_validate_json(training),
+                )
+            )
         except (ValidationError, TypeError, ValueError):
             continue
     return known

@@ -39,15 +39,19 @@ async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) ->
 
 
 async def _write(db: Database, lease: Lease) -> None:
-    await db.execute("INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
-                     "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
-                     (lease.name, lease.run_id, lease.provider, lease.state, lease.created_at, lease.model_dump_json()))
+    await db.execute(
+        "INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+        (lease.name, lease.run_id, lease.provider, lease.state, lease.created_at, lease.model_dump_json()),
+    )
 
 
 async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False) -> list[Lease]:
     """Newest first. Open: everything that is not proven gone."""
-    found = await db.all(f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
-                         (run_id, run_id, int(open_only)))
+    found = await db.all(
+        f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
+        (run_id, run_id, int(open_only)),
+    )
     return [_read(row) for row in found]
 
 
@@ -59,13 +63,17 @@ async def paid(db: Database) -> list[Lease]:
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
     """One line of the ledger: ``quoted``, ``observed`` or ``billed``."""
     async with db.transaction():
-        await db.execute("INSERT INTO ledger (time, run_id, lease, kind, amount_usd, note) VALUES (?, ?, ?, ?, ?, ?)",
-                         (time.time(), run_id, lease, kind, amount_usd, note))
+        await db.execute(
+            "INSERT INTO ledger (time, run_id, lease, kind, amount_usd, note) VALUES (?, ?, ?, ?, ?, ?)",
+            (time.time(), run_id, lease, kind, amount_usd, note),
+        )
 
 
 async def entries(db: Database, run_id: str) -> list[dict[str, Any]]:
     """A run's lines of the ledger, oldest first: ``time``, ``lease``, ``kind``, ``amount_usd``, ``note``."""
-    found = await db.all("SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,))
+    found = await db.all(
+        "SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,)
+    )
     return [dict(row) for row in found]
 
 
@@ -95,5 +103,11 @@ def _read(row: aiosqlite.Row) -> Lease:
     if found is not None and (found.name, found.state) == (row["name"], row["state"]):
         return found
     known: dict[str, LeaseState] = {"released": "released", "releasing": "releasing"}
-    return Lease(name=str(row["name"]), run_id=str(row["run_id"]), provider=str(row["provider"]),
-                 state=known.get(row["state"], "unclear"), created_at=rows.number(row["created_at"]), note=rows.DAMAGED)
+    return Lease(
+        name=str(row["name"]),
+        run_id=str(row["run_id"]),
+        provider=str(row["provider"]),
+        state=known.get(row["state"], "unclear"),
+        created_at=rows.number(row["created_at"]),
+        note=rows.DAMAGED,
+    )

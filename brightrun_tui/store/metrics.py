@@ -27,16 +27,21 @@ class Changes:
 
 async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
     """Everything written after ``mark`` (0: from the beginning). A step trained again comes again, with its new value."""
-    rows = await db.all("SELECT change, name, step, value, time FROM metrics WHERE run_id = ? AND change > ? "
-                        "ORDER BY change", (run_id, mark))
-    return Changes(rows[-1]["change"] if rows else mark,
-                   [Point(row["name"], row["step"], row["value"], row["time"]) for row in rows])
+    rows = await db.all(
+        "SELECT change, name, step, value, time FROM metrics WHERE run_id = ? AND change > ? ORDER BY change",
+        (run_id, mark),
+    )
+    return Changes(
+        rows[-1]["change"] if rows else mark,
+        [Point(row["name"], row["step"], row["value"], row["time"]) for row in rows],
+    )
 
 
 async def series(db: Database, run_id: str, name: str) -> list[Point]:
     """One curve, by step."""
-    rows = await db.all("SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step",
-                        (run_id, name))
+    rows = await db.all(
+        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step", (run_id, name)
+    )
     return [Point(name, row["step"], row["value"], row["time"]) for row in rows]
 
 

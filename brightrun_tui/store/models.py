@@ -24,16 +24,21 @@ async def reserve(db: Database, name: str, run_id: str) -> int:
         row = await db.one("SELECT max(version) AS newest FROM model_versions WHERE name = ?", (name,))
         gone = await db.one("SELECT CAST(value AS INTEGER) AS newest FROM facts WHERE name = ?", (_deleted(name),))
         version = max(int(found["newest"] or 0) if found else 0 for found in (row, gone)) + 1
-        await db.execute("INSERT INTO model_versions (name, version, run_id, created_at, state, doc) "
-                         "VALUES (?, ?, ?, ?, 'copying', '{}')", (name, version, run_id, time.time()))
+        await db.execute(
+            "INSERT INTO model_versions (name, version, run_id, created_at, state, doc) "
+            "VALUES (?, ?, ?, ?, 'copying', '{}')",
+            (name, version, run_id, time.time()),
+        )
         return version
 
 
 async def complete(db: Database, version: ModelVersion) -> None:
     """The files are in place: show the version. Its first alias is ``champion`` when the model has none yet."""
     async with db.transaction():
-        await db.execute("UPDATE model_versions SET state = 'ready', created_at = ?, doc = ? WHERE name = ? AND version = ?",
-                         (version.created_at, _document(version), version.name, version.version))
+        await db.execute(
+            "UPDATE model_versions SET state = 'ready', created_at = ?, doc = ? WHERE name = ? AND version = ?",
+            (version.created_at, _document(version), version.name, version.version),
+        )
         row = await db.one("SELECT 1 FROM aliases WHERE name = ? AND alias = 'champion'", (version.name,))
         if row is None:
             await _move(db, version.name, "champion", version.version)
@@ -50,8 +55,12 @@ async def get(db: Database, name: str, version: int | None = None) -> ModelVersi
     found = _read(row)
     if found is None:
         ref = f"{name}:{row['version']}"
-        raise BrightrunError(f"what is stored of {ref} cannot be read", where=str(db.path),
-                             fix=f"brightrun models delete {ref}", kind=ErrorKind.UNREADABLE_MODEL)
+        raise BrightrunError(
+            f"what is stored of {ref} cannot be read",
+            where=str(db.path),
+            fix=f"brightrun models delete {ref}",
+            kind=ErrorKind.UNREADABLE_MODEL,
+        )
     return await _with_aliases(db, found)
 
 
@@ -71,7 +80,9 @@ async def locate(db: Database, ref: str) -> tuple[str, int]:
         return name, int((await _row(db, name, int(wanted) if wanted else None))["version"])
     row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = ?", (name, wanted))
     if row is None:
-        raise UsageError(f"“{name}” has no version or alias “{wanted}”", fix="see: brightrun models", kind=ErrorKind.UNKNOWN_MODEL)
+        raise UsageError(
+            f"“{name}” has no version or alias “{wanted}”", fix="see: brightrun models", kind=ErrorKind.UNKNOWN_MODEL
+        )
     return name, int(row["version"])
 
 
@@ -110,10 +121,13 @@ async def annotate(db: Database, version: ModelVersion, **remarks: Unpack[Remark
     return await _change(db, version, lambda _: changes)
 
 
-async def retag(db: Database, version: ModelVersion, *, add: Iterable[str] = (), remove: Collection[str] = ()) -> ModelVersion:
+async def retag(
+    db: Database, version: ModelVersion, *, add: Iterable[str] = (), remove: Collection[str] = ()
+) -> ModelVersion:
     """Add tags at the end and take others away. Raises ``UsageError``."""
-    return await _change(db, version, lambda now: {
-        "tags": tuple(tag for tag in dict.fromkeys([*now.tags, *add]) if tag not in remove)})
+    return await _change(
+        db, version, lambda now: {"tags": tuple(tag for tag in dict.fromkeys([*now.tags, *add]) if tag not in remove)}
+    )
 
 
 async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> ModelVersion:
@@ -131,7 +145,9 @@ async def change_report(db: Database, version: ModelVersion, change: Callable[[R
     return await _change(db, version, lambda now: {"report": change(now.report)})
 
 
-async def _change(db: Database, version: ModelVersion, change: Callable[[ModelVersion], dict[str, Any]]) -> ModelVersion:
+async def _change(
+    db: Database, version: ModelVersion, change: Callable[[ModelVersion], dict[str, Any]]
+) -> ModelVersion:
     """Change some facts of a version as it is now, whatever it was when ``version`` was read; all others stay.
 
     Raises:
@@ -140,8 +156,10 @@ async def _change(db: Database, version: ModelVersion, change: Callable[[ModelVe
     async with db.transaction():
         now = await get(db, version.name, version.version)
         changed = rows.changed(now, change(now))
-        await db.execute("UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
-                         (_document(changed), version.name, version.version))
+        await db.execute(
+            "UPDATE model_versions SET doc = ? WHERE name = ? AND version = ?",
+            (_document(changed), version.name, version.version),
+        )
     return changed
 
 
@@ -169,13 +187,18 @@ async def delete(db: Database, name: str, version: int) -> None:
     """
     async with db.transaction():
         if pointing := await aliases(db, name, version):
-            raise UsageError(f"{name}:{version} is {', '.join(pointing)}", fix="move the alias to another version first",
-                             kind=ErrorKind.ALIASED)
+            raise UsageError(
+                f"{name}:{version} is {', '.join(pointing)}",
+                fix="move the alias to another version first",
+                kind=ErrorKind.ALIASED,
+            )
         await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (name, version))
         # Its number is never given again: lineages and logs may still name it.
-        await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
-                         "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-                         (_deleted(name), version))
+        await db.execute(
+            "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
+            "max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+            (_deleted(name), version),
+        )
 
 
 async def _ready(db: Database) -> list[aiosqlite.Row]:
@@ -184,8 +207,11 @@ async def _ready(db: Database) -> list[aiosqlite.Row]:
 
 async def _row(db: Database, name: str, version: int | None) -> aiosqlite.Row:
     """One ready version as stored; without a number the newest. Raises ``UsageError``."""
-    row = await db.one("SELECT version, doc FROM model_versions WHERE name = ? AND state = 'ready' "
-                       "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1", (name, version, version))
+    row = await db.one(
+        "SELECT version, doc FROM model_versions WHERE name = ? AND state = 'ready' "
+        "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1",
+        (name, version, version),
+    )
     if row is None:
         ref = name if version is None else f"{name}:{version}"
         raise UsageError(f"there is no model “{ref}”", fix="see: brightrun models", kind=ErrorKind.UNKNOWN_MODEL)
@@ -202,9 +228,11 @@ def _deleted(name: str) -> str:
 
 
 async def _move(db: Database, name: str, alias: str, version: int) -> None:
-    await db.execute("INSERT INTO aliases (name, alias, version, moved_at) VALUES (?, ?, ?, ?) "
-                     "ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version, moved_at = excluded.moved_at",
-                     (name, alias, version, time.time()))
+    await db.execute(
+        "INSERT INTO aliases (name, alias, version, moved_at) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version, moved_at = excluded.moved_at",
+        (name, alias, version, time.time()),
+    )
 
 
 async def _with_aliases(db: Database, version: ModelVersion) -> ModelVersion:

@@ -34,8 +34,10 @@ async def follow_move(db: Database) -> None:
         if before not in ("", here):
             for table, places in _PLACES:
                 await _move_rows(db, table, places, PurePath(before), PurePath(here))
-        await db.execute("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                         (FACT, json.dumps(here)))
+        await db.execute(
+            "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (FACT, json.dumps(here)),
+        )
 
 
 async def _last(db: Database) -> str:
@@ -52,12 +54,16 @@ async def _told_by_rows(db: Database) -> str:
     return ""
 
 
-async def _move_rows(db: Database, table: str, places: tuple[tuple[str, ...], ...], before: PurePath, here: PurePath) -> None:
+async def _move_rows(
+    db: Database, table: str, places: tuple[tuple[str, ...], ...], before: PurePath, here: PurePath
+) -> None:
     for row in await db.all(f"SELECT rowid AS number, doc FROM {table}"):
         document = _document(row["doc"])
         if document is not None and any([_move(document, place, before, here) for place in places]):
-            await db.execute(f"UPDATE {table} SET doc = ? WHERE rowid = ?",
-                             (json.dumps(document, ensure_ascii=False, separators=(",", ":")), row["number"]))
+            await db.execute(
+                f"UPDATE {table} SET doc = ? WHERE rowid = ?",
+                (json.dumps(document, ensure_ascii=False, separators=(",", ":")), row["number"]),
+            )
 
 
 def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, here: PurePath) -> bool:

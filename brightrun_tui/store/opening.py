@@ -18,8 +18,9 @@ from brightrun_tui.store.schema import MIGRATIONS
 
 
 @asynccontextmanager
-async def open_database(path: Path, *, patience: float = PATIENCE_SECONDS,
-                        waits: Callable[[str], None] | None = None) -> AsyncIterator[Database]:
+async def open_database(
+    path: Path, *, patience: float = PATIENCE_SECONDS, waits: Callable[[str], None] | None = None
+) -> AsyncIterator[Database]:
     """Open, creating and migrating as needed, and following a data directory that was moved.
 
     Raises:
@@ -30,8 +31,12 @@ async def open_database(path: Path, *, patience: float = PATIENCE_SECONDS,
         private_directory(path.parent)
         connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
     except OSError as error:
-        raise StoreError(f"cannot write here ({error.strerror or error})", where=str(path.parent), fix=ELSEWHERE,
-                         kind=ErrorKind.HOME_NOT_WRITABLE) from None
+        raise StoreError(
+            f"cannot write here ({error.strerror or error})",
+            where=str(path.parent),
+            fix=ELSEWHERE,
+            kind=ErrorKind.HOME_NOT_WRITABLE,
+        ) from None
     except sqlite3.Error as error:
         raise plain_error(error, path) or error from None
     try:
@@ -52,8 +57,12 @@ async def _migrate(db: Database) -> None:
     row = await db.one("PRAGMA user_version")
     version = int(row[0]) if row else 0
     if version > len(MIGRATIONS):
-        raise BrightrunError("the data was written by a newer brightrun", where=str(db.path),
-                             fix="upgrade brightrun, or set BRIGHTRUN_HOME to another directory", kind=ErrorKind.NEWER_DATA)
+        raise BrightrunError(
+            "the data was written by a newer brightrun",
+            where=str(db.path),
+            fix="upgrade brightrun, or set BRIGHTRUN_HOME to another directory",
+            kind=ErrorKind.NEWER_DATA,
+        )
     if version == len(MIGRATIONS):
         return
     async with db.transaction():

@@ -17,8 +17,10 @@ from brightrun_tui.store.db import Database
 async def add(db: Database, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None) -> Request:
     now = time.time()
     async with db.transaction():
-        cursor = await db.execute("INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, ?)",
-                                  (kind, target, json.dumps(payload or {}), now))
+        cursor = await db.execute(
+            "INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, ?)",
+            (kind, target, json.dumps(payload or {}), now),
+        )
     assert cursor.lastrowid is not None
     return Request(id=cursor.lastrowid, kind=kind, target=target, payload=payload or {}, created_at=now)
 
@@ -42,14 +44,23 @@ async def get(db: Database, request_id: int) -> Request | None:
 
 async def answer(db: Database, request_id: int, *, failed: bool = False, result: dict[str, Any] | None = None) -> None:
     async with db.transaction():
-        await db.execute("UPDATE requests SET state = ?, result = ?, handled_at = ? WHERE id = ?",
-                         ("failed" if failed else "done", json.dumps(result or {}), time.time(), request_id))
+        await db.execute(
+            "UPDATE requests SET state = ?, result = ?, handled_at = ? WHERE id = ?",
+            ("failed" if failed else "done", json.dumps(result or {}), time.time(), request_id),
+        )
 
 
 def _request(row: aiosqlite.Row) -> Request:
     try:
-        return Request(id=row["id"], kind=row["kind"], target=row["target"], payload=json.loads(row["payload"]),
-                       created_at=row["created_at"], state=row["state"], result=json.loads(row["result"]),
-                       handled_at=row["handled_at"])
+        return Request(
+            id=row["id"],
+            kind=row["kind"],
+            target=row["target"],
+            payload=json.loads(row["payload"]),
+            created_at=row["created_at"],
+            state=row["state"],
+            result=json.loads(row["result"]),
+            handled_at=row["handled_at"],
+        )
     except (ValueError, TypeError, RecursionError):
         raise rows.damaged(f"request {row['id']}", where="brightrun.db", fix="ask again") from None

@@ -29,11 +29,21 @@ class DamagedRun(BaseModel):
 
 async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate | None = None) -> Run:
     """A new run in state ``queued``; the engine takes it from there."""
-    run = Run(id=spec.run_id, name=spec.name, state="queued", spec=spec, directory=directory,
-              created_at=spec.created_at, updated_at=spec.created_at, estimate=estimate)
+    run = Run(
+        id=spec.run_id,
+        name=spec.name,
+        state="queued",
+        spec=spec,
+        directory=directory,
+        created_at=spec.created_at,
+        updated_at=spec.created_at,
+        estimate=estimate,
+    )
     async with db.transaction():
-        await db.execute("INSERT INTO runs (id, name, state, created_at, updated_at, doc) VALUES (?, ?, ?, ?, ?, ?)",
-                         (run.id, run.name, run.state, run.created_at, run.updated_at, run.model_dump_json()))
+        await db.execute(
+            "INSERT INTO runs (id, name, state, created_at, updated_at, doc) VALUES (?, ?, ?, ?, ?, ?)",
+            (run.id, run.name, run.state, run.created_at, run.updated_at, run.model_dump_json()),
+        )
     return run
 
 
@@ -67,9 +77,11 @@ async def locate(db: Database, word: str) -> str:
     if word == "last":
         found = await db.all("SELECT id FROM runs ORDER BY created_at DESC LIMIT 1")
     else:
-        found = await db.all("SELECT id FROM runs WHERE id = ?", (word,)) \
-            or await db.all("SELECT id FROM runs WHERE name = ? ORDER BY created_at DESC LIMIT 1", (word,)) \
+        found = (
+            await db.all("SELECT id FROM runs WHERE id = ?", (word,))
+            or await db.all("SELECT id FROM runs WHERE name = ? ORDER BY created_at DESC LIMIT 1", (word,))
             or await db.all("SELECT id FROM runs WHERE substr(id, 1, ?) = ?", (len(word), word))
+        )
     if not found:
         raise UsageError(f"there is no run “{word}”", fix="see: brightrun runs", kind=ErrorKind.UNKNOWN_RUN)
     if len(found) > 1:
@@ -80,8 +92,10 @@ async def locate(db: Database, word: str) -> str:
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
     """Newest first, without those whose record is damaged: see `list_all`."""
     wanted = sorted(states or RUN_STATES)
-    found = await db.all(f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) "
-                         "ORDER BY created_at DESC", wanted)
+    found = await db.all(
+        f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY created_at DESC",
+        wanted,
+    )
     return [run for row in found if (run := _read(row)) is not None]
 
 
@@ -93,8 +107,14 @@ async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
         if (run := _read(row)) is not None:
             whole.append(run)
         else:
-            damaged.append(DamagedRun(id=str(row["id"]), name=str(row["name"]), state=str(row["state"]),
-                                      created_at=rows.number(row["created_at"])))
+            damaged.append(
+                DamagedRun(
+                    id=str(row["id"]),
+                    name=str(row["name"]),
+                    state=str(row["state"]),
+                    created_at=rows.number(row["created_at"]),
+                )
+            )
     return whole, damaged
 
 
@@ -125,7 +145,9 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Unpa
     async with db.transaction():
         run = await get(db, run_id)
         if state != run.state and state not in TRANSITIONS[run.state]:
-            raise BrightrunError(f"a run cannot go from {run.state} to {state}", where=run.id, kind=ErrorKind.BAD_TRANSITION)
+            raise BrightrunError(
+                f"a run cannot go from {run.state} to {state}", where=run.id, kind=ErrorKind.BAD_TRANSITION
+            )
         stamps: RunChanges = {}
         if state in TERMINAL:
             stamps["finished_at"] = time.time()
@@ -139,8 +161,10 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Unpa
 async def write(db: Database, run: Run, changes: RunChanges) -> Run:
     """Store a run with some of its facts changed, inside a transaction of the caller; each value is checked."""
     run = rows.changed(run, {**changes, "updated_at": time.time()})
-    await db.execute("UPDATE runs SET name = ?, state = ?, updated_at = ?, doc = ? WHERE id = ?",
-                     (run.name, run.state, run.updated_at, run.model_dump_json(), run.id))
+    await db.execute(
+        "UPDATE runs SET name = ?, state = ?, updated_at = ?, doc = ? WHERE id = ?",
+        (run.name, run.state, run.updated_at, run.model_dump_json(), run.id),
+    )
     return run
 
 

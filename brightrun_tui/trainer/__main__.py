@@ -103,8 +103,12 @@ def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Ou
             import_bitsandbytes()
             from brightrun_tui.trainer.worker import work
     except ImportError as error:
-        raise BrightrunError(f"training needs packages that are not installed ({error})", kind=ErrorKind.PACKAGES_MISSING,
-                             where="this machine", fix="pip install 'brightrun[train]'") from error
+        raise BrightrunError(
+            f"training needs packages that are not installed ({error})",
+            kind=ErrorKind.PACKAGES_MISSING,
+            where="this machine",
+            fix="pip install 'brightrun[train]'",
+        ) from error
     return work
 
 

@@ -31,16 +31,27 @@ def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machi
     if targets != "all-linear":
         targets = [name.strip() for name in str(targets).split(",") if name.strip()]
     config = LoraConfig(
-        r=settings.r, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout, target_modules=targets,
-        use_rslora=settings.use_rslora, use_dora=settings.use_dora, bias="none", task_type="CAUSAL_LM")
+        r=settings.r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=targets,
+        use_rslora=settings.use_rslora,
+        use_dora=settings.use_dora,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
     torch.manual_seed(seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             model = get_peft_model(base, config, autocast_adapter_dtype=False)
     except ValueError as error:
-        raise UsageError(f"the adapter cannot be attached: {str(error).splitlines()[0][:300]}",
-                         where="lora.target_modules", fix="use all-linear", kind=ErrorKind.BAD_SETTING) from error
+        raise UsageError(
+            f"the adapter cannot be attached: {str(error).splitlines()[0][:300]}",
+            where="lora.target_modules",
+            fix="use all-linear",
+            kind=ErrorKind.BAD_SETTING,
+        ) from error
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     for parameter in trainable(model).values():
@@ -65,8 +76,12 @@ def load_adapter(model: PeftModel, directory: Path) -> None:
     """Put a saved adapter's weights into ``model``, exactly."""
     result: Any = set_peft_model_state_dict(model, load_file(str(directory / ADAPTER_WEIGHTS)))
     if getattr(result, "unexpected_keys", None):
-        raise TrainingError("the saved adapter does not belong to this base model and settings", where=str(directory),
-                            fix="start the run again", kind=ErrorKind.CHECKPOINT_MISMATCH)
+        raise TrainingError(
+            "the saved adapter does not belong to this base model and settings",
+            where=str(directory),
+            fix="start the run again",
+            kind=ErrorKind.CHECKPOINT_MISMATCH,
+        )
 
 
 def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
@@ -86,5 +101,9 @@ def save_adapter(model: PeftModel, directory: Path, base_name: str) -> None:
     saved = load_file(str(directory / ADAPTER_WEIGHTS))
     intact = saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in state)
     if not intact or not all(torch.isfinite(tensor).all() for tensor in saved.values()):
-        raise TrainingError("the saved adapter does not hold what was trained", where=str(directory / ADAPTER_WEIGHTS),
-                            fix="check the disk, then retry: it goes on from the newest checkpoint", kind=ErrorKind.SAVE_FAILED)
+        raise TrainingError(
+            "the saved adapter does not hold what was trained",
+            where=str(directory / ADAPTER_WEIGHTS),
+            fix="check the disk, then retry: it goes on from the newest checkpoint",
+            kind=ErrorKind.SAVE_FAILED,
+        )

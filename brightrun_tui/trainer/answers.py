@@ -68,11 +68,22 @@ class Compared(Asked):
     def samples(self) -> tuple[SampleAnswer, ...]:
         """Side by side, as the report card keeps them."""
         return tuple(
-            SampleAnswer(id=prompt.id, prompt=prompt.messages, reference=prompt.reference, base=base.text, tuned=tuned.text,
-                         base_ended=base.ended, tuned_ended=tuned.ended, by_step=self.by_step.get(prompt.id, ()),
-                         mark=mark, base_mark=base_mark)
+            SampleAnswer(
+                id=prompt.id,
+                prompt=prompt.messages,
+                reference=prompt.reference,
+                base=base.text,
+                tuned=tuned.text,
+                base_ended=base.ended,
+                tuned_ended=tuned.ended,
+                by_step=self.by_step.get(prompt.id, ()),
+                mark=mark,
+                base_mark=base_mark,
+            )
             for prompt, base, tuned, mark, base_mark in zip(
-                self.prompts, self.base, self.tuned, self.marks(self.tuned), self.marks(self.base), strict=True))
+                self.prompts, self.base, self.tuned, self.marks(self.tuned), self.marks(self.base), strict=True
+            )
+        )
 
     def scores(self) -> dict[str, Any]:
         """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
@@ -89,7 +100,8 @@ class Compared(Asked):
             "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
             | {"phrases": self.overlap["tuned"].phrases},
             "content": {name: credit_of(self.marks(said)) for name, said in both.items()}
-            | ({"floor": credit_of(self.floor.marks)} if self.floor else {})}
+            | ({"floor": credit_of(self.floor.marks)} if self.floor else {}),
+        }
         return scores | (self._short_scores(both) if self.short else {})
 
     def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
@@ -107,7 +119,8 @@ class Compared(Asked):
             "exact_match": exact,
             "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
             "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
-            "scored_answers": len(wanted)}
+            "scored_answers": len(wanted),
+        }
 
     @property
     def _limit(self) -> int:
@@ -121,14 +134,23 @@ class Compared(Asked):
         scores = self.scores()
         fair = [said for prompt, said in zip(self.prompts, self.tuned, strict=True) if prompt.expected < said.limit]
         return AnswerFindings(
-            count=len(self.prompts), fair=len(fair), ended=_share(a.ended for a in fair), limit=self._limit,
-            empty=_share(not a.text for a in self.tuned), length_base=scores["answer_tokens"]["base"],
-            length_tuned=scores["answer_tokens"]["tuned"], length_wanted=scores["answer_tokens"]["reference"],
-            copied=scores["verbatim"]["tuned"], phrases=scores["verbatim"]["phrases"],
+            count=len(self.prompts),
+            fair=len(fair),
+            ended=_share(a.ended for a in fair),
+            limit=self._limit,
+            empty=_share(not a.text for a in self.tuned),
+            length_base=scores["answer_tokens"]["base"],
+            length_tuned=scores["answer_tokens"]["tuned"],
+            length_wanted=scores["answer_tokens"]["reference"],
+            copied=scores["verbatim"]["tuned"],
+            phrases=scores["verbatim"]["phrases"],
             usually_copied=max(scores["verbatim"]["base"], scores["verbatim"]["reference"]),
             form=self.yardstick.form(),
-            form_share=_share(self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)),
-            frame=self.frame)
+            form_share=_share(
+                self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)
+            ),
+            frame=self.frame,
+        )
 
 
 def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
@@ -145,16 +167,22 @@ def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
     short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
     if short and None not in (*base, *tuned):
         known = {prompt.ids for prompt in prompts}
-        more = [prompt for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
-                if prompt.ids not in known][:max(0, SCORED_ANSWERS - len(prompts))]
+        more = [
+            prompt
+            for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
+            if prompt.ids not in known
+        ][: max(0, SCORED_ANSWERS - len(prompts))]
         with session.model.disable_adapter():
             base += _answers(session, more, (time.monotonic() + until) / 2, opened=True)
         tuned += _answers(session, more, until)
         prompts += more
     answered = _answered(prompts, base, tuned, short)
     if answered.left_out:
-        session.alert("answers_left_out", f"{answered.left_out} of {len(prompts)} sample prompts have no answers of both models: "
-                                          "the time for answers, a share of the training time, was over")
+        session.alert(
+            "answers_left_out",
+            f"{answered.left_out} of {len(prompts)} sample prompts have no answers of both models: "
+            "the time for answers, a share of the training time, was over",
+        )
     return answered
 
 
@@ -164,27 +192,41 @@ def with_other_base(asked: Asked, base: Sequence[Answer | None]) -> Asked:
     return replace(answered, left_out=answered.left_out + asked.left_out)
 
 
-def _answered(prompts: Sequence[Prompt], base: Sequence[Answer | None], tuned: Sequence[Answer | None], short: bool) -> Asked:
+def _answered(
+    prompts: Sequence[Prompt], base: Sequence[Answer | None], tuned: Sequence[Answer | None], short: bool
+) -> Asked:
     """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
-    rows = [(prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after]
+    rows = [
+        (prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after
+    ]
     whole = [row for row in rows if not (row[1].cut or row[2].cut)]
     kept = whole or rows
-    return Asked([row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept], len(prompts) - len(kept), short)
+    return Asked(
+        [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept], len(prompts) - len(kept), short
+    )
 
 
 def compare(session: Session, asked: Asked) -> Compared:
     """Measure the answers against the wanted ones and the training data."""
     references = [prompt.reference for prompt in asked.prompts]
     overlap = verbatim_overlap(
-        [_question(prompt.messages) for prompt in asked.prompts], references,
+        [_question(prompt.messages) for prompt in asked.prompts],
+        references,
         {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
-        [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train])
+        [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train],
+    )
     training = _some(_training_cases(session.data.train_records))
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
     cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
-    return Compared(**vars(asked), by_step=answers_by_step(session.files.events), overlap=overlap, yardstick=yardstick,
-                    floor=find_floor(yardstick, training, cases), frame=yardstick.frame.words(learnt))
+    return Compared(
+        **vars(asked),
+        by_step=answers_by_step(session.files.events),
+        overlap=overlap,
+        yardstick=yardstick,
+        floor=find_floor(yardstick, training, cases),
+        frame=yardstick.frame.words(learnt),
+    )
 
 
 def _training_cases(records: Sequence[Record]) -> list[Case]:
@@ -206,7 +248,9 @@ def _some(cases: Sequence[Case]) -> list[Case]:
 
 def _are_calls(records: Sequence[Record]) -> bool:
     """Whether most trained answers call tools."""
-    answers = [message for record in records for message in record.messages if message.role == "assistant" and message.train]
+    answers = [
+        message for record in records for message in record.messages if message.role == "assistant" and message.train
+    ]
     return 2 * sum(bool(message.tool_calls) for message in answers) > len(answers)
 
 
@@ -222,7 +266,8 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
         match event.body:
             case Sample(source="tuned") as said:
                 found.setdefault(said.id, {})[said.step] = StepAnswer(
-                    step=said.step, text=said.answer, ended=bool(said.ended))
+                    step=said.step, text=said.answer, ended=bool(said.ended)
+                )
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 

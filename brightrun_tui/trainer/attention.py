@@ -21,10 +21,18 @@ PER_DOCUMENT = "brightrun_per_document"
 ONE_CALL = "brightrun_one_call"
 
 
-def per_document_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-                           attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None,
-                           document_lengths: tuple[int, ...] | None = None, sliding_window: int | None = None,
-                           **kwargs: Any) -> tuple[torch.Tensor, None]:
+def per_document_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    document_lengths: tuple[int, ...] | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
     """Causal attention within each of ``document_lengths``; without them, transformers' own sdpa.
 
     Args:
@@ -39,8 +47,17 @@ def per_document_attention(module: torch.nn.Module, query: torch.Tensor, key: to
         ValueError: the model needs something this attention does not do (soft capping, attention sinks).
     """
     if document_lengths is None:
-        return _unpacked(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
-                         sliding_window=sliding_window, **kwargs)
+        return _unpacked(
+            module,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=scaling,
+            sliding_window=sliding_window,
+            **kwargs,
+        )
     _refuse_extras(kwargs)
     windowed = sliding_window is not None and max(document_lengths) > sliding_window
     groups = query.shape[1] // key.shape[1]
@@ -51,24 +68,50 @@ def per_document_attention(module: torch.nn.Module, query: torch.Tensor, key: to
     pieces = zip(*(tensor.split(document_lengths, dim=2) for tensor in (query, key, value)), strict=True)
     for queries, keys, values in pieces:
         mask = _window_mask(queries.shape[2], sliding_window, query.device)
-        outputs.append(scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling,
-            enable_gqa=groups > 1))
+        outputs.append(
+            scaled_dot_product_attention(
+                queries,
+                keys,
+                values,
+                attn_mask=mask,
+                dropout_p=dropout,
+                is_causal=mask is None,
+                scale=scaling,
+                enable_gqa=groups > 1,
+            )
+        )
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
-def one_call_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-                       attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None,
-                       document_lengths: tuple[int, ...] | None = None, sliding_window: int | None = None,
-                       **kwargs: Any) -> tuple[torch.Tensor, None]:
+def one_call_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    document_lengths: tuple[int, ...] | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
     """As `per_document_attention`, the whole row in one call of torch's variable-length flash attention.
 
     Raises:
         ValueError, RuntimeError: this model, GPU or build of torch cannot do it.
     """
     if document_lengths is None:
-        return _unpacked(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
-                         sliding_window=sliding_window, **kwargs)
+        return _unpacked(
+            module,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=scaling,
+            sliding_window=sliding_window,
+            **kwargs,
+        )
     _refuse_extras(kwargs)
     if dropout:
         raise ValueError("variable-length attention has no dropout")
@@ -81,9 +124,16 @@ def one_call_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.
     elif groups > 1:  # torch before 2.12
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     rows = (tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value))
-    output = varlen_attn(*rows, kwargs["cu_seq_lens_q"], kwargs["cu_seq_lens_k"], kwargs["max_length_q"],
-                         kwargs["max_length_k"], scale=scaling, window_size=(sliding_window - 1 if sliding_window else -1, 0),
-                         **grouped)
+    output = varlen_attn(
+        *rows,
+        kwargs["cu_seq_lens_q"],
+        kwargs["cu_seq_lens_k"],
+        kwargs["max_length_q"],
+        kwargs["max_length_k"],
+        scale=scaling,
+        window_size=(sliding_window - 1 if sliding_window else -1, 0),
+        **grouped,
+    )
     return output.unsqueeze(0), None
 
 

@@ -23,15 +23,27 @@ def locate_base(base: BaseModelRef) -> str:
         return base.id.partition("@")[0]
     directory = Path(base.path)
     if not directory.is_dir():
-        raise BaseModelError("there is no such directory", where=str(directory), kind=ErrorKind.BASE_MISSING,
-                             fix="fetch the base model again, or choose another")
+        raise BaseModelError(
+            "there is no such directory",
+            where=str(directory),
+            kind=ErrorKind.BASE_MISSING,
+            fix="fetch the base model again, or choose another",
+        )
     if not (directory / "config.json").is_file():
-        raise BaseModelError("it holds no config.json, so it is no Hugging Face model", where=str(directory),
-                             fix="give the directory that holds config.json and the weights", kind=ErrorKind.BASE_INCOMPLETE)
+        raise BaseModelError(
+            "it holds no config.json, so it is no Hugging Face model",
+            where=str(directory),
+            fix="give the directory that holds config.json and the weights",
+            kind=ErrorKind.BASE_INCOMPLETE,
+        )
     missing = _missing_weights(directory)
     if missing:
-        raise BaseModelError(f"its weights are missing ({missing})", where=str(directory),
-                             fix="download the model again, with its *.safetensors files", kind=ErrorKind.BASE_INCOMPLETE)
+        raise BaseModelError(
+            f"its weights are missing ({missing})",
+            where=str(directory),
+            fix="download the model again, with its *.safetensors files",
+            kind=ErrorKind.BASE_INCOMPLETE,
+        )
     return str(directory)
 
 
@@ -55,9 +67,12 @@ def load_tokenizer(source: str, revision: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseModelError(f"its tokenizer cannot be loaded: {first_line(error)}", where=source,
-                             fix="the directory needs tokenizer.json and tokenizer_config.json",
-                             kind=ErrorKind.BASE_TOKENIZER) from error
+        raise BaseModelError(
+            f"its tokenizer cannot be loaded: {first_line(error)}",
+            where=source,
+            fix="the directory needs tokenizer.json and tokenizer_config.json",
+            kind=ErrorKind.BASE_TOKENIZER,
+        ) from error
 
 
 def load_config(source: str, revision: str) -> Any:
@@ -65,9 +80,12 @@ def load_config(source: str, revision: str) -> Any:
     try:
         return AutoConfig.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseModelError(f"its configuration cannot be read: {first_line(error)}", where=source,
-                             fix="choose a causal language model that transformers supports",
-                             kind=ErrorKind.BASE_UNSUPPORTED) from error
+        raise BaseModelError(
+            f"its configuration cannot be read: {first_line(error)}",
+            where=source,
+            fix="choose a causal language model that transformers supports",
+            kind=ErrorKind.BASE_UNSUPPORTED,
+        ) from error
 
 
 def longest_context(config: Any, tokenizer: Any) -> int:

@@ -36,7 +36,9 @@ def measure_baseline(session: Session) -> Baseline:
         try:
             document = json.loads(path.read_text("utf-8"))
             if document["lineage"] == session.lineage:
-                return Baseline(Scores.from_lists(document["judged"]), [Answer(**a) if a else None for a in document["answers"]])
+                return Baseline(
+                    Scores.from_lists(document["judged"]), [Answer(**a) if a else None for a in document["answers"]]
+                )
         except (ValueError, KeyError, TypeError):
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
     session.phase("evaluating", "base model")
@@ -52,7 +54,13 @@ def measure_baseline(session: Session) -> Baseline:
     session.between()
     session.log.write(events.Metric(step=0, values={**session.objective.metrics(chosen), "eval_loss": chosen.loss}))
     session.tell_answers(session.prompts, answers, "base", 0)
-    write_json(path, {"lineage": session.lineage, "judged": scores.as_lists(),
-                      "answers": [asdict(a) if a else None for a in answers]})
+    write_json(
+        path,
+        {
+            "lineage": session.lineage,
+            "judged": scores.as_lists(),
+            "answers": [asdict(a) if a else None for a in answers],
+        },
+    )
     session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")
     return Baseline(scores, answers)

@@ -63,12 +63,18 @@ def packed_batch(examples: Sequence[Example], device: torch.device) -> Batch:
         input_ids=_on(ids[None], device),
         model_inputs={
             "position_ids": _on(positions[None], device),
-            "cu_seq_lens_q": boundaries, "cu_seq_lens_k": boundaries,
-            "max_length_q": max(lengths), "max_length_k": max(lengths),
+            "cu_seq_lens_q": boundaries,
+            "cu_seq_lens_k": boundaries,
+            "max_length_q": max(lengths),
+            "max_length_k": max(lengths),
             "document_lengths": tuple(lengths),
         },
-        predictors=_on(places - 1, device), targets=_on(ids[places], device), owners=owners,
-        token_lengths=_on(np.repeat(lengths, lengths)[None], device), tokens=int(starts[-1]))
+        predictors=_on(places - 1, device),
+        targets=_on(ids[places], device),
+        owners=owners,
+        token_lengths=_on(np.repeat(lengths, lengths)[None], device),
+        tokens=int(starts[-1]),
+    )
 
 
 def padded_batch(examples: Sequence[Example], device: torch.device, pad_id: int = 0) -> Batch:
@@ -85,9 +91,14 @@ def padded_batch(examples: Sequence[Example], device: torch.device, pad_id: int 
     lengths = np.array([e.length for e in examples])
     inputs = {"attention_mask": _on(mask, device)} if not mask.all() else {}
     return Batch(
-        input_ids=_on(ids, device), model_inputs=inputs, predictors=_on(places - 1, device),
-        targets=_on(ids.reshape(-1)[places], device), owners=places // width,
-        token_lengths=_on(np.repeat(lengths[:, None], width, axis=1), device), tokens=int(lengths.sum()))
+        input_ids=_on(ids, device),
+        model_inputs=inputs,
+        predictors=_on(places - 1, device),
+        targets=_on(ids.reshape(-1)[places], device),
+        owners=places // width,
+        token_lengths=_on(np.repeat(lengths[:, None], width, axis=1), device),
+        tokens=int(lengths.sum()),
+    )
 
 
 def _on(array: np.ndarray, device: torch.device) -> torch.Tensor:

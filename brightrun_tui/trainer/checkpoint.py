@@ -20,12 +20,7 @@ from safetensors.torch import load_file, save_file
 from brightrun_tui.domain.run_directory import MANIFEST, OPTIMIZER, STATE, RunDirectory, checkpoint_name
 from brightrun_tui.files import sync_directory
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
-from brightrun_tui.trainer.files import (
-    digest_files,
-    matches_digests,
-    publish_directory,
-    write_json,
-)
+from brightrun_tui.trainer.files import digest_files, matches_digests, publish_directory, write_json
 from brightrun_tui.trainer.optim import kind_of
 
 _TENSOR = "$tensor"
@@ -60,8 +55,16 @@ class Progress:
     early_stopped: bool = False
 
 
-def save_checkpoint(files: RunDirectory, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
-                    scaler: torch.amp.GradScaler | None, lineage: str, base_name: str) -> Path:
+def save_checkpoint(
+    files: RunDirectory,
+    model: PeftModel,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    scaler: torch.amp.GradScaler | None,
+    lineage: str,
+    base_name: str,
+) -> Path:
     """Write the checkpoint of ``progress.step`` aside, flush it, and give it its name. Returns its directory.
 
     Args:
@@ -79,8 +82,16 @@ def save_checkpoint(files: RunDirectory, model: PeftModel, optimizer: torch.opti
     return final
 
 
-def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer, progress: Progress, *,
-                   scaler: torch.amp.GradScaler | None, lineage: str, base_name: str) -> None:
+def write_contents(
+    directory: Path,
+    model: PeftModel,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    scaler: torch.amp.GradScaler | None,
+    lineage: str,
+    base_name: str,
+) -> None:
     """The files of a checkpoint, in a directory that is not its final one."""
     directory.mkdir(parents=True)
     save_adapter(model, directory, base_name)
@@ -89,9 +100,17 @@ def write_contents(directory: Path, model: PeftModel, optimizer: torch.optim.Opt
     tensors: dict[str, torch.Tensor] = {}
     plain = _take_apart(optimizer.state_dict(), "optimizer", tensors)
     save_file(tensors, str(directory / OPTIMIZER))
-    write_json(directory / STATE, {
-        "progress": asdict(progress), "optimizer": plain, "optimizer_kind": kind_of(optimizer),
-        "random": take_random_state(), "lineage": lineage, "scaler": scaler.state_dict() if scaler else {}})
+    write_json(
+        directory / STATE,
+        {
+            "progress": asdict(progress),
+            "optimizer": plain,
+            "optimizer_kind": kind_of(optimizer),
+            "random": take_random_state(),
+            "lineage": lineage,
+            "scaler": scaler.state_dict() if scaler else {},
+        },
+    )
     write_json(directory / MANIFEST, digest_files(directory, [directory]))
 
 
@@ -115,8 +134,9 @@ def newest_usable(files: RunDirectory, lineage: str) -> tuple[Path | None, list[
     return None, complaints
 
 
-def load_checkpoint(directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer,
-                    scaler: torch.amp.GradScaler | None) -> tuple[Progress, bool]:
+def load_checkpoint(
+    directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
+) -> tuple[Progress, bool]:
     """Restore adapter, optimiser, loss scale and random numbers.
 
     Returns:
@@ -173,6 +193,7 @@ def take_random_state() -> dict[str, Any]:
 
 def restore_random_state(state: dict[str, Any]) -> None:
     """Set torch's random numbers as they were when `take_random_state` took them."""
+
     def tensor(text: str) -> torch.Tensor:
         return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
 

@@ -122,7 +122,9 @@ class Yardstick:
             return _folded(said) in self.labels
         if documents := read_documents(wanted):
             return len(read_documents(said)) == len(documents)
-        return all(theirs or not ours for ours, theirs in zip(self.frame.within(wanted), self.frame.within(said), strict=True))
+        return all(
+            theirs or not ours for ours, theirs in zip(self.frame.within(wanted), self.frame.within(said), strict=True)
+        )
 
     def _labels_in(self, said: str) -> set[str]:
         """The labels that stand in the text, the longest at each place."""
@@ -171,7 +173,9 @@ class Yardstick:
     def _recites(self, said: str) -> bool:
         """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
         if said not in self._recited:
-            self._recited[said] = said in self.known or any(self._agreement(known, said) >= SAME_WORDS for known in self.known)
+            self._recited[said] = said in self.known or any(
+                self._agreement(known, said) >= SAME_WORDS for known in self.known
+            )
         return self._recited[said]
 
     def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
@@ -180,7 +184,9 @@ class Yardstick:
         numbers = ours.numbers - given.numbers or ours.numbers
         found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
         known = (*ours.numbers, *given.numbers)
-        false = {number.value for number in theirs.numbers if numbers and not any(number.agrees(other) for other in known)}
+        false = {
+            number.value for number in theirs.numbers if numbers and not any(number.agrees(other) for other in known)
+        }
         if ours.agrees is not None:
             found.append(theirs.agrees == ours.agrees)
         asked = set(_stems(case.question))
@@ -217,8 +223,17 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
     words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
     known = list(dict.fromkeys(map(frame.without, texts)))
-    return Yardstick(frame, labels, usual, len(texts), calls, documents, capitals < NAMES_SHARE * words,
-                     tuple(spread(known, MOST_KNOWN)), closed=CLOSED_USES * len(known) <= len(texts))
+    return Yardstick(
+        frame,
+        labels,
+        usual,
+        len(texts),
+        calls,
+        documents,
+        capitals < NAMES_SHARE * words,
+        tuple(spread(known, MOST_KNOWN)),
+        closed=CLOSED_USES * len(known) <= len(texts),
+    )
 
 
 def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[Case]) -> Floor | None:
@@ -231,7 +246,9 @@ def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[C
     tried = spread(training, TRIED_ON)
 
     def worth(answer: str) -> float:
-        return sum(CREDIT[yardstick.mark(case, answer)] for case in tried if case.wanted != answer or counts[answer] > 1)
+        return sum(
+            CREDIT[yardstick.mark(case, answer)] for case in tried if case.wanted != answer or counts[answer] > 1
+        )
 
     best = max(candidates, key=worth)
     return Floor(answer=best, marks=tuple(yardstick.mark(case, best) for case in cases))

@@ -58,15 +58,22 @@ def dequantise(source: Path, directory: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
         _tell(0.45, "unpacking the weights")
         loaded, found = AutoModelForCausalLM.from_pretrained(
-            source.parent, gguf_file=source.name, dtype=torch.bfloat16, output_loading_info=True)
+            source.parent, gguf_file=source.name, dtype=torch.bfloat16, output_loading_info=True
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError, RuntimeError) as error:
-        raise BaseModelError(f"transformers cannot read this GGUF file: {_in_a_line(error)}", where=str(source),
-                             kind=ErrorKind.GGUF_UNREADABLE,
-                             fix="take another quantisation of the model, or its original weights") from error
+        raise BaseModelError(
+            f"transformers cannot read this GGUF file: {_in_a_line(error)}",
+            where=str(source),
+            kind=ErrorKind.GGUF_UNREADABLE,
+            fix="take another quantisation of the model, or its original weights",
+        ) from error
     if missing := sorted(found["missing_keys"]):
-        raise BaseModelError(f"{len(missing)} weights are missing in this GGUF file ({', '.join(missing[:3])})",
-                             where=str(source), kind=ErrorKind.GGUF_INCOMPLETE,
-                             fix="take another GGUF file of the model, or its original weights")
+        raise BaseModelError(
+            f"{len(missing)} weights are missing in this GGUF file ({', '.join(missing[:3])})",
+            where=str(source),
+            kind=ErrorKind.GGUF_INCOMPLETE,
+            fix="take another GGUF file of the model, or its original weights",
+        )
     _tell(0.8, "writing the unpacked weights")
     _plain(loaded, source).save_pretrained(directory, max_shard_size=SHARD)
     tokenizer.model_max_length = loaded.config.max_position_embeddings
@@ -78,8 +85,11 @@ def _plain(loaded: Any, source: Path) -> Any:
     import torch
     from transformers import GenerationConfig
 
-    settings = {name: value for name, value in loaded.config.to_dict().items()
-                if name not in ("quantization_config", "_name_or_path", "_model_name_or_path")}
+    settings = {
+        name: value
+        for name, value in loaded.config.to_dict().items()
+        if name not in ("quantization_config", "_name_or_path", "_model_name_or_path")
+    }
     config = type(loaded.config)(**settings)
     with torch.device("meta"):
         model = type(loaded)(config)
@@ -87,8 +97,11 @@ def _plain(loaded: Any, source: Path) -> Any:
     model.tie_weights()
     given = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     ends = [end for end in (*given, read_header(source).values.get(ENDS_A_TURN)) if isinstance(end, int)]
-    model.generation_config = GenerationConfig(bos_token_id=config.bos_token_id, eos_token_id=list(dict.fromkeys(ends)) or None,
-                                               pad_token_id=config.pad_token_id)
+    model.generation_config = GenerationConfig(
+        bos_token_id=config.bos_token_id,
+        eos_token_id=list(dict.fromkeys(ends)) or None,
+        pad_token_id=config.pad_token_id,
+    )
     return model
 
 

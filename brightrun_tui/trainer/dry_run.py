@@ -14,11 +14,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer import memory
 from brightrun_tui.trainer.adapter import trainable
-from brightrun_tui.trainer.checkpoint import (
-    restore_random_state,
-    take_random_state,
-    write_contents,
-)
+from brightrun_tui.trainer.checkpoint import restore_random_state, take_random_state, write_contents
 from brightrun_tui.trainer.examples import Example
 from brightrun_tui.trainer.failures import TrainingError
 from brightrun_tui.trainer.session import Session
@@ -75,12 +71,19 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
         if parameter.requires_grad:
             moved = moved or not torch.equal(parameter.detach(), before[name])
         elif not torch.equal(parameter.detach().flatten()[:1024], before[name]):
-            raise TrainingError(f"training changed the frozen base model ({name})", kind=ErrorKind.BASE_MOVED,
-                                fix="report this; the run cannot be trusted")
+            raise TrainingError(
+                f"training changed the frozen base model ({name})",
+                kind=ErrorKind.BASE_MOVED,
+                fix="report this; the run cannot be trusted",
+            )
     if not moved and session.progress.step == 1 and session.scaler is None:
-        raise TrainingError("the first step did not change the adapter", where="lora.target_modules", kind=ErrorKind.FROZEN,
-                            fix="use all-linear target modules and a learning rate around 2e-4",
-                            suggestion={"lora.target_modules": "all-linear"})
+        raise TrainingError(
+            "the first step did not change the adapter",
+            where="lora.target_modules",
+            kind=ErrorKind.FROZEN,
+            fix="use all-linear target modules and a learning rate around 2e-4",
+            suggestion={"lora.target_modules": "all-linear"},
+        )
 
 
 def _was_as_hard(session: Session) -> bool:
@@ -107,7 +110,9 @@ def _grow(session: Session) -> None:
     before = torch.cuda.memory_allocated(device)
     _train_once(session)
     torch.cuda.synchronize(device)
-    session.progress.max_tokens = memory.measured_guess(session, tokens, before, torch.cuda.max_memory_allocated(device))
+    session.progress.max_tokens = memory.measured_guess(
+        session, tokens, before, torch.cuda.max_memory_allocated(device)
+    )
     memory.with_less_memory_if_needed(session, lambda: _train_once(session))
 
 
@@ -134,8 +139,15 @@ def _save_once(session: Session) -> None:
     directory = session.files.checkpoints / ".rehearsal"
     shutil.rmtree(directory, ignore_errors=True)
     try:
-        write_contents(directory, session.model, session.optimizer, session.progress, scaler=session.scaler,
-                       lineage=session.lineage, base_name=session.base_name)
+        write_contents(
+            directory,
+            session.model,
+            session.optimizer,
+            session.progress,
+            scaler=session.scaler,
+            lineage=session.lineage,
+            base_name=session.base_name,
+        )
         each, weights = _bytes_in(directory), (directory / ADAPTER_WEIGHTS).stat().st_size
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -146,6 +158,10 @@ def _save_once(session: Session) -> None:
     if free < needed:
         raise TrainingError(
             f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
-            where=str(session.files.root), kind=ErrorKind.DISK_FULL,
+            where=str(session.files.root),
+            kind=ErrorKind.DISK_FULL,
             fix="free some space, then retry" + (": it goes on from the newest checkpoint" if there else ""),
-            suggestion={} if there or session.settings.training.keep_checkpoints == 1 else {"training.keep_checkpoints": 1})
+            suggestion={}
+            if there or session.settings.training.keep_checkpoints == 1
+            else {"training.keep_checkpoints": 1},
+        )

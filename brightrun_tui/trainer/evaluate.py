@@ -25,9 +25,16 @@ RESAMPLES = 2000
 """Of the bootstrap; its interval then varies by about 1 % from seed to seed."""
 
 
-def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, between: Callable[[], None],
-             row_parallel: RowParallel, make_room: Callable[[int], int] | None = None, objective: Objective | None = None,
-             scored: Callable[[int], None] = lambda count: None) -> Scores:
+def evaluate(
+    forward: Forward,
+    examples: Sequence[Example],
+    max_tokens: int,
+    between: Callable[[], None],
+    row_parallel: RowParallel,
+    make_room: Callable[[int], int] | None = None,
+    objective: Objective | None = None,
+    scored: Callable[[int], None] = lambda count: None,
+) -> Scores:
     """Score every example with the model as it is, in evaluation mode; what templates write by themselves does not count.
 
     Args:
@@ -49,8 +56,13 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
     forward.set_training(False)
     try:
         while left := np.flatnonzero(tokens == 0).tolist():
-            rows = split_window(left, lengths, max_tokens=max_tokens, max_records=1 if forward.one_record_a_batch else len(examples),
-                                packed=forward.packed)
+            rows = split_window(
+                left,
+                lengths,
+                max_tokens=max_tokens,
+                max_records=1 if forward.one_record_a_batch else len(examples),
+                packed=forward.packed,
+            )
             try:
                 for row, (owners, batch_losses, batch_right) in zip(rows, row_parallel.map(score, rows), strict=True):
                     where = np.array(row)
@@ -72,14 +84,19 @@ def evaluate(forward: Forward, examples: Sequence[Example], max_tokens: int, bet
 def require_finite(scores: Scores, what: str) -> Scores:
     """Raises `TrainingError` where a loss is no number: float16 is too narrow for this model or its data."""
     if not math.isfinite(scores.loss):
-        raise TrainingError(f"{what} is not a finite number", where="quantisation.compute_dtype", kind=ErrorKind.NOT_FINITE,
-                            fix="compute in float32, or leave out the records that are unlike all others",
-                            suggestion={"quantisation.compute_dtype": "float32"})
+        raise TrainingError(
+            f"{what} is not a finite number",
+            where="quantisation.compute_dtype",
+            kind=ErrorKind.NOT_FINITE,
+            fix="compute in float32, or leave out the records that are unlike all others",
+            suggestion={"quantisation.compute_dtype": "float32"},
+        )
     return scores
 
 
-def by_category(examples: Sequence[Example], records: Sequence[Record], base: Scores,
-                tuned: Scores) -> dict[str, dict[str, dict[str, float]]]:
+def by_category(
+    examples: Sequence[Example], records: Sequence[Record], base: Scores, tuned: Scores
+) -> dict[str, dict[str, dict[str, float]]]:
     """``{category: {value: {"base", "tuned", "records", "tokens"}}}`` with losses in nats a supervised token."""
     table: dict[str, dict[str, list[int]]] = {}
     for index, example in enumerate(examples):
@@ -90,16 +107,23 @@ def by_category(examples: Sequence[Example], records: Sequence[Record], base: Sc
             value: {
                 "base": float(base.losses[members].sum() / base.tokens[members].sum()),
                 "tuned": float(tuned.losses[members].sum() / tuned.tokens[members].sum()),
-                "records": len({examples[i].record for i in members}), "tokens": int(base.tokens[members].sum()),
-            } for value, members in sorted(values.items())
-        } for category, values in sorted(table.items())
+                "records": len({examples[i].record for i in members}),
+                "tokens": int(base.tokens[members].sum()),
+            }
+            for value, members in sorted(values.items())
+        }
+        for category, values in sorted(table.items())
     }
 
 
 def worse_categories(categories: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
     """Values of `by_category` with enough records on which the tuned model's loss is noticeably the higher one."""
-    return tuple(f"{category}: {value}" for category, values in categories.items() for value, score in values.items()
-                 if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"])
+    return tuple(
+        f"{category}: {value}"
+        for category, values in categories.items()
+        for value, score in values.items()
+        if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"]
+    )
 
 
 def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.ndarray:

@@ -61,8 +61,9 @@ class Example:
         """The tokens from ``start`` up to ``end``; its first is no target."""
         supervised = self.supervised[start:end].copy()
         supervised[:1] = False
-        return Example(self.record, self.ids[start:end], supervised,
-                       None if self.opening is None else self.opening[start:end])
+        return Example(
+            self.record, self.ids[start:end], supervised, None if self.opening is None else self.opening[start:end]
+        )
 
 
 @dataclass
@@ -135,16 +136,24 @@ def read_records(path: Path) -> list[Record]:
                 try:
                     records.append(Record.model_validate_json(line))
                 except ValidationError as error:
-                    raise DatasetError(f"not a record: {error.errors()[0]['msg']}", where=f"{path.name} line {number}",
-                                       fix="prepare the run again", kind=ErrorKind.BAD_RUN_DATA) from None
+                    raise DatasetError(
+                        f"not a record: {error.errors()[0]['msg']}",
+                        where=f"{path.name} line {number}",
+                        fix="prepare the run again",
+                        kind=ErrorKind.BAD_RUN_DATA,
+                    ) from None
     return records
 
 
 def require_offsets(tokenizer: Any) -> None:
     """Raises `BaseModelError` when the tokenizer cannot tell where its tokens lie in the text."""
     if not getattr(tokenizer, "is_fast", False):
-        raise BaseModelError("its tokenizer cannot say which characters a token covers", where="base model",
-                             fix="use a model with a tokenizer.json", kind=ErrorKind.SLOW_TOKENIZER)
+        raise BaseModelError(
+            "its tokenizer cannot say which characters a token covers",
+            where="base model",
+            fix="use a model with a tokenizer.json",
+            kind=ErrorKind.SLOW_TOKENIZER,
+        )
 
 
 def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
@@ -168,8 +177,13 @@ def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> P
     special = _special_ids(tokenizer)
     for start in range(0, len(renderings), 1000):
         chunk = renderings[start : start + 1000]
-        encoded = tokenizer([r.text for r in chunk], add_special_tokens=False, return_offsets_mapping=True,
-                            return_attention_mask=False, verbose=False)
+        encoded = tokenizer(
+            [r.text for r in chunk],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
         for offset, (ids, places) in enumerate(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)):
             example = _mask(chunk[offset], owners[start + offset], ids, places, special, prepared)
             if example.targets:
@@ -179,8 +193,14 @@ def tokenise(tokenizer: Any, template: ChatTemplate, records: list[Record]) -> P
     return prepared
 
 
-def _mask(rendering: Rendering, record: int, ids: list[int], places: list[tuple[int, int]], special: frozenset[int],
-          prepared: Prepared) -> Example:
+def _mask(
+    rendering: Rendering,
+    record: int,
+    ids: list[int],
+    places: list[tuple[int, int]],
+    special: frozenset[int],
+    prepared: Prepared,
+) -> Example:
     tokens = np.array(ids, dtype=np.int64)
     begins, ends = np.array(places, dtype=np.int64).reshape(-1, 2).T
     supervised = np.zeros(len(tokens), dtype=bool)
@@ -225,8 +245,9 @@ def _special_ids(tokenizer: Any) -> frozenset[int]:
     return frozenset(added | set(tokenizer.all_special_ids))
 
 
-def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "truncate", "split", "refuse"],
-                 records: list[Record]) -> Prepared:
+def limit_length(
+    prepared: Prepared, max_length: int, policy: Literal["drop", "truncate", "split", "refuse"], records: list[Record]
+) -> Prepared:
     """Apply ``data.max_length`` (tokens). Truncation keeps the start; what loses all its answers is dropped.
 
     Raises:
@@ -240,8 +261,11 @@ def limit_length(prepared: Prepared, max_length: int, policy: Literal["drop", "t
         if policy == "refuse":
             raise TrainingError(
                 f"record {records[example.record].id} has {example.length} tokens, more than {max_length}",
-                where="data.over_length", kind=ErrorKind.OVER_LENGTH, suggestion={"data.over_length": "drop"},
-                fix="raise data.max_length, or let data.over_length drop, truncate or split such records")
+                where="data.over_length",
+                kind=ErrorKind.OVER_LENGTH,
+                suggestion={"data.over_length": "drop"},
+                fix="raise data.max_length, or let data.over_length drop, truncate or split such records",
+            )
         shorter = example.part(0, max_length)
         if policy == "truncate" and shorter.targets:
             prepared.truncated += 1

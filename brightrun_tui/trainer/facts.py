@@ -18,35 +18,115 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:['’][^\W\d_]+)?")
 _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,:]\d+)*|\d+(?:[.,:]\d+)*")
 _DATE = re.compile(r"(?<!\d)(\d{1,4})[-./](\d{1,2})[-./](\d{1,4})(?!\d)")
 _SENTENCE_END = re.compile(r"[.!?:;。！？…\n“\"(]\s*$")
-_POLARITY = {"yes": True, "no": False, "yeah": True, "nope": False, "ja": True, "nein": False, "oui": True, "non": False,
-             "sí": True, "si": True, "sim": True, "não": False, "да": True, "нет": False, "はい": True, "いいえ": False,
-             "是": True, "是的": True, "不是": False, "不": False}
-_OPENS = re.compile(r"\W*(" + "|".join(sorted(_POLARITY, key=len, reverse=True)) + r")(?=\s*[^\w\s'’]|\s*$)", re.IGNORECASE)
-_DENIALS = frozenset("not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
-                     "ingen ikke inte niet geen".split())
-_LIGHT = frozenset("a an the is are was were be been to of in on at it its that this you your we our i my for and or as do does "
-                   "der die das den dem ein eine einen ist sind zu und oder sie ihr wir es le la les un une est el los las "
-                   "any so very really".split())
-_MONTHS = {name: number for number, names in enumerate((
-    "january januar janvier enero", "february februar février febrero", "march märz mars marzo", "april avril abril",
-    "may mai mayo", "june juni juin junio", "july juli juillet julio", "august août agosto", "september septembre septiembre",
-    "october oktober octobre octubre", "november novembre noviembre", "december dezember décembre diciembre"), 1)
-    for name in names.split()}
-_UNITS = {name: unit for unit, names in {
-    "second": "second seconds sec sekunde sekunden seconde secondes 秒", "minute": "minute minutes min minuten 分",
-    "hour": "hour hours stunde stunden heure heures hora horas 時", "day": "day days tag tage tagen jour jours día días 日",
-    "week": "week weeks woche wochen semaine semaines semana semanas 週",
-    "month": "month months monat monate monaten mois mes meses 月",
-    "year": "year years jahr jahre jahren ans années año años 年", "%": "% percent prozent",
-    "am": "am", "pm": "pm",
-    "£": "£ pounds pound gbp", "$": "$ dollars dollar usd", "€": "€ euro euros eur", "¥": "¥ yen 円",
-}.items() for name in names.split()}
-_COUNTS = {name: number for number, names in enumerate((
-    "", "one ein eine einen einer un une", "two zwei deux dos", "three drei trois tres", "four vier quatre cuatro",
-    "five fünf cinq cinco", "six sechs seis", "seven sieben sept siete", "eight acht huit ocho", "nine neun neuf nueve",
-    "ten zehn dix diez", "eleven elf onze once", "twelve zwölf douze doce")) for name in names.split()} | {
-    "fourteen": 14, "vierzehn": 14, "fifteen": 15, "twenty": 20, "zwanzig": 20, "thirty": 30, "dreißig": 30, "forty": 40,
-    "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100}
+_POLARITY = {
+    "yes": True,
+    "no": False,
+    "yeah": True,
+    "nope": False,
+    "ja": True,
+    "nein": False,
+    "oui": True,
+    "non": False,
+    "sí": True,
+    "si": True,
+    "sim": True,
+    "não": False,
+    "да": True,
+    "нет": False,
+    "はい": True,
+    "いいえ": False,
+    "是": True,
+    "是的": True,
+    "不是": False,
+    "不": False,
+}
+_OPENS = re.compile(
+    r"\W*(" + "|".join(sorted(_POLARITY, key=len, reverse=True)) + r")(?=\s*[^\w\s'’]|\s*$)", re.IGNORECASE
+)
+_DENIALS = frozenset(
+    "not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
+    "ingen ikke inte niet geen".split()
+)
+_LIGHT = frozenset(
+    "a an the is are was were be been to of in on at it its that this you your we our i my for and or as do does "
+    "der die das den dem ein eine einen ist sind zu und oder sie ihr wir es le la les un une est el los las "
+    "any so very really".split()
+)
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january januar janvier enero",
+            "february februar février febrero",
+            "march märz mars marzo",
+            "april avril abril",
+            "may mai mayo",
+            "june juni juin junio",
+            "july juli juillet julio",
+            "august août agosto",
+            "september septembre septiembre",
+            "october oktober octobre octubre",
+            "november novembre noviembre",
+            "december dezember décembre diciembre",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_UNITS = {
+    name: unit
+    for unit, names in {
+        "second": "second seconds sec sekunde sekunden seconde secondes 秒",
+        "minute": "minute minutes min minuten 分",
+        "hour": "hour hours stunde stunden heure heures hora horas 時",
+        "day": "day days tag tage tagen jour jours día días 日",
+        "week": "week weeks woche wochen semaine semaines semana semanas 週",
+        "month": "month months monat monate monaten mois mes meses 月",
+        "year": "year years jahr jahre jahren ans années año años 年",
+        "%": "% percent prozent",
+        "am": "am",
+        "pm": "pm",
+        "£": "£ pounds pound gbp",
+        "$": "$ dollars dollar usd",
+        "€": "€ euro euros eur",
+        "¥": "¥ yen 円",
+    }.items()
+    for name in names.split()
+}
+_COUNTS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "",
+            "one ein eine einen einer un une",
+            "two zwei deux dos",
+            "three drei trois tres",
+            "four vier quatre cuatro",
+            "five fünf cinq cinco",
+            "six sechs seis",
+            "seven sieben sept siete",
+            "eight acht huit ocho",
+            "nine neun neuf nueve",
+            "ten zehn dix diez",
+            "eleven elf onze once",
+            "twelve zwölf douze doce",
+        )
+    )
+    for name in names.split()
+} | {
+    "fourteen": 14,
+    "vierzehn": 14,
+    "fifteen": 15,
+    "twenty": 20,
+    "zwanzig": 20,
+    "thirty": 30,
+    "dreißig": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "ninety": 90,
+    "hundred": 100,
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -86,8 +166,13 @@ def read_facts(text: str) -> Facts:
     """The facts of a text without its greeting."""
     text = unicodedata.normalize("NFKC", text)
     denied, stated = _denied(text)
-    return Facts(frozenset(_numbers(text)[:MOST_NUMBERS]), frozenset(_names(text)), _agrees(text), frozenset(denied),
-                 frozenset(stated - denied))
+    return Facts(
+        frozenset(_numbers(text)[:MOST_NUMBERS]),
+        frozenset(_names(text)),
+        _agrees(text),
+        frozenset(denied),
+        frozenset(stated - denied),
+    )
 
 
 def is_answer_word(word: str) -> bool:
@@ -111,8 +196,11 @@ def _numbers(text: str) -> list[Number]:
         written = found[0]
         if ":" in written:
             parts = [part.lstrip("0") or "0" for part in re.split(r"[:.,]", written)]
-            numbers += [Number(part, unit if unit in ("am", "pm") and not place else "") for place, part in enumerate(parts)
-                        if part != "0" or not place]
+            numbers += [
+                Number(part, unit if unit in ("am", "pm") and not place else "")
+                for place, part in enumerate(parts)
+                if part != "0" or not place
+            ]
         else:
             numbers.append(Number(_value(written), unit))
         preceding = text[: found.start()].rstrip(" .,").rpartition(" ")[2].casefold()
@@ -145,9 +233,15 @@ def _value(written: str) -> str:
 
 def _names(text: str) -> list[str]:
     """Words with a capital inside a sentence, folded."""
-    return [found[0].casefold().removesuffix("'s").removesuffix("’s") for found in WORD.finditer(text)
-            if found[0][0].isupper() and len(found[0]) > 2 and found[0].casefold() not in _MONTHS
-            and found.start() > 0 and not _SENTENCE_END.search(text[: found.start()])]
+    return [
+        found[0].casefold().removesuffix("'s").removesuffix("’s")
+        for found in WORD.finditer(text)
+        if found[0][0].isupper()
+        and len(found[0]) > 2
+        and found[0].casefold() not in _MONTHS
+        and found.start() > 0
+        and not _SENTENCE_END.search(text[: found.start()])
+    ]
 
 
 def _denied(text: str) -> tuple[set[str], set[str]]:

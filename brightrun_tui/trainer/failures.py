@@ -17,8 +17,9 @@ from brightrun_tui.domain.run_directory import LOG
 class TrainingError(BrightrunError):
     """Training cannot go on. ``suggestion`` maps settings to better values, for ``retry``."""
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", kind: str = "",
-                 suggestion: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", kind: str = "", suggestion: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(what, where=where, fix=fix, kind=kind)
         self.suggestion = suggestion or {}
 
@@ -28,7 +29,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    said = ("out of memory", "can't allocate memory", "status_alloc_failed")  # torch, its CPU allocator, cuBLAS and cuDNN
+    said = (
+        "out of memory",
+        "can't allocate memory",
+        "status_alloc_failed",
+    )  # torch, its CPU allocator, cuBLAS and cuDNN
     return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
@@ -67,12 +72,21 @@ def explain(error: BaseException) -> Failure:
         cause = f"{error.where}: {error.what}" if error.where else error.what
         return Failure(error=error.kind, cause=cause, fix=error.fix, suggestion=getattr(error, "suggestion", {}))
     if is_out_of_memory(error):
-        return Failure(error="out_of_memory", cause="memory ran out",
-                       fix="use a smaller base model, shorter records or a machine with more memory",
-                       suggestion={"training.micro_batch_size": 1, "training.gradient_checkpointing": "on"})
+        return Failure(
+            error="out_of_memory",
+            cause="memory ran out",
+            fix="use a smaller base model, shorter records or a machine with more memory",
+            suggestion={"training.micro_batch_size": 1, "training.gradient_checkpointing": "on"},
+        )
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
-        return Failure(error="not_writable", cause=f"a file cannot be written: {error.filename or error}",
-                       fix="give the run directory to the user who runs the worker")
+        return Failure(
+            error="not_writable",
+            cause=f"a file cannot be written: {error.filename or error}",
+            fix="give the run directory to the user who runs the worker",
+        )
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
-    return Failure(error="internal", cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
-                   fix=f"the details are in {LOG}; a retry goes on from the newest checkpoint")
+    return Failure(
+        error="internal",
+        cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
+        fix=f"the details are in {LOG}; a retry goes on from the newest checkpoint",
+    )

@@ -34,9 +34,7 @@ def publish_directory(aside: Path, final: Path) -> None:
 def digest_files(root: Path, paths: list[Path]) -> dict[str, dict[str, Any]]:
     """``{path relative to root: {"sha256", "bytes"}}`` of files, those of directories included."""
     files = [f for p in paths for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
-    return {
-        file.relative_to(root).as_posix(): {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files
-    }
+    return {file.relative_to(root).as_posix(): {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files}
 
 
 def matches_digests(root: Path, digests: dict[str, dict[str, Any]]) -> bool:

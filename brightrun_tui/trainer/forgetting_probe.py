@@ -18,8 +18,11 @@ QUESTIONS = (
     ("Translate to German: good morning", "Guten Morgen"),
     ("What is 12 plus 30?", "12 plus 30 is 42."),
     ("Name three colours.", "Red, blue and green."),
-    ("Why is the sky blue?", "Air scatters the short, blue waves of sunlight more than the long, red ones, so blue light "
-                             "reaches us from every direction."),
+    (
+        "Why is the sky blue?",
+        "Air scatters the short, blue waves of sunlight more than the long, red ones, so blue light "
+        "reaches us from every direction.",
+    ),
     ("Write a Python function that adds two numbers.", "def add(a, b):\n    return a + b"),
     ("What does a baker do?", "A baker makes bread, rolls and cakes."),
     ("Rewrite politely: Send me the file.", "Could you please send me the file?"),
@@ -29,14 +32,20 @@ QUESTIONS = (
     ("What should I do when milk smells sour?", "Throw it away, because sour milk may make you ill."),
     ("List the months of summer in the north.", "June, July and August."),
     ("Who wrote Romeo and Juliet?", "William Shakespeare wrote Romeo and Juliet."),
-    ("Say in one sentence what the internet is.", "The internet is a worldwide network that connects computers so that they "
-                                                  "can exchange data."),
+    (
+        "Say in one sentence what the internet is.",
+        "The internet is a worldwide network that connects computers so that they can exchange data.",
+    ),
 )
 
 
 def probe_examples(tokenizer: Any, template: ChatTemplate) -> list[Example]:
     """The set as examples; those that the template refuses are left out."""
-    records = [Record(id=f"general-{number}", messages=(Message(role="user", content=question),
-                                                        Message(role="assistant", content=reply)))
-               for number, (question, reply) in enumerate(QUESTIONS)]
+    records = [
+        Record(
+            id=f"general-{number}",
+            messages=(Message(role="user", content=question), Message(role="assistant", content=reply)),
+        )
+        for number, (question, reply) in enumerate(QUESTIONS)
+    ]
     return tokenise(tokenizer, template, records).examples

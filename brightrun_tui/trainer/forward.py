@@ -148,14 +148,22 @@ class Forward:
         limit = changes_beyond(self.model)
         self.one_record_a_batch = limit is not None and longest > limit
         if self.one_record_a_batch and packing == "on":
-            raise TrainingError(f"records of more than {limit} tokens change how this base model reads those beside them",
-                                where="training.packing", fix="set packing to auto", kind=ErrorKind.PACKING_UNSAFE,
-                                suggestion={"training.packing": "auto"})
+            raise TrainingError(
+                f"records of more than {limit} tokens change how this base model reads those beside them",
+                where="training.packing",
+                fix="set packing to auto",
+                kind=ErrorKind.PACKING_UNSAFE,
+                suggestion={"training.packing": "auto"},
+            )
         for implementation, packed in (*((name, True) for name in packable), ("sdpa", False), ("eager", False)):
             if packing == "on" and not packed:
-                raise TrainingError("this base model lets packed records see each other", where="training.packing",
-                                    fix="set packing to auto", kind=ErrorKind.PACKING_UNSAFE,
-                                    suggestion={"training.packing": "auto"})
+                raise TrainingError(
+                    "this base model lets packed records see each other",
+                    where="training.packing",
+                    fix="set packing to auto",
+                    kind=ErrorKind.PACKING_UNSAFE,
+                    suggestion={"training.packing": "auto"},
+                )
             for own_logits, trimmed in ((False, True), (False, False), (True, False)):
                 self.packed, self.own_logits, self.trimmed = packed, own_logits, trimmed
                 if not self._agrees(implementation, sample, expected):
@@ -166,8 +174,12 @@ class Forward:
                     return f"this base model reads records of more than {limit} tokens in another way; each is computed alone"
                 unpackable = packing == "auto" and not packed
                 return "this base model cannot be packed safely; records are padded instead" if unpackable else ""
-        raise TrainingError("no way of computing the loss gives the model's own numbers", where="base model",
-                            fix="report this base model; meanwhile choose another", kind=ErrorKind.BASE_UNSUPPORTED)
+        raise TrainingError(
+            "no way of computing the loss gives the model's own numbers",
+            where="base model",
+            fix="report this base model; meanwhile choose another",
+            kind=ErrorKind.BASE_UNSUPPORTED,
+        )
 
     def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
         """Token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
@@ -181,14 +193,20 @@ class Forward:
                 losses.append(every.double().cpu().numpy()[example.supervised[1:]])
         plain: np.ndarray = np.concatenate(losses)
         if not np.isfinite(plain).all():
-            raise TrainingError("the base model gives no finite loss for the first records", where="base model",
-                                kind=ErrorKind.NOT_FINITE, fix="its weights are damaged, or float16 is too narrow for it",
-                                suggestion={"quantisation.compute_dtype": "float32"})
+            raise TrainingError(
+                "the base model gives no finite loss for the first records",
+                where="base model",
+                kind=ErrorKind.NOT_FINITE,
+                fix="its weights are damaged, or float16 is too narrow for it",
+                suggestion={"quantisation.compute_dtype": "float32"},
+            )
         return plain
 
     def _slope(self, sample: Sequence[Example]) -> torch.Tensor:
         """How the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
-        batch = packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
+        batch = (
+            packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
+        )
         embedded: list[torch.Tensor] = []
 
         def keep(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

@@ -52,8 +52,9 @@ class Answer:
     cut: bool = False
 
 
-def choose_prompts(tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int,
-                   longest: int) -> list[Prompt]:
+def choose_prompts(
+    tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int, longest: int
+) -> list[Prompt]:
     """Up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens or fewer."""
     prompts: list[Prompt] = []
     chosen = spread(range(len(records)), count)
@@ -85,10 +86,19 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
         reference = _without_end(tokenizer, written)
     else:
         reference = wanted.content.removeprefix(opening)
-    ids, expected, opening_ids = tokenizer([text, reference, opening], add_special_tokens=False, verbose=False)["input_ids"]
+    ids, expected, opening_ids = tokenizer([text, reference, opening], add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
     shown = tuple({"role": m.role, "content": m.said} for m in before)
-    return Prompt(record.id, shown, reference, tuple(ids), len(expected), opening,
-                  tuple(opening_ids) if rendering.text.startswith(text + opening) else ())
+    return Prompt(
+        record.id,
+        shown,
+        reference,
+        tuple(ids),
+        len(expected),
+        opening,
+        tuple(opening_ids) if rendering.text.startswith(text + opening) else (),
+    )
 
 
 def _without_end(tokenizer: Any, text: str) -> str:
@@ -103,8 +113,14 @@ def _without_end(tokenizer: Any, text: str) -> str:
 class _Limits(StoppingCriteria):  # type: ignore[misc]
     """Ends each answer at its own limit, and all of them when time is up or somebody wants something of the worker."""
 
-    def __init__(self, asked: Callable[[], bool], width: int, limits: Sequence[int], until: float,
-                 written: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        asked: Callable[[], bool],
+        width: int,
+        limits: Sequence[int],
+        until: float,
+        written: Callable[[int, int], None],
+    ) -> None:
         self._asked, self._width, self._limits = asked, width, limits
         self._until, self._written = until, written
 
@@ -115,9 +131,19 @@ class _Limits(StoppingCriteria):  # type: ignore[misc]
         return torch.tensor([over or tokens >= limit for limit in self._limits], device=input_ids.device)
 
 
-def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], *,
-           control: Control, unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False,
-           until: float = math.inf, written: Callable[[int, int], None] = lambda tokens, limit: None) -> list[Answer | None]:
+def answer(
+    forward: Forward,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    *,
+    control: Control,
+    unless: tuple[Request, ...] = ("terminate", "pause"),
+    opened: bool = False,
+    until: float = math.inf,
+    written: Callable[[int, int], None] = lambda tokens, limit: None,
+) -> list[Answer | None]:
     """Greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
 
     Args:
@@ -149,14 +175,25 @@ def answer(forward: Forward, tokenizer: Any, prompts: Sequence[Prompt], max_new_
                 ids[row, width - length :] = torch.tensor(asked[index])
                 mask[row, width - length :] = 1
             room = [limits[i] for i in members]
-            config = GenerationConfig(do_sample=False, max_new_tokens=max(room), eos_token_id=list(stop_ids) or None,
-                                      pad_token_id=pad, use_cache=True)
+            config = GenerationConfig(
+                do_sample=False,
+                max_new_tokens=max(room),
+                eos_token_id=list(stop_ids) or None,
+                pad_token_id=pad,
+                use_cache=True,
+            )
             criteria = StoppingCriteriaList([_Limits(lambda: control.request() in unless, width, room, until, written)])
             with torch.no_grad():
-                output = model.generate(input_ids=ids.to(device), attention_mask=mask.to(device),
-                                        generation_config=config, stopping_criteria=criteria)
+                output = model.generate(
+                    input_ids=ids.to(device),
+                    attention_mask=mask.to(device),
+                    generation_config=config,
+                    stopping_criteria=criteria,
+                )
             for row, index in enumerate(members):
-                answers[index] = _read(tokenizer, prompts[index], output[row, width:].tolist(), room[row], set(stop_ids))
+                answers[index] = _read(
+                    tokenizer, prompts[index], output[row, width:].tolist(), room[row], set(stop_ids)
+                )
     finally:
         forward.set_training(was_training)
     return answers
@@ -185,5 +222,10 @@ def _read(tokenizer: Any, prompt: Prompt, ids: list[int], limit: int, stop_ids: 
     if prompt.opening_ids and tuple(said[: len(prompt.opening_ids)]) == prompt.opening_ids:
         said = said[len(prompt.opening_ids) :]
     text = tokenizer.decode(said, skip_special_tokens=True).strip().removeprefix(prompt.opening.strip())
-    return Answer(text.strip(), end is not None, len(said), limit if end is not None else len(ids),
-                  end is None and len(ids) < limit)
+    return Answer(
+        text.strip(),
+        end is not None,
+        len(said),
+        limit if end is not None else len(ids),
+        end is None and len(ids) < limit,
+    )

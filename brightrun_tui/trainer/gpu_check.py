@@ -45,8 +45,12 @@ def require_fit(machine: Machine, settings: QuantisationSettings) -> None:
     if machine.device.type != "cuda":
         return
     if faults := check_gpu(machine, four_bit=settings.method == "nf4").faults:
-        raise GpuError(f"it is not fit to train on: {'; '.join(faults)}", where=machine.name, kind=ErrorKind.GPU_UNFIT,
-                       fix="see: brightrun doctor --gpu; another GPU, driver or version of bitsandbytes may help")
+        raise GpuError(
+            f"it is not fit to train on: {'; '.join(faults)}",
+            where=machine.name,
+            kind=ErrorKind.GPU_UNFIT,
+            fix="see: brightrun doctor --gpu; another GPU, driver or version of bitsandbytes may help",
+        )
 
 
 def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit: bool = True) -> GpuCheck:
@@ -68,15 +72,27 @@ def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit:
         faults.append(f"4-bit weights are read wrong by {dequantised:.1%}")
     if not quantised < SAME_QUANTISED:
         faults.append(f"weights are quantised to 4 bits otherwise than they should be, by {quantised:.1%}")
-    faults += [f"a product of {rows} rows with 4-bit weights is wrong by {wrong:.1%}"
-               for rows, wrong in products.items() if not wrong < limit]
+    faults += [
+        f"a product of {rows} rows with 4-bit weights is wrong by {wrong:.1%}"
+        for rows, wrong in products.items()
+        if not wrong < limit
+    ]
     if reached < LEAST_SHARE * rate:
         faults.append(f"it multiplies at {reached / 1e12:.0f} TFLOP/s where such a card reaches {rate / 1e12:.0f}")
     if free < memory:
         faults.append(f"{free / 1e9:.1f} GB of its {total / 1e9:.0f} GB are free, {memory / 1e9:.1f} GB are needed")
-    return GpuCheck(device=machine.name, compute=str(machine.compute).removeprefix("torch."), rate=reached, matmul_error=error,
-                    dequantise_error=dequantised, quantise_error=quantised, product_errors=products, memory_free=free,
-                    memory_total=total, faults=tuple(faults))
+    return GpuCheck(
+        device=machine.name,
+        compute=str(machine.compute).removeprefix("torch."),
+        rate=reached,
+        matmul_error=error,
+        dequantise_error=dequantised,
+        quantise_error=quantised,
+        product_errors=products,
+        memory_free=free,
+        memory_total=total,
+        faults=tuple(faults),
+    )
 
 
 def seconds_of(machine: Machine, work: Callable[[], object]) -> float:
@@ -147,7 +163,9 @@ def why_no_gpu() -> str:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="brightrun_tui.trainer.gpu_check", description="Whether this GPU is fit to train on.")
+    parser = argparse.ArgumentParser(
+        prog="brightrun_tui.trainer.gpu_check", description="Whether this GPU is fit to train on."
+    )
     parser.add_argument("--rate", type=float, default=0.0, help="FLOP/s that such a card reaches")
     parser.add_argument("--memory", type=int, default=0, help="bytes that must be free")
     given = parser.parse_args(arguments)

@@ -13,8 +13,13 @@ from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.row_parallel import RowParallel
 
 
-def accumulate(forward: Forward, rows: Sequence[Sequence[Example]], row_parallel: RowParallel,
-               scaler: torch.amp.GradScaler | None = None, objective: Objective | None = None) -> torch.Tensor:
+def accumulate(
+    forward: Forward,
+    rows: Sequence[Sequence[Example]],
+    row_parallel: RowParallel,
+    scaler: torch.amp.GradScaler | None = None,
+    objective: Objective | None = None,
+) -> torch.Tensor:
     """Add to the adapter's ``grad`` that of the mean loss over all supervised tokens of ``rows``.
 
     Micro-batches are added in their order, so the result is the same bits for any number of lanes. ``scaler``: for one lane only.

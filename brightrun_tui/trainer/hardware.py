@@ -59,24 +59,36 @@ class HardwareMonitor:
                 idle = time.monotonic() - self._last_beat
                 if not self._told and idle > max(STUCK_SECONDS, 10 * self._longest_gap):
                     self._told = True
-                    self._log.write(events.Alert(level="warning", code="stuck",
-                                                 message=f"nothing has moved for {idle / 60:.0f} minutes"))
+                    self._log.write(
+                        events.Alert(
+                            level="warning", code="stuck", message=f"nothing has moved for {idle / 60:.0f} minutes"
+                        )
+                    )
 
     def reading(self) -> events.Hardware:
         """Memory in bytes, utilisation 0–1; None where the driver does not tell."""
         own = self._process.memory_info().rss
         if self._gpu is None:
             memory = psutil.virtual_memory()
-            return events.Hardware(device="cpu", memory_used=memory.total - memory.available, memory_total=memory.total,
-                                   utilisation=psutil.cpu_percent() / 100, process_memory=own)
+            return events.Hardware(
+                device="cpu",
+                memory_used=memory.total - memory.available,
+                memory_total=memory.total,
+                utilisation=psutil.cpu_percent() / 100,
+                process_memory=own,
+            )
         import pynvml
 
         handle, name = self._gpu
         memory = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
         rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
         return events.Hardware(
-            device=name, memory_used=int(memory.used) if memory else None, memory_total=int(memory.total) if memory else None,
-            utilisation=rates.gpu / 100 if rates else None, process_memory=own)
+            device=name,
+            memory_used=int(memory.used) if memory else None,
+            memory_total=int(memory.total) if memory else None,
+            utilisation=rates.gpu / 100 if rates else None,
+            process_memory=own,
+        )
 
 
 def peak_memory() -> int:

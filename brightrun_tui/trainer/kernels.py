@@ -39,15 +39,19 @@ def fuse_elementwise(model: Any, compute: torch.dtype) -> tuple[str, ...]:
     def mlp_of(module: Any) -> Function:
         return lambda x: module.down_proj(LigerSiLUMulFunction.apply(module.gate_proj(x), module.up_proj(x), 1.0, 1.0))
 
-    fused = [kind for kind, is_one, kernel_of in (("norms", _is_norm, norm_of), ("activations", _is_gated_mlp, mlp_of))
-             if _replace_modules(model, is_one, kernel_of, compute)]
+    fused = [
+        kind
+        for kind, is_one, kernel_of in (("norms", _is_norm, norm_of), ("activations", _is_gated_mlp, mlp_of))
+        if _replace_modules(model, is_one, kernel_of, compute)
+    ]
     if _replace_rotary(model, liger_rotary_pos_emb, compute):
         fused.append("positions")
     return tuple(fused)
 
 
-def _replace_modules(model: Any, is_one: Callable[[Any], bool], kernel_of: Callable[[Any], Function],
-                     compute: torch.dtype) -> bool:
+def _replace_modules(
+    model: Any, is_one: Callable[[Any], bool], kernel_of: Callable[[Any], Function], compute: torch.dtype
+) -> bool:
     """Give all modules of a kind the kernel, class by class, where the first of the class agrees."""
     agreed: dict[type, bool] = {}
     for module in model.modules():
@@ -70,8 +74,10 @@ def _replace_rotary(model: Any, kernel: Function, compute: torch.dtype) -> bool:
     config = model.config
     heads, device = config.num_attention_heads, next(model.parameters()).device
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    states = [torch.randn(1, count, _TOKENS, size, device=device, dtype=compute)
-              for count in (heads, getattr(config, "num_key_value_heads", None) or heads)]
+    states = [
+        torch.randn(1, count, _TOKENS, size, device=device, dtype=compute)
+        for count in (heads, getattr(config, "num_key_value_heads", None) or heads)
+    ]
     try:
         cos, sin = angles(states[0], torch.arange(_TOKENS, device=device)[None])
     except (RuntimeError, TypeError, ValueError):
@@ -100,7 +106,9 @@ def _agrees(own: Function, kernel: Function, inputs: list[torch.Tensor]) -> bool
     except (RuntimeError, TypeError, ValueError, AttributeError, ImportError):
         return False
     limit = SAME[inputs[0].dtype]
-    return all(float((mine - theirs).norm()) <= limit * float(mine.norm()) for mine, theirs in zip(*results, strict=True))
+    return all(
+        float((mine - theirs).norm()) <= limit * float(mine.norm()) for mine, theirs in zip(*results, strict=True)
+    )
 
 
 def _input_for(module: Any, compute: torch.dtype) -> torch.Tensor:
@@ -114,8 +122,14 @@ def _is_norm(module: Any) -> bool:
 
 
 def _eps(module: Any) -> float | None:
-    return next((getattr(module, name) for name in ("variance_epsilon", "eps") if isinstance(getattr(module, name, None), float)),
-                None)
+    return next(
+        (
+            getattr(module, name)
+            for name in ("variance_epsilon", "eps")
+            if isinstance(getattr(module, name, None), float)
+        ),
+        None,
+    )
 
 
 def _is_gated_mlp(module: Any) -> bool:

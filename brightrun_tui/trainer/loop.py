@@ -116,8 +116,12 @@ class Loop:
         tokens = sum(session.data.train[i].length for i in window)
         rate = learning_rate(progress.step, session.plan.total_steps, session.settings.training)
         set_learning_rate(session.optimizer, rate)
-        loss = memory.with_less_memory_if_needed(session, lambda: accumulate(
-            session.forward, memory.cut(session, window), session.row_parallel, session.scaler, session.objective))
+        loss = memory.with_less_memory_if_needed(
+            session,
+            lambda: accumulate(
+                session.forward, memory.cut(session, window), session.row_parallel, session.scaler, session.objective
+            ),
+        )
         norm = self._update()
         progress.step += 1
         progress.supervised_tokens += supervised
@@ -160,15 +164,30 @@ class Loop:
             self._threads.after_step(result.tokens, seconds)
         last = result.step == session.plan.total_steps
         if last or result.step % session.settings.training.logging_steps == 0:
-            session.log.write(events.Metric(step=result.step, values={
-                "train_loss": loss, "learning_rate": result.rate, "grad_norm": norm,
-                "tokens_per_second": result.tokens / max(1e-9, seconds)}))
+            session.log.write(
+                events.Metric(
+                    step=result.step,
+                    values={
+                        "train_loss": loss,
+                        "learning_rate": result.rate,
+                        "grad_norm": norm,
+                        "tokens_per_second": result.tokens / max(1e-9, seconds),
+                    },
+                )
+            )
         if last or now - self._told_progress >= PROGRESS_SECONDS:
             self._told_progress = now
             speed = sum(tokens for tokens, _ in self._recent) / max(1e-9, sum(each for _, each in self._recent))
-            session.log.write(events.Progress(
-                step=result.step, total_steps=session.plan.total_steps, epoch=round(session.plan.epoch(result.step), 4),
-                supervised_tokens=progress.supervised_tokens, tokens_per_second=speed, eta_seconds=self._eta(result.step)))
+            session.log.write(
+                events.Progress(
+                    step=result.step,
+                    total_steps=session.plan.total_steps,
+                    epoch=round(session.plan.epoch(result.step), 4),
+                    supervised_tokens=progress.supervised_tokens,
+                    tokens_per_second=speed,
+                    eta_seconds=self._eta(result.step),
+                )
+            )
 
     def _eta(self, step: int) -> float:
         """Seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they take."""
@@ -198,10 +217,14 @@ class Loop:
             kind, what = "frozen", f"the gradient has been zero for {PATIENCE} steps: nothing is learnt any more"
         else:
             return
-        raise TrainingError(what, where="training.learning_rate", kind=kind,
-                            fix="halve the learning rate and clip gradients at 0.3, in a new run from the first step; a retry "
-                                "without a change goes on from the newest checkpoint",
-                            suggestion={"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3})
+        raise TrainingError(
+            what,
+            where="training.learning_rate",
+            kind=kind,
+            fix="halve the learning rate and clip gradients at 0.3, in a new run from the first step; a retry "
+            "without a change goes on from the newest checkpoint",
+            suggestion={"training.learning_rate": training.learning_rate / 2, "training.max_grad_norm": 0.3},
+        )
 
     def _is_due(self, every: int) -> bool:
         plan, progress = self.session.plan, self.session.progress
@@ -228,7 +251,9 @@ class Loop:
         session.phase("evaluating", f"step {progress.step}")
         scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
-        session.log.write(events.Metric(step=progress.step, values={**session.objective.metrics(scores), "eval_loss": loss}))
+        session.log.write(
+            events.Metric(step=progress.step, values={**session.objective.metrics(scores), "eval_loss": loss})
+        )
         improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
         progress.evaluated_step, progress.evaluated_loss = progress.step, loss if math.isfinite(loss) else None
         if improved:
@@ -239,8 +264,11 @@ class Loop:
         patience = session.settings.evaluation.early_stopping_patience
         if patience and progress.since_best >= patience and progress.step < session.plan.total_steps:
             progress.early_stopped = True
-            session.alert("early_stop", f"no better held-out loss in {patience} evaluations; the best was at step "
-                                        f"{progress.best_step}", level="info")
+            session.alert(
+                "early_stop",
+                f"no better held-out loss in {patience} evaluations; the best was at step {progress.best_step}",
+                level="info",
+            )
         self._evaluation_seconds = time.monotonic() - started
         self._sample()
         session.phase("training", f"step {progress.step} of {session.plan.total_steps}")
@@ -263,14 +291,23 @@ class Loop:
             return
         if session.control.request() in ("terminate", "pause", "stop"):
             return  # cut short
-        session.tell_answers(prompts, [said if said and not said.cut else None for said in answers], "tuned", progress.step)
+        session.tell_answers(
+            prompts, [said if said and not said.cut else None for said in answers], "tuned", progress.step
+        )
         allowed.spent_on_the_way += time.monotonic() - started
 
     def _save(self) -> None:
         session, progress = self.session, self.session.progress
         session.log.sync()
-        save_checkpoint(session.files, session.model, session.optimizer, progress, scaler=session.scaler,
-                        lineage=session.lineage, base_name=session.base_name)
+        save_checkpoint(
+            session.files,
+            session.model,
+            session.optimizer,
+            progress,
+            scaler=session.scaler,
+            lineage=session.lineage,
+            base_name=session.base_name,
+        )
         prune(session.files, session.settings.training.keep_checkpoints, progress.best_step)
         tell_checkpoint(session)
 
@@ -297,7 +334,11 @@ class Loop:
 def tell_checkpoint(session: Session) -> None:
     """The event for the checkpoint of the present step."""
     progress = session.progress
-    session.log.write(events.Checkpoint(
-        step=progress.step, path=f"{CHECKPOINTS}/{checkpoint_name(progress.step)}",
-        eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
-        best=progress.best_step == progress.step))
+    session.log.write(
+        events.Checkpoint(
+            step=progress.step,
+            path=f"{CHECKPOINTS}/{checkpoint_name(progress.step)}",
+            eval_loss=progress.evaluated_loss if progress.evaluated_step == progress.step else None,
+            best=progress.best_step == progress.step,
+        )
+    )

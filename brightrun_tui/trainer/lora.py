@@ -37,8 +37,15 @@ class _LoraLinear(torch.autograd.Function):  # type: ignore[misc]
     """x (T, in), frozen weight (out, in), dense or 4-bit, frozen bias (out,) or None, A (r, in), B (out, r), scaling s."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, a: torch.Tensor,
-                b: torch.Tensor, scaling: float) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scaling: float,
+    ) -> torch.Tensor:
         inner = x @ a.t()
         ctx.save_for_backward(x, inner, a, b)
         ctx.weight, ctx.scaling = weight, scaling
@@ -65,9 +72,13 @@ def fuse_adapters(model: torch.nn.Module) -> int:
 
 def _is_plain(layer: Any) -> bool:
     base = layer.get_base_layer()
-    return ((type(base) is torch.nn.Linear or _is_nf4(base)) and isinstance(layer.lora_dropout[ADAPTER], torch.nn.Identity)
-            and ADAPTER not in layer.lora_variant and not layer.lora_bias[ADAPTER]
-            and not getattr(layer, "fan_in_fan_out", False))
+    return (
+        (type(base) is torch.nn.Linear or _is_nf4(base))
+        and isinstance(layer.lora_dropout[ADAPTER], torch.nn.Identity)
+        and ADAPTER not in layer.lora_variant
+        and not layer.lora_bias[ADAPTER]
+        and not getattr(layer, "fan_in_fan_out", False)
+    )
 
 
 def _is_nf4(layer: torch.nn.Module) -> bool:

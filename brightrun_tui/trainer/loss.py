@@ -25,8 +25,9 @@ class _FrozenHeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sum of token losses for hidden states (S, H), weight (V, H), optional bias (V,), targets (S,)."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-                targets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+    ) -> torch.Tensor:
         gradient = torch.empty_like(hidden)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         rows = chunk_rows(weight.shape[0])
@@ -56,8 +57,12 @@ def summed_loss(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tens
         head: the output layer, H to V.
         targets: (S,) token ids.
     """
-    if isinstance(head, torch.nn.Linear) and not any(p.requires_grad for p in head.parameters()) \
-            and hidden.dtype == head.weight.dtype and hidden.requires_grad:
+    if (
+        isinstance(head, torch.nn.Linear)
+        and not any(p.requires_grad for p in head.parameters())
+        and hidden.dtype == head.weight.dtype
+        and hidden.requires_grad
+    ):
         return _FrozenHeadLoss.apply(hidden, head.weight, head.bias, targets)
     rows = chunk_rows(getattr(head, "out_features", 128_000))
     total = torch.zeros((), dtype=torch.float32, device=hidden.device)
@@ -71,8 +76,9 @@ def _plain_sum(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tenso
     return cross_entropy(head(hidden).float(), targets, reduction="sum")
 
 
-def token_scores(hidden: torch.Tensor, head: torch.nn.Module,
-                 targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def token_scores(
+    hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """For each token its loss in nats (fp32, (S,)) and whether the likeliest token is the right one (bool, (S,)).
 
     Call it without gradients.

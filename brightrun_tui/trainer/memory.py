@@ -30,8 +30,14 @@ def max_records(session: Session) -> int:
 
 def cut(session: Session, window: Sequence[int]) -> list[list[Example]]:
     """The micro-batches of one optimiser step."""
-    rows = split_window(window, session.plan.lengths, max_tokens=session.progress.max_tokens, max_records=max_records(session),
-                        packed=session.forward.packed, row_parallel=session.progress.lanes)
+    rows = split_window(
+        window,
+        session.plan.lengths,
+        max_tokens=session.progress.max_tokens,
+        max_records=max_records(session),
+        packed=session.forward.packed,
+        row_parallel=session.progress.lanes,
+    )
     return [[session.data.train[i] for i in row] for row in rows]
 
 
@@ -105,8 +111,14 @@ def make_room(session: Session) -> None:
     session.alert("out_of_memory", f"memory ran out: {done}")
 
 
-def answer_prompts(session: Session, prompts: Sequence[Prompt], seconds: float, *,
-                   unless: tuple[Request, ...] = ("terminate", "pause"), opened: bool = False) -> list[Answer | None]:
+def answer_prompts(
+    session: Session,
+    prompts: Sequence[Prompt],
+    seconds: float,
+    *,
+    unless: tuple[Request, ...] = ("terminate", "pause"),
+    opened: bool = False,
+) -> list[Answer | None]:
     """Answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out, half as
     many prompts at once.
 
@@ -126,17 +138,30 @@ def answer_prompts(session: Session, prompts: Sequence[Prompt], seconds: float, 
     while waiting:
         some = waiting.pop(0)
         try:
-            answers += answer(session.forward, session.tokenizer, some, session.settings.evaluation.max_new_tokens,
-                              session.data.stop_ids, control=session.control, unless=unless, opened=opened, until=until,
-                              written=written)
+            answers += answer(
+                session.forward,
+                session.tokenizer,
+                some,
+                session.settings.evaluation.max_new_tokens,
+                session.data.stop_ids,
+                control=session.control,
+                unless=unless,
+                opened=opened,
+                until=until,
+                written=written,
+            )
             continue
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         if len(some) == 1:
-            raise TrainingError(f"memory is not enough to answer sample prompt “{some[0].id}”", where="evaluation.sample_prompts",
-                                fix="answer none, or shorter with evaluation.max_new_tokens", kind=ErrorKind.OUT_OF_MEMORY,
-                                suggestion={"evaluation.sample_prompts": 0})
+            raise TrainingError(
+                f"memory is not enough to answer sample prompt “{some[0].id}”",
+                where="evaluation.sample_prompts",
+                fix="answer none, or shorter with evaluation.max_new_tokens",
+                kind=ErrorKind.OUT_OF_MEMORY,
+                suggestion={"evaluation.sample_prompts": 0},
+            )
         if session.machine.device.type == "cuda":
             torch.cuda.empty_cache()
         half = len(some) // 2
@@ -150,4 +175,6 @@ def answer_prompts(session: Session, prompts: Sequence[Prompt], seconds: float, 
 
 def recompute_activations(session: Session) -> None:
     """Switch gradient checkpointing on; it acts in training mode only."""
-    session.model.get_base_model().activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    session.model.get_base_model().activation_checkpointing_enable(
+        activation_checkpointing_kwargs={"use_reentrant": False}
+    )

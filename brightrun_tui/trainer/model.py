@@ -62,8 +62,11 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "eager"}  # every model has that one
     if settings.method != "none":
         options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=settings.double_quant,
-            bnb_4bit_compute_dtype=machine.compute)
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=settings.double_quant,
+            bnb_4bit_compute_dtype=machine.compute,
+        )
     if machine.device.type == "cuda":
         options["device_map"] = {"": machine.device.index or 0}
     try:
@@ -73,8 +76,12 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if "memory" in str(error).lower():
             raise
-        raise BaseModelError(f"it cannot be loaded: {first_line(error)}", where=source, kind=ErrorKind.BASE_UNSUPPORTED,
-                             fix="choose a causal language model in safetensors format") from error
+        raise BaseModelError(
+            f"it cannot be loaded: {first_line(error)}",
+            where=source,
+            kind=ErrorKind.BASE_UNSUPPORTED,
+            fix="choose a causal language model in safetensors format",
+        ) from error
     model.requires_grad_(False)
     if machine.device.type == "cuda":
         fuse_elementwise(model, machine.compute)
@@ -100,4 +107,3 @@ def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
             state = getattr(parameter, "quant_state", None)
             frozen += state.shape.numel() if state is not None else parameter.numel()
     return trainable, frozen
-

@@ -61,8 +61,10 @@ def _parameter_groups(model: torch.nn.Module, settings: TrainingSettings) -> lis
     slow = [p for name, p in trainable(model).items() if "lora_B" not in name]
     ratio = settings.loraplus_lr_ratio
     groups = [(slow, 1.0), (fast, ratio)] if ratio != 1.0 else [(slow + fast, 1.0)]
-    return [{"params": parameters, "weight_decay": settings.weight_decay, "lr_factor": factor}
-            for parameters, factor in groups]
+    return [
+        {"params": parameters, "weight_decay": settings.weight_decay, "lr_factor": factor}
+        for parameters, factor in groups
+    ]
 
 
 def learning_rate(step: int, total_steps: int, settings: TrainingSettings) -> float:

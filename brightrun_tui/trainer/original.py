@@ -56,14 +56,19 @@ def measure_original(session: Session, prompts: Sequence[Prompt], general: Seque
     except (BaseModelError, TrainingError, RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and not is_out_of_memory(error):
             raise
-        session.alert("original_not_measured", "the original base model does not fit into the memory here: the report card "
-                                               "compares with its 4-bit form", level="info")
+        session.alert(
+            "original_not_measured",
+            "the original base model does not fit into the memory here: the report card compares with its 4-bit form",
+            level="info",
+        )
         return None
 
 
 def _measure(session: Session, prompts: Sequence[Prompt], general: Sequence[Example]) -> Original:
     with session.model.disable_adapter():
-        scores = require_finite(session.score(session.data.judged, session.between), "the base model's loss on held-out records")
+        scores = require_finite(
+            session.score(session.data.judged, session.between), "the base model's loss on held-out records"
+        )
         everyday = session.score(general, session.between).loss if general else 0.0
         seconds = session.answer_time.for_the_base(session.training_seconds)
         answers = answer_prompts(session, prompts, seconds, opened=True)
@@ -73,8 +78,12 @@ def _measure(session: Session, prompts: Sequence[Prompt], general: Sequence[Exam
 def _with_original(session: Session) -> Session:
     """The same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
     spec, settings, data = session.spec, session.settings, session.data
-    base = load_base(locate_base(spec.base), spec.base.revision, settings.quantisation.model_copy(update={"method": "none"}),
-                     session.machine)
+    base = load_base(
+        locate_base(spec.base),
+        spec.base.revision,
+        settings.quantisation.model_copy(update={"method": "none"}),
+        session.machine,
+    )
     model = attach_adapter(base, settings.lora, session.machine, settings.training.seed)
     pad = session.tokenizer.pad_token_id
     forward = Forward(model, session.machine, pad_id=pad if pad is not None else 0)

@@ -26,8 +26,14 @@ def useful_parallelism(session: Session) -> int:
     4-bit layers that were not unpacked would be dequantised in every lane again.
     """
     training, machine = session.settings.training, session.machine
-    if machine.device.type != "cpu" or machine.scale_gradients or training.micro_batch_size or not session.forward.packed \
-            or has_4_bit_layers(session.model) or changes_beyond(session.model) is not None:
+    if (
+        machine.device.type != "cpu"
+        or machine.scale_gradients
+        or training.micro_batch_size
+        or not session.forward.packed
+        or has_4_bit_layers(session.model)
+        or changes_beyond(session.model) is not None
+    ):
         return 1
     count = min(int(torch.get_num_threads()), row_parallel.MOST, session.plan.batch_size, len(session.data.train))
     return count if count > 1 and _same_side_by_side(session, count) else 1

@@ -65,8 +65,14 @@ class Plan:
         return np.concatenate(batches)
 
 
-def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: EvaluationSettings, *,
-              bucketed: bool, held_out: int = 0) -> Plan:
+def make_plan(
+    lengths: np.ndarray,
+    training: TrainingSettings,
+    evaluation: EvaluationSettings,
+    *,
+    bucketed: bool,
+    held_out: int = 0,
+) -> Plan:
     """The plan of a run; ``max_steps``, when given, replaces what the epochs would take.
 
     Args:
@@ -81,8 +87,15 @@ def make_plan(lengths: np.ndarray, training: TrainingSettings, evaluation: Evalu
     return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
 
 
-def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int, max_records: int,
-                 packed: bool, row_parallel: int = 1) -> list[list[int]]:
+def split_window(
+    window: Sequence[int],
+    lengths: np.ndarray,
+    *,
+    max_tokens: int,
+    max_records: int,
+    packed: bool,
+    row_parallel: int = 1,
+) -> list[list[int]]:
     """Cut one optimiser step into micro-batches of at most ``max_tokens`` tokens and ``max_records`` records.
 
     Packed rows cost the sum of their lengths and are filled best-fit, longest first. Padded batches cost
@@ -111,7 +124,9 @@ def split_window(window: Sequence[int], lengths: np.ndarray, *, max_tokens: int,
     return rows
 
 
-def _even_rows(by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, row_parallel: int) -> list[list[int]]:
+def _even_rows(
+    by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, row_parallel: int
+) -> list[list[int]]:
     """Longest first, each record to the emptiest row; more rows until every one keeps the limits."""
     total = sum(int(lengths[i]) for i in by_length)
     count = row_parallel * math.ceil(total / (max_tokens * row_parallel))
@@ -122,8 +137,10 @@ def _even_rows(by_length: list[int], lengths: np.ndarray, max_tokens: int, max_r
             emptiest = filled.index(min(filled))
             rows[emptiest].append(index)
             filled[emptiest] += int(lengths[index])
-        if all(len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)
-               for row, tokens in zip(rows, filled, strict=True)):
+        if all(
+            len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)
+            for row, tokens in zip(rows, filled, strict=True)
+        ):
             return rows
         count += row_parallel
     return [[index] for index in by_length]

@@ -39,8 +39,16 @@ STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
 
-def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, template: ChatTemplate, context: int, rows: int,
-                 alert: Alert, objective: str = DEFAULT_OBJECTIVE) -> Data:
+def prepare_data(
+    files: RunDirectory,
+    settings: DataSettings,
+    tokenizer: Any,
+    template: ChatTemplate,
+    context: int,
+    rows: int,
+    alert: Alert,
+    objective: str = DEFAULT_OBJECTIVE,
+) -> Data:
     """Read, tokenise, mask and limit both splits.
 
     Args:
@@ -57,8 +65,12 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     """
     train_records = _records(files.train)
     if not train_records:
-        raise DatasetError("there are no records to train on", where=f"{DATA}/{TRAIN}", kind=ErrorKind.DATASET_EMPTY,
-                           fix="give a dataset with at least a few conversations")
+        raise DatasetError(
+            "there are no records to train on",
+            where=f"{DATA}/{TRAIN}",
+            kind=ErrorKind.DATASET_EMPTY,
+            fix="give a dataset with at least a few conversations",
+        )
     held_out_records = _records(files.eval)
     if template.notice:
         alert("chat_template", template.notice)
@@ -67,8 +79,12 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     _require_rows(tokenizer, (train, held_out), rows)
     _tell_left_out(train, held_out, alert)
     if not train.examples:
-        raise DatasetError(_why_nothing(train), where=f"{DATA}/{TRAIN}", kind=ErrorKind.NOTHING_TO_LEARN,
-                           fix="look at the dataset's preview: every record needs an answer that is trained")
+        raise DatasetError(
+            _why_nothing(train),
+            where=f"{DATA}/{TRAIN}",
+            kind=ErrorKind.NOTHING_TO_LEARN,
+            fix="look at the dataset's preview: every record needs an answer that is trained",
+        )
     limit = _limit(settings, train, held_out, context, alert)
     if settings.over_length == "split":
         for prepared, records in ((train, train_records), (held_out, held_out_records)):
@@ -77,23 +93,43 @@ def prepare_data(files: RunDirectory, settings: DataSettings, tokenizer: Any, te
     limit_length(held_out, limit, settings.over_length, held_out_records)
     dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
     split = train.split + held_out.split
-    fates = [f"{count} {fate}" for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split")) if count]
+    fates = [
+        f"{count} {fate}"
+        for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split"))
+        if count
+    ]
     if fates:
         alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
     if not train.examples:
-        raise DatasetError(f"every record is longer than {limit} tokens", where="data.max_length", kind=ErrorKind.OVER_LENGTH,
-                           fix="raise data.max_length, or set data.over_length to truncate or split")
+        raise DatasetError(
+            f"every record is longer than {limit} tokens",
+            where="data.max_length",
+            kind=ErrorKind.OVER_LENGTH,
+            fix="raise data.max_length, or set data.over_length to truncate or split",
+        )
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
         held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
         chosen, judged, judged_records = held_out.examples, held_out.examples, held_out_records
     else:
         chosen, judged, judged_records = part_held_out(held_out.examples, held_out_records, settings.split_seed)
-    return Data(train_records, held_out_records, train.examples, chosen, judged, judged_records,
-                _stop_ids(tokenizer, train), dropped + train.unusable + held_out.unusable, truncated, split)
+    return Data(
+        train_records,
+        held_out_records,
+        train.examples,
+        chosen,
+        judged,
+        judged_records,
+        _stop_ids(tokenizer, train),
+        dropped + train.unusable + held_out.unusable,
+        truncated,
+        split,
+    )
 
 
-def part_held_out(examples: list[Example], records: list[Record], seed: int) -> tuple[list[Example], list[Example], list[Record]]:
+def part_held_out(
+    examples: list[Example], records: list[Record], seed: int
+) -> tuple[list[Example], list[Example], list[Record]]:
     """Examples that choose the checkpoint, those that judge it, and the records of the latter.
 
     Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
@@ -107,8 +143,14 @@ def part_held_out(examples: list[Example], records: list[Record], seed: int) -> 
     return [example for example in examples if id(records[example.record]) not in ours], judged, judging
 
 
-def _tokens(files: RunDirectory, tokenizer: Any, template: ChatTemplate, objective: str,
-            make: Callable[[list[Record]], Prepared], splits: Sequence[list[Record]]) -> list[Prepared]:
+def _tokens(
+    files: RunDirectory,
+    tokenizer: Any,
+    template: ChatTemplate,
+    objective: str,
+    make: Callable[[list[Record]], Prepared],
+    splits: Sequence[list[Record]],
+) -> list[Prepared]:
     """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
     require_offsets(tokenizer)
     key = tokens_key((files.train, files.eval), tokenizer, template, objective)
@@ -129,8 +171,11 @@ def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None
     if highest >= rows:
         raise BaseModelError(
             f"its tokenizer makes the token “{tokenizer.convert_ids_to_tokens(highest)}” (number {highest:,}), but the model "
-            f"knows {rows:,} tokens only", where="base model", kind=ErrorKind.VOCABULARY_TOO_SMALL,
-            fix="tokenizer, chat template and weights are not of the same model: download it again, or choose another")
+            f"knows {rows:,} tokens only",
+            where="base model",
+            kind=ErrorKind.VOCABULARY_TOO_SMALL,
+            fix="tokenizer, chat template and weights are not of the same model: download it again, or choose another",
+        )
 
 
 def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
@@ -145,26 +190,37 @@ def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
     both = (train, held_out)
     unsupervised = [i for split in both for i in split.unsupervised]
     if unsupervised:
-        alert("no_supervised_tokens", f"{len(unsupervised)} records have no answer to learn from and are left out "
-                                      f"({name_some(unsupervised)})")
+        alert(
+            "no_supervised_tokens",
+            f"{len(unsupervised)} records have no answer to learn from and are left out ({name_some(unsupervised)})",
+        )
     reasons: dict[str, list[str]] = {}
     for split in both:
         for reason, ids in split.unrenderable.items():
             reasons.setdefault(reason, []).extend(ids)
     for reason, ids in reasons.items():
-        alert("chat_template_refused", f"the chat template cannot write {len(ids)} records, which are left out: {reason} "
-                                       f"({name_some(ids)})")
+        alert(
+            "chat_template_refused",
+            f"the chat template cannot write {len(ids)} records, which are left out: {reason} ({name_some(ids)})",
+        )
     rewritten = sum(split.split_records for split in both)
     if rewritten:
-        alert("chat_template_rewrites", f"the chat template rewrites earlier turns; {rewritten} conversations became "
-                                        "one example for each answer")
+        alert(
+            "chat_template_rewrites",
+            f"the chat template rewrites earlier turns; {rewritten} conversations became one example for each answer",
+        )
     lost = sum(split.lost_thoughts for split in both)
     if lost:
-        alert("thoughts_left_out", f"{lost} records have thoughts that the base model's chat template has no place for; their "
-                                   "answers are learnt without them")
+        alert(
+            "thoughts_left_out",
+            f"{lost} records have thoughts that the base model's chat template has no place for; their "
+            "answers are learnt without them",
+        )
     if train.open_ended:
-        alert("no_end_of_turn", f"{train.open_ended} answers do not end with an end-of-turn token; the model may not "
-                                "learn to stop")
+        alert(
+            "no_end_of_turn",
+            f"{train.open_ended} answers do not end with an end-of-turn token; the model may not learn to stop",
+        )
 
 
 def _why_nothing(train: Prepared) -> str:

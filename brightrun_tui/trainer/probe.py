@@ -44,7 +44,10 @@ def measure(base: str, method: str) -> dict[str, float]:
     chance = np.random.default_rng(1)
     words = int(model.config.get_text_config().vocab_size)
     supervised = np.arange(PROBE_LENGTH) >= PROBE_LENGTH // 2
-    rows = [[Example(ids=chance.integers(0, words, PROBE_LENGTH), supervised=supervised, record=i)] for i in range(PROBE_ROWS)]
+    rows = [
+        [Example(ids=chance.integers(0, words, PROBE_LENGTH), supervised=supervised, record=i)]
+        for i in range(PROBE_ROWS)
+    ]
     forward.select_implementation([row[0] for row in rows], packing="auto", longest=PROBE_LENGTH)
     row_parallel = RowParallel()
     row_parallel.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
@@ -55,14 +58,19 @@ def measure(base: str, method: str) -> dict[str, float]:
     forward.set_training(False)
     list(row_parallel.map(lambda row: forward.scores(forward.batch(row)), rows))
     measured = wait()
-    config = GenerationConfig(do_sample=False, max_new_tokens=PROBE_TOKENS, min_new_tokens=PROBE_TOKENS, pad_token_id=0,
-                              eos_token_id=None)
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=PROBE_TOKENS, min_new_tokens=PROBE_TOKENS, pad_token_id=0, eos_token_id=None
+    )
     ids = torch.ones((1, 8), dtype=torch.long, device=machine.device)
     with torch.no_grad():
         model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config)
     answered = wait()
-    return {"loading": loaded - began, "training": trained - loaded, "measuring": measured - trained,
-            "answering": answered - measured}
+    return {
+        "loading": loaded - began,
+        "training": trained - loaded,
+        "measuring": measured - trained,
+        "answering": answered - measured,
+    }
 
 
 def main(arguments: list[str]) -> int:

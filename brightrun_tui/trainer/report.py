@@ -52,15 +52,23 @@ def publish_adapter(session: Session) -> None:
     try:
         save_adapter(session.model, aside, session.base_name)
         session.tokenizer.save_pretrained(str(aside))
-        GenerationConfig(eos_token_id=list(session.data.stop_ids) or None,
-                         pad_token_id=session.tokenizer.pad_token_id).save_pretrained(str(aside))
+        GenerationConfig(
+            eos_token_id=list(session.data.stop_ids) or None, pad_token_id=session.tokenizer.pad_token_id
+        ).save_pretrained(str(aside))
         publish_directory(aside, session.files.adapter)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_report(session: Session, template: ChatTemplate, baseline: Baseline, best_step: int,
-                 best_scores: Scores | None, *, stopped: bool) -> Report:
+def write_report(
+    session: Session,
+    template: ChatTemplate,
+    baseline: Baseline,
+    best_step: int,
+    best_scores: Scores | None,
+    *,
+    stopped: bool,
+) -> Report:
     """Measure the model as it now is, and write ``report.json``."""
     data, progress = session.data, session.progress
     known = None if data.chosen_apart else best_scores
@@ -76,27 +84,60 @@ def write_report(session: Session, template: ChatTemplate, baseline: Baseline, b
     quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))
     original = measure_original(session, asked.prompts, everyday) if quantised else None
     if original:
-        base, asked, general = original.scores, with_other_base(asked, original.answers), general | {"base": original.general}
+        base, asked, general = (
+            original.scores,
+            with_other_base(asked, original.answers),
+            general | {"base": original.general},
+        )
     answers = compare(session, asked)
     conversation = conversations(data.judged, data.held_out_records)
     difference = loss_difference(base, tuned, conversation, session.settings.training.seed)
     held_out = len({example.record for example in data.judged})
     categories = by_category(data.judged, data.held_out_records, base, tuned)
     found = Findings(
-        base_loss=base.loss, tuned_loss=tuned.loss, difference_high=difference["high"],
-        held_out_records=held_out, conversations=int(conversation.max()) + 1, train_loss=trained.loss,
-        general_base=general["base"], general_tuned=general["tuned"], early_stopped=progress.early_stopped, stopped=stopped,
-        stood_in=data.held_out_records is data.train_records, chosen_apart=data.chosen_apart, falling=_falling(session),
-        best_at=best_step / max(1, progress.step), base_in_4_bits=quantised and original is None,
-        answers=answers.findings(), floor=answers.floor, worse=worse_categories(categories))
-    report = decide(Report(
-        name=session.spec.name, created_at=time.time(), base=base.split_score(held_out),
-        tuned=tuned.split_score(held_out), by_category=categories,
-        samples=answers.samples(), training=facts, lineage=_lineage(session), verdict=UNDECIDED,
-        findings=found, quantised_base=baseline.scores.split_score(held_out) if original else None,
-        scores={"token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
-                "loss_difference": difference, "train_loss": trained.loss, "train_eval_gap": tuned.loss - trained.loss,
-                 "general_loss": general, **_own_scores(session, base, tuned), **answers.scores()}))
+        base_loss=base.loss,
+        tuned_loss=tuned.loss,
+        difference_high=difference["high"],
+        held_out_records=held_out,
+        conversations=int(conversation.max()) + 1,
+        train_loss=trained.loss,
+        general_base=general["base"],
+        general_tuned=general["tuned"],
+        early_stopped=progress.early_stopped,
+        stopped=stopped,
+        stood_in=data.held_out_records is data.train_records,
+        chosen_apart=data.chosen_apart,
+        falling=_falling(session),
+        best_at=best_step / max(1, progress.step),
+        base_in_4_bits=quantised and original is None,
+        answers=answers.findings(),
+        floor=answers.floor,
+        worse=worse_categories(categories),
+    )
+    report = decide(
+        Report(
+            name=session.spec.name,
+            created_at=time.time(),
+            base=base.split_score(held_out),
+            tuned=tuned.split_score(held_out),
+            by_category=categories,
+            samples=answers.samples(),
+            training=facts,
+            lineage=_lineage(session),
+            verdict=UNDECIDED,
+            findings=found,
+            quantised_base=baseline.scores.split_score(held_out) if original else None,
+            scores={
+                "token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
+                "loss_difference": difference,
+                "train_loss": trained.loss,
+                "train_eval_gap": tuned.loss - trained.loss,
+                "general_loss": general,
+                **_own_scores(session, base, tuned),
+                **answers.scores(),
+            },
+        )
+    )
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
 
@@ -109,10 +150,15 @@ def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict
 
 def _falling(session: Session) -> float:
     """By which part of itself the held-out loss fell between the last two evaluations of the run."""
-    told = {event.body.step: event.body.values.get("eval_loss") or 0.0 for event in read_whole_lines(session.files.events)[0]
-            if isinstance(event.body, events.Metric) and "eval_loss" in event.body.values}
+    told = {
+        event.body.step: event.body.values.get("eval_loss") or 0.0
+        for event in read_whole_lines(session.files.events)[0]
+        if isinstance(event.body, events.Metric) and "eval_loss" in event.body.values
+    }
     losses = [loss for _, loss in sorted(told.items())][-2:]
     return max(0.0, 1 - losses[-1] / losses[0]) if len(losses) == 2 and all(losses) else 0.0
+
+
 def _some_of_training(session: Session) -> list[Example]:
     """Training records to be scored: few enough to be read in a small part of the time that training took."""
     data, progress = session.data, session.progress
@@ -145,13 +191,24 @@ def _facts(session: Session, best_step: int) -> TrainingFacts:
     on_gpu = session.machine.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
     return TrainingFacts(
-        steps=progress.step, epochs=plan.epoch(progress.step), train_records=len({e.record for e in data.train}),
-        eval_records=len({e.record for e in (*data.held_out, *data.judged)}), supervised_tokens=progress.supervised_tokens,
-        seconds=progress.seconds, tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
-        best_step=best_step, trainable_parameters=trainable, base_parameters=frozen, device=session.machine.name,
-        peak_memory=peak, records_dropped=data.dropped, records_truncated=data.truncated,
-        micro_batch_size=max(len(row) for row in rows), early_stopped=progress.early_stopped,
-        spent=time_parts(read_whole_lines(session.files.events)[0]))
+        steps=progress.step,
+        epochs=plan.epoch(progress.step),
+        train_records=len({e.record for e in data.train}),
+        eval_records=len({e.record for e in (*data.held_out, *data.judged)}),
+        supervised_tokens=progress.supervised_tokens,
+        seconds=progress.seconds,
+        tokens_per_second=progress.tokens / max(1e-9, progress.seconds),
+        best_step=best_step,
+        trainable_parameters=trainable,
+        base_parameters=frozen,
+        device=session.machine.name,
+        peak_memory=peak,
+        records_dropped=data.dropped,
+        records_truncated=data.truncated,
+        micro_batch_size=max(len(row) for row in rows),
+        early_stopped=progress.early_stopped,
+        spent=time_parts(read_whole_lines(session.files.events)[0]),
+    )
 
 
 def _lineage(session: Session) -> Lineage:
@@ -163,7 +220,14 @@ def _lineage(session: Session) -> Lineage:
         except PackageNotFoundError:
             continue
     return Lineage(
-        run_id=spec.run_id, dataset_name=spec.dataset.name, dataset_fingerprint=spec.dataset.fingerprint,
-        base_id=spec.base.id, base_revision=spec.base.revision, base_fingerprint=spec.base.fingerprint,
-        base_quantisation=spec.base.quantisation, template=spec.template, settings=spec.settings.model_dump(mode="json"),
-        packages=packages)
+        run_id=spec.run_id,
+        dataset_name=spec.dataset.name,
+        dataset_fingerprint=spec.dataset.fingerprint,
+        base_id=spec.base.id,
+        base_revision=spec.base.revision,
+        base_fingerprint=spec.base.fingerprint,
+        base_quantisation=spec.base.quantisation,
+        template=spec.template,
+        settings=spec.settings.model_dump(mode="json"),
+        packages=packages,
+    )

@@ -57,9 +57,11 @@ class RowParallel:
             wait(running)
             torch.set_num_threads(threads)
 
-    def add_gradients(self, parameters: Sequence[torch.Tensor], loss_of: Callable[[Item], torch.Tensor],
-                      items: Sequence[Item]) -> torch.Tensor:
+    def add_gradients(
+        self, parameters: Sequence[torch.Tensor], loss_of: Callable[[Item], torch.Tensor], items: Sequence[Item]
+    ) -> torch.Tensor:
         """Add to each parameter's ``grad`` that of the sum of the items' losses, in their order. Returns that sum (a scalar)."""
+
         def differentiate(item: Item) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
             loss = loss_of(item)
             return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)

@@ -97,8 +97,16 @@ class Session:
         """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
         scored = partial(self.advance, total=len(examples))
-        return evaluate(self.forward, examples, self.scored_tokens, between, self.row_parallel, self._score_fewer,
-                        self.objective, scored)
+        return evaluate(
+            self.forward,
+            examples,
+            self.scored_tokens,
+            between,
+            self.row_parallel,
+            self._score_fewer,
+            self.objective,
+            scored,
+        )
 
     def _score_fewer(self, longest: int) -> int:
         """One micro-batch at a time, then half of it: what training keeps to stays as it is."""
@@ -126,12 +134,21 @@ class Session:
         """Tell something that a person should know."""
         self.log.write(events.Alert(level=level, code=code, message=message))
 
-    def tell_answers(self, prompts: Sequence[Prompt], answers: Sequence[Answer | None], source: Literal["base", "tuned"],
-                     step: int) -> None:
+    def tell_answers(
+        self, prompts: Sequence[Prompt], answers: Sequence[Answer | None], source: Literal["base", "tuned"], step: int
+    ) -> None:
         """Tell what a model answered to ``prompts``; of those without an answer nothing."""
         for prompt, said in zip(prompts, answers, strict=True):
             if said is None:
                 continue
-            self.log.write(events.Sample(
-                step=step, id=prompt.id, prompt=tuple(events.Turn(**turn) for turn in prompt.messages), answer=said.text,
-                source=source, reference=prompt.reference, ended=said.ended))
+            self.log.write(
+                events.Sample(
+                    step=step,
+                    id=prompt.id,
+                    prompt=tuple(events.Turn(**turn) for turn in prompt.messages),
+                    answer=said.text,
+                    source=source,
+                    reference=prompt.reference,
+                    ended=said.ended,
+                )
+            )

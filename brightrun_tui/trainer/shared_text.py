@@ -79,8 +79,10 @@ def find_frame(answers: Sequence[str]) -> Frame:
         openings.update(tuple(folded[:n]) for n in range(1, min(stop, longest) + 1))
         closings.update(tuple(folded[n:]) for n in _closing_starts(text, words))
     enough = max(FEWEST, ceil(SHARED_BY * len(answers)))
-    return Frame(frozenset(words for words, count in openings.items() if count >= enough),
-                 frozenset(words for words, count in closings.items() if count >= enough))
+    return Frame(
+        frozenset(words for words, count in openings.items() if count >= enough),
+        frozenset(words for words, count in closings.items() if count >= enough),
+    )
 
 
 def _is_addressed(text: str, words: Sequence[re.Match[str]], place: int) -> bool:
@@ -92,5 +94,8 @@ def _is_addressed(text: str, words: Sequence[re.Match[str]], place: int) -> bool
 
 def _closing_starts(text: str, words: Sequence[re.Match[str]]) -> list[int]:
     """Numbers of the words that a closing may begin with."""
-    return [n for n in range(max(1, len(words) - LONGEST), len(words))
-            if _MARK.search(text, words[n - 1].end(), words[n].start())]
+    return [
+        n
+        for n in range(max(1, len(words) - LONGEST), len(words))
+        if _MARK.search(text, words[n - 1].end(), words[n].start())
+    ]

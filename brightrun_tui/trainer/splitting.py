@@ -31,6 +31,7 @@ def split_long(prepared: Prepared, records: list[Record], limit: int, tokenise: 
 
 def _between_turns(record: Record, limit: int, tokenise: Tokenise) -> Iterator[Example]:
     """As many exchanges in one piece as fit."""
+
     def examples(messages: list[Message]) -> list[Example]:
         return tokenise([record.model_copy(update={"messages": (*head, *messages)})]).examples
 

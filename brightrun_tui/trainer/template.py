@@ -53,7 +53,12 @@ Kind = Literal["marked", "unmarked"]
 Turn = dict[str, Any]
 Tools = Sequence[dict[str, Any]]
 OPEN, CLOSE = "<think>", "</think>"
-_SPEAKERS = {"system": "system messages", "user": "questions", "assistant": "earlier answers", "tool": "what tools answered"}
+_SPEAKERS = {
+    "system": "system messages",
+    "user": "questions",
+    "assistant": "earlier answers",
+    "tool": "what tools answered",
+}
 
 
 class UnrenderableError(Exception):
@@ -110,11 +115,18 @@ class ChatTemplate:
         """
         return self._render(turns, tools, generation_prompt)[0]
 
-    def _render(self, turns: Sequence[Turn], tools: Tools, generation_prompt: bool) -> tuple[str, list[tuple[int, int]]]:
+    def _render(
+        self, turns: Sequence[Turn], tools: Tools, generation_prompt: bool
+    ) -> tuple[str, list[tuple[int, int]]]:
         try:
             texts, marks = render_jinja_template(
-                conversations=[list(turns)], tools=list(tools) or None, chat_template=self.source,
-                add_generation_prompt=generation_prompt, return_assistant_tokens_mask=self.kind == "marked", **self.variables)
+                conversations=[list(turns)],
+                tools=list(tools) or None,
+                chat_template=self.source,
+                add_generation_prompt=generation_prompt,
+                return_assistant_tokens_mask=self.kind == "marked",
+                **self.variables,
+            )
         except (TemplateError, TypeError) as error:  # TypeError: it joins what is no text, as content that is none
             raise UnrenderableError(f"it says: {error}") from error
         return texts[0], list(marks[0]) if self.kind == "marked" else []
@@ -131,16 +143,23 @@ class ChatTemplate:
         turns = [message.for_template() for message in messages]
         trained = [i for i, message in enumerate(messages) if message.role == "assistant" and message.train]
         pieces = self._by_marks(messages, turns, trained, tools) or [
-            self._by_prompt(messages[: i + 1], turns[: i + 1], tools) for i in trained]
+            self._by_prompt(messages[: i + 1], turns[: i + 1], tools) for i in trained
+        ]
         for i, piece in zip(trained, pieces, strict=True):
             _require_all_said(messages[: i + 1], piece)
         if pieces and all(pieces[-1].text.startswith(piece.text) for piece in pieces):
-            return [Rendering(pieces[-1].text, tuple(piece.spans[0] for piece in pieces),
-                              any(piece.lost_thoughts for piece in pieces))]
+            return [
+                Rendering(
+                    pieces[-1].text,
+                    tuple(piece.spans[0] for piece in pieces),
+                    any(piece.lost_thoughts for piece in pieces),
+                )
+            ]
         return pieces
 
-    def _by_marks(self, messages: Sequence[Message], turns: Sequence[Turn], trained: Sequence[int],
-                  tools: Tools) -> list[Rendering]:
+    def _by_marks(
+        self, messages: Sequence[Message], turns: Sequence[Turn], trained: Sequence[int], tools: Tools
+    ) -> list[Rendering]:
         """Where the template marks what the assistant wrote, and that is what it would write; else nothing."""
         if self.kind != "marked":
             return []
@@ -152,8 +171,9 @@ class ChatTemplate:
         for i, (start, end) in zip(answers, marks, strict=True):
             if i not in trained:
                 continue
-            if text[:start] != self.render(turns[:i], tools=tools, generation_prompt=True) or \
-                    not _holds(text[start:end], messages[i]):
+            if text[:start] != self.render(turns[:i], tools=tools, generation_prompt=True) or not _holds(
+                text[start:end], messages[i]
+            ):
                 return []
             pieces.append(Rendering(text[: _turn_end(text, end)], (self._span(text, start, end, exact=True),)))
         return pieces
@@ -165,8 +185,9 @@ class ChatTemplate:
         if after.startswith(before) and _holds(after[len(before) :], messages[-1]):
             return Rendering(after, (self._span(after, len(before), len(after), exact=False),))
         if not after.startswith(self.render(turns[:-1], tools=tools).rstrip()):
-            raise UnrenderableError("what precedes an answer changes when the answer is added, and it has no "
-                                    "{% generation %} markers")
+            raise UnrenderableError(
+                "what precedes an answer changes when the answer is added, and it has no {% generation %} markers"
+            )
         return self._continued(before, after, messages[-1])
 
     def _continued(self, before: str, after: str, message: Message) -> Rendering:
@@ -178,8 +199,13 @@ class ChatTemplate:
         thoughts = message.reasoning.strip() or inline
         opened = before.rstrip().endswith(OPEN)
         knows = opened or CLOSE in self.source or bool(inline)
-        head = (("" if opened else f"{OPEN}\n") + f"{thoughts}\n{CLOSE}\n\n" if thoughts and knows else
-                f"\n{CLOSE}\n\n" if opened else "")
+        head = (
+            ("" if opened else f"{OPEN}\n") + f"{thoughts}\n{CLOSE}\n\n"
+            if thoughts and knows
+            else f"\n{CLOSE}\n\n"
+            if opened
+            else ""
+        )
         text = before + head + after[place:]
         said = len(before) + (0 if thoughts else len(head))
         return Rendering(text, (Span(len(before), said, len(text), False),), lost_thoughts=bool(thoughts) and not knows)
@@ -207,7 +233,10 @@ def chat_template(tokenizer: Any) -> ChatTemplate:
         else:
             raise BaseModelError(
                 "its tokenizer has neither a chat template nor an end-of-text token, so an answer could never end",
-                where="base model", fix="choose the “instruct” or “chat” version of this model", kind=ErrorKind.NO_CHAT_TEMPLATE)
+                where="base model",
+                fix="choose the “instruct” or “chat” version of this model",
+                kind=ErrorKind.NO_CHAT_TEMPLATE,
+            )
         notice = f"the base model has no chat template; {name} is used and saved with the adapter"
 
     def render(source: str, turns: list[dict[str, str]]) -> str | None:
@@ -272,7 +301,10 @@ def _value_is_in(value: Any, text: str) -> bool:
     if isinstance(value, list):
         return all(_value_is_in(inner, text) for inner in value)
     if isinstance(value, str):
-        return any(spelling in text for spelling in (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]))
+        return any(
+            spelling in text
+            for spelling in (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1])
+        )
     return str(value) in text or json.dumps(value) in text
 
 

@@ -37,7 +37,9 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 def _normalised(text: str) -> list[str]:
-    bare = "".join(c for c in text.lower() if c not in string.punctuation and not unicodedata.category(c).startswith("P"))
+    bare = "".join(
+        c for c in text.lower() if c not in string.punctuation and not unicodedata.category(c).startswith("P")
+    )
     return _PIECES.findall(_ARTICLES.sub(" ", bare))
 
 
@@ -53,8 +55,9 @@ class Overlap:
         return self.copied / self.phrases if self.phrases else 0.0
 
 
-def verbatim_overlap(prompts: Sequence[str], references: Sequence[str], answers: Mapping[str, Sequence[str]],
-                     training: Sequence[str]) -> dict[str, Overlap]:
+def verbatim_overlap(
+    prompts: Sequence[str], references: Sequence[str], answers: Mapping[str, Sequence[str]], training: Sequence[str]
+) -> dict[str, Overlap]:
     """What each model's answers copy from the training answers, and as ``reference`` what the wanted answers do.
 
     What stands in the prompt counts for nobody, nor what stands in the wanted answer for a model. The wanted answers were
@@ -65,16 +68,20 @@ def verbatim_overlap(prompts: Sequence[str], references: Sequence[str], answers:
         training: the answers that were trained on.
     """
     asked, wanted = ([_phrases(text) for text in texts] for texts in (prompts, references))
-    own = {model: [_phrases(text) - prompt - right for text, prompt, right in zip(said, asked, wanted, strict=True)]
-           for model, said in answers.items()}
+    own = {
+        model: [_phrases(text) - prompt - right for text, prompt, right in zip(said, asked, wanted, strict=True)]
+        for model, said in answers.items()
+    }
     own["reference"] = [right - prompt for right, prompt in zip(wanted, asked, strict=True)]
     sought = set().union(*(phrases for said in own.values() for phrases in said))
     found: set[tuple[str, ...]] = set()
     stride = 1 + sum(map(len, training)) // SCANNED_CHARACTERS
     for text in training[::stride] if sought else ():
         found |= sought.intersection(_windows(text))
-    return {model: Overlap(sum(map(len, said)), sum(len(phrases & found) for phrases in said))
-            for model, said in own.items()}
+    return {
+        model: Overlap(sum(map(len, said)), sum(len(phrases & found) for phrases in said))
+        for model, said in own.items()
+    }
 
 
 def _windows(text: str) -> Iterable[tuple[str, ...]]:

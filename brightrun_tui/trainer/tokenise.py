@@ -27,9 +27,16 @@ def main(run_directory: str, tokenizer_directory: str) -> int:
     try:
         tokenizer = load_tokenizer(tokenizer_directory, "")
         config = load_config(tokenizer_directory, "")
-        prepare_data(RunDirectory(Path(run_directory)), spec.settings.data, tokenizer, chat_template(tokenizer),
-                     longest_context(config, tokenizer), embedding_rows(config), lambda code, message: None,
-                     spec.settings.training.objective)
+        prepare_data(
+            RunDirectory(Path(run_directory)),
+            spec.settings.data,
+            tokenizer,
+            chat_template(tokenizer),
+            longest_context(config, tokenizer),
+            embedding_rows(config),
+            lambda code, message: None,
+            spec.settings.training.objective,
+        )
     except BrightrunError as error:
         print(json.dumps(error.as_dict()))
         return WorkerExit.FAILED

@@ -23,7 +23,9 @@ VERSION = "3"
 """Raised when the same records would become other tokens or masks than before."""
 
 
-def tokens_key(data_files: Sequence[Path], tokenizer: Any, template: ChatTemplate, objective: str = DEFAULT_OBJECTIVE) -> str:
+def tokens_key(
+    data_files: Sequence[Path], tokenizer: Any, template: ChatTemplate, objective: str = DEFAULT_OBJECTIVE
+) -> str:
     """Stands for everything that the tokens and masks of the data depend on."""
     digest = hashlib.sha256(VERSION.encode())
     for file in data_files:
@@ -44,11 +46,22 @@ def save_tokens(path: Path, key: str, splits: Sequence[Prepared]) -> None:
         tensors[f"{name}.records"] = np.array([e.record for e in examples], dtype=np.int64)
         tensors[f"{name}.lengths"] = split.lengths
         tensors[f"{name}.ids"] = np.concatenate([np.empty(0, np.int32), *(e.ids.astype(np.int32) for e in examples)])
-        tensors[f"{name}.supervised"] = np.packbits(np.concatenate([np.empty(0, bool), *(e.supervised for e in examples)]))
+        tensors[f"{name}.supervised"] = np.packbits(
+            np.concatenate([np.empty(0, bool), *(e.supervised for e in examples)])
+        )
         opening = [np.zeros(e.length, bool) if e.opening is None else e.opening for e in examples]
         tensors[f"{name}.opening"] = np.packbits(np.concatenate([np.empty(0, bool), *opening]))
-    told = [{"unsupervised": s.unsupervised, "unrenderable": s.unrenderable, "split_records": s.split_records,
-             "open_ended": s.open_ended, "lost_thoughts": s.lost_thoughts, "turn_ends": s.turn_ends} for s in splits]
+    told = [
+        {
+            "unsupervised": s.unsupervised,
+            "unrenderable": s.unrenderable,
+            "split_records": s.split_records,
+            "open_ended": s.open_ended,
+            "lost_thoughts": s.lost_thoughts,
+            "turn_ends": s.turn_ends,
+        }
+        for s in splits
+    ]
     aside = path.with_name(f".{path.name}.new")
     try:
         save_file(tensors, aside, metadata={"key": key, "told": json.dumps(told)})
@@ -75,12 +88,20 @@ def load_tokens(path: Path, key: str) -> list[Prepared] | None:
 def _split(file: Any, name: str, said: dict[str, Any]) -> Prepared:
     lengths = file.get_tensor(f"{name}.lengths")
     ids = file.get_tensor(f"{name}.ids").astype(np.int64)
-    supervised, opening = (np.unpackbits(file.get_tensor(f"{name}.{mask}"), count=len(ids)).astype(bool)
-                           for mask in ("supervised", "opening"))
+    supervised, opening = (
+        np.unpackbits(file.get_tensor(f"{name}.{mask}"), count=len(ids)).astype(bool)
+        for mask in ("supervised", "opening")
+    )
     records, ends = file.get_tensor(f"{name}.records"), np.cumsum(lengths)
     opened = np.logical_or.reduceat(opening, ends - lengths) if len(ends) else np.empty(0, bool)
-    examples = [Example(int(record), ids[end - length : end], supervised[end - length : end],
-                        opening[end - length : end] if has_opening else None)
-                for record, length, end, has_opening in zip(records, lengths, ends, opened, strict=True)]
+    examples = [
+        Example(
+            int(record),
+            ids[end - length : end],
+            supervised[end - length : end],
+            opening[end - length : end] if has_opening else None,
+        )
+        for record, length, end, has_opening in zip(records, lengths, ends, opened, strict=True)
+    ]
     ended = Counter({int(token): count for token, count in said.pop("turn_ends").items()})
     return Prepared(examples=examples, turn_ends=ended, **said)

@@ -75,18 +75,25 @@ def _read_spec(files: RunDirectory) -> RunSpec:
     try:
         return RunSpec.model_validate_json(files.spec.read_bytes())
     except FileNotFoundError:
-        raise UsageError(f"there is no {SPEC}", where=str(files.root), kind=ErrorKind.BAD_SPEC,
-                         fix="start the run through brightrun") from None
+        raise UsageError(
+            f"there is no {SPEC}", where=str(files.root), kind=ErrorKind.BAD_SPEC, fix="start the run through brightrun"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"it is no run specification: {place}: {first['msg']}", where=str(files.spec),
-                         fix="start the run through brightrun", kind=ErrorKind.BAD_SPEC) from None
+        raise UsageError(
+            f"it is no run specification: {place}: {first['msg']}",
+            where=str(files.spec),
+            fix="start the run through brightrun",
+            kind=ErrorKind.BAD_SPEC,
+        ) from None
 
 
-def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
-            monitor: HardwareMonitor) -> tuple[Session, ChatTemplate]:
+def _set_up(
+    spec: RunSpec, files: RunDirectory, log: EventLog, control: Control, monitor: HardwareMonitor
+) -> tuple[Session, ChatTemplate]:
     """Data first: it can be refused before the model, which takes longest, is loaded."""
+
     def alert(code: str, message: str) -> None:
         log.write(events.Alert(level="warning", code=code, message=message))
 
@@ -98,10 +105,16 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     config = load_config(source, spec.base.revision)
     context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
-    data = prepare_data(files, settings.data, tokenizer, template, context, embedding_rows(config), alert,
-                        settings.training.objective)
-    prompts = choose_prompts(tokenizer, template, data.judged_records, settings.evaluation.sample_prompts,
-                             max(1, context - settings.evaluation.max_new_tokens))
+    data = prepare_data(
+        files, settings.data, tokenizer, template, context, embedding_rows(config), alert, settings.training.objective
+    )
+    prompts = choose_prompts(
+        tokenizer,
+        template,
+        data.judged_records,
+        settings.evaluation.sample_prompts,
+        max(1, context - settings.evaluation.max_new_tokens),
+    )
     log.write(events.Phase(phase="loading", detail=spec.base.id))
     control.leave_if_asked()
     machine = choose_machine(settings.quantisation)
@@ -115,13 +128,32 @@ def _set_up(spec: RunSpec, files: RunDirectory, log: EventLog, control: Control,
     notice = forward.select_implementation(data.train, packing=settings.training.packing, longest=data.longest)
     if notice:
         alert("not_packed", notice)
-    plan = make_plan(np.array([e.length for e in data.train]), training=settings.training, evaluation=settings.evaluation,
-                     bucketed=not forward.packed, held_out=sum(e.length for e in data.held_out))
+    plan = make_plan(
+        np.array([e.length for e in data.train]),
+        training=settings.training,
+        evaluation=settings.evaluation,
+        bucketed=not forward.packed,
+        held_out=sum(e.length for e in data.held_out),
+    )
     session = Session(
-        spec, files, log, control, monitor, machine, tokenizer, data, prompts, model, forward, plan,
+        spec,
+        files,
+        log,
+        control,
+        monitor,
+        machine,
+        tokenizer,
+        data,
+        prompts,
+        model,
+        forward,
+        plan,
         make_optimizer(model, settings.training, machine.device),
         torch.amp.GradScaler(machine.device.type) if machine.scale_gradients else None,
-        lineage=_lineage_key(spec, files), base_name=_base_name(spec), objective=objective)
+        lineage=_lineage_key(spec, files),
+        base_name=_base_name(spec),
+        objective=objective,
+    )
     return session, template
 
 
@@ -135,8 +167,11 @@ def _resume(session: Session) -> None:
         return
     session.progress, same_optimizer = load_checkpoint(directory, session.model, session.optimizer, session.scaler)
     if not same_optimizer:
-        session.alert("optimizer_afresh", "this machine takes another optimiser than the one before: what that remembered of "
-                                          "past gradients is not carried over, all else is")
+        session.alert(
+            "optimizer_afresh",
+            "this machine takes another optimiser than the one before: what that remembered of "
+            "past gradients is not carried over, all else is",
+        )
     told = {event.body.step for event in session.log.history if isinstance(event.body, events.Checkpoint)}
     if session.progress.step not in told:
         tell_checkpoint(session)
@@ -149,7 +184,8 @@ def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
     document = {
         "base": spec.base.fingerprint or [spec.base.id, spec.base.revision],
         "data": [sha256(path) if path.is_file() else "" for path in (files.train, files.eval)],
-        "lora": settings.lora.model_dump(), "quantisation": settings.quantisation.model_dump(),
+        "lora": settings.lora.model_dump(),
+        "quantisation": settings.quantisation.model_dump(),
         "length": [settings.data.max_length, settings.data.over_length],
         "training": [training.batch_size, training.seed, training.optim, training.packing, training.loraplus_lr_ratio],
     }

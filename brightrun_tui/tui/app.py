@@ -9,12 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
-from brightrun_tui.tui.terminal import (
-    DaemonExecutor,
-    leave_on_signals,
-    prepare_environment,
-    watch_terminal,
-)
+from brightrun_tui.tui.terminal import DaemonExecutor, leave_on_signals, prepare_environment, watch_terminal
 
 prepare_environment()
 
@@ -34,6 +29,7 @@ from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
 textual_quirks.apply()
+
 
 class AppSettings(Section):
     """``[app]`` of config.toml."""
@@ -187,6 +183,7 @@ class BrightRunApp(Workspace):
             return theming.PLAIN_THEME
         wanted = self._settings.theme or theming.chosen_theme(self.paths)
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
+
 
 async def _first_mode(paths: Paths) -> str:
     async with open_database(paths.database) as db:

@@ -121,7 +121,10 @@ async def _pipe(argv: list[str], text: str) -> bool:
     if shutil.which(argv[0]) is None:
         return False
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        *argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
         env=environment_without_secrets(),
     )
     try:

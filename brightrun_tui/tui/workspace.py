@@ -231,8 +231,11 @@ class Workspace(App[int]):
                 self.show_error(error)
             else:
                 why = f"{type(error).__name__}; details: {path or self.paths.logs / 'app.log'}"
-                self.toast(f"A part of this screen failed, the rest goes on ({why}).{again}", title="A fault of ours",
-                           severity="error")
+                self.toast(
+                    f"A part of this screen failed, the rest goes on ({why}).{again}",
+                    title="A fault of ours",
+                    severity="error",
+                )
 
     def _handle_exception(self, error: Exception) -> None:
         """Textual's last word on any error. Only the app's own start cannot be survived."""
@@ -254,8 +257,11 @@ class Workspace(App[int]):
         """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
         path = log_crash(error, self.paths.logs)
         place = f" Details: {path}" if path else ""
-        self.exit(1, return_code=1, message=Text(
-            f"Bright Run ended by a fault of its own: {why} ({type(error).__name__}).{place}"))
+        self.exit(
+            1,
+            return_code=1,
+            message=Text(f"Bright Run ended by a fault of its own: {why} ({type(error).__name__}).{place}"),
+        )
         self._close_messages_no_wait()
         if self._exception is None:  # what drives the app in a test waits for this
             self._exception = error

@@ -38,16 +38,36 @@ from tests.clouds.server import CloudServer
 from tests.serving.toy import Toy, make_toy
 
 FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
-    ("create_500", {"count": 1}), ("create_500_nothing", {"count": 1}), ("create_hangs", {"count": 1, "value": 2.0}),
-    ("create_odd", {"count": 1}), ("no_capacity", {"seconds": 2.0}), ("rate_limit", {"count": 3, "value": 1}),
-    ("rate_limit_plain", {"count": 2}), ("list_misses", {"count": 2}), ("list_null", {"count": 1}), ("get_misses", {"count": 1}),
-    ("ssh_late", {"count": 1, "value": 2.0}), ("key_refused", {"count": 1, "value": 2.0}), ("never_ready", {"count": 1}),
-    ("starts_broken", {"count": 1}), ("no_gpus", {"count": 1}), ("price_jump", {"count": 1, "value": 3}),
-    ("delete_ignored", {"count": 1}), ("delete_fails", {"seconds": 3.0}), ("api_down", {"seconds": 3.0}),
-    ("plain_error", {"seconds": 1.5}), ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
-    ("api_slow", {"seconds": 4.0, "value": 0.7}), ("search_quota", {"seconds": 2.0}), ("direct_blocked", {"count": 1}),
-    ("create_rejected_but_exists", {"count": 1}), ("public_key_null", {"count": 1}), ("price_jump", {"count": 1, "value": 1.4}),
-    ("gpu_unfit", {"count": 1}), ("new_ids", {"seconds": 3.0}), ("bill_late", {"seconds": 3.0}),
+    ("create_500", {"count": 1}),
+    ("create_500_nothing", {"count": 1}),
+    ("create_hangs", {"count": 1, "value": 2.0}),
+    ("create_odd", {"count": 1}),
+    ("no_capacity", {"seconds": 2.0}),
+    ("rate_limit", {"count": 3, "value": 1}),
+    ("rate_limit_plain", {"count": 2}),
+    ("list_misses", {"count": 2}),
+    ("list_null", {"count": 1}),
+    ("get_misses", {"count": 1}),
+    ("ssh_late", {"count": 1, "value": 2.0}),
+    ("key_refused", {"count": 1, "value": 2.0}),
+    ("never_ready", {"count": 1}),
+    ("starts_broken", {"count": 1}),
+    ("no_gpus", {"count": 1}),
+    ("price_jump", {"count": 1, "value": 3}),
+    ("delete_ignored", {"count": 1}),
+    ("delete_fails", {"seconds": 3.0}),
+    ("api_down", {"seconds": 3.0}),
+    ("plain_error", {"seconds": 1.5}),
+    ("odd_status", {"seconds": 1.0, "value": "CONTEMPLATING"}),
+    ("api_slow", {"seconds": 4.0, "value": 0.7}),
+    ("search_quota", {"seconds": 2.0}),
+    ("direct_blocked", {"count": 1}),
+    ("create_rejected_but_exists", {"count": 1}),
+    ("public_key_null", {"count": 1}),
+    ("price_jump", {"count": 1, "value": 1.4}),
+    ("gpu_unfit", {"count": 1}),
+    ("new_ids", {"seconds": 3.0}),
+    ("bill_late", {"seconds": 3.0}),
 )
 TIGHT_BUDGET = 0.005
 """US dollars: some seventy seconds of the cheapest machine, which a run with a fault or two does not end in."""
@@ -55,7 +75,14 @@ ESTIMATE = Estimate(memory=1 << 30, seconds=30.0, seconds_high=60.0, price_per_h
 TROUBLES = 4
 """Faults, accidents and kills for every run that is started."""
 EVENTS = ("die", "outbid", "cut", "stall", "slow", "vanish", "dearer")
-KINDS = {"fault": 6.0, "event": 2.0, "kill the engine": 1.0, "kill the app": 0.6, "empty the account": 0.15, "night": 0.35}
+KINDS = {
+    "fault": 6.0,
+    "event": 2.0,
+    "kill the engine": 1.0,
+    "kill the app": 0.6,
+    "empty the account": 0.15,
+    "night": 0.35,
+}
 SLOW_BYTES = 30_000
 DEARER = 1.25
 """What a host asks in the midst of it, as a multiple of what it asked before."""
@@ -64,14 +91,26 @@ NIGHT_SECONDS = (16.0, 24.0)
 APP_SECONDS = 3.0
 """How long an app lives before it is killed: long enough to read the store and to wake an engine."""
 SETTINGS = {
-    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
-    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7", "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6", "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
-    "BRIGHTRUN_ENGINE_READY_SECONDS": "25", "BRIGHTRUN_ENGINE_SILENT_SECONDS": "8", "BRIGHTRUN_ENGINE_SWEEP_SECONDS": "10",
-    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "12", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
-    "BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS": "10", "BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS": "0.5",
-    "BRIGHTRUN_ENGINE_KEEP_SECONDS": "600", "BRIGHTRUN_ENGINE_STOP_SECONDS": "3",
-    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
-    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "5", "BRIGHTRUN_SSH_KEEPALIVE_SECONDS": "3", "OMP_NUM_THREADS": "1",
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.7",
+    "BRIGHTRUN_ENGINE_ADOPT_SECONDS": "6",
+    "BRIGHTRUN_ENGINE_UNCLEAR_SECONDS": "25",
+    "BRIGHTRUN_ENGINE_READY_SECONDS": "25",
+    "BRIGHTRUN_ENGINE_SILENT_SECONDS": "8",
+    "BRIGHTRUN_ENGINE_SWEEP_SECONDS": "10",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8",
+    "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "12",
+    "BRIGHTRUN_ENGINE_IDLE_SECONDS": "600",
+    "BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS": "10",
+    "BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_KEEP_SECONDS": "600",
+    "BRIGHTRUN_ENGINE_STOP_SECONDS": "3",
+    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5",
+    "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "5",
+    "BRIGHTRUN_SSH_KEEPALIVE_SECONDS": "3",
+    "OMP_NUM_THREADS": "1",
 }
 """Every wait that a provider dictates, shortened: the stand-ins' machines come up in a second."""
 
@@ -108,8 +147,12 @@ class Campaign:
             self.trusted.add(instance.name)
 
     def machines(self) -> list[tuple[Cloud, Instance]]:
-        return [(cloud, machine) for cloud in self.clouds.clouds for machine in list(cloud.instances.values())
-                if not machine.foreign]
+        return [
+            (cloud, machine)
+            for cloud in self.clouds.clouds
+            for machine in list(cloud.instances.values())
+            if not machine.foreign
+        ]
 
     def running(self) -> list[tuple[Cloud, Instance]]:
         return [(cloud, machine) for cloud, machine in self.machines() if machine.stage == "running"]
@@ -181,8 +224,15 @@ class Campaign:
         """The real app in a terminal of its own; kill -9 in the midst of whatever it is doing."""
         ours, theirs = os.openpty()
         app = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "brightrun_tui", stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color"})
+            sys.executable,
+            "-m",
+            "brightrun_tui",
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )
         os.close(theirs)
         reading = asyncio.create_task(asyncio.to_thread(_read_all, ours))
         await asyncio.sleep(seconds)
@@ -219,7 +269,9 @@ def make_interpreter(directory: Path, template: Path) -> Path:
     """What the machines take for a Python with everything installed: it starts the worker that learns nothing."""
     script = directory / "python"
     worker = ROOT / "tests" / "clouds" / "fast_worker.py"
-    script.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n')
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n'
+    )
     script.chmod(0o755)
     return script
 
@@ -229,9 +281,14 @@ async def submit(db: Database, number: int, chance: random.Random, toy: Toy, dat
     tight = provider == "runpod" and chance.random() < 0.2
     budget = TIGHT_BUDGET if tight else 1.0
     spec = RunSpec(
-        run_id=f"c{number:04d}-{chance.getrandbits(24):06x}", name=f"campaign-{number}", created_at=time.time(),
-        base=BaseModelRef(id=str(toy.base)), provider=provider, limits=Limits(budget_usd=budget),
-        dataset=DatasetRef(path=str(data), name="d", format="messages", fingerprint="", records=20, usable=20))
+        run_id=f"c{number:04d}-{chance.getrandbits(24):06x}",
+        name=f"campaign-{number}",
+        created_at=time.time(),
+        base=BaseModelRef(id=str(toy.base)),
+        provider=provider,
+        limits=Limits(budget_usd=budget),
+        dataset=DatasetRef(path=str(data), name="d", format="messages", fingerprint="", records=20, usable=20),
+    )
     paths = get_paths()
     return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), ESTIMATE)
 
@@ -265,8 +322,11 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
             trouble.result()
         if sys.stderr.isatty():
             faults = sum(campaign.injected.values())
-            print(f"\r{started - len(waiting)}/{count} runs ended, {faults} faults, {campaign.kills} kills ", end="",
-                  file=sys.stderr)
+            print(
+                f"\r{started - len(waiting)}/{count} runs ended, {faults} faults, {campaign.kills} kills ",
+                end="",
+                file=sys.stderr,
+            )
         await asyncio.sleep(0.5)
     stop.set()
     await trouble
@@ -274,12 +334,14 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
         cloud.faults.clear()
     await client.ensure_engine(get_paths())
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (any(c.alive() for c in campaign.clouds.clouds)
-                                           or await leases.list_leases(db, open_only=True)):
+    while time.monotonic() < deadline and (
+        any(c.alive() for c in campaign.clouds.clouds) or await leases.list_leases(db, open_only=True)
+    ):
         await asyncio.sleep(0.5)
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and any(lease.billed_usd is None for lease in await leases.list_leases(db)
-                                              if lease.provider_id):
+    while time.monotonic() < deadline and any(
+        lease.billed_usd is None for lease in await leases.list_leases(db) if lease.provider_id
+    ):
         await asyncio.sleep(1.0)
 
 
@@ -294,7 +356,9 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
         over = max(over, cost - (run.spec.limits.budget_usd or 0.0))
         for earlier, later in pairwise(mine):
             if (earlier.gone_at or time.time()) > later.created:
-                doubled.append((run.id, earlier.id, later.id, round((earlier.gone_at or time.time()) - later.created, 1)))
+                doubled.append(
+                    (run.id, earlier.id, later.id, round((earlier.gone_at or time.time()) - later.created, 1))
+                )
         ends = [m.gone_at for m in mine if m.gone_at]
         if run.finished_at and ends:
             late = max(late, max(ends) - run.finished_at)
@@ -304,18 +368,28 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
     completed = [run for run in roomy if run.state == "completed"]
     failures = Counter(run.failure.error if run.failure else run.state for run in roomy if run.state != "completed")
     return {
-        "runs": len(everything), "faults injected": sum(campaign.injected.values()), "engine kills": campaign.kills,
-        "app kills": campaign.app_kills, "nights without an engine": campaign.nights,
-        "leases created": len(campaign.machines()), "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
-        "double-rented": len(doubled), "dollars beyond a budget": round(max(0.0, over), 6),
-        "finished models lost": len(campaign.lost), "data sent to a GPU that is not fit": len(campaign.trusted),
+        "runs": len(everything),
+        "faults injected": sum(campaign.injected.values()),
+        "engine kills": campaign.kills,
+        "app kills": campaign.app_kills,
+        "nights without an engine": campaign.nights,
+        "leases created": len(campaign.machines()),
+        "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
+        "double-rented": len(doubled),
+        "dollars beyond a budget": round(max(0.0, over), 6),
+        "finished models lost": len(campaign.lost),
+        "data sent to a GPU that is not fit": len(campaign.trusted),
         "furthest of a run's cost from the clouds' book ($)": round(max(off.values()), 6),
         "runs further than a cent from it": sum(each > 0.01 for each in off.values()),
         "completed without help": f"{100 * len(completed) / len(roomy):.1f} % of {len(roomy)}",
         "ended for want of money, which only a person can add": len(poor),
         "with a tight budget": dict(Counter(run.failure.error if run.failure else run.state for run in tight)),
-        "foreign machines touched": sum(m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign),
-        "longest billing after the end (s)": round(late, 1), "not completed": dict(failures), "double": doubled[:5],
+        "foreign machines touched": sum(
+            m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign
+        ),
+        "longest billing after the end (s)": round(late, 1),
+        "not completed": dict(failures),
+        "double": doubled[:5],
         "faults by kind": dict(campaign.injected),
     }
 
@@ -336,8 +410,14 @@ def main() -> int:
         home = Path(arguments.keep or scratch) / "home"
         data = Path(scratch) / "data.jsonl"
         data.write_text("".join(json.dumps({"prompt": f"q{i}", "completion": f"a{i}"}) + "\n" for i in range(20)))
-        os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(home),
-                           "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(make_interpreter(Path(scratch), toy.run))})
+        os.environ.update(
+            {
+                **clouds.environment,
+                **SETTINGS,
+                "BRIGHTRUN_HOME": str(home),
+                "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(make_interpreter(Path(scratch), toy.run)),
+            }
+        )
         for cloud in clouds.clouds:
             cloud.add_foreign("somebody-elses-machine")
         campaign = Campaign(clouds, arguments.seed)

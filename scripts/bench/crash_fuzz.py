@@ -40,8 +40,15 @@ from tests.trainer.conftest import build_base, make_records
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
 STEPS = 40
-SETTINGS = (f"training.max_steps={STEPS}", "training.epochs=99", "training.save_steps=8", "evaluation.eval_steps=1000",
-            "evaluation.early_stopping_patience=0", "evaluation.sample_prompts=0", "training.logging_steps=1")
+SETTINGS = (
+    f"training.max_steps={STEPS}",
+    "training.epochs=99",
+    "training.save_steps=8",
+    "evaluation.eval_steps=1000",
+    "evaluation.early_stopping_patience=0",
+    "evaluation.sample_prompts=0",
+    "training.logging_steps=1",
+)
 KILLS = {"engine": 4.0, "worker": 4.0, "engine and worker": 2.0, "command line": 2.0, "app": 1.0}
 KILLS_A_RUN = (1, 5)
 RUN_SECONDS = 180.0
@@ -65,27 +72,44 @@ class Home:
 
     def __init__(self, root: Path, base: Path, data: Path, chance: random.Random, book: Book) -> None:
         self.root, self.base, self.data, self.chance, self.book = root, base, data, chance, book
-        self.environment = {**os.environ, "BRIGHTRUN_HOME": str(root), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "2", "NO_COLOR": "1",
-                            "BRIGHTRUN_ENGINE_SPARE_SECONDS": "0", "OMP_NUM_THREADS": "1", "TERM": "xterm-256color"}
+        self.environment = {
+            **os.environ,
+            "BRIGHTRUN_HOME": str(root),
+            "BRIGHTRUN_ENGINE_IDLE_SECONDS": "2",
+            "NO_COLOR": "1",
+            "BRIGHTRUN_ENGINE_SPARE_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+            "TERM": "xterm-256color",
+        }
         self.known: set[str] = set()
 
     def command(self, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "brightrun_tui", *words], env=self.environment, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [sys.executable, "-m", "brightrun_tui", *words],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def store(self) -> tuple[list[Run], dict[str, dict[int, float | None]]]:
         """All runs, and the loss of each of their steps."""
+
         async def read() -> tuple[list[Run], dict[str, dict[int, float | None]]]:
             async with open_database(self.root / "data" / "brightrun.db") as db:
                 found = await runs.list_runs(db)
-                return found, {run.id: {p.step: p.value for p in await metrics.series(db, run.id, "train_loss")} for run in found}
+                return found, {
+                    run.id: {p.step: p.value for p in await metrics.series(db, run.id, "train_loss")} for run in found
+                }
 
         return asyncio.run(read())
 
     def play(self, number: int) -> None:
         """One run from its start to its end, with its kills on the way."""
         words = [word for setting in SETTINGS for word in ("--set", setting)]
-        starter = self.command("train", str(self.data), "--base", str(self.base), "--name", f"fuzz-{number}", "--yes", *words)
+        starter = self.command(
+            "train", str(self.data), "--base", str(self.base), "--name", f"fuzz-{number}", "--yes", *words
+        )
         kills = sorted(self.chance.uniform(0.2, 14.0) for _ in range(self.chance.randint(*KILLS_A_RUN)))
         began, run = time.monotonic(), None
         while time.monotonic() - began < RUN_SECONDS:
@@ -110,7 +134,9 @@ class Home:
             self.known.add(run.id)
             self.book.states[run.state] += 1
             if run.state != "completed":
-                self.book.wrong.append(f"{run.name} is {run.state} at {run.step}: {run.failure.cause if run.failure else ''}")
+                self.book.wrong.append(
+                    f"{run.name} is {run.state} at {run.step}: {run.failure.cause if run.failure else ''}"
+                )
 
     def kill(self, whom: str, starter: subprocess.Popen[bytes]) -> None:
         victims: list[psutil.Process] = []
@@ -133,8 +159,14 @@ class Home:
     def kill_app(self) -> None:
         """The real app in a terminal of its own, killed in the midst of whatever it is doing."""
         ours, theirs = os.openpty()
-        app = subprocess.Popen([sys.executable, "-m", "brightrun_tui"], env=self.environment, stdin=theirs, stdout=theirs,
-                               stderr=theirs, start_new_session=True)
+        app = subprocess.Popen(
+            [sys.executable, "-m", "brightrun_tui"],
+            env=self.environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
         os.close(theirs)
         reading = threading.Thread(target=_read_all, args=(ours,))
         reading.start()
@@ -177,8 +209,12 @@ def play(count: int, seed: int, homes: int, minutes: float) -> dict[str, object]
     with tempfile.TemporaryDirectory() as scratch:
         base = build_base(Path(scratch) / "base")
         data = Path(scratch) / "data.jsonl"
-        data.write_text("".join(json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]}) + "\n"
-                                for record in make_records(60)))
+        data.write_text(
+            "".join(
+                json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]}) + "\n"
+                for record in make_records(60)
+            )
+        )
 
         def live(which: int) -> None:
             root = Path(scratch) / f"home-{which}"
@@ -197,10 +233,15 @@ def play(count: int, seed: int, homes: int, minutes: float) -> dict[str, object]
         with ThreadPoolExecutor(homes) as pool:
             for done in [pool.submit(live, which) for which in range(homes)]:
                 done.result()
-    return {"runs": sum(book.states.values()), "completed": book.states["completed"],
-            "ended otherwise": {state: n for state, n in book.states.items() if state != "completed"},
-            "killed before they began": book.never_began, "kills": dict(book.kills), "wrong": book.wrong,
-            "minutes": round((time.monotonic() - began) / 60, 1)}
+    return {
+        "runs": sum(book.states.values()),
+        "completed": book.states["completed"],
+        "ended otherwise": {state: n for state, n in book.states.items() if state != "completed"},
+        "killed before they began": book.never_began,
+        "kills": dict(book.kills),
+        "wrong": book.wrong,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
 
 
 def main() -> int:

@@ -76,8 +76,12 @@ async def clients(url: str, key: str, toy: Toy, number: int, seconds: float) -> 
                 begun = time.monotonic()
                 try:
                     stream = await client.chat.completions.create(
-                        model="harbour:1", messages=messages, temperature=0, max_tokens=ANSWER_TOKENS,  # type: ignore[arg-type]
-                        stream=True)
+                        model="harbour:1",
+                        messages=messages,
+                        temperature=0,
+                        max_tokens=ANSWER_TOKENS,  # type: ignore[arg-type]
+                        stream=True,
+                    )
                     pieces = [piece async for piece in stream]
                     if not any(piece.choices and piece.choices[0].finish_reason for piece in pieces):
                         raise ValueError("an answer without end")
@@ -92,6 +96,7 @@ async def clients(url: str, key: str, toy: Toy, number: int, seconds: float) -> 
 
 async def slow_loris(port: int, number: int, attack: Attack) -> None:
     """Hold ``number`` half-open connections, until cancelled; a dropped one is opened anew after a second."""
+
     async def one() -> None:
         while True:
             try:
@@ -142,11 +147,14 @@ async def looping_endpoint(place: Path, toy: Toy, attack: Attack) -> None:
             attack.end_seconds.append(time.monotonic() - begun)
 
 
-async def attacked(place: Path, toy: Toy, state: serving.ServerState, key: str,
-                   given: argparse.Namespace) -> tuple[Seen, Attack, int]:
+async def attacked(
+    place: Path, toy: Toy, state: serving.ServerState, key: str, given: argparse.Namespace
+) -> tuple[Seen, Attack, int]:
     attack = Attack()
-    attackers = [asyncio.create_task(slow_loris(state.port, given.half_open, attack)),
-                 asyncio.create_task(looping_endpoint(place, toy, attack))]
+    attackers = [
+        asyncio.create_task(slow_loris(state.port, given.half_open, attack)),
+        asyncio.create_task(looping_endpoint(place, toy, attack)),
+    ]
     try:
         while attack.opened < given.half_open:
             await asyncio.sleep(0.1)
@@ -159,11 +167,19 @@ async def attacked(place: Path, toy: Toy, state: serving.ServerState, key: str,
 
 
 def rows_of(before: Seen, during: Seen, attack: Attack, log_bytes: int) -> list[dict[str, object]]:
-    def row(what: str, unit: str, ours: float, goal: float | None, met: bool | None,
-            peer: float | None = None) -> dict[str, object]:
-        return {"what": what, "unit": unit, "ours": round(ours, 3), "peer": peer and round(peer, 3),
-                "peer_name": "before the attack" if peer else "", "ratio": round(ours / peer, 2) if peer else None,
-                "goal": goal, "met": met}
+    def row(
+        what: str, unit: str, ours: float, goal: float | None, met: bool | None, peer: float | None = None
+    ) -> dict[str, object]:
+        return {
+            "what": what,
+            "unit": unit,
+            "ours": round(ours, 3),
+            "peer": peer and round(peer, 3),
+            "peer_name": "before the attack" if peer else "",
+            "ratio": round(ours / peer, 2) if peer else None,
+            "goal": goal,
+            "met": met,
+        }
 
     def errors(seen: Seen) -> int:
         return sum(seen.errors.values())
@@ -180,8 +196,13 @@ def rows_of(before: Seen, during: Seen, attack: Attack, log_bytes: int) -> list[
         row("server.log grew by", "bytes", log_bytes, 65536, log_bytes < 65536),
         row("looping endpoints started", "starts", attack.looping_starts, None, None),
         row("of those let run, said what is wrong", "endpoints", attack.looping_told, None, None),
-        row("slowest end of a looping endpoint", "s", max(attack.end_seconds, default=0.0), 15,
-            max(attack.end_seconds, default=0.0) < 15),
+        row(
+            "slowest end of a looping endpoint",
+            "s",
+            max(attack.end_seconds, default=0.0),
+            15,
+            max(attack.end_seconds, default=0.0) < 15,
+        ),
     ]
 
 
@@ -214,7 +235,9 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = given.half_open + given.clients * 4 + 200
     if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(hard, wanted), hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(hard, wanted), hard)
+        )
     with tempfile.TemporaryDirectory(prefix="brightrun-attack-") as home:
         rows = asyncio.run(run(given, Path(home), make_toy()))
     if given.json:

@@ -45,7 +45,9 @@ from brightrun_tui.store.history import PastRun
 from tests.small_model import kept_small_model
 
 TIME_GOAL, MEMORY_GOAL = 0.25, 0.15
-WORDS = "the order left our warehouse on monday and will arrive within three days please keep the number for later".split()
+WORDS = (
+    "the order left our warehouse on monday and will arrive within three days please keep the number for later".split()
+)
 SHAPES = {"short": (12, 20), "long": (20, 350), "prompt-heavy": (500, 15)}
 """Words of question and answer."""
 QUICK = ("*/short/0/8",)
@@ -80,28 +82,60 @@ def write_data(path: Path, question: int, answer: int, count: int) -> Path:
     lines = []
     for number in range(count):
         scale = 0.75 + (number * 7 % 11) / 20
-        turn = [" ".join(WORDS[(number * 3 + i * 5) % len(WORDS)] for i in range(max(2, int(size * scale))))
-                for size in (question, answer)]
-        lines.append(json.dumps({"messages": [{"role": "user", "content": f"{number}: {turn[0]}?"},
-                                              {"role": "assistant", "content": f"{turn[1]}."}]}))
+        turn = [
+            " ".join(WORDS[(number * 3 + i * 5) % len(WORDS)] for i in range(max(2, int(size * scale))))
+            for size in (question, answer)
+        ]
+        lines.append(
+            json.dumps(
+                {
+                    "messages": [
+                        {"role": "user", "content": f"{number}: {turn[0]}?"},
+                        {"role": "assistant", "content": f"{turn[1]}."},
+                    ]
+                }
+            )
+        )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def measure(what: str, base: str, data: Path, micro: int, held_out: int, steps: int, paths: Paths,
-            known: list[Measured]) -> tuple[Row, Measured | None]:
+def measure(
+    what: str, base: str, data: Path, micro: int, held_out: int, steps: int, paths: Paths, known: list[Measured]
+) -> tuple[Row, Measured | None]:
     """Plan, prepare, train; what came of it, and what it teaches."""
-    draft = Draft(name="estimates", data=str(data), base=base, overrides={
-        "training.max_steps": steps, "training.batch_size": 8, "training.micro_batch_size": micro, "data.eval_fraction": 0.5,
-        "data.eval_max_records": held_out, "evaluation.sample_prompts": 2})
+    draft = Draft(
+        name="estimates",
+        data=str(data),
+        base=base,
+        overrides={
+            "training.max_steps": steps,
+            "training.batch_size": 8,
+            "training.micro_batch_size": micro,
+            "data.eval_fraction": 0.5,
+            "data.eval_max_records": held_out,
+            "evaluation.sample_prompts": 2,
+        },
+    )
     plan = make_plan(draft, paths)
     spec = make_spec(plan)
     assert plan.base and plan.report and plan.estimate
     formula: Estimate = estimate(plan.base, plan.report, plan.settings, plan.hardware)
     expected = estimate(plan.base, plan.report, plan.settings, plan.hardware, known=known)
     directory = paths.run_directory(spec.run_id)
-    prepare(Run(id=spec.run_id, name=spec.name, state="preparing", spec=spec, directory=str(directory),
-                created_at=spec.created_at, updated_at=spec.created_at), paths, lambda what: None)
+    prepare(
+        Run(
+            id=spec.run_id,
+            name=spec.name,
+            state="preparing",
+            spec=spec,
+            directory=str(directory),
+            created_at=spec.created_at,
+            updated_at=spec.created_at,
+        ),
+        paths,
+        lambda what: None,
+    )
     before = psutil.cpu_times()
     with (directory / "worker.log").open("wb") as log:
         command = [sys.executable, "-m", "brightrun_tui.trainer", str(directory)]
@@ -115,8 +149,18 @@ def measure(what: str, base: str, data: Path, micro: int, held_out: int, steps: 
     assert facts.spent
     busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "nice", "system"))
     busy -= used.ru_utime + used.ru_stime
-    row = Row(what, formula.seconds, expected.seconds, expected.seconds_low, expected.seconds_high, facts.spent, expected.parts,
-              expected.memory, facts.peak_memory, max(0.0, busy) / facts.spent.total)
+    row = Row(
+        what,
+        formula.seconds,
+        expected.seconds,
+        expected.seconds_low,
+        expected.seconds_high,
+        facts.spent,
+        expected.parts,
+        expected.memory,
+        facts.peak_memory,
+        max(0.0, busy) / facts.spent.total,
+    )
     return row, measured_of(PastRun(base=spec.base, estimate=formula, training=facts))
 
 
@@ -126,15 +170,25 @@ def table(rows: list[Row]) -> str:
     lines = [head, ["---"] * len(head)]
     for row in rows:
         inside = "" if row.low <= row.took.total <= row.high else " (outside its interval)"
-        lines.append([
-            row.what, f"{row.by_formula:.0f} s", f"{row.expected:.0f} s", f"{row.took.total:.0f} s{inside}",
-            f"{row.time_error:+.0%}",
-            *(f"{getattr(row.expected_parts, part):.0f} → {getattr(row.took, part):.0f}" for part in PARTS),
-            f"{row.memory_expected / 1e9:.2f} GB", f"{row.memory / 1e9:.2f} GB", f"{row.memory_error:+.0%}", f"{row.others:.1f}"])
+        lines.append(
+            [
+                row.what,
+                f"{row.by_formula:.0f} s",
+                f"{row.expected:.0f} s",
+                f"{row.took.total:.0f} s{inside}",
+                f"{row.time_error:+.0%}",
+                *(f"{getattr(row.expected_parts, part):.0f} → {getattr(row.took, part):.0f}" for part in PARTS),
+                f"{row.memory_expected / 1e9:.2f} GB",
+                f"{row.memory / 1e9:.2f} GB",
+                f"{row.memory_error:+.0%}",
+                f"{row.others:.1f}",
+            ]
+        )
     near = sum(abs(row.time_error) <= TIME_GOAL for row in rows)
     held = sum(abs(row.memory_error) <= MEMORY_GOAL for row in rows)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + (
-        f"\n\n{near} of {len(rows)} within ±{TIME_GOAL:.0%} of the time, {held} within ±{MEMORY_GOAL:.0%} of the memory")
+        f"\n\n{near} of {len(rows)} within ±{TIME_GOAL:.0%} of the time, {held} within ±{MEMORY_GOAL:.0%} of the memory"
+    )
 
 
 def _directory_of(base: str) -> str:
@@ -152,8 +206,10 @@ def main() -> int:
     wanted = parser.parse_args()
     given = dict(word.split("=", 1) for word in wanted.base)
     patterns = QUICK if wanted.quick else wanted.only
-    names = [f"{base}/{data}/{micro}/{held_out}" for base, data, micro, held_out in
-             product(given or ("small", "starter"), SHAPES, (0, 1, 4), (8, 32))]
+    names = [
+        f"{base}/{data}/{micro}/{held_out}"
+        for base, data, micro, held_out in product(given or ("small", "starter"), SHAPES, (0, 1, 4), (8, 32))
+    ]
     chosen = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     rows, known = [], []
     with tempfile.TemporaryDirectory(prefix="brightrun-estimates-") as folder:
@@ -168,8 +224,13 @@ def main() -> int:
             known += [taught] if taught else []
             print(f"{name}: {row.expected:.0f} s expected, {row.took.total:.0f} s taken", file=sys.stderr, flush=True)
     if wanted.json:
-        plain = [asdict(row) | {"took": row.took.model_dump(), "expected_parts": row.expected_parts.model_dump()} for row in rows]
-        print(json.dumps({"name": "estimates", "machine": f"{os.cpu_count()} cores, {platform.machine()}", "rows": plain}))
+        plain = [
+            asdict(row) | {"took": row.took.model_dump(), "expected_parts": row.expected_parts.model_dump()}
+            for row in rows
+        ]
+        print(
+            json.dumps({"name": "estimates", "machine": f"{os.cpu_count()} cores, {platform.machine()}", "rows": plain})
+        )
     else:
         print(table(rows))
     return 0

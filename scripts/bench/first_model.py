@@ -71,7 +71,9 @@ def run(command: list[str], environment: dict[str, str], log: Path, cpu: bool) -
     return used.ru_utime + used.ru_stime if cpu else time.monotonic() - began
 
 
-def ours(base: str, train: list[str], held: list[str], folder: Path, cpu: bool) -> tuple[float, float, float | None, Path]:
+def ours(
+    base: str, train: list[str], held: list[str], folder: Path, cpu: bool
+) -> tuple[float, float, float | None, Path]:
     """What the worker takes with the settings of the default template."""
     from brightrun_tui import datasets
 
@@ -84,7 +86,9 @@ def ours(base: str, train: list[str], held: list[str], folder: Path, cpu: bool) 
     for name, path in ((source, files.train), (folder / "eval.jsonl", files.eval)):
         path.write_text("".join(f"{record.model_dump_json()}\n" for record in datasets.read(name)), encoding="utf-8")
     files.spec.write_text(spec.model_dump_json(), encoding="utf-8")
-    whole = run([sys.executable, "-m", "brightrun_tui.trainer", str(files.root)], _environment(ROOT), folder / "ours.log", cpu)
+    whole = run(
+        [sys.executable, "-m", "brightrun_tui.trainer", str(files.root)], _environment(ROOT), folder / "ours.log", cpu
+    )
     told = read_whole_lines(files.events)[0]
     report = Report.model_validate_json(files.report.read_bytes())
     share = report.training.spent.training_share if report.training.spent else None
@@ -100,15 +104,32 @@ def _until_saved(told: list[Event]) -> float:  # type: ignore[type-arg]
 def theirs(base: str, folder: Path, cpu: bool) -> tuple[float, Path]:
     """``tunekit train`` with nothing set but model and data."""
     place = folder / "tunekit"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), PEER], check=True)
-    command = [sys.executable, "-c", "from tunekit.cli import app; app()", "train", "--model", base, "--data",
-               str(folder / "train.jsonl"), "--output", str(folder / "theirs")]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), PEER], check=True
+    )
+    command = [
+        sys.executable,
+        "-c",
+        "from tunekit.cli import app; app()",
+        "train",
+        "--model",
+        base,
+        "--data",
+        str(folder / "train.jsonl"),
+        "--output",
+        str(folder / "theirs"),
+    ]
     return run(command, _environment(place), folder / "theirs.log", cpu), folder / "theirs"
 
 
 def _environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(place), "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(place),
+        "OMP_WAIT_POLICY": "passive",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 def judge(base: str, adapter: Path, held: Path) -> tuple[float, float]:
@@ -122,14 +143,18 @@ def judge(base: str, adapter: Path, held: Path) -> tuple[float, float]:
 
     torch.set_flush_denormal(True)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), str(adapter)).eval()
+    model = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), str(adapter)
+    ).eval()
     total, count, scores = 0.0, 0, []
     for line in held.read_text("utf-8").splitlines():
         messages = json.loads(line)["messages"]
         prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
         wanted = messages[-1]["content"]
         asked = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-        whole = tokenizer(prompt + wanted + tokenizer.eos_token, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        whole = tokenizer(prompt + wanted + tokenizer.eos_token, add_special_tokens=False, return_tensors="pt")[
+            "input_ids"
+        ]
         start = asked["input_ids"].shape[1]
         with torch.no_grad():
             logits = model(input_ids=whole).logits[0, start - 1 : -1]
@@ -174,8 +199,15 @@ def main() -> int:
             seconds, adapter = theirs(base, folder, wanted.cpu_seconds)
             found["tunekit"] = Outcome(seconds, seconds, None, *_judged(base, adapter, folder))
     if wanted.json:
-        print(json.dumps({"name": "first_model", "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-                          "rows": {who: asdict(outcome) for who, outcome in found.items()}}))
+        print(
+            json.dumps(
+                {
+                    "name": "first_model",
+                    "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+                    "rows": {who: asdict(outcome) for who, outcome in found.items()},
+                }
+            )
+        )
     else:
         print(table(found, "CPU seconds" if wanted.cpu_seconds else "seconds"))
     return 0

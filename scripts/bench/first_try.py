@@ -113,19 +113,37 @@ def run_cell(dataset: str, template: str, seed: int, base: str, folder: Path, pa
         return Cell(dataset, template, seed, time.monotonic() - began, reasons=(f"refused before the start: {error}",))
     try:
         with (directory / "worker.log").open("wb") as log:
-            subprocess.run([sys.executable, "-m", "brightrun_tui.trainer", str(directory)], stdout=log, stderr=log, cwd=ROOT,
-                           timeout=TIMEOUT, check=False)
+            subprocess.run(
+                [sys.executable, "-m", "brightrun_tui.trainer", str(directory)],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                timeout=TIMEOUT,
+                check=False,
+            )
         if not (directory / "manifest.json").is_file():
             return Cell(dataset, template, seed, time.monotonic() - began, reasons=(_failure(directory),))
         report = Report.model_validate_json((directory / "report.json").read_bytes())
         shown = report.samples[0] if report.samples else None
         return Cell(
-            dataset, template, seed, time.monotonic() - began, report.base.loss, report.tuned.loss,
-            report.scores["ended"]["tuned"], report.scores["answers"], report.verdict.grade,
-            (report.verdict.summary, *report.verdict.reasons), report.training.steps,
-            plan.estimate.steps if plan.estimate else 0, plan.estimate.seconds if plan.estimate else 0.0,
-            (shown.reference, shown.base, shown.tuned) if shown else ("", "", ""), report.verdict.style or "",
-            report.verdict.content or "not known", _credit(report))
+            dataset,
+            template,
+            seed,
+            time.monotonic() - began,
+            report.base.loss,
+            report.tuned.loss,
+            report.scores["ended"]["tuned"],
+            report.scores["answers"],
+            report.verdict.grade,
+            (report.verdict.summary, *report.verdict.reasons),
+            report.training.steps,
+            plan.estimate.steps if plan.estimate else 0,
+            plan.estimate.seconds if plan.estimate else 0.0,
+            (shown.reference, shown.base, shown.tuned) if shown else ("", "", ""),
+            report.verdict.style or "",
+            report.verdict.content or "not known",
+            _credit(report),
+        )
     finally:
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
@@ -137,8 +155,15 @@ def _credit(report: Report) -> tuple[float, float, float]:
 
 
 def _run(spec: RunSpec, directory: Path) -> Run:
-    return Run(id=spec.run_id, name=spec.name, state="preparing", spec=spec, directory=str(directory),
-               created_at=spec.created_at, updated_at=spec.created_at)
+    return Run(
+        id=spec.run_id,
+        name=spec.name,
+        state="preparing",
+        spec=spec,
+        directory=str(directory),
+        created_at=spec.created_at,
+        updated_at=spec.created_at,
+    )
 
 
 def _failure(directory: Path) -> str:
@@ -148,10 +173,16 @@ def _failure(directory: Path) -> str:
     except (OSError, ValueError):
         events = []
     failed = next((event for event in reversed(events) if event["kind"] == "failed"), None)
-    return f"the run failed: {failed['cause']}" if failed else f"the worker ended without a word, see {directory}/worker.log"
+    return (
+        f"the run failed: {failed['cause']}"
+        if failed
+        else f"the worker ended without a word, see {directory}/worker.log"
+    )
 
 
-def play(wanted: list[tuple[str, str, int]], base: str, folder: Path, paths: Paths, jobs: int, keep: bool) -> list[Cell]:
+def play(
+    wanted: list[tuple[str, str, int]], base: str, folder: Path, paths: Paths, jobs: int, keep: bool
+) -> list[Cell]:
     """Run all cells, telling each as it ends."""
     cells: list[Cell] = []
 
@@ -159,8 +190,12 @@ def play(wanted: list[tuple[str, str, int]], base: str, folder: Path, paths: Pat
         done = run_cell(*cell, base, folder, paths, keep)
         cells.append(done)
         mark = "✓" if done.right else "✗"
-        print(f"{len(cells):4}/{len(wanted)}  {mark} {done.name:32} {describe(done):66} {done.steps:4} steps "
-              f"{done.seconds:5.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"{len(cells):4}/{len(wanted)}  {mark} {done.name:32} {describe(done):66} {done.steps:4} steps "
+            f"{done.seconds:5.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         return done
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -172,8 +207,10 @@ def describe(cell: Cell) -> str:
     if cell.grade == "failed":
         return "failed"
     right, before, floor = (f"{share:.0%}" for share in cell.credit)
-    return (f"{cell.base:.2f} → {cell.tuned:.2f}, {cell.ended:.0%} end, {right} right (base {before}, floor {floor}), "
-            f"{cell.grade}")
+    return (
+        f"{cell.base:.2f} → {cell.tuned:.2f}, {cell.ended:.0%} end, {right} right (base {before}, floor {floor}), "
+        f"{cell.grade}"
+    )
 
 
 def table(cells: list[Cell], templates: list[str]) -> str:
@@ -187,7 +224,9 @@ def table(cells: list[Cell], templates: list[str]) -> str:
                 row = [dataset + (f" ({seed})" if len(seeds) > 1 else "")]
                 rows.append([*row, *(_short(found[name]) if name in found else "" for name in templates)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows
+    )
 
 
 def _short(cell: Cell) -> str:
@@ -209,9 +248,14 @@ def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
         ("tuned better than base on held-out records", f"{better}"),
         (f"at least {ENDS:.0%} of the answers end", f"{ends}"),
         ("style good", f"{sum(cell.styled for cell in cells)} ({sum(cell.styled for cell in cells) / len(cells):.1%})"),
-        ("more answers right than the best constant one",
-         f"{sum(cell.above_floor for cell in cells)} ({sum(cell.above_floor for cell in cells) / len(cells):.1%})"),
-        ("verdicts", ", ".join(f"{grades[grade]} {grade}" for grade in ("good", "mixed", "poor", "failed") if grades[grade])),
+        (
+            "more answers right than the best constant one",
+            f"{sum(cell.above_floor for cell in cells)} ({sum(cell.above_floor for cell in cells) / len(cells):.1%})",
+        ),
+        (
+            "verdicts",
+            ", ".join(f"{grades[grade]} {grade}" for grade in ("good", "mixed", "poor", "failed") if grades[grade]),
+        ),
     ]
 
 
@@ -232,12 +276,16 @@ def fetch(base: str, paths: Paths) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", metavar="DATASET/TEMPLATE", help="pattern; may be given several times")
+    parser.add_argument(
+        "--only", action="append", metavar="DATASET/TEMPLATE", help="pattern; may be given several times"
+    )
     parser.add_argument("--base", default="small", metavar="MODEL", help="“small”, or what train takes as --base")
     parser.add_argument("--home", type=Path, help="BRIGHTRUN_HOME to use and to keep")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a thread each")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every dataset")
-    parser.add_argument("--seed", type=int, default=0, help="the first version; trainer and templates were tuned with 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the first version; trainer and templates were tuned with 0"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the run directories (below --home)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -247,8 +295,13 @@ def main() -> int:
         paths = get_paths()
         templates = [template.name for template in load_templates(paths)[0]]
         seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-        wanted = [(dataset, template, seed) for seed in seeds for dataset in DATASETS for template in templates
-                  if any(fnmatch(f"{dataset}/{template}", pattern) for pattern in arguments.only or ["*"])]
+        wanted = [
+            (dataset, template, seed)
+            for seed in seeds
+            for dataset in DATASETS
+            for template in templates
+            if any(fnmatch(f"{dataset}/{template}", pattern) for pattern in arguments.only or ["*"])
+        ]
         if not wanted:
             parser.error(f"--only: datasets are {', '.join(DATASETS)}; templates are {', '.join(templates)}")
         for dataset, _, seed in wanted:
@@ -261,10 +314,23 @@ def main() -> int:
     wrong = [cell for cell in cells if not cell.right]
     if arguments.json:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-        rows = [{"what": cell.name, "unit": "nats", "ours": cell.tuned, "peer": cell.base, "peer_name": "base model",
-                 "ratio": cell.tuned / cell.base if cell.base else None, "goal": "tuned < base, answers end", "met": cell.right,
-                 **asdict(cell)} for cell in cells]
-        print(json.dumps({"name": "first_try", "machine": machine, "minutes": minutes, "rows": rows}, ensure_ascii=False))
+        rows = [
+            {
+                "what": cell.name,
+                "unit": "nats",
+                "ours": cell.tuned,
+                "peer": cell.base,
+                "peer_name": "base model",
+                "ratio": cell.tuned / cell.base if cell.base else None,
+                "goal": "tuned < base, answers end",
+                "met": cell.right,
+                **asdict(cell),
+            }
+            for cell in cells
+        ]
+        print(
+            json.dumps({"name": "first_try", "machine": machine, "minutes": minutes, "rows": rows}, ensure_ascii=False)
+        )
     else:
         print(table(cells, [name for name in templates if any(cell.template == name for cell in cells)]), end="\n\n")
         for what, value in totals(cells, minutes):

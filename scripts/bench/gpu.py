@@ -81,8 +81,13 @@ class Bench:
         self._models = models
         self._lock = threading.Lock()
         self._environment = {
-            **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "passive",
-            "MKL_CBWR": "AUTO,STRICT", **({"CUDA_VISIBLE_DEVICES": ""} if given.device == "cpu" else {})}
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "OMP_WAIT_POLICY": "passive",
+            "MKL_CBWR": "AUTO,STRICT",
+            **({"CUDA_VISIBLE_DEVICES": ""} if given.device == "cpu" else {}),
+        }
         self.document: dict[str, Any] = {"name": "gpu", "machine": {}, "rows": [], "parts": {}}
         if self._file and self._file.exists():
             self.document = json.loads(self._file.read_bytes())
@@ -148,8 +153,10 @@ def main() -> int:
         bench = Bench(given, given.models or Path(scratch))
         bench.run(parts)
     for row in bench.document["rows"]:
-        print(f"{row['what']:<44}{row['ours']:>12} {row['peer']:>12} {row['unit']:<8}{row['ratio']:>7}  goal {row['goal']:<5}"
-              f"{'✓' if row['met'] else '✗'}  {row['peer_name']}")
+        print(
+            f"{row['what']:<44}{row['ours']:>12} {row['peer']:>12} {row['unit']:<8}{row['ratio']:>7}  goal {row['goal']:<5}"
+            f"{'✓' if row['met'] else '✗'}  {row['peer_name']}"
+        )
     wrong = wrong_in(bench.document["parts"])
     print("\n".join(f"✗ {line}" for line in wrong) or "✓ everything computed is right")
     return 1 if wrong else 0

@@ -50,8 +50,12 @@ class Run(NamedTuple):
 def make_file(path: Path, records: int) -> tuple[int, int]:
     """Write the records; returns how many are exact and how many are near-copies of others. The same for the same number."""
     dice = random.Random(7)
-    words = [f"{a}{b}{c}" for a in ("ka", "lo", "mi", "ne", "su", "ta", "vor", "zen") for b in "aeiou"
-             for c in ("", "r", "n", "st", "ling", "mer", "dok", "pra", "t", "sh")]
+    words = [
+        f"{a}{b}{c}"
+        for a in ("ka", "lo", "mi", "ne", "su", "ta", "vor", "zen")
+        for b in "aeiou"
+        for c in ("", "r", "n", "st", "ling", "mer", "dok", "pra", "t", "sh")
+    ]
     copies = near = 0
     kept: list[list[str]] = []
     with path.open("w", encoding="utf-8") as stream:
@@ -64,12 +68,22 @@ def make_file(path: Path, records: int) -> tuple[int, int]:
                 texts = [_changed(text, words, dice) for text in dice.choice(kept)]
                 near += 1
             else:
-                texts = [" ".join(dice.choices(words, k=size)) for size in ((18, 120), (12, 60, 10, 50), (15, 100))[number % 3]]
+                texts = [
+                    " ".join(dice.choices(words, k=size))
+                    for size in ((18, 120), (12, 60, 10, 50), (15, 100))[number % 3]
+                ]
                 if kind == 2 and len(kept) < 20_000:
                     kept.append(texts)
             turns = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(texts)]
-            stream.write(json.dumps({"messages": [{"role": "system", "content": "You answer kindly and to the point."}, *turns],
-                                     "topic": f"topic {number % 9}"}) + "\n")
+            stream.write(
+                json.dumps(
+                    {
+                        "messages": [{"role": "system", "content": "You answer kindly and to the point."}, *turns],
+                        "topic": f"topic {number % 9}",
+                    }
+                )
+                + "\n"
+            )
     return copies, near
 
 
@@ -83,9 +97,16 @@ def _changed(text: str, words: list[str], dice: random.Random) -> str:
 
 def measure(code: str, *arguments: str) -> Run:
     """Run a piece of Python in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
     began = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, env=environment, cwd=ROOT
+    )
     assert process.stdout is not None
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -114,16 +135,32 @@ def main() -> int:
             ours.append(measure(OURS, str(path)))
             peer.append(measure(PEER, str(path), str(Path(scratch) / f"cache-{run}")))
     found = ours[-1].found
-    rows = [_row("records a second of processor time", "1/s", records, [run.cpu for run in ours], [run.cpu for run in peer]),
-            _row("records a second by the clock", "1/s", records, [run.wall for run in ours], [run.wall for run in peer]),
-            {"what": "memory at most", "unit": "MB", "ours": round(statistics.median(run.peak for run in ours) / 1e6),
-             "peer": round(statistics.median(run.peak for run in peer) / 1e6)},
-            {"what": f"exact copies found, of {copies:,}", "unit": "", "ours": found.get("duplicate", 0), "peer": None},
-            {"what": f"near-copies found, of {near:,}", "unit": "", "ours": found.get("near_copy", 0), "peer": None}]
+    rows = [
+        _row(
+            "records a second of processor time", "1/s", records, [run.cpu for run in ours], [run.cpu for run in peer]
+        ),
+        _row("records a second by the clock", "1/s", records, [run.wall for run in ours], [run.wall for run in peer]),
+        {
+            "what": "memory at most",
+            "unit": "MB",
+            "ours": round(statistics.median(run.peak for run in ours) / 1e6),
+            "peer": round(statistics.median(run.peak for run in peer) / 1e6),
+        },
+        {"what": f"exact copies found, of {copies:,}", "unit": "", "ours": found.get("duplicate", 0), "peer": None},
+        {"what": f"near-copies found, of {near:,}", "unit": "", "ours": found.get("near_copy", 0), "peer": None},
+    ]
     about = f"{records:,} records, {size / 1e6:,.0f} MB"
     if given.json:
-        print(json.dumps({"name": "million", "machine": f"{os.cpu_count()} cores", "about": about,
-                          "rows": [{**row, "peer_name": "datasets.load_dataset"} for row in rows]}))
+        print(
+            json.dumps(
+                {
+                    "name": "million",
+                    "machine": f"{os.cpu_count()} cores",
+                    "about": about,
+                    "rows": [{**row, "peer_name": "datasets.load_dataset"} for row in rows],
+                }
+            )
+        )
         return 0
     print(f"{about}\n{'':<40}{'ours':>10}{'load_dataset':>14}")
     for row in rows:
@@ -133,8 +170,12 @@ def main() -> int:
 
 
 def _row(what: str, unit: str, records: int, ours: list[float], peer: list[float]) -> dict[str, str | int | None]:
-    return {"what": what, "unit": unit, "ours": round(records / statistics.median(ours)),
-            "peer": round(records / statistics.median(peer))}
+    return {
+        "what": what,
+        "unit": unit,
+        "ours": round(records / statistics.median(ours)),
+        "peer": round(records / statistics.median(peer)),
+    }
 
 
 if __name__ == "__main__":

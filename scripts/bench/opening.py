@@ -41,8 +41,9 @@ def open_once(command: list[str], marker: bytes, environment: dict[str, str]) ->
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     began = time.monotonic()
-    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=ROOT,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=ROOT, start_new_session=True
+    )
     os.close(slave)
     seen = b""
     try:
@@ -86,11 +87,25 @@ def main() -> int:
     seconds, bare = (statistics.median(second for second, _ in each) for each in (ours, peer))
     memory, bare_memory = (statistics.median(held for _, held in each) for each in (ours, peer))
     rows = [
-        {"what": "first paint", "unit": "s", "ours": round(seconds, 3), "peer": round(bare, 3),
-         "ratio": round(seconds / bare, 2)},
-        {"what": "memory of the app", "unit": "MB", "ours": round(memory / 1e6), "peer": round(bare_memory / 1e6),
-         "ratio": round(memory / bare_memory, 2)},
-        *([{"what": "memory of the engine", "unit": "MB", "ours": round(engine / 1e6), "peer": 0, "ratio": 0}] if engine else []),
+        {
+            "what": "first paint",
+            "unit": "s",
+            "ours": round(seconds, 3),
+            "peer": round(bare, 3),
+            "ratio": round(seconds / bare, 2),
+        },
+        {
+            "what": "memory of the app",
+            "unit": "MB",
+            "ours": round(memory / 1e6),
+            "peer": round(bare_memory / 1e6),
+            "ratio": round(memory / bare_memory, 2),
+        },
+        *(
+            [{"what": "memory of the engine", "unit": "MB", "ours": round(engine / 1e6), "peer": 0, "ratio": 0}]
+            if engine
+            else []
+        ),
     ]
     if given.json:
         print(json.dumps({"name": "opening", "rows": rows}))

@@ -34,10 +34,17 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 
 BATCH, RATE, RANK = 8, 1e-3, 16
-GOALS = {"speed": {"short chats": 1.5, "prompt-heavy": 2.0, "long context": 1.5}, "first step": 0.7, "memory": 0.6,
-         "loss": 0.02}
-WORDS = [a + b for a in ("ba", "de", "fi", "go", "lu", "ma", "ne", "pi", "ro", "su") for b in
-         ("n", "r", "st", "l", "t", "nd", "sh", "m", "ck", "p")]
+GOALS = {
+    "speed": {"short chats": 1.5, "prompt-heavy": 2.0, "long context": 1.5},
+    "first step": 0.7,
+    "memory": 0.6,
+    "loss": 0.02,
+}
+WORDS = [
+    a + b
+    for a in ("ba", "de", "fi", "go", "lu", "ma", "ne", "pi", "ro", "su")
+    for b in ("n", "r", "st", "l", "t", "nd", "sh", "m", "ck", "p")
+]
 NAMES = {"transformers": "transformers + peft", "trl": "TRL SFTTrainer"}
 
 
@@ -51,8 +58,11 @@ class Workload:
     records: int
 
 
-WORKLOADS = (Workload("short chats", (40, 30), (50, 30), 160), Workload("prompt-heavy", (400, 120), (60, 20), 64),
-             Workload("long context", (1800, 150), (120, 40), 32))
+WORKLOADS = (
+    Workload("short chats", (40, 30), (50, 30), 160),
+    Workload("prompt-heavy", (400, 120), (60, 20), 64),
+    Workload("long context", (1800, 150), (120, 40), 32),
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,12 @@ def write_tokenizer(directory: Path) -> None:
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=4096, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=4096,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     bpe.train_from_iterator([" ".join(WORDS)] * 20 + ["system user assistant\n"] * 20, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHATML
@@ -120,8 +134,16 @@ def write_data(workload: Workload, directory: Path, count: int) -> None:
 
     directory.mkdir(parents=True)
     for name, records in (("train", count), ("eval", 4)):
-        rows = [Record(id=str(i), messages=(Message(role="user", content=text(workload.prompt)),
-                                            Message(role="assistant", content=text(workload.answer)))) for i in range(records)]
+        rows = [
+            Record(
+                id=str(i),
+                messages=(
+                    Message(role="user", content=text(workload.prompt)),
+                    Message(role="assistant", content=text(workload.answer)),
+                ),
+            )
+            for i in range(records)
+        ]
         (directory / f"{name}.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows), encoding="utf-8")
 
 
@@ -158,10 +180,19 @@ class Watch:
 
 
 def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: int, steps: int) -> Result:
-    command = [sys.executable, str(Path(__file__).with_name("train_peer.py")), kind, str(base), str(data), str(BATCH), str(RATE),
-               str(RANK)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                               env=options.environment)
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("train_peer.py")),
+        kind,
+        str(base),
+        str(data),
+        str(BATCH),
+        str(RATE),
+        str(RANK),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=options.environment
+    )
     watch = Watch(process, options.cpu_seconds)
     eval_loss = None
     assert process.stdout is not None
@@ -183,8 +214,13 @@ def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: in
 
 def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: int) -> Result:
     run = write_run(base, data)
-    process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", str(run)], env=options.environment,
-                               text=True, stderr=subprocess.DEVNULL, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "brightrun_tui.trainer", str(run)],
+        env=options.environment,
+        text=True,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
     watch = Watch(process, options.cpu_seconds)
     began = 0.0  # after the base model was measured, which the peers do not do
     for event in follow(run / "events.jsonl", process):
@@ -208,8 +244,14 @@ def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: i
 def first_step_of_waiting_worker(base: Path, data: Path, options: Options) -> float:
     """Seconds from naming the run to a worker in waiting, as the engine keeps one, to its first step."""
     run = write_run(base, data)
-    with subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", "--spare"], env=options.environment,
-                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "brightrun_tui.trainer", "--spare"],
+        env=options.environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+    ) as process:
         watched = psutil.Process(process.pid)
         used = -1.0
         while watched.cpu_times().user > used:  # it is ready when it has nothing more to do
@@ -233,12 +275,27 @@ def write_run(base: Path, data: Path) -> Path:
     """A run directory as the engine makes it."""
     run = Path(tempfile.mkdtemp(prefix="brightrun-bench-"))
     shutil.copytree(data, run / "data")
-    settings = RunSettings().with_overrides({
-        "training.epochs": 1, "training.batch_size": BATCH, "training.learning_rate": RATE, "lora.r": RANK,
-        "lora.lora_alpha": RANK, "training.lr_scheduler_type": "constant", "training.warmup_ratio": 0,
-        "evaluation.sample_prompts": 0, "evaluation.eval_steps": 10_000})
-    spec = RunSpec(run_id="bench", name="bench", created_at=0.0, base=BaseModelRef(id="bench", path=str(base)), settings=settings,
-                   dataset=DatasetRef(path="", name="bench", format="messages", fingerprint="", records=0, usable=0))
+    settings = RunSettings().with_overrides(
+        {
+            "training.epochs": 1,
+            "training.batch_size": BATCH,
+            "training.learning_rate": RATE,
+            "lora.r": RANK,
+            "lora.lora_alpha": RANK,
+            "training.lr_scheduler_type": "constant",
+            "training.warmup_ratio": 0,
+            "evaluation.sample_prompts": 0,
+            "evaluation.eval_steps": 10_000,
+        }
+    )
+    spec = RunSpec(
+        run_id="bench",
+        name="bench",
+        created_at=0.0,
+        base=BaseModelRef(id="bench", path=str(base)),
+        settings=settings,
+        dataset=DatasetRef(path="", name="bench", format="messages", fingerprint="", records=0, usable=0),
+    )
     (run / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
     return run
 
@@ -277,34 +334,53 @@ def compare(workload: Workload, base: Path, scratch: Path, options: Options) -> 
         waiting.append(first_step_of_waiting_worker(base, data, options))
         for peer in options.peers:
             results.setdefault(peer, []).append(run_peer(peer, base, data, options, supervised, steps))
-    middle = {who: Result(*(statistics.median(getattr(r, field) for r in each) for field in Result.__dataclass_fields__))
-              for who, each in results.items()}
-    return [row for peer in options.peers
-            for row in table_rows(workload.name, middle["ours"], statistics.median(waiting), middle[peer], NAMES[peer])]
+    middle = {
+        who: Result(*(statistics.median(getattr(r, field) for r in each) for field in Result.__dataclass_fields__))
+        for who, each in results.items()
+    }
+    return [
+        row
+        for peer in options.peers
+        for row in table_rows(workload.name, middle["ours"], statistics.median(waiting), middle[peer], NAMES[peer])
+    ]
 
 
 def table_rows(workload: str, ours: Result, waiting: float, peer: Result, name: str) -> list[dict[str, Any]]:
     def row(what: str, unit: str, mine: float, other: float, goal: float, more_is_better: bool) -> dict[str, Any]:
         ratio = mine / other
-        return {"what": f"{workload}: {what}", "unit": unit, "ours": round(mine, 3), "peer": round(other, 3), "peer_name": name,
-                "ratio": round(ratio, 3), "goal": goal, "met": ratio >= goal if more_is_better else ratio <= goal}
+        return {
+            "what": f"{workload}: {what}",
+            "unit": unit,
+            "ours": round(mine, 3),
+            "peer": round(other, 3),
+            "peer_name": name,
+            "ratio": round(ratio, 3),
+            "goal": goal,
+            "met": ratio >= goal if more_is_better else ratio <= goal,
+        }
 
     loss_ratio = ours.eval_loss / peer.eval_loss
-    return [row("supervised tokens", "1/s", ours.speed, peer.speed, GOALS["speed"][workload], True),
-            row("first step, worker in waiting", "s", waiting, peer.first_step, GOALS["first step"], False),
-            row("first step, fresh worker", "s", ours.first_step, peer.first_step, GOALS["first step"], False),
-            row("peak memory above the loaded model", "MB", ours.memory / 1e6, peer.memory / 1e6, GOALS["memory"], False),
-            row("held-out loss", "nats", ours.eval_loss, peer.eval_loss, 1.0, False)
-            | {"met": abs(loss_ratio - 1) < GOALS["loss"]}]
+    return [
+        row("supervised tokens", "1/s", ours.speed, peer.speed, GOALS["speed"][workload], True),
+        row("first step, worker in waiting", "s", waiting, peer.first_step, GOALS["first step"], False),
+        row("first step, fresh worker", "s", ours.first_step, peer.first_step, GOALS["first step"], False),
+        row("peak memory above the loaded model", "MB", ours.memory / 1e6, peer.memory / 1e6, GOALS["memory"], False),
+        row("held-out loss", "nats", ours.eval_loss, peer.eval_loss, 1.0, False)
+        | {"met": abs(loss_ratio - 1) < GOALS["loss"]},
+    ]
 
 
 def read_options() -> tuple[Options, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one run of the prompt-heavy workload against transformers")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of the prompt-heavy workload against transformers"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, help="the same number for everybody; without it, each its own choice")
-    parser.add_argument("--cpu-seconds", action="store_true", help="measure CPU instead of wall time: for a busy machine")
+    parser.add_argument(
+        "--cpu-seconds", action="store_true", help="measure CPU instead of wall time: for a busy machine"
+    )
     parser.add_argument("--base", type=Path, help="a model directory whose template marks generations")
     given = parser.parse_args()
     shared = {**os.environ, **({"OMP_NUM_THREADS": str(given.threads)} if given.threads else {})}
@@ -321,13 +397,20 @@ def main() -> int:
             if not options.quick or workload.name == "prompt-heavy":
                 print(f"{workload.name} …", file=sys.stderr)
                 rows += compare(workload, base, Path(scratch), options)
-    machine = {"cpus": os.cpu_count(), "load": os.getloadavg()[0], "threads": given.threads, "cpu_seconds": given.cpu_seconds}
+    machine = {
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "threads": given.threads,
+        "cpu_seconds": given.cpu_seconds,
+    }
     if given.json:
         print(json.dumps({"name": "train", "machine": machine, "rows": rows}))
     else:
         for row in rows:
-            print(f"{row['what']:<52}{row['ours']:>10} {row['peer']:>10} {row['unit']:<5}{row['ratio']:>7}  goal {row['goal']:<5}"
-                  f"{'✓' if row['met'] else '✗'}  {row['peer_name']}")
+            print(
+                f"{row['what']:<52}{row['ours']:>10} {row['peer']:>10} {row['unit']:<5}{row['ratio']:>7}  goal {row['goal']:<5}"
+                f"{'✓' if row['met'] else '✗'}  {row['peer_name']}"
+            )
     return 0 if all(row["met"] for row in rows) else 1
 
 

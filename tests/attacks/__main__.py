@@ -20,8 +20,10 @@ def main(names: list[str]) -> int:
         wrong = verdict(name, outcome)
         lost += bool(wrong)
         print(f"| {name} | {'LOST: ' + wrong if wrong else outcome.words[:110]!r} | {EXPECTED[name][1]} |")
-    print(f"\n{len(after.outcomes)} attacks in {after.seconds:.0f} s: {lost} lost, {len(after.outside)} files outside, "
-          f"{after.alive} machines left, verbs after it: {after.verbs}")
+    print(
+        f"\n{len(after.outcomes)} attacks in {after.seconds:.0f} s: {lost} lost, {len(after.outside)} files outside, "
+        f"{after.alive} machines left, verbs after it: {after.verbs}"
+    )
     if "Traceback" in log:
         print(log)
     return 1 if lost or after.outside or after.alive or any(after.verbs.values()) else 0

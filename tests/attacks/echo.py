@@ -25,7 +25,12 @@ class Echo:
                 sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8", "replace")
                 told = f"{self.headers.get('Authorization', '')} {self.headers.get('X-Api-Key', '')} {self.path} {sent}"
                 status, body = (
-                    (401, json.dumps({"error": {"message": f"Incorrect API key provided: {told}"}, "detail": told, "msg": told})),
+                    (
+                        401,
+                        json.dumps(
+                            {"error": {"message": f"Incorrect API key provided: {told}"}, "detail": told, "msg": told}
+                        ),
+                    ),
                     (400, json.dumps({"detail": told, "msg": told, "success": False, "errors": [{"message": told}]})),
                     (500, f"<html>Traceback: {told}</html>"),
                     (200, f"no JSON at all: {told}"),

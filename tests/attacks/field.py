@@ -64,12 +64,29 @@ EXPECTED = {
 """By attack: how such a run ends, and what holds it."""
 
 SETTINGS = {
-    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.4", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.4",
-    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5", "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
-    "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.4",
+    "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.4",
+    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8",
+    "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
+    "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300",
+    "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
 }
-OURS = {"data", "adapter", "checkpoints", "control", "spec.json", "events.jsonl", "worker.log", ".worker.log.mark", "report.json",
-        "manifest.json", "setup.log", "ssh.json"}
+OURS = {
+    "data",
+    "adapter",
+    "checkpoints",
+    "control",
+    "spec.json",
+    "events.jsonl",
+    "worker.log",
+    ".worker.log.mark",
+    "report.json",
+    "manifest.json",
+    "setup.log",
+    "ssh.json",
+}
 FACTS = {"path": "d", "name": "d", "format": "messages", "fingerprint": "f"}
 
 
@@ -101,15 +118,30 @@ class Aftermath:
 def fight(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermath:
     """Let every attack happen at once. ``scratch`` is an empty directory; the environment is the caller's to restore."""
     began = time.monotonic()
-    os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(scratch / "home"),
-                       "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(_interpreter(scratch))})
+    os.environ.update(
+        {
+            **clouds.environment,
+            **SETTINGS,
+            "BRIGHTRUN_HOME": str(scratch / "home"),
+            "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(_interpreter(scratch)),
+        }
+    )
     (scratch / "bashrc").write_text("mine")
     before = _beside(scratch)
     outcomes = asyncio.run(_play(names))
-    verbs = {verb: subprocess.run([sys.executable, "-m", "brightrun_tui", verb, "--json"], capture_output=True, timeout=60,
-                                  stdin=subprocess.DEVNULL).returncode for verb in ("runs", "costs", "reconcile")}
+    verbs = {
+        verb: subprocess.run(
+            [sys.executable, "-m", "brightrun_tui", verb, "--json"],
+            capture_output=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        ).returncode
+        for verb in ("runs", "costs", "reconcile")
+    }
     asyncio.run(_end_engine())
-    outside = sorted(path for path in before.keys() | _beside(scratch).keys() if before.get(path) != _beside(scratch).get(path))
+    outside = sorted(
+        path for path in before.keys() | _beside(scratch).keys() if before.get(path) != _beside(scratch).get(path)
+    )
     alive = sum(len(cloud.alive()) for cloud in clouds.clouds)
     return Aftermath(outcomes, outside, alive, verbs, time.monotonic() - began)
 
@@ -128,21 +160,32 @@ async def _play(names: list[str]) -> dict[str, Outcome]:
         await client.ensure_engine(paths)
         deadline = time.monotonic() + 240
         while waiting := [run for run in await runs.list_runs(db) if run.state not in TERMINAL]:
-            assert time.monotonic() < deadline, f"not ended: {[(run.name, run.state, run.phase_detail) for run in waiting]}"
+            assert time.monotonic() < deadline, (
+                f"not ended: {[(run.name, run.state, run.phase_detail) for run in waiting]}"
+            )
             for run in waiting:
                 if run.name == "log-without-an-end" and run.step and run.state == "running":
                     await client.ask(db, paths, "stop_run", run.id, wait=20)
             await asyncio.sleep(0.3)
         while await leases.list_leases(db, open_only=True) and time.monotonic() < deadline:
             await asyncio.sleep(0.3)
-        return {run.name: Outcome(run, await leases.list_leases(db, run_id=run.id), _strays(run), _size(run))
-                for run in await runs.list_runs(db)}
+        return {
+            run.name: Outcome(run, await leases.list_leases(db, run_id=run.id), _strays(run), _size(run))
+            for run in await runs.list_runs(db)
+        }
 
 
 async def _submit(db: Database, name: str) -> None:
     """A run whose directory is ready, so that nothing but the machine has a part in what comes."""
-    spec = RunSpec(run_id=name, name=name, created_at=time.time(), base=BaseModelRef(id="base", revision="r" * 40),
-                   dataset=DatasetRef(**FACTS, records=1, usable=1), provider="runpod", limits=Limits(budget_usd=5.0))
+    spec = RunSpec(
+        run_id=name,
+        name=name,
+        created_at=time.time(),
+        base=BaseModelRef(id="base", revision="r" * 40),
+        dataset=DatasetRef(**FACTS, records=1, usable=1),
+        provider="runpod",
+        limits=Limits(budget_usd=5.0),
+    )
     directory = RunDirectory(get_paths().run_directory(name))
     directory.data.mkdir(parents=True)
     directory.control.mkdir()
@@ -155,8 +198,14 @@ def _strays(run: Run) -> list[str]:
     """Files that neither we nor a worker write, and adapters with code or pickles."""
     root = Path(run.directory)
     found = {path.relative_to(root) for path in root.rglob("*") if not path.is_dir() or path.is_symlink()}
-    return sorted(str(path) for path in found if (path.parts[0] not in OURS and path.suffix != ".hostkey")
-                  or path.suffix in (".py", ".bin") or (root / path).is_symlink() or "evil" in path.name)
+    return sorted(
+        str(path)
+        for path in found
+        if (path.parts[0] not in OURS and path.suffix != ".hostkey")
+        or path.suffix in (".py", ".bin")
+        or (root / path).is_symlink()
+        or "evil" in path.name
+    )
 
 
 def _size(run: Run) -> int:
@@ -179,17 +228,24 @@ def _interpreter(scratch: Path) -> Path:
     (template / "report.json").write_text(_report().model_dump_json())
     rewrite_manifest(template)
     worker = Path(__file__).with_name("hostile.py")
-    script.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n')
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n'
+    )
     script.chmod(0o755)
     return script
 
 
 def _report() -> Report:
     score = SplitScore(loss=2.0, perplexity=7.4, tokens=10, records=2)
-    return Report(name="honest", created_at=1.0, base=score, tuned=score,
-                  training=TrainingFacts(steps=6, epochs=1, train_records=1, eval_records=1, supervised_tokens=10, seconds=1),
-                  lineage=Lineage(run_id="r", dataset_name="d", dataset_fingerprint="f", base_id="base"),
-                  verdict=Verdict(grade="good", summary="honest"))
+    return Report(
+        name="honest",
+        created_at=1.0,
+        base=score,
+        tuned=score,
+        training=TrainingFacts(steps=6, epochs=1, train_records=1, eval_records=1, supervised_tokens=10, seconds=1),
+        lineage=Lineage(run_id="r", dataset_name="d", dataset_fingerprint="f", base_id="base"),
+        verdict=Verdict(grade="good", summary="honest"),
+    )
 
 
 def verdict(name: str, outcome: Outcome) -> str:
@@ -206,6 +262,3 @@ def verdict(name: str, outcome: Outcome) -> str:
     wrong += [f"{len(outcome.leases)} machines were rented"] if len(outcome.leases) > 2 else []
     wrong += [f"{outcome.log_bytes} bytes of log are home"] if outcome.log_bytes > LOG_LIMIT else []
     return "; ".join(wrong)
-
-
-

@@ -50,6 +50,7 @@ def results(change: Callable[[dict[str, Any]], object]) -> Callable[[Hostile], N
     def attack(worker: Hostile) -> None:
         worker.finish = lambda outcome, step: (worker.hand_in(step, change), worker.end(step))  # type: ignore[method-assign]
         worker.work()
+
     return attack
 
 
@@ -57,11 +58,13 @@ def after_results(spoil: Callable[[Path], object]) -> Callable[[Hostile], None]:
     def attack(worker: Hostile) -> None:
         worker.finish = lambda outcome, step: (worker.hand_in(step), spoil(worker.run), worker.end(step))  # type: ignore[method-assign]
         worker.work()
+
     return attack
 
 
 def in_a_checkpoint(spoil: Callable[[Path], object]) -> Callable[[Hostile], None]:
     """The worker goes on for a while, so that the engine has the time to fetch what was saved."""
+
     def attack(worker: Hostile) -> None:
         honest = worker.tell
 
@@ -73,6 +76,7 @@ def in_a_checkpoint(spoil: Callable[[Path], object]) -> Callable[[Hostile], None
         worker.tell = tell  # type: ignore[method-assign]
         fast_worker.STEPS = 200
         worker.work()
+
     return attack
 
 
@@ -81,6 +85,7 @@ def while_training(act: Callable[[Path], object]) -> Callable[[Hostile], None]:
         act(worker.run)
         fast_worker.STEPS = 200
         worker.work()
+
     return attack
 
 
@@ -141,16 +146,22 @@ ATTACKS: dict[str, Callable[[Hostile], None]] = {
     "name-looks-like-a-slash": results(planted("adapter\u2215tokenizer.json")),
     "name-overwrites-our-key": results(planted("ssh.json")),
     "pickle-among-the-results": results(planted("adapter/pytorch_model.bin")),
-    "files-that-nobody-listed": after_results(lambda run: ((run / "adapter" / "sitecustomize.py").write_text("evil"),
-                                                           (run / ".bashrc").write_text("evil"))),
-    "ten-thousand-files": results(lambda files: files.update({f"adapter/f{n}.json": files["report.json"] for n in range(9000)})),
+    "files-that-nobody-listed": after_results(
+        lambda run: ((run / "adapter" / "sitecustomize.py").write_text("evil"), (run / ".bashrc").write_text("evil"))
+    ),
+    "ten-thousand-files": results(
+        lambda files: files.update({f"adapter/f{n}.json": files["report.json"] for n in range(9000)})
+    ),
     "report-of-one-pebibyte": results(lambda files: files["report.json"].update(bytes=1 << 50)),
     "size-is-no-number": results(lambda files: files["report.json"].update(bytes="many")),
-    "another-file-than-listed": after_results(lambda run: (run / "report.json").write_bytes(
-        (run / "report.json").read_bytes().replace(b"honest", b"better"))),
+    "another-file-than-listed": after_results(
+        lambda run: (run / "report.json").write_bytes((run / "report.json").read_bytes().replace(b"honest", b"better"))
+    ),
     "file-grows-after-listing": after_results(lambda run: append(run / "report.json", b" ")),
     "listed-file-is-missing": after_results(lambda run: (run / "adapter" / "adapter_model.safetensors").unlink()),
-    "result-is-a-link": after_results(lambda run: replace(run / "report.json", lambda path: path.symlink_to("/etc/passwd"))),
+    "result-is-a-link": after_results(
+        lambda run: replace(run / "report.json", lambda path: path.symlink_to("/etc/passwd"))
+    ),
     "result-is-a-pipe": after_results(lambda run: replace(run / "report.json", os.mkfifo)),
     "result-is-a-directory": after_results(lambda run: replace(run / "adapter" / "adapter_config.json", Path.mkdir)),
     "adapter-is-a-file": after_results(lambda run: replace(run / "adapter", Path.touch)),
@@ -158,14 +169,18 @@ ATTACKS: dict[str, Callable[[Hostile], None]] = {
     "manifest-is-endless": after_results(lambda run: manifest_of(run, '{"files":{' + " " * (3 * MB) + "}}")),
     "manifest-is-noise": after_results(lambda run: (run / "manifest.json").write_bytes(bytes(range(256)) * 9)),
     "report-is-no-report": results(lambda files: None),
-    "checkpoint-name-climbs-out": in_a_checkpoint(lambda path: listing(
-        path, lambda files: files.update({f"{ESCAPE}../../bashrc": files["state.json"]}))),
-    "checkpoint-is-another": in_a_checkpoint(lambda path: (path / "state.json").write_bytes(
-        b"x" * (path / "state.json").stat().st_size)),
-    "checkpoint-of-one-pebibyte": in_a_checkpoint(lambda path: listing(
-        path, lambda files: files["optimizer.safetensors"].update(bytes=1 << 50))),
-    "checkpoint-without-weights": in_a_checkpoint(lambda path: listing(
-        path, lambda files: files.pop("adapter_model.safetensors"))),
+    "checkpoint-name-climbs-out": in_a_checkpoint(
+        lambda path: listing(path, lambda files: files.update({f"{ESCAPE}../../bashrc": files["state.json"]}))
+    ),
+    "checkpoint-is-another": in_a_checkpoint(
+        lambda path: (path / "state.json").write_bytes(b"x" * (path / "state.json").stat().st_size)
+    ),
+    "checkpoint-of-one-pebibyte": in_a_checkpoint(
+        lambda path: listing(path, lambda files: files["optimizer.safetensors"].update(bytes=1 << 50))
+    ),
+    "checkpoint-without-weights": in_a_checkpoint(
+        lambda path: listing(path, lambda files: files.pop("adapter_model.safetensors"))
+    ),
     "event-without-an-end": endless_event,
     "exit-code-is-noise": while_training(lambda run: (run / "worker.rc").write_bytes(b"\xff\x00seven")),
     "process-is-noise": while_training(lambda run: (run / "worker.pid").write_text("-1 ; rm -rf /")),

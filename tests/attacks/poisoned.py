@@ -1,6 +1,6 @@
 """One installation, one engine, and a rented machine for each kind of line that no reader should believe.
 
-    python -m tests.attacks.poisoned          every kind, as a table
+python -m tests.attacks.poisoned          every kind, as a table
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 
 SETTINGS = {
-    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.4", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.4",
-    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5", "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
-    "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.4",
+    "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.4",
+    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "8",
+    "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
+    "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300",
+    "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
 }
 VERBS = (("runs",), ("runs", "show", "last"), ("costs",), ("reconcile",))
 
@@ -50,8 +55,14 @@ def poison_all(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermat
     worker = Path(poison.__file__)
     python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} "$3"\n')
     python.chmod(0o755)
-    os.environ.update({**clouds.environment, **SETTINGS, "BRIGHTRUN_HOME": str(scratch / "home"),
-                       "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(python)})
+    os.environ.update(
+        {
+            **clouds.environment,
+            **SETTINGS,
+            "BRIGHTRUN_HOME": str(scratch / "home"),
+            "BRIGHTRUN_ENGINE_REMOTE_PYTHON": str(python),
+        }
+    )
     ended, verbs, left = asyncio.run(_play(names))
     return Aftermath(ended, verbs, left, sum(len(cloud.alive()) for cloud in clouds.clouds), time.monotonic() - began)
 
@@ -64,7 +75,9 @@ async def _play(names: list[str]) -> tuple[dict[str, tuple[Run, list[Lease]]], l
         await client.ensure_engine(paths)
         deadline = time.monotonic() + 240
         while waiting := [run for run in (await runs.list_all(db))[0] if run.state not in TERMINAL]:
-            assert time.monotonic() < deadline, f"not ended: {[(run.name, run.state, run.phase_detail) for run in waiting]}"
+            assert time.monotonic() < deadline, (
+                f"not ended: {[(run.name, run.state, run.phase_detail) for run in waiting]}"
+            )
             for run in waiting:
                 if run.name in poison.BORNE and run.step == 4 and run.state == "running":
                     await client.ask(db, paths, "stop_run", run.id, wait=30)
@@ -82,15 +95,26 @@ async def _play(names: list[str]) -> tuple[dict[str, tuple[Run, list[Lease]]], l
 
 
 def _verb(*words: str) -> int:
-    return subprocess.run([sys.executable, "-m", "brightrun_tui", *words, "--json"], capture_output=True, timeout=60,
-                          stdin=subprocess.DEVNULL).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "brightrun_tui", *words, "--json"],
+        capture_output=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    ).returncode
 
 
 async def _submit(db: Database, run_id: str, name: str) -> None:
     """A run whose directory is ready, so that nothing but the machine has a part in what comes."""
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-    spec = RunSpec(run_id=run_id, name=name, created_at=time.time(), base=BaseModelRef(id="base", revision="r" * 40),
-                   dataset=data, provider="runpod", limits=Limits(budget_usd=5.0))
+    spec = RunSpec(
+        run_id=run_id,
+        name=name,
+        created_at=time.time(),
+        base=BaseModelRef(id="base", revision="r" * 40),
+        dataset=data,
+        provider="runpod",
+        limits=Limits(budget_usd=5.0),
+    )
     directory = get_paths().run_directory(run_id)
     (directory / "data").mkdir(parents=True)
     (directory / "control").mkdir()
@@ -105,10 +129,14 @@ def verdict(name: str, run: Run, rented: list[Lease]) -> str:
     if name == "ten megabytes":
         expected.add("machine_lies")  # the mirror, or the reader behind it: whoever meets it first
     error = run.failure.error if run.failure else ""
-    wrong = [] if error in expected and run.state == ("failed" if error else "stopped") else [f"it is {run.state}: {error}"]
+    wrong = (
+        [] if error in expected and run.state == ("failed" if error else "stopped") else [f"it is {run.state}: {error}"]
+    )
     wrong += [f"lease {lease.name} is {lease.state}" for lease in rented if lease.state != "released"]
     wrong += ["no machine was rented"] if not rented else []
-    if error == "bad_events" and not any(notice.code == "bad_event" and notice.message.isprintable() for notice in run.notices):
+    if error == "bad_events" and not any(
+        notice.code == "bad_event" and notice.message.isprintable() for notice in run.notices
+    ):
         wrong.append("nobody is told of the lines")
     return "; ".join(wrong)
 
@@ -121,10 +149,14 @@ def main() -> int:
         wrong = verdict(name, run, rented)
         faults += bool(wrong)
         told = run.notices[-1].message if run.notices else ""
-        print(f"{'✗' if wrong else '✓'} {name:28} {run.state:8} {run.failure.error if run.failure else '':10} "
-              f"{rented[-1].state if rented else '':9} {wrong or told[:110]}")
-    print(f"{len(found.ended)} kinds, {faults} faults, verbs {found.verbs}, runs left {len(found.left)}, "
-          f"machines alive {found.alive}, {found.seconds:.0f} s")
+        print(
+            f"{'✗' if wrong else '✓'} {name:28} {run.state:8} {run.failure.error if run.failure else '':10} "
+            f"{rented[-1].state if rented else '':9} {wrong or told[:110]}"
+        )
+    print(
+        f"{len(found.ended)} kinds, {faults} faults, verbs {found.verbs}, runs left {len(found.left)}, "
+        f"machines alive {found.alive}, {found.seconds:.0f} s"
+    )
     return int(bool(faults or any(found.verbs) or found.left or found.alive))
 
 

@@ -28,14 +28,31 @@ from tests.serving.toy import Toy, end, settled, wait_for
 pytestmark = pytest.mark.slow
 
 HALF_A_REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
-PLAN = EndpointPlan(id="e", model="harbour", version=1, base_id="b", base="", adapter="", quantisation="none",
-                    context_length=256, vocabulary=300, tools=True)
+PLAN = EndpointPlan(
+    id="e",
+    model="harbour",
+    version=1,
+    base_id="b",
+    base="",
+    adapter="",
+    quantisation="none",
+    context_length=256,
+    vocabulary=300,
+    tools=True,
+)
 CHAT = "/v1/chat/completions"
 
 
 def body(**changes: Any) -> bytes:
-    return json.dumps({"model": "harbour:1", "messages": [{"role": "user", "content": "How deep is the harbour?"}],
-                       "temperature": 0, "max_tokens": 12} | changes).encode()
+    return json.dumps(
+        {
+            "model": "harbour:1",
+            "messages": [{"role": "user", "content": "How deep is the harbour?"}],
+            "temperature": 0,
+            "max_tokens": 12,
+        }
+        | changes
+    ).encode()
 
 
 def call(**function: Any) -> list[dict[str, Any]]:
@@ -43,27 +60,46 @@ def call(**function: Any) -> list[dict[str, Any]]:
 
 
 HOSTILE = [
-    ("stop", body(stop="x" * 100_000)), ("stop", body(stop=["y" * 65])), ("stop", body(stop=["z"] * 17)),
+    ("stop", body(stop="x" * 100_000)),
+    ("stop", body(stop=["y" * 65])),
+    ("stop", body(stop=["z"] * 17)),
     ("temperature", body(temperature=2.01)),
-    ("top_p", body(top_p=0)), ("top_p", body(top_p=-1e-300)), ("n", body(n=10**9)), ("seed", body(seed=2**63)),
-    ("max_tokens", body(max_tokens=10**12)), ("max_tokens", body(max_tokens=-1)),
-    ("frequency_penalty", body(frequency_penalty=2.1)), ("presence_penalty", body(presence_penalty="much")),
-    ("logit_bias", body(logit_bias={"300": 1})), ("logit_bias", body(logit_bias={"999999999": 1})),
-    ("logit_bias", body(logit_bias={"9" * 50: 1})), ("logit_bias", body(logit_bias={"٣": 1})),
-    ("logit_bias", body(logit_bias={"-1": 1})), ("logit_bias", body(logit_bias={str(n): 0 for n in range(1025)})),
-    ("messages", body(messages=[{"role": "user", "content": "a"}] * 4097)), ("messages", body(messages={"role": "user"})),
+    ("top_p", body(top_p=0)),
+    ("top_p", body(top_p=-1e-300)),
+    ("n", body(n=10**9)),
+    ("seed", body(seed=2**63)),
+    ("max_tokens", body(max_tokens=10**12)),
+    ("max_tokens", body(max_tokens=-1)),
+    ("frequency_penalty", body(frequency_penalty=2.1)),
+    ("presence_penalty", body(presence_penalty="much")),
+    ("logit_bias", body(logit_bias={"300": 1})),
+    ("logit_bias", body(logit_bias={"999999999": 1})),
+    ("logit_bias", body(logit_bias={"9" * 50: 1})),
+    ("logit_bias", body(logit_bias={"٣": 1})),
+    ("logit_bias", body(logit_bias={"-1": 1})),
+    ("logit_bias", body(logit_bias={str(n): 0 for n in range(1025)})),
+    ("messages", body(messages=[{"role": "user", "content": "a"}] * 4097)),
+    ("messages", body(messages={"role": "user"})),
     ("messages", body(messages=call(name="f", arguments="{not json"))),
     ("messages", body(messages=call(name="f", arguments="[]"))),
-    ("messages", body(messages=call(arguments="{}"))), ("messages", body(messages=call(name="f", arguments='{"a": NaN}'))),
+    ("messages", body(messages=call(arguments="{}"))),
+    ("messages", body(messages=call(name="f", arguments='{"a": NaN}'))),
     ("messages", body(messages=[{"role": "assistant", "tool_calls": "all"}])),
-    ("tools", body(tools=[{"type": "function", "function": {}}] * 129)), ("tools", body(tools=[7])),
-    ("user", body(user="u" * 513)), ("metadata", body(metadata={str(n): "" for n in range(17)})),
+    ("tools", body(tools=[{"type": "function", "function": {}}] * 129)),
+    ("tools", body(tools=[7])),
+    ("user", body(user="u" * 513)),
+    ("metadata", body(metadata={str(n): "" for n in range(17)})),
     ("model", body(model="m" * 513)),
 ]
 NOT_JSON = [
-    body(messages=[{"role": "user", "content": "\ud800"}]), body(temperature=float("nan")),
-    body(temperature=float("inf")), b"[" * 1000 + b"]" * 1000,
-    b'{"a":' * 1000 + b"1" + b"}" * 1000, b"\xff" * 100, b'{"max_tokens": 1' + b"0" * 5000 + b"}", b"",
+    body(messages=[{"role": "user", "content": "\ud800"}]),
+    body(temperature=float("nan")),
+    body(temperature=float("inf")),
+    b"[" * 1000 + b"]" * 1000,
+    b'{"a":' * 1000 + b"1" + b"}" * 1000,
+    b"\xff" * 100,
+    b'{"max_tokens": 1' + b"0" * 5000 + b"}",
+    b"",
 ]
 
 
@@ -81,25 +117,28 @@ def test_what_is_no_json_is_refused(content: bytes) -> None:
         parse(CHAT, content, PLAN)
 
 
-def post(served: Served, content: bytes) -> httpx.Response:  # noqa: F811
-    return httpx.post(f"{served.url}/chat/completions", content=content, timeout=60,
-                      headers={"authorization": f"Bearer {served.key}"})
+def post(served: Served, content: bytes) -> httpx.Response:
+    return httpx.post(
+        f"{served.url}/chat/completions", content=content, timeout=60, headers={"authorization": f"Bearer {served.key}"}
+    )
 
 
-def test_the_real_endpoint_refuses_all_of_it_without_a_traceback_and_counts_it(served: Served) -> None:  # noqa: F811
+def test_the_real_endpoint_refuses_all_of_it_without_a_traceback_and_counts_it(served: Served) -> None:
     before = serving.read_usage(served.directory).refused
     asked = [content for _, content in HOSTILE] + NOT_JSON
     assert {post(served, content).status_code for content in asked} <= {400, 404}
-    wait_for(lambda: serving.read_usage(served.directory).refused >= before + len(asked), "the refused were counted", 10)
+    wait_for(
+        lambda: serving.read_usage(served.directory).refused >= before + len(asked), "the refused were counted", 10
+    )
     assert "Traceback" not in (served.directory / LOG).read_text()
 
 
-def test_a_temperature_next_to_nothing_is_the_likeliest_answer(served: Served) -> None:  # noqa: F811
+def test_a_temperature_next_to_nothing_is_the_likeliest_answer(served: Served) -> None:
     answers = [post(served, body(temperature=t)).json()["choices"][0]["message"]["content"] for t in (0, 1e-300, 1e-9)]
     assert answers[0] == answers[1] == answers[2] and answers[0]
 
 
-def test_long_prompts_do_not_keep_others_waiting_for_their_counting(served: Served) -> None:  # noqa: F811
+def test_long_prompts_do_not_keep_others_waiting_for_their_counting(served: Served) -> None:
     """Four megabytes are refused by their size; nobody's tokenizer looks at them."""
     reply = post(served, body(messages=[{"role": "user", "content": "a " * 2_000_000}]))
     assert reply.status_code == 400 and reply.json()["error"]["code"] == "context_length_exceeded"
@@ -122,7 +161,8 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize("sent", DOUBTFUL.values(), ids=DOUBTFUL)
 def test_a_request_that_can_be_read_in_two_ways_is_refused_and_the_connection_closed(
-        served: Served, sent: bytes) -> None:  # noqa: F811
+    served: Served, sent: bytes
+) -> None:
     follow_up = b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n"
     answer = talk(served, sent + follow_up)
     assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
@@ -130,7 +170,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused_and_the_connection_cl
     assert "Traceback" not in (served.directory / LOG).read_text()
 
 
-def test_a_body_whose_chunks_are_wrong_ends_the_connection_quietly(served: Served) -> None:  # noqa: F811
+def test_a_body_whose_chunks_are_wrong_ends_the_connection_quietly(served: Served) -> None:
     head = f"POST {CHAT} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {{}}\r\ntransfer-encoding: chunked\r\n\r\n"
     for key in (served.key, "wrong"):
         answer = talk(served, head.format(key).encode() + b"zz\r\nabc\r\n0\r\n\r\n")
@@ -138,7 +178,7 @@ def test_a_body_whose_chunks_are_wrong_ends_the_connection_quietly(served: Serve
     assert "Traceback" not in (served.directory / LOG).read_text()
 
 
-def talk(served: Served, sent: bytes) -> bytes:  # noqa: F811
+def talk(served: Served, sent: bytes) -> bytes:
     """All that comes back, until the other side closes."""
     with connect(served) as connection:
         answer = b""
@@ -151,7 +191,7 @@ def talk(served: Served, sent: bytes) -> bytes:  # noqa: F811
         return answer
 
 
-def connect(served: Served) -> socket.socket:  # noqa: F811
+def connect(served: Served) -> socket.socket:
     port = int(served.url.rsplit(":", 1)[1].split("/")[0])
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
@@ -160,12 +200,14 @@ def connect(served: Served) -> socket.socket:  # noqa: F811
 def many_files() -> Iterator[int]:
     """As many connections as this process may open, up to 1,100."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)) if hard != resource.RLIM_INFINITY else 4096, hard))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)) if hard != resource.RLIM_INFINITY else 4096, hard)
+    )
     yield 1100
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_half_open_connections_shut_nobody_out_and_fill_no_log(served: Served, many_files: int) -> None:  # noqa: F811
+def test_half_open_connections_shut_nobody_out_and_fill_no_log(served: Served, many_files: int) -> None:
     """More of them than the server holds; each new caller is let in, and whoever has said nothing longest is dropped."""
     before = (served.directory / LOG).stat().st_size
     with ExitStack() as stack:
@@ -186,8 +228,11 @@ async def bare_server(app: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asy
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    server = uvicorn.Server(uvicorn.Config(app, http=front.GuardedProtocol, ws="none", lifespan="off", log_level="error",
-                                           timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, http=front.GuardedProtocol, ws="none", lifespan="off", log_level="error", timeout_graceful_shutdown=1
+        )
+    )
     server.capture_signals = ExitStack  # type: ignore[method-assign,assignment]
     serving_it = asyncio.create_task(server.serve(sockets=[listener]))
     reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -206,9 +251,16 @@ async def reads_it_all(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-@pytest.mark.parametrize("begun", [b"", HALF_A_REQUEST, HALF_A_REQUEST + b"content-length: 9\r\n\r\n",
-                                   b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" + HALF_A_REQUEST],
-                         ids=["nothing", "head", "body", "next"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        HALF_A_REQUEST,
+        HALF_A_REQUEST + b"content-length: 9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" + HALF_A_REQUEST,
+    ],
+    ids=["nothing", "head", "body", "next"],
+)
 async def test_a_request_that_trickles_in_has_a_deadline(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then does not prolong it."""
     monkeypatch.setattr(front, "HEAD_SECONDS", 0.3)
@@ -257,21 +309,23 @@ def test_a_log_that_is_written_to_is_kept_short(tmp_path: Path) -> None:
 
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-HOSTILE_TEMPLATE = ("{% set said = messages[-1]['content'] %}"
-                    "{% if said == 'loop' %}" + LOOP + "{% endif %}"
-                    "{% if said == 'grow' %}{{ 'x' * 20000000000 }}{% endif %}"
-                    "{% if said == 'refuse' %}{{ raise_exception('turns must alternate') }}{% endif %}"
-                    "<|user|>{{ said }}<|end|><|assistant|>")
+HOSTILE_TEMPLATE = (
+    "{% set said = messages[-1]['content'] %}"
+    "{% if said == 'loop' %}" + LOOP + "{% endif %}"
+    "{% if said == 'grow' %}{{ 'x' * 20000000000 }}{% endif %}"
+    "{% if said == 'refuse' %}{{ raise_exception('turns must alternate') }}{% endif %}"
+    "<|user|>{{ said }}<|end|><|assistant|>"
+)
 
 
-def with_template(toy: Toy, place: Path, template: str) -> Path:  # noqa: F811
+def with_template(toy: Toy, place: Path, template: str) -> Path:
     """The toy's adapter with another chat template."""
     adapter = Path(shutil.copytree(toy.run / "adapter", place / "adapter"))
     (adapter / "chat_template.jinja").write_text(template)
     return adapter
 
 
-async def test_a_chat_template_that_loops_or_grows_costs_its_own_request_only(toy: Toy, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_chat_template_that_loops_or_grows_costs_its_own_request_only(toy: Toy, tmp_path: Path) -> None:
     adapter = with_template(toy, tmp_path, HOSTILE_TEMPLATE)
     serving.prepare(tmp_path / "e", endpoint_id="e", version=toy.version(directory=str(adapter)))
     plan = read_plan(tmp_path / "e")
@@ -294,7 +348,7 @@ async def test_a_chat_template_that_loops_or_grows_costs_its_own_request_only(to
         await prompts.close()
 
 
-def test_a_model_whose_template_never_ends_is_not_served_and_says_why(toy: Toy, tmp_path: Path) -> None:  # noqa: F811
+def test_a_model_whose_template_never_ends_is_not_served_and_says_why(toy: Toy, tmp_path: Path) -> None:
     adapter = with_template(toy, tmp_path, LOOP)
     directory = tmp_path / "e"
     serving.prepare(directory, endpoint_id="e", version=toy.version(directory=str(adapter)))
@@ -308,7 +362,7 @@ def test_a_model_whose_template_never_ends_is_not_served_and_says_why(toy: Toy, 
         end(directory)
 
 
-def test_an_endpoint_is_ended_while_its_template_loops(toy: Toy, tmp_path: Path) -> None:  # noqa: F811
+def test_an_endpoint_is_ended_while_its_template_loops(toy: Toy, tmp_path: Path) -> None:
     adapter = with_template(toy, tmp_path, LOOP)
     directory = tmp_path / "e"
     serving.prepare(directory, endpoint_id="e", version=toy.version(directory=str(adapter)))

@@ -79,13 +79,18 @@ async def test_a_few_bad_lines_are_told_and_passed_over(tmp_path: Path) -> None:
         run, ended = await told(db, tmp_path / "run", lines)
         assert (ended, run.bad_lines, run.train_loss) == ("", 1, 1.0)
         assert [notice.message for notice in run.notices] == [
-            "line 3 of what the worker said is not an event: it is not JSON: expected value at line 1 column 1: “[2Jnonsense”"]
+            "line 3 of what the worker said is not an event: it is not JSON: expected value at line 1 column 1: “[2Jnonsense”"
+        ]
         assert [point.step for point in await metrics.series(db, "run1", "train_loss")] == [1, 2]
 
 
 async def test_a_bad_line_that_took_no_number_is_no_gap(tmp_path: Path) -> None:
     """Something else may print into the file: the worker does not count that."""
-    lines = [*poison.beginning(), b"printed by a library", poison.event(2, "metric", step=2, values={"train_loss": 1.0})]
+    lines = [
+        *poison.beginning(),
+        b"printed by a library",
+        poison.event(2, "metric", step=2, values={"train_loss": 1.0}),
+    ]
     async with open_database(tmp_path / "b.db") as db:
         run, ended = await told(db, tmp_path / "run", lines)
         assert (ended, run.bad_lines, run.bad_in_a_row, run.events_seq) == ("", 1, 0, 2)
@@ -106,17 +111,44 @@ async def test_a_flood_of_bad_lines_costs_no_more_than_a_few(tmp_path: Path) -> 
         assert ended == "bad_events" and run.events_offset == follow.MAX_BAD_LINES + 1
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-                           lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-                           max_leaves=6)
-NAMES = ["seq", "time", "kind", "phase", "detail", "step", "total_steps", "epoch", "values", "answer", "source", "prompt", "best",
-         "level", "message", "outcome", "error", "suggestion", "memory_used", "utilisation", "eta_seconds"]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = [
+    "seq",
+    "time",
+    "kind",
+    "phase",
+    "detail",
+    "step",
+    "total_steps",
+    "epoch",
+    "values",
+    "answer",
+    "source",
+    "prompt",
+    "best",
+    "level",
+    "message",
+    "outcome",
+    "error",
+    "suggestion",
+    "memory_used",
+    "utilisation",
+    "eta_seconds",
+]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.dictionaries(st.sampled_from(NAMES), json_values, max_size=8),
-       st.sampled_from(["phase", "progress", "metric", "hardware", "sample", "checkpoint", "alert", "done", "failed", "newer"]),
-       st.binary(max_size=30))
+@given(
+    st.dictionaries(st.sampled_from(NAMES), json_values, max_size=8),
+    st.sampled_from(
+        ["phase", "progress", "metric", "hardware", "sample", "checkpoint", "alert", "done", "failed", "newer"]
+    ),
+    st.binary(max_size=30),
+)
 def test_any_document_is_an_event_or_is_refused_in_words(fields: dict[str, object], kind: str, tail: bytes) -> None:
     document = {"seq": 0, "time": 1.0, "kind": kind, "step": 1, **fields}
     for line in (poison.json.dumps(document).encode(), poison.json.dumps(document).encode() + tail, tail):

@@ -48,5 +48,7 @@ def test_the_installation_goes_on_and_no_machine_is_left(aftermath: Aftermath) -
 def test_each_lie_is_told_and_no_fault_of_ours_is_among_the_causes(aftermath: Aftermath) -> None:
     failures = [outcome.run.failure for outcome in aftermath.outcomes.values() if outcome.run.failure is not None]
     assert failures and all(failure.error != "internal" and failure.cause for failure in failures)
-    replaced = [outcome for outcome in aftermath.outcomes.values() if any(n.code == "machine_lies" for n in outcome.run.notices)]
+    replaced = [
+        outcome for outcome in aftermath.outcomes.values() if any(n.code == "machine_lies" for n in outcome.run.notices)
+    ]
     assert replaced and all(len(outcome.leases) == 2 for outcome in replaced), "it is replaced once, and once only"

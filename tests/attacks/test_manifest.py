@@ -15,12 +15,18 @@ from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, REPORT, arrival_
 FACTS = {"sha256": "0" * 64, "bytes": 5}
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors", "state.json")
 names = st.one_of(
-    st.text(max_size=40), st.sampled_from(["adapter/", "checkpoints/step-1/", "", "/", "./"]).flatmap(
-        lambda folder: st.sampled_from([ADAPTER_WEIGHTS, REPORT, "..", "../x", "x\0y", "état.json", "e\u0301.json"]).map(
-            lambda name: folder + name)))
-values = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
-                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-                      max_leaves=6)
+    st.text(max_size=40),
+    st.sampled_from(["adapter/", "checkpoints/step-1/", "", "/", "./"]).flatmap(
+        lambda folder: st.sampled_from(
+            [ADAPTER_WEIGHTS, REPORT, "..", "../x", "x\0y", "état.json", "e\u0301.json"]
+        ).map(lambda name: folder + name)
+    ),
+)
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 @given(st.dictionaries(names, st.just(FACTS) | values, max_size=6))

@@ -17,26 +17,34 @@ from tests.cli.seed import seed
 
 __all__ = ["brightrun"]
 
-RECORDS = [json.dumps({"messages": [{"role": "user", "content": f"a{number}"}, {"role": "assistant", "content": "b"}]})
-           for number in range(20)]
+RECORDS = [
+    json.dumps({"messages": [{"role": "user", "content": f"a{number}"}, {"role": "assistant", "content": "b"}]})
+    for number in range(20)
+]
 FIRST = [("engine", "start"), ("connect", "vast", "--untested"), ("datasets", "add", "DATA"), ("runs",)]
 
 
 def loose(top: Path) -> list[str]:
     """What below ``top`` another user could read, write or enter."""
-    return [f"{stat.S_IMODE(path.lstat().st_mode):o} {path}" for path in sorted(top.rglob("*"))
-            if not path.is_symlink() and stat.S_IMODE(path.lstat().st_mode) & 0o077]
+    return [
+        f"{stat.S_IMODE(path.lstat().st_mode):o} {path}"
+        for path in sorted(top.rglob("*"))
+        if not path.is_symlink() and stat.S_IMODE(path.lstat().st_mode) & 0o077
+    ]
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022])
 @pytest.mark.parametrize("first", FIRST)
 def test_whatever_verb_comes_first_nothing_is_open_to_others(
-        brightrun: CommandLine, tmp_path: Path, first: tuple[str, ...], mask: int) -> None:
+    brightrun: CommandLine, tmp_path: Path, first: tuple[str, ...], mask: int
+) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(RECORDS))
     words = [str(data) if word == "DATA" else word for word in first]
     environment = brightrun.environment(BRIGHTRUN_LOG="debug", PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
-    done = subprocess.run(brightrun.command(*words), input="a" * 40, text=True, capture_output=True, umask=mask, env=environment)
+    done = subprocess.run(
+        brightrun.command(*words), input="a" * 40, text=True, capture_output=True, umask=mask, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert (brightrun.home / "data").is_dir() or (brightrun.home / "config").is_dir()
     assert loose(brightrun.home) == [] and stat.S_IMODE(brightrun.home.stat().st_mode) == 0o700
@@ -44,8 +52,13 @@ def test_whatever_verb_comes_first_nothing_is_open_to_others(
 
 def test_fetching_the_starter_first_leaves_nothing_open(brightrun: CommandLine) -> None:
     """That is what scripts/start does: the data directory was readable by everybody ever after."""
-    with subprocess.Popen(brightrun.command("bases", "fetch", "starter"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          umask=0, env=brightrun.environment()) as process:
+    with subprocess.Popen(
+        brightrun.command("bases", "fetch", "starter"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        umask=0,
+        env=brightrun.environment(),
+    ) as process:
         while not list(brightrun.home.glob("data/bases/*")):
             assert process.poll() is None, "it ended without a word"
             time.sleep(0.02)
@@ -82,8 +95,12 @@ def _paths(home: Path) -> Paths:
 
 def test_no_process_of_ours_leaves_an_image_of_its_memory(brightrun: CommandLine) -> None:
     """The engine holds keys; with core dumps allowed by the user, killing it wrote them to the disk."""
-    done = subprocess.run(["sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh", *brightrun.command("engine", "start")],
-                          env=brightrun.environment(BRIGHTRUN_ENGINE_IDLE_SECONDS="30"), capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh", *brightrun.command("engine", "start")],
+        env=brightrun.environment(BRIGHTRUN_ENGINE_IDLE_SECONDS="30"),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     [engine] = [process for process in brightrun.processes() if "brightrun_tui.orchestrator" in process.cmdline()]
     limits = Path(f"/proc/{engine.pid}/limits").read_text()
@@ -93,12 +110,18 @@ def test_no_process_of_ours_leaves_an_image_of_its_memory(brightrun: CommandLine
 
 @pytest.mark.parametrize(("mask", "file", "directory"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
 def test_every_file_of_an_export_has_the_users_modes(
-        brightrun: CommandLine, tmp_path: Path, mask: int, file: int, directory: int) -> None:
+    brightrun: CommandLine, tmp_path: Path, mask: int, file: int, directory: int
+) -> None:
     """The merged weights were 0600 and the rest 0644: a container could not load what it was given."""
     seed(brightrun.home)
     for form, place in (("adapter", "out/deep/adapter"), ("bundle", "out/far/tone.brightrun.tar")):
-        done = subprocess.run(brightrun.command("models", "export", "tone", str(tmp_path / place), "--form", form), umask=mask,
-                              env=brightrun.environment(), capture_output=True, text=True)
+        done = subprocess.run(
+            brightrun.command("models", "export", "tone", str(tmp_path / place), "--form", form),
+            umask=mask,
+            env=brightrun.environment(),
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
     found = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {file}

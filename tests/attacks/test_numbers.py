@@ -20,9 +20,17 @@ from brightrun_tui.integrations.boxes import make_box
 from brightrun_tui.paths import get_paths
 
 ENDLESS = ("nan", "-nan", "inf", "-inf", "Infinity", "1e309", "1e300", "9" * 30, "-" + "9" * 30)
-ROOMS = ("brightrun_tui.config", "brightrun_tui.orchestrator.timings", "brightrun_tui.hosts.connection", "brightrun_tui.tui.app",
-         "brightrun_tui.providers.http", "brightrun_tui.providers.runpod", "brightrun_tui.providers.vast",
-         "brightrun_tui.providers.box", "brightrun_tui.integrations.judge")
+ROOMS = (
+    "brightrun_tui.config",
+    "brightrun_tui.orchestrator.timings",
+    "brightrun_tui.hosts.connection",
+    "brightrun_tui.tui.app",
+    "brightrun_tui.providers.http",
+    "brightrun_tui.providers.runpod",
+    "brightrun_tui.providers.vast",
+    "brightrun_tui.providers.box",
+    "brightrun_tui.integrations.judge",
+)
 
 
 def sections() -> list[type[Section]]:
@@ -32,8 +40,12 @@ def sections() -> list[type[Section]]:
 
 
 def numbers() -> list[tuple[type[Section], str]]:
-    return [(section, name) for section in sections() for name, field in section.model_fields.items()
-            if any(kind in str(field.annotation) for kind in ("int", "float"))]
+    return [
+        (section, name)
+        for section in sections()
+        for name, field in section.model_fields.items()
+        if any(kind in str(field.annotation) for kind in ("int", "float"))
+    ]
 
 
 def test_every_table_of_the_configuration_is_one_of_these() -> None:
@@ -43,7 +55,8 @@ def test_every_table_of_the_configuration_is_one_of_these() -> None:
 
 @pytest.mark.parametrize(("section", "name"), numbers(), ids=lambda part: getattr(part, "__name__", part))
 def test_no_number_of_the_configuration_is_endless(
-        section: type[Section], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section: type[Section], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the file as TOML writes it, and in a variable: the setting is named, and the engine never sleeps for ever."""
     monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
     (tmp_path / "config").mkdir()
@@ -65,7 +78,9 @@ def test_no_number_of_the_configuration_is_endless(
         monkeypatch.delenv(f"BRIGHTRUN_ENGINE_{name}".upper())
 
 
-@pytest.mark.parametrize("setting", [one for one in iter_settings() if one.kind in ("int", "float")], ids=lambda one: one.key)
+@pytest.mark.parametrize(
+    "setting", [one for one in iter_settings() if one.kind in ("int", "float")], ids=lambda one: one.key
+)
 def test_no_setting_of_a_run_is_endless(setting: Any) -> None:
     for value in ENDLESS:
         for raw in (value, float(value)):
@@ -74,9 +89,14 @@ def test_no_setting_of_a_run_is_endless(setting: Any) -> None:
 
 
 def _parameters(command: Any, path: str = "") -> list[tuple[str, Any]]:
-    own = [(f"{path} {parameter.name}", parameter) for parameter in command.params
-           if parameter.type_descriptor.annotation in (int, float)]
-    return own + [found for name, sub in getattr(command, "commands", {}).items() for found in _parameters(sub, f"{path} {name}")]
+    own = [
+        (f"{path} {parameter.name}", parameter)
+        for parameter in command.params
+        if parameter.type_descriptor.annotation in (int, float)
+    ]
+    return own + [
+        found for name, sub in getattr(command, "commands", {}).items() for found in _parameters(sub, f"{path} {name}")
+    ]
 
 
 def test_no_option_takes_an_endless_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,9 +108,14 @@ def test_no_option_takes_an_endless_number(capsys: pytest.CaptureFixture[str]) -
     for value in ENDLESS:
         with pytest.raises(typer.BadParameter):
             bounded(float(value))
-    for words in (["estimate", "x", "--budget", "inf"], ["estimate", "x", "--max-hours", "nan"],
-                  ["chat", "x", "--temperature", "nan"], ["engine", "logs", "-n", "9" * 30], ["models", "rate", "x", "9" * 30],
-                  ["estimate", "x", "--budget", "-1"]):
+    for words in (
+        ["estimate", "x", "--budget", "inf"],
+        ["estimate", "x", "--max-hours", "nan"],
+        ["chat", "x", "--temperature", "nan"],
+        ["engine", "logs", "-n", "9" * 30],
+        ["models", "rate", "x", "9" * 30],
+        ["estimate", "x", "--budget", "-1"],
+    ):
         assert cli.run(words) == 2, words
     assert "Traceback" not in capsys.readouterr().err
 
@@ -99,8 +124,11 @@ def test_the_rooms_named_here_are_all_that_declare_a_table() -> None:
     """Or a table would be missing above."""
     import brightrun_tui
 
-    declaring = {module.name for module in pkgutil.walk_packages(brightrun_tui.__path__, "brightrun_tui.")
-                 if "(Section)" in _source(module.name)}
+    declaring = {
+        module.name
+        for module in pkgutil.walk_packages(brightrun_tui.__path__, "brightrun_tui.")
+        if "(Section)" in _source(module.name)
+    }
     assert declaring == set(ROOMS)
 
 

@@ -45,13 +45,30 @@ FORMS = {
 """How a key arrives when it was copied from a page, a mail or a file."""
 
 VERBS = [
-    ["integrations", "--test"], ["integrations", "--test", "--json"], ["integrations"], ["offers"], ["offers", "--json"],
-    ["offers", "--provider", "runpod", "--json"], ["offers", "--provider", "vast"], ["reconcile"], ["reconcile", "--json"],
-    ["models", "judge", "tone:1", "--url", "ECHO/v1", "--model", "m", "--json"], ["models", "judge", "tone:1", "--url", "ECHO/v1",
-     "--model", "m"], ["estimate", "DATA", "--provider", "vast", "--json"], ["estimate", "DATA", "--base", "a/b", "--json"],
-    ["train", "DATA", "--provider", "runpod", "--yes", "--json"], ["bases", "fetch", "a/b", "--json"], ["connect", "vast"],
-    ["connect", "runpod", "--json"], ["connect", "judge", "--json"], ["connect", "huggingface"], ["endpoints", "--all", "--json"],
-    ["endpoints", "--all"], ["runs"], ["models", "show", "tone:1"], ["costs", "--json"],
+    ["integrations", "--test"],
+    ["integrations", "--test", "--json"],
+    ["integrations"],
+    ["offers"],
+    ["offers", "--json"],
+    ["offers", "--provider", "runpod", "--json"],
+    ["offers", "--provider", "vast"],
+    ["reconcile"],
+    ["reconcile", "--json"],
+    ["models", "judge", "tone:1", "--url", "ECHO/v1", "--model", "m", "--json"],
+    ["models", "judge", "tone:1", "--url", "ECHO/v1", "--model", "m"],
+    ["estimate", "DATA", "--provider", "vast", "--json"],
+    ["estimate", "DATA", "--base", "a/b", "--json"],
+    ["train", "DATA", "--provider", "runpod", "--yes", "--json"],
+    ["bases", "fetch", "a/b", "--json"],
+    ["connect", "vast"],
+    ["connect", "runpod", "--json"],
+    ["connect", "judge", "--json"],
+    ["connect", "huggingface"],
+    ["endpoints", "--all", "--json"],
+    ["endpoints", "--all"],
+    ["runs"],
+    ["models", "show", "tone:1"],
+    ["costs", "--json"],
 ]
 
 SCRIPT = """
@@ -117,9 +134,19 @@ class Places:
     """A canary in every place where a secret can be."""
 
     def __init__(self, form: str) -> None:
-        self.cores = {place: f"c4n4ry{secrets.token_hex(10)}" for place in (
-            "environment: runpod", "environment: judge", "file: vast", "keyring: runpod, judge", "login: hugging face",
-            "typed", "endpoint key", "environment: of other programs")}
+        self.cores = {
+            place: f"c4n4ry{secrets.token_hex(10)}"
+            for place in (
+                "environment: runpod",
+                "environment: judge",
+                "file: vast",
+                "keyring: runpod, judge",
+                "login: hugging face",
+                "typed",
+                "endpoint key",
+                "environment: of other programs",
+            )
+        }
         self.form = form
 
     def __getitem__(self, place: str) -> str:
@@ -137,19 +164,32 @@ def _installation(home: Path, places: Places) -> dict[str, str]:
     key.write_text(f"br-{places.cores['endpoint key']}\n")
     paths.config.mkdir(exist_ok=True)
     backend = "tests.integrations.keyrings:Good"
-    paths.credentials_file.write_text(json.dumps({
-        "vast": {"secret": places["file: vast"]}, "judge": {"keyring": backend}, "runpod": {"keyring": backend}}))
+    paths.credentials_file.write_text(
+        json.dumps(
+            {"vast": {"secret": places["file: vast"]}, "judge": {"keyring": backend}, "runpod": {"keyring": backend}}
+        )
+    )
     keyring = home.parent / "keyring.json"
-    keyring.write_text(json.dumps({f"brightrun/{name}": places["keyring: runpod, judge"] for name in ("judge", "runpod")}))
+    keyring.write_text(
+        json.dumps({f"brightrun/{name}": places["keyring: runpod, judge"] for name in ("judge", "runpod")})
+    )
     (home.parent / "hf").mkdir()
     (home.parent / "hf" / "token").write_text(places["login: hugging face"])
     lines = [json.dumps({"prompt": f"What costs lamp {n}?", "completion": f"It costs {n} dollars."}) for n in range(40)]
     (home.parent / "data.jsonl").write_text("\n".join(lines))
     return {
-        "HF_HOME": str(home.parent / "hf"), "TEST_KEYRING": str(keyring), "PYTHONPATH": str(ROOT), "BRIGHTRUN_LOG": "debug",
-        "PYTHON_KEYRING_BACKEND": "tests.integrations.keyrings.Good", "TMPDIR": str(home.parent / "tmp"),
-        "BRIGHTRUN_ENGINE_IDLE_SECONDS": "20", "BRIGHTRUN_PROVIDERS_TRIES": "2", "BRIGHTRUN_PROVIDERS_PACE": "0",
-        "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.01", "AWS_SECRET_ACCESS_KEY": places["environment: of other programs"]}
+        "HF_HOME": str(home.parent / "hf"),
+        "TEST_KEYRING": str(keyring),
+        "PYTHONPATH": str(ROOT),
+        "BRIGHTRUN_LOG": "debug",
+        "PYTHON_KEYRING_BACKEND": "tests.integrations.keyrings.Good",
+        "TMPDIR": str(home.parent / "tmp"),
+        "BRIGHTRUN_ENGINE_IDLE_SECONDS": "20",
+        "BRIGHTRUN_PROVIDERS_TRIES": "2",
+        "BRIGHTRUN_PROVIDERS_PACE": "0",
+        "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.01",
+        "AWS_SECRET_ACCESS_KEY": places["environment: of other programs"],
+    }
 
 
 async def _fill(paths: Paths) -> None:
@@ -161,38 +201,68 @@ async def _fill(paths: Paths) -> None:
 
 
 def _addresses(url: str) -> dict[str, str]:
-    return {"BRIGHTRUN_RUNPOD_URL": f"{url}/v2", "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{url}/graphql", "BRIGHTRUN_VAST_URL": url,
-            "HF_ENDPOINT": url}
+    return {
+        "BRIGHTRUN_RUNPOD_URL": f"{url}/v2",
+        "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{url}/graphql",
+        "BRIGHTRUN_VAST_URL": url,
+        "HF_ENDPOINT": url,
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("form", "by"), [
-    ("plain", "environment"), ("curly quotes", "environment"), ("straight quotes", "environment"),
-    ("a line break within", "environment"), ("plain", "keyring"), ("another script", "keyring")])
+@pytest.mark.parametrize(
+    ("form", "by"),
+    [
+        ("plain", "environment"),
+        ("curly quotes", "environment"),
+        ("straight quotes", "environment"),
+        ("a line break within", "environment"),
+        ("plain", "keyring"),
+        ("another script", "keyring"),
+    ],
+)
 def test_no_canary_is_anywhere_but_where_it_was_put(brightrun: CommandLine, tmp_path: Path, form: str, by: str) -> None:
     """Every verb that uses a key, against services that tell it back; then crashes of six kinds with it in hand."""
     places = Places(form)
     home = brightrun.home
     environment = brightrun.environment(**_installation(home, places))
     if by == "environment":
-        environment |= {"RUNPOD_API_KEY": places["environment: runpod"], "BRIGHTRUN_JUDGE_KEY": places["environment: judge"]}
+        environment |= {
+            "RUNPOD_API_KEY": places["environment: runpod"],
+            "BRIGHTRUN_JUDGE_KEY": places["environment: judge"],
+        }
     (tmp_path / "tmp").mkdir()
-    put_there = {home / "config" / "credentials.json", tmp_path / "keyring.json", tmp_path / "hf" / "token",
-                 home / "data" / "endpoints" / "ep-7f3a" / "key"}
+    put_there = {
+        home / "config" / "credentials.json",
+        tmp_path / "keyring.json",
+        tmp_path / "hf" / "token",
+        home / "data" / "endpoints" / "ep-7f3a" / "key",
+    }
     with Echo() as echo:
         environment |= _addresses(echo.url)
         data = str(tmp_path / "data.jsonl")
         verbs = [[word.replace("ECHO", echo.url).replace("DATA", data) for word in words] for words in VERBS]
         given = json.dumps({"verbs": verbs, "typed": places["typed"]})
-        done = subprocess.run([sys.executable, "-c", SCRIPT], input=given, text=True, capture_output=True, env=environment,
-                              cwd=tmp_path, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            input=given,
+            text=True,
+            capture_output=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=120,
+        )
         assert done.returncode == 1, done.stderr[-3000:]  # its last crash
         asked = echo.asked
         engine = _wait_for_engine(brightrun, home)
         children = _children(brightrun)
     assert engine and (asked > 10 or form != "plain"), "a key that can be one was used"
-    table: dict[str, set[str]] = {"output": places.found(done.stdout.encode() + done.stderr.encode()), "files": set(),
-                                  "command lines": set(), "environment of children": set()}
+    table: dict[str, set[str]] = {
+        "output": places.found(done.stdout.encode() + done.stderr.encode()),
+        "files": set(),
+        "command lines": set(),
+        "environment of children": set(),
+    }
     for path in tmp_path.rglob("*"):
         if path.is_file() and path not in put_there:
             hits = places.found(path.read_bytes()) | places.found(str(path).encode())
@@ -201,8 +271,10 @@ def test_no_canary_is_anywhere_but_where_it_was_put(brightrun: CommandLine, tmp_
         table["command lines"] |= places.found(words)
         if pid != engine:
             table["environment of children"] |= {f"{place} in {words!r}" for place in places.found(variables)}
-    print(f"\n{form}, by {by}; {len(places.cores)} canaries: "
-          + ", ".join(f"{where} {len(hits)} hits" for where, hits in table.items()))
+    print(
+        f"\n{form}, by {by}; {len(places.cores)} canaries: "
+        + ", ".join(f"{where} {len(hits)} hits" for where, hits in table.items())
+    )
     assert not any(table.values()), table
     assert "Traceback" not in done.stdout
 
@@ -248,7 +320,8 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "plain"])
 def test_a_key_that_cannot_be_one_is_refused_with_its_place_and_without_its_value(
-        paths: Paths, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     """On saving, on trying, and on reading from each place: what is wrong is said by position and name of the character."""
     bad = FORMS[form].format("k3yk3yk3yk3y")
     with pytest.raises(UsageError) as saving:
@@ -284,15 +357,22 @@ def clouds() -> Iterator[CloudServer]:
         yield server
 
 
-def test_one_bad_key_leaves_the_other_provider_swept_tested_and_offered(brightrun: CommandLine, clouds: CloudServer) -> None:
+def test_one_bad_key_leaves_the_other_provider_swept_tested_and_offered(
+    brightrun: CommandLine, clouds: CloudServer
+) -> None:
     """The sweep of every provider was dead, and four verbs ended in “an error nobody foresaw”, because of one pasted quote."""
     broken = {**clouds.environment, "RUNPOD_API_KEY": "“rpa_pasted”"}
     offered = brightrun("offers", "--json", **broken)
     assert offered.code == 4 and {offer["provider"] for offer in offered.document["offers"]} == {"local", "vast"}
     assert list(offered.document["silent"]) == ["runpod"] and "runpod does not tell" in offered.err
     told = brightrun("reconcile", "--json", **broken)
-    assert (told.code, list(told.document["unreadable"])) == (1, ["runpod"]) and "U+201C" in told.document["unreadable"]["runpod"]
-    states = {row["name"]: row["state"] for row in brightrun("integrations", "--test", "--json", **broken).document["services"]}
+    assert (told.code, list(told.document["unreadable"])) == (1, ["runpod"]) and "U+201C" in told.document[
+        "unreadable"
+    ]["runpod"]
+    states = {
+        row["name"]: row["state"]
+        for row in brightrun("integrations", "--test", "--json", **broken).document["services"]
+    }
     assert states["vast"] == "ok" and states["runpod"] == "failed"
     assert brightrun("engine", "start", **broken).code == 0
     log = brightrun.home / "logs" / "engine.log"
@@ -304,6 +384,7 @@ def test_one_bad_key_leaves_the_other_provider_swept_tested_and_offered(brightru
 
 def test_a_provider_that_raises_anything_is_its_own_state(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever class of error a service's code comes up with, its card is red and the others are as they are."""
+
     def broken(*_: object, **__: object) -> None:
         raise LookupError("Bearer k3yk3yk3yk3y")
 
@@ -313,25 +394,47 @@ def test_a_provider_that_raises_anything_is_its_own_state(paths: Paths, monkeypa
     assert status.state == "failed" and "LookupError" in status.detail and "k3y" not in repr(status)
     paths.config.mkdir(parents=True)
     paths.credentials_file.write_text('{"vast": "no entry", "runpod": 5}')
-    assert connected_providers(paths) == ["runpod", "vast"], "what may have machines of ours is asked, and says what is wrong"
+    assert connected_providers(paths) == ["runpod", "vast"], (
+        "what may have machines of ours is asked, and says what is wrong"
+    )
 
 
-@pytest.mark.parametrize("key", ["rpa_SECRETSECRET", "“rpa_ключ”", "a/b+c=d?e f", "line\nbreak\tkey", "\udcff\x00key-key"])
+@pytest.mark.parametrize(
+    "key", ["rpa_SECRETSECRET", "“rpa_ключ”", "a/b+c=d?e f", "line\nbreak\tkey", "\udcff\x00key-key"]
+)
 def test_a_known_secret_is_blanked_however_a_library_quotes_it(key: str) -> None:
     keep_secret(key)
     written = f"{key} {key!r} {key!a} {key.encode('utf-8', 'surrogatepass')!r} {json.dumps(key)} {json.dumps([key])}"
     assert not any(part in redact(written) for part in ("SECRET", "rpa_", "ключ", "key", "b+c"))
 
 
-@pytest.mark.parametrize("text", [
-    "Authorization: Bearer abcd1234", "{'Authorization': 'Bearer abcd1234', 'x': 1}", "authorization=abcd1234",
-    "b'Bearer abcd1234'", "Bearer%20abcd1234", "token hf_abcd12341234", "sk-abcd1234abcd1234", "br-" + "abcd1234" * 5 + "xyz",
-    "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd1234\n-----END OPENSSH PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abcd1234",
+        "{'Authorization': 'Bearer abcd1234', 'x': 1}",
+        "authorization=abcd1234",
+        "b'Bearer abcd1234'",
+        "Bearer%20abcd1234",
+        "token hf_abcd12341234",
+        "sk-abcd1234abcd1234",
+        "br-" + "abcd1234" * 5 + "xyz",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd1234\n-----END OPENSSH PRIVATE KEY-----",
+    ],
+)
 def test_what_looks_like_a_secret_is_blanked_though_nobody_said_so(text: str) -> None:
     assert "abcd1234" not in redact(text)
 
 
-@pytest.mark.parametrize("text", ["lease br-1a2b-run12345678-1 is live", "the bearer of this", "task-forces at risk-level",
-                                  "sha256:" + "ab12" * 16, "24 authorizations"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lease br-1a2b-run12345678-1 is live",
+        "the bearer of this",
+        "task-forces at risk-level",
+        "sha256:" + "ab12" * 16,
+        "24 authorizations",
+    ],
+)
 def test_ordinary_words_are_not_blanked(text: str) -> None:
     assert redact(text).startswith(text[:10]) and "…" not in redact(text).replace("bearer …", "")

@@ -13,7 +13,13 @@ from typing import Any
 import asyncssh
 import pytest
 
-from brightrun_tui.domain.errors import BadHostKeyError, BrightrunError, HostError, HostUnreachableError, MachineLiesError
+from brightrun_tui.domain.errors import (
+    BadHostKeyError,
+    BrightrunError,
+    HostError,
+    HostUnreachableError,
+    MachineLiesError,
+)
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts import jobs
 from brightrun_tui.hosts.connection import SshAddress, SshTimings, new_key_pair
@@ -75,10 +81,22 @@ async def connect() -> AsyncIterator[Callable[..., Any]]:
 
     async def make(host_key: str = "", timings: SshTimings = PATIENT, **lies: Any) -> SshHost:
         liar = type("Lying", (Liar,), {name: staticmethod(lie) if callable(lie) else lie for name, lie in lies.items()})
-        server = await asyncssh.listen("127.0.0.1", 0, server_factory=Trusting, sftp_factory=liar, process_factory=_shell,
-                                       encoding=None, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")])
-        host = SshHost([SshAddress("127.0.0.1", server.get_port())], ".brightrun/run", private_key=new_key_pair("x").private,
-                       host_key=host_key, timings=timings)
+        server = await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_factory=Trusting,
+            sftp_factory=liar,
+            process_factory=_shell,
+            encoding=None,
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+        )
+        host = SshHost(
+            [SshAddress("127.0.0.1", server.get_port())],
+            ".brightrun/run",
+            private_key=new_key_pair("x").private,
+            host_key=host_key,
+            timings=timings,
+        )
         opened.extend((server, host))
         return host
 
@@ -96,13 +114,23 @@ async def test_an_honest_machine_hands_over_its_file(connect: Callable[..., Any]
     assert (tmp_path / "report.json").read_bytes() == FILE and await host.read("worker.log", 22, 22) == FILE[22:44]
 
 
-@pytest.mark.parametrize(("what", "lies"), [
-    ("a pebibyte", {"size": 1 << 50}), ("no size", {"size": None}), ("a byte more", {"size": len(FILE) + 1}),
-    ("a link", {"kind": stat.S_IFLNK}), ("a directory", {"kind": stat.S_IFDIR}), ("a pipe", {"kind": stat.S_IFIFO}),
-    ("a device", {"kind": stat.S_IFBLK}), ("other bytes", {"data": lambda offset, size: b"x" * size}),
-    ("more bytes than asked for", {"data": lambda offset, size: b"x" * (1 << 20)})])
-async def test_a_file_that_is_another_does_not_come_home(connect: Callable[..., Any], tmp_path: Path, what: str,
-                                                         lies: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("what", "lies"),
+    [
+        ("a pebibyte", {"size": 1 << 50}),
+        ("no size", {"size": None}),
+        ("a byte more", {"size": len(FILE) + 1}),
+        ("a link", {"kind": stat.S_IFLNK}),
+        ("a directory", {"kind": stat.S_IFDIR}),
+        ("a pipe", {"kind": stat.S_IFIFO}),
+        ("a device", {"kind": stat.S_IFBLK}),
+        ("other bytes", {"data": lambda offset, size: b"x" * size}),
+        ("more bytes than asked for", {"data": lambda offset, size: b"x" * (1 << 20)}),
+    ],
+)
+async def test_a_file_that_is_another_does_not_come_home(
+    connect: Callable[..., Any], tmp_path: Path, what: str, lies: dict[str, Any]
+) -> None:
     """Neither under its name nor in part."""
     host = await connect(**lies)
     with pytest.raises(MachineLiesError):
@@ -144,8 +172,20 @@ async def test_a_command_that_never_stops_to_print_is_broken_off(connect: Callab
     assert (await host.run("x" * 1000, repeat=True)).output == "x" * 1000, "others are answered as before"
 
 
-@pytest.mark.parametrize("text", [b"", b"null", b"[]", b"[" * 60_000, b'{"state": 5}', b'{"ends_at": "soon"}', b"\xff",
-                                  b'{"self_test": "' + b"x" * 300 + b'"}', b"{" * (1 << 17)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"[" * 60_000,
+        b'{"state": 5}',
+        b'{"ends_at": "soon"}',
+        b"\xff",
+        b'{"self_test": "' + b"x" * 300 + b'"}',
+        b"{" * (1 << 17),
+    ],
+)
 async def test_a_guard_file_of_noise_is_no_guard(connect: Callable[..., Any], text: bytes) -> None:
     host = await connect(size=len(text), data=lambda offset, size: text[offset : offset + size])
     assert await guard_report(host) is None
@@ -153,7 +193,9 @@ async def test_a_guard_file_of_noise_is_no_guard(connect: Callable[..., Any], te
 
 async def test_gpus_of_noise_are_no_gpus(connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     host = await connect()
-    lines = "\n".join(["A100, ²", "A100, 1.2.3", f"A100, {'9' * 400}", "\x1b[2J, 8", ", 80000", "A100", "A100, -5", "nan, nan"])
+    lines = "\n".join(
+        ["A100, ²", "A100, 1.2.3", f"A100, {'9' * 400}", "\x1b[2J, 8", ", 80000", "A100", "A100, -5", "nan, nan"]
+    )
     honest = host.run
 
     async def run(_command: str, **options: Any) -> Any:
@@ -178,10 +220,25 @@ def test_a_process_of_noise_is_a_lie(text: bytes) -> None:
         jobs.pid_and_birth(text)
 
 
-@pytest.mark.parametrize("key", ["x", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-rsa \x00", "“ssh-ed25519 AAAA”", "-----BEGIN", "\n",
-                                 "ssh-ed25519 " + "A" * 10_000])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "x",
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA",
+        "ssh-rsa \x00",
+        "“ssh-ed25519 AAAA”",
+        "-----BEGIN",
+        "\n",
+        "ssh-ed25519 " + "A" * 10_000,
+    ],
+)
 async def test_a_malformed_host_key_is_one_clear_error(connect: Callable[..., Any], key: str) -> None:
     host = await connect(host_key=key)
     with pytest.raises(BadHostKeyError) as error:
         await first_contact(host, 600, pause=300)
-    assert error.value.kind == "bad_host_key" and "ssh-keyscan" in error.value.fix and isinstance(error.value, BrightrunError)
+    assert (
+        error.value.kind == "bad_host_key"
+        and "ssh-keyscan" in error.value.fix
+        and isinstance(error.value, BrightrunError)
+    )

@@ -26,22 +26,43 @@ PACKAGE = Path(__file__).parents[2] / "brightrun_tui"
 STEERING = "\x1b]0;PWNED\x07\x1b]52;c;QUJD\x07\x1b[2J\x1b[5m\x1bP1$r\x1b\\\x9b31m\x9d0;x\x9c\r\b\x7f\x00"
 TURNING = "\u202egnp.exe\u2066\u2069\u2028\u2029\u0085\u200b\u2060\ufeff\U000e0041"
 MARKUP = "[/INST] [red] [/] [bold [link=http://x]y[/link] :skull:"
-READABLE = "👩\u200d💻 ❤️\u200d🔥 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f می\u200cخواهم שלום é 日本"
+READABLE = (
+    "👩\u200d💻 ❤️\u200d🔥 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f می\u200cخواهم שלום é 日本"
+)
 NASTY = f"{STEERING}{TURNING}\tone\ntwo {MARKUP} {READABLE} \ud800"
 
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060-\u2064\ufeff\ud800-\udfff]"
-                    "|(?<!\U0001f3f4)(?<![\U000e0000-\U000e007f])[\U000e0000-\U000e007f]")
+OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060-\u2064\ufeff\ud800-\udfff]"
+    "|(?<!\U0001f3f4)(?<![\U000e0000-\U000e007f])[\U000e0000-\U000e007f]"
+)
 """What must not come out anywhere."""
 
 PLAIN_VERBS = [
-    ["runs"], ["runs", "show", "r-1"], ["runs", "logs", "r-1"], ["runs", "metrics", "r-1"], ["runs", "metrics", "r-1", "--csv"],
-    ["models"], ["models", "show", "tone"], ["models", "show", "tone", "--markdown"], ["models", "compare", "tone:1", "tone:2"],
-    ["models", "tag", "tone:1", NASTY.replace("\ud800", "").replace("\0", "")], ["endpoints", "--all"], ["datasets"],
-    ["datasets", "show", "nasty"], ["datasets", "check", "DATA"], ["runs", "show", "[/INST] \x1b[2J \u202e"],
-    ["models", "export", "tone", "\x1b[2J[/INST]/\u202ex"], ["estimate", "DATA"], ["engine", "logs"], ["integrations"],
+    ["runs"],
+    ["runs", "show", "r-1"],
+    ["runs", "logs", "r-1"],
+    ["runs", "metrics", "r-1"],
+    ["runs", "metrics", "r-1", "--csv"],
+    ["models"],
+    ["models", "show", "tone"],
+    ["models", "show", "tone", "--markdown"],
+    ["models", "compare", "tone:1", "tone:2"],
+    ["models", "tag", "tone:1", NASTY.replace("\ud800", "").replace("\0", "")],
+    ["endpoints", "--all"],
+    ["datasets"],
+    ["datasets", "show", "nasty"],
+    ["datasets", "check", "DATA"],
+    ["runs", "show", "[/INST] \x1b[2J \u202e"],
+    ["models", "export", "tone", "\x1b[2J[/INST]/\u202ex"],
+    ["estimate", "DATA"],
+    ["engine", "logs"],
+    ["integrations"],
 ]
-JSON_VERBS = [[*words, "--json"] for words in PLAIN_VERBS if "--markdown" not in words and "--csv" not in words
-              and words[0] != "engine"]
+JSON_VERBS = [
+    [*words, "--json"]
+    for words in PLAIN_VERBS
+    if "--markdown" not in words and "--csv" not in words and words[0] != "engine"
+]
 
 SCRIPT = """
 import json, os, sys
@@ -84,7 +105,9 @@ async def _fill(paths: Paths) -> None:
     text = NASTY.replace("\ud800", "")
     async with open_database(paths.database) as db:
         failure = Failure(error="internal", cause=text, fix=text, suggestion={"training.epochs": 2})
-        run = await seed.add_run(db, paths, text, "r-1", "failed", steps=3, phase="training", phase_detail=text, failure=failure)
+        run = await seed.add_run(
+            db, paths, text, "r-1", "failed", steps=3, phase="training", phase_detail=text, failure=failure
+        )
         await runs.update(db, "r-1", notices=(Notice(time=1.0, level="warning", code="x", message=text),))
         directory = Path(run.directory)
         (directory / "worker.log").write_bytes(NASTY.encode("utf-8", "surrogatepass") + b"\n\xff\xfe\x9b2J\n")
@@ -93,20 +116,37 @@ async def _fill(paths: Paths) -> None:
             made = await seed.add_model(db, paths, "tone", f"x-{version}", note=text, tags=("[/INST]", text), rating=2)
             sample = SampleAnswer(prompt=({"role": "user", "content": text},), base=text, tuned=text, reference=text)
             verdict = made.report.verdict.model_copy(update={"summary": text, "reasons": (text,)})
-            lineage = made.report.lineage.model_copy(update={
-                "dataset_name": text, "base_id": text, "settings": {"lora": {text: version}}})
-            report = made.report.model_copy(update={
-                "samples": (sample,), "verdict": verdict, "lineage": lineage,
-                "by_category": {text: {text: {"base": 1.0, "tuned": 0.5}}}})
+            lineage = made.report.lineage.model_copy(
+                update={"dataset_name": text, "base_id": text, "settings": {"lora": {text: version}}}
+            )
+            report = made.report.model_copy(
+                update={
+                    "samples": (sample,),
+                    "verdict": verdict,
+                    "lineage": lineage,
+                    "by_category": {text: {text: {"base": 1.0, "tuned": 0.5}}},
+                }
+            )
             await models.complete(db, made.model_copy(update={"report": report}))
         endpoint = await seed.add_endpoint(db, paths, made, state="failed")
         await endpoints.save(db, endpoint, error=text)
         data = seed.dataset_report("nasty", f"/data/{text}.jsonl")
-        problem = data.problems[0].model_copy(update={"what": text, "fix": text, "places": (text,)}) if data.problems else None
+        problem = (
+            data.problems[0].model_copy(update={"what": text, "fix": text, "places": (text,)})
+            if data.problems
+            else None
+        )
         message = data.preview[0].messages[0].model_copy(update={"content": text})
-        await datasets.add(db, data.model_copy(update={
-            "categories": {text: {text: 3}}, "problems": (problem,) if problem else (),
-            "preview": (data.preview[0].model_copy(update={"messages": (message,)}),)}))
+        await datasets.add(
+            db,
+            data.model_copy(
+                update={
+                    "categories": {text: {text: 3}},
+                    "problems": (problem,) if problem else (),
+                    "preview": (data.preview[0].model_copy(update={"messages": (message,)}),),
+                }
+            ),
+        )
     paths.logs.mkdir(parents=True)
     paths.engine_log.write_bytes(NASTY.encode("utf-8", "surrogatepass") + b"\n")
     record = {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}], "category": text}
@@ -121,8 +161,15 @@ def _verbs(verbs: list[list[str]], paths: Paths) -> dict[str, str]:
 def _in_a_terminal(environment: dict[str, str], cwd: Path) -> str:
     """What the script writes to a terminal, stdout and stderr as they come."""
     here, there = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=there, stdout=there, stderr=there, env=environment, cwd=cwd,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        env=environment,
+        cwd=cwd,
+        start_new_session=True,
+    )
     os.close(there)
     seen = b""
     try:
@@ -147,7 +194,7 @@ def test_no_verb_lets_text_steer_a_terminal(paths: Paths, tmp_path: Path) -> Non
     assert "\x1b[5m" not in seen and "\x1b[31m\x1b" not in seen
     left = OURS.sub("", seen).replace("\n", "")
     found = OBEYED.search(left)
-    assert not found, ascii(left[max(0, found.start() - 200):found.end() + 50])
+    assert not found, ascii(left[max(0, found.start() - 200) : found.end() + 50])
     assert "PWNED" in left and "[/INST] [red] [/] [bold" in left and ":skull:" in left, "it is shown, not swallowed"
     for word in READABLE.split():
         assert word in left
@@ -155,13 +202,19 @@ def test_no_verb_lets_text_steer_a_terminal(paths: Paths, tmp_path: Path) -> Non
 
 def test_no_verb_lets_text_steer_whoever_reads_a_pipe(paths: Paths, tmp_path: Path) -> None:
     """Tables keep a line a row and a tab a column; JSON says exactly what was stored."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=tmp_path, timeout=60,
-                          env=_verbs(PLAIN_VERBS + JSON_VERBS, paths))
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        env=_verbs(PLAIN_VERBS + JSON_VERBS, paths),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     for seen in (done.stdout, done.stderr):
         assert "Traceback" not in seen and "nobody foresaw" not in seen
         found = OBEYED.search(seen)
-        assert not found, ascii(seen[max(0, found.start() - 200):found.end() + 50])
+        assert not found, ascii(seen[max(0, found.start() - 200) : found.end() + 50])
     rows = [line for line in done.stdout.splitlines() if line.startswith("r-1\t")]
     assert [row.count("\t") for row in rows] == [7]
     documents = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
@@ -171,8 +224,10 @@ def test_no_verb_lets_text_steer_whoever_reads_a_pipe(paths: Paths, tmp_path: Pa
 
 def test_a_failure_with_brackets_is_told_as_it_is(paths: Paths, tmp_path: Path) -> None:
     """“[/INST]” in the reason a run failed ended in “an error nobody foresaw”, and the reason was lost."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=_verbs([], paths), cwd=tmp_path)
-    told = done.stderr[done.stderr.index("✗"):]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=_verbs([], paths), cwd=tmp_path
+    )
+    told = done.stderr[done.stderr.index("✗") :]
     assert told.count(MARKUP) == 2, "the cause and the fix"
     assert done.stdout.endswith("ended in order\n")
 
@@ -200,6 +255,8 @@ def test_the_command_line_prints_through_its_own_console_only() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             if name in ("print", "Console") and path.name not in allowed:
-                raise AssertionError(f"{path.name}:{node.lineno} calls {name}; use the functions of commands/shared/output.py")
+                raise AssertionError(
+                    f"{path.name}:{node.lineno} calls {name}; use the functions of commands/shared/output.py"
+                )
             words = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
             assert not words & {"escape", "from_markup", "render_markup"}, f"{path.name} deals in markup"

@@ -18,8 +18,27 @@ from tests.cli.conftest import CommandLine, brightrun
 __all__ = ["brightrun"]
 
 PACKAGE = Path(__file__).parents[2] / "brightrun_tui"
-NAMES = ("torch", "textual", "json", "sitecustomize", "usercustomize", "typer", "pydantic", "psutil", "rich", "asyncio",
-         "keyring", "transformers", "peft", "bitsandbytes", "safetensors", "filelock", "aiosqlite", "asyncssh", "httpx")
+NAMES = (
+    "torch",
+    "textual",
+    "json",
+    "sitecustomize",
+    "usercustomize",
+    "typer",
+    "pydantic",
+    "psutil",
+    "rich",
+    "asyncio",
+    "keyring",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "safetensors",
+    "filelock",
+    "aiosqlite",
+    "asyncssh",
+    "httpx",
+)
 
 
 @pytest.fixture
@@ -32,11 +51,20 @@ def evil(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("words", [("doctor", "--json"), ("engine", "start"), ("connect", "vast", "--untested"), ("runs",)])
+@pytest.mark.parametrize(
+    "words", [("doctor", "--json"), ("engine", "start"), ("connect", "vast", "--untested"), ("runs",)]
+)
 def test_no_verb_runs_what_lies_where_it_is_called(brightrun: CommandLine, evil: Path, words: tuple[str, ...]) -> None:
     """`brightrun doctor` ran a torch.py of the current directory; keyring process, engine and all others are looked at too."""
-    done = subprocess.run([str(Path(sys.executable).with_name("brightrun")), *words], cwd=evil, env=brightrun.environment(),
-                          input="a" * 40, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("brightrun")), *words],
+        cwd=evil,
+        env=brightrun.environment(),
+        input="a" * 40,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert not (evil / "EXECUTED").exists(), (evil / "EXECUTED").read_text()
 
@@ -53,12 +81,16 @@ def test_every_python_that_is_started_is_started_by_one_function() -> None:
     found = 0
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            parts = node.elts if isinstance(node, ast.List | ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+            parts = (
+                node.elts if isinstance(node, ast.List | ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+            )
             words = [ast.unparse(part) for part in parts]
             for word, following in pairwise(words):
                 if word == "sys.executable" and following.startswith(("'-", "sys.orig_argv")):
                     place = path.relative_to(PACKAGE).as_posix()
-                    shown = place == "integrations/packages.py"  # for a person to read and copy; nothing of ours runs it
+                    shown = (
+                        place == "integrations/packages.py"
+                    )  # for a person to read and copy; nothing of ours runs it
                     assert shown or following in ("'-P'", "sys.orig_argv"), f"{place}:{node.lineno} lacks -P"
                     found += 1
     assert found >= 2

@@ -45,22 +45,37 @@ class CommandLine:
     home: Path
 
     def __call__(self, *arguments: str | Path, stdin: str = "", timeout: float = 60, **environment: str) -> Outcome:
-        done = subprocess.run(self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout,
-                              env=self.environment(**environment))
+        done = subprocess.run(
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment(**environment),
+        )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def command(self, *arguments: str | Path) -> list[str]:
         return [sys.executable, "-m", "brightrun_tui", *map(str, arguments)]
 
     def environment(self, **more: str) -> dict[str, str]:
-        return {**os.environ, "BRIGHTRUN_HOME": str(self.home), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "1", "NO_COLOR": "1", **more}
+        return {
+            **os.environ,
+            "BRIGHTRUN_HOME": str(self.home),
+            "BRIGHTRUN_ENGINE_IDLE_SECONDS": "1",
+            "NO_COLOR": "1",
+            **more,
+        }
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this home."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("BRIGHTRUN_HOME") == str(self.home) and process.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    process.environ().get("BRIGHTRUN_HOME") == str(self.home)
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(process)
             except psutil.Error:
                 continue

@@ -14,8 +14,10 @@ from tests.planning.hub_stand_in import COMMIT, StandIn
 
 
 def rows(count: int) -> bytes:
-    return "".join(json.dumps({"prompt": f"What is the weight of parcel {i}?", "completion": f"{i * 7} grams"}) + "\n"
-                   for i in range(count)).encode()
+    return "".join(
+        json.dumps({"prompt": f"What is the weight of parcel {i}?", "completion": f"{i * 7} grams"}) + "\n"
+        for i in range(count)
+    ).encode()
 
 
 def test_ctrl_c_ends_a_check_at_once_and_leaves_nothing_behind(brightrun: CommandLine, tmp_path: Path) -> None:
@@ -23,8 +25,13 @@ def test_ctrl_c_ends_a_check_at_once_and_leaves_nothing_behind(brightrun: Comman
     path, scratch = tmp_path / "many.jsonl.gz", tmp_path / "scratch"
     path.write_bytes(gzip.compress(rows(200_000), 1))
     scratch.mkdir()
-    process = subprocess.Popen(brightrun.command("datasets", "check", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, env=brightrun.environment(TMPDIR=str(scratch)))
+    process = subprocess.Popen(
+        brightrun.command("datasets", "check", path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=brightrun.environment(TMPDIR=str(scratch)),
+    )
     while not any(scratch.iterdir()):
         assert process.poll() is None
         time.sleep(0.02)

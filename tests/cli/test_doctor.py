@@ -12,7 +12,9 @@ def test_a_sound_machine_is_found_sound(brightrun: CommandLine) -> None:
     done = brightrun("doctor", "--gpu", "--json", timeout=180)
     checks = {check["name"]: check for check in done.document["checks"]}
     assert done.code == 0, [check for check in checks.values() if check["state"] == "failed"]
-    assert {"python", "packages: app", "themes and presets", "home", "disk", "engine", "torch", "gpu proof"} <= set(checks)
+    assert {"python", "packages: app", "themes and presets", "home", "disk", "engine", "torch", "gpu proof"} <= set(
+        checks
+    )
     assert checks["torch"]["state"] == checks["4-bit (bitsandbytes)"]["state"] == "ok"
     assert not (brightrun.home / "data").exists()
     assert brightrun.processes() == []

@@ -59,4 +59,6 @@ def test_its_key_is_saved_after_a_try(seeded: CommandLine, server: JudgeServer) 
     quiet = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     assert seeded("connect", "judge", "--json", stdin="sk-wrong\n", **quiet).code == 4
     assert seeded("connect", "judge", "--json", stdin=f"{KEY}\n", **quiet).code == 0
-    assert seeded("models", "judge", "tone:1", "--json", **quiet).document["judgement"]["rulings"][0]["outcome"] == "win"
+    assert (
+        seeded("models", "judge", "tone:1", "--json", **quiet).document["judgement"]["rulings"][0]["outcome"] == "win"
+    )

@@ -36,11 +36,23 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("provider", ["runpod", "vast"])
-def test_a_run_over_its_budget_is_refused_with_exit_code_3(brightrun: CommandLine, clouds: CloudServer, data: Path,
-                                                           provider: str) -> None:
+def test_a_run_over_its_budget_is_refused_with_exit_code_3(
+    brightrun: CommandLine, clouds: CloudServer, data: Path, provider: str
+) -> None:
     """A budget is a ceiling: nothing is rented, and the error names the price."""
-    done = brightrun("train", data, "--base", "Qwen/Qwen2.5-7B-Instruct", "--provider", provider, "--budget", "0.0001", "--yes",
-                     "--json", **clouds.environment)
+    done = brightrun(
+        "train",
+        data,
+        "--base",
+        "Qwen/Qwen2.5-7B-Instruct",
+        "--provider",
+        provider,
+        "--budget",
+        "0.0001",
+        "--yes",
+        "--json",
+        **clouds.environment,
+    )
     assert done.code == 3, done.out
     assert "$" in done.error["what"]
     assert [cloud.instances for cloud in clouds.clouds] == [{}, {}]
@@ -61,10 +73,13 @@ def test_an_estimate_has_a_price(brightrun: CommandLine, clouds: CloudServer, da
     assert estimate["price_per_hour"] > 0
 
 
-def test_offers_are_cheapest_first_and_sold_out_is_exit_code_5(brightrun: CommandLine, clouds: CloudServer,
-                                                               data: Path) -> None:
+def test_offers_are_cheapest_first_and_sold_out_is_exit_code_5(
+    brightrun: CommandLine, clouds: CloudServer, data: Path
+) -> None:
     """A script can tell "sold out" (5) from everything else."""
-    prices = [offer["price_per_hour"] for offer in brightrun("offers", "--json", **clouds.environment).document["offers"]]
+    prices = [
+        offer["price_per_hour"] for offer in brightrun("offers", "--json", **clouds.environment).document["offers"]
+    ]
     assert len(prices) > 2 and prices == sorted(prices)
     done = brightrun("train", data, "--provider", "vast", "--gpu", "RTX 9990", "--yes", "--json", **clouds.environment)
     assert (done.code, done.error["kind"]) == (5, "no_capacity")
@@ -87,8 +102,9 @@ def test_a_key_is_tried_before_it_is_saved(brightrun: CommandLine, clouds: Cloud
     assert brightrun("offers", "--provider", "vast", "--json", **addresses).code == 4
 
 
-def test_reconcile_finds_a_machine_our_books_do_not_know(brightrun: CommandLine, clouds: CloudServer,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconcile_finds_a_machine_our_books_do_not_know(
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever carries our name and costs money is shown with its price, even after the store was lost; others' are not."""
     monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
     home = brightrun("engine", "status", **clouds.environment)
@@ -104,12 +120,17 @@ def test_reconcile_finds_a_machine_our_books_do_not_know(brightrun: CommandLine,
 
 
 def test_machines_of_another_installation_are_listed_left_alone_and_returned_when_asked(
-        brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after an id was lost with everything else: nothing happens to them unasked, and nothing without a yes."""
     monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
     asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
     stranger = clouds.vast.add_foreign("somebody-elses-machine")
-    quick = {**clouds.environment, "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3"}
+    quick = {
+        **clouds.environment,
+        "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3",
+        "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
+    }
     assert "Not from this installation" in brightrun("reconcile", **quick).err
     assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
     assert len(clouds.vast.alive()) == 1
@@ -134,8 +155,9 @@ def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds:
 
 
 @pytest.mark.parametrize("provider", ["runpod", "vast"])
-def test_a_bill_that_comes_late_is_asked_for_and_shown(brightrun: CommandLine, clouds: CloudServer,
-                                                       monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+def test_a_bill_that_comes_late_is_asked_for_and_shown(
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
     """`costs` shows what we counted beside what the provider billed, which it tells only later; nothing is made up meanwhile."""
     for name, value in clouds.environment.items():
         monkeypatch.setenv(name, value)
@@ -164,7 +186,10 @@ def test_costs_are_summed_by_project_provider_and_month(brightrun: CommandLine) 
     by_month = brightrun("costs", "--by", "month", "--json").document["sums"]
     assert [round(one["total_usd"], 4) for one in by_month] == [1.0, 3.5]
     lines = brightrun("costs", "--by", "provider", "--csv").out.splitlines()
-    assert lines[0].startswith("of,machines,") and [line.split(",")[:2] for line in lines[1:]] == [["runpod", "1"], ["vast", "1"]]
+    assert lines[0].startswith("of,machines,") and [line.split(",")[:2] for line in lines[1:]] == [
+        ["runpod", "1"],
+        ["vast", "1"],
+    ]
     assert "$0.5000" in brightrun("costs").out and "bots" in brightrun("costs").out
 
 
@@ -178,18 +203,49 @@ def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLi
 
 async def left_alone(home: Path) -> None:
     async with open_database(home / "data" / "brightrun.db") as db:
-        await leases.save(db, Lease(name="br-0a1b2c3d-r-1", run_id="r", provider="vast", state="live", provider_id="77",
-                                    gpu="RTX 4090", quoted_per_hour=0.36, created_at=time.time()))
+        await leases.save(
+            db,
+            Lease(
+                name="br-0a1b2c3d-r-1",
+                run_id="r",
+                provider="vast",
+                state="live",
+                provider_id="77",
+                gpu="RTX 4090",
+                quoted_per_hour=0.36,
+                created_at=time.time(),
+            ),
+        )
 
 
 async def on_the_books(home: Path, begin: float) -> None:
     """One machine that was there an hour before and after the beginning of the month, and one with traffic and a bill."""
     facts = {"run_id": "r", "state": "released", "provider_id": "m", "gpu": "G", "price_per_hour": 1.0}
     async with open_database(home / "data" / "brightrun.db") as db:
-        await leases.save(db, Lease(name="br-0a1b2c3d-r-1", provider="runpod", created_at=begin - 3600, released_at=begin + 7200,
-                                    project="bots", billed_usd=3.0, **facts))
-        await leases.save(db, Lease(name="br-0a1b2c3d-r-2", provider="vast", created_at=begin + 60, released_at=begin + 3660,
-                                    once_usd=0.5, billed_usd=1.5, **facts))
+        await leases.save(
+            db,
+            Lease(
+                name="br-0a1b2c3d-r-1",
+                provider="runpod",
+                created_at=begin - 3600,
+                released_at=begin + 7200,
+                project="bots",
+                billed_usd=3.0,
+                **facts,
+            ),
+        )
+        await leases.save(
+            db,
+            Lease(
+                name="br-0a1b2c3d-r-2",
+                provider="vast",
+                created_at=begin + 60,
+                released_at=begin + 3660,
+                once_usd=0.5,
+                billed_usd=1.5,
+                **facts,
+            ),
+        )
 
 
 async def returned_machine(home: Path, provider: str) -> None:
@@ -198,16 +254,31 @@ async def returned_machine(home: Path, provider: str) -> None:
     offer = (await service.offers(Need(gpu_memory=20 << 30, disk=40 << 30)))[0]
     async with open_database(home / "data" / "brightrun.db") as db:
         name = f"br-{await engine.installation(db)}-run-1"
-        rented = await service.launch(offer, name, new_key_pair("test").public, disk=40 << 30, deadline=time.time() + 60)
+        rented = await service.launch(
+            offer, name, new_key_pair("test").public, disk=40 << 30, deadline=time.time() + 60
+        )
         await asyncio.sleep(2.0)
         seen = await service.inspect(rented.provider_id)
         await service.terminate(rented.provider_id)
         assert seen is not None
-        await leases.save(db, Lease(
-            name=name, run_id="run", provider=provider, state="released", provider_id=rented.provider_id, gpu="G",
-            quoted_per_hour=offer.price_per_hour, price_per_hour=seen.price_per_hour, once_usd=offer.once_usd,
-            created_at=seen.created_at or 0.0,
-            running_since=seen.running_since, idle_per_hour=0.0 if provider == "vast" else None, released_at=time.time()))
+        await leases.save(
+            db,
+            Lease(
+                name=name,
+                run_id="run",
+                provider=provider,
+                state="released",
+                provider_id=rented.provider_id,
+                gpu="G",
+                quoted_per_hour=offer.price_per_hour,
+                price_per_hour=seen.price_per_hour,
+                once_usd=offer.once_usd,
+                created_at=seen.created_at or 0.0,
+                running_since=seen.running_since,
+                idle_per_hour=0.0 if provider == "vast" else None,
+                released_at=time.time(),
+            ),
+        )
     await service.close()
 
 

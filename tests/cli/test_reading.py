@@ -26,14 +26,32 @@ def seeded(brightrun: CommandLine) -> CommandLine:
     return brightrun
 
 
-@pytest.mark.parametrize("arguments", [
-    ("runs",), ("runs", "show", "last"), ("runs", "metrics", "faq"), ("runs", "logs", "faq"), ("models",),
-    ("models", "show", "tone"), ("models", "compare", "tone:1", "tone:2"), ("models", "rate", "tone", "4"),
-    ("models", "answers", "tone"), ("endpoints",),
-    ("engine", "status"), ("engine",), ("reconcile",), ("costs",), ("locate",), ("locate", "data"), ("integrations",),
-    ("offers",),
-    ("datasets", "list"), ("datasets",), ("bases",),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs",),
+        ("runs", "show", "last"),
+        ("runs", "metrics", "faq"),
+        ("runs", "logs", "faq"),
+        ("models",),
+        ("models", "show", "tone"),
+        ("models", "compare", "tone:1", "tone:2"),
+        ("models", "rate", "tone", "4"),
+        ("models", "answers", "tone"),
+        ("endpoints",),
+        ("engine", "status"),
+        ("engine",),
+        ("reconcile",),
+        ("costs",),
+        ("locate",),
+        ("locate", "data"),
+        ("integrations",),
+        ("offers",),
+        ("datasets", "list"),
+        ("datasets",),
+        ("bases",),
+    ],
+)
 def test_json_is_exactly_one_document_on_stdout(seeded: CommandLine, arguments: tuple[str, ...]) -> None:
     """A script can feed stdout to a JSON parser, whatever the verb."""
     done = seeded(*arguments, "--json")
@@ -65,8 +83,20 @@ def test_tables_are_tab_separated_in_a_pipe(seeded: CommandLine) -> None:
 def test_the_report_card_tells_before_and_after(seeded: CommandLine) -> None:
     """Verdict, losses, both answers and the origin are on it; text of the data is not taken for markup."""
     card = seeded("models", "show", "tone").out
-    for part in ("tone:2", "GOOD", "It learned the tone.", "loss fell by half", "3.000", "1.500", "-50%", "word word",
-                 "It is on its way.", "Where is my [bold] order?", "refunds", "aabb2222"):
+    for part in (
+        "tone:2",
+        "GOOD",
+        "It learned the tone.",
+        "loss fell by half",
+        "3.000",
+        "1.500",
+        "-50%",
+        "word word",
+        "It is on its way.",
+        "Where is my [bold] order?",
+        "refunds",
+        "aabb2222",
+    ):
         assert part in card
 
 
@@ -86,8 +116,13 @@ def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:
 def press(seeded: CommandLine, keys: str, *arguments: str) -> str:
     """The screen of a command at a terminal of its own where these keys are pressed, each at the next question."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen(seeded.command(*arguments), stdin=follower, stdout=follower, stderr=follower,
-                               env=seeded.environment(TERM="dumb"))
+    process = subprocess.Popen(
+        seeded.command(*arguments),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=seeded.environment(TERM="dumb"),
+    )
     os.close(follower)
     screen, asked = b"", 0
     while True:
@@ -110,7 +145,9 @@ def test_answers_are_ticked_by_single_keys_and_count(seeded: CommandLine) -> Non
     screen = press(seeded, "n", "models", "answers", "tone:2")
     assert "It is on its way." in screen and "It left yesterday." in screen and "found none right" in screen
     told = seeded("models", "answers", "tone:2", "--json").document
-    assert [(each["number"], each["answer"], each["ticked"]) for each in told["answers"]] == [(1, "It is on its way.", False)]
+    assert [(each["number"], each["answer"], each["ticked"]) for each in told["answers"]] == [
+        (1, "It is on its way.", False)
+    ]
     assert "people read 1 answer and found none right" in " ".join(told["verdict"]["reasons"])
     kept = json.loads((seeded.home / "data" / "models" / "tone" / "2" / "report.json").read_text())
     assert kept["ticks"][0]["right"] is False
@@ -130,8 +167,9 @@ def test_logs_show_the_last_lines(seeded: CommandLine) -> None:
 
 
 def follow(seeded: CommandLine, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(seeded.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=seeded.environment())
+    return subprocess.Popen(
+        seeded.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=seeded.environment()
+    )
 
 
 async def finish(home: Path) -> None:
@@ -192,7 +230,9 @@ def test_a_model_that_cannot_be_read_is_named_beside_the_others_and_can_be_remov
     with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
         db.execute("UPDATE model_versions SET doc = '{}' WHERE version = 2")
     done = seeded("models", "--json")
-    assert [model["ref"] for model in done.document["models"]] == ["tone:1"] and done.document["unreadable"] == ["tone:2"]
+    assert [model["ref"] for model in done.document["models"]] == ["tone:1"] and done.document["unreadable"] == [
+        "tone:2"
+    ]
     assert done.code == 0 and "brightrun models delete tone:2" in done.err
     assert seeded("models", "show", "tone:2", "--json").error["kind"] == "unreadable_model"
     assert seeded("models", "delete", "tone:2", "--yes", "--json").document == {"deleted": "tone:2"}
@@ -227,10 +267,17 @@ def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> N
     assert len(done.err.splitlines()) <= 3
 
 
-@pytest.mark.parametrize(("text", "where"), [("[engine\n", "config.toml"), ("[defaults]\nbase = 3\n", "base"),
-                                             ("[defaults]\nbse = 'starter'\n", "bse"), ("defaults = 3\n", "config.toml"),
-                                             ("[mony]\nmonthly_limit_usd = 5\n", "[mony]"),
-                                             ("monthly_limit_usd = 5\n", "monthly_limit_usd")])
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[engine\n", "config.toml"),
+        ("[defaults]\nbase = 3\n", "base"),
+        ("[defaults]\nbse = 'starter'\n", "bse"),
+        ("defaults = 3\n", "config.toml"),
+        ("[mony]\nmonthly_limit_usd = 5\n", "[mony]"),
+        ("monthly_limit_usd = 5\n", "monthly_limit_usd"),
+    ],
+)
 def test_a_bad_configuration_is_named_by_key(brightrun: CommandLine, text: str, where: str) -> None:
     """A slip in config.toml is told with its place, not ignored."""
     (brightrun.home / "config").mkdir(parents=True)
@@ -250,4 +297,6 @@ def test_environment_beats_file_beats_default(brightrun: CommandLine, tmp_path: 
     assert "from-the-file" in brightrun("estimate", data, "--json").error["what"]
     named = {"BRIGHTRUN_DEFAULTS_TEMPLATE": "from-the-environment"}
     assert "from-the-environment" in brightrun("estimate", data, "--json", **named).error["what"]
-    assert "from-the-call" in brightrun("estimate", data, "--template", "from-the-call", "--json", **named).error["what"]
+    assert (
+        "from-the-call" in brightrun("estimate", data, "--template", "from-the-call", "--json", **named).error["what"]
+    )

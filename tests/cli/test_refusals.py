@@ -10,7 +10,9 @@ import pytest
 
 from tests.cli.conftest import CommandLine
 
-GOOD = "".join(json.dumps({"prompt": f"What is {n} and {n}?", "completion": f"It is {2 * n}."}) + "\n" for n in range(60))
+GOOD = "".join(
+    json.dumps({"prompt": f"What is {n} and {n}?", "completion": f"It is {2 * n}."}) + "\n" for n in range(60)
+)
 
 
 def truncated(path: Path) -> None:
@@ -33,19 +35,29 @@ def huge_line(path: Path) -> None:
 
 
 def without_answers(path: Path) -> None:
-    path.write_text("".join(json.dumps({"messages": [{"role": "user", "content": f"Hello {n}"}]}) + "\n" for n in range(30)))
+    path.write_text(
+        "".join(json.dumps({"messages": [{"role": "user", "content": f"Hello {n}"}]}) + "\n" for n in range(30))
+    )
 
 
 def wrong_columns(path: Path) -> None:
     path.write_text("colour,size\nred,4\nblue,5\n")
 
 
-@pytest.mark.parametrize(("name", "write"), [
-    ("cut.json", truncated), ("empty.jsonl", empty), ("photo.jsonl", binary), ("line.jsonl", huge_line),
-    ("silent.jsonl", without_answers), ("colours.csv", wrong_columns),
-])
-def test_a_bad_dataset_is_refused_before_anything_starts(brightrun: CommandLine, tmp_path: Path, name: str,
-                                                         write: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("cut.json", truncated),
+        ("empty.jsonl", empty),
+        ("photo.jsonl", binary),
+        ("line.jsonl", huge_line),
+        ("silent.jsonl", without_answers),
+        ("colours.csv", wrong_columns),
+    ],
+)
+def test_a_bad_dataset_is_refused_before_anything_starts(
+    brightrun: CommandLine, tmp_path: Path, name: str, write: Callable[[Path], None]
+) -> None:
     """The error says what is wrong, in which file, and what to do; the exit code is 1; no process and no run stay behind."""
     path = tmp_path / name
     write(path)
@@ -69,9 +81,19 @@ def test_a_base_without_weights_is_refused(brightrun: CommandLine, tmp_path: Pat
     """A directory that is no complete model is found out before the worker starts."""
     base = tmp_path / "base"
     base.mkdir()
-    (base / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64,
-                                                  "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 512,
-                                                  "intermediate_size": 128}))
+    (base / "config.json").write_text(
+        json.dumps(
+            {
+                "model_type": "llama",
+                "architectures": ["LlamaForCausalLM"],
+                "hidden_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "vocab_size": 512,
+                "intermediate_size": 128,
+            }
+        )
+    )
     data = tmp_path / "good.jsonl"
     data.write_text(GOOD)
     done = brightrun("train", data, "--base", base, "--json")
@@ -81,15 +103,31 @@ def test_a_base_without_weights_is_refused(brightrun: CommandLine, tmp_path: Pat
     assert brightrun.processes() == []
 
 
-@pytest.mark.parametrize("arguments", [
-    ("train", "good.jsonl", "--set", "training.epoch=3"), ("train", "good.jsonl", "--set", "training.epochs=lots"),
-    ("train", "good.jsonl", "--set", "epochs"), ("train", "good.jsonl", "--template", "nonesuch"), ("train",),
-    ("train", "good.jsonl", "--surprise"), ("nonsense",), ("runs", "show", "nonesuch"), ("models", "show", "nonesuch:3"),
-    ("endpoints", "--surprise"), ("undeploy", "nonesuch"), ("connect", "nonesuch"), ("offers", "--provider", "nonesuch"),
-    ("datasets", "show", "nonesuch"), ("chat", "nonesuch", "--prompt", "Hello"), ("runs", "stop", "nonesuch", "--yes"),
-    ("deploy", "nonesuch"),
-])
-def test_what_makes_no_sense_ends_with_exit_code_2(brightrun: CommandLine, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "good.jsonl", "--set", "training.epoch=3"),
+        ("train", "good.jsonl", "--set", "training.epochs=lots"),
+        ("train", "good.jsonl", "--set", "epochs"),
+        ("train", "good.jsonl", "--template", "nonesuch"),
+        ("train",),
+        ("train", "good.jsonl", "--surprise"),
+        ("nonsense",),
+        ("runs", "show", "nonesuch"),
+        ("models", "show", "nonesuch:3"),
+        ("endpoints", "--surprise"),
+        ("undeploy", "nonesuch"),
+        ("connect", "nonesuch"),
+        ("offers", "--provider", "nonesuch"),
+        ("datasets", "show", "nonesuch"),
+        ("chat", "nonesuch", "--prompt", "Hello"),
+        ("runs", "stop", "nonesuch", "--yes"),
+        ("deploy", "nonesuch"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_exit_code_2(
+    brightrun: CommandLine, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     """Scripts can tell a mistake in the call (2) from a failed run (1); with --json the error is the one document on stdout."""
     data = tmp_path / "good.jsonl"
     data.write_text(GOOD)
@@ -113,8 +151,17 @@ def test_the_app_refuses_politely_without_a_terminal(brightrun: CommandLine) -> 
     assert "terminal" in done.err and "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("arguments", [("runs", "stop", "x"), ("train", "x"), ("engine", "start"), ("models", "rate", "x", "5"),
-                                       ("deploy", "x"), ("disconnect", "huggingface")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs", "stop", "x"),
+        ("train", "x"),
+        ("engine", "start"),
+        ("models", "rate", "x", "5"),
+        ("deploy", "x"),
+        ("disconnect", "huggingface"),
+    ],
+)
 def test_read_only_changes_nothing(brightrun: CommandLine, arguments: tuple[str, ...]) -> None:
     """With --read-only a person can look around on somebody else's machine without a risk."""
     done = brightrun("--read-only", *arguments, "--json")

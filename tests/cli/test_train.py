@@ -19,8 +19,22 @@ from tests.cli.conftest import CommandLine
 pytest.importorskip("torch", reason="the training packages are not installed")
 pytestmark = pytest.mark.slow
 
-QUICK = ("--set", "training.max_steps=6", "--set", "evaluation.sample_prompts=1", "--set", "evaluation.max_new_tokens=4")
-LONG = ("--set", "training.epochs=900", "--set", "evaluation.early_stopping_patience=0", "--set", "evaluation.eval_steps=5000")
+QUICK = (
+    "--set",
+    "training.max_steps=6",
+    "--set",
+    "evaluation.sample_prompts=1",
+    "--set",
+    "evaluation.max_new_tokens=4",
+)
+LONG = (
+    "--set",
+    "training.epochs=900",
+    "--set",
+    "evaluation.early_stopping_patience=0",
+    "--set",
+    "evaluation.eval_steps=5000",
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +42,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base model, made by another process: this one need not load torch."""
     place = tmp_path_factory.mktemp("base")
     code = f"import pathlib; from tests.trainer.conftest import build_base; build_base(pathlib.Path({str(place)!r}))"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2])
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2]
+    )
     return place
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     path = tmp_path / "greet.jsonl"
-    path.write_text("".join(json.dumps({"prompt": f"repeat red {n}", "completion": f"red {n}"}) + "\n" for n in range(80)))
+    path.write_text(
+        "".join(json.dumps({"prompt": f"repeat red {n}", "completion": f"red {n}"}) + "\n" for n in range(80))
+    )
     return path
 
 
@@ -50,15 +68,28 @@ def wait_for(fact: Callable[[], Any], what: str, seconds: float = 90) -> Any:
 
 def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data: Path, base: Path) -> None:
     """One call trains (in 4 bits), registers and reports; deploy waits for the answer; undeploy ends it; nothing is left."""
-    done = brightrun("train", data, "--base", base, "--name", "greet", *QUICK, "--set", "quantisation.method=nf4", "--json",
-                     timeout=240)
+    done = brightrun(
+        "train",
+        data,
+        "--base",
+        base,
+        "--name",
+        "greet",
+        *QUICK,
+        "--set",
+        "quantisation.method=nf4",
+        "--json",
+        timeout=240,
+    )
     assert done.code == 0, done.err
     document = done.document
     assert (document["run"]["state"], document["model"]) == ("completed", "greet:1")
     assert document["report"]["training"]["steps"] == 6
     assert "80 of 80 records usable" in done.err and "training" in done.err
     assert document["report"]["lineage"]["settings"]["quantisation"]["method"] == "nf4"
-    merged = Path(brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"])
+    merged = Path(
+        brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"]
+    )
     assert "quantization_config" not in json.loads((merged / "config.json").read_bytes())
     deployed = brightrun("deploy", "greet", "--json", timeout=240).document
     assert deployed["url"].startswith("http://127.0.0.1:") and deployed["url"].endswith("/v1")
@@ -75,10 +106,17 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
 
 def test_ctrl_c_leaves_the_run_running(brightrun: CommandLine, data: Path, base: Path) -> None:
     """A person may close the lid: the command ends with 130 and says how to stop the run, which goes on."""
-    process = subprocess.Popen(brightrun.command("train", data, "--base", base, "--name", "long", *LONG, "--json"),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=brightrun.environment(),
-                               start_new_session=True)
-    run = wait_for(lambda: next((r for r in brightrun("runs", "--json").document["runs"] if r["step"] > 0), None), "it trains")
+    process = subprocess.Popen(
+        brightrun.command("train", data, "--base", base, "--name", "long", *LONG, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=brightrun.environment(),
+        start_new_session=True,
+    )
+    run = wait_for(
+        lambda: next((r for r in brightrun("runs", "--json").document["runs"] if r["step"] > 0), None), "it trains"
+    )
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -87,18 +125,23 @@ def test_ctrl_c_leaves_the_run_running(brightrun: CommandLine, data: Path, base:
     step = brightrun("runs", "show", "last", "--json").document["run"]["step"]
     wait_for(lambda: brightrun("runs", "show", "last", "--json").document["run"]["step"] > step, "it goes on")
     assert brightrun("runs", "stop", "long", "--json").code == 0
-    wait_for(lambda: brightrun("runs", "show", "long", "--json").document["run"]["state"] == "stopped", "it has stopped")
+    wait_for(
+        lambda: brightrun("runs", "show", "long", "--json").document["run"]["state"] == "stopped", "it has stopped"
+    )
     assert brightrun("models", "show", "long", "--json").document["model"]["run_id"] == run["id"]
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")
 
 
 def test_a_disk_that_fills_up_while_training_is_one_clear_error(
-        mounted: Callable[..., Path], data: Path, base: Path) -> None:
+    mounted: Callable[..., Path], data: Path, base: Path
+) -> None:
     """Space that was there before the start is gone: the command says so and ends with 1, and nothing runs on."""
     disk = mounted("size=600m")
     brightrun = CommandLine(disk / "home")
     command = brightrun.command("train", data, "--base", base, *LONG, "--set", "training.save_steps=5", "--json")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=brightrun.environment())
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=brightrun.environment()
+    )
     wait_for(lambda: any(r["step"] > 0 for r in brightrun("runs", "--json").document["runs"]), "it trains")
     with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
         while True:

@@ -1,10 +1,10 @@
 """Try the product against a pretend RunPod and a pretend Vast.ai, without an account and without paying.
 
-    scripts/sandbox-cloud                         start both and print what to export
-    scripts/sandbox-cloud -- brightrun            the same, and run a command in that environment
-    scripts/sandbox-cloud state                   machines, money and faults of the running clouds
-    scripts/sandbox-cloud fault runpod create_500 --count 1
-    scripts/sandbox-cloud happen vast MACHINE outbid
+scripts/sandbox-cloud                         start both and print what to export
+scripts/sandbox-cloud -- brightrun            the same, and run a command in that environment
+scripts/sandbox-cloud state                   machines, money and faults of the running clouds
+scripts/sandbox-cloud fault runpod create_500 --count 1
+scripts/sandbox-cloud happen vast MACHINE outbid
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ PORTS = {"runpod": 8701, "vast": 8702}
 
 def main() -> int:
     words = sys.argv[1:]
-    command = words[words.index("--") + 1:] if "--" in words else []
+    command = words[words.index("--") + 1 :] if "--" in words else []
     words = words[: words.index("--")] if "--" in words else words
-    parser = argparse.ArgumentParser(prog="sandbox-cloud", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="sandbox-cloud", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ports", type=int, nargs=2, default=list(PORTS.values()), metavar=("RUNPOD", "VAST"))
     verbs = parser.add_subparsers(dest="verb")
     start = verbs.add_parser("start", help="start both clouds (the default)")
@@ -74,8 +75,10 @@ def _start(options: argparse.Namespace, command: list[str]) -> int:
     try:
         clouds = CloudServer(delays=delays, balance=options.balance, ports=tuple(options.ports))
     except OSError as error:
-        print(f"sandbox-cloud: ports {options.ports} are not free ({error.strerror}); choose others with --ports",
-              file=sys.stderr)
+        print(
+            f"sandbox-cloud: ports {options.ports} are not free ({error.strerror}); choose others with --ports",
+            file=sys.stderr,
+        )
         return 1
     with clouds as server:
         variables = {k: v for k, v in server.environment.items() if not k.startswith("BRIGHTRUN_PROVIDERS_BACKOFF")}
@@ -85,8 +88,11 @@ def _start(options: argparse.Namespace, command: list[str]) -> int:
         key = Path(server.directory) / "studio.key"
         key.touch(mode=0o600)
         key.write_text(keys.private)
-        print(f'# in config.toml, for a box of your own:\n#   [boxes.studio]\n#   host = "127.0.0.1"\n'
-              f'#   port = {box.links[0].port}\n#   user = "{box.user}"\n#   key = "{key}"', file=sys.stderr)
+        print(
+            f'# in config.toml, for a box of your own:\n#   [boxes.studio]\n#   host = "127.0.0.1"\n'
+            f'#   port = {box.links[0].port}\n#   user = "{box.user}"\n#   key = "{key}"',
+            file=sys.stderr,
+        )
         print("# to type the keys into the app instead: unset RUNPOD_API_KEY VAST_API_KEY", file=sys.stderr)
         print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
         if command:

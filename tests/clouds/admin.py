@@ -18,10 +18,17 @@ def admin(cloud: Cloud, application: Callable[..., Awaitable[None]]) -> Starlett
     """The cloud with its back door."""
 
     async def state(_request: Request) -> Response:
-        return JSONResponse({
-            "now": cloud.clock.now(), "balance": cloud.balance, "spent": cloud.ledger.total(),
-            "faults": [vars(fault) for fault in cloud.faults.on()], "known_faults": KNOWN,
-            "requests": len(cloud.requests), "instances": [_instance(cloud, i) for i in cloud.instances.values()]})
+        return JSONResponse(
+            {
+                "now": cloud.clock.now(),
+                "balance": cloud.balance,
+                "spent": cloud.ledger.total(),
+                "faults": [vars(fault) for fault in cloud.faults.on()],
+                "known_faults": KNOWN,
+                "requests": len(cloud.requests),
+                "instances": [_instance(cloud, i) for i in cloud.instances.values()],
+            }
+        )
 
     async def set_fault(request: Request) -> Response:
         body = await request.json()
@@ -48,11 +55,17 @@ def admin(cloud: Cloud, application: Callable[..., Awaitable[None]]) -> Starlett
             return JSONResponse({"error": "no such machine"}, 404)
         return await _happen(cloud, instance, request.path_params["what"], request.query_params.get("value"))
 
-    return Starlette(routes=[
-        Route("/_standin/state", state), Route("/_standin/requests", seen),
-        Route("/_standin/faults", set_fault, methods=["POST"]), Route("/_standin/faults", clear, methods=["DELETE"]),
-        Route("/_standin/balance", money, methods=["POST"]),
-        Route("/_standin/machines/{id}/{what}", happen, methods=["POST"]), Mount("/", application)])
+    return Starlette(
+        routes=[
+            Route("/_standin/state", state),
+            Route("/_standin/requests", seen),
+            Route("/_standin/faults", set_fault, methods=["POST"]),
+            Route("/_standin/faults", clear, methods=["DELETE"]),
+            Route("/_standin/balance", money, methods=["POST"]),
+            Route("/_standin/machines/{id}/{what}", happen, methods=["POST"]),
+            Mount("/", application),
+        ]
+    )
 
 
 async def _happen(cloud: Cloud, instance: Instance, what: str, value: str | None) -> Response:
@@ -78,6 +91,15 @@ async def _happen(cloud: Cloud, instance: Instance, what: str, value: str | None
 
 
 def _instance(cloud: Cloud, instance: Instance) -> dict[str, Any]:
-    return {"id": instance.id, "name": instance.name, "stage": instance.stage, "foreign": instance.foreign,
-            "touched": instance.touched, "created": instance.created, "running_since": instance.running_since,
-            "gone_at": instance.gone_at, "cost": cloud.ledger.total(instance.id), "items": cloud.ledger.items(instance.id)}
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "stage": instance.stage,
+        "foreign": instance.foreign,
+        "touched": instance.touched,
+        "created": instance.created,
+        "running_since": instance.running_since,
+        "gone_at": instance.gone_at,
+        "cost": cloud.ledger.total(instance.id),
+        "items": cloud.ledger.items(instance.id),
+    }

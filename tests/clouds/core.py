@@ -69,8 +69,9 @@ class Cloud:
     name = "cloud"
     bills_gpu_from_creation = True
 
-    def __init__(self, directory: Path | None = None, *, factor: float = 1.0, delays: Delays | None = None,
-                 balance: float = 50.0) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, factor: float = 1.0, delays: Delays | None = None, balance: float = 50.0
+    ) -> None:
         self.directory = directory or Path(tempfile.mkdtemp(prefix=f"standin-{self.name}-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(factor)
@@ -108,11 +109,20 @@ class Cloud:
     def new_id(self) -> str:
         return secrets.token_hex(5)
 
-    def new_instance(self, name: str, *, gpu_rate: float, storage_rate: float, stopped_rate: float = 0.0,
-                     **facts: Any) -> Instance:
+    def new_instance(
+        self, name: str, *, gpu_rate: float, storage_rate: float, stopped_rate: float = 0.0, **facts: Any
+    ) -> Instance:
         """A new machine on the books; call `begin_life` to let it come up."""
-        instance = Instance(self.new_id(), name, self.clock.now(), gpu_rate=gpu_rate, storage_rate=storage_rate,
-                            stopped_rate=stopped_rate, scoped_key=f"scoped-{secrets.token_hex(8)}", **facts)
+        instance = Instance(
+            self.new_id(),
+            name,
+            self.clock.now(),
+            gpu_rate=gpu_rate,
+            storage_rate=storage_rate,
+            stopped_rate=stopped_rate,
+            scoped_key=f"scoped-{secrets.token_hex(8)}",
+            **facts,
+        )
         if jump := self.faults.hit("price_jump"):
             instance.gpu_rate *= float(jump.value or 3)
         self.instances[instance.id] = instance
@@ -122,8 +132,14 @@ class Cloud:
             self.ledger.rate(instance.id, "gpu", instance.gpu_rate)
         return instance
 
-    def begin_life(self, instance: Instance, *, environment: dict[str, str], boot: Callable[[Instance, Machine], None],
-                   gpu: tuple[str, int, int]) -> None:
+    def begin_life(
+        self,
+        instance: Instance,
+        *,
+        environment: dict[str, str],
+        boot: Callable[[Instance, Machine], None],
+        gpu: tuple[str, int, int],
+    ) -> None:
         """Let it provision, start and run; ``boot`` does in the machine what its image and start command do."""
         if self.faults.hit("no_gpus"):
             gpu = (gpu[0], gpu[1], 0)
@@ -133,8 +149,10 @@ class Cloud:
             machine.gpu_fault = str(fault.value or "a matrix product is wrong by 40.0%")
         machine.add_link()  # direct
         machine.add_link()  # the provider's proxy
-        faults = {name: self.faults.hit(name) for name in
-                  ("never_ready", "starts_broken", "ssh_late", "key_refused", "direct_blocked")}
+        faults = {
+            name: self.faults.hit(name)
+            for name in ("never_ready", "starts_broken", "ssh_late", "key_refused", "direct_blocked")
+        }
         life = self._live(instance, machine, boot, {k: (v.value or 1.0) for k, v in faults.items() if v})
         self._lives[instance.id] = asyncio.get_running_loop().create_task(life)
 
@@ -147,8 +165,9 @@ class Cloud:
         instance.stage = "starting"
         self._lives[instance.id] = asyncio.get_running_loop().create_task(self._live(instance, machine, boot, {}))
 
-    async def _live(self, instance: Instance, machine: Machine, boot: Callable[[Instance, Machine], None],
-                    faults: dict[str, Any]) -> None:
+    async def _live(
+        self, instance: Instance, machine: Machine, boot: Callable[[Instance, Machine], None], faults: dict[str, Any]
+    ) -> None:
         if not machine.directory.exists():
             machine.directory.mkdir(parents=True)
             await machine.prepare()

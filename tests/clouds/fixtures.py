@@ -68,12 +68,18 @@ class Rig:
     async def offer(self, provider: RunPod | Vast) -> Offer:
         return (await provider.offers(NEED))[0]
 
-    async def launch(self, provider: RunPod | Vast, *, seconds: float = 3600, installation: str = OURS,
-                     offer: Offer | None = None) -> Machine:
+    async def launch(
+        self, provider: RunPod | Vast, *, seconds: float = 3600, installation: str = OURS, offer: Offer | None = None
+    ) -> Machine:
         self.rented += 1
         offer = offer or await self.offer(provider)
-        return await provider.launch(offer, f"br-{installation}-run-{self.rented}", self.keys.public, disk=NEED.disk,
-                                     deadline=time.time() + seconds)
+        return await provider.launch(
+            offer,
+            f"br-{installation}-run-{self.rented}",
+            self.keys.public,
+            disk=NEED.disk,
+            deadline=time.time() + seconds,
+        )
 
     async def running(self, provider: RunPod | Vast, machine: Machine) -> Machine:
         async def look() -> Machine | None:
@@ -91,7 +97,9 @@ class Rig:
         return host
 
     def creates(self) -> int:
-        return self.cloud.count("POST", "/v2/pods") if self.name == "runpod" else self.cloud.count("PUT", "/api/v0/asks/")
+        return (
+            self.cloud.count("POST", "/v2/pods") if self.name == "runpod" else self.cloud.count("PUT", "/api/v0/asks/")
+        )
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ class BrokenOff(Response):
 class Gate:
     """ASGI middleware. ``limits`` may answer in the provider's own words; every answer carries an ``x-request-id``."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], cloud: Cloud,
-                 limits: Callable[[Request], Response | None]) -> None:
+    def __init__(
+        self, app: Callable[..., Awaitable[None]], cloud: Cloud, limits: Callable[[Request], Response | None]
+    ) -> None:
         self._app = app
         self._cloud = cloud
         self._limits = limits
@@ -42,7 +43,8 @@ class Gate:
         async def noting(message: dict) -> None:  # type: ignore[type-arg]
             if message["type"] == "http.response.start":
                 self._cloud.requests.append(
-                    Seen(self._cloud.clock.now(), scope["method"], scope["path"], message["status"], key))
+                    Seen(self._cloud.clock.now(), scope["method"], scope["path"], message["status"], key)
+                )
                 message["headers"].append((b"x-request-id", f"req-{len(self._cloud.requests)}".encode()))
             await send(message)
 

@@ -59,8 +59,10 @@ class Link:
         far: asyncio.StreamWriter | None = None
         try:
             far_reader, far = await self._connect()
-            pumps = [asyncio.create_task(self._pump(reader, far, inward=True)),
-                     asyncio.create_task(self._pump(far_reader, writer, inward=False))]
+            pumps = [
+                asyncio.create_task(self._pump(reader, far, inward=True)),
+                asyncio.create_task(self._pump(far_reader, writer, inward=False)),
+            ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:

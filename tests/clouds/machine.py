@@ -64,7 +64,7 @@ done
 
 GPU_CHECK = '[ "$2" = brightrun_tui.trainer.gpu_check ] && exec gpu-check\n'
 """Of a shell script that is taken for a Python: there is no GPU, so what one would answer to its check is answered for it."""
-_IMAGE_PYTHON = '#!/bin/sh\n' + GPU_CHECK + 'exec {python} "$@"\n'
+_IMAGE_PYTHON = "#!/bin/sh\n" + GPU_CHECK + 'exec {python} "$@"\n'
 """Has everything, as a good image has."""
 
 
@@ -78,8 +78,13 @@ class Machine:
         gpu: name and memory in MiB of the GPUs that nvidia-smi shows, and how many.
     """
 
-    def __init__(self, directory: Path, machine_id: str, environment: dict[str, str],
-                 gpu: tuple[str, int, int] = ("NVIDIA GeForce RTX 4090", 24564, 1)) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        machine_id: str,
+        environment: dict[str, str],
+        gpu: tuple[str, int, int] = ("NVIDIA GeForce RTX 4090", 24564, 1),
+    ) -> None:
         self.id = machine_id
         self.directory = directory
         self.home = directory / "home"
@@ -104,22 +109,34 @@ class Machine:
         name, memory, count = self._gpu
         _script(binaries / "nvidia-smi", _NVIDIA_SMI.format(name=name, memory=memory, count=count))
         found = GpuCheck(device=name, compute="bfloat16", faults=(self.gpu_fault,) if self.gpu_fault else ())
-        _script(binaries / "gpu-check", f"#!/bin/sh\necho {shlex.quote(found.model_dump_json())}\nexit {len(found.faults)}\n")
+        _script(
+            binaries / "gpu-check",
+            f"#!/bin/sh\necho {shlex.quote(found.model_dump_json())}\nexit {len(found.faults)}\n",
+        )
         _script(binaries / "image-python", _IMAGE_PYTHON.format(python=sys.executable))
         _script(binaries / "python3", f'#!/bin/sh\nexec {_base_python()} "$@"\n')
         (binaries / "python").symlink_to("python3")
-        variables = {"HOME": str(self.home), "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-                     "LANG": "C.UTF-8", MARK: str(self.directory), "PYTHONPATH": sysconfig.get_path("purelib"),
-                     **{k: v for k, v in os.environ.items() if k.startswith(("PIP_", "OMP_", "UV_"))}, **self._environment}
+        variables = {
+            "HOME": str(self.home),
+            "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "LANG": "C.UTF-8",
+            MARK: str(self.directory),
+            "PYTHONPATH": sysconfig.get_path("purelib"),
+            **{k: v for k, v in os.environ.items() if k.startswith(("PIP_", "OMP_", "UV_"))},
+            **self._environment,
+        }
         variables.pop("PIP_REQUIRE_VIRTUALENV", None)
         (self.directory / "environment").write_text(
-            "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()))
+            "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
+        )
         _script(self.directory / "session", _SESSION.format(directory=self.directory, sftp=SFTP_SERVER))
         (self.directory / "sshd_config").write_text(
-            _CONFIG.format(directory=self.directory, home=self.home, sftp=SFTP_SERVER))
+            _CONFIG.format(directory=self.directory, home=self.home, sftp=SFTP_SERVER)
+        )
         (self.home / ".ssh" / "authorized_keys").touch(mode=0o600)
-        keygen = await asyncio.create_subprocess_exec("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
-                                                      str(self.directory / "host_key"))
+        keygen = await asyncio.create_subprocess_exec(
+            "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.directory / "host_key")
+        )
         await keygen.wait()
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True, mode=0o755)
@@ -135,9 +152,14 @@ class Machine:
     def run(self, script: str) -> None:
         """Start a shell script inside the machine, as a container start command does."""
         with (self.directory / "boot.log").open("ab") as log:
-            subprocess.Popen(["/bin/bash", "-c", f'. {self.directory}/environment; cd "$HOME"; {script}'],
-                             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                             env={MARK: str(self.directory)})
+            subprocess.Popen(
+                ["/bin/bash", "-c", f'. {self.directory}/environment; cd "$HOME"; {script}'],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={MARK: str(self.directory)},
+            )
 
     async def lose_power(self) -> None:
         """Every process in it is gone at once and its ports refuse; the files stay."""
@@ -178,8 +200,16 @@ class Machine:
         ours, theirs = socket.socketpair()
         with theirs, (self.directory / "sshd.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                SSHD, "-i", "-e", "-f", str(self.directory / "sshd_config"), stdin=theirs, stdout=theirs,
-                stderr=log, env={MARK: str(self.directory), "PATH": "/usr/bin:/bin"})
+                SSHD,
+                "-i",
+                "-e",
+                "-f",
+                str(self.directory / "sshd_config"),
+                stdin=theirs,
+                stdout=theirs,
+                stderr=log,
+                env={MARK: str(self.directory), "PATH": "/usr/bin:/bin"},
+            )
         asyncio.get_running_loop().create_task(process.wait())
         return await asyncio.open_connection(sock=ours)
 

@@ -25,8 +25,9 @@ NO_PODS_KEY = "rpa_standin_no_pods"
 HOURS_PER_MONTH = 730
 DISK_PER_GB_MONTH = 0.10
 VOLUME_STOPPED_PER_GB_MONTH = 0.20
-NO_CAPACITY = ("There are no longer any instances available with the requested specifications. "
-               "Please refresh and try again.")
+NO_CAPACITY = (
+    "There are no longer any instances available with the requested specifications. Please refresh and try again."
+)
 
 #       id                            name        GB  secure community max  availability cuda
 GPUS = (
@@ -39,8 +40,15 @@ GPUS = (
     ("NVIDIA B200", "B200", 180, 5.98, 0, (8, 0), "LOW", "13.0"),
     ("unknown", "unknown", 0, 0, 0, (0, 0), "NONE", "12.8"),
 )
-_STATUS = {"provisioning": "PROVISIONING", "starting": "STARTING", "running": "RUNNING", "stopped": "EXITED",
-           "error": "ERROR", "offline": "RUNNING", "gone": "TERMINATED"}
+_STATUS = {
+    "provisioning": "PROVISIONING",
+    "starting": "STARTING",
+    "running": "RUNNING",
+    "stopped": "EXITED",
+    "error": "ERROR",
+    "offline": "RUNNING",
+    "gone": "TERMINATED",
+}
 
 
 class RunPod(Cloud):
@@ -56,20 +64,33 @@ class RunPod(Cloud):
         self.api_url = ""
 
     def app(self) -> Gate:
-        return Gate(Starlette(routes=[
-            Route("/v2/account/ssh-keys", self.ssh_keys), Route("/v2/catalog/gpus", self.gpus),
-            Route("/v2/pods", self.list_pods), Route("/v2/pods", self.create_pod, methods=["POST"]),
-            Route("/v2/pods/{id}", self.get_pod), Route("/v2/pods/{id}", self.delete_pod, methods=["DELETE"]),
-            Route("/v2/pods/{id}/action", self.act, methods=["POST"]), Route("/v2/pods/{id}/logs", self.logs),
-            Route("/v2/billing/pods", self.billing), Route("/graphql", self.graphql, methods=["POST"]),
-        ], exception_handlers={404: _not_found, 405: _not_allowed}), self, self.limits)
+        return Gate(
+            Starlette(
+                routes=[
+                    Route("/v2/account/ssh-keys", self.ssh_keys),
+                    Route("/v2/catalog/gpus", self.gpus),
+                    Route("/v2/pods", self.list_pods),
+                    Route("/v2/pods", self.create_pod, methods=["POST"]),
+                    Route("/v2/pods/{id}", self.get_pod),
+                    Route("/v2/pods/{id}", self.delete_pod, methods=["DELETE"]),
+                    Route("/v2/pods/{id}/action", self.act, methods=["POST"]),
+                    Route("/v2/pods/{id}/logs", self.logs),
+                    Route("/v2/billing/pods", self.billing),
+                    Route("/graphql", self.graphql, methods=["POST"]),
+                ],
+                exception_handlers={404: _not_found, 405: _not_allowed},
+            ),
+            self,
+            self.limits,
+        )
 
     # -- refusals ---------------------------------------------------------------------------------------------
 
     def limits(self, request: Request) -> Response | None:
         if fault := self.faults.hit("rate_limit"):
-            return problem(429, "rate limit exceeded for the minute window",
-                           headers={"Retry-After": str(int(fault.value or 1))})
+            return problem(
+                429, "rate limit exceeded for the minute window", headers={"Retry-After": str(int(fault.value or 1))}
+            )
         if self.faults.hit("rate_limit_plain"):
             return PlainTextResponse("Too Many Requests", 429)
         return None
@@ -84,7 +105,9 @@ class RunPod(Cloud):
             return problem(401, "invalid bearer token")
         if scope.startswith("machine:"):
             own = bool(pod) and scope == f"machine:{pod}"
-            return None if own and not (ends and self.faults.hit("scoped_key_refused")) else problem(403, "access denied")
+            return (
+                None if own and not (ends and self.faults.hit("scoped_key_refused")) else problem(403, "access denied")
+            )
         if (write and scope == "read") or (scope == "account" and "/account/" not in request.url.path):
             return problem(403, "access denied")
         return None
@@ -115,13 +138,20 @@ class RunPod(Cloud):
             return ok({"pods": None})
         pods = sorted((i for i in self.instances.values() if i.alive), key=lambda i: (i.created, i.id))
         if pods and self.faults.hit("list_misses"):
-            pods = [p for p in pods if p is not max((q for q in pods if not q.foreign), key=lambda q: q.created,
-                                                    default=None)]
+            pods = [
+                p
+                for p in pods
+                if p is not max((q for q in pods if not q.foreign), key=lambda q: q.created, default=None)
+            ]
         first = int(request.query_params.get("cursor") or 0)
         size = min(self.page_size, int(request.query_params.get("limit") or self.page_size))
         more = first + size < len(pods)
-        return ok({"pods": [self.pod(i) for i in pods[first:first + size]],
-                   "pagination": {"hasNextPage": more, "nextCursor": str(first + size) if more else None}})
+        return ok(
+            {
+                "pods": [self.pod(i) for i in pods[first : first + size]],
+                "pagination": {"hasNextPage": more, "nextCursor": str(first + size) if more else None},
+            }
+        )
 
     async def create_pod(self, request: Request) -> Response:
         if refusal := self.refuse(request, write=True):
@@ -145,8 +175,12 @@ class RunPod(Cloud):
             return problem(500, "internal server error")
         row = next((g for g in GPUS if wanted.gpu and g[0] == wanted.gpu.id), None)
         assert wanted.gpu is not None
-        if row is None or row[6] == "NONE" or self.faults.hit("no_capacity") or (
-                _version(wanted.gpu.minCudaVersion or "0.0") > _version(row[7])):
+        if (
+            row is None
+            or row[6] == "NONE"
+            or self.faults.hit("no_capacity")
+            or (_version(wanted.gpu.minCudaVersion or "0.0") > _version(row[7]))
+        ):
             return problem(400, NO_CAPACITY)
         instance = self._rent(wanted, row)
         return await self._answer_create(instance)
@@ -156,14 +190,23 @@ class RunPod(Cloud):
         price = row[3] if wanted.cloud == "SECURE" else row[4]
         volume = wanted.mounts.persistent.size if wanted.mounts and wanted.mounts.persistent else 0
         instance = self.new_instance(
-            wanted.name, gpu_rate=price * wanted.gpu.count,
+            wanted.name,
+            gpu_rate=price * wanted.gpu.count,
             storage_rate=(wanted.disk + volume) * DISK_PER_GB_MONTH / HOURS_PER_MONTH,
-            stopped_rate=volume * VOLUME_STOPPED_PER_GB_MONTH / HOURS_PER_MONTH, request=wanted.model_dump(exclude_unset=True))
+            stopped_rate=volume * VOLUME_STOPPED_PER_GB_MONTH / HOURS_PER_MONTH,
+            request=wanted.model_dump(exclude_unset=True),
+        )
         if "PUBLIC_KEY" in wanted.env and self.faults.hit("public_key_null"):
             instance.request["env"] = {**wanted.env, "PUBLIC_KEY": "null"}
-        environment = {**instance.request.get("env", {}), "RUNPOD_POD_ID": instance.id,
-                       "RUNPOD_API_KEY": instance.scoped_key, "RUNPOD_DC_ID": "US-KS-2"}
-        self.begin_life(instance, environment=environment, boot=self._boot, gpu=(row[1], row[2] * 1024, wanted.gpu.count))
+        environment = {
+            **instance.request.get("env", {}),
+            "RUNPOD_POD_ID": instance.id,
+            "RUNPOD_API_KEY": instance.scoped_key,
+            "RUNPOD_DC_ID": "US-KS-2",
+        }
+        self.begin_life(
+            instance, environment=environment, boot=self._boot, gpu=(row[1], row[2] * 1024, wanted.gpu.count)
+        )
         return instance
 
     def _boot(self, instance: Instance, machine: Machine) -> None:
@@ -248,16 +291,35 @@ class RunPod(Cloud):
         if "lastN" in query and ("startTime" in query or "endTime" in query):
             return problem(400, "lastN and startTime/endTime are mutually exclusive")
         late = self.faults.hit("bill_late") is not None
-        records = [self._record(pod) for pod in self.ledger.accounts
-                   if not late and pod in self.instances and query.get("podId", pod) == pod]
+        records = [
+            self._record(pod)
+            for pod in self.ledger.accounts
+            if not late and pod in self.instances and query.get("podId", pod) == pod
+        ]
         totals = {key: sum(r[key] for r in records) for key in ("totalAmount", "gpuAmount", "cpuAmount", "diskAmount")}
-        return ok({"records": records, "metadata": {"query": dict(query), "recordCount": len(records), "totals": totals,
-                                                    "uniquePodCount": len({r["podId"] for r in records})}})
+        return ok(
+            {
+                "records": records,
+                "metadata": {
+                    "query": dict(query),
+                    "recordCount": len(records),
+                    "totals": totals,
+                    "uniquePodCount": len({r["podId"] for r in records}),
+                },
+            }
+        )
 
     def _record(self, pod: str) -> dict[str, Any]:
         items, end = self.ledger.items(pod), math.ceil(self.clock.now() / 3600) * 3600
-        return {"startTime": _time(end - 3600), "endTime": _time(end), "podId": pod, "totalAmount": sum(items.values()),
-                "gpuAmount": items.get("gpu", 0.0), "cpuAmount": 0.0, "diskAmount": items.get("storage", 0.0)}
+        return {
+            "startTime": _time(end - 3600),
+            "endTime": _time(end),
+            "podId": pod,
+            "totalAmount": sum(items.values()),
+            "gpuAmount": items.get("gpu", 0.0),
+            "cpuAmount": 0.0,
+            "diskAmount": items.get("storage", 0.0),
+        }
 
     async def graphql(self, request: Request) -> Response:
         if self.faults.hit("graphql_gone"):
@@ -270,9 +332,20 @@ class RunPod(Cloud):
         query = (await request.json()).get("query", "")
         if "myself" not in query:
             return JSONResponse({"errors": [{"message": f"Cannot query this: {query[:40]}"}]}, 400)
-        return ok({"data": {"myself": {
-            "id": "user_standin", "email": "someone@example.com", "clientBalance": round(self.balance, 4),
-            "currentSpendPerHr": round(self.ledger.rate_now(), 4), "spendLimit": 80, "notifyLowBalance": True}}})
+        return ok(
+            {
+                "data": {
+                    "myself": {
+                        "id": "user_standin",
+                        "email": "someone@example.com",
+                        "clientBalance": round(self.balance, 4),
+                        "currentSpendPerHr": round(self.ledger.rate_now(), 4),
+                        "spendLimit": 80,
+                        "notifyLowBalance": True,
+                    }
+                }
+            }
+        )
 
     # -- shapes -----------------------------------------------------------------------------------------------
 
@@ -286,26 +359,50 @@ class RunPod(Cloud):
         direct = proxy = None
         if running and machine is not None and "22/tcp" in wanted.get("ports", []):
             port = machine.links[0].port
-            direct = {"host": "127.0.0.1", "port": port, "username": machine.user,
-                      "command": f"ssh {machine.user}@127.0.0.1 -p {port}"}
+            direct = {
+                "host": "127.0.0.1",
+                "port": port,
+                "username": machine.user,
+                "command": f"ssh {machine.user}@127.0.0.1 -p {port}",
+            }
         if instance.stage != "provisioning":
-            proxy = {"host": "ssh.runpod.invalid", "port": 22, "username": f"{instance.id}-64411eb2",
-                     "command": f"ssh {instance.id}-64411eb2@ssh.runpod.invalid"}
+            proxy = {
+                "host": "ssh.runpod.invalid",
+                "port": 22,
+                "username": f"{instance.id}-64411eb2",
+                "command": f"ssh {instance.id}-64411eb2@ssh.runpod.invalid",
+            }
         runtime: dict[str, Any] | None = None
         if running:
-            runtime = {"uptime": int(self.clock.now() - (instance.running_since or 0)),
-                       "gpus": [{"util": 90, "memoryUtil": 70}], "ports": []}
+            runtime = {
+                "uptime": int(self.clock.now() - (instance.running_since or 0)),
+                "gpus": [{"util": 90, "memoryUtil": 70}],
+                "ports": [],
+            }
         elif instance.stage == "starting":
             runtime = {}
         return {
-            "id": instance.id, "name": instance.name, "status": status, "actions": ["stop", "terminate"],
-            "image": wanted.get("image", ""), "args": wanted.get("args", ""), "disk": wanted.get("disk", 50),
-            "mounts": wanted.get("mounts", {}), "ports": wanted.get("ports", []), "env": wanted.get("env", {}),
-            "registry": None, "gpu": wanted.get("gpu", {"id": "NVIDIA L40S", "count": 1}),
-            "cloud": wanted.get("cloud", "SECURE"), "dataCenterId": "US-KS-2", "cudaVersion": "12.8",
-            "ssh": {"proxy": proxy, "direct": direct}, "template": None,
+            "id": instance.id,
+            "name": instance.name,
+            "status": status,
+            "actions": ["stop", "terminate"],
+            "image": wanted.get("image", ""),
+            "args": wanted.get("args", ""),
+            "disk": wanted.get("disk", 50),
+            "mounts": wanted.get("mounts", {}),
+            "ports": wanted.get("ports", []),
+            "env": wanted.get("env", {}),
+            "registry": None,
+            "gpu": wanted.get("gpu", {"id": "NVIDIA L40S", "count": 1}),
+            "cloud": wanted.get("cloud", "SECURE"),
+            "dataCenterId": "US-KS-2",
+            "cudaVersion": "12.8",
+            "ssh": {"proxy": proxy, "direct": direct},
+            "template": None,
             "cost": 0.0 if instance.stage in ("stopped", "gone") else instance.gpu_rate + instance.storage_rate,
-            "locked": False, "globalNetworking": {"enabled": False}, "runtime": runtime,
+            "locked": False,
+            "globalNetworking": {"enabled": False},
+            "runtime": runtime,
             "createdAt": _time(instance.created),
             "startedAt": _time(instance.running_since) if instance.running_since else None,
             "someNewField": {"unknown": True},
@@ -313,17 +410,37 @@ class RunPod(Cloud):
 
 
 def ok(document: Any, status: int = 200) -> JSONResponse:
-    return JSONResponse(document, status, headers={
-        "RateLimit": '"minute";r=176;t=1, "hour";r=7193;t=2701',
-        "RateLimit-Policy": '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400'})
+    return JSONResponse(
+        document,
+        status,
+        headers={
+            "RateLimit": '"minute";r=176;t=1, "hour";r=7193;t=2701',
+            "RateLimit-Policy": '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400',
+        },
+    )
 
 
-def problem(status: int, detail: str, *, errors: list[str] | None = None, headers: dict[str, str] | None = None) -> Response:
+def problem(
+    status: int, detail: str, *, errors: list[str] | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """RunPod's problem+json."""
-    titles = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
-              409: "Conflict", 413: "Content Too Large", 422: "Unprocessable Entity", 429: "Too Many Requests"}
-    document = {"title": titles.get(status, "Internal Server Error"), "status": status, "detail": detail,
-                **({"errors": errors} if errors else {})}
+    titles = {
+        400: "Bad Request",
+        401: "Unauthorized",
+        402: "Payment Required",
+        403: "Forbidden",
+        404: "Not Found",
+        409: "Conflict",
+        413: "Content Too Large",
+        422: "Unprocessable Entity",
+        429: "Too Many Requests",
+    }
+    document = {
+        "title": titles.get(status, "Internal Server Error"),
+        "status": status,
+        "detail": detail,
+        **({"errors": errors} if errors else {}),
+    }
     return JSONResponse(document, status, media_type="application/problem+json", headers=headers)
 
 
@@ -335,12 +452,21 @@ async def _not_allowed(_request: Request, _error: Exception) -> Response:
     return problem(405, "The requested method is not allowed for this path.")
 
 
-def _gpu_row(row: tuple[Any, ...], include: bool, empty: bool, community: bool, count: int,
-             floor: tuple[int, ...]) -> dict[str, Any]:
+def _gpu_row(
+    row: tuple[Any, ...], include: bool, empty: bool, community: bool, count: int, floor: tuple[int, ...]
+) -> dict[str, Any]:
     identifier, name, memory, secure, cheap, most, availability, cuda = row
-    offered = {"id": identifier, "name": name, "pool": None, "manufacturer": "NVIDIA" if memory else "UNKNOWN",
-               "memory": memory, "secure": bool(secure), "community": bool(cheap),
-               "price": {"secure": secure, "community": cheap}, "maxCount": {"secure": most[0], "community": most[1]}}
+    offered = {
+        "id": identifier,
+        "name": name,
+        "pool": None,
+        "manufacturer": "NVIDIA" if memory else "UNKNOWN",
+        "memory": memory,
+        "secure": bool(secure),
+        "community": bool(cheap),
+        "price": {"secure": secure, "community": cheap},
+        "maxCount": {"secure": most[0], "community": most[1]},
+    }
     if not include:
         return offered
     if empty or not (cheap if community else secure) or count > most[community] or _version(cuda) < floor:

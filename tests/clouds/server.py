@@ -38,8 +38,15 @@ class CloudServer:
         ports: of RunPod and Vast; 0 picks free ones.
     """
 
-    def __init__(self, *, factor: float = 1.0, delays: Delays | None = None, balance: float = 50.0, pace: float = 0.0,
-                 ports: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        *,
+        factor: float = 1.0,
+        delays: Delays | None = None,
+        balance: float = 50.0,
+        pace: float = 0.0,
+        ports: tuple[int, int] = (0, 0),
+    ) -> None:
         self._sockets = [_listen(port) for port in ports]
         self.directory = Path(tempfile.mkdtemp(prefix="standin-clouds-"))
         self.runpod = runpod.RunPod(self.directory / "runpod", factor=factor, delays=delays, balance=balance)
@@ -54,9 +61,15 @@ class CloudServer:
     @property
     def environment(self) -> dict[str, str]:
         """What the product needs to take the stand-ins for the real ones."""
-        return {"BRIGHTRUN_RUNPOD_URL": f"{self.runpod_url}/v2", "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{self.runpod_url}/graphql",
-                "BRIGHTRUN_VAST_URL": self.vast_url, "RUNPOD_API_KEY": runpod.KEY, "VAST_API_KEY": vast.KEY,
-                "BRIGHTRUN_PROVIDERS_PACE": "0", "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.1"}
+        return {
+            "BRIGHTRUN_RUNPOD_URL": f"{self.runpod_url}/v2",
+            "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{self.runpod_url}/graphql",
+            "BRIGHTRUN_VAST_URL": self.vast_url,
+            "RUNPOD_API_KEY": runpod.KEY,
+            "VAST_API_KEY": vast.KEY,
+            "BRIGHTRUN_PROVIDERS_PACE": "0",
+            "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.1",
+        }
 
     @property
     def clouds(self) -> list[Cloud]:
@@ -102,8 +115,12 @@ class CloudServer:
         self._loop.run_forever()
 
     async def _start(self) -> None:
-        for cloud, application, sock in zip(self.clouds, (self.runpod.app(), self.vast.app()), self._sockets, strict=True):
-            config = uvicorn.Config(admin(cloud, application), log_level="critical", lifespan="off", timeout_keep_alive=75)
+        for cloud, application, sock in zip(
+            self.clouds, (self.runpod.app(), self.vast.app()), self._sockets, strict=True
+        ):
+            config = uvicorn.Config(
+                admin(cloud, application), log_level="critical", lifespan="off", timeout_keep_alive=75
+            )
             server = uvicorn.Server(config)
             self._servers.append(server)
             self._keep(server.serve(sockets=[sock]))
@@ -131,4 +148,3 @@ def _listen(port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     return sock
-

@@ -28,8 +28,14 @@ IMAGE_GB = 10.0
 """What every image takes in traffic, which is billed by the byte like all other traffic."""
 THRESHOLDS = {"create": 4.5, "destroy": 3.0, "get": 2.0, "list": 1.0, "search": 6.0, "user": 1.0}
 
-_STATUS = {"provisioning": None, "starting": "loading", "running": "running", "stopped": "stopped", "error": "created",
-           "offline": "offline"}
+_STATUS = {
+    "provisioning": None,
+    "starting": "loading",
+    "running": "running",
+    "stopped": "stopped",
+    "error": "created",
+    "offline": "offline",
+}
 
 
 class Vast(Cloud):
@@ -51,16 +57,25 @@ class Vast(Cloud):
         self._last_call: dict[tuple[str, str], float] = {}
 
     def app(self) -> Gate:
-        return Gate(Starlette(routes=[
-            Route("/api/v0/users/current/", self.user), Route("/api/v0/bundles/", self.bundles, methods=["POST"]),
-            Route("/api/v0/asks/{id:int}/", self.create, methods=["PUT"]),
-            Route("/api/v0/instances/", self.dead_list), Route("/api/v1/instances/", self.list_instances),
-            Route("/api/v0/instances/{id:int}/", self.show), Route("/api/v0/instances/{id:int}/", self.manage, methods=["PUT"]),
-            Route("/api/v0/instances/{id:int}/", self.destroy, methods=["DELETE"]),
-            Route("/api/v0/instances/{id:int}/ssh/", self.attach_key, methods=["POST"]),
-            Route("/api/v0/instances/bid_price/{id:int}/", self.bid, methods=["PUT"]),
-            Route("/api/v0/charges/", self.charges),
-        ]), self, self.limits)
+        return Gate(
+            Starlette(
+                routes=[
+                    Route("/api/v0/users/current/", self.user),
+                    Route("/api/v0/bundles/", self.bundles, methods=["POST"]),
+                    Route("/api/v0/asks/{id:int}/", self.create, methods=["PUT"]),
+                    Route("/api/v0/instances/", self.dead_list),
+                    Route("/api/v1/instances/", self.list_instances),
+                    Route("/api/v0/instances/{id:int}/", self.show),
+                    Route("/api/v0/instances/{id:int}/", self.manage, methods=["PUT"]),
+                    Route("/api/v0/instances/{id:int}/", self.destroy, methods=["DELETE"]),
+                    Route("/api/v0/instances/{id:int}/ssh/", self.attach_key, methods=["POST"]),
+                    Route("/api/v0/instances/bid_price/{id:int}/", self.bid, methods=["PUT"]),
+                    Route("/api/v0/charges/", self.charges),
+                ]
+            ),
+            self,
+            self.limits,
+        )
 
     def new_id(self) -> str:
         self._next += 1
@@ -107,16 +122,29 @@ class Vast(Cloud):
     async def user(self, request: Request) -> Response:
         if refusal := self.refuse(request):
             return refusal
-        return JSONResponse({"id": 4711, "key_id": 1, "email": "someone@example.com", "balance": 0.0,
-                             "credit": round(self.balance, 4), "ssh_key": "", "sid": "x", "api_key": "must-not-be-logged"})
+        return JSONResponse(
+            {
+                "id": 4711,
+                "key_id": 1,
+                "email": "someone@example.com",
+                "balance": 0.0,
+                "credit": round(self.balance, 4),
+                "ssh_key": "",
+                "sid": "x",
+                "api_key": "must-not-be-logged",
+            }
+        )
 
     async def bundles(self, request: Request) -> Response:
         if refusal := self.refuse(request, code=404):
             return refusal
         if self.faults.hit("search_quota"):
             midnight = (int(self.clock.now()) // 86400 + 1) * 86400
-            return JSONResponse({"success": False, "error": "search_quota_exceeded", "msg": "Daily search quota exceeded"},
-                                429, headers={"X-RateLimit-Reset": str(midnight)})
+            return JSONResponse(
+                {"success": False, "error": "search_quota_exceeded", "msg": "Daily search quota exceeded"},
+                429,
+                headers={"X-RateLimit-Reset": str(midnight)},
+            )
         try:
             query = await request.json()
             kind = query.get("type", "on-demand")
@@ -125,7 +153,9 @@ class Vast(Cloud):
             if self.faults.hit("new_ids"):
                 self.market.renumber()
             offers = self.market.offers(float(query.get("allocated_storage", 5)), kind)
-            found = search(offers, {"verified": {"eq": True}, "rentable": {"eq": True}, "rented": {"eq": False}, **query})
+            found = search(
+                offers, {"verified": {"eq": True}, "rentable": {"eq": True}, "rented": {"eq": False}, **query}
+            )
         except ValueError as problem:
             return JSONResponse({"error": "invalid_request", "msg": str(problem)}, 400)
         return JSONResponse({"offers": [] if self.faults.hit("no_capacity") else found})
@@ -146,35 +176,60 @@ class Vast(Cloud):
             return PlainTextResponse("Internal Server Error", 500)
         offer = self.market.offer(ask, wanted.disk, wanted.price is not None)
         if offer is None:
-            return error(404, "invalid_args", f"error 404/3603: no_such_ask Instance type by id {ask} is not available.",
-                         ask_id=ask)
+            return error(
+                404,
+                "invalid_args",
+                f"error 404/3603: no_such_ask Instance type by id {ask} is not available.",
+                ask_id=ask,
+            )
         if self.faults.hit("no_capacity"):
-            return error(410, "no_such_ask", f"error 410/3907: no_such_ask Instance type {ask} is no longer available.",
-                         ask_id=ask)
+            return error(
+                410,
+                "no_such_ask",
+                f"error 410/3907: no_such_ask Instance type {ask} is no longer available.",
+                ask_id=ask,
+            )
         instance = self._rent(wanted, offer, ask)
         return await self._answer_create(instance, wanted, offer)
 
     def _rent(self, wanted: CreateInstance, offer: dict[str, Any], ask: int) -> Instance:
         rate = offer["dph_base"] if wanted.price is None else wanted.price
         storage = wanted.disk * offer["storage_cost"] / 30 / 24
-        instance = self.new_instance(wanted.label or "", gpu_rate=rate, storage_rate=storage, stopped_rate=storage,
-                                     request=wanted.model_dump(), offer=offer, bid=wanted.price)
+        instance = self.new_instance(
+            wanted.label or "",
+            gpu_rate=rate,
+            storage_rate=storage,
+            stopped_rate=storage,
+            request=wanted.model_dump(),
+            offer=offer,
+            bid=wanted.price,
+        )
         self.market.rent(int(offer["machine_id"]))
         env = wanted.env if isinstance(wanted.env, dict) else {}
-        environment = {**{k: v for k, v in env.items() if not k.startswith("-")}, "CONTAINER_ID": instance.id,
-                       "CONTAINER_API_KEY": instance.scoped_key, "VAST_CONTAINERLABEL": f"C.{instance.id}",
-                       "GPU_COUNT": str(offer["num_gpus"])}
+        environment = {
+            **{k: v for k, v in env.items() if not k.startswith("-")},
+            "CONTAINER_ID": instance.id,
+            "CONTAINER_API_KEY": instance.scoped_key,
+            "VAST_CONTAINERLABEL": f"C.{instance.id}",
+            "GPU_COUNT": str(offer["num_gpus"]),
+        }
         outbid = wanted.price is not None and wanted.price < offer["min_bid"]
         if outbid or wanted.target_state == "stopped" or self.faults.hit("create_rejected_but_exists"):
             instance.stage = "stopped"
         else:
-            self.begin_life(instance, environment=environment, boot=self._boot,
-                            gpu=(offer["gpu_name"], offer["gpu_ram"], offer["num_gpus"]))
+            self.begin_life(
+                instance,
+                environment=environment,
+                boot=self._boot,
+                gpu=(offer["gpu_name"], offer["gpu_ram"], offer["num_gpus"]),
+            )
         return instance
 
     async def _answer_create(self, instance: Instance, wanted: CreateInstance, offer: dict[str, Any]) -> Response:
         if instance.stage == "stopped" and wanted.target_state == "running":
-            return error(400, "invalid_price", "error 400/3480: bid is below the minimum", new_contract=int(instance.id))
+            return error(
+                400, "invalid_price", "error 400/3480: bid is below the minimum", new_contract=int(instance.id)
+            )
         if self.faults.hit("create_500"):
             return PlainTextResponse("Internal Server Error", 500)
         if hang := self.faults.hit("create_hangs"):
@@ -182,8 +237,14 @@ class Vast(Cloud):
             return BrokenOff()
         if self.faults.hit("create_odd"):
             return JSONResponse({"ok": 1})
-        return JSONResponse({"success": True, "new_contract": int(instance.id), "instance_api_key": instance.scoped_key,
-                             "ask_id": offer["id"]})
+        return JSONResponse(
+            {
+                "success": True,
+                "new_contract": int(instance.id),
+                "instance_api_key": instance.scoped_key,
+                "ask_id": offer["id"],
+            }
+        )
 
     def _boot(self, instance: Instance, machine: Machine) -> None:
         if instance.request["onstart"]:
@@ -218,8 +279,16 @@ class Vast(Cloud):
         token = None
         if len(rest) > limit:
             token = base64.b64encode(json.dumps({"values": {"id": int(page[-1].id)}}).encode()).decode()
-        return JSONResponse({"success": True, "instances_found": len(page), "total_instances": len(found),
-                             "label_counts": {}, "next_token": token, "instances": [self.instance(i) for i in page]})
+        return JSONResponse(
+            {
+                "success": True,
+                "instances_found": len(page),
+                "total_instances": len(found),
+                "label_counts": {},
+                "next_token": token,
+                "instances": [self.instance(i) for i in page],
+            }
+        )
 
     async def show(self, request: Request) -> Response:
         if refusal := self.refuse(request):
@@ -288,17 +357,36 @@ class Vast(Cloud):
         for instance in self.alive():
             self._charge_traffic(instance)
         results = [self._charges_of(i) for i in self.instances.values() if not late and i.created <= day["lte"]]
-        return JSONResponse({"success": True, "count": len(results), "total": len(results), "next_token": None,
-                             "results": results})
+        return JSONResponse(
+            {"success": True, "count": len(results), "total": len(results), "next_token": None, "results": results}
+        )
 
     def _charges_of(self, instance: Instance) -> dict[str, Any]:
         items, names = self.ledger.items(instance.id), {"gpu": "gpu", "storage": "disk", "down": "bwd", "up": "bwu"}
         start, end = int(instance.created), int(instance.gone_at or self.clock.now())
-        listed = [{"start": start, "end": end, "type": names[what], "source": None, "description": what,
-                   "amount": amount, "metadata": {}, "items": []} for what, amount in items.items()]
-        return {"start": start, "end": end, "type": "instance", "source": f"instance-{instance.id}",
-                "description": f"Instance {instance.id} Charges", "amount": round(sum(items.values()), 3),
-                "metadata": {"label": instance.name}, "items": listed}
+        listed = [
+            {
+                "start": start,
+                "end": end,
+                "type": names[what],
+                "source": None,
+                "description": what,
+                "amount": amount,
+                "metadata": {},
+                "items": [],
+            }
+            for what, amount in items.items()
+        ]
+        return {
+            "start": start,
+            "end": end,
+            "type": "instance",
+            "source": f"instance-{instance.id}",
+            "description": f"Instance {instance.id} Charges",
+            "amount": round(sum(items.values()), 3),
+            "metadata": {"label": instance.name},
+            "items": listed,
+        }
 
     # -- what happens to machines -----------------------------------------------------------------------------
 
@@ -337,21 +425,48 @@ class Vast(Cloud):
             status = fault.value if fault.value != "null" else None
         running, machine, offer = instance.stage == "running", instance.machine, instance.offer
         state = "stopped" if instance.stage == "stopped" else "running"
-        ports = {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(machine.links[0].port)}]} if running and machine else None
+        ports = (
+            {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(machine.links[0].port)}]} if running and machine else None
+        )
         return {
-            "id": int(instance.id), "label": instance.name or None, "actual_status": status, "cur_state": state,
-            "next_state": state, "intended_status": state, "status_msg": f"{message}\n", "machine_id": offer.get("machine_id"),
-            "host_id": offer.get("host_id"), "image_uuid": instance.request.get("image"), "ports": ports,
-            "image_runtype": "ssh ssh_direc ssh_proxy", "ssh_host": "127.0.0.1", "ssh_idx": "1",
-            "ssh_port": machine.links[1].port if machine else 10000, "public_ipaddr": "127.0.0.1\n",
-            "gpu_name": offer.get("gpu_name"), "num_gpus": offer.get("num_gpus"), "gpu_ram": offer.get("gpu_ram"),
-            "gpu_util": 91.0 if running else None, "gpu_temp": None, "dph_base": instance.gpu_rate,
-            "dph_total": instance.gpu_rate + instance.storage_rate, "storage_total_cost": instance.storage_rate,
-            "inet_down_cost": offer.get("inet_down_cost"), "inet_up_cost": offer.get("inet_up_cost"),
-            "min_bid": offer.get("min_bid"), "is_bid": instance.bid is not None, "start_date": instance.created,
-            "end_date": offer.get("end_date"), "duration": offer.get("duration"), "extra_env": [],
-            "uptime_mins": (self.clock.now() - instance.running_since) / 60 if running and instance.running_since else None,
-            "verification": offer.get("verification"), "geolocation": offer.get("geolocation"), "someNewField": 1,
+            "id": int(instance.id),
+            "label": instance.name or None,
+            "actual_status": status,
+            "cur_state": state,
+            "next_state": state,
+            "intended_status": state,
+            "status_msg": f"{message}\n",
+            "machine_id": offer.get("machine_id"),
+            "host_id": offer.get("host_id"),
+            "image_uuid": instance.request.get("image"),
+            "ports": ports,
+            "image_runtype": "ssh ssh_direc ssh_proxy",
+            "ssh_host": "127.0.0.1",
+            "ssh_idx": "1",
+            "ssh_port": machine.links[1].port if machine else 10000,
+            "public_ipaddr": "127.0.0.1\n",
+            "gpu_name": offer.get("gpu_name"),
+            "num_gpus": offer.get("num_gpus"),
+            "gpu_ram": offer.get("gpu_ram"),
+            "gpu_util": 91.0 if running else None,
+            "gpu_temp": None,
+            "dph_base": instance.gpu_rate,
+            "dph_total": instance.gpu_rate + instance.storage_rate,
+            "storage_total_cost": instance.storage_rate,
+            "inet_down_cost": offer.get("inet_down_cost"),
+            "inet_up_cost": offer.get("inet_up_cost"),
+            "min_bid": offer.get("min_bid"),
+            "is_bid": instance.bid is not None,
+            "start_date": instance.created,
+            "end_date": offer.get("end_date"),
+            "duration": offer.get("duration"),
+            "extra_env": [],
+            "uptime_mins": (self.clock.now() - instance.running_since) / 60
+            if running and instance.running_since
+            else None,
+            "verification": offer.get("verification"),
+            "geolocation": offer.get("geolocation"),
+            "someNewField": 1,
         }
 
 

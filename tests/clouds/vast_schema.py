@@ -8,16 +8,55 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda a, b: a == b, "neq": lambda a, b: a != b, "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b, "in": lambda a, b: a in b, "notin": lambda a, b: a not in b,
+    "eq": lambda a, b: a == b,
+    "neq": lambda a, b: a != b,
+    "gt": lambda a, b: a > b,
+    "gte": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "lte": lambda a, b: a <= b,
+    "in": lambda a, b: a in b,
+    "notin": lambda a, b: a not in b,
 }
 PLAIN = {"limit", "type", "order", "allocated_storage", "template_id", "target_reliability"}
 FILTERS = {
-    "verified", "external", "rentable", "rented", "gpu_name", "num_gpus", "gpu_ram", "gpu_total_ram", "reliability",
-    "reliability2", "inet_down", "inet_up", "inet_down_cost", "inet_up_cost", "direct_port_count", "disk_space",
-    "cuda_max_good", "compute_cap", "duration", "dph_total", "datacenter", "geolocation", "machine_id", "host_id", "id",
-    "cpu_ram", "cpu_cores", "cpu_cores_effective", "gpu_arch", "cpu_arch", "storage_cost", "static_ip", "disk_bw",
-    "driver_version", "min_bid", "verification", "has_avx", "dlperf",
+    "verified",
+    "external",
+    "rentable",
+    "rented",
+    "gpu_name",
+    "num_gpus",
+    "gpu_ram",
+    "gpu_total_ram",
+    "reliability",
+    "reliability2",
+    "inet_down",
+    "inet_up",
+    "inet_down_cost",
+    "inet_up_cost",
+    "direct_port_count",
+    "disk_space",
+    "cuda_max_good",
+    "compute_cap",
+    "duration",
+    "dph_total",
+    "datacenter",
+    "geolocation",
+    "machine_id",
+    "host_id",
+    "id",
+    "cpu_ram",
+    "cpu_cores",
+    "cpu_cores_effective",
+    "gpu_arch",
+    "cpu_arch",
+    "storage_cost",
+    "static_ip",
+    "disk_bw",
+    "driver_version",
+    "min_bid",
+    "verification",
+    "has_avx",
+    "dlperf",
 }
 
 
@@ -29,8 +68,9 @@ class CreateInstance(BaseModel):
     client_id: Literal["me"] = "me"
     image: Annotated[str, Field(min_length=1, max_length=1024)]
     disk: Annotated[float, Field(ge=8)] = 8.0
-    runtype: Literal["ssh", "jupyter", "args", "ssh_proxy", "ssh_direct", "jupyter_proxy", "jupyter_direct",
-                     "ssh_direc ssh_proxy"] = "ssh"
+    runtype: Literal[
+        "ssh", "jupyter", "args", "ssh_proxy", "ssh_direct", "jupyter_proxy", "jupyter_direct", "ssh_direc ssh_proxy"
+    ] = "ssh"
     env: dict[str, str] | str = Field(default_factory=dict)
     onstart: str = ""
     args: list[str] = Field(default_factory=list)

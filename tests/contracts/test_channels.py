@@ -13,8 +13,9 @@ from brightrun_tui.plugins import Door
 
 
 @pytest.mark.parametrize("name", plugins.names(Door.NOTIFICATIONS))
-async def test_it_opens_with_its_default_settings_and_sends(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                            capfd: pytest.CaptureFixture[str]) -> None:
+async def test_it_opens_with_its_default_settings_and_sends(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Without settings of a person it may refuse, but not print, and not take long."""
     monkeypatch.setenv("HOME", str(tmp_path))
     spec = plugins.load(Door.NOTIFICATIONS, ChannelSpec, name)

@@ -20,8 +20,9 @@ LENGTHY = {"merged"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in export_kinds() if name not in LENGTHY])
-async def test_it_writes_where_it_is_told_and_changes_nothing_else(name: str, db: Database, paths: Paths, source: Path,  # noqa: F811
-                                                                   finished: Callable[..., Run], tmp_path: Path) -> None:  # noqa: F811
+async def test_it_writes_where_it_is_told_and_changes_nothing_else(
+    name: str, db: Database, paths: Paths, source: Path, finished: Callable[..., Run], tmp_path: Path
+) -> None:
     version = await register(db, paths, finished(), source)
     before = {path: sha256(path) for path in Path(version.directory).rglob("*") if path.is_file()}
     kind = export_kinds()[name]

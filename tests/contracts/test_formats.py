@@ -8,8 +8,24 @@ from brightrun_tui.datasets.formats import formats
 from brightrun_tui.datasets.parsed import ParsedRecord
 from brightrun_tui.datasets.turns import Unusable
 
-ODD = (None, True, 7, 1.5, "", "text", [], [[]], [None], {}, {"": ""}, {"messages": None}, {"prompt": {}, "completion": []},
-       {"messages": [{"role": None, "content": 3}]}, {"conversations": {"from": "x"}}, {"text": "<|im_start|>"})
+ODD = (
+    None,
+    True,
+    7,
+    1.5,
+    "",
+    "text",
+    [],
+    [[]],
+    [None],
+    {},
+    {"": ""},
+    {"messages": None},
+    {"prompt": {}, "completion": []},
+    {"messages": [{"role": None, "content": 3}]},
+    {"conversations": {"from": "x"}},
+    {"text": "<|im_start|>"},
+)
 
 
 @pytest.mark.parametrize("name", formats())

@@ -30,7 +30,7 @@ SETTINGS = RunSettings().with_overrides({"quantisation.method": "none", "lora.r"
 
 
 @pytest.mark.parametrize("name", plugins.names(Door.OBJECTIVES))
-def test_a_step_does_not_depend_on_how_it_is_cut_and_scores_are_one_a_target(name: str, base: Path) -> None:  # noqa: F811
+def test_a_step_does_not_depend_on_how_it_is_cut_and_scores_are_one_a_target(name: str, base: Path) -> None:
     """The loss is a sum over targets with a gradient; it and the scores are finite, and metrics are numbers."""
     objective = load_objective(name)
     tokenizer = load_tokenizer(str(base), "")

@@ -21,7 +21,9 @@ def test_the_files_of_a_folder_are_one_dataset(tmp_path):
     report = datasets.check(tmp_path)
     assert (report.records, report.usable, report.name, report.format) == (43, 42, tmp_path.name, "prompt-completion")
     assert {p.kind: p.places for p in report.problems} == {
-        "no_answer": ("part-1.jsonl line 21",), "duplicate": ("part-1.jsonl line 22 as part-1.jsonl line 1",)}
+        "no_answer": ("part-1.jsonl line 21",),
+        "duplicate": ("part-1.jsonl line 22 as part-1.jsonl line 1",),
+    }
     assert len({record.id for record in datasets.read(tmp_path)}) == 42
     prepared = datasets.prepare(tmp_path, tmp_path / "out" / "data", DataSettings())
     assert prepared.train_records + prepared.eval_records == 42
@@ -32,20 +34,30 @@ def test_the_files_of_a_folder_are_one_dataset(tmp_path):
 
 def test_what_is_for_testing_is_not_learnt(tmp_path):
     """Beside files named after training those named after testing are left out, and the check says which."""
-    for name, start in (("train-00000.jsonl", 0), ("train-00001.jsonl", 30), ("validation.jsonl", 60), ("my_test.jsonl", 90)):
+    for name, start in (
+        ("train-00000.jsonl", 0),
+        ("train-00001.jsonl", 30),
+        ("validation.jsonl", 60),
+        ("my_test.jsonl", 90),
+    ):
         (tmp_path / name).write_text(lines(*pairs(30, start)))
     report = datasets.check(tmp_path)
     assert report.usable == 60 and report.statement.endswith(
-        "2 files that were not read, as their names say that they are for testing (“my_test.jsonl”, “validation.jsonl”).")
+        "2 files that were not read, as their names say that they are for testing (“my_test.jsonl”, “validation.jsonl”)."
+    )
     for file in tmp_path.glob("train*"):
         file.unlink()
     assert datasets.check(tmp_path).usable == 60
 
 
-@pytest.mark.parametrize(("names", "said"), [
-    (("a.jsonl", "b.csv"), "CSV (b.csv) and JSONL (a.jsonl)"),
-    (("a.jsonl", "model.safetensors"), "no dataset, model.safetensors"),
-    (("README.md", "sub/a.jsonl"), "holds no dataset file")])
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a.jsonl", "b.csv"), "CSV (b.csv) and JSONL (a.jsonl)"),
+        (("a.jsonl", "model.safetensors"), "no dataset, model.safetensors"),
+        (("README.md", "sub/a.jsonl"), "holds no dataset file"),
+    ],
+)
 def test_other_folders_are_refused_by_name(tmp_path, names, said):
     """Kinds that are mixed, files of unknown kinds, and nothing at all: said with the names and what to do."""
     for name in names:

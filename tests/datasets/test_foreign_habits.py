@@ -43,11 +43,23 @@ def answer(path: Path) -> str:
     return first(path).messages[-1].content
 
 
-@pytest.mark.parametrize(("value", "form", "seen"), [
-    (1067, "00000", "01067"), (0.05, "0%", "5%"), (0.065, "0.0%", "6.5%"), (12.5, '#,##0.00\\ "€"', "12.50 €"),
-    (-3.5, '_-* #,##0.00\\ "€"_-;-* #,##0.00\\ "€"_-', "-3.50 €"), (1.1 * 3 + 1, "General", "4.3"), (7.0, "General", "7"),
-    (date(2026, 3, 5), "DD.MM.YYYY", "05.03.2026"), (date(2026, 3, 5), "mm-dd-yy", "2026-03-05"),
-    (datetime(2026, 3, 5, 14, 7), "d/m/yyyy h:mm", "5/3/2026 14:07"), (0.5, "# ?/?", "0.5"), (True, "General", "true")])
+@pytest.mark.parametrize(
+    ("value", "form", "seen"),
+    [
+        (1067, "00000", "01067"),
+        (0.05, "0%", "5%"),
+        (0.065, "0.0%", "6.5%"),
+        (12.5, '#,##0.00\\ "€"', "12.50 €"),
+        (-3.5, '_-* #,##0.00\\ "€"_-;-* #,##0.00\\ "€"_-', "-3.50 €"),
+        (1.1 * 3 + 1, "General", "4.3"),
+        (7.0, "General", "7"),
+        (date(2026, 3, 5), "DD.MM.YYYY", "05.03.2026"),
+        (date(2026, 3, 5), "mm-dd-yy", "2026-03-05"),
+        (datetime(2026, 3, 5, 14, 7), "d/m/yyyy h:mm", "5/3/2026 14:07"),
+        (0.5, "# ?/?", "0.5"),
+        (True, "General", "true"),
+    ],
+)
 def test_a_cell_is_learnt_as_a_person_sees_it(tmp_path, value, form, seen):
     """Leading zeros, per cent, currencies, and dates in the order the sheet shows."""
     rows = [["prompt", "completion"], *([f"Which one has number {i}?", value] for i in range(COUNT))]
@@ -69,6 +81,7 @@ PAIR = {"prompt": "What is {i}?", "completion": "It is number {i}."}
 
 def many(row: dict[str, Any]) -> str:
     """So many records of this form; {i} is the number, and of a list every record has the next value."""
+
     def filled(value: Any, i: int) -> Any:
         value = value[i % len(value)] if isinstance(value, list) else value
         return value.replace("{i}", str(i)) if isinstance(value, str) else value
@@ -76,8 +89,17 @@ def many(row: dict[str, Any]) -> str:
     return lines(*({name: filled(value, i) for name, value in row.items()} for i in range(COUNT)))
 
 
-@pytest.mark.parametrize("mark", [{"label": [1, -1]}, {"score": [1.0, -1.0]}, {"feedback": ["positive", "negative"]},
-                                  {"user_feedback": ["👍", "👎"]}, {"rating": [1, 0]}], ids=str)
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"label": [1, -1]},
+        {"score": [1.0, -1.0]},
+        {"feedback": ["positive", "negative"]},
+        {"user_feedback": ["👍", "👎"]},
+        {"rating": [1, 0]},
+    ],
+    ids=str,
+)
 def test_what_people_disliked_is_not_learnt(write: Write, mark):
     """Thumbs in words and numbers: every second record is left out, and why is said."""
     report = datasets.check(write("a.jsonl", many({**PAIR, **mark})))
@@ -86,8 +108,12 @@ def test_what_people_disliked_is_not_learnt(write: Write, mark):
 
 def test_a_turn_that_was_disliked_is_context_only(write: Write):
     """A thumb on a message; a comment in the same field is none."""
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Bad", "feedback": "thumbs_down"},
-             {"role": "user", "content": "Again"}, {"role": "assistant", "content": "Good", "feedback": "I liked this one"}]
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Bad", "feedback": "thumbs_down"},
+        {"role": "user", "content": "Again"},
+        {"role": "assistant", "content": "Good", "feedback": "I liked this one"},
+    ]
     record = first(write("a.jsonl", lines({"messages": turns}, {"messages": turns[2:]})))
     assert [m.train for m in record.messages if m.role == "assistant"] == [False, True]
 
@@ -98,10 +124,15 @@ def test_ratings_and_html_are_remarked_on(write: Write):
     assert {p.kind for p in datasets.check(write("a.jsonl", rows)).problems} == {"rated", "markup"}
 
 
-@pytest.mark.parametrize("row", [
-    {"prompt": "Q{i}", "response_a": "yes {i}", "response_b": "no", "preference": "a"},
-    {"question": "Q{i}", "response_0": "no", "response_1": "yes {i}", "better_response_id": 1},
-    {"conversation_a": "x{i}", "conversation_b": "y", "winner": "model_a"}], ids=lambda row: list(row)[1])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Q{i}", "response_a": "yes {i}", "response_b": "no", "preference": "a"},
+        {"question": "Q{i}", "response_0": "no", "response_1": "yes {i}", "better_response_id": 1},
+        {"conversation_a": "x{i}", "conversation_b": "y", "winner": "model_a"},
+    ],
+    ids=lambda row: list(row)[1],
+)
 def test_no_fix_leads_to_the_worse_of_two_answers(write: Write, row):
     """Answers called a and b, where a further field says which is better, are refused without a mapping."""
     with pytest.raises(DatasetError) as refused:
@@ -111,7 +142,9 @@ def test_no_fix_leads_to_the_worse_of_two_answers(write: Write, row):
 
 def test_turns_that_are_rows_of_their_own_are_told(write: Write):
     """A table with a speaker in each row gets neither a wrong mapping nor is it learnt turn by turn."""
-    table = "conversation_id,role,content\n" + "".join(f"{i},user,Text {i}\n{i},assistant,Text {i}\n" for i in range(COUNT))
+    table = "conversation_id,role,content\n" + "".join(
+        f"{i},user,Text {i}\n{i},assistant,Text {i}\n" for i in range(COUNT)
+    )
     with pytest.raises(DatasetError, match="one turn of a conversation"):
         datasets.check(write("a.csv", table))
 
@@ -123,30 +156,45 @@ def test_words_for_nothing_are_not_part_of_the_question(write: Write, nothing):
     assert record.messages[0].content == "Do 0"
 
 
-@pytest.mark.parametrize("completion", ["It is 1.", {"role": "assistant", "content": "It is 1."},
-                                        [{"role": "assistant", "content": "It is 1."}]], ids=["text", "turn", "turns"])
+@pytest.mark.parametrize(
+    "completion",
+    ["It is 1.", {"role": "assistant", "content": "It is 1."}, [{"role": "assistant", "content": "It is 1."}]],
+    ids=["text", "turn", "turns"],
+)
 def test_a_question_in_turns_takes_its_answer_in_any_form(write: Write, completion):
     """prompt as a list of messages, with the answer as text, as one message or as several."""
     prompt = [{"role": "system", "content": "Be short"}, {"role": "user", "content": "What is it?"}]
-    record = first(write("a.jsonl", "".join(json.dumps({"prompt": prompt, "completion": completion}) + "\n" for _ in range(3))))
-    assert [m.role for m in record.messages] == ["system", "user", "assistant"] and record.messages[-1].content == "It is 1."
+    record = first(
+        write("a.jsonl", "".join(json.dumps({"prompt": prompt, "completion": completion}) + "\n" for _ in range(3)))
+    )
+    assert [m.role for m in record.messages] == ["system", "user", "assistant"] and record.messages[
+        -1
+    ].content == "It is 1."
 
 
 def test_answers_of_squad_and_tools_without_texts_are_read(write: Write):
     """The first of SQuAD's answers; a call without a text beside it; a tool's result that is an object stays JSON."""
-    squad = [{"context": f"Tower {i} is {i} m high.", "question": "How high?", "answers": {"text": [f"{i} m", f"{i} m"]}}
-             for i in range(COUNT)]
+    squad = [
+        {"context": f"Tower {i} is {i} m high.", "question": "How high?", "answers": {"text": [f"{i} m", f"{i} m"]}}
+        for i in range(COUNT)
+    ]
     assert answer(write("squad.jsonl", lines(*squad))) == "0 m"
-    turns = [{"role": "user", "content": "Weather?"}, {"role": "assistant", "tool_calls": [{"function": {"name": "w"}}]},
-             {"role": "tool", "content": {"celsius": 3}}, {"role": "assistant", "content": "Three degrees."}]
+    turns = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "w"}}]},
+        {"role": "tool", "content": {"celsius": 3}},
+        {"role": "assistant", "content": "Three degrees."},
+    ]
     record = first(write("tools.jsonl", lines({"messages": turns}, {"messages": turns})))
     assert record.messages[1].tool_calls[0].name == "w" and record.messages[2].content == '{"celsius": 3}'
 
 
 def test_answers_that_look_wrong_are_told(write: Write):
     """Cut off at one length, repeating the question, or not written yet; none of these where answers are labels or differ."""
-    rows = [{"prompt": f"What is the number {i} about?", "completion": f"It is about {i}." + " And so on." * (i % 9)}
-            for i in range(60)]
+    rows = [
+        {"prompt": f"What is the number {i} about?", "completion": f"It is about {i}." + " And so on." * (i % 9)}
+        for i in range(60)
+    ]
     for i in range(5):
         rows[i]["completion"] = f"{i} is a long answer that goes on and on, ".ljust(300, "abcde"[i])[:255]
     rows[11]["completion"] = rows[11]["prompt"] + " It is about eleven."

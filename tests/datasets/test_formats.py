@@ -23,8 +23,11 @@ from brightrun_tui.domain.errors import DatasetError, UsageError
 from brightrun_tui.domain.settings import DataSettings
 from tests.datasets.conftest import chat, lines, pairs
 
-TALKS = [("Why is the sky blue?", "Air scatters blue light, more than red."),
-         ("Name a prime, please", "Seven — “7”."), ("Three\nlines, with \"quotes\"\n", "Yes,\nlike this.")]
+TALKS = [
+    ("Why is the sky blue?", "Air scatters blue light, more than red."),
+    ("Name a prime, please", "Seven — “7”."),
+    ('Three\nlines, with "quotes"\n', "Yes,\nlike this."),
+]
 
 
 def said(records: list[Record]) -> list[list[tuple[str, str]]]:
@@ -76,8 +79,17 @@ MESSAGES = [chat(*talk) for talk in TALKS]
 SHAREGPT = [{"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in TALKS]
 ALPACA = [{"instruction": q, "input": "", "output": a} for q, a in TALKS]
 PAIRS = [{"prompt": q, "completion": a} for q, a in TALKS]
-V4 = [{"id": f"turn{i}", "conversation_id": f"c{i}", "system_prompt": "", "conversation_history": [],
-       "current_user_input": q, "target_response": a} for i, (q, a) in enumerate(TALKS)]
+V4 = [
+    {
+        "id": f"turn{i}",
+        "conversation_id": f"c{i}",
+        "system_prompt": "",
+        "conversation_history": [],
+        "current_user_input": q,
+        "target_response": a,
+    }
+    for i, (q, a) in enumerate(TALKS)
+]
 
 FILES = [
     ("a.jsonl", lines(*MESSAGES), "messages"),
@@ -104,31 +116,90 @@ FILES = [
     ("a.tsv", as_table("\t", "input", "output"), "prompt-completion"),
     ("pairs.parquet", lambda: as_parquet(PAIRS), "prompt-completion"),
     ("v4.jsonl", lines({"_meta": {"total_pairs": 3}}, *V4), "brightrun-lora-v4"),
-    ("columns.json", json.dumps({"prompt": [q for q, _ in TALKS], "completion": [a for _, a in TALKS]}), "prompt-completion"),
-    ("pandas.json", json.dumps({"prompt": {str(i): q for i, (q, _) in enumerate(TALKS)},
-                                "completion": {str(i): a for i, (_, a) in enumerate(TALKS)}}), "prompt-completion"),
+    (
+        "columns.json",
+        json.dumps({"prompt": [q for q, _ in TALKS], "completion": [a for _, a in TALKS]}),
+        "prompt-completion",
+    ),
+    (
+        "pandas.json",
+        json.dumps(
+            {
+                "prompt": {str(i): q for i, (q, _) in enumerate(TALKS)},
+                "completion": {str(i): a for i, (_, a) in enumerate(TALKS)},
+            }
+        ),
+        "prompt-completion",
+    ),
     ("broken-up.jsonl", "\n".join(json.dumps(record, indent=1) for record in MESSAGES), "messages"),
     ("pandas-column.csv", as_table_of_lists(), "messages"),
-    ("of-lists.parquet", lambda: as_parquet([{"messages": {"role": [m["role"] for m in record["messages"]],
-                                                           "content": [m["content"] for m in record["messages"]]}}
-                                             for record in MESSAGES]), "messages"),
+    (
+        "of-lists.parquet",
+        lambda: as_parquet(
+            [
+                {
+                    "messages": {
+                        "role": [m["role"] for m in record["messages"]],
+                        "content": [m["content"] for m in record["messages"]],
+                    }
+                }
+                for record in MESSAGES
+            ]
+        ),
+        "messages",
+    ),
     ("declared.csv", "sep=;\n" + as_table(";", "prompt", "completion"), "prompt-completion"),
     ("a.jsonl.gz", gzip.compress(lines(*MESSAGES).encode()), "messages"),
     ("a.jsonl.zst", zstandard.compress(lines(*MESSAGES).encode()), "messages"),
-    ("a.zip", lambda: as_zip({"a.csv": as_table(",", "prompt", "completion"), "__MACOSX/._a.csv": "x"}), "prompt-completion"),
+    (
+        "a.zip",
+        lambda: as_zip({"a.csv": as_table(",", "prompt", "completion"), "__MACOSX/._a.csv": "x"}),
+        "prompt-completion",
+    ),
     ("a.xlsx", lambda: as_workbook(), "prompt-completion"),
     ("utf16.csv", as_table(",", "prompt", "completion").encode("utf-16"), "prompt-completion"),
     ("utf16-no-mark.jsonl", lines(*MESSAGES).encode("utf-16-le"), "messages"),
     ("windows-1252.csv", as_table(",", "prompt", "completion").encode("cp1252"), "prompt-completion"),
-    ("chatml.jsonl", lines(*({"text": "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in r["messages"])}
-                             for r in MESSAGES)), "templated-text"),
-    ("llama3.jsonl", lines(*({"text": "<|begin_of_text|>" + "".join(
-        f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content']}<|eot_id|>" for m in r["messages"])}
-        for r in MESSAGES)), "templated-text"),
+    (
+        "chatml.jsonl",
+        lines(
+            *(
+                {"text": "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in r["messages"])}
+                for r in MESSAGES
+            )
+        ),
+        "templated-text",
+    ),
+    (
+        "llama3.jsonl",
+        lines(
+            *(
+                {
+                    "text": "<|begin_of_text|>"
+                    + "".join(
+                        f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content']}<|eot_id|>"
+                        for m in r["messages"]
+                    )
+                }
+                for r in MESSAGES
+            )
+        ),
+        "templated-text",
+    ),
     ("inst.jsonl", lines(*({"text": f"<s>[INST] {q} [/INST] {a} </s>"} for q, a in TALKS)), "templated-text"),
-    ("v4.json", json.dumps({"training_file_metadata": {"total_training_pairs": 3}, "conversations": [
-        {"conversation_metadata": {"conversation_id": f"c{i}"}, "training_pairs": [pair]} for i, pair in enumerate(V4)]}),
-     "brightrun-lora-v4"),
+    (
+        "v4.json",
+        json.dumps(
+            {
+                "training_file_metadata": {"total_training_pairs": 3},
+                "conversations": [
+                    {"conversation_metadata": {"conversation_id": f"c{i}"}, "training_pairs": [pair]}
+                    for i, pair in enumerate(V4)
+                ],
+            }
+        ),
+        "brightrun-lora-v4",
+    ),
 ]
 
 
@@ -167,12 +238,16 @@ def test_columns_can_be_mapped_by_name(write):
 
 def test_group_and_id_may_be_numbers_of_any_kind(write):
     """A table's whole numbers become floats where some are missing; they name the same group as whole numbers do."""
-    rows = [{"q": f"Question {i}?", "a": f"Answer {i}.", "talk": float(i // 2) if i < 7 else None, "no": i + 0.5}
-            for i in range(8)]
+    rows = [
+        {"q": f"Question {i}?", "a": f"Answer {i}.", "talk": float(i // 2) if i < 7 else None, "no": i + 0.5}
+        for i in range(8)
+    ]
     path = write("a.parquet", as_parquet(rows))
     mapping = {"prompt": "q", "completion": "a", "group": "talk", "id": "no"}
     records = list(datasets.read(path, columns=mapping))
-    assert [(r.id, r.group) for r in records[:3]] == [("0.5", "0"), ("1.5", "0"), ("2.5", "1")] and records[7].group == ""
+    assert [(r.id, r.group) for r in records[:3]] == [("0.5", "0"), ("1.5", "0"), ("2.5", "1")] and records[
+        7
+    ].group == ""
     document = write("a.json", json.dumps([{**row, "talk": 12.0 if row["no"] < 4 else 12} for row in rows]))
     assert {r.group for r in datasets.read(document, columns=mapping)} == {"12"}
 
@@ -181,10 +256,14 @@ def test_group_and_id_may_be_numbers_of_any_kind(write):
 @pytest.mark.parametrize("role", ["group", "id"])
 def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(write, tmp_path, role, value):
     """Instead of splitting without the groups that were asked for; check and prepare agree."""
-    path = write("a.parquet", as_parquet([{"q": f"Question {i}?", "a": f"Answer {i}.", "Talk no": value} for i in range(30)]))
+    path = write(
+        "a.parquet", as_parquet([{"q": f"Question {i}?", "a": f"Answer {i}.", "Talk no": value} for i in range(30)])
+    )
     mapping = {"prompt": "q", "completion": "a", role: "Talk no"}
-    for use in (lambda: datasets.check(path, columns=mapping),
-                lambda: datasets.prepare(path, tmp_path / "data", DataSettings(), columns=mapping)):
+    for use in (
+        lambda: datasets.check(path, columns=mapping),
+        lambda: datasets.prepare(path, tmp_path / "data", DataSettings(), columns=mapping),
+    ):
         with pytest.raises(DatasetError, match="“Talk no”") as refused:
             use()
         assert refused.value.kind == "dataset_columns" and role in refused.value.fix
@@ -193,7 +272,9 @@ def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(write, tmp
 
 def test_a_mapping_also_applies_to_json(write):
     """Field names in JSON can be mapped like columns, also when the array lies in an object."""
-    path = write("x.json", json.dumps({"tags": [{"name": "t"}], "rows": [{"q1": "a", "a1": "bcd"}, {"q1": "c", "a1": "def"}]}))
+    path = write(
+        "x.json", json.dumps({"tags": [{"name": "t"}], "rows": [{"q1": "a", "a1": "bcd"}, {"q1": "c", "a1": "def"}]})
+    )
     records = list(datasets.read(path, columns={"prompt": "q1", "completion": "a1"}))
     assert said(records) == [[("user", "a"), ("assistant", "bcd")], [("user", "c"), ("assistant", "def")]]
 
@@ -210,16 +291,51 @@ def test_a_forced_format_that_does_not_fit_is_refused(write):
 
 def test_instructions_carry_their_input_and_questions_their_context(write):
     """An alpaca input and a question's context become part of what the user says; history comes before it."""
-    path = write("a.jsonl", lines(
-        {"instruction": "Add.", "input": "2 and 3", "output": "five", "system": "Be brief", "history": [["Hi", "Hello!"]]},
-        {"question": "Who?", "context": "Ann came.", "answer": "Ann"}))
+    path = write(
+        "a.jsonl",
+        lines(
+            {
+                "instruction": "Add.",
+                "input": "2 and 3",
+                "output": "five",
+                "system": "Be brief",
+                "history": [["Hi", "Hello!"]],
+            },
+            {"question": "Who?", "context": "Ann came.", "answer": "Ann"},
+        ),
+    )
     assert said(list(datasets.read(path))) == [
-        [("system", "Be brief"), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Add.\n\n2 and 3"), ("assistant", "five")],
-        [("user", "Who?\n\nAnn came."), ("assistant", "Ann")]]
+        [
+            ("system", "Be brief"),
+            ("user", "Hi"),
+            ("assistant", "Hello!"),
+            ("user", "Add.\n\n2 and 3"),
+            ("assistant", "five"),
+        ],
+        [("user", "Who?\n\nAnn came."), ("assistant", "Ann")],
+    ]
 
 
-TEXT_FIELDS = ["instruction", "prompt", "question", "query", "input", "user", "context", "system", "completion", "answer",
-               "output", "topic", "title", "Source URL", "notes", "choices", "options", "history"]
+TEXT_FIELDS = [
+    "instruction",
+    "prompt",
+    "question",
+    "query",
+    "input",
+    "user",
+    "context",
+    "system",
+    "completion",
+    "answer",
+    "output",
+    "topic",
+    "title",
+    "Source URL",
+    "notes",
+    "choices",
+    "options",
+    "history",
+]
 FIELD = st.sampled_from(TEXT_FIELDS)
 
 
@@ -227,11 +343,14 @@ FIELD = st.sampled_from(TEXT_FIELDS)
 @given(st.sets(FIELD, min_size=2), st.sets(FIELD), st.booleans())
 def test_no_text_of_a_record_is_lost_without_a_word(tmp_path, names, blank, long):
     """Whatever fields stand side by side: their text is in the turns, or their names are among those not used."""
+
     def value(name: str) -> Any:
         if name in blank:
             return ""
         text = f"{name} text" + " and more of it, so that it is long" * long
-        return {"choices": [text, f"other {text}"], "options": {"a": text}, "history": [[text, f"reply {text}"]]}.get(name, text)
+        return {"choices": [text, f"other {text}"], "options": {"a": text}, "history": [[text, f"reply {text}"]]}.get(
+            name, text
+        )
 
     path = tmp_path / "a.jsonl"
     path.write_text(lines({name: value(name) for name in TEXT_FIELDS if name in names}))
@@ -242,20 +361,46 @@ def test_no_text_of_a_record_is_lost_without_a_word(tmp_path, names, blank, long
     for outcome in outcomes:
         if outcome.record and "no_last_answer" not in outcome.remarks:
             said = "\n".join(message.content for message in outcome.record.messages)
-            assert {name for name in names - blank if f"{name} text" not in said} == {*outcome.unused, *outcome.record.categories}
+            assert {name for name in names - blank if f"{name} text" not in said} == {
+                *outcome.unused,
+                *outcome.record.categories,
+            }
 
 
 ASKED = [
     ({"prompt": "Translate.", "input": "Guten Tag", "output": "Hello"}, "Translate.\n\nGuten Tag", "Hello"),
     ({"prompt": "Translate a word", "input": "a", "output": "un"}, "Translate a word\n\na", "un"),
     ({"instruction": "Answer briefly.", "question": "Who?", "answer": "Ann"}, "Answer briefly.\n\nWho?", "Ann"),
-    ({"instruction": "Sum up.", "input": "", "context": "It rained.", "response": "Rain"}, "Sum up.\n\nIt rained.", "Rain"),
+    (
+        {"instruction": "Sum up.", "input": "", "context": "It rained.", "response": "Rain"},
+        "Sum up.\n\nIt rained.",
+        "Rain",
+    ),
     ({"instruction": " ", "prompt": "Who?", "completion": "", "answer": "Ann"}, "Who?", "Ann"),
-    ({"instruction": "Be kind.", "prompt": "### Instruction: Be kind.\n### Input: Hi", "input": "Hi", "output": "Hey"},
-     "Be kind.\n\nHi", "Hey"),
-    ({"prompt": "Q: Who was it that came so late in the evening?", "question": "Who was it that came so late in the evening?",
-      "answer": "Ann"}, "Q: Who was it that came so late in the evening?", "Ann"),
-    ({"question": "Which?", "choices": ["red", "green", "blue"], "answer": 2}, "Which?\n\nA. red\nB. green\nC. blue", "blue"),
+    (
+        {
+            "instruction": "Be kind.",
+            "prompt": "### Instruction: Be kind.\n### Input: Hi",
+            "input": "Hi",
+            "output": "Hey",
+        },
+        "Be kind.\n\nHi",
+        "Hey",
+    ),
+    (
+        {
+            "prompt": "Q: Who was it that came so late in the evening?",
+            "question": "Who was it that came so late in the evening?",
+            "answer": "Ann",
+        },
+        "Q: Who was it that came so late in the evening?",
+        "Ann",
+    ),
+    (
+        {"question": "Which?", "choices": ["red", "green", "blue"], "answer": 2},
+        "Which?\n\nA. red\nB. green\nC. blue",
+        "blue",
+    ),
     ({"question": "Which?", "options": ["red", "green"], "answer": 0.0}, "Which?\n\nA. red\nB. green", "red"),
     ({"question": "Which?", "choices": ["red", "green"], "answer": "B"}, "Which?\n\nA. red\nB. green", "B"),
     ({"question": "2+2?", "choices": ["3", "4"], "answer": "4"}, "2+2?\n\nA. 3\nB. 4", "4"),
@@ -270,12 +415,15 @@ def test_everything_asked_is_in_the_question(write, row, question, answer):
     assert {p.kind for p in report.problems} <= {"few_records", "short_answer"}
 
 
-@pytest.mark.parametrize(("row", "answer", "kind"), [
-    ({"question": "Capital?", "answer": ["", "Paris", "City of Paris"]}, "Paris", "several_answers"),
-    ({"question": "Which?", "choices": ["red", "green"], "answer": 2}, "2", "no_such_choice"),
-    ({"question": "Which?", "choices": ["red", "green"], "answer": -1}, "-1", "no_such_choice"),
-    ({"question": "Which?", "choices": ["red", "green"], "answer": "1"}, "1", "no_such_choice"),
-])
+@pytest.mark.parametrize(
+    ("row", "answer", "kind"),
+    [
+        ({"question": "Capital?", "answer": ["", "Paris", "City of Paris"]}, "Paris", "several_answers"),
+        ({"question": "Which?", "choices": ["red", "green"], "answer": 2}, "2", "no_such_choice"),
+        ({"question": "Which?", "choices": ["red", "green"], "answer": -1}, "-1", "no_such_choice"),
+        ({"question": "Which?", "choices": ["red", "green"], "answer": "1"}, "1", "no_such_choice"),
+    ],
+)
 def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, answer, kind):
     """Of several answers one is learned, never a list of them; a number that is no choice is pointed out."""
     report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
@@ -286,8 +434,17 @@ def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, ans
 
 def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
     """Titles, links, the thoughts of a reasoning model: one remark with the names as the file spells them."""
-    rows = [{**row, "Title": f"On {i}", "url": f"https://x.test/{i}", "score": 0.5, "prompt_id": f"p{i}",
-             "note": "seldom" * (i % 3 == 0)} for i, row in enumerate(pairs(30))]
+    rows = [
+        {
+            **row,
+            "Title": f"On {i}",
+            "url": f"https://x.test/{i}",
+            "score": 0.5,
+            "prompt_id": f"p{i}",
+            "note": "seldom" * (i % 3 == 0),
+        }
+        for i, row in enumerate(pairs(30))
+    ]
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert [(p.kind, p.count) for p in report.problems] == [("unused_fields", 30)]
     assert "30 with text in fields that are not used: “Title”, “url”." in report.statement
@@ -297,18 +454,33 @@ def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
         row["prompt"] = row["messages"][0]["content"]
     report = datasets.check(write("b.jsonl", lines(*thoughts)))
     assert "not used: “messages.mood”." in report.statement
-    formatted = [{"instruction": f"Add {i}.", "prompt": f"### Instruction: Add {i}. ### Answer: {i}", "output": f"It is {i}."}
-                 for i in range(30)]
+    formatted = [
+        {"instruction": f"Add {i}.", "prompt": f"### Instruction: Add {i}. ### Answer: {i}", "output": f"It is {i}."}
+        for i in range(30)
+    ]
     assert "not used: “prompt”." in datasets.check(write("c.jsonl", lines(*formatted))).statement
 
 
-@pytest.mark.parametrize("row", [
-    {"system": "Be kind", **chat("Hi", "Hello", system=" Be kind\n")},
-    {"system_prompt": "Be kind", "conversations": [{"from": "system", "value": "Be kind"}, {"from": "human", "value": "Hi"},
-                                                   {"from": "gpt", "value": "Hello"}]},
-    {"system": "Be kind", "prompt": chat("Hi", system="Be kind")["messages"], "completion": chat("", "Hello")["messages"][1:]},
-    {"system": "Be kind", "prompt": chat("Hi")["messages"], "completion": chat("", "Hello")["messages"][1:]},
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"system": "Be kind", **chat("Hi", "Hello", system=" Be kind\n")},
+        {
+            "system_prompt": "Be kind",
+            "conversations": [
+                {"from": "system", "value": "Be kind"},
+                {"from": "human", "value": "Hi"},
+                {"from": "gpt", "value": "Hello"},
+            ],
+        },
+        {
+            "system": "Be kind",
+            "prompt": chat("Hi", system="Be kind")["messages"],
+            "completion": chat("", "Hello")["messages"][1:],
+        },
+        {"system": "Be kind", "prompt": chat("Hi")["messages"], "completion": chat("", "Hello")["messages"][1:]},
+    ],
+)
 def test_a_system_message_given_twice_is_said_once(write, row):
     """A record's own system field often repeats the first turn; another text is put before it."""
     other = {**row, "system": "Be brief"} if "system" in row else {**row, "system_prompt": "Be brief"}
@@ -319,25 +491,57 @@ def test_a_system_message_given_twice_is_said_once(write, row):
 
 def test_conversational_prompt_and_completion_trains_the_completion_only(write):
     """Prompt and completion given as lists of messages: answers in the prompt are context."""
-    path = write("a.jsonl", lines(
-        {"prompt": chat("Hi", "Hello", "Who?")["messages"], "completion": [{"role": "assistant", "content": "Me"}]}))
+    path = write(
+        "a.jsonl",
+        lines(
+            {"prompt": chat("Hi", "Hello", "Who?")["messages"], "completion": [{"role": "assistant", "content": "Me"}]}
+        ),
+    )
     record = next(iter(datasets.read(path)))
     assert [(m.role, m.train) for m in record.messages] == [
-        ("user", True), ("assistant", False), ("user", True), ("assistant", True)]
+        ("user", True),
+        ("assistant", False),
+        ("user", True),
+        ("assistant", True),
+    ]
 
 
 def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write):
     """brightrun-lora-v4: the history often ends with the current input; it is said once, and only the target trains."""
-    history = [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two"}, {"role": "user", "content": "Three "}]
-    pair = {"id": "p", "conversation_id": "c9", "system_prompt": "Be kind", "conversation_history": history,
-            "current_user_input": "Three", "target_response": "Four",
-            "conversation_metadata": {"persona_archetype": "planner", "emotional_arc_key": "calm", "training_topic": "Taxes"}}
-    path = write("v4.jsonl", lines(pair, {**pair, "id": "q", "conversation_history": history[:2], "target_response": "Five"},
-                                   {**pair, "id": "r", "target_response": None}))
+    history = [
+        {"role": "user", "content": "One"},
+        {"role": "assistant", "content": "Two"},
+        {"role": "user", "content": "Three "},
+    ]
+    pair = {
+        "id": "p",
+        "conversation_id": "c9",
+        "system_prompt": "Be kind",
+        "conversation_history": history,
+        "current_user_input": "Three",
+        "target_response": "Four",
+        "conversation_metadata": {
+            "persona_archetype": "planner",
+            "emotional_arc_key": "calm",
+            "training_topic": "Taxes",
+        },
+    }
+    path = write(
+        "v4.jsonl",
+        lines(
+            pair,
+            {**pair, "id": "q", "conversation_history": history[:2], "target_response": "Five"},
+            {**pair, "id": "r", "target_response": None},
+        ),
+    )
     first, second = datasets.read(path)
-    assert first.messages == (Message(role="system", content="Be kind"), Message(role="user", content="One"),
-                              Message(role="assistant", content="Two", train=False), Message(role="user", content="Three "),
-                              Message(role="assistant", content="Four"))
+    assert first.messages == (
+        Message(role="system", content="Be kind"),
+        Message(role="user", content="One"),
+        Message(role="assistant", content="Two", train=False),
+        Message(role="user", content="Three "),
+        Message(role="assistant", content="Four"),
+    )
     assert [m.content for m in second.messages] == ["Be kind", "One", "Two", "Three", "Five"]
     assert (first.id, first.group) == ("p", "c9")
     assert first.categories == {"persona": "planner", "emotional_arc": "calm", "topic": "Taxes"}
@@ -346,12 +550,24 @@ def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write):
 def test_nested_pairs_belong_to_their_own_conversation(write):
     """In the JSON shape the pairs' own ids repeat; ids are made unique and the outer conversation is the group."""
     pair = {"id": "turn1", "conversation_id": "same", "current_user_input": "Hi", "target_response": "Hello there"}
-    document = {"training_file_metadata": {"total_training_pairs": 2}, "conversations": [
-        {"conversation_metadata": {"conversation_id": f"{letter}aaaaaaaa-1", "scaffolding": {"persona_key": letter}},
-         "training_pairs": [{**pair, "current_user_input": letter}]} for letter in "xy"]}
+    document = {
+        "training_file_metadata": {"total_training_pairs": 2},
+        "conversations": [
+            {
+                "conversation_metadata": {
+                    "conversation_id": f"{letter}aaaaaaaa-1",
+                    "scaffolding": {"persona_key": letter},
+                },
+                "training_pairs": [{**pair, "current_user_input": letter}],
+            }
+            for letter in "xy"
+        ],
+    }
     report = datasets.check(write("v4.json", json.dumps(document)))
     assert [(r.id, r.group, r.categories) for r in report.preview] == [
-        ("turn1_xaaaaaaa", "xaaaaaaaa-1", {"persona": "x"}), ("turn1_yaaaaaaa", "yaaaaaaaa-1", {"persona": "y"})]
+        ("turn1_xaaaaaaa", "xaaaaaaaa-1", {"persona": "x"}),
+        ("turn1_yaaaaaaa", "yaaaaaaaa-1", {"persona": "y"}),
+    ]
 
 
 def test_a_document_with_several_lists_says_what_it_left_out(write):

@@ -13,9 +13,13 @@ from tests.fuzz.datasets import odd_things
 LONG = 6_000_000
 
 
-@pytest.mark.parametrize(("end", "column", "kind"), [
-    ('\n"}]', 1, "dataset_broken_json"), ('" "b"}]', 5, "dataset_broken_json"), ("", 1, "dataset_truncated")])
-def test_the_place_of_an_error_is_found_behind_a_text_of_megabytes(tmp_path: Path, end: str, column: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "column", "kind"),
+    [('\n"}]', 1, "dataset_broken_json"), ('" "b"}]', 5, "dataset_broken_json"), ("", 1, "dataset_truncated")],
+)
+def test_the_place_of_an_error_is_found_behind_a_text_of_megabytes(
+    tmp_path: Path, end: str, column: int, kind: str
+) -> None:
     """The parser begins a long text anew with every piece it is fed; looked for byte by byte this took hours."""
     path = tmp_path / "a.json"
     start = '[{"prompt": "a", "completion": "'

@@ -10,7 +10,11 @@ from brightrun_tui.domain.settings import DataSettings
 from tests.datasets.conftest import lines
 
 DICE = random.Random(4)
-WORDS = [first + second for first in ("ka", "lo", "mi", "ne", "su", "ta", "vo", "zen") for second in ("dra", "lin", "mer", "pos")]
+WORDS = [
+    first + second
+    for first in ("ka", "lo", "mi", "ne", "su", "ta", "vo", "zen")
+    for second in ("dra", "lin", "mer", "pos")
+]
 
 
 def said(count: int) -> list[str]:
@@ -39,7 +43,10 @@ def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write, tmp_
         rows[-1]["completion"] = rows[-1]["completion"].replace(" ", ", ", 3) + "."
     path = write("a.jsonl", lines(*rows))
     near = found(datasets.check(path), "near_copy")
-    assert near is not None and (near.count, near.places) == (4, ("line 41 as line 4", "line 42 as line 8", "line 43 as line 12"))
+    assert near is not None and (near.count, near.places) == (
+        4,
+        ("line 41 as line 4", "line 42 as line 8", "line 43 as line 12"),
+    )
     for seed in range(5):
         datasets.prepare(path, tmp_path / "data", DataSettings(split_seed=seed, eval_fraction=0.4))
         held = {record.line for record in datasets.read_prepared(tmp_path / "data" / "eval.jsonl")}
@@ -49,17 +56,25 @@ def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write, tmp_
 def test_exact_copies_and_contradictions_are_named_with_their_lines(write):
     """Which line repeats which, and which one answers the same question otherwise; a near-copy is no contradiction."""
     rows = [row(said(8), said(30)) for _ in range(30)]
-    rows += [rows[2], {**rows[5], "completion": " ".join(said(30))},
-             {**rows[6], "completion": " ".join(changed(rows[6]["completion"].split(), 3))}]
+    rows += [
+        rows[2],
+        {**rows[5], "completion": " ".join(said(30))},
+        {**rows[6], "completion": " ".join(changed(rows[6]["completion"].split(), 3))},
+    ]
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert {problem.kind: problem.places for problem in report.problems} == {
-        "duplicate": ("line 31 as line 3",), "other_answer": ("line 32 as line 6",), "near_copy": ("line 33 as line 7",)}
+        "duplicate": ("line 31 as line 3",),
+        "other_answer": ("line 32 as line 6",),
+        "near_copy": ("line 33 as line 7",),
+    }
 
 
 def test_what_only_looks_alike_is_no_copy(write):
     """Short questions that differ in a word, many wordings of one question, and cases that are in the system message."""
-    colours = [row(f"How much is the {a} {b} vase ?".split(), f"The {a} {b} vase is {i} euros .".split())
-               for i, (a, b) in enumerate((a, b) for a in ("red", "blue", "green", "old") for b in ("small", "large", "round"))]
+    colours = [
+        row(f"How much is the {a} {b} vase ?".split(), f"The {a} {b} vase is {i} euros .".split())
+        for i, (a, b) in enumerate((a, b) for a in ("red", "blue", "green", "old") for b in ("small", "large", "round"))
+    ]
     answer = said(50)
     wordings = [row(said(7), answer) for _ in range(12)]
     systems = [row(said(3)[:1] * 4, ["yes"], system=" ".join(said(30))) for _ in range(12)]

@@ -23,7 +23,9 @@ def test_prepare_writes_every_usable_record_once(write, tmp_path):
     """Train and eval together are the usable records of the file; counts and fingerprints are those of the files."""
     path = write("faq.jsonl", lines(*pairs(50), {"prompt": "?", "completion": ""}))
     prepared = datasets.prepare(path, tmp_path / "run" / "data", SETTINGS)
-    train, held = (list(datasets.read_prepared(tmp_path / "run" / "data" / name)) for name in ("train.jsonl", "eval.jsonl"))
+    train, held = (
+        list(datasets.read_prepared(tmp_path / "run" / "data" / name)) for name in ("train.jsonl", "eval.jsonl")
+    )
     assert (len(train), len(held)) == (prepared.train_records, prepared.eval_records) == (45, 5)
     assert sorted(train + held, key=lambda r: r.line) == list(datasets.read(path))
     assert prepared.source_fingerprint == datasets.check(path).fingerprint == datasets.fingerprint(path)
@@ -41,8 +43,10 @@ def test_preparing_again_gives_the_same_bytes(write, tmp_path):
 
 
 TALK = [f"{kind} {i}" for i in range(20) for kind in ("question", "answer")]
-ONE_CONVERSATION = {"by its id": [{**row, "conversation_id": "c"} for row in pairs(20)],
-                    "turn by turn": [chat(*TALK[:end]) for end in range(2, 41, 2)]}
+ONE_CONVERSATION = {
+    "by its id": [{**row, "conversation_id": "c"} for row in pairs(20)],
+    "turn by turn": [chat(*TALK[:end]) for end in range(2, 41, 2)],
+}
 
 
 @pytest.mark.parametrize("rows", ONE_CONVERSATION.values(), ids=ONE_CONVERSATION)
@@ -60,29 +64,43 @@ def test_one_conversation_is_split_with_a_warning_before_the_start(write, tmp_pa
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)
 
 
-def conversation(system: str, exchanges: list[tuple[str, str, bool]], question: str, answer: str) -> tuple[Message, ...]:
+def conversation(
+    system: str, exchanges: list[tuple[str, str, bool]], question: str, answer: str
+) -> tuple[Message, ...]:
     messages = [Message(role="system", content=system)] if system else []
     for asked, answered, train in (*exchanges, (question, answer, True)):
         messages += [Message(role="user", content=asked), Message(role="assistant", content=answered, train=train)]
     return tuple(messages)
 
 
-MESSAGES = st.builds(conversation, st.just("") | TEXT, st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=3), TEXT, TEXT)
+MESSAGES = st.builds(
+    conversation, st.just("") | TEXT, st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=3), TEXT, TEXT
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MESSAGES, min_size=2, max_size=6, unique=True))
 def test_the_canonical_form_is_read_back_as_it_was_written(tmp_path, conversations):
     """What prepare writes is itself a dataset: reading it gives the same records, categories and groups included."""
-    records = [Record(id=f"r{i}", messages=messages, group=f"g{i}", categories={"topic": f"t{i % 2}"}, line=i + 1)
-               for i, messages in enumerate(conversations)]
+    records = [
+        Record(id=f"r{i}", messages=messages, group=f"g{i}", categories={"topic": f"t{i % 2}"}, line=i + 1)
+        for i, messages in enumerate(conversations)
+    ]
     path = tmp_path / "canonical.jsonl"
     path.write_text("".join(r.model_dump_json(exclude_defaults=True) + "\n" for r in records), encoding="utf-8")
     assert list(datasets.read(path)) == records
     assert list(datasets.read_prepared(path)) == records
     report = datasets.check(path)
     assert report.usable == len(records) and {p.kind for p in report.problems} <= {
-        "few_records", "short_answer", "garbled", "control_characters", "marks", "duplicate", "shared_prompt", "one_conversation"}
+        "few_records",
+        "short_answer",
+        "garbled",
+        "control_characters",
+        "marks",
+        "duplicate",
+        "shared_prompt",
+        "one_conversation",
+    }
 
 
 @pytest.mark.parametrize("changed", [pairs(40), pairs(50, start=1)], ids=["shorter", "other content"])

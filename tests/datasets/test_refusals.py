@@ -78,9 +78,12 @@ def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, pl
 def test_a_file_that_is_not_there_is_refused(tmp_path, write):
     """Missing (with the name that was probably meant), an empty directory, a pipe, a locked file."""
     path = write("customers.jsonl", GOOD)
-    cases = [(tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
-             (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
-             (tmp_path / "empty", "dataset_is_directory", "files of one kind"), ("a\0b.jsonl", "dataset_missing", "")]
+    cases = [
+        (tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
+        (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
+        (tmp_path / "empty", "dataset_is_directory", "files of one kind"),
+        ("a\0b.jsonl", "dataset_missing", ""),
+    ]
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     cases.append((tmp_path / "pipe.jsonl", "dataset_not_a_file", ""))
@@ -151,7 +154,9 @@ def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_p
         file.write({"huge.csv": b'prompt,completion\n"', "hugelist.json": b'[[["'}.get(name, b'{"prompt": "'))
         for _ in range(200):
             file.write(b"a" * 1_000_000)
-    result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
     kind, megabytes = result.stdout.split()
     assert kind == "dataset_record_too_long" and int(megabytes) < 200
 
@@ -162,7 +167,9 @@ def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path):
     with path.open("w") as file:
         for i in range(20_000):
             file.write(json.dumps(chat(f"question {i} " + "why " * 60, f"answer {i} " + "because " * 60)) + "\n")
-    result = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=120
+    )
     kind, megabytes = result.stdout.split()
     assert kind == "accepted" and int(megabytes) < 30
 
@@ -171,14 +178,18 @@ def test_a_document_is_read_as_a_stream(write):
     """A JSON array far longer than one record may be is fine: the limit is on records, not on files."""
     from brightrun_tui.datasets import source
 
-    path = write("long.json", json.dumps([{**row, "completion": row["completion"] + " so" * 400_000} for row in pairs(40)]))
+    path = write(
+        "long.json", json.dumps([{**row, "completion": row["completion"] + " so" * 400_000} for row in pairs(40)])
+    )
     assert path.stat().st_size > source.MAX_RECORD_BYTES
     assert datasets.check(path).usable == 40
 
 
 def test_checking_stays_cheap_to_import():
     """Neither torch nor pyarrow nor ijson is loaded by importing the room."""
-    code = ("import sys, brightrun_tui.datasets\n"
-            "print([name for name in ('torch', 'transformers', 'pyarrow', 'ijson') if name in sys.modules])")
+    code = (
+        "import sys, brightrun_tui.datasets\n"
+        "print([name for name in ('torch', 'transformers', 'pyarrow', 'ijson') if name in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "[]"

@@ -20,10 +20,16 @@ SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "eq-sample"
 
 def test_the_report_measures_the_usable_records(write):
     """Characters, turns, categories and the first records of what will be trained on."""
-    rows = [{**chat("q" * n, "a" * 10 * n, system="s"), "category": "even" if n % 2 == 0 else "odd"} for n in range(1, 101)]
+    rows = [
+        {**chat("q" * n, "a" * 10 * n, system="s"), "category": "even" if n % 2 == 0 else "odd"} for n in range(1, 101)
+    ]
     report = datasets.check(write("a.jsonl", lines(*rows, chat("no answer"))), preview=2)
     assert (report.records, report.usable, report.turns, report.duplicates) == (101, 100, 200, 0)
-    assert (report.answer_characters.p50, report.answer_characters.p99, report.answer_characters.longest) == (500, 990, 1000)
+    assert (report.answer_characters.p50, report.answer_characters.p99, report.answer_characters.longest) == (
+        500,
+        990,
+        1000,
+    )
     assert report.characters.mean == pytest.approx(1 + 11 * 50.5)
     assert report.categories == {"category": {"odd": 50, "even": 50}}
     assert [r.id for r in report.preview] == ["record-1", "record-2"]
@@ -38,14 +44,23 @@ def kinds(report: DatasetReport) -> dict[str, int]:
 
 def test_remarks_count_what_a_careful_reader_would_see(write):
     """Copies, repeated ids, garbled letters, endless records, stubs of answers and a sameness of answers."""
-    rows = [*pairs(30), *pairs(3), {"prompt": "x", "completion": "Itâ€™s"}, {"prompt": "y", "completion": "z" * 40_000},
-            {"prompt": "n", "completion": "no"}, {"id": "i", **next(iter(pairs(1, 90)))}, {"id": "i", **next(iter(pairs(1, 91)))}]
+    rows = [
+        *pairs(30),
+        *pairs(3),
+        {"prompt": "x", "completion": "Itâ€™s"},
+        {"prompt": "y", "completion": "z" * 40_000},
+        {"prompt": "n", "completion": "no"},
+        {"id": "i", **next(iter(pairs(1, 90)))},
+        {"id": "i", **next(iter(pairs(1, 91)))},
+    ]
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert kinds(report) == {"duplicate": 3, "garbled": 1, "very_long": 1, "short_answer": 1, "duplicate_id": 1}
     assert report.duplicates == 3 and report.usable == report.records == len(rows)
     assert "Also noticed: 3 copies of an earlier record (spaces and capitals aside);" in report.statement
     assert len({r.id for r in datasets.read(report.path)}) == len(rows)
-    same = datasets.check(write("same.jsonl", lines(*({"prompt": str(i), "completion": "yes"} for i in range(40)), *pairs(2))))
+    same = datasets.check(
+        write("same.jsonl", lines(*({"prompt": str(i), "completion": "yes"} for i in range(40)), *pairs(2)))
+    )
     assert kinds(same) == {"same_answer": 40}
 
 
@@ -54,8 +69,10 @@ def test_copies_are_told_whatever_their_spaces_and_capitals(write):
     rows = [*pairs(20), *({name: f" {text.upper()}\n" for name, text in row.items()} for row in pairs(20))]
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert (report.duplicates, kinds(report)) == (20, {"duplicate": 20})
-    asked = [[{**turn, "weight": int(i == trained)} for i, turn in enumerate(chat("a", "bcd", "e", "fgh")["messages"])]
-             for trained in (1, 3)]
+    asked = [
+        [{**turn, "weight": int(i == trained)} for i, turn in enumerate(chat("a", "bcd", "e", "fgh")["messages"])]
+        for trained in (1, 3)
+    ]
     assert datasets.check(write("b.jsonl", lines(*({"messages": turns} for turns in asked)))).duplicates == 0
 
 
@@ -73,7 +90,9 @@ def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(writ
 
 def test_short_labels_are_no_problem_where_all_answers_are_labels(write):
     """A classification dataset is not blamed for its one-letter answers."""
-    report = datasets.check(write("a.jsonl", lines(*({"prompt": f"text {i}", "completion": "AB"[i % 2]} for i in range(40)))))
+    report = datasets.check(
+        write("a.jsonl", lines(*({"prompt": f"text {i}", "completion": "AB"[i % 2]} for i in range(40))))
+    )
     assert report.problems == ()
 
 
@@ -92,18 +111,60 @@ def test_the_header_is_held_to_its_word(write):
 
 
 JSONISH = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(), max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["messages", "conversations", "role", "content", "from", "value", "prompt", "completion", "instruction",
-                         "output", "target_response", "training_pairs", "conversation_history", "conversation_metadata",
-                         "id", "weight", "categories", "history", "_meta", "x"]) | st.text(st.characters(), max_size=3),
-        inner, max_size=5),
-    max_leaves=25)
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "messages",
+                    "conversations",
+                    "role",
+                    "content",
+                    "from",
+                    "value",
+                    "prompt",
+                    "completion",
+                    "instruction",
+                    "output",
+                    "target_response",
+                    "training_pairs",
+                    "conversation_history",
+                    "conversation_metadata",
+                    "id",
+                    "weight",
+                    "categories",
+                    "history",
+                    "_meta",
+                    "x",
+                ]
+            )
+            | st.text(st.characters(), max_size=3),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
 ROLE = st.sampled_from(["user", "assistant", "system", "human", "gpt", "tool", "narrator", ""])
 TURN = st.fixed_dictionaries({"role": ROLE, "content": st.sampled_from(["a", "b", "", " ", None, 3, ["c"]])})
-ROW = JSONISH | st.fixed_dictionaries({"messages": st.lists(TURN, max_size=5)}) | st.fixed_dictionaries(
-    {"prompt": st.text(max_size=3), "completion": st.text(max_size=3), "id": JSONISH, "group": JSONISH, "topic": JSONISH})
+ROW = (
+    JSONISH
+    | st.fixed_dictionaries({"messages": st.lists(TURN, max_size=5)})
+    | st.fixed_dictionaries(
+        {
+            "prompt": st.text(max_size=3),
+            "completion": st.text(max_size=3),
+            "id": JSONISH,
+            "group": JSONISH,
+            "topic": JSONISH,
+        }
+    )
+)
 RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 
@@ -131,12 +192,19 @@ def test_check_read_and_prepare_agree(tmp_path, rows, name):
 
 
 NAMES = st.sampled_from(["x.jsonl", "x.json", "x.csv", "x.tsv", "x.parquet", "x.txt", "x"])
-BYTES = st.binary(max_size=300) | st.text(max_size=200).map(str.encode) | st.text(
-    st.sampled_from('{}[]":,\n\\ \t;pmN0e-\'\ufeff'), max_size=60).map(str.encode)
+BYTES = (
+    st.binary(max_size=300)
+    | st.text(max_size=200).map(str.encode)
+    | st.text(st.sampled_from("{}[]\":,\n\\ \t;pmN0e-'\ufeff"), max_size=60).map(str.encode)
+)
 
 
 @RELAXED
-@given(NAMES, BYTES, st.sampled_from([b"", b'{"prompt": "a", "completion": "b"}\n', b"prompt,completion\n", b"PAR1", b'[{"a":']))
+@given(
+    NAMES,
+    BYTES,
+    st.sampled_from([b"", b'{"prompt": "a", "completion": "b"}\n', b"prompt,completion\n", b"PAR1", b'[{"a":']),
+)
 def test_no_bytes_whatsoever_end_in_a_traceback(tmp_path, name, content, start):
     """Whatever the file holds, the only error is a DatasetError with words and a fix."""
     path = tmp_path / name
@@ -153,8 +221,11 @@ def test_a_damaged_good_file_is_refused_or_read_never_crashed_on(tmp_path, data)
     """Cutting a good file anywhere, or overwriting a piece of it, still gives a report or one clear error."""
     content = bytearray(data.draw(st.sampled_from(GOOD_FILES), label="file")[1])
     cut = data.draw(st.integers(0, len(content)), label="cut")
-    spoiled = bytes(content[:cut]) + data.draw(st.binary(max_size=4), label="bytes") + bytes(
-        content[cut + data.draw(st.integers(0, len(content)), label="lost"):])
+    spoiled = (
+        bytes(content[:cut])
+        + data.draw(st.binary(max_size=4), label="bytes")
+        + bytes(content[cut + data.draw(st.integers(0, len(content)), label="lost") :])
+    )
     path = tmp_path / data.draw(st.sampled_from(["x.jsonl", "x.json", "x.csv"]), label="name")
     path.write_bytes(spoiled)
     try:
@@ -163,8 +234,11 @@ def test_a_damaged_good_file_is_refused_or_read_never_crashed_on(tmp_path, data)
         assert error.what and error.fix
 
 
-GOOD_FILES = [("lines", lines(*pairs(5)).encode()), ("array", json.dumps([chat("é", "ü"), chat("x", "yz")], indent=1).encode()),
-              ("table", b"prompt;completion\nWhat?;\"That; or\nthis\"\nWho?;Me\n")]
+GOOD_FILES = [
+    ("lines", lines(*pairs(5)).encode()),
+    ("array", json.dumps([chat("é", "ü"), chat("x", "yz")], indent=1).encode()),
+    ("table", b'prompt;completion\nWhat?;"That; or\nthis"\nWho?;Me\n'),
+]
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample dataset is not beside this checkout")
@@ -177,11 +251,18 @@ def test_the_company_sample_gives_the_same_44_records_in_both_shapes():
     by_line = datasets.check(SAMPLE / "EQ-12-conversations-demo.jsonl", preview=100)
     assert (by_line.format, by_line.records, by_line.usable) == ("brightrun-lora-v4", 44, 44)
     assert kinds(by_line) == {"announced": 89}
-    assert by_line.categories == document.categories == {
-        "persona": {"overwhelmed_avoider": 15, "anxious_planner": 15, "pragmatic_optimist": 14},
-        "emotional_arc": {"confusion_to_clarity": 34, "crisis_to_referral": 10},
-        "topic": {"mortgage_payoff_strategy": 21, "negotiating_compensation": 12, "estate_planning_basics": 11}}
-    assert ({(r.id, r.group, r.messages) for r in document.preview} == {(r.id, r.group, r.messages) for r in by_line.preview})
+    assert (
+        by_line.categories
+        == document.categories
+        == {
+            "persona": {"overwhelmed_avoider": 15, "anxious_planner": 15, "pragmatic_optimist": 14},
+            "emotional_arc": {"confusion_to_clarity": 34, "crisis_to_referral": 10},
+            "topic": {"mortgage_payoff_strategy": 21, "negotiating_compensation": 12, "estate_planning_basics": 11},
+        }
+    )
+    assert {(r.id, r.group, r.messages) for r in document.preview} == {
+        (r.id, r.group, r.messages) for r in by_line.preview
+    }
     for record in document.preview:
         texts = [m.content for m in record.messages]
         assert len(texts) == len(set(texts)), "nothing is said twice"

@@ -33,7 +33,8 @@ def units(records: list[Record]) -> int:
 
 GROUPS = st.sampled_from(["", "", "g1", "g2", "g3", "g4"])
 RECORDS = st.lists(st.tuples(st.sampled_from("abcdefghijklm"), GROUPS), max_size=40).map(
-    lambda drawn: [record(i, text, group) for i, (text, group) in enumerate(drawn)])
+    lambda drawn: [record(i, text, group) for i, (text, group) in enumerate(drawn)]
+)
 
 
 @given(RECORDS, st.floats(0.01, 0.89), st.integers(1, 50), st.integers(0, 5))
@@ -58,13 +59,24 @@ def test_split_is_a_deterministic_partition_without_leaks(records, fraction, mos
 def test_the_order_of_the_file_does_not_decide(records, shuffler: random.Random):
     """Shuffling the lines of a file holds out the same records."""
     shuffled = shuffler.sample(records, len(records))
-    assert ({r.id for r in datasets.split(records, 0.2, 50, 1)[1]} == {r.id for r in datasets.split(shuffled, 0.2, 50, 1)[1]})
+    assert {r.id for r in datasets.split(records, 0.2, 50, 1)[1]} == {
+        r.id for r in datasets.split(shuffled, 0.2, 50, 1)[1]
+    }
 
 
-@pytest.mark.parametrize(("groups", "size", "fraction", "most", "low", "high"), [
-    (1000, 1, 0.1, 500, 100, 100), (12, 4, 0.1, 500, 4, 8), (3, 100, 0.1, 500, 100, 100), (2, 50, 0.5, 500, 50, 50),
-    (1000, 1, 0.1, 20, 20, 20), (100, 7, 0.1, 500, 70, 70), (18, 4, 0.1, 500, 8, 8), (5, 10, 0.3, 500, 10, 20),
-])
+@pytest.mark.parametrize(
+    ("groups", "size", "fraction", "most", "low", "high"),
+    [
+        (1000, 1, 0.1, 500, 100, 100),
+        (12, 4, 0.1, 500, 4, 8),
+        (3, 100, 0.1, 500, 100, 100),
+        (2, 50, 0.5, 500, 50, 50),
+        (1000, 1, 0.1, 20, 20, 20),
+        (100, 7, 0.1, 500, 70, 70),
+        (18, 4, 0.1, 500, 8, 8),
+        (5, 10, 0.3, 500, 10, 20),
+    ],
+)
 def test_the_held_out_share_is_as_close_as_whole_groups_allow(groups, size, fraction, most, low, high):
     """About the wanted share for many small groups and for few large ones, and never above the limit while that can be."""
     records = [record(g * size + i, f"{g} {i}", f"g{g}") for g in range(groups) for i in range(size)]
@@ -115,8 +127,13 @@ def conversation_of(r: Record) -> str:
     return r.id.split("/")[0]
 
 
-@given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.booleans(), st.sampled_from([None, "greeting", "greeted"]),
-       st.integers(0, 5), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=12),
+    st.booleans(),
+    st.sampled_from([None, "greeting", "greeted"]),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
 def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, system, opening, seed, dice: random.Random):
     """Growing prefixes without an id, in any order and spacing, also where all conversations open alike."""
     records = []
@@ -124,8 +141,14 @@ def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, syste
         start = ["Hi", "Hello, how can I help?"] if opening else []
         turns = start + [f"{kind} {c} {i}" for i in range(length) for kind in ("question", "answer")]
         ends = range(2 if opening == "greeting" else len(start) + 2, len(turns) + 1, 2)
-        records += [talk("hello" if end == 2 and opening else f"c{c}/{end}", [respaced(turn, dice) for turn in turns[:end]],
-                         "Be kind" * system) for end in ends]
+        records += [
+            talk(
+                "hello" if end == 2 and opening else f"c{c}/{end}",
+                [respaced(turn, dice) for turn in turns[:end]],
+                "Be kind" * system,
+            )
+            for end in ends
+        ]
     dice.shuffle(records)
     train, held = datasets.split(records, 0.2, 500, seed)
     assert train and held
@@ -136,18 +159,24 @@ def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, syste
 def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice: random.Random):
     """A held-out question was never asked in training, not even with another answer."""
     answers = min(answers, questions * answers // 10)
-    records = [talk(f"q{q}/{a}", [respaced(f"question {q}", dice), f"answer {a} to {q}"])
-               for q in range(questions) for a in range(answers)]
+    records = [
+        talk(f"q{q}/{a}", [respaced(f"question {q}", dice), f"answer {a} to {q}"])
+        for q in range(questions)
+        for a in range(answers)
+    ]
     train, held = datasets.split(records, 0.2, 500, seed)
     assert train and held and len(held) <= 0.3 * len(records)
     assert not {conversation_of(r) for r in train} & {conversation_of(r) for r in held}
 
 
-@pytest.mark.parametrize(("prompts", "answers", "held_out"), [
-    (1, 200, 20), (3, 100, 30), (11, 100, 110), (1, 5, 1), (2, 8, 2)])
+@pytest.mark.parametrize(
+    ("prompts", "answers", "held_out"), [(1, 200, 20), (3, 100, 30), (11, 100, 110), (1, 5, 1), (2, 8, 2)]
+)
 def test_a_constant_instruction_does_not_keep_everything_together(prompts, answers, held_out):
     """Where one instruction has many good answers, the answers are split as asked, and nobody speaks of one conversation."""
-    records = [talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)]
+    records = [
+        talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)
+    ]
     assert len(datasets.split(records, 0.1, 500, 3)[1]) == held_out
     assert not find_units([split_key(r) for r in records]).one_group
 

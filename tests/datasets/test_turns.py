@@ -12,7 +12,11 @@ GOOD = chat("Is this fine?", "Yes it is.")
 
 
 def turns(*given: tuple) -> dict:
-    return {"messages": [{"role": role, "content": content, **(extra[0] if extra else {})} for role, content, *extra in given]}
+    return {
+        "messages": [
+            {"role": role, "content": content, **(extra[0] if extra else {})} for role, content, *extra in given
+        ]
+    }
 
 
 def check_one(write, record) -> tuple[list[tuple[str, str, bool]], list[str]]:
@@ -25,16 +29,25 @@ def check_one(write, record) -> tuple[list[tuple[str, str, bool]], list[str]]:
 U, A = ("user", "Hello?"), ("assistant", "Hi you.")
 
 LEFT_OUT = [
-    (turns(U), "no_answer"), (turns(U, ("assistant", " \n")), "no_answer"), (turns(U, ("assistant", None)), "no_answer"),
-    ({"messages": []}, "no_answer"), ({"messages": None}, "no_answer"),
-    (turns(A), "no_question"), (turns(("system", "x"), A), "no_question"),
+    (turns(U), "no_answer"),
+    (turns(U, ("assistant", " \n")), "no_answer"),
+    (turns(U, ("assistant", None)), "no_answer"),
+    ({"messages": []}, "no_answer"),
+    ({"messages": None}, "no_answer"),
+    (turns(A), "no_question"),
+    (turns(("system", "x"), A), "no_question"),
     (turns(U, ("assistant", "x", {"weight": 0})), "nothing_to_train"),
     (turns(U, ("assistant", "x", {"train": False})), "nothing_to_train"),
-    (turns(("narrator", "Once"), U, A), "unknown_role"), (turns((None, "Once"), U, A), "unknown_role"),
-    (turns(("user", [{"type": "image_url", "image_url": {}}]), A), "not_text"), (turns(("user", {"a": 1}), A), "not_text"),
+    (turns(("narrator", "Once"), U, A), "unknown_role"),
+    (turns((None, "Once"), U, A), "unknown_role"),
+    (turns(("user", [{"type": "image_url", "image_url": {}}]), A), "not_text"),
+    (turns(("user", {"a": 1}), A), "not_text"),
     (turns(U, ("assistant", None, {"tool_calls": [{"id": 1}]}), ("tool", "3"), A), "broken_call"),
     (turns(U, ("system", "x"), A), "late_system"),
-    ({"messages": "hello"}, "other_shape"), ({"messages": ["hello"]}, "other_shape"), ([1, 2], "other_shape"), (5, "other_shape"),
+    ({"messages": "hello"}, "other_shape"),
+    ({"messages": ["hello"]}, "other_shape"),
+    ([1, 2], "other_shape"),
+    (5, "other_shape"),
     ({"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "x"}]}, "broken_characters"),
 ]
 
@@ -55,31 +68,50 @@ def test_a_record_that_cannot_be_trained_on_is_left_out_with_its_reason(tmp_path
 
 def test_roles_of_other_tools_mean_the_same(write):
     """human, gpt, developer, function and friends are the four canonical roles."""
-    messages, kinds = check_one(write, turns(("developer", "Be brief."), ("human", "Hi"), ("gpt", "Hello"), ("Function", "3"),
-                                             ("model", "Three")))
+    messages, kinds = check_one(
+        write,
+        turns(("developer", "Be brief."), ("human", "Hi"), ("gpt", "Hello"), ("Function", "3"), ("model", "Three")),
+    )
     assert [role for role, _, _ in messages] == ["system", "user", "assistant", "tool", "assistant"]
     assert kinds == []
 
 
 def test_only_marked_answers_are_context(write):
     """Every answer of a chat trains unless it carries weight 0 or train false."""
-    messages, _ = check_one(write, turns(U, ("assistant", "a", {"weight": 0}), U, ("assistant", "b", {"train": False}), U,
-                                         ("assistant", "c", {"weight": 1})))
+    messages, _ = check_one(
+        write,
+        turns(
+            U,
+            ("assistant", "a", {"weight": 0}),
+            U,
+            ("assistant", "b", {"train": False}),
+            U,
+            ("assistant", "c", {"weight": 1}),
+        ),
+    )
     assert [train for role, _, train in messages if role == "assistant"] == [False, False, True]
 
 
 def test_text_parts_are_text(write):
     """Content may be a list of text parts."""
-    messages, kinds = check_one(write, turns(("user", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), A))
+    messages, kinds = check_one(
+        write, turns(("user", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), A)
+    )
     assert messages[0][1] == "a\nb" and kinds == []
 
 
-@pytest.mark.parametrize(("record", "roles", "remark"), [
-    (turns(U, A, U), "ua", "no_last_answer"), (turns(U, A, U, ("assistant", "")), "ua", "no_last_answer"),
-    (turns(A, U, A), "ua", "answer_first"), (turns(("system", "s"), A, U, A), "sua", "answer_first"),
-    (turns(U, U, A), "ua", "joined_turns"), (turns(U, A, A), "ua", "joined_turns"),
-    (turns(U, ("assistant", ""), U, A), "ua", "empty_turn"),
-])
+@pytest.mark.parametrize(
+    ("record", "roles", "remark"),
+    [
+        (turns(U, A, U), "ua", "no_last_answer"),
+        (turns(U, A, U, ("assistant", "")), "ua", "no_last_answer"),
+        (turns(A, U, A), "ua", "answer_first"),
+        (turns(("system", "s"), A, U, A), "sua", "answer_first"),
+        (turns(U, U, A), "ua", "joined_turns"),
+        (turns(U, A, A), "ua", "joined_turns"),
+        (turns(U, ("assistant", ""), U, A), "ua", "empty_turn"),
+    ],
+)
 def test_a_mended_record_is_used_and_remarked_on(write, record, roles, remark):
     """Open ends are cut, doubled turns joined, empty ones dropped – and the report says so."""
     messages, kinds = check_one(write, record)
@@ -96,7 +128,10 @@ def test_joined_turns_keep_all_that_was_said(write):
 def test_a_joined_answer_that_was_partly_excluded_does_not_train(write):
     """Nothing marked with weight 0 is ever trained on, also when two answers in a row are joined."""
     messages, _ = check_one(write, turns(U, ("assistant", "bad", {"weight": 0}), ("assistant", "good"), U, A))
-    assert [(text, train) for role, text, train in messages if role == "assistant"] == [("bad\n\ngood", False), ("Hi you.", True)]
+    assert [(text, train) for role, text, train in messages if role == "assistant"] == [
+        ("bad\n\ngood", False),
+        ("Hi you.", True),
+    ]
 
 
 def test_numbers_are_answers_too(write):

@@ -23,25 +23,60 @@ def problems(report: DatasetReport) -> dict[str, int]:
 
 def drafts(mark: str, value: Any) -> list[dict[str, Any]]:
     """Thirty talks whose first answer carries a mark."""
-    return [{"messages": [{"role": "user", "content": f"Opening hours in week {i}?"},
-                          {"role": "assistant", "content": "FIRST TRY", mark: value},
-                          {"role": "user", "content": "Again, please."}, {"role": "assistant", "content": f"From {i} to noon."}]}
-            for i in range(30)]
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"Opening hours in week {i}?"},
+                {"role": "assistant", "content": "FIRST TRY", mark: value},
+                {"role": "user", "content": "Again, please."},
+                {"role": "assistant", "content": f"From {i} to noon."},
+            ]
+        }
+        for i in range(30)
+    ]
 
 
-@pytest.mark.parametrize(("mark", "value"), [
-    ("train", False), ("train", 0), ("train", "false"), ("weight", 0), ("weight", 0.0), ("weight", "0"), ("weight", "0.0"),
-    ("loss", False), ("loss", 0.0), ("loss", "False"), ("loss_mask", 0), ("training", "no"), ("trainable", False),
-    ("masked", True), ("masked", "1"), ("ignore", True)])
+@pytest.mark.parametrize(
+    ("mark", "value"),
+    [
+        ("train", False),
+        ("train", 0),
+        ("train", "false"),
+        ("weight", 0),
+        ("weight", 0.0),
+        ("weight", "0"),
+        ("weight", "0.0"),
+        ("loss", False),
+        ("loss", 0.0),
+        ("loss", "False"),
+        ("loss_mask", 0),
+        ("training", "no"),
+        ("trainable", False),
+        ("masked", True),
+        ("masked", "1"),
+        ("ignore", True),
+    ],
+)
 def test_an_answer_that_is_marked_as_context_is_not_learnt(write: Write, mark: str, value: Any) -> None:
     """However a tool, a table or a database spelt the mark."""
     for record in datasets.read(write("a.jsonl", lines(*drafts(mark, value)))):
         assert [m.train for m in record.messages if m.role == "assistant"] == [False, True]
 
 
-@pytest.mark.parametrize(("mark", "value"), [
-    ("train", True), ("train", None), ("weight", 1), ("weight", "1.0"), ("loss", None), ("loss", float("nan")), ("masked", False),
-    ("loss", ""), ("weight", 0.5)])
+@pytest.mark.parametrize(
+    ("mark", "value"),
+    [
+        ("train", True),
+        ("train", None),
+        ("weight", 1),
+        ("weight", "1.0"),
+        ("loss", None),
+        ("loss", float("nan")),
+        ("masked", False),
+        ("loss", ""),
+        ("weight", 0.5),
+    ],
+)
 def test_an_answer_without_such_a_mark_is_learnt(write: Write, mark: str, value: Any) -> None:
     """Null and an empty cell are no marks; a weight between is said to count as one."""
     text = lines(*drafts(mark, value)).replace("NaN", "null")
@@ -51,17 +86,26 @@ def test_an_answer_without_such_a_mark_is_learnt(write: Write, mark: str, value:
 
 
 def test_a_mark_that_nobody_understands_leaves_the_record_out(write: Write) -> None:
-    report = datasets.check(write("a.jsonl", lines(*drafts("train", "perhaps"), chat("Hi", "Hello"), chat("Who?", "Me."))))
+    report = datasets.check(
+        write("a.jsonl", lines(*drafts("train", "perhaps"), chat("Hi", "Hello"), chat("Who?", "Me.")))
+    )
     assert problems(report)["unclear_mark"] == 30 and "train: perhaps" in report.statement
 
 
-@pytest.mark.parametrize(("good", "bad"), [(True, False), (1, 0), ("true", "false"), ("True", "False"), ("good", "bad"),
-                                           (1.0, 0.0)])
+@pytest.mark.parametrize(
+    ("good", "bad"), [(True, False), (1, 0), ("true", "false"), ("True", "False"), ("good", "bad"), (1.0, 0.0)]
+)
 @pytest.mark.parametrize("field", ["label", "kto_tag"])
 def test_a_disliked_answer_is_never_learnt(write: Write, field: str, good: Any, bad: Any) -> None:
     """KTO files hold thumbs-up and thumbs-down answers; so they do when their columns are mapped by hand."""
-    rows = [{"question": f"Do you ship to place {i}?", "reply": f"Yes, place {i} too." if i % 2 else f"RUDE {i}",
-             field: good if i % 2 else bad} for i in range(40)]
+    rows = [
+        {
+            "question": f"Do you ship to place {i}?",
+            "reply": f"Yes, place {i} too." if i % 2 else f"RUDE {i}",
+            field: good if i % 2 else bad,
+        }
+        for i in range(40)
+    ]
     path = write("a.jsonl", lines(*rows))
     for columns in (None, {"prompt": "question", "completion": "reply"}):
         kept = list(datasets.read(path, columns=columns))
@@ -75,21 +119,35 @@ def test_a_class_number_is_no_thumb(write: Write) -> None:
     assert datasets.check(write("a.jsonl", lines(*rows))).usable == 40
 
 
-@pytest.mark.parametrize(("row", "mapping"), [
-    ({"prompt": "Q", "chosen": "GOOD", "rejected": "BAD"}, {"prompt": "prompt", "completion": "chosen"}),
-    ({"system": "S", "question": "Q", "chosen": "GOOD", "rejected": "BAD"},
-     {"prompt": "question", "completion": "chosen", "system": "system"}),
-    ({"chosen": chat("Q", "GOOD")["messages"], "rejected": chat("Q", "BAD")["messages"]}, {"messages": "chosen"}),
-    ({"instruction": "Q", "response_chosen": "GOOD", "response_rejected": "BAD"},
-     {"prompt": "instruction", "completion": "response_chosen"}),
-    ({"rejected": "BAD", "chosen": "GOOD", "prompt": "Q"}, {"prompt": "prompt", "completion": "chosen"}),
-])
-def test_preference_pairs_are_recognised_and_the_fix_learns_the_wanted_answer(write: Write, row: Any,
-                                                                              mapping: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("row", "mapping"),
+    [
+        ({"prompt": "Q", "chosen": "GOOD", "rejected": "BAD"}, {"prompt": "prompt", "completion": "chosen"}),
+        (
+            {"system": "S", "question": "Q", "chosen": "GOOD", "rejected": "BAD"},
+            {"prompt": "question", "completion": "chosen", "system": "system"},
+        ),
+        ({"chosen": chat("Q", "GOOD")["messages"], "rejected": chat("Q", "BAD")["messages"]}, {"messages": "chosen"}),
+        (
+            {"instruction": "Q", "response_chosen": "GOOD", "response_rejected": "BAD"},
+            {"prompt": "instruction", "completion": "response_chosen"},
+        ),
+        ({"rejected": "BAD", "chosen": "GOOD", "prompt": "Q"}, {"prompt": "prompt", "completion": "chosen"}),
+    ],
+)
+def test_preference_pairs_are_recognised_and_the_fix_learns_the_wanted_answer(
+    write: Write, row: Any, mapping: dict[str, str]
+) -> None:
     """In every shape, and what the error advises works and never leads to the other answer."""
-    rows = [{name: value.replace("Q", f"Q{i}") if isinstance(value, str) else
-             [{**turn, "content": turn["content"].replace("Q", f"Q{i}")} for turn in value] for name, value in row.items()}
-            for i in range(20)]
+    rows = [
+        {
+            name: value.replace("Q", f"Q{i}")
+            if isinstance(value, str)
+            else [{**turn, "content": turn["content"].replace("Q", f"Q{i}")} for turn in value]
+            for name, value in row.items()
+        }
+        for i in range(20)
+    ]
     path = write("a.jsonl", lines(*rows))
     with pytest.raises(DatasetError) as refused:
         datasets.check(path)
@@ -102,14 +160,31 @@ def test_preference_pairs_are_recognised_and_the_fix_learns_the_wanted_answer(wr
 def test_thoughts_are_kept_apart_from_the_answer(write: Write) -> None:
     """Whether they stand in a field of the turn, in a part of the content, or in a column; their number is said."""
     rows: list[Any] = [
-        {"messages": [{"role": "user", "content": "2+2?"},
-                      {"role": "assistant", "content": "Four.", "reasoning_content": "Add."}]},
-        {"messages": [{"role": "user", "content": "2+3?"}, {"role": "assistant", "content": [
-            {"type": "thinking", "thinking": "Add."}, {"type": "text", "text": "Five."}]}]},
-        {"prompt": "3+3?", "thinking": "Add.", "completion": "Six."}, {"prompt": "1+1?", "completion": "Two."}]
+        {
+            "messages": [
+                {"role": "user", "content": "2+2?"},
+                {"role": "assistant", "content": "Four.", "reasoning_content": "Add."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "2+3?"},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "thinking", "thinking": "Add."}, {"type": "text", "text": "Five."}],
+                },
+            ]
+        },
+        {"prompt": "3+3?", "thinking": "Add.", "completion": "Six."},
+        {"prompt": "1+1?", "completion": "Two."},
+    ]
     path = write("a.jsonl", lines(*rows))
     assert [(r.messages[-1].content, r.messages[-1].reasoning) for r in datasets.read(path)] == [
-        ("Four.", "Add."), ("Five.", "Add."), ("Six.", "Add."), ("Two.", "")]
+        ("Four.", "Add."),
+        ("Five.", "Add."),
+        ("Six.", "Add."),
+        ("Two.", ""),
+    ]
     assert problems(datasets.check(path))["thoughts"] == 3
 
 
@@ -117,21 +192,52 @@ CALL = {"name": "stock", "arguments": {"item": "fern", "count": 2}}
 TOOLS = [{"type": "function", "function": {"name": "stock", "parameters": {"type": "object", "properties": {}}}}]
 
 
-@pytest.mark.parametrize("row", [
-    {"tools": TOOLS, "messages": [
-        {"role": "user", "content": "Any ferns?"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {
-            "name": "stock", "arguments": '{"item": "fern", "count": 2}'}}]},
-        {"role": "tool", "tool_call_id": "c1", "content": "7"}, {"role": "assistant", "content": "Seven."}]},
-    {"tools": '[{"name": "stock", "parameters": {"type": "object", "properties": {}}}]', "conversations": [
-        {"from": "human", "value": "Any ferns?"},
-        {"from": "function_call", "value": '{"name": "stock", "arguments": {"item": "fern", "count": 2}}'},
-        {"from": "observation", "value": "7"}, {"from": "gpt", "value": "Seven."}]},
-    {"functions": [TOOLS[0]["function"]], "messages": [
-        {"role": "user", "content": "Any ferns?"},
-        {"role": "assistant", "content": "", "function_call": {"name": "stock", "arguments": '{"item": "fern", "count": 2}'}},
-        {"role": "function", "name": "stock", "content": "7"}, {"role": "assistant", "content": "Seven."}]},
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {
+            "tools": TOOLS,
+            "messages": [
+                {"role": "user", "content": "Any ferns?"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "c1",
+                            "type": "function",
+                            "function": {"name": "stock", "arguments": '{"item": "fern", "count": 2}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "c1", "content": "7"},
+                {"role": "assistant", "content": "Seven."},
+            ],
+        },
+        {
+            "tools": '[{"name": "stock", "parameters": {"type": "object", "properties": {}}}]',
+            "conversations": [
+                {"from": "human", "value": "Any ferns?"},
+                {"from": "function_call", "value": '{"name": "stock", "arguments": {"item": "fern", "count": 2}}'},
+                {"from": "observation", "value": "7"},
+                {"from": "gpt", "value": "Seven."},
+            ],
+        },
+        {
+            "functions": [TOOLS[0]["function"]],
+            "messages": [
+                {"role": "user", "content": "Any ferns?"},
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "function_call": {"name": "stock", "arguments": '{"item": "fern", "count": 2}'},
+                },
+                {"role": "function", "name": "stock", "content": "7"},
+                {"role": "assistant", "content": "Seven."},
+            ],
+        },
+    ],
+)
 def test_calls_of_tools_are_learnt_and_their_results_are_context(write: Write, row: Any) -> None:
     """OpenAI's form, ShareGPT's, and OpenAI's older one mean the same."""
     path = write("a.jsonl", lines(row, chat("Hi", "Hello")))
@@ -152,8 +258,13 @@ def test_a_field_of_a_turn_that_nobody_reads_is_named_however_few_have_it(write:
 def test_marks_of_other_models_are_said_and_cleaned_when_asked(write: Write, tmp_path: Path) -> None:
     """End markers in answers, whole chat formats in prompts, and control codes."""
     system = "<|im_start|>system\nBe kind.<|im_end|>\n"
-    rows = [{"prompt": f"{system}<|im_start|>user\nIs {i} even?<|im_end|>\n<|im_start|>assistant\n",
-             "completion": f"{'Yes' if i % 2 == 0 else 'No'}, {i}.</s>"} for i in range(20)]
+    rows = [
+        {
+            "prompt": f"{system}<|im_start|>user\nIs {i} even?<|im_end|>\n<|im_start|>assistant\n",
+            "completion": f"{'Yes' if i % 2 == 0 else 'No'}, {i}.</s>",
+        }
+        for i in range(20)
+    ]
     rows += [{"prompt": f"Red {i}?\x1b[31m\x00", "completion": f"Green {i}.\x1b]52;c;aGk=\x07"} for i in range(20)]
     path = write("a.jsonl", lines(*rows))
     found = problems(datasets.check(path))
@@ -191,8 +302,9 @@ def test_another_encoding_is_read_and_said_to_be_a_guess(write: Write, encoding:
 
 
 def test_cyrillic_text_is_not_taken_for_western(write: Write) -> None:
-    text = "prompt,completion\n" + "".join(f"Когда вы открыты по вторникам в неделю {i}?,Мы открыты с девяти до шести часов.\n"
-                                           for i in range(30))
+    text = "prompt,completion\n" + "".join(
+        f"Когда вы открыты по вторникам в неделю {i}?,Мы открыты с девяти до шести часов.\n" for i in range(30)
+    )
     report = datasets.check(write("a.csv", text.encode("cp1251")))
     assert report.preview[0].messages[0].content == "Когда вы открыты по вторникам в неделю 0?"
 
@@ -200,7 +312,9 @@ def test_cyrillic_text_is_not_taken_for_western(write: Write) -> None:
 def test_a_mapping_is_guessed_from_what_is_in_the_columns(write: Write) -> None:
     """The first two columns may be anything."""
     text = "Nr;Datum;Von;Was der Kunde will;Was wir schreiben\n" + "".join(
-        f"{i};2026-01-{i + 10};Ida;Wann kommt Paket {i}?;Guten Tag, Paket {i} kommt am Freitag zu Ihnen.\n" for i in range(15))
+        f"{i};2026-01-{i + 10};Ida;Wann kommt Paket {i}?;Guten Tag, Paket {i} kommt am Freitag zu Ihnen.\n"
+        for i in range(15)
+    )
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("a.csv", text))
     assert "prompt=Was der Kunde will, completion=Was wir schreiben" in refused.value.fix

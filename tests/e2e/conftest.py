@@ -25,11 +25,18 @@ from tests.processes import end_all, of_home
 from tests.trainer.conftest import build_base, make_records
 
 TIMINGS = {
-    "BRIGHTRUN_ENGINE_REMOTE_PYTHON": "image-python", "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
-    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.3", "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
-    "BRIGHTRUN_ENGINE_SILENT_SECONDS": "4", "BRIGHTRUN_ENGINE_FINISH_SECONDS": "30", "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
-    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5", "BRIGHTRUN_SSH_RETRY_SECONDS": "0.2", "BRIGHTRUN_SSH_PATIENCE_SECONDS": "4",
-    "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive",
+    "BRIGHTRUN_ENGINE_REMOTE_PYTHON": "image-python",
+    "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
+    "BRIGHTRUN_ENGINE_REMOTE_POLL_SECONDS": "0.3",
+    "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.5",
+    "BRIGHTRUN_ENGINE_SILENT_SECONDS": "4",
+    "BRIGHTRUN_ENGINE_FINISH_SECONDS": "30",
+    "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
+    "BRIGHTRUN_SSH_CONNECT_SECONDS": "5",
+    "BRIGHTRUN_SSH_RETRY_SECONDS": "0.2",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "4",
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
 }
 
 
@@ -46,8 +53,14 @@ class Home:
         return {**os.environ, "BRIGHTRUN_HOME": str(self.root), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "3", "NO_COLOR": "1"}
 
     def command(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "brightrun_tui", *words], env=self.environment, capture_output=True,
-                              text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            [sys.executable, "-m", "brightrun_tui", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
 
     def json(self, *words: str, timeout: float = 120) -> Any:
         done = self.command(*words, "--json", timeout=timeout)
@@ -57,7 +70,9 @@ class Home:
     def start_training(self, *settings: str) -> str:
         """A run that takes some seconds; its id."""
         words = [word for setting in settings for word in ("--set", setting)]
-        document = self.json("train", str(self.data), "--base", str(self.base), "--name", "toy", "--detach", "--yes", *words)
+        document = self.json(
+            "train", str(self.data), "--base", str(self.base), "--name", "toy", "--detach", "--yes", *words
+        )
         return str(document["run"]["id"])
 
     def run(self, run_id: str) -> Run:
@@ -109,8 +124,10 @@ def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(tmp_path: Path, toy_base: Path) -> Iterator[Home]:
     data = tmp_path / "data.jsonl"
-    lines = [json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]})
-             for record in make_records(120)]
+    lines = [
+        json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]})
+        for record in make_records(120)
+    ]
     data.write_text("\n".join(lines) + "\n")
     home = Home(tmp_path / "home", toy_base, data)
     yield home

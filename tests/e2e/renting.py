@@ -19,14 +19,34 @@ from tests.e2e.conftest import Home, wait_until
 
 ENGINE = "brightrun_tui.orchestrator"
 PROVIDERS = ["runpod", "vast"]
-STEADY = ("training.epochs=6", "training.save_steps=10", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
-          "evaluation.sample_prompts=1", "evaluation.max_new_tokens=8", "training.logging_steps=1")
+STEADY = (
+    "training.epochs=6",
+    "training.save_steps=10",
+    "evaluation.eval_steps=100",
+    "evaluation.early_stopping_patience=0",
+    "evaluation.sample_prompts=1",
+    "evaluation.max_new_tokens=8",
+    "training.logging_steps=1",
+)
 
 
 def train_words(home: Home, provider: str, settings: tuple[str, ...] = STEADY) -> list[str]:
     words = [word for setting in settings for word in ("--set", setting)]
-    return ["train", str(home.data), "--base", str(home.base), "--name", "toy", "--provider", provider, "--budget", "5", "--yes",
-            "--json", *words]
+    return [
+        "train",
+        str(home.data),
+        "--base",
+        str(home.base),
+        "--name",
+        "toy",
+        "--provider",
+        provider,
+        "--budget",
+        "5",
+        "--yes",
+        "--json",
+        *words,
+    ]
 
 
 def begin(home: Home, provider: str, *words: str) -> str:
@@ -59,7 +79,9 @@ def books(home: Home, run_id: str) -> list[Lease]:
 
 
 def ended(home: Home, run_id: str) -> Run:
-    run: Run = wait_until(lambda: (r := home.run(run_id)).state in ("completed", "failed", "stopped") and r, "it ends", 240)
+    run: Run = wait_until(
+        lambda: (r := home.run(run_id)).state in ("completed", "failed", "stopped") and r, "it ends", 240
+    )
     return run
 
 
@@ -92,6 +114,8 @@ def check_cost(cloud: Cloud, run: Run, found: list[Lease]) -> None:
         assert spending.counted == pytest.approx(math.fsum(items.values()), abs=second + 0.01)
         ours += spending.total
         tolerance += 1e-6
-        assert lease.billed_usd == pytest.approx(math.fsum(items.values()), abs=1e-6), "the provider's own bill is on record"
+        assert lease.billed_usd == pytest.approx(math.fsum(items.values()), abs=1e-6), (
+            "the provider's own bill is on record"
+        )
     assert ours == pytest.approx(theirs, abs=tolerance)
     assert run.cost_usd == pytest.approx(ours)

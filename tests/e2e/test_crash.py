@@ -7,8 +7,15 @@ import pytest
 from tests.e2e.conftest import Home, wait_until
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
-STEADY = ("training.epochs=20", "training.save_steps=20", "evaluation.eval_steps=100", "evaluation.early_stopping_patience=0",
-          "evaluation.sample_prompts=1", "evaluation.max_new_tokens=8", "training.logging_steps=1")
+STEADY = (
+    "training.epochs=20",
+    "training.save_steps=20",
+    "evaluation.eval_steps=100",
+    "evaluation.early_stopping_patience=0",
+    "evaluation.sample_prompts=1",
+    "evaluation.max_new_tokens=8",
+    "training.logging_steps=1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +24,10 @@ def calm(tmp_path_factory: pytest.TempPathFactory, toy_base: object) -> dict[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victims", [(), (WORKER,), (WORKER, ENGINE)],
-                         ids=["nobody", "worker", "both"])
+@pytest.mark.parametrize("victims", [(), (WORKER,), (WORKER, ENGINE)], ids=["nobody", "worker", "both"])
 def test_a_run_survives_kill_9_with_the_very_same_curve(
-        home: Home, victims: tuple[str, ...], calm: dict[str, dict[int, float | None]]) -> None:
+    home: Home, victims: tuple[str, ...], calm: dict[str, dict[int, float | None]]
+) -> None:
     run_id = home.start_training(*STEADY)
     wait_until(lambda: home.run(run_id).step >= 20, "it trains")
     for victim in victims:
@@ -60,6 +67,8 @@ def test_the_same_name_again_makes_the_next_version_and_both_stay(home: Home) ->
     quick = ("training.max_steps=5", "evaluation.sample_prompts=1", "evaluation.max_new_tokens=4")
     for expected in (1, 2):
         run_id = home.start_training(*quick)
-        run = wait_until(lambda run_id=run_id: (r := home.run(run_id)).state in ("completed", "failed") and r, "it ends")
+        run = wait_until(
+            lambda run_id=run_id: (r := home.run(run_id)).state in ("completed", "failed") and r, "it ends"
+        )
         assert (run.state, run.model_version) == ("completed", expected)
     assert {m["version"] for m in home.json("models")["models"]} == {1, 2}

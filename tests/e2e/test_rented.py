@@ -29,7 +29,8 @@ from tests.e2e.renting import (
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_rented_run_comes_home_and_costs_what_the_cloud_says(
-        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
+    clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]
+) -> None:
     """One command: the model is in the registry, the machine is gone, and the cost is the cloud's to the second."""
     done = home.command(*train_words(home, provider), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,16 +40,22 @@ def test_a_rented_run_comes_home_and_costs_what_the_cloud_says(
     assert len(machines(cloud)) == 1 and not cloud.alive()
     wait_until(lambda: all(lease.billed_usd is not None for lease in books(home, run_id)), "the bill is on record")
     check_cost(cloud, home.run(run.id), books(home, run_id))
-    assert "packages are ready" in home.command("runs", "logs", run_id).stdout, "what the machine's setup printed is home, too"
+    assert "packages are ready" in home.command("runs", "logs", run_id).stdout, (
+        "what the machine's setup printed is home, too"
+    )
     assert [notice.code for notice in run.notices] == ["first_step"]
     model = home.json("models", "show", "toy")["model"]
-    assert model["report"]["cost_usd"] == home.run(run.id).cost_usd == json.loads(
-        (Path(model["directory"]) / "report.json").read_text())["cost_usd"], "the report card reads the same ledger"
+    assert (
+        model["report"]["cost_usd"]
+        == home.run(run.id).cost_usd
+        == json.loads((Path(model["directory"]) / "report.json").read_text())["cost_usd"]
+    ), "the report card reads the same ledger"
 
 
 @pytest.mark.slow
-def test_a_box_of_ones_own_trains_and_is_left_as_it_was(clouds: CloudServer, home: Home, tmp_path: Path,
-                                                        calm: dict[str, dict[int, float | None]]) -> None:
+def test_a_box_of_ones_own_trains_and_is_left_as_it_was(
+    clouds: CloudServer, home: Home, tmp_path: Path, calm: dict[str, dict[int, float | None]]
+) -> None:
     """Host, user and key are all it takes; afterwards nothing of the run runs or lies there."""
     box, keys = clouds.do(clouds.make_box("box")), new_key_pair("test")
     box.authorise(keys.public)
@@ -57,8 +64,10 @@ def test_a_box_of_ones_own_trains_and_is_left_as_it_was(clouds: CloudServer, hom
     key.chmod(0o600)
     config = home.root / "config" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(f'[boxes.box]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
-                      f'host_key = "{box.host_key}"\n')
+    config.write_text(
+        f'[boxes.box]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
+        f'host_key = "{box.host_key}"\n'
+    )
     run_id = begin(home, "ssh")
     run = check_outcome(home, run_id, calm)
     assert run.cost_usd == 0
@@ -91,7 +100,8 @@ def down(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("trouble", "code"), [(bad_key, 4), (no_scope, 4), (no_money, 3), (edge_block, 4), (down, 4)])
 def test_a_refusal_is_one_sentence_the_right_exit_code_and_few_requests(
-        clouds: CloudServer, home: Home, provider: str, trouble: object, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds: CloudServer, home: Home, provider: str, trouble: object, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is rented, no engine is started, and the provider is asked a handful of times at most."""
     cloud = cloud_of(clouds, provider)
     trouble(cloud, monkeypatch)  # type: ignore[operator]

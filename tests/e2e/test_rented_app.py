@@ -36,8 +36,12 @@ def clouds(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]
         pytest.skip(reason)
     with CloudServer() as server:
         addresses = {name: value for name, value in server.environment.items() if not name.endswith("_API_KEY")}
-        own = {"BRIGHTRUN_HOME": str(home.root), "HF_ENDPOINT": "http://127.0.0.1:9", "BRIGHTRUN_ENGINE_IDLE_SECONDS": "3",
-               "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+        own = {
+            "BRIGHTRUN_HOME": str(home.root),
+            "HF_ENDPOINT": "http://127.0.0.1:9",
+            "BRIGHTRUN_ENGINE_IDLE_SECONDS": "3",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        }
         for name, value in {**addresses, **TIMINGS, **own}.items():
             monkeypatch.setenv(name, value)
         for name in ("RUNPOD_API_KEY", "VAST_API_KEY", "HF_TOKEN", "NO_COLOR"):
@@ -113,7 +117,8 @@ async def set_up(driver: Driver, home: Home, place: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["vast", "ssh"])
 async def test_from_a_key_to_a_model_without_leaving_the_app(
-        clouds: CloudServer, home: Home, opened: Opened, tmp_path: Path, place: str) -> None:
+    clouds: CloudServer, home: Home, opened: Opened, tmp_path: Path, place: str
+) -> None:
     """Everything a person does on the four screens, in order; what it cost is what the cloud says, to the second."""
     async with opened(get_paths(), (120, 40)) as driver:
         if place == "ssh":
@@ -128,13 +133,22 @@ async def test_from_a_key_to_a_model_without_leaving_the_app(
         await eventually(driver, lambda: driver.app.current_mode == "monitor", "Monitor is shown")
         await driver.press("i")
         shown = ["● in use"] if place == "ssh" else ["● rented", "of $5.00 at $", "/h"]
-        await eventually(driver, lambda: all(word in driver.text() for word in shown), "machine and price are on the screen", 60)
+        await eventually(
+            driver, lambda: all(word in driver.text() for word in shown), "machine and price are on the screen", 60
+        )
         run: Run = await eventually(
-            driver, lambda: next((r for r in driver.app.snapshot.runs if r.state in ("completed", "failed")), None), "it ends")
+            driver,
+            lambda: next((r for r in driver.app.snapshot.runs if r.state in ("completed", "failed")), None),
+            "it ends",
+        )
         assert run.state == "completed", run.failure
         done = "left as it was" if place == "ssh" else "returned"
-        await eventually(driver, lambda: f"✓ {done}" in driver.text() and "still billing" not in driver.text(),
-                         "the machine is gone", 60)
+        await eventually(
+            driver,
+            lambda: f"✓ {done}" in driver.text() and "still billing" not in driver.text(),
+            "the machine is gone",
+            60,
+        )
         assert not driver.app.snapshot.leases
         await driver.press("o")
         await driver.sees("Models 1", "data:1", "held out")

@@ -26,7 +26,8 @@ from tests.e2e.renting import (
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", ["runpod"])
 def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
-        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
+    clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]
+) -> None:
     """The run goes on elsewhere from the newest checkpoint that was brought home; never two machines at a time."""
     run_id = begin(home, provider)
     directory = home.root / "data" / "runs" / run_id / "checkpoints"
@@ -41,7 +42,8 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", ["vast"])
 def test_an_engine_killed_and_started_again_adopts_the_machine(
-        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]) -> None:
+    clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]
+) -> None:
     """kill -9 and a cut link in the middle of it: the same machine, the same worker, the same curve."""
     run_id = begin(home, provider)
     wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
@@ -61,11 +63,17 @@ def test_an_engine_killed_and_started_again_adopts_the_machine(
 
 
 @pytest.mark.slow
-def test_whoever_waits_for_a_rented_run_may_be_killed(clouds: CloudServer, home: Home,
-                                                      calm: dict[str, dict[int, float | None]]) -> None:
+def test_whoever_waits_for_a_rented_run_may_be_killed(
+    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+) -> None:
     """kill -9 of `brightrun train` in the midst of it: the run goes on, comes home, and its machine is returned."""
-    waiting = subprocess.Popen([sys.executable, "-m", "brightrun_tui", *train_words(home, "vast")], env=home.environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "brightrun_tui", *train_words(home, "vast")],
+        env=home.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    )
     try:
         wait_until(lambda: machines(clouds.vast) and machines(clouds.vast)[0].stage == "running", "a machine runs", 120)
     finally:
@@ -79,8 +87,12 @@ def test_whoever_waits_for_a_rented_run_may_be_killed(clouds: CloudServer, home:
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
-        clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]],
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds: CloudServer,
+    home: Home,
+    provider: str,
+    calm: dict[str, dict[int, float | None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The worker finishes while nobody is there: its machine is kept, for little money where that can be had, and the next
     engine brings the model home and returns the machine. Nothing is rented or trained a second time."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
@@ -91,7 +103,11 @@ def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
     cloud = cloud_of(clouds, provider)
     machine = machine_of(cloud)
     guard = machine.home / ".brightrun" / "guard.json"
-    wait_until(lambda: guard.exists() and json.loads(guard.read_text())["state"] == "keeping", "the guard keeps the machine", 180)
+    wait_until(
+        lambda: guard.exists() and json.loads(guard.read_text())["state"] == "keeping",
+        "the guard keeps the machine",
+        180,
+    )
     if provider == "vast":
         wait_until(lambda: machines(cloud)[0].stage == "stopped", "the machine is stopped")
     assert cloud.alive() and home.run(run_id).state == "running"
@@ -102,7 +118,8 @@ def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
 
 @pytest.mark.slow
 def test_a_rented_gpu_that_is_not_fit_gets_no_data_and_is_replaced(
-        clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]) -> None:
+    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+) -> None:
     """It computes wrongly: the machine goes back before anything is sent to it, the next one trains, and the run says why."""
     clouds.vast.faults.set("gpu_unfit", count=1, value="a matrix product is wrong by 40.0%")
     run = check_outcome(home, begin(home, "vast", "--gpu", "RTX 4090"), calm)
@@ -113,7 +130,8 @@ def test_a_rented_gpu_that_is_not_fit_gets_no_data_and_is_replaced(
 
 @pytest.mark.slow
 def test_no_run_trains_on_the_processor_of_a_machine_that_was_rented_for_its_gpu(
-        clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """nvidia-smi shows a GPU and torch sees none, as with a driver too old: the real check says so, on every one of them."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_REMOTE_PYTHON", sys.executable)
     monkeypatch.setenv("BRIGHTRUN_ENGINE_CAPACITY_SECONDS", "1")

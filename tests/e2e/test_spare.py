@@ -34,7 +34,9 @@ def stand_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> psutil.Process:
 
 
 @pytest.mark.slow
-def test_the_waiting_worker_becomes_the_runs_worker_and_outlives_the_engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_waiting_worker_becomes_the_runs_worker_and_outlives_the_engine(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same process; the next engine knows it again, so that nothing is started twice."""
     waiting = stand_by(home, monkeypatch)
     run_id = home.start_training(*LONG)
@@ -46,7 +48,9 @@ def test_the_waiting_worker_becomes_the_runs_worker_and_outlives_the_engine(home
     assert [p.pid for p in home.processes("brightrun_tui.trainer")] == [waiting.pid] and home.run(run_id).attempts == 1
     assert (home.root / "data" / "runs" / run_id / "worker.log").exists()
     home.json("runs", "stop", run_id)
-    wait_until(lambda: home.run(run_id).state == "stopped" and not home.processes("brightrun_tui"), "all has ended by itself")
+    wait_until(
+        lambda: home.run(run_id).state == "stopped" and not home.processes("brightrun_tui"), "all has ended by itself"
+    )
     steps = sorted(home.losses(run_id))
     assert steps == list(range(1, len(steps) + 1))
 

@@ -15,13 +15,19 @@ from tests.e2e.renting import begin, books
 from tests.orchestrator.workers import DEAF, SCRIPT
 
 WORKER = "brightrun_tui.trainer"
-LONG = ("training.epochs=400", "evaluation.eval_steps=1000", "training.save_steps=5", "evaluation.sample_prompts=0",
-        "evaluation.early_stopping_patience=0")
+LONG = (
+    "training.epochs=400",
+    "evaluation.eval_steps=1000",
+    "training.save_steps=5",
+    "evaluation.sample_prompts=0",
+    "evaluation.early_stopping_patience=0",
+)
 
 
 @pytest.mark.slow
 def test_a_hung_worker_is_stopped_from_the_command_line_and_goes_on_after_a_retry(
-        home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGSTOP of the real worker. Stopped once, by time; the retry goes on from its checkpoint; stopped with --force."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_ANSWER_SECONDS", "8")
     monkeypatch.setenv("BRIGHTRUN_ENGINE_STOP_SECONDS", "2")
@@ -30,7 +36,9 @@ def test_a_hung_worker_is_stopped_from_the_command_line_and_goes_on_after_a_retr
     (worker,) = home.processes(WORKER)
     worker.send_signal(signal.SIGSTOP)
     assert home.json("runs", "stop", run_id)["ending"] == "asked"
-    shown = wait_until(lambda: "does not answer" in (out := home.command("runs", "show", run_id).stdout) and out, "it is seen")
+    shown = wait_until(
+        lambda: "does not answer" in (out := home.command("runs", "show", run_id).stdout) and out, "it is seen"
+    )
     assert "asked to stop" in shown and "ends it in" in shown
     run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped", 30)
     assert not home.processes(WORKER) and run.failure is None
@@ -45,14 +53,22 @@ def test_a_hung_worker_is_stopped_from_the_command_line_and_goes_on_after_a_retr
 
 @pytest.mark.slow
 def test_a_hung_worker_on_a_rented_machine_is_stopped_and_the_machine_returned(
-        clouds: CloudServer, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds: CloudServer, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It computes nothing, says nothing and ignores SIGTERM; nothing but the stop is asked for, once."""
     script = tmp_path / "hung.py"
     script.write_text(SCRIPT + DEAF)
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}cd "$3" && exec {sys.executable} -S {script}\n')
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}cd "$3" && exec {sys.executable} -S {script}\n'
+    )
     python.chmod(0o755)
-    for name, value in (("REMOTE_PYTHON", str(python)), ("ANSWER_SECONDS", "2"), ("STOP_SECONDS", "2"), ("FINISH_SECONDS", "6")):
+    for name, value in (
+        ("REMOTE_PYTHON", str(python)),
+        ("ANSWER_SECONDS", "2"),
+        ("STOP_SECONDS", "2"),
+        ("FINISH_SECONDS", "6"),
+    ):
         monkeypatch.setenv(f"BRIGHTRUN_ENGINE_{name}", value)
     run_id = begin(home, "vast")
     wait_until(lambda: home.run(run_id).step == 3, "it trains", 120)

@@ -13,7 +13,9 @@ from tests.e2e.conftest import Home, wait_until
 
 
 @pytest.mark.slow
-def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worker of the run before lives through it."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_BEAT_SECONDS", "1000")  # so that it says its version but once
     first = home.start_training("training.epochs=300", "evaluation.eval_steps=1000", "evaluation.sample_prompts=0")

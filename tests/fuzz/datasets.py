@@ -23,19 +23,36 @@ Rows = list[dict[str, Any]]
 
 
 def chats(count: int) -> Rows:
-    return [{"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": f"Where is parcel {n}?"},
-                          {"role": "assistant", "content": f"On cart {n * 3}, near the door."}], "id": f"c{n}"}
-            for n in range(count)]
+    return [
+        {
+            "messages": [
+                {"role": "system", "content": "Be short."},
+                {"role": "user", "content": f"Where is parcel {n}?"},
+                {"role": "assistant", "content": f"On cart {n * 3}, near the door."},
+            ],
+            "id": f"c{n}",
+        }
+        for n in range(count)
+    ]
 
 
 def pairs(count: int) -> Rows:
-    return [{"prompt": f"What is {n} and {n}?", "completion": f"It is {2 * n}.", "category": "sums" if n % 2 else "more"}
-            for n in range(count)]
+    return [
+        {"prompt": f"What is {n} and {n}?", "completion": f"It is {2 * n}.", "category": "sums" if n % 2 else "more"}
+        for n in range(count)
+    ]
 
 
 def shares(count: int) -> Rows:
-    return [{"conversations": [{"from": "human", "value": f"Tell me of {n}"}, {"from": "gpt", "value": f"{n} is a number."}]}
-            for n in range(count)]
+    return [
+        {
+            "conversations": [
+                {"from": "human", "value": f"Tell me of {n}"},
+                {"from": "gpt", "value": f"{n} is a number."},
+            ]
+        }
+        for n in range(count)
+    ]
 
 
 def alpacas(count: int) -> Rows:
@@ -47,12 +64,16 @@ FORMS: tuple[Callable[[int], Rows], ...] = (chats, pairs, shares, alpacas)
 
 def packed(rows: Rows, random: Random) -> tuple[str, bytes]:
     """A suffix and the content of a file with these rows in one of the containers."""
-    lines = "".join(json.dumps(row, ensure_ascii=random.random() < 0.5) + "\n" for row in rows).encode("utf-8", "replace")
+    lines = "".join(json.dumps(row, ensure_ascii=random.random() < 0.5) + "\n" for row in rows).encode(
+        "utf-8", "replace"
+    )
     match random.randrange(11):
         case 0:
             return ".json", json.dumps(rows).encode()
         case 1:
-            return ".json", json.dumps({"about": "x", "data": rows, "more": [1, 2]}, indent=random.choice((None, 1))).encode()
+            return ".json", json.dumps(
+                {"about": "x", "data": rows, "more": [1, 2]}, indent=random.choice((None, 1))
+            ).encode()
         case 2:
             return random.choice((".csv", ".tsv")), table(rows, random)
         case 3:
@@ -97,8 +118,12 @@ def parquet(rows: Rows) -> bytes:
     import pyarrow.parquet
 
     buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table({"prompt": [f"q{n}" for n in range(len(rows))],
-                                               "completion": [f"a{n}" for n in range(len(rows))]}), buffer)
+    pyarrow.parquet.write_table(
+        pyarrow.table(
+            {"prompt": [f"q{n}" for n in range(len(rows))], "completion": [f"a{n}" for n in range(len(rows))]}
+        ),
+        buffer,
+    )
     return buffer.getvalue()
 
 
@@ -118,8 +143,19 @@ def odd_things(directory: Path) -> Iterator[tuple[str, Path]]:
     bad = os.fsencode(directory) + b"/\xff\xfe.jsonl"
     with open(bad, "wb") as file:
         file.write(b'{"prompt": "a", "completion": "b"}\n' * 3)
-    names = ["fifo.jsonl", "loop.jsonl", "hole.jsonl", "secret.jsonl", "directory.jsonl", "dangling.jsonl", "device.jsonl",
-             "empty.jsonl", "x" * 300, "a\0b", "fifo.jsonl/x"]
+    names = [
+        "fifo.jsonl",
+        "loop.jsonl",
+        "hole.jsonl",
+        "secret.jsonl",
+        "directory.jsonl",
+        "dangling.jsonl",
+        "device.jsonl",
+        "empty.jsonl",
+        "x" * 300,
+        "a\0b",
+        "fifo.jsonl/x",
+    ]
     for name in names:
         yield name[:20], directory / name
     yield "a name that is no UTF-8", Path(os.fsdecode(bad))
@@ -146,11 +182,17 @@ def fuzz(count: int, seed: int, directory: Path) -> list[Tally]:
             content = mutate_bytes(content, random)
         path = directory / f"data-{number % 50}{suffix}"
         path.write_bytes(content)
-        columns = {} if random.random() < 0.9 else {"prompt": "prompt", "completion": random.choice(("completion", "note"))}
+        columns = (
+            {} if random.random() < 0.9 else {"prompt": "prompt", "completion": random.choice(("completion", "note"))}
+        )
         tally = valuewise if by_value else bytewise
         bad = tally.bad
-        tally.feed(f"seed {seed} number {number}", lambda path=path, columns=columns, number=number: checked(
-            path, columns, directory / f"out-{number % 50}" if number % 10 == 0 else None))
+        tally.feed(
+            f"seed {seed} number {number}",
+            lambda path=path, columns=columns, number=number: checked(
+                path, columns, directory / f"out-{number % 50}" if number % 10 == 0 else None
+            ),
+        )
         if tally.bad == bad:
             path.unlink()
         else:

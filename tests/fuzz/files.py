@@ -46,20 +46,67 @@ from tests.tui import seed as seeding
 
 EVENTS: tuple[dict[str, Any], ...] = (
     {"seq": 0, "time": 1.0, "kind": "phase", "phase": "training", "detail": "x"},
-    {"seq": 1, "time": 1.0, "kind": "progress", "step": 1, "total_steps": 9, "epoch": 0.1, "supervised_tokens": 5,
-     "tokens_per_second": 2.0, "eta_seconds": 3.0},
+    {
+        "seq": 1,
+        "time": 1.0,
+        "kind": "progress",
+        "step": 1,
+        "total_steps": 9,
+        "epoch": 0.1,
+        "supervised_tokens": 5,
+        "tokens_per_second": 2.0,
+        "eta_seconds": 3.0,
+    },
     {"seq": 2, "time": 1.0, "kind": "metric", "step": 1, "values": {"train_loss": 2.0}},
-    {"seq": 3, "time": 1.0, "kind": "hardware", "device": "cpu", "memory_used": 1, "memory_total": 2, "utilisation": 0.5},
-    {"seq": 4, "time": 1.0, "kind": "sample", "step": 1, "id": "a", "prompt": [{"role": "user", "content": "q"}], "answer": "a",
-     "source": "base", "reference": "r"},
-    {"seq": 5, "time": 1.0, "kind": "failed", "error": "oom", "cause": "no memory", "fix": "less", "suggestion": {"a.b": 1}},
+    {
+        "seq": 3,
+        "time": 1.0,
+        "kind": "hardware",
+        "device": "cpu",
+        "memory_used": 1,
+        "memory_total": 2,
+        "utilisation": 0.5,
+    },
+    {
+        "seq": 4,
+        "time": 1.0,
+        "kind": "sample",
+        "step": 1,
+        "id": "a",
+        "prompt": [{"role": "user", "content": "q"}],
+        "answer": "a",
+        "source": "base",
+        "reference": "r",
+    },
+    {
+        "seq": 5,
+        "time": 1.0,
+        "kind": "failed",
+        "error": "oom",
+        "cause": "no memory",
+        "fix": "less",
+        "suggestion": {"a.b": 1},
+    },
 )
-CONFIG = {"app": {"theme": "bright-dark", "mouse": True}, "defaults": {"base": "starter", "budget_usd": 3.0},
-          "money": {"monthly_limit_usd": 50.0}, "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-rsa AAAA"}}}
-TEMPLATE = {"title": "Mine", "description": "d", "settings": {"training.epochs": 2, "lora.r": 8},
-            "by_records": [{"up_to": 50, "training.epochs": 5}, {"training.epochs": 1}]}
-THEME = {"name": "mine", "title": "Mine", "dark": True, "colors": {"primary": "#ff00ff", "accent": "ansi_red"},
-         "variables": {"muted": "#888888", "input-cursor-text-style": "reverse", "text": "auto 60%"}}
+CONFIG = {
+    "app": {"theme": "bright-dark", "mouse": True},
+    "defaults": {"base": "starter", "budget_usd": 3.0},
+    "money": {"monthly_limit_usd": 50.0},
+    "boxes": {"lab": {"host": "lab.test", "port": 22, "host_key": "ssh-rsa AAAA"}},
+}
+TEMPLATE = {
+    "title": "Mine",
+    "description": "d",
+    "settings": {"training.epochs": 2, "lora.r": 8},
+    "by_records": [{"up_to": 50, "training.epochs": 5}, {"training.epochs": 1}],
+}
+THEME = {
+    "name": "mine",
+    "title": "Mine",
+    "dark": True,
+    "colors": {"primary": "#ff00ff", "accent": "ansi_red"},
+    "variables": {"muted": "#888888", "input-cursor-text-style": "reverse", "text": "auto 60%"},
+}
 
 
 @dataclass
@@ -125,7 +172,9 @@ class Workshop:
         self.base(name, self.one_of(json.loads((self.model / name).read_text())))
 
     def index(self) -> None:
-        self.base("model.safetensors.index.json", self.one_of({"weight_map": {"a": "model.safetensors"}, "metadata": {}}))
+        self.base(
+            "model.safetensors.index.json", self.one_of({"weight_map": {"a": "model.safetensors"}, "metadata": {}})
+        )
 
     def header(self) -> None:
         self.base("model.safetensors", self.weights(WEIGHTS))
@@ -136,26 +185,43 @@ class Workshop:
         (length,) = struct.unpack("<Q", whole[:8])
         match self.random.randrange(4):
             case 0:
-                return mutate_bytes(whole[:8 + length], self.random) + whole[8 + length:]
+                return mutate_bytes(whole[: 8 + length], self.random) + whole[8 + length :]
             case 1:
                 wrong = self.random.choice((0, 1, length - 1, length + 1, 2**31, 2**63, 2**64 - 1, 100 << 20))
                 return struct.pack("<Q", wrong) + whole[8:]
             case _:
-                text = self.one_of(json.loads(whole[8:8 + length]))
-                return struct.pack("<Q", len(text)) + text + whole[8 + length:]
+                text = self.one_of(json.loads(whole[8 : 8 + length]))
+                return struct.pack("<Q", len(text)) + text + whole[8 + length :]
 
     def bundle(self) -> None:
         """A bundle with one of its files broken, or its tar; its manifest agrees with what is in it."""
         shapes = {"base_model.model.layers.0.q_proj.lora_A.weight": (8, 16)}
-        files = {"adapter_config.json": json.dumps({"peft_type": "LORA", "r": 8, "base_model_name_or_path": "x"}).encode(),
-                 "adapter_model.safetensors": safetensors(shapes), "report.json": json.dumps(self.report).encode(),
-                 "tokenizer_config.json": b'{"chat_template": "x"}', "chat_template.jinja": b"{{ messages }}",
-                 "generation_config.json": b"{}"}
+        files = {
+            "adapter_config.json": json.dumps({"peft_type": "LORA", "r": 8, "base_model_name_or_path": "x"}).encode(),
+            "adapter_model.safetensors": safetensors(shapes),
+            "report.json": json.dumps(self.report).encode(),
+            "tokenizer_config.json": b'{"chat_template": "x"}',
+            "chat_template.jinja": b"{{ messages }}",
+            "generation_config.json": b"{}",
+        }
         name = self.random.choice(list(files))
-        files[name] = self.weights(shapes) if name.endswith("tensors") else mutate_bytes(files[name], self.random) \
-            if name.endswith("jinja") else self.one_of(json.loads(files[name]))
-        manifest = {"format": 1, "model": "m", "version": 1, "run_id": "r", "base": "starter", "files": {
-            name: {"sha256": sha256(content).hexdigest(), "bytes": len(content)} for name, content in files.items()}}
+        files[name] = (
+            self.weights(shapes)
+            if name.endswith("tensors")
+            else mutate_bytes(files[name], self.random)
+            if name.endswith("jinja")
+            else self.one_of(json.loads(files[name]))
+        )
+        manifest = {
+            "format": 1,
+            "model": "m",
+            "version": 1,
+            "run_id": "r",
+            "base": "starter",
+            "files": {
+                name: {"sha256": sha256(content).hexdigest(), "bytes": len(content)} for name, content in files.items()
+            },
+        }
         files["manifest.json"] = json.dumps(manifest).encode() if self.random.random() < 0.7 else self.one_of(manifest)
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -233,9 +299,16 @@ def draw(version: ModelVersion) -> None:
 
 
 KINDS: dict[str, Callable[[Workshop], None]] = {
-    "config.json": Workshop.config_json, "tokenizer": Workshop.tokenizer, "index": Workshop.index,
-    "safetensors header": Workshop.header, "bundle": Workshop.bundle, "report card": Workshop.report_card,
-    "event": Workshop.event, "config.toml": Workshop.settings, "boxes.toml": Workshop.boxes, "template": Workshop.template,
+    "config.json": Workshop.config_json,
+    "tokenizer": Workshop.tokenizer,
+    "index": Workshop.index,
+    "safetensors header": Workshop.header,
+    "bundle": Workshop.bundle,
+    "report card": Workshop.report_card,
+    "event": Workshop.event,
+    "config.toml": Workshop.settings,
+    "boxes.toml": Workshop.boxes,
+    "template": Workshop.template,
     "theme": Workshop.theme,
 }
 
@@ -244,18 +317,38 @@ def odd_files(paths: Paths) -> Tally:
     """A pipe, a device, a directory, a loop, terabytes and nothing where a file should be."""
     tally = Tally("odd files")
     model = paths.data / "odd"
-    places = [model / name for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
-                                        "model.safetensors.index.json")]
-    places += [paths.config / "config.toml", paths.config / "boxes.toml", paths.user_themes / "odd.toml",
-               paths.user_templates / "odd.toml", paths.config / "app.toml"]
+    places = [
+        model / name
+        for name in (
+            "config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "model.safetensors",
+            "model.safetensors.index.json",
+        )
+    ]
+    places += [
+        paths.config / "config.toml",
+        paths.config / "boxes.toml",
+        paths.user_themes / "odd.toml",
+        paths.user_templates / "odd.toml",
+        paths.config / "app.toml",
+    ]
     for place in places:
         for kind in ("pipe", "device", "directory", "loop", "hole", "secret"):
             shutil.rmtree(model, ignore_errors=True)
             write_model(model)
             _put_odd(place, kind)
-            tally.feed(f"{kind} as {place.name}", lambda: (
-                load_themes(paths), chosen_theme(paths), load_templates(paths), describe_base(str(model), paths, network=False),
-                configured_boxes(paths)))
+            tally.feed(
+                f"{kind} as {place.name}",
+                lambda: (
+                    load_themes(paths),
+                    chosen_theme(paths),
+                    load_templates(paths),
+                    describe_base(str(model), paths, network=False),
+                    configured_boxes(paths),
+                ),
+            )
             place.rmdir() if place.is_dir() else place.unlink()
     return tally
 

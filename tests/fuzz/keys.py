@@ -24,9 +24,39 @@ from tests.tui import seed as seeding
 
 SIZES = ((80, 24), (120, 40), (200, 50), (60, 20), (20, 8))
 ODD_SIZES = (*SIZES, (5, 10), (1, 1), (300, 3), (12, 60), (7, 2), (161, 33))
-ESCAPES = ("\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~", "\x1b[3~", "\x1b[2~", "\x1b[Z",
-           "\x1b", "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[15~", "\x1b[17~", "\x1b[18~", "\x1b[19~", "\x1b[20~",
-           "\x1b[1;5C", "\x1bx", "\x1b[I", "\x1b[O", "\x1b[?1;2c", "\x1b[99;99R", "\x1b[", "\x1b]0;x\x07", "\x1b[<", "\x1b[200~")
+ESCAPES = (
+    "\x1b[A",
+    "\x1b[B",
+    "\x1b[C",
+    "\x1b[D",
+    "\x1b[H",
+    "\x1b[F",
+    "\x1b[5~",
+    "\x1b[6~",
+    "\x1b[3~",
+    "\x1b[2~",
+    "\x1b[Z",
+    "\x1b",
+    "\x1bOP",
+    "\x1bOQ",
+    "\x1bOR",
+    "\x1bOS",
+    "\x1b[15~",
+    "\x1b[17~",
+    "\x1b[18~",
+    "\x1b[19~",
+    "\x1b[20~",
+    "\x1b[1;5C",
+    "\x1bx",
+    "\x1b[I",
+    "\x1b[O",
+    "\x1b[?1;2c",
+    "\x1b[99;99R",
+    "\x1b[",
+    "\x1b]0;x\x07",
+    "\x1b[<",
+    "\x1b[200~",
+)
 PLAIN = "123422334411dbtmavsRchjklLaipzCDeyo/nNfgGuUrJPB:?[]+-=0 .~" + "\r\t"
 NEVER = ("\x11", "\x1a", "\x13")
 """Quit, suspend, and stop of output: no more could be tried after these."""
@@ -42,10 +72,17 @@ class Terminal:
     def __init__(self, home: Path, size: tuple[int, int]) -> None:
         self.pid, self.fd = pty.fork()
         if not self.pid:
-            os.environ.update(BRIGHTRUN_HOME=str(home), HF_HOME=str(home / "hf"), TERM="xterm-256color", TEXTUAL_FPS="20",
-                              HF_ENDPOINT="http://127.0.0.1:9", BRIGHTRUN_ENGINE_SPARE_SECONDS="0",
-                              BRIGHTRUN_RUNPOD_URL="http://127.0.0.1:9", BRIGHTRUN_VAST_URL="http://127.0.0.1:9",
-                              PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
+            os.environ.update(
+                BRIGHTRUN_HOME=str(home),
+                HF_HOME=str(home / "hf"),
+                TERM="xterm-256color",
+                TEXTUAL_FPS="20",
+                HF_ENDPOINT="http://127.0.0.1:9",
+                BRIGHTRUN_ENGINE_SPARE_SECONDS="0",
+                BRIGHTRUN_RUNPOD_URL="http://127.0.0.1:9",
+                BRIGHTRUN_VAST_URL="http://127.0.0.1:9",
+                PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
+            )
             os.execvp(sys.executable, [sys.executable, "-m", "brightrun_tui"])
         self.code: int | None = None
         self.hostile = False
@@ -78,7 +115,7 @@ class Terminal:
         while data and time.monotonic() < end and self.alive:
             if select.select([], [self.fd], [], 0.1)[1]:
                 try:
-                    data = data[os.write(self.fd, data[:512]):]
+                    data = data[os.write(self.fd, data[:512]) :]
                 except OSError:
                     return
             self.read(0.01)
@@ -117,8 +154,9 @@ def furnish(home: Path) -> None:
     paths.user_themes.mkdir(parents=True, exist_ok=True)
     (paths.user_themes / "bad.toml").write_text('name = "bad"\n[colors]\nprimary = "[/INST]"\n')
     for number, text in enumerate(TEXTS[:12]):
-        (home / f"data-{number}.jsonl").write_text(f'{{"prompt": "{text}", "completion": "[/] {text}"}}\n' * 3, "utf-8",
-                                                   errors="surrogatepass")
+        (home / f"data-{number}.jsonl").write_text(
+            f'{{"prompt": "{text}", "completion": "[/] {text}"}}\n' * 3, "utf-8", errors="surrogatepass"
+        )
 
 
 def press(random: Random, home: Path) -> bytes:
@@ -128,7 +166,11 @@ def press(random: Random, home: Path) -> bytes:
             x, y, button = random.randrange(1, 130), random.randrange(1, 45), random.choice((0, 1, 2, 32, 35, 64, 65))
             return f"\x1b[<{button};{x};{y}M\x1b[<{button};{x};{y}m".encode()
         case 1:
-            return b"\x1b[200~" + random.choice(TEXTS)[:2000].encode("utf-8", "replace").replace(b"\x1b", b"") + b"\x1b[201~"
+            return (
+                b"\x1b[200~"
+                + random.choice(TEXTS)[:2000].encode("utf-8", "replace").replace(b"\x1b", b"")
+                + b"\x1b[201~"
+            )
         case 2:
             return random.randbytes(random.randrange(1, 5)).translate(None, "".join(NEVER).encode())
         case 3:
@@ -150,7 +192,9 @@ def fuzz(count: int, seed: int, home: Path) -> list[Tally]:
     """``count`` keys, an equal part at each size; a terminal that has ended is replaced by a new one."""
     furnish(home)
     try:
-        return [_at_size(size, count // len(SIZES), Random(seed * 100 + number), home) for number, size in enumerate(SIZES)]
+        return [
+            _at_size(size, count // len(SIZES), Random(seed * 100 + number), home) for number, size in enumerate(SIZES)
+        ]
     finally:
         end_all(home)
 

@@ -6,13 +6,88 @@ from random import Random
 from typing import Any
 
 LONG = "x" * 40_000
-TEXTS = ("", " ", "\0", "\x1b[2J\x1b]0;PWNED\x07", "[/INST] [b]x[/b] [/]", "\u202egnp.exe", "\ud800", "日本語 🚀",
-         "../../etc/passwd", "{{ 7*7 }}", "%s%n", "NaN", "-1", "true", LONG, "\r\n\t", "~nobody/x", "a\u0300" * 500)
-VALUES: tuple[Any, ...] = (None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**70), 10**400, 0.5, -0.0, 1e308, 1e-320,
-                           float("inf"), float("nan"), [], {}, [[]], {"": None}, [None] * 300, {str(n): n for n in range(200)})
-BYTES = (b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud800", b",", b":",
-         b"\n", b"\r", b"\t", b"NaN", b"-Infinity", b"1e999", b"9" * 5000, b"[" * 3000, b'{"a":' * 3000, b'"' + b"y" * 20_000,
-         b"\x1b[2J", b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"<?xml", b"=", b"#", b"'", b"'''", b"\xc3\x28", b"inf", b"nan")
+TEXTS = (
+    "",
+    " ",
+    "\0",
+    "\x1b[2J\x1b]0;PWNED\x07",
+    "[/INST] [b]x[/b] [/]",
+    "\u202egnp.exe",
+    "\ud800",
+    "日本語 🚀",
+    "../../etc/passwd",
+    "{{ 7*7 }}",
+    "%s%n",
+    "NaN",
+    "-1",
+    "true",
+    LONG,
+    "\r\n\t",
+    "~nobody/x",
+    "a\u0300" * 500,
+)
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    2**64,
+    -(2**70),
+    10**400,
+    0.5,
+    -0.0,
+    1e308,
+    1e-320,
+    float("inf"),
+    float("nan"),
+    [],
+    {},
+    [[]],
+    {"": None},
+    [None] * 300,
+    {str(n): n for n in range(200)},
+)
+BYTES = (
+    b"\0",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b"\\",
+    b"\\ud800",
+    b",",
+    b":",
+    b"\n",
+    b"\r",
+    b"\t",
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"9" * 5000,
+    b"[" * 3000,
+    b'{"a":' * 3000,
+    b'"' + b"y" * 20_000,
+    b"\x1b[2J",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"PAR1",
+    b"<?xml",
+    b"=",
+    b"#",
+    b"'",
+    b"'''",
+    b"\xc3\x28",
+    b"inf",
+    b"nan",
+)
 
 
 def mutate_bytes(data: bytes, random: Random) -> bytes:
@@ -26,9 +101,9 @@ def mutate_bytes(data: bytes, random: Random) -> bytes:
             case 1:
                 del broken[at:]
             case 2:
-                del broken[at:at + random.randrange(1, 200)]
+                del broken[at : at + random.randrange(1, 200)]
             case 3:
-                broken[at:at] = broken[at:at + random.randrange(1, 500)]
+                broken[at:at] = broken[at : at + random.randrange(1, 500)]
             case 4:
                 broken[at:at] = random.randbytes(random.randrange(1, 40))
             case 5:

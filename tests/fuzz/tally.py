@@ -64,8 +64,10 @@ class Tally:
         return f"{'kind':<22}{'inputs':>8}{'accepted':>10}{'refused':>9}{'tracebacks':>12}{'hangs':>7}{'slowest':>10}"
 
     def row(self) -> str:
-        return (f"{self.kind:<22}{self.inputs:>8}{self.accepted:>10}{self.refused:>9}{self.tracebacks:>12}{self.hangs:>7}"
-                f"{self.slowest:>8.2f} s")
+        return (
+            f"{self.kind:<22}{self.inputs:>8}{self.accepted:>10}{self.refused:>9}{self.tracebacks:>12}{self.hangs:>7}"
+            f"{self.slowest:>8.2f} s"
+        )
 
 
 @contextmanager

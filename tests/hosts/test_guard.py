@@ -62,7 +62,9 @@ async def test_silence_ends_an_idle_lease(rig: Rig) -> None:
 async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: Rig) -> None:
     instance = await rent(rig, silence=1.0)
     host = await hand(rig, instance)
-    await host.start("worker", ["sh", "-c", "for i in 1 2 3 4 5 6; do echo {} >> events.jsonl; sleep 0.5; done"], environment={})
+    await host.start(
+        "worker", ["sh", "-c", "for i in 1 2 3 4 5 6; do echo {} >> events.jsonl; sleep 0.5; done"], environment={}
+    )
     await host.close()
     working = time.monotonic()
     await until(lambda: not instance.alive, 20)
@@ -186,8 +188,12 @@ def test_the_guard_runs_without_anything_but_a_python(tmp_path: Path) -> None:
     """The packed source, isolated from every installed package, without a key: it says so and stays."""
     script = tmp_path / "guard.py"
     script.write_text(guard_source())
-    options = GuardOptions(VAST, "http://127.0.0.1:1", 600, time.time() + 600, 600, tick=TICK, home=str(tmp_path / "home"))
-    guard = subprocess.Popen([sys.executable, "-I", "-S", str(script), options.argument()], env={"PATH": os.environ["PATH"]})
+    options = GuardOptions(
+        VAST, "http://127.0.0.1:1", 600, time.time() + 600, 600, tick=TICK, home=str(tmp_path / "home")
+    )
+    guard = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(script), options.argument()], env={"PATH": os.environ["PATH"]}
+    )
     try:
         deadline = time.monotonic() + 10
         while not (tmp_path / "home/guard.json").exists():
@@ -200,9 +206,13 @@ def test_the_guard_runs_without_anything_but_a_python(tmp_path: Path) -> None:
         guard.wait()
 
 
-@pytest.mark.parametrize(("text", "name", "value"), [
-    ("A=1\0CONTAINER_ID=123\0B=2\0", "CONTAINER_ID", "123"), ('export RUNPOD_POD_ID="abc"\n', "RUNPOD_POD_ID", "abc")])
-def test_ids_are_found_where_a_login_does_not_see_them(monkeypatch: pytest.MonkeyPatch, text: str, name: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [("A=1\0CONTAINER_ID=123\0B=2\0", "CONTAINER_ID", "123"), ('export RUNPOD_POD_ID="abc"\n', "RUNPOD_POD_ID", "abc")],
+)
+def test_ids_are_found_where_a_login_does_not_see_them(
+    monkeypatch: pytest.MonkeyPatch, text: str, name: str, value: str
+) -> None:
     from brightrun_tui.hosts import guard
 
     monkeypatch.delenv(name, raising=False)

@@ -44,7 +44,9 @@ async def test_a_command_survives_the_kill_of_its_starter_and_is_adopted_and_end
     status = await host.status("job")
     assert status.running and status.pid
     await host.stop("job", grace=5)
-    await until(lambda: not psutil.pid_exists(status.pid or 0) or psutil.Process(status.pid).status() == psutil.STATUS_ZOMBIE)
+    await until(
+        lambda: not psutil.pid_exists(status.pid or 0) or psutil.Process(status.pid).status() == psutil.STATUS_ZOMBIE
+    )
     assert not (await host.status("job")).running
 
 

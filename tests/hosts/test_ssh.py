@@ -45,8 +45,11 @@ class Plain:
         return self.box.home / ".brightrun/run"
 
     def another_host(self, **options: Any) -> SshHost:
-        return SshHost([SshAddress("127.0.0.1", self.link.port, self.box.user)], ".brightrun/run",
-                       **{"private_key": self.private, "timings": FAST_SSH, **options})
+        return SshHost(
+            [SshAddress("127.0.0.1", self.link.port, self.box.user)],
+            ".brightrun/run",
+            **{"private_key": self.private, "timings": FAST_SSH, **options},
+        )
 
     async def cut(self) -> None:
         await self.server.ask(self.link.cut())
@@ -178,8 +181,10 @@ async def test_a_machine_that_stays_away_is_given_up_with_a_reason(plain: Plain)
 
 async def test_a_growing_file_is_followed_over_broken_connections_without_loss(plain: Plain) -> None:
     """Read by offset while a job appends and the line is cut again and again: exactly the job's bytes arrive."""
-    script = ("line=$(head -c 70000 /dev/zero | tr '\\0' x); "
-              "for i in $(seq 1 200); do echo \"$i $line\" >> events.jsonl; sleep 0.003; done")
+    script = (
+        "line=$(head -c 70000 /dev/zero | tr '\\0' x); "
+        'for i in $(seq 1 200); do echo "$i $line" >> events.jsonl; sleep 0.003; done'
+    )
     await plain.host.start("writer", ["bash", "-c", script], environment={})
     got, reads = b"", 0
     while (await plain.host.status("writer")).running or len(got) < (plain.run / "events.jsonl").stat().st_size:
@@ -232,7 +237,9 @@ async def test_how_a_job_ended_is_known(plain: Plain) -> None:
     assert (await host.status("never")).running is False
 
 
-async def test_a_start_whose_answer_was_lost_does_not_start_twice(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_whose_answer_was_lost_does_not_start_twice(
+    plain: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest = plain.host.connection.insist
 
     async def losing_the_first_answer(work: Callable[[], Awaitable[Any]], *seconds: float) -> Any:
@@ -258,8 +265,10 @@ async def test_secrets_reach_the_job_and_no_command_line(plain: Plain) -> None:
 async def test_many_things_at_once_share_the_one_connection(plain: Plain, tmp_path: Path) -> None:
     """More commands than an sshd allows sessions, with a transfer beside them."""
     some_bytes(tmp_path / "file", 8 * MB)
-    done = await asyncio.gather(plain.host.put(tmp_path / "file", "file"),
-                                *(plain.host.run(f"sleep 0.1; echo {n}", repeat=True) for n in range(20)))
+    done = await asyncio.gather(
+        plain.host.put(tmp_path / "file", "file"),
+        *(plain.host.run(f"sleep 0.1; echo {n}", repeat=True) for n in range(20)),
+    )
     assert [finished.output.strip() for finished in done[1:]] == [str(n) for n in range(20)]
 
 
@@ -268,8 +277,13 @@ async def test_only_the_machine_that_was_pinned_is_talked_to(plain: Plain) -> No
     assert plain.host.host_key == " ".join(plain.box.host_key.split()[:2])
     other = await plain.server.new_box("pretender")
     (other.home / ".ssh/authorized_keys").write_text((plain.box.home / ".ssh/authorized_keys").read_text())
-    host = SshHost([SshAddress("127.0.0.1", other.links[0].port, other.user)], "x", private_key=plain.private,
-                   host_key=plain.host.host_key, timings=FAST_SSH)
+    host = SshHost(
+        [SshAddress("127.0.0.1", other.links[0].port, other.user)],
+        "x",
+        private_key=plain.private,
+        host_key=plain.host.host_key,
+        timings=FAST_SSH,
+    )
     with pytest.raises(HostKeyChangedError):
         await first_contact(host, 5)
 
@@ -285,8 +299,12 @@ async def test_a_key_that_is_not_accepted_is_told_from_a_closed_port(plain: Plai
 async def test_the_first_contact_waits_for_a_late_ssh_and_a_late_key(server: CloudServer) -> None:
     keys = new_key_pair("test")
     box = await server.new_box()
-    host = SshHost([SshAddress("127.0.0.1", 1), SshAddress("127.0.0.1", box.links[0].port, box.user)], "run",
-                   private_key=keys.private, timings=SshTimings(connect_seconds=2))
+    host = SshHost(
+        [SshAddress("127.0.0.1", 1), SshAddress("127.0.0.1", box.links[0].port, box.user)],
+        "run",
+        private_key=keys.private,
+        timings=SshTimings(connect_seconds=2),
+    )
     contact = asyncio.create_task(first_contact(host, 10, pause=0.05))
     await asyncio.sleep(0.5)
     assert not contact.done()

@@ -11,7 +11,7 @@ from brightrun_tui.paths import Paths
 
 def test_a_box_is_added_changed_and_forgotten(paths: Paths) -> None:
     """The person's own file stays as it was written, comments included; its boxes win over those of the same name."""
-    written = "# mine\n[boxes.office]\nhost = \"10.0.0.2\"\n"
+    written = '# mine\n[boxes.office]\nhost = "10.0.0.2"\n'
     paths.config.mkdir(parents=True)
     paths.config_file.write_text(written)
     save_box(paths, "studio", make_box({"host": "gpu.example.org", "port": "2222", "user": "", "key": "~/.ssh/id"}))
@@ -24,9 +24,15 @@ def test_a_box_is_added_changed_and_forgotten(paths: Paths) -> None:
     assert set(configured_boxes(paths)) == {"office"} and paths.config_file.read_text() == written
 
 
-@pytest.mark.parametrize(("values", "where"), [({"host": ""}, "Address"), ({"host": "h", "port": "ssh"}, "port"),
-                                               ({"host": "h", "port": "70000"}, "port"),
-                                               ({"host": "h", "price_per_hour": "-1"}, "price_per_hour")])
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"host": ""}, "Address"),
+        ({"host": "h", "port": "ssh"}, "port"),
+        ({"host": "h", "port": "70000"}, "port"),
+        ({"host": "h", "price_per_hour": "-1"}, "price_per_hour"),
+    ],
+)
 def test_what_does_not_fit_is_named_by_its_field(values: dict[str, str], where: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_box(values)

@@ -13,11 +13,20 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.providers.box import SshBox
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    ({"host_key": "ssh-ed25519 AAAA"}, "host key"), ({"host_key": "[/INST]"}, "host key"), ({"host_key": "ä" * 300}, "host key"),
-    ({"key": "{tmp}/pipe"}, "no regular file"), ({"key": "{tmp}/missing"}, "not there"),
-    ({"key": "{tmp}/garbage"}, "private key"),
-    ({"host": "x" * 300}, "SSH"), ({"host": "a..b"}, "SSH"), ({"host": "a\0b"}, "SSH")])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"host_key": "ssh-ed25519 AAAA"}, "host key"),
+        ({"host_key": "[/INST]"}, "host key"),
+        ({"host_key": "ä" * 300}, "host key"),
+        ({"key": "{tmp}/pipe"}, "no regular file"),
+        ({"key": "{tmp}/missing"}, "not there"),
+        ({"key": "{tmp}/garbage"}, "private key"),
+        ({"host": "x" * 300}, "SSH"),
+        ({"host": "a..b"}, "SSH"),
+        ({"host": "a\0b"}, "SSH"),
+    ],
+)
 async def test_a_box_that_is_set_up_wrongly_is_a_failed_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], says: str
 ) -> None:

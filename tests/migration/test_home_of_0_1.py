@@ -34,7 +34,10 @@ def brightrun(old: Path) -> CommandLine:
 def test_runs_are_there_with_their_states_and_their_curves(brightrun: CommandLine) -> None:
     runs = {run["name"] + ":" + str(run["model_version"]): run for run in brightrun("runs", "--json").document["runs"]}
     assert {name: (run["state"], run["step"]) for name, run in runs.items()} == {
-        "fern:2": ("completed", 4), "fern:3": ("completed", 4), "poems:None": ("paused", 1)}
+        "fern:2": ("completed", 4),
+        "fern:3": ("completed", 4),
+        "poems:None": ("paused", 1),
+    }
     assert runs["fern:2"]["train_loss"] == pytest.approx(6.703426361083984)
     curve = brightrun("runs", "metrics", runs["fern:2"]["id"], "--csv").out.splitlines()
     assert len(curve) == 6 and "train_loss" in curve[0] and "grad_norm" in curve[0]

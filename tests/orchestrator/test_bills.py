@@ -41,8 +41,10 @@ def world() -> Iterator[tuple[VirtualLoop, Billing]]:
         return provider
 
     patches = [mock.patch.object(module, "time", clock) for module in (leases, lease_manager)]
-    patches += [mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]),
-                mock.patch.object(lease_manager.LeaseManager, "provider", opened)]
+    patches += [
+        mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]),
+        mock.patch.object(lease_manager.LeaseManager, "provider", opened),
+    ]
     for patch in patches:
         patch.start()
     yield loop, provider
@@ -57,8 +59,19 @@ def test_a_late_bill_and_its_correction_come_on_record_with_few_questions(world:
     db = memory_store()
 
     async def ten_days() -> None:
-        await lease_store.save(db, Lease(name="br-x-r-1", run_id="r", provider="lying", provider_id="m", state="released",
-                                  price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
+        await lease_store.save(
+            db,
+            Lease(
+                name="br-x-r-1",
+                run_id="r",
+                provider="lying",
+                provider_id="m",
+                state="released",
+                price_per_hour=1.0,
+                created_at=EPOCH - 3600,
+                released_at=EPOCH,
+            ),
+        )
         owner = lease_manager.LeaseManager(db, get_paths(), EngineTimings(), SshTimings(), Troubles())
         while loop.now < 10 * DAY:
             await owner.look()
@@ -80,8 +93,19 @@ def test_many_bills_are_asked_for_a_few_at_a_time(world: tuple[VirtualLoop, Bill
 
     async def one_sweep() -> None:
         for number in range(200):
-            await lease_store.save(db, Lease(name=f"br-x-r-{number}", run_id="r", provider="lying", provider_id=f"m{number}",
-                                      state="released", price_per_hour=1.0, created_at=EPOCH - 3600, released_at=EPOCH))
+            await lease_store.save(
+                db,
+                Lease(
+                    name=f"br-x-r-{number}",
+                    run_id="r",
+                    provider="lying",
+                    provider_id=f"m{number}",
+                    state="released",
+                    price_per_hour=1.0,
+                    created_at=EPOCH - 3600,
+                    released_at=EPOCH,
+                ),
+            )
         await lease_manager.LeaseManager(db, get_paths(), EngineTimings(), SshTimings(), Troubles()).sweep()
 
     loop.run_until_complete(one_sweep())

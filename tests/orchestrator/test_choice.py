@@ -35,20 +35,38 @@ class Market(Lying):
 
 
 def offer(name: str, price: float, *, once: float = 0.0, host: str = "", gpu: str = "G", flops: float = 1e14) -> Offer:
-    return Offer(id=name, provider="lying", price_per_hour=price, once_usd=once, tier="secure", host_id=host,
-                 hardware=Hardware(device="cuda", gpu=gpu, gpu_count=1, flops=flops))
+    return Offer(
+        id=name,
+        provider="lying",
+        price_per_hour=price,
+        once_usd=once,
+        tier="secure",
+        host_id=host,
+        hardware=Hardware(device="cuda", gpu=gpu, gpu_count=1, flops=flops),
+    )
 
 
-async def choice(db: Database, home: Path, on_sale: list[Offer], *, agreed: str = "", step: int = 0,
-                 budget: float | None = None) -> Lease:
+async def choice(
+    db: Database, home: Path, on_sale: list[Offer], *, agreed: str = "", step: int = 0, budget: float | None = None
+) -> Lease:
     """What is rented for a run of a hundred steps, an hour of work on the machine that was agreed to."""
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-    spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider="lying", offer=agreed,
-                   limits=Limits(budget_usd=budget))
+    spec = RunSpec(
+        run_id="r",
+        name="r",
+        created_at=0.0,
+        base=BaseModelRef(id="b"),
+        dataset=data,
+        provider="lying",
+        offer=agreed,
+        limits=Limits(budget_usd=budget),
+    )
     await runs.create(db, spec, str(home), ESTIMATE)
     run: Run = await runs.update(db, "r", step=step, total_steps=100)
     provider = Market(Clock(VirtualLoop()), on_sale=on_sale)
-    return await Acquirer(db, provider, EngineTimings(), SshTimings(), run).lease(run, RunBudget(0.0, budget), lambda _said: None)
+    return await Acquirer(db, provider, EngineTimings(), SshTimings(), run).lease(
+        run, RunBudget(0.0, budget), lambda _said: None
+    )
 
 
 async def test_the_machine_that_was_agreed_to_is_found_again_although_its_offer_has_another_id(tmp_path: Path) -> None:
@@ -57,20 +75,26 @@ async def test_the_machine_that_was_agreed_to_is_found_again_although_its_offer_
     assert (found.offer_id, found.host_id) == ("8", "h1")
 
 
-@pytest.mark.parametrize("changed", [offer("8", 0.5, host="h1"), offer("8", 0.41, host="h1", gpu="H"), offer("8", 0.41)])
+@pytest.mark.parametrize(
+    "changed", [offer("8", 0.5, host="h1"), offer("8", 0.41, host="h1", gpu="H"), offer("8", 0.41)]
+)
 async def test_another_machine_is_not_taken_for_it(tmp_path: Path, changed: Offer) -> None:
     assert (await choice(memory_store(), tmp_path, [offer("7", 0.3), changed], agreed="1")).offer_id == "7"
 
 
 @pytest.mark.parametrize(("step", "best"), [(0, "slow traffic"), (99, "dear hour")])
-async def test_a_replacement_is_chosen_by_what_the_rest_of_the_run_costs_there(tmp_path: Path, step: int, best: str) -> None:
+async def test_a_replacement_is_chosen_by_what_the_rest_of_the_run_costs_there(
+    tmp_path: Path, step: int, best: str
+) -> None:
     """At the beginning the hours decide; near the end the traffic of image and model does."""
     market = [offer("slow traffic", 0.3, once=0.1), offer("dear hour", 0.45)]
     assert (await choice(memory_store(), tmp_path, market, step=step)).offer_id == best
 
 
 async def test_a_faster_card_may_be_the_cheaper_one(tmp_path: Path) -> None:
-    assert (await choice(memory_store(), tmp_path, [offer("slow", 0.4), offer("fast", 0.6, flops=4e14)])).offer_id == "fast"
+    assert (
+        await choice(memory_store(), tmp_path, [offer("slow", 0.4), offer("fast", 0.6, flops=4e14)])
+    ).offer_id == "fast"
 
 
 @pytest.mark.parametrize("budget", [None, 50.0])
@@ -83,8 +107,19 @@ async def test_none_is_taken_that_is_much_dearer_than_was_agreed_to(tmp_path: Pa
 async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_the_beginning() -> None:
     """Seconds × the rate of those seconds, from the offer's price over the observed one to the one that it rose to."""
     db, began = memory_store(), 1_800_000_000.0
-    lease = await lease_store.save(db, Lease(name="br-x-r-1", run_id="r", provider="p", provider_id="m", state="live",
-                                      quoted_per_hour=0.4, created_at=began, storage_per_hour=0.1))
+    lease = await lease_store.save(
+        db,
+        Lease(
+            name="br-x-r-1",
+            run_id="r",
+            provider="p",
+            provider_id="m",
+            state="live",
+            quoted_per_hour=0.4,
+            created_at=began,
+            storage_per_hour=0.1,
+        ),
+    )
     assert lease.spending(began + HOUR).total == pytest.approx(0.4)
     seen = Machine(provider="p", provider_id="m", status="running", price_per_hour=0.42)
     lease = await leases.note_rate(db, lease, seen)
@@ -99,14 +134,24 @@ async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_th
 
 def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() -> None:
     """Traffic that was expected and not used is given back, what was not expected is added; half a bill changes nothing yet."""
-    lease = Lease(name="n", run_id="r", provider="p", provider_id="m", state="live", price_per_hour=1.0, created_at=0.0,
-                  once_usd=0.2)
+    lease = Lease(
+        name="n",
+        run_id="r",
+        provider="p",
+        provider_id="m",
+        state="live",
+        price_per_hour=1.0,
+        created_at=0.0,
+        once_usd=0.2,
+    )
 
     def cost(billed: float | None, *, ended: float | None, now: float) -> float:
         return lease.model_copy(update={"billed_usd": billed, "released_at": ended}).spending(now).total
 
     assert cost(None, ended=None, now=HOUR) == pytest.approx(1.2)
-    assert cost(0.9, ended=None, now=HOUR) == pytest.approx(1.2) and cost(1.5, ended=None, now=HOUR) == pytest.approx(1.5)
+    assert cost(0.9, ended=None, now=HOUR) == pytest.approx(1.2) and cost(1.5, ended=None, now=HOUR) == pytest.approx(
+        1.5
+    )
     assert cost(0.5, ended=HOUR, now=2 * HOUR) == pytest.approx(1.2)
     assert cost(1.01, ended=HOUR, now=2 * HOUR) == pytest.approx(1.01)
     assert cost(0.5, ended=HOUR, now=100 * HOUR) == pytest.approx(0.5)
@@ -114,7 +159,16 @@ def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() 
 
 def test_of_a_machine_of_two_months_each_month_pays_its_part() -> None:
     """Traffic falls due when it is rented; the bill is split as our own count is."""
-    lease = Lease(name="n", run_id="r", provider="p", provider_id="m", state="released", price_per_hour=1.0, created_at=0.0,
-                  once_usd=1.0, released_at=2 * HOUR)
+    lease = Lease(
+        name="n",
+        run_id="r",
+        provider="p",
+        provider_id="m",
+        state="released",
+        price_per_hour=1.0,
+        created_at=0.0,
+        once_usd=1.0,
+        released_at=2 * HOUR,
+    )
     assert lease.spending(9 * HOUR, HOUR).total == pytest.approx(1.0)
     assert lease.model_copy(update={"billed_usd": 6.0}).spending(9 * HOUR, HOUR).total == pytest.approx(2.0)

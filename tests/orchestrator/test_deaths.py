@@ -28,9 +28,12 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "LAUNCH_PAUSE", 0.01)
 
 
-@pytest.mark.parametrize(("worker", "launches"), [(KILLED_AT_ONCE, MAX_KILLS), (CRASHES, MAX_CRASHES),
-                                                  (NEVER_FURTHER, MAX_KILLS + 1)])
-async def test_a_worker_that_dies_at_each_start_is_given_up_with_its_cause(tmp_path: Path, worker: str, launches: int) -> None:
+@pytest.mark.parametrize(
+    ("worker", "launches"), [(KILLED_AT_ONCE, MAX_KILLS), (CRASHES, MAX_CRASHES), (NEVER_FURTHER, MAX_KILLS + 1)]
+)
+async def test_a_worker_that_dies_at_each_start_is_given_up_with_its_cause(
+    tmp_path: Path, worker: str, launches: int
+) -> None:
     """Steps that were made before are no progress: only a step further than ever is, and that lets one death pass."""
     async with on_stage(tmp_path, worker) as stage:
         run = await stage.until(lambda run: run.state == "failed", "it is given up")
@@ -56,29 +59,37 @@ async def test_what_died_with_its_engine_counts_for_nothing(tmp_path: Path) -> N
                 await asyncio.sleep(0.01)
             await stage.target.close()
             await asyncio.sleep(0)
-            stage.runner = Runner(stage.db, stage.paths, EngineTimings(**SHORT), await stage.run(), stage.target, stage.troubles)
+            stage.runner = Runner(
+                stage.db, stage.paths, EngineTimings(**SHORT), await stage.run(), stage.target, stage.troubles
+            )
             stage.task = asyncio.create_task(stage.runner.drive())
-            await stage.until(lambda run, starts=stage.target.starts: stage.target.starts > starts, "it is started again")
+            await stage.until(
+                lambda run, starts=stage.target.starts: stage.target.starts > starts, "it is started again"
+            )
         run = await stage.until(lambda run: run.state == "running", "it trains")
         assert run.deaths == 0
 
 
-@pytest.mark.parametrize(("exit_code", "memory", "signal_", "words"), [
-    (-9, False, "worker_lost", "was killed"),
-    (137, False, "worker_lost", "was killed"),
-    (None, False, "worker_lost", "was killed"),
-    (-15, False, "worker_lost", "was killed"),
-    (-9, True, "worker_crashed", "ran out of memory"),
-    (137, True, "worker_crashed", "ran out of memory"),
-    (-11, True, "worker_crashed", "SIGSEGV"),
-    (-77, False, "worker_crashed", "signal 77"),
-    (0, False, "worker_crashed", "without a word"),
-    (WorkerExit.ANOTHER_AT_WORK, False, "worker_crashed", "another worker"),
-    (WorkerExit.DISK_FULL, False, "worker_failed", "disk"),
-    (1, False, "worker_failed", "No module named torch"),
-])
+@pytest.mark.parametrize(
+    ("exit_code", "memory", "signal_", "words"),
+    [
+        (-9, False, "worker_lost", "was killed"),
+        (137, False, "worker_lost", "was killed"),
+        (None, False, "worker_lost", "was killed"),
+        (-15, False, "worker_lost", "was killed"),
+        (-9, True, "worker_crashed", "ran out of memory"),
+        (137, True, "worker_crashed", "ran out of memory"),
+        (-11, True, "worker_crashed", "SIGSEGV"),
+        (-77, False, "worker_crashed", "signal 77"),
+        (0, False, "worker_crashed", "without a word"),
+        (WorkerExit.ANOTHER_AT_WORK, False, "worker_crashed", "another worker"),
+        (WorkerExit.DISK_FULL, False, "worker_failed", "disk"),
+        (1, False, "worker_failed", "No module named torch"),
+    ],
+)
 async def test_each_end_of_a_worker_has_its_meaning(
-        tmp_path: Path, exit_code: int | None, memory: bool, signal_: str, words: str) -> None:
+    tmp_path: Path, exit_code: int | None, memory: bool, signal_: str, words: str
+) -> None:
     (tmp_path / "worker.log").write_text("Traceback\nNo module named torch\n")
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(run_id="r", name="demo", created_at=0.0, base=BaseModelRef(id="b"), dataset=data)

@@ -17,16 +17,30 @@ from tests.planning.hub_stand_in import COMMIT, StandIn
 
 def version(fingerprint: str = "") -> ModelVersion:
     """As `registry.register` leaves it after a run elsewhere: the base is known by name, and lies nowhere here."""
-    lineage = Lineage(run_id="r", dataset_name="d", dataset_fingerprint="f", base_id="acme/tiny", base_revision=COMMIT,
-                      base_fingerprint=fingerprint)
+    lineage = Lineage(
+        run_id="r",
+        dataset_name="d",
+        dataset_fingerprint="f",
+        base_id="acme/tiny",
+        base_revision=COMMIT,
+        base_fingerprint=fingerprint,
+    )
     score = SplitScore(loss=1.0, perplexity=2.7, tokens=9, records=1)
-    report = Report(name="toy", created_at=1.0, base=score, tuned=score, lineage=lineage,
-                    training=TrainingFacts(steps=1, epochs=1, train_records=1, eval_records=1, supervised_tokens=9, seconds=1),
-                    verdict=Verdict(grade="good", summary="It learned."))
-    return ModelVersion(name="toy", version=1, run_id="r", directory="/d", base_id="acme/tiny", report=report, created_at=1.0)
+    report = Report(
+        name="toy",
+        created_at=1.0,
+        base=score,
+        tuned=score,
+        lineage=lineage,
+        training=TrainingFacts(steps=1, epochs=1, train_records=1, eval_records=1, supervised_tokens=9, seconds=1),
+        verdict=Verdict(grade="good", summary="It learned."),
+    )
+    return ModelVersion(
+        name="toy", version=1, run_id="r", directory="/d", base_id="acme/tiny", report=report, created_at=1.0
+    )
 
 
-async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) -> None:  # noqa: F811
+async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) -> None:
     """What people say about the model while it is fetched, which takes minutes, is not lost."""
     async with open_database(paths.database) as db:
         await models.reserve(db, "toy", "r")
@@ -43,14 +57,14 @@ async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) ->
         assert not hub.requests
 
 
-async def test_a_hub_that_cannot_be_reached_is_said_in_one_sentence(paths: Paths) -> None:  # noqa: F811
+async def test_a_hub_that_cannot_be_reached_is_said_in_one_sentence(paths: Paths) -> None:
     async with open_database(paths.database) as db:
         with pytest.raises(BaseModelError) as caught:
             await fetch_base(db, paths, version())
     assert "acme/tiny" in caught.value.what and caught.value.fix and caught.value.kind == "base_missing"
 
 
-async def test_another_base_than_the_adapters_is_not_served(hub: StandIn, paths: Paths) -> None:  # noqa: F811
+async def test_another_base_than_the_adapters_is_not_served(hub: StandIn, paths: Paths) -> None:
     async with open_database(paths.database) as db:
         with pytest.raises(BaseModelError) as caught:
             await fetch_base(db, paths, version(fingerprint="0123456789abcdef"))

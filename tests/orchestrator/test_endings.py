@@ -76,10 +76,14 @@ async def test_a_worker_that_leaves_on_a_signal_is_not_killed(tmp_path: Path) ->
 
 async def test_a_worker_that_computes_has_its_time_but_not_for_ever(tmp_path: Path) -> None:
     """Alive by what it uses of its processor: the silence limit does not hold for it, the other one does."""
-    async with on_stage(tmp_path, BUSY, answer_seconds=0.4, orderly_seconds=2.5, finish_seconds=1.0, stop_seconds=0.3) as stage:
+    async with on_stage(
+        tmp_path, BUSY, answer_seconds=0.4, orderly_seconds=2.5, finish_seconds=1.0, stop_seconds=0.3
+    ) as stage:
         await stage.until(lambda run: run.step == 3, "it trains")
         await stage.ask("stop_asked")
-        run = await stage.until(lambda run: "ends it in" in run.phase_detail or run.ending != "asked", "its time is told")
+        run = await stage.until(
+            lambda run: "ends it in" in run.phase_detail or run.ending != "asked", "its time is told"
+        )
         assert run.ending == "asked" and "does not answer" not in run.phase_detail
         run = await stage.until(lambda run: run.state == "stopped", "it is stopped")
         assert run.ending == "killed"
@@ -96,7 +100,8 @@ async def test_a_worker_without_a_sign_of_life_is_called_stuck_until_it_moves(tm
 
 
 async def test_the_time_limit_says_that_it_was_the_time_limit_and_no_clock_moves_it(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with on_stage(tmp_path, STEADY, max_hours=2 / 3600) as stage:
         run = await stage.until(lambda run: run.step > 5, "it trains")
         await stage.until(lambda run: run.counted_at is not None, "its time is counted")

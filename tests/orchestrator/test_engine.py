@@ -26,8 +26,16 @@ from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Lying, Rented
 
-QUICK = EngineTimings(request_seconds=0.02, beat_seconds=0.05, verify_seconds=0.05, lease_poll_seconds=0.05, sweep_seconds=0.3,
-                      poll_seconds=0.05, spare_seconds=0, idle_seconds=0.3)
+QUICK = EngineTimings(
+    request_seconds=0.02,
+    beat_seconds=0.05,
+    verify_seconds=0.05,
+    lease_poll_seconds=0.05,
+    sweep_seconds=0.3,
+    poll_seconds=0.05,
+    spare_seconds=0,
+    idle_seconds=0.3,
+)
 
 
 @dataclass
@@ -56,7 +64,9 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
 
 
 @asynccontextmanager
-async def an_engine(home: Path, before: Callable[[Database, Paths], Any]) -> AsyncIterator[tuple[Engine, asyncio.Task[None]]]:
+async def an_engine(
+    home: Path, before: Callable[[Database, Paths], Any]
+) -> AsyncIterator[tuple[Engine, asyncio.Task[None]]]:
     """At work on what ``before`` has put into the store."""
     paths = Paths(home / "config", home / "data", home / "cache", home / "logs")
     async with open_database(paths.database) as db:
@@ -85,7 +95,9 @@ async def until(fact: Callable[[], Any], what: str, seconds: float = 15) -> Any:
 
 async def add_run(db: Database, run_id: str, provider: str = "lying", path: str = "/nowhere.jsonl") -> None:
     data = DatasetRef(path=path, name="d", format="messages", fingerprint="f", records=1, usable=1)
-    spec = RunSpec(run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider)
+    spec = RunSpec(
+        run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider
+    )
     await runs.create(db, spec, str(db.path.parent / "runs" / run_id))
 
 
@@ -93,12 +105,24 @@ async def rent(db: Database, cloud: Lying, run_id: str, provider: str = "lying")
     """A machine that lives, and its lease; the lease's name."""
     name = f"br-{await engine_facts.installation(db)}-{run_id}-1"
     cloud.machines[name] = Rented(name, name, 0.5, time.time())
-    await lease_store.save(db, Lease(name=name, run_id=run_id, provider=provider, state="live", provider_id=name, created_at=time.time(),
-                              price_per_hour=0.5))
+    await lease_store.save(
+        db,
+        Lease(
+            name=name,
+            run_id=run_id,
+            provider=provider,
+            state="live",
+            provider_id=name,
+            created_at=time.time(),
+            price_per_hour=0.5,
+        ),
+    )
     return name
 
 
-async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_after(tmp_path: Path, clouds: Clouds) -> None:
+async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_after(
+    tmp_path: Path, clouds: Clouds
+) -> None:
     async def before(db: Database, _: Paths) -> None:
         await add_run(db, "bad")
         await runs.transition(db, "bad", "preparing")
@@ -111,7 +135,9 @@ async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_af
     async with an_engine(tmp_path, before) as (engine, task):
         (machine,) = clouds.known["lying"].machines.values()
         await until(lambda: not machine.alive, "the machine of the damaged run is returned")
-        row = await until(lambda: engine.db.one("SELECT doc FROM runs WHERE id = 'good' AND state = 'failed'"), "one goes on")
+        row = await until(
+            lambda: engine.db.one("SELECT doc FROM runs WHERE id = 'good' AND state = 'failed'"), "one goes on"
+        )
         assert "nowhere.jsonl" in row["doc"]
 
         async def said() -> list[str]:
@@ -122,10 +148,19 @@ async def test_a_damaged_run_gives_its_machine_back_and_the_others_are_looked_af
         await until(task.done, "it ends when nothing is left that it could do")
 
 
-@pytest.mark.parametrize("fault", [UnicodeEncodeError("ascii", "“", 0, 1, "x"), KeyError("lost"), RuntimeError("odd"),
-                                   UnclearError("?", kind="unclear")], ids=lambda fault: type(fault).__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        UnicodeEncodeError("ascii", "“", 0, 1, "x"),
+        KeyError("lost"),
+        RuntimeError("odd"),
+        UnclearError("?", kind="unclear"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
 async def test_one_provider_that_fails_in_any_way_leaves_the_others_swept(
-        tmp_path: Path, clouds: Clouds, fault: Exception) -> None:
+    tmp_path: Path, clouds: Clouds, fault: Exception
+) -> None:
     clouds.known = {"broken": fault, **clouds.known}
 
     async def before(db: Database, _: Paths) -> None:
@@ -140,7 +175,8 @@ async def test_one_provider_that_fails_in_any_way_leaves_the_others_swept(
 
 
 async def test_machines_are_returned_while_no_provider_is_known_to_be_connected(
-        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(_paths: Paths) -> list[str]:
         raise RuntimeError("keyring")
 
@@ -154,7 +190,9 @@ async def test_machines_are_returned_while_no_provider_is_known_to_be_connected(
         await until(lambda: not machine.alive, "it is returned")
 
 
-async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_returned(tmp_path: Path, clouds: Clouds) -> None:
+async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_returned(
+    tmp_path: Path, clouds: Clouds
+) -> None:
     class Odd(Lying):
         asked = 0
 
@@ -183,7 +221,8 @@ async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_re
 
 
 async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
-        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept: list[float] = []
 
     async def breaks(_keeper: EndpointWatcher) -> None:
@@ -193,23 +232,38 @@ async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
     monkeypatch.setattr(EndpointWatcher, "keep", breaks)
 
     async def before(db: Database, paths: Paths) -> None:
-        await endpoints.save(db, Endpoint(id="e", model="m", model_version=1, state="ready", directory=str(paths.endpoints / "e"),
-                                          created_at=0.0, updated_at=0.0))
+        await endpoints.save(
+            db,
+            Endpoint(
+                id="e",
+                model="m",
+                model_version=1,
+                state="ready",
+                directory=str(paths.endpoints / "e"),
+                created_at=0.0,
+                updated_at=0.0,
+            ),
+        )
         await add_run(db, "good", "local")
 
     async with an_engine(tmp_path, before) as (engine, _):
         await until(lambda: len(kept) == 3, "it is tried again")
         assert kept[2] - kept[1] > kept[1] - kept[0], "after growing pauses"
-        await until(lambda: engine.db.one("SELECT 1 FROM runs WHERE id = 'good' AND state = 'failed'"), "the run is seen to")
+        await until(
+            lambda: engine.db.one("SELECT 1 FROM runs WHERE id = 'good' AND state = 'failed'"), "the run is seen to"
+        )
 
 
-async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_is_served(tmp_path: Path, clouds: Clouds) -> None:
+async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_is_served(
+    tmp_path: Path, clouds: Clouds
+) -> None:
     async def before(db: Database, _: Paths) -> None:
         await add_run(db, "done")
         await requests.add(db, "retry_run", "done", {"overrides": 5})
         await requests.add(db, "sweep")
 
     async with an_engine(tmp_path, before) as (engine, _):
+
         async def answers() -> list[str]:
             return [row["state"] for row in await engine.db.all("SELECT state FROM requests ORDER BY id")]
 
@@ -223,7 +277,8 @@ async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_i
 
 
 async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
-        tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clouds.known["lying"].outages["down"] = time.time() + 9e9
 
     async def before(db: Database, _: Paths) -> None:

@@ -38,20 +38,40 @@ def prepared(home: Path, driver: str) -> tuple[int, str]:
     (home / ".brightrun").mkdir()
     (home / ".brightrun" / "constraints.txt").write_text("torch==0.0\n")
     (home / ".brightrun" / "requirements.txt").write_text("brightrun-needs-this-too\n")
-    scripts = {"image": f'[ "$1" = -c ] && case "$2" in *peft*) exit 1;; esac\nexec {sys.executable} "$@"',
-               "nvidia-smi": f"echo '| Driver Version: 1  CUDA Version: {driver}  |'" if driver else "exit 9"}
+    scripts = {
+        "image": f'[ "$1" = -c ] && case "$2" in *peft*) exit 1;; esac\nexec {sys.executable} "$@"',
+        "nvidia-smi": f"echo '| Driver Version: 1  CUDA Version: {driver}  |'" if driver else "exit 9",
+    }
     for name, text in scripts.items():
         (binaries / name).write_text(f"#!/bin/sh\n{text}\n")
         (binaries / name).chmod(0o755)
-    done = subprocess.run(["sh", str(SETUP), "stamp", "image"], capture_output=True, text=True, cwd=home,
-                          env={"HOME": str(home), "PATH": f"{binaries}:{os.environ['PATH']}", "PIP_NO_INDEX": "1",
-                               "UV_OFFLINE": "1", "UV_NO_INDEX": "1"})
+    done = subprocess.run(
+        ["sh", str(SETUP), "stamp", "image"],
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env={
+            "HOME": str(home),
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PIP_NO_INDEX": "1",
+            "UV_OFFLINE": "1",
+            "UV_NO_INDEX": "1",
+        },
+    )
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(("driver", "said"), [("12.6", "torch for CUDA 12.6 (cu126)"), ("12.9", "torch for CUDA 12.9 (cu128)"),
-                                              ("13.1", "torch for CUDA 13.1 (cu130)")])
-def test_a_torch_that_cannot_use_the_driver_is_replaced_by_a_build_that_can(tmp_path: Path, driver: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [
+        ("12.6", "torch for CUDA 12.6 (cu126)"),
+        ("12.9", "torch for CUDA 12.9 (cu128)"),
+        ("13.1", "torch for CUDA 13.1 (cu130)"),
+    ],
+)
+def test_a_torch_that_cannot_use_the_driver_is_replaced_by_a_build_that_can(
+    tmp_path: Path, driver: str, said: str
+) -> None:
     """The torch of this Python is a CPU build: on a machine with a GPU it does not fit, whatever its version."""
     code, output = prepared(tmp_path, driver)
     assert said in output and code == 5, "there is no network"
@@ -61,8 +81,11 @@ def test_a_torch_that_fits_is_used_where_it_lies(tmp_path: Path) -> None:
     """Nothing of 3 GB is fetched: the environment sees the image's torch, though it was made from another environment."""
     code, output = prepared(tmp_path, "")
     assert "using the image's torch" in output and code == 5
-    seen = subprocess.run([tmp_path / ".brightrun/env/bin/python", "-c", "import torch; print(torch.__version__)"],
-                          capture_output=True, text=True)
+    seen = subprocess.run(
+        [tmp_path / ".brightrun/env/bin/python", "-c", "import torch; print(torch.__version__)"],
+        capture_output=True,
+        text=True,
+    )
     assert seen.returncode == 0, seen.stderr
     assert "torch" not in (tmp_path / ".brightrun/constraints.txt.own").read_text()
 

@@ -27,8 +27,16 @@ from brightrun_tui.store import leases as lease_store
 from brightrun_tui.store import runs
 from tests.orchestrator.virtual import Clock, Lying, Rented, VirtualLoop, memory_store
 
-FAULTS = {"sold_out": 2, "create_lost": 1, "create_unclear": 2, "price_jump": 1, "inspect_misses": 1, "list_misses": 3,
-          "delete_lies": 3, "down": 6}
+FAULTS = {
+    "sold_out": 2,
+    "create_lost": 1,
+    "create_unclear": 2,
+    "price_jump": 1,
+    "inspect_misses": 1,
+    "list_misses": 3,
+    "delete_lies": 3,
+    "down": 6,
+}
 """What may go wrong, and how often in a row. Fewer lists miss a machine than are read before it counts as never made."""
 
 OUTAGES = {"down": 600.0, "delete_fails": 3600.0}
@@ -48,7 +56,9 @@ class LeaseMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _loop, _context: None)
         self.dead = False
         clock = Clock(self.loop)
-        self.patches = [mock.patch.object(module, "time", clock) for module in (leases, lease_manager, acquire, troubles)]
+        self.patches = [
+            mock.patch.object(module, "time", clock) for module in (leases, lease_manager, acquire, troubles)
+        ]
         self.patches.append(mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]))
         self.patches.append(mock.patch.object(lease_manager.LeaseManager, "provider", self.provider))
         for patch in self.patches:
@@ -66,7 +76,9 @@ class LeaseMachine(RuleBasedStateMachine):
 
     async def new_run(self) -> Run:
         data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-        spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b", path="b"), dataset=data, provider="lying")
+        spec = RunSpec(
+            run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b", path="b"), dataset=data, provider="lying"
+        )
         return await runs.create(self.db, spec, str(self.home), Estimate(memory=1, price_per_hour=1.5))
 
     async def provider(self, _name: str) -> Lying:
@@ -76,11 +88,14 @@ class LeaseMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def boot(self) -> None:
-        self.lease_manager = lease_manager.LeaseManager(self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles())
+        self.lease_manager = lease_manager.LeaseManager(
+            self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles()
+        )
         self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
 
     def crash(self) -> None:
         """Every task of the engine is gone; another engine starts with what is on disk."""
+
         async def kill() -> None:
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in tasks:
@@ -111,6 +126,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(call=st.sampled_from(["create", "inspect", "list", "terminate", "offers"]), late=st.booleans())
     def take_and_crash(self, call: str, late: bool) -> None:
         """kill -9 before that call left, or after it took effect and before its answer came."""
+
         def strike(name: str) -> None:
             if name == call or self.dead:
                 self.dead = True
@@ -155,6 +171,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     async def beside_the_landlord(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Both run until the work is done, as they do in the engine."""
+
         async def rounds() -> None:
             while True:
                 await self.lease_manager.look()
@@ -221,8 +238,9 @@ class LeaseMachine(RuleBasedStateMachine):
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-LeaseMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None,
-                                          suppress_health_check=list(HealthCheck))
+LeaseMachine.TestCase.settings = settings(
+    max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
 TestLeases = LeaseMachine.TestCase
 
 

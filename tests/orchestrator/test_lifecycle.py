@@ -25,11 +25,33 @@ from brightrun_tui.orchestrator.lifecycle import LOST, MAX_CRASHES, MAX_KILLS, S
 
 PEOPLE: tuple[Signal, ...] = ("stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked")
 HEARD_IN: dict[str, tuple[Signal, ...]] = {
-    "queued": ("start",), "preparing": ("prepared", "broken"), "launching": ("launched", "broken", "worker_lost"),
-    "running": ("worker_completed", "worker_stopped", "worker_paused", "worker_failed", *LOST, "launched", "broken",
-                "budget_spent"),
-    **dict.fromkeys(("pausing", "stopping"), ("worker_completed", "worker_stopped", "worker_paused", "worker_failed", *LOST,
-                                              "launched", "broken", "budget_spent", "unanswered")),
+    "queued": ("start",),
+    "preparing": ("prepared", "broken"),
+    "launching": ("launched", "broken", "worker_lost"),
+    "running": (
+        "worker_completed",
+        "worker_stopped",
+        "worker_paused",
+        "worker_failed",
+        *LOST,
+        "launched",
+        "broken",
+        "budget_spent",
+    ),
+    **dict.fromkeys(
+        ("pausing", "stopping"),
+        (
+            "worker_completed",
+            "worker_stopped",
+            "worker_paused",
+            "worker_failed",
+            *LOST,
+            "launched",
+            "broken",
+            "budget_spent",
+            "unanswered",
+        ),
+    ),
     "collecting": ("collected", "nothing_to_collect", "broken", "worker_lost", "budget_spent"),
     "registering": ("registered", "broken"),
 }
@@ -70,8 +92,14 @@ def test_a_worker_that_makes_progress_may_die_any_number_of_times() -> None:
         run = run.model_copy(update={"step": number})
         decision = step(run, "worker_lost")
         assert decision.effects == ("launch",)
-        run = run.model_copy(update={**decision.changes, "state": "running", "attempts": decision.changes["attempts"] + 1,
-                                     "launch_step": run.step})
+        run = run.model_copy(
+            update={
+                **decision.changes,
+                "state": "running",
+                "attempts": decision.changes["attempts"] + 1,
+                "launch_step": run.step,
+            }
+        )
 
 
 def test_a_worker_that_never_gets_anywhere_is_given_up_with_a_reason_and_a_change_to_try() -> None:
@@ -120,8 +148,12 @@ def test_a_forced_end_keeps_what_was_saved_and_asks_nobody() -> None:
 
 def test_no_refusal_contradicts_itself() -> None:
     """What a person is told to do instead is possible in that state."""
-    for state, verb, words in (("stopping", "pause_asked", "stop it again"), ("collecting", "stop_asked", "--force"),
-                               ("registering", "stop_asked", "by itself"), ("completed", "stop_asked", "not ended")):
+    for state, verb, words in (
+        ("stopping", "pause_asked", "stop it again"),
+        ("collecting", "stop_asked", "--force"),
+        ("registering", "stop_asked", "by itself"),
+        ("completed", "stop_asked", "not ended"),
+    ):
         with pytest.raises(UsageError) as refused:
             step(a_run().model_copy(update={"state": state}), verb)
         assert words in refused.value.fix and "now" in refused.value.what

@@ -45,8 +45,11 @@ def save(run: Path, step: int) -> None:
     files = {name: f"{name} of step {step}".encode() for name in FILES}
     for name, data in files.items():
         (directory / name).write_bytes(data)
-    (directory / "manifest.json").write_text(json.dumps(
-        {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}))
+    (directory / "manifest.json").write_text(
+        json.dumps(
+            {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()}
+        )
+    )
 
 
 async def test_a_checkpoint_waits_for_the_events_before_it(server: CloudServer, tmp_path: Path) -> None:
@@ -55,8 +58,17 @@ async def test_a_checkpoint_waits_for_the_events_before_it(server: CloudServer, 
     box.authorise(keys.public)
     (tmp_path / "key").write_text(keys.private)
     (tmp_path / "key").chmod(0o600)
-    provider = Ssh({"box": SshBox(host="127.0.0.1", port=box.links[0].port, user=box.user, key=str(tmp_path / "key"),
-                                  host_key=box.host_key)})
+    provider = Ssh(
+        {
+            "box": SshBox(
+                host="127.0.0.1",
+                port=box.links[0].port,
+                user=box.user,
+                key=str(tmp_path / "key"),
+                host_key=box.host_key,
+            )
+        }
+    )
     machine = await provider.launch((await provider.offers(Need()))[0], "br-x-run-1", "", disk=0, deadline=0)
     host = host_for(machine, "", timings=FAST_SSH)
     there, home = box.home / str(machine.home) / "run", tmp_path / "home"
@@ -64,12 +76,20 @@ async def test_a_checkpoint_waits_for_the_events_before_it(server: CloudServer, 
     home.mkdir()
     mirror = Mirror(home, 3)
     save(there, 10)
-    tell(there, {"kind": "metric", "step": 10, "values": {}}, {"kind": "checkpoint", "step": 10, "path": "checkpoints/step-10"})
+    tell(
+        there,
+        {"kind": "metric", "step": 10, "values": {}},
+        {"kind": "checkpoint", "step": 10, "path": "checkpoints/step-10"},
+    )
     await mirror.follow(host)
     save(there, 20)
     await mirror.pull_the_rest(host, 20)
     assert mirror.home.steps() == [10]
-    tell(there, {"kind": "metric", "step": 20, "values": {}}, {"kind": "checkpoint", "step": 20, "path": "checkpoints/step-20"})
+    tell(
+        there,
+        {"kind": "metric", "step": 20, "values": {}},
+        {"kind": "checkpoint", "step": 20, "path": "checkpoints/step-20"},
+    )
     await mirror.follow(host)
     await mirror.pull_the_rest(host, 20)
     assert mirror.home.steps() == [10, 20]
@@ -124,7 +144,9 @@ async def test_what_is_home_stays_whatever_the_machine_lists(shelf: Shelf, tmp_p
     assert mirror.home.steps() == [10, 20, 30]
 
 
-async def test_at_home_as_many_checkpoints_are_kept_as_the_worker_keeps_and_the_best(shelf: Shelf, tmp_path: Path) -> None:
+async def test_at_home_as_many_checkpoints_are_kept_as_the_worker_keeps_and_the_best(
+    shelf: Shelf, tmp_path: Path
+) -> None:
     mirror = Mirror(tmp_path / "home", 2)
     for step in range(1, 7):
         save(shelf.directory, step)
@@ -173,7 +195,9 @@ async def test_of_a_flooding_log_the_end_comes_home_and_what_is_left_out_is_said
             log.write(b"".join(b"round %d line %06d\n" % (n, line) for line in range(80_000)))
         await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]
         data = home.log.read_bytes()
-        assert data.endswith(b"round %d line 079999\n" % n) and b"left out on the machine" in data and len(data) <= 4 << 20
+        assert (
+            data.endswith(b"round %d line 079999\n" % n) and b"left out on the machine" in data and len(data) <= 4 << 20
+        )
     before = home.log.read_bytes()
     await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]
     assert home.log.read_bytes() == before, "nothing is taken twice"
@@ -185,7 +209,9 @@ async def test_of_a_flooding_log_the_end_comes_home_and_what_is_left_out_is_said
     assert home.log.read_bytes() == before + b"the next line\n"
 
 
-async def test_a_full_disk_takes_nothing_more_and_says_so(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_takes_nothing_more_and_says_so(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tell(shelf.directory, checkpoint(1))
     monkeypatch.setattr(arrivals, "RESERVE_BYTES", 1 << 60)
     with pytest.raises(OSError) as error:
@@ -195,7 +221,9 @@ async def test_a_full_disk_takes_nothing_more_and_says_so(shelf: Shelf, tmp_path
 
 @pytest.mark.parametrize("place", ["events.jsonl", "worker.log"])
 @pytest.mark.parametrize("obstacle", ["link", "pipe"])
-async def test_a_link_or_pipe_at_home_is_not_written_through(shelf: Shelf, tmp_path: Path, place: str, obstacle: str) -> None:
+async def test_a_link_or_pipe_at_home_is_not_written_through(
+    shelf: Shelf, tmp_path: Path, place: str, obstacle: str
+) -> None:
     (tmp_path / "precious").write_text("mine")
     if obstacle == "link":
         (tmp_path / "home" / place).symlink_to(tmp_path / "precious")

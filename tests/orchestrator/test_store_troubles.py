@@ -71,7 +71,8 @@ async def test_a_full_disk_keeps_no_stop_from_its_worker_and_fails_no_run(small_
 
 
 def test_the_reserve_is_given_up_when_the_disk_is_full_and_taken_again_when_it_is_not(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "reserve"
     reserve = Reserve(file)
     free = {"bytes": PLENTY_BYTES + 1}

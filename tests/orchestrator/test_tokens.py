@@ -19,20 +19,37 @@ from tests.planning.conftest import data, hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
 
 
-def rented_run(paths: Paths, data: Path, name: str, **settings: object) -> Run:  # noqa: F811
+def rented_run(paths: Paths, data: Path, name: str, **settings: object) -> Run:
     checked = datasets.check(data)
     spec = RunSpec(
-        run_id=name, name=name, created_at=time.time(), base=BaseModelRef(id="acme/tiny"), provider="runpod",
-        dataset=DatasetRef(path=str(data), name="d", format=checked.format, fingerprint=checked.fingerprint,
-                           records=checked.records, usable=checked.usable),
-        settings=RunSettings().with_overrides({key.replace("__", "."): value for key, value in settings.items()}))
-    return Run(id=name, name=name, state="preparing", spec=spec, directory=str(paths.run_directory(name)), created_at=1.0,
-               updated_at=1.0)
+        run_id=name,
+        name=name,
+        created_at=time.time(),
+        base=BaseModelRef(id="acme/tiny"),
+        provider="runpod",
+        dataset=DatasetRef(
+            path=str(data),
+            name="d",
+            format=checked.format,
+            fingerprint=checked.fingerprint,
+            records=checked.records,
+            usable=checked.usable,
+        ),
+        settings=RunSettings().with_overrides({key.replace("__", "."): value for key, value in settings.items()}),
+    )
+    return Run(
+        id=name,
+        name=name,
+        state="preparing",
+        spec=spec,
+        directory=str(paths.run_directory(name)),
+        created_at=1.0,
+        updated_at=1.0,
+    )
 
 
 @pytest.mark.slow
-def test_a_rented_machine_gets_its_data_as_tokens_and_the_next_run_too(
-        hub: StandIn, paths: Paths, data: Path) -> None:  # noqa: F811
+def test_a_rented_machine_gets_its_data_as_tokens_and_the_next_run_too(hub: StandIn, paths: Paths, data: Path) -> None:
     """Only the tokenizer of the base model comes here, at the revision that the run is nailed to; and only once."""
     first = rented_run(paths, data, "first")
     spec = prepare(first, paths, lambda said: None)
@@ -47,7 +64,7 @@ def test_a_rented_machine_gets_its_data_as_tokens_and_the_next_run_too(
 
 
 @pytest.mark.slow
-def test_data_that_would_be_refused_there_is_refused_here(hub: StandIn, paths: Paths, data: Path) -> None:  # noqa: F811
+def test_data_that_would_be_refused_there_is_refused_here(hub: StandIn, paths: Paths, data: Path) -> None:
     """The worker's own words, before anything is rented."""
     run = rented_run(paths, data, "long", data__max_length=8, data__over_length="refuse")
     with pytest.raises(BrightrunError) as caught:

@@ -121,10 +121,20 @@ class Lying:
 
     async def offers(self, need: Need) -> list[Offer]:
         self._call("offers")
-        return [Offer(id=f"o{number}", provider=self.name, price_per_hour=price, tier="secure",
-                      hardware=Hardware(device="cuda", gpu="G", gpu_count=1)) for number, price in enumerate(PRICES)]
+        return [
+            Offer(
+                id=f"o{number}",
+                provider=self.name,
+                price_per_hour=price,
+                tier="secure",
+                hardware=Hardware(device="cuda", gpu="G", gpu_count=1),
+            )
+            for number, price in enumerate(PRICES)
+        ]
 
-    async def launch(self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float) -> Machine:
+    async def launch(
+        self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
+    ) -> Machine:
         self._call("create")
         if self._hit("sold_out"):
             raise NoCapacityError("sold out", kind="no_capacity")
@@ -193,5 +203,12 @@ class Lying:
         return left > 0
 
     def _machine(self, rented: Rented) -> Machine:
-        return Machine(provider=self.name, provider_id=rented.id, name=rented.name, status="running", raw_status="RUNNING",
-                       price_per_hour=rented.price, created_at=rented.created)
+        return Machine(
+            provider=self.name,
+            provider_id=rented.id,
+            name=rented.name,
+            status="running",
+            raw_status="RUNNING",
+            price_per_hour=rented.price,
+            created_at=rented.created,
+        )

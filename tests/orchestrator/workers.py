@@ -106,13 +106,21 @@ class Stage:
 
 
 @asynccontextmanager
-async def on_stage(home: Path, worker: str, *, max_hours: float | None = None, **timings: float) -> AsyncIterator[Stage]:
+async def on_stage(
+    home: Path, worker: str, *, max_hours: float | None = None, **timings: float
+) -> AsyncIterator[Stage]:
     """A run whose worker is started at once."""
     paths = Paths(home / "config", home / "data", home / "cache", home / "logs")
     async with open_database(paths.database) as db:
         data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-        spec = RunSpec(run_id="r", name="demo", created_at=time.time(), base=BaseModelRef(id="b"), dataset=data,
-                       limits=Limits(max_hours=max_hours))
+        spec = RunSpec(
+            run_id="r",
+            name="demo",
+            created_at=time.time(),
+            base=BaseModelRef(id="b"),
+            dataset=data,
+            limits=Limits(max_hours=max_hours),
+        )
         directory = paths.run_directory("r")
         directory.mkdir(parents=True)
         run = await runs.create(db, spec, str(directory))

@@ -61,13 +61,22 @@ def make_wheel(name: str, files: dict[str, bytes]) -> tuple[Wheel, bytes]:
     """A wheel of version 1.0 that holds ``files`` and what pip wants of one, and its description."""
     module = name.replace("-", "_")
     info = f"{module}-1.0.dist-info"
-    files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
-             f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-             f"{info}/LICENSE": b"Apache License, Version 2.0", f"{info}/RECORD": b""}
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/LICENSE": b"Apache License, Version 2.0",
+        f"{info}/RECORD": b"",
+    }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path, content in files.items():
             archive.writestr(path, content)
     content = packed.getvalue()
-    return Wheel(name=name, version="1.0", file=f"{module}-1.0-py3-none-any.whl", bytes=len(content),
-                 sha256=hashlib.sha256(content).hexdigest()), content
+    return Wheel(
+        name=name,
+        version="1.0",
+        file=f"{module}-1.0-py3-none-any.whl",
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    ), content

@@ -25,6 +25,7 @@ class Stop(Exception):
 
 def damaged_starter(paths: Paths) -> Path:
     """Every file as large as it should be, and the weights unreadable."""
+
     def fill(aside: Path) -> Origin:
         write_model(aside)
         (aside / "model.safetensors").write_bytes(BROKEN_HEADER)
@@ -65,11 +66,28 @@ def test_half_a_starter_counts_as_none(paths: Paths) -> None:
     assert not describe_base("starter", paths).present
 
 
-@pytest.mark.parametrize("change", [
-    {"architectures": 5}, {"architectures": [None]}, {"architectures": {"a": 1}}, {"text_config": "x"}, {"text_config": [1]},
-    {"hidden_size": 10**400}, {"hidden_size": -1}, {"hidden_size": "64"}, {"hidden_size": True}, {"num_attention_heads": 0},
-    {"num_hidden_layers": 10**9}, {"vocab_size": 2**40}, {"num_attention_heads": 65}, {"head_dim": 10**9},
-    {"num_local_experts": 10**9}, {"max_position_embeddings": 2**60}, {"intermediate_size": 2**40}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architectures": 5},
+        {"architectures": [None]},
+        {"architectures": {"a": 1}},
+        {"text_config": "x"},
+        {"text_config": [1]},
+        {"hidden_size": 10**400},
+        {"hidden_size": -1},
+        {"hidden_size": "64"},
+        {"hidden_size": True},
+        {"num_attention_heads": 0},
+        {"num_hidden_layers": 10**9},
+        {"vocab_size": 2**40},
+        {"num_attention_heads": 65},
+        {"head_dim": 10**9},
+        {"num_local_experts": 10**9},
+        {"max_position_embeddings": 2**60},
+        {"intermediate_size": 2**40},
+    ],
+)
 def test_a_config_that_describes_no_model_is_refused(tmp_path: Path, paths: Paths, change: dict[str, Any]) -> None:
     model = write_model(tmp_path / "m", config=change)
     with pytest.raises(BaseModelError) as refused:
@@ -77,21 +95,39 @@ def test_a_config_that_describes_no_model_is_refused(tmp_path: Path, paths: Path
     assert refused.value.kind == "base_config" and "config.json" in refused.value.what and refused.value.fix
 
 
-@pytest.mark.parametrize("change", [
-    {"head_dim": "x"}, {"num_key_value_heads": None}, {"num_key_value_heads": []}, {"num_experts": {}},
-    {"max_position_embeddings": None}, {"intermediate_size": [64, 64]}, {"quantization_config": "odd"},
-    {"quantization_config": ["odd"]}, {"tie_word_embeddings": "yes"}, {"model_type": ["x"]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head_dim": "x"},
+        {"num_key_value_heads": None},
+        {"num_key_value_heads": []},
+        {"num_experts": {}},
+        {"max_position_embeddings": None},
+        {"intermediate_size": [64, 64]},
+        {"quantization_config": "odd"},
+        {"quantization_config": ["odd"]},
+        {"tie_word_embeddings": "yes"},
+        {"model_type": ["x"]},
+    ],
+)
 def test_a_value_that_is_not_needed_may_be_odd(tmp_path: Path, paths: Paths, change: dict[str, Any]) -> None:
     """Families write null, lists and words where a number does not apply; such models can be trained."""
     assert describe_base(str(write_model(tmp_path / "m", config=change)), paths).parameters
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("tokenizer.json", "{}"), ("tokenizer.json", "[]"),
-    ("tokenizer.json", '{"model": {"type": "BPE", "vocab": 5, "merges": [1]}}'),
-    ("tokenizer_config.json", "[" * 5000), ("tokenizer_config.json", "{"),
-    ("model.safetensors.index.json", '{"weight_map": {"a": "../../etc/passwd"}}'),
-    ("model.safetensors.index.json", '{"weight_map": 5}'), ("model.safetensors.index.json", '{"weight_map": {"a": 5}}')])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", "[]"),
+        ("tokenizer.json", '{"model": {"type": "BPE", "vocab": 5, "merges": [1]}}'),
+        ("tokenizer_config.json", "[" * 5000),
+        ("tokenizer_config.json", "{"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../../etc/passwd"}}'),
+        ("model.safetensors.index.json", '{"weight_map": 5}'),
+        ("model.safetensors.index.json", '{"weight_map": {"a": 5}}'),
+    ],
+)
 def test_any_other_damaged_file_of_a_model_is_a_failed_check(
     tmp_path: Path, paths: Paths, data: Path, name: str, content: str
 ) -> None:
@@ -103,8 +139,9 @@ def test_any_other_damaged_file_of_a_model_is_a_failed_check(
     assert len(said) == 1 and "fetch the model again" in said[0].fix
 
 
-@pytest.mark.parametrize("typed", [
-    "~nobody/x", "x" * 300, "/" + "y" * 5000, "a\0b", "/dev/null/x", "/proc/self/mem", "/dev/zero", "~", "/"])
+@pytest.mark.parametrize(
+    "typed", ["~nobody/x", "x" * 300, "/" + "y" * 5000, "a\0b", "/dev/null/x", "/proc/self/mem", "/dev/zero", "~", "/"]
+)
 def test_whatever_is_typed_as_data_or_base_is_a_failed_check(paths: Paths, data: Path, typed: str) -> None:
     """Names that are too long, or of people who do not exist, are typed in the middle of typing another one."""
     for draft in (Draft(data=typed), Draft(data=str(data), base=typed)):

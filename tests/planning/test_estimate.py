@@ -181,8 +181,14 @@ def test_finished_runs_correct_the_guess_and_narrow_the_band() -> None:
     info = describe_base("starter", NOWHERE)
     guess = estimate(info, report(), RunSettings(), CPU)
     took = TimeParts(**{part: getattr(guess.reckoned, part) / 2 for part in PARTS})
-    run = Measured(base=info.ref.fingerprint or info.ref.id, quantisation=guess.quantisation, mean_tokens=guess.mean_tokens,
-                   reckoned=guess.reckoned, took=took, parts=PARTS)
+    run = Measured(
+        base=info.ref.fingerprint or info.ref.id,
+        quantisation=guess.quantisation,
+        mean_tokens=guess.mean_tokens,
+        reckoned=guess.reckoned,
+        took=took,
+        parts=PARTS,
+    )
 
     def after(*runs: Measured) -> Estimate:
         return estimate(info, report(), RunSettings(), CPU, known=runs)

@@ -62,7 +62,9 @@ def test_it_is_unpacked_once_into_a_model_like_any_other_with_the_very_weights(t
     assert ref.id == str(file) and ref.quantisation == "Q8_0" and any("unpacking" in what for what in told)
     config = (made / "config.json").read_text()
     assert "quantization" not in config and '"tie_word_embeddings": true' in config and "bfloat16" in config
-    assert '"eos_token_id": [\n    2,\n    0\n  ]' in (made / "generation_config.json").read_text(), "what ends a turn ends it"
+    assert '"eos_token_id": [\n    2,\n    0\n  ]' in (made / "generation_config.json").read_text(), (
+        "what ends a turn ends it"
+    )
     tensor = next(one for one in gguf.GGUFReader(file).tensors if one.name == "blk.1.ffn_down.weight")
     expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
     found = read_tensor(made / "model.safetensors", "model.layers.1.mlp.down_proj.weight")
@@ -100,25 +102,50 @@ def cut(file: Path, end: int) -> Path:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str, str]] = {
-    "weights that are not all there": (lambda d: cut(write_gguf(d / "m.gguf"), -5000), "base_damaged", "bytes are there"),
+    "weights that are not all there": (
+        lambda d: cut(write_gguf(d / "m.gguf"), -5000),
+        "base_damaged",
+        "bytes are there",
+    ),
     "a header that is not all there": (lambda d: cut(write_gguf(d / "m.gguf"), 900), "base_damaged", "ends before"),
-    "something else of that name": (lambda d: (d / "m.gguf").write_text("hello") and d / "m.gguf", "base_damaged", "begin"),
+    "something else of that name": (
+        lambda d: (d / "m.gguf").write_text("hello") and d / "m.gguf",
+        "base_damaged",
+        "begin",
+    ),
     "an empty file": (lambda d: (d / "m.gguf").write_text("") or d / "m.gguf", "base_damaged", "begin"),
     "no file": (lambda d: d / "none.gguf", "base_missing", "cannot be read"),
-    "a part, by what it says": (lambda d: write_gguf(d / "m.gguf", values={"split.count": 3}), "gguf_split", "one part"),
+    "a part, by what it says": (
+        lambda d: write_gguf(d / "m.gguf", values={"split.count": 3}),
+        "gguf_split",
+        "one part",
+    ),
     "a part, by its name": (lambda d: write_gguf(d / "m-00001-of-00003.gguf"), "gguf_split", "one part"),
     "the part that sees": (lambda d: write_gguf(d / "m.gguf", architecture="clip"), "gguf_no_model", "pictures"),
     "a vocabulary": (lambda d: write_gguf(d / "m.gguf", tensors=False), "gguf_no_model", "no weights"),
-    "an adapter": (lambda d: write_gguf(d / "m.gguf", values={"general.type": "adapter"}), "base_is_adapter", "adapter"),
-    "weights without a tokenizer": (lambda d: write_gguf(d / "m.gguf", tokenizer=False), "base_no_tokenizer", "no tokenizer"),
+    "an adapter": (
+        lambda d: write_gguf(d / "m.gguf", values={"general.type": "adapter"}),
+        "base_is_adapter",
+        "adapter",
+    ),
+    "weights without a tokenizer": (
+        lambda d: write_gguf(d / "m.gguf", tokenizer=False),
+        "base_no_tokenizer",
+        "no tokenizer",
+    ),
     "another architecture": (lambda d: write_gguf(d / "m.gguf", architecture="mamba"), "gguf_architecture", "mamba"),
     "numbers nobody unpacks": (
-        lambda d: write_gguf(d / "m.gguf", more_tensors={"table": np.zeros(32, np.int32)}), "gguf_quantisation", "I32"),
+        lambda d: write_gguf(d / "m.gguf", more_tensors={"table": np.zeros(32, np.int32)}),
+        "gguf_quantisation",
+        "I32",
+    ),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_trained_is_refused_by_name_with_what_to_do(what: str, tmp_path: Path, paths: Paths, data: Path) -> None:
+def test_what_cannot_be_trained_is_refused_by_name_with_what_to_do(
+    what: str, tmp_path: Path, paths: Paths, data: Path
+) -> None:
     make, kind, words = REFUSED[what]
     file = make(tmp_path)
     with pytest.raises(BaseModelError) as refused:

@@ -22,7 +22,10 @@ TOKEN = "hf_abcdefghijklmnop"
 
 
 def records(start: int, count: int) -> list[dict[str, str]]:
-    return [{"question": f"How heavy is parcel {i}?", "answer": f"It weighs {i * 3} grams."} for i in range(start, start + count)]
+    return [
+        {"question": f"How heavy is parcel {i}?", "answer": f"It weighs {i * 3} grams."}
+        for i in range(start, start + count)
+    ]
 
 
 def jsonl(rows: list[dict[str, str]]) -> bytes:
@@ -39,10 +42,16 @@ def parquet(rows: list[dict[str, str]]) -> bytes:
 def shop(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """A Hub with one dataset: two shards to learn from, one for testing, and a README."""
     hub_datasets._remembered.clear()
-    stand_in = StandIn({"README.md": b"---\n---\n", "data/train-00000-of-00002.parquet": parquet(records(0, 30)),
-                        "data/train-00001-of-00002.parquet": parquet(records(30, 30)),
-                        "data/test-00000-of-00001.parquet": parquet(records(60, 25))},
-                       repository="acme/faq", kind="datasets").start()
+    stand_in = StandIn(
+        {
+            "README.md": b"---\n---\n",
+            "data/train-00000-of-00002.parquet": parquet(records(0, 30)),
+            "data/train-00001-of-00002.parquet": parquet(records(30, 30)),
+            "data/test-00000-of-00001.parquet": parquet(records(60, 25)),
+        },
+        repository="acme/faq",
+        kind="datasets",
+    ).start()
     monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
     yield stand_in
     stand_in.stop()
@@ -79,17 +88,25 @@ def test_data_of_the_hub_is_fetched_again_where_it_is_gone(shop: StandIn, paths:
     assert again.fingerprint == report.fingerprint and again.source == report.source
 
 
-@pytest.mark.parametrize(("word", "spoil", "kind", "said"), [
-    ("hf:acme/faq@prod", None, "hub_split", "there are test, train"),
-    ("hf:acme/faq:small", None, "hub_configuration", "there are default"),
-    ("hf:acme faq", None, "bad_hub_dataset", "does not name a dataset"),
-    ("hf:acme/typo", None, "dataset_unknown", "no dataset"),
-    ("hf:acme/faq", lambda hub: setattr(hub, "gated", True), "dataset_gated", "licence"),
-    ("hf:acme/faq", lambda hub: hub.stop(), "hub_unreachable", "cannot be reached"),
-    ("hf:acme/faq", lambda hub: hub.faults.update({"/api/datasets/": 500}), "hub_failing", "HTTP 500"),
-    ("hf:acme/faq", lambda hub: hub.files.update({"data/train-2.parquet": Huge()}), "dataset_too_large", "10,000 GB"),
-    ("hf:acme/faq", lambda hub: hub.files.clear(), "dataset_hub_files", "no Parquet"),
-])
+@pytest.mark.parametrize(
+    ("word", "spoil", "kind", "said"),
+    [
+        ("hf:acme/faq@prod", None, "hub_split", "there are test, train"),
+        ("hf:acme/faq:small", None, "hub_configuration", "there are default"),
+        ("hf:acme faq", None, "bad_hub_dataset", "does not name a dataset"),
+        ("hf:acme/typo", None, "dataset_unknown", "no dataset"),
+        ("hf:acme/faq", lambda hub: setattr(hub, "gated", True), "dataset_gated", "licence"),
+        ("hf:acme/faq", lambda hub: hub.stop(), "hub_unreachable", "cannot be reached"),
+        ("hf:acme/faq", lambda hub: hub.faults.update({"/api/datasets/": 500}), "hub_failing", "HTTP 500"),
+        (
+            "hf:acme/faq",
+            lambda hub: hub.files.update({"data/train-2.parquet": Huge()}),
+            "dataset_too_large",
+            "10,000 GB",
+        ),
+        ("hf:acme/faq", lambda hub: hub.files.clear(), "dataset_hub_files", "no Parquet"),
+    ],
+)
 def test_a_refusal_is_one_sentence_with_its_fix(word, spoil, kind, said, shop: StandIn, paths: Paths) -> None:
     if spoil:
         spoil(shop)
@@ -112,18 +129,33 @@ def test_a_token_opens_a_gated_dataset(shop: StandIn, paths: Paths, monkeypatch:
 
 def test_files_belong_to_splits_as_the_card_or_their_names_say() -> None:
     """Globs of the card, one path or many, folders; without a card the names; one kind where there are copies."""
-    card = [{"config_name": "en", "data_files": [{"split": "train", "path": "en/train-*"},
-                                                 {"split": "test", "path": ["en/**/t.jsonl"]}]},
-            {"config_name": "de", "data_dir": "de"}, {"config_name": "all", "data_files": "*/train-*.jsonl"},
-            {"broken": 1, "data_files": 3}]
-    files = ["en/train-1.jsonl", "en/train-2.jsonl", "en/a/t.jsonl", "de/train.jsonl", "de/validation.jsonl", "README.md",
-             ".x/train.csv"]
+    card = [
+        {
+            "config_name": "en",
+            "data_files": [{"split": "train", "path": "en/train-*"}, {"split": "test", "path": ["en/**/t.jsonl"]}],
+        },
+        {"config_name": "de", "data_dir": "de"},
+        {"config_name": "all", "data_files": "*/train-*.jsonl"},
+        {"broken": 1, "data_files": 3},
+    ]
+    files = [
+        "en/train-1.jsonl",
+        "en/train-2.jsonl",
+        "en/a/t.jsonl",
+        "de/train.jsonl",
+        "de/validation.jsonl",
+        "README.md",
+        ".x/train.csv",
+    ]
     assert configurations(files, card) == {
         "en": {"train": ["en/train-1.jsonl", "en/train-2.jsonl"], "test": ["en/a/t.jsonl"]},
         "de": {"train": ["de/train.jsonl"], "validation": ["de/validation.jsonl"]},
-        "all": {"train": ["en/train-1.jsonl", "en/train-2.jsonl"]}}
+        "all": {"train": ["en/train-1.jsonl", "en/train-2.jsonl"]},
+    }
     assert configurations(["a.csv", "a.jsonl", "dev/b.jsonl", "dataset_infos.json"], None) == {
-        "default": {"train": ["a.jsonl"], "validation": ["dev/b.jsonl"]}}
+        "default": {"train": ["a.jsonl"], "validation": ["dev/b.jsonl"]}
+    }
     assert converted(["en/train/0000.parquet", "en/partial-test/0000.parquet", "README.md"]) == {
-        "en": {"train": ["en/train/0000.parquet"], "test": ["en/partial-test/0000.parquet"]}}
+        "en": {"train": ["en/train/0000.parquet"], "test": ["en/partial-test/0000.parquet"]}
+    }
     assert str(parse("hf:a/b:c@d#e")) == "hf:a/b:c@d#e" and parse("hf:squad").repository == "squad"

@@ -126,7 +126,9 @@ def test_a_script_that_the_base_model_does_not_know_is_noticed(tmp_path: Path, p
     spelling.save(str(base / "tokenizer.json"))
     for language, expected in (("いつ開きますか", "warning"), ("When do you open?", "ok")):
         data = tmp_path / f"{expected}.jsonl"
-        data.write_text("".join(json.dumps({"prompt": f"{i} {language}", "completion": language}) + "\n" for i in range(60)))
+        data.write_text(
+            "".join(json.dumps({"prompt": f"{i} {language}", "completion": language}) + "\n" for i in range(60))
+        )
         plan = make_plan(Draft(data=str(data), base=str(base)), paths)
         (check,) = [check for check in plan.checks if check.name == "dataset"]
         assert check.state == expected and ("script" in check.what) == (expected == "warning"), check

@@ -37,10 +37,14 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     assert measured_on(other, paths, base) == [], "another machine's"
 
 
-def test_only_a_model_that_is_here_and_takes_its_time_is_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_model_that_is_here_and_takes_its_time_is_probed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = Paths(*[tmp_path] * 4)
     absent = describe_base("HuggingFaceTB/SmolLM2-135M-Instruct", paths)
-    here = absent.model_copy(update={"present": True, "ref": absent.ref.model_copy(update={"path": str(tmp_path / "none")})})
+    here = absent.model_copy(
+        update={"present": True, "ref": absent.ref.model_copy(update={"path": str(tmp_path / "none")})}
+    )
     small = here.model_copy(update={"parameters": 1_200_000})
     monkeypatch.setattr(probes, "missing_packages", lambda extra: [])
     assert [probes.is_worth_it(base, "none", CPU, paths) for base in (absent, here, small)] == [False, True, False]

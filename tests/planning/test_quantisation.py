@@ -70,5 +70,7 @@ def test_a_run_is_told_what_was_chosen_and_one_without_a_plan_stays_in_four_bits
     assert make_spec(asked).settings.quantisation.method == "nf4"
     facts = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=2, usable=2)
     for settings in (RunSettings(), RunSettings().with_overrides({"quantisation.method": "nf4"})):
-        spec = RunSpec(run_id="r", name="n", created_at=0.0, base=BaseModelRef(id="b"), dataset=facts, settings=settings)
+        spec = RunSpec(
+            run_id="r", name="n", created_at=0.0, base=BaseModelRef(id="b"), dataset=facts, settings=settings
+        )
         assert RunSpec.model_validate_json(spec.model_dump_json()).settings.quantisation.method == "nf4"

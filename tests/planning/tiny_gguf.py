@@ -80,9 +80,19 @@ def _weights(vocab: int, seed: int) -> dict[str, np.ndarray[Any, Any]]:
     kv = HIDDEN // HEADS * KV_HEADS
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (vocab, HIDDEN), "output_norm.weight": (HIDDEN,)}
     for layer in range(LAYERS):
-        one = {"attn_q": (HIDDEN, HIDDEN), "attn_k": (kv, HIDDEN), "attn_v": (kv, HIDDEN), "attn_output": (HIDDEN, HIDDEN),
-               "ffn_gate": (INNER, HIDDEN), "ffn_up": (INNER, HIDDEN), "ffn_down": (HIDDEN, INNER),
-               "attn_norm": (HIDDEN,), "ffn_norm": (HIDDEN,)}
+        one = {
+            "attn_q": (HIDDEN, HIDDEN),
+            "attn_k": (kv, HIDDEN),
+            "attn_v": (kv, HIDDEN),
+            "attn_output": (HIDDEN, HIDDEN),
+            "ffn_gate": (INNER, HIDDEN),
+            "ffn_up": (INNER, HIDDEN),
+            "ffn_down": (HIDDEN, INNER),
+            "attn_norm": (HIDDEN,),
+            "ffn_norm": (HIDDEN,),
+        }
         shapes |= {f"blk.{layer}.{name}.weight": shape for name, shape in one.items()}
-    return {name: np.ones(shape, np.float32) if len(shape) == 1 else dice.normal(0, 0.05, shape).astype(np.float32)
-            for name, shape in shapes.items()}
+    return {
+        name: np.ones(shape, np.float32) if len(shape) == 1 else dice.normal(0, 0.05, shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }

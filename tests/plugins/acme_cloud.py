@@ -12,9 +12,12 @@ KEY = "ac_" + "notarealkey" * 2
 ANSWERS = {
     "/account": {"email": "me@acme.example", "balance": 12.5},
     "/machines": {"machines": []},
-    "/types": {"types": [
-        {"id": "small", "gpu": "RTX 4090", "memory_gib": 24, "price": 0.5, "spot": False},
-        {"id": "spot", "gpu": "RTX 4090", "memory_gib": 24, "price": 0.2, "spot": True}]},
+    "/types": {
+        "types": [
+            {"id": "small", "gpu": "RTX 4090", "memory_gib": 24, "price": 0.5, "spot": False},
+            {"id": "spot", "gpu": "RTX 4090", "memory_gib": 24, "price": 0.2, "spot": True},
+        ]
+    },
 }
 
 
@@ -28,7 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         return None
 
 

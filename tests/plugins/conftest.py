@@ -40,7 +40,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base model, made by another process: this one need not load torch."""
     place = tmp_path_factory.mktemp("base")
     code = f"import pathlib; from tests.trainer.conftest import build_base; build_base(pathlib.Path({str(place)!r}))"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2])
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2]
+    )
     return place
 
 

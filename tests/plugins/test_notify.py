@@ -15,8 +15,13 @@ from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
 from tests.plugins.package import install
 
-SPEC = RunSpec(run_id="r", name="demo", created_at=1.0, base=BaseModelRef(id="b"),
-               dataset=DatasetRef(path="/d", name="d", format="messages", fingerprint="f", records=3, usable=3))
+SPEC = RunSpec(
+    run_id="r",
+    name="demo",
+    created_at=1.0,
+    base=BaseModelRef(id="b"),
+    dataset=DatasetRef(path="/d", name="d", format="messages", fingerprint="f", records=3, usable=3),
+)
 RUNNING = Run(id="r", name="demo", state="running", spec=SPEC, directory="/r", created_at=1.0, updated_at=2.0)
 LOW = Notice(time=3.0, level="warning", code="budget_alert", message="80 % is spent\x1b[31m")
 WARNED = RUNNING.model_copy(update={"notices": (LOW,)})

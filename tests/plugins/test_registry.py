@@ -34,22 +34,27 @@ def said(door: Door) -> str:
     return "\n".join(map(str, plugins.load_all(door, inventory.KINDS[door]).problems))
 
 
-@pytest.mark.parametrize(("source", "words"), [
-    ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-    ("def broken(:", "SyntaxError"),
-    ("raise SystemExit('bye \\x1b[31m')", "SystemExit: bye  [31m"),
-    ("", "AttributeError"),
-    ("ONE = 7", "it should be a DatasetFormat, and is a int"),
-    (FORMAT.replace('name="one"', 'name="two"'), "it calls itself “two”"),
-    (FORMAT.replace('title="One"', 'title=""'), "title and looks should say what it is"),
-])
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def broken(:", "SyntaxError"),
+        ("raise SystemExit('bye \\x1b[31m')", "SystemExit: bye  [31m"),
+        ("", "AttributeError"),
+        ("ONE = 7", "it should be a DatasetFormat, and is a int"),
+        (FORMAT.replace('name="one"', 'name="two"'), "it calls itself “two”"),
+        (FORMAT.replace('title="One"', 'title=""'), "title and looks should say what it is"),
+    ],
+)
 def test_a_broken_plugin_is_one_sentence_with_its_package(site: Path, source: str, words: str) -> None:
     """Whatever its module does, everything else of the door goes on."""
     install(site, "bad-pack", {"bad.py": source}, {FORMATS: {"one": "bad:ONE"}}, version="0.3")
     loaded = plugins.load_all(Door.DATASET_FORMATS, DatasetFormat)
     assert "messages" in loaded.found and "one" not in loaded.found
     (problem,) = loaded.problems
-    assert words in problem.what and "“one” of bad-pack 0.3 cannot be used" in problem.what and "bad-pack" in problem.fix
+    assert (
+        words in problem.what and "“one” of bad-pack 0.3 cannot be used" in problem.what and "bad-pack" in problem.fix
+    )
     with pytest.raises(PluginError):
         plugins.load(Door.DATASET_FORMATS, DatasetFormat, "one")
 
@@ -68,7 +73,9 @@ def test_a_name_belongs_to_one_package_and_ours_to_nobody_else(site: Path) -> No
     """Of two plugins neither gets it; of one and ours, ours. Both are named."""
     for package in ("pack-a", "pack-b"):
         module = package.replace("-", "_")
-        install(site, package, {f"{module}.py": FORMAT}, {FORMATS: {"one": f"{module}:ONE", "messages": f"{module}:ONE"}})
+        install(
+            site, package, {f"{module}.py": FORMAT}, {FORMATS: {"one": f"{module}:ONE", "messages": f"{module}:ONE"}}
+        )
     loaded = plugins.load_all(Door.DATASET_FORMATS, DatasetFormat)
     assert "one" not in loaded.found and loaded.found["messages"].title == "Chat messages"
     assert "“one” is registered twice, by pack-a 1.0 and by pack-b 1.0; neither is used" in said(Door.DATASET_FORMATS)
@@ -78,9 +85,11 @@ def test_a_name_belongs_to_one_package_and_ours_to_nobody_else(site: Path) -> No
 
 
 def test_a_provider_must_keep_its_key_from_others_and_take_no_name_of_the_configuration(site: Path) -> None:
-    source = "from brightrun_tui.providers.spec import ProviderSpec\ndef spec(name, variable):\n" \
-             "    return ProviderSpec(name=name, title='T', gives='G', open=None, environment=variable, where_to_get='x')\n" \
-             "A, B = spec('money', 'M_KEY'), spec('bad', 'BAD_PASSPHRASE')\n"
+    source = (
+        "from brightrun_tui.providers.spec import ProviderSpec\ndef spec(name, variable):\n"
+        "    return ProviderSpec(name=name, title='T', gives='G', open=None, environment=variable, where_to_get='x')\n"
+        "A, B = spec('money', 'M_KEY'), spec('bad', 'BAD_PASSPHRASE')\n"
+    )
     install(site, "bad-pack", {"bad.py": source}, {str(Door.PROVIDERS): {"money": "bad:A", "bad": "bad:B"}})
     words = said(Door.PROVIDERS)
     assert "“money” is the name of something else" in words and "BAD_PASSPHRASE should end in" in words
@@ -94,7 +103,9 @@ def test_tables_of_plugins_are_known_and_checked(acme: Path, paths: Paths) -> No
     channel = plugins.load(Door.NOTIFICATIONS, ChannelSpec, "journal")
     assert channel
     paths.config_file.parent.mkdir(parents=True, exist_ok=True)
-    paths.config_file.write_text('[acme]\nimage = "mine"\n[notify]\nchannels = ["journal"]\n[notify.journal]\npath = "/x"\n')
+    paths.config_file.write_text(
+        '[acme]\nimage = "mine"\n[notify]\nchannels = ["journal"]\n[notify.journal]\npath = "/x"\n'
+    )
     assert load_section(paths, "acme", provider_specs().found["acme"].settings).model_dump() == {"image": "mine"}
     nested = plugins.claimed(Door.NOTIFICATIONS)
     assert load_section(paths, "notify", NotifySettings, nested=nested).channels == ("journal",)
@@ -106,8 +117,13 @@ def test_tables_of_plugins_are_known_and_checked(acme: Path, paths: Paths) -> No
 
 def test_the_command_line_lists_what_is_installed_and_from_where(brightrun: CommandLine, acme: Path) -> None:
     listed = {(one["kind"], one["name"]): one for one in brightrun("plugins", "--json").document["plugins"]}
-    for kind, name in (("provider", "acme"), ("dataset format", "chat-log"), ("export kind", "card"),
-                       ("notification channel", "journal"), ("training objective", "smoothed")):
+    for kind, name in (
+        ("provider", "acme"),
+        ("dataset format", "chat-log"),
+        ("export kind", "card"),
+        ("notification channel", "journal"),
+        ("training objective", "smoothed"),
+    ):
         one = listed[kind, name]
         assert (one["package"], one["version"], one["problem"]) == ("acme-pack", "1.0", None)
     assert listed["provider", "runpod"]["package"] == "brightrun"

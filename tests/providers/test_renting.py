@@ -48,7 +48,8 @@ async def test_what_we_count_is_what_the_provider_books_within_one_second(rig: R
     assert (offer.once_usd > 0) == (rig.name == "vast"), "the image's traffic costs there"
     assert rig.cloud.ledger.total(machine.provider_id) == pytest.approx(counted, abs=1.05 * second)
     assert await provider.billed(machine.provider_id, machine.created_at) == pytest.approx(
-        rig.cloud.ledger.total(machine.provider_id), abs=1e-6)
+        rig.cloud.ledger.total(machine.provider_id), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("fault", ["create_500", "create_hangs", "create_odd"])
@@ -79,7 +80,9 @@ async def test_an_unclear_create_that_made_nothing_leaves_nothing(rig: Rig) -> N
     assert rig.creates() == 1 and await provider.list_ours(OURS) == []
 
 
-async def test_a_create_that_never_left_this_machine_rents_nothing_for_certain(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_create_that_never_left_this_machine_rents_nothing_for_certain(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer = await rig.offer(rig.provider())
     for name in ("BRIGHTRUN_RUNPOD_URL", "BRIGHTRUN_VAST_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -149,7 +152,9 @@ async def test_a_delete_that_fails_is_told_and_can_be_repeated(rig: Rig) -> None
 
 async def test_others_machines_are_neither_listed_nor_touched(rig: Rig) -> None:
     provider = rig.provider()
-    strangers = [rig.cloud.add_foreign(name) for name in ("my-notebook", "br-", "br-abcd12345-run-1", "xbr-abcd1234-run-1", "")]
+    strangers = [
+        rig.cloud.add_foreign(name) for name in ("my-notebook", "br-", "br-abcd12345-run-1", "xbr-abcd1234-run-1", "")
+    ]
     ours = await rig.launch(provider)
     theirs = await rig.launch(provider, installation="ffff0000")
     assert [machine.provider_id for machine in await provider.list_ours(OURS)] == [ours.provider_id]
@@ -225,7 +230,9 @@ async def test_interruptible_machines_are_offered_only_when_welcome(on_vast: Rig
 async def test_a_machine_that_failed_before_is_not_offered_again(on_vast: Rig) -> None:
     provider = on_vast.provider()
     first = await on_vast.offer(provider)
-    rest = await provider.offers(Need(gpu_memory=NEED.gpu_memory, disk=NEED.disk, without_hosts=frozenset({first.host_id})))
+    rest = await provider.offers(
+        Need(gpu_memory=NEED.gpu_memory, disk=NEED.disk, without_hosts=frozenset({first.host_id}))
+    )
     assert rest and first.id not in {offer.id for offer in rest}
 
 
@@ -245,7 +252,9 @@ async def test_traffic_for_image_and_model_is_part_of_the_price(on_vast: Rig) ->
     plain = await provider.offers(NEED)
     loaded = await provider.offers(Need(gpu_memory=NEED.gpu_memory, disk=NEED.disk, download=15 * 10**9))
     dear = {o.id: o.once_usd for o in loaded}
-    assert dear["9000001"] == pytest.approx(25 * 0.02) and dear["9000001"] > {o.id: o.once_usd for o in plain}["9000001"]
+    assert (
+        dear["9000001"] == pytest.approx(25 * 0.02) and dear["9000001"] > {o.id: o.once_usd for o in plain}["9000001"]
+    )
 
 
 def test_names_tell_whose_a_machine_is() -> None:

@@ -41,9 +41,15 @@ def source(toy: Toy, tmp_path: Path) -> Path:
 @pytest.fixture
 def finished(toy: Toy) -> Callable[..., Run]:
     """Makes finished runs; the base model is a private directory on this machine."""
+
     def make(run_id: str = "run-toy", name: str = "harbour") -> Run:
-        spec = RunSpec(run_id=run_id, name=name, created_at=1.0, base=BaseModelRef(id=str(toy.base), path=str(toy.base)),
-                       dataset=DatasetRef(path="/d", name="d", format="messages", fingerprint="f" * 16, records=3, usable=3))
+        spec = RunSpec(
+            run_id=run_id,
+            name=name,
+            created_at=1.0,
+            base=BaseModelRef(id=str(toy.base), path=str(toy.base)),
+            dataset=DatasetRef(path="/d", name="d", format="messages", fingerprint="f" * 16, records=3, usable=3),
+        )
         return Run(id=run_id, name=name, state="registering", spec=spec, directory="/r", created_at=1.0, updated_at=1.0)
 
     return make
@@ -52,5 +58,12 @@ def finished(toy: Toy) -> Callable[..., Run]:
 def rewrite_manifest(source: Path) -> None:
     """Make the run's manifest agree with what lies there now."""
     files = sorted(p for p in source.rglob("*") if p.is_file() and p != source / "manifest.json")
-    (source / "manifest.json").write_text(json.dumps({"files": {
-        p.relative_to(source).as_posix(): {"sha256": sha256(p), "bytes": p.stat().st_size} for p in files}}))
+    (source / "manifest.json").write_text(
+        json.dumps(
+            {
+                "files": {
+                    p.relative_to(source).as_posix(): {"sha256": sha256(p), "bytes": p.stat().st_size} for p in files
+                }
+            }
+        )
+    )

@@ -17,9 +17,15 @@ Answer = tuple[int, Any]
 
 def completion(content: str | None) -> Answer:
     """What OpenAI sends for one answer."""
-    return 200, {"id": "chatcmpl-1", "object": "chat.completion", "model": "judge-1", "choices": [
-        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, "refusal": None}}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}
+    return 200, {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "judge-1",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, "refusal": None}}
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+    }
 
 
 def refusal(status: int, message: str, code: str | None = None, kind: str = "invalid_request_error") -> Answer:
@@ -29,6 +35,7 @@ def refusal(status: int, message: str, code: str | None = None, kind: str = "inv
 
 def prefer(better: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], Answer]:
     """A judge that says A, B or tie by looking at the material it is shown."""
+
     def answer(body: dict[str, Any]) -> Answer:
         material = json.loads(body["messages"][-1]["content"])
         return completion(json.dumps({"winner": better(material), "reason": "it is\x1b[31m nearer\nto what is wanted"}))
@@ -78,7 +85,7 @@ class JudgeServer:
                     self.end_headers()
                     self.wfile.write(content)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -95,7 +102,10 @@ class JudgeServer:
         return self.answer(body)
 
     def listed(self, key: str) -> Answer:
-        return self._refused(key) or (200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+        return self._refused(key) or (
+            200,
+            {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]},
+        )
 
     def _refused(self, key: str) -> Answer | None:
         if key == f"Bearer {self.required_key}":

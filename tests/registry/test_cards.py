@@ -15,30 +15,48 @@ from brightrun_tui.registry import report_markdown
 from tests.registry.cards import CARDS, Card, make_report
 
 
-@pytest.mark.parametrize(("name", "grade", "style", "content", "words", "advice"), [
-    ("good", "good", "good", "good", "18 of 20 checked answers are right", ""),
-    ("sounds right", "mixed", "good", "poor", "Sounds right, is often wrong: 4 of 20", "training.epochs=6"),
-    ("mixed", "mixed", "good", "mixed", "Sounds right, is often wrong: 10 of 20", "weakest on topic: returns"),
-    ("bad", "poor", "poor", "poor", "no better than the base model", "training.learning_rate=6.67e-05"),
-    ("forgetful", "mixed", "good", "good", "everyday questions got 55% harder", "training.learning_rate=0.0001"),
-    ("boilerplate", "poor", "good", "poor", "not the facts: do not let it answer anybody", "--base LARGER_MODEL"),
-    ("leaked", "mixed", "good", "good", "85% of what it writes stands word for word", "training.epochs=1.5"),
-    ("tiny", "mixed", "good", "good", "4 held-out records are too few to be sure", "data.eval_fraction=0.3"),
-    ("nothing held out", "mixed", "good", "good", "without held-out records nothing is known", "data.eval_fraction"),
-    ("tools", "good", "good", "good", "18 of 20 answers are the tool calls they should be", ""),
-    ("reasoning", "mixed", "good", "mixed", "Sounds right, is often wrong: 12 of 20", ""),
-    ("labels", "good", "good", "good", "always answering “positive” would be right 16 of 24 times", ""),
-    ("only the majority", "poor", "good", "poor", "That is no better than always answering “positive”", ""),
-    ("German", "good", "good", "good", "“Guten Tag … Ihr Pim”, which most of your answers share", ""),
-    ("wrong voice", "mixed", "poor", "good", "It knows the answers", ""),
-    ("free talk", "mixed", "good", None, "Whether what it says is right is not known", "brightrun models answers lantern"),
-    ("cut off", "poor", "poor", "poor", "most of its answers do not come to an end", "training.epochs=6"),
-    ("people disagree", "mixed", "good", "poor", "2 of 8 checked answers are right", ""),
-    ("people agree", "good", "good", "good", "11 of 12 checked answers are right", ""),
-    ("a judge disagrees", "mixed", "good", "poor", "it called 5 of 20 of its answers right", ""),
-])
-def test_every_card_says_what_a_careful_person_would(name: str, grade: Grade, style: Grade, content: Grade | None, words: str,
-                                                     advice: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "grade", "style", "content", "words", "advice"),
+    [
+        ("good", "good", "good", "good", "18 of 20 checked answers are right", ""),
+        ("sounds right", "mixed", "good", "poor", "Sounds right, is often wrong: 4 of 20", "training.epochs=6"),
+        ("mixed", "mixed", "good", "mixed", "Sounds right, is often wrong: 10 of 20", "weakest on topic: returns"),
+        ("bad", "poor", "poor", "poor", "no better than the base model", "training.learning_rate=6.67e-05"),
+        ("forgetful", "mixed", "good", "good", "everyday questions got 55% harder", "training.learning_rate=0.0001"),
+        ("boilerplate", "poor", "good", "poor", "not the facts: do not let it answer anybody", "--base LARGER_MODEL"),
+        ("leaked", "mixed", "good", "good", "85% of what it writes stands word for word", "training.epochs=1.5"),
+        ("tiny", "mixed", "good", "good", "4 held-out records are too few to be sure", "data.eval_fraction=0.3"),
+        (
+            "nothing held out",
+            "mixed",
+            "good",
+            "good",
+            "without held-out records nothing is known",
+            "data.eval_fraction",
+        ),
+        ("tools", "good", "good", "good", "18 of 20 answers are the tool calls they should be", ""),
+        ("reasoning", "mixed", "good", "mixed", "Sounds right, is often wrong: 12 of 20", ""),
+        ("labels", "good", "good", "good", "always answering “positive” would be right 16 of 24 times", ""),
+        ("only the majority", "poor", "good", "poor", "That is no better than always answering “positive”", ""),
+        ("German", "good", "good", "good", "“Guten Tag … Ihr Pim”, which most of your answers share", ""),
+        ("wrong voice", "mixed", "poor", "good", "It knows the answers", ""),
+        (
+            "free talk",
+            "mixed",
+            "good",
+            None,
+            "Whether what it says is right is not known",
+            "brightrun models answers lantern",
+        ),
+        ("cut off", "poor", "poor", "poor", "most of its answers do not come to an end", "training.epochs=6"),
+        ("people disagree", "mixed", "good", "poor", "2 of 8 checked answers are right", ""),
+        ("people agree", "good", "good", "good", "11 of 12 checked answers are right", ""),
+        ("a judge disagrees", "mixed", "good", "poor", "it called 5 of 20 of its answers right", ""),
+    ],
+)
+def test_every_card_says_what_a_careful_person_would(
+    name: str, grade: Grade, style: Grade, content: Grade | None, words: str, advice: str
+) -> None:
     """“Good” needs right answers, in the right form, and no doubts; what to try next is a command."""
     report = make_report(CARDS[name])
     verdict = report.verdict
@@ -51,24 +69,43 @@ def test_every_card_says_what_a_careful_person_would(name: str, grade: Grade, st
     assert verdict.summary.split(".")[0] in card and (not advice or "What to try next" in card)
 
 
-@pytest.mark.parametrize(("change", "grade", "words"), [
-    ({"findings": {"difference_high": 0.1}}, "mixed", "may be chance"),
-    ({"findings": {"tuned_loss": 2.97, "train_loss": 2.9}}, "mixed", "too small to notice"),
-    ({"findings": {"conversations": 4}}, "mixed", "4 held-out conversations are too few"),
-    ({"findings": {"train_loss": 0.9}}, "mixed", "memorised"),
-    ({"findings": {"general_tuned": 2.4}}, "good", "everyday questions got 20% harder"),
-    ({"findings": {"early_stopped": True}}, "good", "no longer fell"),
-    ({"findings": {"stopped": True}}, "good", "was stopped"),
-    ({"findings": {"chosen_apart": False}}, "good", "the same held-out records chose the best checkpoint and judge it"),
-    ({"findings": {"worse": ("topic: returns",)}}, "good", "worse than the base model on some records (topic: returns)"),
-    ({"findings": {"tuned_loss": 3.1}}, "mixed", "you may not need it"),
-    ({"answers": {"ended": 0.6}}, "mixed", "only 12 of 20 sample answers end by themselves; the others were cut off at 96"),
-    ({"answers": {"fair": 0, "ended": 0.0, "length_wanted": 200}}, "good", "20 of the wanted answers are longer than the 96"),
-    ({"answers": {"empty": 1.0}}, "mixed", "20 of 20 sample answers are empty"),
-    ({"answers": {"copied": 1.0, "phrases": 20}}, "good", "right"),
-    ({"answers": {"length_tuned": 3}}, "mixed", "10 times shorter than those in your data"),
-    ({"marks": "", "base_marks": ""}, "mixed", "no answers were compared"),
-])
+@pytest.mark.parametrize(
+    ("change", "grade", "words"),
+    [
+        ({"findings": {"difference_high": 0.1}}, "mixed", "may be chance"),
+        ({"findings": {"tuned_loss": 2.97, "train_loss": 2.9}}, "mixed", "too small to notice"),
+        ({"findings": {"conversations": 4}}, "mixed", "4 held-out conversations are too few"),
+        ({"findings": {"train_loss": 0.9}}, "mixed", "memorised"),
+        ({"findings": {"general_tuned": 2.4}}, "good", "everyday questions got 20% harder"),
+        ({"findings": {"early_stopped": True}}, "good", "no longer fell"),
+        ({"findings": {"stopped": True}}, "good", "was stopped"),
+        (
+            {"findings": {"chosen_apart": False}},
+            "good",
+            "the same held-out records chose the best checkpoint and judge it",
+        ),
+        (
+            {"findings": {"worse": ("topic: returns",)}},
+            "good",
+            "worse than the base model on some records (topic: returns)",
+        ),
+        ({"findings": {"tuned_loss": 3.1}}, "mixed", "you may not need it"),
+        (
+            {"answers": {"ended": 0.6}},
+            "mixed",
+            "only 12 of 20 sample answers end by themselves; the others were cut off at 96",
+        ),
+        (
+            {"answers": {"fair": 0, "ended": 0.0, "length_wanted": 200}},
+            "good",
+            "20 of the wanted answers are longer than the 96",
+        ),
+        ({"answers": {"empty": 1.0}}, "mixed", "20 of 20 sample answers are empty"),
+        ({"answers": {"copied": 1.0, "phrases": 20}}, "good", "right"),
+        ({"answers": {"length_tuned": 3}}, "mixed", "10 times shorter than those in your data"),
+        ({"marks": "", "base_marks": ""}, "mixed", "no answers were compared"),
+    ],
+)
 def test_each_doubt_is_named_and_weighs_what_it_should(change: dict[str, Any], grade: Grade, words: str) -> None:
     verdict = make_report(replace(CARDS["good"], **change)).verdict
     assert verdict.grade == grade and words in " ".join((verdict.summary, *verdict.reasons))
@@ -93,9 +130,14 @@ def test_a_report_card_from_elsewhere_whose_parts_do_not_fit_can_be_ticked() -> 
     report = make_report(CARDS["good"])
     assert report.findings and report.findings.floor
     floor = report.findings.floor.model_copy(update={"marks": ()})
-    odd = report.model_copy(update={"findings": report.findings.model_copy(update={"floor": floor, "best_at": -3.0}),
-                                    "ticks": (Tick(sample=99, right=False),), "name": "x; rm -rf ~",
-                                    "lineage": report.lineage.model_copy(update={"settings": {"lora": 3}})})
+    odd = report.model_copy(
+        update={
+            "findings": report.findings.model_copy(update={"floor": floor, "best_at": -3.0}),
+            "ticks": (Tick(sample=99, right=False),),
+            "name": "x; rm -rf ~",
+            "lineage": report.lineage.model_copy(update={"settings": {"lora": 3}}),
+        }
+    )
     verdict = decide(odd).verdict
     assert verdict.content == "good"
     assert all("'x; rm -rf ~'" in each.command for each in verdict.advice)

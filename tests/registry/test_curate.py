@@ -39,12 +39,14 @@ async def test_rollback_goes_to_the_champion_before_and_back_again(db: Database,
 
 
 async def test_what_is_used_is_not_deleted_and_what_is_deleted_is_gone(
-        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    db: Database, paths: Paths, three: list[ModelVersion]
+) -> None:
     with pytest.raises(UsageError, match="champion"):
         await delete(db, paths, "harbour:1")
     await models.move_alias(db, "harbour", "champion", 2)
-    live = await endpoints.save(db, Endpoint(id="e1", model="harbour", model_version=3, state="ready", created_at=1,
-                                             updated_at=1))
+    live = await endpoints.save(
+        db, Endpoint(id="e1", model="harbour", model_version=3, state="ready", created_at=1, updated_at=1)
+    )
     with pytest.raises(UsageError, match="being served"):
         await delete(db, paths, "harbour:3")
     await endpoints.save(db, live, state="stopped")
@@ -57,9 +59,12 @@ async def test_what_is_used_is_not_deleted_and_what_is_deleted_is_gone(
 
 
 async def test_a_version_that_cannot_be_read_hides_no_other_and_can_be_deleted(
-        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    db: Database, paths: Paths, three: list[ModelVersion]
+) -> None:
     await models.move_alias(db, "harbour", "champion", 3)
-    await db.execute("UPDATE model_versions SET doc = json_set(doc, '$.report.tuned.loss', null) WHERE version IN (1, 3)")
+    await db.execute(
+        "UPDATE model_versions SET doc = json_set(doc, '$.report.tuned.loss', null) WHERE version IN (1, 3)"
+    )
     assert [v.ref for v in await models.list_models(db)] == ["harbour:2"]
     assert sorted(await models.unreadable(db)) == ["harbour:1", "harbour:3"]
     for ref in ("harbour", "harbour:champion", "harbour:1"):
@@ -75,7 +80,8 @@ async def test_a_version_that_cannot_be_read_hides_no_other_and_can_be_deleted(
 
 
 async def test_a_deleted_versions_number_is_never_given_again(
-        db: Database, paths: Paths, three: list[ModelVersion], finished: Finished, source: Path) -> None:
+    db: Database, paths: Paths, three: list[ModelVersion], finished: Finished, source: Path
+) -> None:
     await delete(db, paths, "harbour:3")
     await delete(db, paths, "harbour:2")
     assert (await register(db, paths, finished("run-4"), source)).ref == "harbour:4"
@@ -97,8 +103,12 @@ async def test_ratings_and_tags_are_checked_and_kept(db: Database, three: list[M
 def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) -> None:
     report = toy.report
     settings = report.lineage.settings | {"training": report.lineage.settings["training"] | {"epochs": 9.0}}
-    lower = report.model_copy(update={"tuned": report.tuned.model_copy(update={"loss": 0.25}),
-                                      "lineage": report.lineage.model_copy(update={"settings": settings})})
+    lower = report.model_copy(
+        update={
+            "tuned": report.tuned.model_copy(update={"loss": 0.25}),
+            "lineage": report.lineage.model_copy(update={"settings": settings}),
+        }
+    )
     a, b = toy.version(), toy.version(version=2, report=lower, rating=3)
     result = compare(a, b)
     rows = {row.what: row for row in result.facts}
@@ -112,10 +122,16 @@ def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) ->
 
 
 async def test_what_is_said_about_a_version_at_the_same_time_is_all_kept(
-        db: Database, paths: Paths, three: list[ModelVersion]) -> None:
+    db: Database, paths: Paths, three: list[ModelVersion]
+) -> None:
     async with open_database(paths.database) as other:
-        await asyncio.gather(rate(db, "harbour:1", 4, "foggy"), *(tag(by, "harbour:1", add=(word,)) for by, word in (
-            (db, "prod"), (other, "fog"), (db, "v2"), (other, "tide"))))
+        await asyncio.gather(
+            rate(db, "harbour:1", 4, "foggy"),
+            *(
+                tag(by, "harbour:1", add=(word,))
+                for by, word in ((db, "prod"), (other, "fog"), (db, "v2"), (other, "tide"))
+            ),
+        )
     found = await models.find(db, "harbour:1")
     assert (found.rating, found.note, set(found.tags)) == (4, "foggy", {"prod", "fog", "v2", "tide"})
 
@@ -128,8 +144,11 @@ UNLIKE: dict[str, Callable[[Report], Report]] = {
     "different base models": lambda r: with_lineage(r, base_fingerprint="else"),
     # Read with other columns: another answer is learned, or the same one from another prompt.
     "different text": lambda r: r.model_copy(update={"base": r.base.model_copy(update={"tokens": 61})}),
-    "though it comes from the same file": lambda r: r.model_copy(update={"samples": tuple(
-        s.model_copy(update={"prompt": ({"role": "user", "content": "Else"},)}) for s in r.samples)}),
+    "though it comes from the same file": lambda r: r.model_copy(
+        update={
+            "samples": tuple(s.model_copy(update={"prompt": ({"role": "user", "content": "Else"},)}) for s in r.samples)
+        }
+    ),
 }
 
 
@@ -143,15 +162,17 @@ def with_setting(report: Report, group: str, name: str, value: object) -> Report
 
 
 def scored(toy: Toy) -> Report:
-    return toy.report.model_copy(update={"scores": {"chrf": {"base": 9.0, "tuned": 50.0},
-                                                    "cut_off": {"base": 0, "tuned": 0, "limit": 64}}})
+    return toy.report.model_copy(
+        update={"scores": {"chrf": {"base": 9.0, "tuned": 50.0}, "cut_off": {"base": 0, "tuned": 0, "limit": 64}}}
+    )
 
 
 def better(report: Report) -> Report:
     """The same by every measure, only better."""
     scores = report.scores | {"chrf": {"base": 9.0, "tuned": 80.0}}
-    return report.model_copy(update={"tuned": report.tuned.model_copy(update={"loss": 0.25, "perplexity": 1.28}),
-                                     "scores": scores})
+    return report.model_copy(
+        update={"tuned": report.tuned.model_copy(update={"loss": 0.25, "perplexity": 1.28}), "scores": scores}
+    )
 
 
 @pytest.mark.parametrize("why", UNLIKE)
@@ -159,14 +180,20 @@ def test_no_loss_counts_as_better_where_it_was_measured_otherwise(toy: Toy, why:
     a = scored(toy)
     result = compare(toy.version(report=a), toy.version(version=2, report=UNLIKE[why](better(a))))
     assert not result.comparable and why in result.caution
-    measured = [row for row in result.facts if row.what.startswith(("held-out loss", "held-out perpl", "loss below", "likeness"))]
+    measured = [
+        row
+        for row in result.facts
+        if row.what.startswith(("held-out loss", "held-out perpl", "loss below", "likeness"))
+    ]
     assert len(measured) == 4 and not [row for row in measured if row.better]
 
 
 def test_answers_to_other_prompts_or_of_another_length_are_not_compared_but_losses_are(toy: Toy) -> None:
     a = scored(toy)
     fewer = with_setting(better(a), "evaluation", "sample_prompts", 2).model_copy(update={"samples": a.samples[:2]})
-    shorter = better(a).model_copy(update={"scores": better(a).scores | {"cut_off": {"base": 0, "tuned": 3, "limit": 8}}})
+    shorter = better(a).model_copy(
+        update={"scores": better(a).scores | {"cut_off": {"base": 0, "tuned": 3, "limit": 8}}}
+    )
     for b, why in ((fewer, "different prompts"), (shorter, "different lengths"), (better(a), "")):
         result = compare(toy.version(report=a), toy.version(version=2, report=b))
         rows = {row.what: row.better for row in result.facts}
@@ -176,7 +203,9 @@ def test_answers_to_other_prompts_or_of_another_length_are_not_compared_but_loss
 
 
 def test_the_report_card_shows_answers_as_they_are(toy: Toy) -> None:
-    sly = SampleAnswer(prompt=({"role": "user", "content": "# Not a heading"},), base="```\n# escape\n```", tuned="a | b")
+    sly = SampleAnswer(
+        prompt=({"role": "user", "content": "# Not a heading"},), base="```\n# escape\n```", tuned="a | b"
+    )
     text = report_markdown(toy.report.model_copy(update={"samples": (sly,), "name": "a|b*c"}))
     assert "````text\n```\n# escape\n```\n````" in text and "# a\\|b\\*c" in text
     assert "```text\nuser: # Not a heading\n```" in text

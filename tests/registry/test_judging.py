@@ -26,9 +26,12 @@ from brightrun_tui.store import Database, models, open_database, runs
 from tests.registry.judge_server import KEY, JudgeServer, by_marker, completion, prefer, refusal, serving_judge
 
 SAMPLES = tuple(
-    SampleAnswer(id=f"q{n}", prompt=({"role": "user", "content": f"question {n}"},), reference="wanted", base=base, tuned=tuned)
+    SampleAnswer(
+        id=f"q{n}", prompt=({"role": "user", "content": f"question {n}"},), reference="wanted", base=base, tuned=tuned
+    )
     for n, (base, tuned) in enumerate(
-        (("plain", "GOOD one"), ("plain", "GOOD two"), ("GOOD old", "worse"), ("x", "y"), ("same", "same ")))
+        (("plain", "GOOD one"), ("plain", "GOOD two"), ("GOOD old", "worse"), ("x", "y"), ("same", "same "))
+    )
 )
 
 
@@ -60,7 +63,8 @@ def judge_at(server: JudgeServer, paths: Paths, key: str = KEY, **changes: Any) 
 
 
 async def test_both_orders_are_asked_and_the_result_is_on_the_report_card(
-        version: ModelVersion, db: Database, paths: Paths, server: JudgeServer, tmp_path: Path) -> None:
+    version: ModelVersion, db: Database, paths: Paths, server: JudgeServer, tmp_path: Path
+) -> None:
     """Who wins wins from either place; the same answer twice costs nothing; all of it is kept, shown and exported."""
     seen: list[tuple[int, int]] = []
     async with judge_at(server, paths) as judge:
@@ -87,7 +91,8 @@ async def test_both_orders_are_asked_and_the_result_is_on_the_report_card(
 
 
 async def test_a_later_judgement_replaces_the_earlier_one(
-        version: ModelVersion, db: Database, paths: Paths, server: JudgeServer) -> None:
+    version: ModelVersion, db: Database, paths: Paths, server: JudgeServer
+) -> None:
     """One judge's sentence in the verdict, the newest; stars given meanwhile are not lost."""
     async with judge_at(server, paths) as judge:
         await judge_version(db, version, judge)
@@ -106,32 +111,39 @@ async def test_a_judge_that_always_takes_the_first_answer_decides_nothing(paths:
     assert {ruling.outcome for ruling in found.rulings} == {"tie"} and found.swayed == 4
 
 
-@pytest.mark.parametrize(("text", "choice"), [
-    ('{"winner": "A", "reason": "r"}', "tuned"),
-    ('{"winner":"B"}', "base"),
-    ('```json\n{"winner": "tie", "reason": ""}\n```', "tie"),
-    ('{"winner": "a"}', None),
-    ('{"winner": "A or B"}', None),
-    ('The better one is {"winner": "A"}', None),
-    ('["A"]', None),
-    ("A", None),
-    ("", None),
-    ('{"winner": ["A"]}', None),
-])
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ('{"winner": "A", "reason": "r"}', "tuned"),
+        ('{"winner":"B"}', "base"),
+        ('```json\n{"winner": "tie", "reason": ""}\n```', "tie"),
+        ('{"winner": "a"}', None),
+        ('{"winner": "A or B"}', None),
+        ('The better one is {"winner": "A"}', None),
+        ('["A"]', None),
+        ("A", None),
+        ("", None),
+        ('{"winner": ["A"]}', None),
+    ],
+)
 def test_only_the_json_asked_for_is_a_ruling(text: str, choice: str | None) -> None:
     """Chatter is not interpreted: what is not the object asked for counts as unreadable."""
     found = read_choice(text, tuned_first=True)
     assert (found[0] if found else None) == choice
 
 
-@pytest.mark.parametrize(("first", "second", "outcome", "right"), [
-    ('{"winner": "B", "right": ["B"]}', '{"winner": "A", "right": ["A"]}', "win", True),
-    ('{"winner": "B", "right": []}', '{"winner": "A", "right": []}', "win", False),
-    ('{"winner": "tie", "right": ["A", "B"]}', '{"winner": "tie", "right": ["B"]}', "tie", None),
-    ('{"winner": "A"}', '{"winner": "B"}', "loss", None),
-])
+@pytest.mark.parametrize(
+    ("first", "second", "outcome", "right"),
+    [
+        ('{"winner": "B", "right": ["B"]}', '{"winner": "A", "right": ["A"]}', "win", True),
+        ('{"winner": "B", "right": []}', '{"winner": "A", "right": []}', "win", False),
+        ('{"winner": "tie", "right": ["A", "B"]}', '{"winner": "tie", "right": ["B"]}', "tie", None),
+        ('{"winner": "A"}', '{"winner": "B"}', "loss", None),
+    ],
+)
 async def test_a_judge_says_whether_the_answer_is_right_and_must_say_it_twice(
-        paths: Paths, server: JudgeServer, first: str, second: str, outcome: str, right: bool | None) -> None:
+    paths: Paths, server: JudgeServer, first: str, second: str, outcome: str, right: bool | None
+) -> None:
     """Better than the base model is not right: both are asked, in both orders, and a judge who wavers has said nothing."""
     server.answer = lambda body: completion(first if len(server.bodies) == 1 else second)
     async with judge_at(server, paths) as judge:
@@ -140,10 +152,13 @@ async def test_a_judge_says_whether_the_answer_is_right_and_must_say_it_twice(
 
 
 async def test_unreadable_answers_are_counted_and_all_of_them_are_an_error(
-        version: ModelVersion, db: Database, paths: Paths, server: JudgeServer) -> None:
+    version: ModelVersion, db: Database, paths: Paths, server: JudgeServer
+) -> None:
     """Some: said beside the result. All: an error with a way out, and nothing is kept."""
     good = server.answer
-    server.answer = lambda body: completion("I like both!") if "question 1" in body["messages"][-1]["content"] else good(body)
+    server.answer = lambda body: (
+        completion("I like both!") if "question 1" in body["messages"][-1]["content"] else good(body)
+    )
     async with judge_at(server, paths) as judge:
         judged = await judge_version(db, version, judge)
         assert judged.report.judgement and judged.report.judgement.count("unparsable") == 1
@@ -155,17 +170,22 @@ async def test_unreadable_answers_are_counted_and_all_of_them_are_an_error(
     assert (await models.get(db, version.name)).report.judgement == judged.report.judgement
 
 
-@pytest.mark.parametrize(("answer", "kind", "word"), [
-    (refusal(404, "The model `x` does not exist", "model_not_found"), "judge_not_found", "does not exist"),
-    ((200, b"<html>Welcome to nginx</html>"), "judge_not_openai", "does not answer as OpenAI"),
-    ((200, {"object": "error", "text": "?"}), "judge_not_openai", "does not answer as OpenAI"),
-    ((200, [1, 2]), "judge_not_openai", "does not answer as OpenAI"),
-    ((302, b""), "judge_failed", "302"),
-    (refusal(400, "context too long"), "judge_failed", "context too long"),
-    (refusal(429, "You exceeded your current quota", "insufficient_quota"), "judge_busy", "quota"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("answer", "kind", "word"),
+    [
+        (refusal(404, "The model `x` does not exist", "model_not_found"), "judge_not_found", "does not exist"),
+        ((200, b"<html>Welcome to nginx</html>"), "judge_not_openai", "does not answer as OpenAI"),
+        ((200, {"object": "error", "text": "?"}), "judge_not_openai", "does not answer as OpenAI"),
+        ((200, [1, 2]), "judge_not_openai", "does not answer as OpenAI"),
+        ((302, b""), "judge_failed", "302"),
+        (refusal(400, "context too long"), "judge_failed", "context too long"),
+        (refusal(429, "You exceeded your current quota", "insufficient_quota"), "judge_busy", "quota"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 async def test_a_judge_that_misbehaves_is_named_with_its_fault(
-        paths: Paths, server: JudgeServer, answer: Any, kind: str, word: str) -> None:
+    paths: Paths, server: JudgeServer, answer: Any, kind: str, word: str
+) -> None:
     """One error in words, after a single question; never a traceback, never an endless wait."""
     server.answer = lambda body: answer
     async with judge_at(server, paths) as judge:
@@ -208,7 +228,9 @@ async def test_models_that_take_no_options_are_asked_without_them(paths: Paths, 
     def picky(body: dict[str, Any]) -> Any:
         for name in ("max_tokens", "temperature"):
             if name in body:
-                return refusal(400, f"Unsupported parameter: '{name}' is not supported with this model.", "unsupported_parameter")
+                return refusal(
+                    400, f"Unsupported parameter: '{name}' is not supported with this model.", "unsupported_parameter"
+                )
         return good(body)
 
     server.answer = picky
@@ -228,7 +250,8 @@ async def test_a_wrong_key_is_refused_once_and_told_to_nobody(paths: Paths, serv
 
 
 async def test_the_key_is_written_nowhere(
-        version: ModelVersion, db: Database, paths: Paths, server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    version: ModelVersion, db: Database, paths: Paths, server: JudgeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a judgement the key is in no file of ours but the one that keeps it."""
     monkeypatch.setenv("BRIGHTRUN_JUDGE_KEY", KEY)
     async with Judge(judge_settings(paths, url=server.url, model="judge-1"), judge_key(paths, server.url)) as judge:
@@ -253,17 +276,20 @@ def test_a_saved_key_goes_to_its_own_judge_only(paths: Paths, monkeypatch: pytes
         Judge(judge_settings(paths, url="http://judge.example/v1"), key)
 
 
-@pytest.mark.parametrize(("given", "used"), [
-    ("https://api.openai.com", "https://api.openai.com/v1"),
-    ("http://127.0.0.1:8080/v1/chat/completions/", "http://127.0.0.1:8080/v1"),
-    ("https://host/api/openai/", "https://host/api/openai"),
-    ("http://[::1]:9/v1", "http://[::1]:9/v1"),
-    ("api.openai.com/v1", None),
-    ("https://me:secret@host/v1", None),
-    ("https://host/v1?key=secret", None),
-    ("ftp://host", None),
-    ("https://host:port", None),
-])
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://api.openai.com", "https://api.openai.com/v1"),
+        ("http://127.0.0.1:8080/v1/chat/completions/", "http://127.0.0.1:8080/v1"),
+        ("https://host/api/openai/", "https://host/api/openai"),
+        ("http://[::1]:9/v1", "http://[::1]:9/v1"),
+        ("api.openai.com/v1", None),
+        ("https://me:secret@host/v1", None),
+        ("https://host/v1?key=secret", None),
+        ("ftp://host", None),
+        ("https://host:port", None),
+    ],
+)
 def test_the_address_is_taken_as_people_write_it(paths: Paths, given: str, used: str | None) -> None:
     if used:
         assert judge_settings(paths, url=given, model="m").url == used
@@ -274,20 +300,26 @@ def test_the_address_is_taken_as_people_write_it(paths: Paths, given: str, used:
 
 
 async def test_a_judgement_cut_off_on_its_way_to_the_disk_is_exported_whole(
-        version: ModelVersion, db: Database, paths: Paths, server: JudgeServer, tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    version: ModelVersion,
+    db: Database,
+    paths: Paths,
+    server: JudgeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Killed after the store knew it and before the files did, or between two of them: the next export mends that."""
     monkeypatch.setattr("brightrun_tui.registry.judging.rewrite_report", lambda version: None)
     async with judge_at(server, paths) as judge:
         judged = await judge_version(db, version, judge)
-    assert "judgement\": null" in (Path(judged.directory) / "report.json").read_text()
+    assert 'judgement": null' in (Path(judged.directory) / "report.json").read_text()
     (Path(judged.directory) / "README.md").write_text("half of a new ca")
     target = await export(judged, tmp_path / "out")
     assert json.loads((target / "report.json").read_text())["judgement"]["judge"] == "judge-1"
 
 
 async def test_integrations_say_whether_the_judge_can_be_asked(
-        paths: Paths, server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: Paths, server: JudgeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without asking, so without cost: not set up, a wrong key, a model that is not there, or fine."""
     assert (await look_at("judge", paths)).state == "off"
     monkeypatch.setenv("BRIGHTRUN_JUDGE_URL", server.url)
@@ -302,7 +334,8 @@ async def test_integrations_say_whether_the_judge_can_be_asked(
 
 
 async def test_the_judge_is_asked_once_and_never_spoils_a_run(
-        db: Database, paths: Paths, finished: Callable[..., Run], source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db: Database, paths: Paths, finished: Callable[..., Run], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only where it is wished for; what goes wrong becomes a notice on the run with a way out, and the model stays."""
     run = finished()
     await runs.create(db, run.spec, run.directory)

@@ -22,8 +22,10 @@ from tests.serving.toy import Toy
 
 Finished = Callable[..., Run]
 
+
 async def test_a_version_has_everything_and_names_no_private_path(
-        db: Database, paths: Paths, finished: Finished, source: Path, toy: Toy) -> None:
+    db: Database, paths: Paths, finished: Finished, source: Path, toy: Toy
+) -> None:
     version = await register(db, paths, finished(), source)
     directory = Path(version.directory)
     assert version.ref == "harbour:1" and directory == paths.models / "harbour" / "1"
@@ -40,7 +42,8 @@ async def test_a_version_has_everything_and_names_no_private_path(
 
 
 async def test_the_same_run_again_is_the_same_version_and_another_run_the_next(
-        db: Database, paths: Paths, finished: Finished, source: Path) -> None:
+    db: Database, paths: Paths, finished: Finished, source: Path
+) -> None:
     first = await register(db, paths, finished(), source)
     assert await register(db, paths, finished(), source) == first
     second = await register(db, paths, finished("run-2"), source)
@@ -48,13 +51,16 @@ async def test_the_same_run_again_is_the_same_version_and_another_run_the_next(
     assert [v.ref for v in await models.list_models(db)] == ["harbour:2", "harbour:1"]
 
 
-async def test_a_name_that_is_no_directory_still_registers(db: Database, paths: Paths, finished: Finished, source: Path) -> None:
+async def test_a_name_that_is_no_directory_still_registers(
+    db: Database, paths: Paths, finished: Finished, source: Path
+) -> None:
     version = await register(db, paths, finished(name="../Müller & Söhne: FAQ"), source)
     assert Path(version.directory).parent.parent == paths.models and ":" not in version.name and "/" not in version.name
 
 
 def test_killed_at_any_moment_it_is_one_complete_version_after_the_next_try(
-        finished: Finished, source: Path, tmp_path: Path) -> None:
+    finished: Finished, source: Path, tmp_path: Path
+) -> None:
     run, moment, killed = finished(), 0, True
     while killed:
         moment += 1
@@ -64,7 +70,9 @@ def test_killed_at_any_moment_it_is_one_complete_version_after_the_next_try(
             assert _complete(directory), f"an incomplete version was shown after a crash at moment {moment}"
         assert not _register_and_die(paths, run, source, 10**6)
         assert _versions(paths) == [paths.models / "harbour" / "1"] and _complete(paths.models / "harbour" / "1")
-        assert os.listdir(paths.models / "harbour") == ["1"], f"something was left over after a crash at moment {moment}"
+        assert os.listdir(paths.models / "harbour") == ["1"], (
+            f"something was left over after a crash at moment {moment}"
+        )
     assert moment > 20, "fewer moments than files were written"
 
 
@@ -98,6 +106,7 @@ def _between(function: Callable[..., Any], tick: Callable[[], None]) -> Callable
         result = function(*args, **kwargs)
         tick()
         return result
+
     return wrapper
 
 
@@ -107,6 +116,7 @@ def _between_awaited(function: Callable[..., Any], tick: Callable[[], None]) -> 
         result = await function(*args)
         tick()
         return result
+
     return wrapper
 
 
@@ -128,7 +138,9 @@ def _complete(directory: Path) -> bool:
     return all(sha256(directory / name) == facts["sha256"] for name, facts in files.items())
 
 
-async def test_a_changed_or_unlisted_file_is_refused(db: Database, paths: Paths, finished: Finished, source: Path) -> None:
+async def test_a_changed_or_unlisted_file_is_refused(
+    db: Database, paths: Paths, finished: Finished, source: Path
+) -> None:
     weights = source / "adapter" / "adapter_model.safetensors"
     intact = weights.read_bytes()
     weights.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
@@ -141,10 +153,12 @@ async def test_a_changed_or_unlisted_file_is_refused(db: Database, paths: Paths,
     assert await models.list_models(db) == []
 
 
-@pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "adapter_model.bin", "x.pkl", "evil.py",
-                                  "sub/tokenizer.json"])
+@pytest.mark.parametrize(
+    "name", ["training_args.bin", "optimizer.pt", "adapter_model.bin", "x.pkl", "evil.py", "sub/tokenizer.json"]
+)
 async def test_pickles_and_code_are_refused_even_when_the_manifest_lists_them(
-        db: Database, paths: Paths, finished: Finished, source: Path, name: str) -> None:
+    db: Database, paths: Paths, finished: Finished, source: Path, name: str
+) -> None:
     path = source / "adapter" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")

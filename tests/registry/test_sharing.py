@@ -44,7 +44,9 @@ async def test_a_bundle_is_the_same_bytes_each_time_and_arrives_whole(version: M
         arrived = await import_bundle(db, there, bundle)
         assert await import_bundle(db, there, bundle) == arrived, "the same bundle twice made two versions"
         assert [v.ref for v in await models.list_models(db)] == ["harbour:1"]
-    assert arrived.report.samples == version.report.samples and arrived.base_path == "" and arrived.tags == ("imported",)
+    assert (
+        arrived.report.samples == version.report.samples and arrived.base_path == "" and arrived.tags == ("imported",)
+    )
     for name in ("adapter_model.safetensors", "tokenizer.json", "chat_template.jinja"):
         assert (Path(arrived.directory) / name).read_bytes() == (Path(version.directory) / name).read_bytes()
     assert await export(arrived, tmp_path / "onward", form="adapter")
@@ -52,7 +54,8 @@ async def test_a_bundle_is_the_same_bytes_each_time_and_arrives_whole(version: M
 
 
 async def test_importing_ones_own_bundle_gives_the_version_one_has(
-        version: ModelVersion, db: Database, paths: Paths, tmp_path: Path) -> None:
+    version: ModelVersion, db: Database, paths: Paths, tmp_path: Path
+) -> None:
     bundle = await export(version, tmp_path / "own.tar", form="bundle")
     assert (await import_bundle(db, paths, bundle)).ref == version.ref
 
@@ -62,7 +65,9 @@ async def test_merged_and_adapter_answer_alike_without_us(version: ModelVersion,
     adapter = await export(version, tmp_path / "adapter")
     merged = await export(version, tmp_path / "merged", form="merged")
     assert len({path.stat().st_mode for path in merged.iterdir()}) == 1, "some of it is private and some is not"
-    assert json.loads((merged / "generation_config.json").read_bytes())["eos_token_id"] == [1, 3], "it does not know when to end"
+    assert json.loads((merged / "generation_config.json").read_bytes())["eos_token_id"] == [1, 3], (
+        "it does not know when to end"
+    )
     facts = json.loads((merged / "merge.json").read_bytes())
     assert facts["logit_deviation"] < 0.01 * facts["adapter_effect"]
 
@@ -76,10 +81,11 @@ async def test_merged_and_adapter_answer_alike_without_us(version: ModelVersion,
     answers = []
     for model, place in ((whole, merged), (parts, adapter)):
         tokenizer = AutoTokenizer.from_pretrained(place)
-        prompt = tokenizer.apply_chat_template([dict(m) for m in toy.sample.prompt], add_generation_prompt=True,
-                                               return_tensors="pt", return_dict=True)
+        prompt = tokenizer.apply_chat_template(
+            [dict(m) for m in toy.sample.prompt], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         with torch.inference_mode():
-            out = model.generate(**prompt, do_sample=False, max_new_tokens=80)[0, prompt["input_ids"].shape[1]:]
+            out = model.generate(**prompt, do_sample=False, max_new_tokens=80)[0, prompt["input_ids"].shape[1] :]
         answers.append(tokenizer.decode(out, skip_special_tokens=True))
     assert answers[0] == answers[1]
     # Not word for word as on the card: that was measured on the 4-bit base.
@@ -108,6 +114,7 @@ async def test_nothing_is_overwritten_or_exported_damaged(version: ModelVersion,
 
 # What a stranger may send. Each takes the files of a good bundle and returns the members of a bad one.
 
+
 def entry(name: str, content: bytes = b"", **changes: object) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     info.size = len(content)
@@ -125,8 +132,9 @@ def signed(files: Files, **changes: object) -> Files:
     import hashlib
 
     manifest = json.loads(files["manifest.json"]) | changes
-    manifest["files"] = {n: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)}
-                         for n, c in files.items() if n != "manifest.json"}
+    manifest["files"] = {
+        n: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)} for n, c in files.items() if n != "manifest.json"
+    }
     return files | {"manifest.json": json.dumps(manifest).encode()}
 
 
@@ -164,17 +172,29 @@ HOSTILE: dict[str, Callable[[Files], list[tuple[tarfile.TarInfo, bytes]]]] = {
     "auto_map": lambda f: good(with_json(f, "tokenizer_config.json", auto_map={"AutoTokenizer": "evil.T"})),
     "not lora": lambda f: good(with_json(f, "adapter_config.json", peft_type="PROMPT_TUNING")),
     "no report": lambda f: good(with_json(f, "report.json", base="low")),
-    "endless loss": lambda f: good(with_json(f, "report.json", base={"loss": 1, "perplexity": 3, "tokens": 9, "records": 1},
-                                             tuned={"loss": float("inf"), "perplexity": 1, "tokens": 9, "records": 1})),
-    "score is no number": lambda f: good(with_json(f, "report.json", scores={"chrf": {"base": 1, "tuned": float("nan")}})),
+    "endless loss": lambda f: good(
+        with_json(
+            f,
+            "report.json",
+            base={"loss": 1, "perplexity": 3, "tokens": 9, "records": 1},
+            tuned={"loss": float("inf"), "perplexity": 1, "tokens": 9, "records": 1},
+        )
+    ),
+    "score is no number": lambda f: good(
+        with_json(f, "report.json", scores={"chrf": {"base": 1, "tuned": float("nan")}})
+    ),
     "number too long": lambda f: good(with_json(f, "report.json", scores={"chrf": {"base": 1, "tuned": 10**400}})),
     "deep json": lambda f: good(signed(f | {"vocab.json": b"[" * 200_000})),
     "header too long": lambda f: good(signed(f | {"adapter_model.safetensors": b"\xff" * 8 + b"{}"})),
     "header no json": lambda f: good(with_header(f, b"cos\nsystem\n")),
-    "tensors overlap": lambda f: good(with_header(f, json.dumps({
-        n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}).encode(), b"\0" * 4)),
-    "tensors beyond": lambda f: good(with_header(f, json.dumps({
-        "a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}).encode(), b"\0" * 4)),
+    "tensors overlap": lambda f: good(
+        with_header(
+            f, json.dumps({n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}).encode(), b"\0" * 4
+        )
+    ),
+    "tensors beyond": lambda f: good(
+        with_header(f, json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}).encode(), b"\0" * 4)
+    ),
     "empty tar": lambda f: [],
 }
 
@@ -243,7 +263,8 @@ async def test_a_strangers_report_card_cannot_steer_the_terminal(files: Files, t
 
 
 async def test_a_bundle_finds_its_base_by_fingerprint(
-        version: ModelVersion, files: Files, db: Database, paths: Paths, toy: Toy) -> None:
+    version: ModelVersion, files: Files, db: Database, paths: Paths, toy: Toy
+) -> None:
     lineage = version.report.lineage.model_copy(update={"base_fingerprint": "abc"})
     known = version.model_copy(update={"report": version.report.model_copy(update={"lineage": lineage})})
     await models.complete(db, known)

@@ -19,18 +19,35 @@ def test_the_pieces_of_a_text_make_no_difference_to_where_it_stops(pieces: list[
     cutter = StopCutter(tuple(stops))
     got = "".join([*map(cutter.feed, pieces), cutter.rest()])
     complete = next((text[:n] for n in range(len(text) + 1) if any(s in text[:n] for s in stops)), None)
-    expected = text if complete is None else complete[:min(complete.find(s) for s in stops if s in complete)]
+    expected = text if complete is None else complete[: min(complete.find(s) for s in stops if s in complete)]
     assert got == expected
 
 
 def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
     """Text, thoughts and calls of tools."""
-    calls = [{"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": '{"at": "pier"}'}}
-             for n, name in enumerate(("tide", "fog"))]
-    deltas = [{"role": "assistant"}, {"reasoning_content": "Hm, "}, {"reasoning_content": "fog."}, {"content": "I lo"},
-              {"content": "ok."}, *({"tool_calls": [call]} for call in calls), {}]
-    pieces = [{"id": "a", "object": "chat.completion.chunk", "created": 1, "model": "harbour:1",
-               "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    calls = [
+        {"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": '{"at": "pier"}'}}
+        for n, name in enumerate(("tide", "fog"))
+    ]
+    deltas = [
+        {"role": "assistant"},
+        {"reasoning_content": "Hm, "},
+        {"reasoning_content": "fog."},
+        {"content": "I lo"},
+        {"content": "ok."},
+        *({"tool_calls": [call]} for call in calls),
+        {},
+    ]
+    pieces = [
+        {
+            "id": "a",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "harbour:1",
+            "choices": [{"index": 0, "delta": delta}],
+        }
+        for delta in deltas
+    ]
     pieces[-1]["choices"][0]["finish_reason"] = "tool_calls"  # type: ignore[index]
     pieces[-1]["usage"] = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
     state = ChatCompletionStreamState()
@@ -41,15 +58,25 @@ def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
     message = whole["choices"][0]["message"]
     assert message.pop("reasoning_content") == "Hm, fog."
     theirs = expected["choices"][0]["message"]
-    assert message == {key: theirs[key] for key in ("role", "content")} | {"tool_calls": [
-        {"id": call["id"], "type": call["type"], "function": {key: call["function"][key] for key in ("name", "arguments")}}
-        for call in theirs["tool_calls"]]}
+    assert message == {key: theirs[key] for key in ("role", "content")} | {
+        "tool_calls": [
+            {
+                "id": call["id"],
+                "type": call["type"],
+                "function": {key: call["function"][key] for key in ("name", "arguments")},
+            }
+            for call in theirs["tool_calls"]
+        ]
+    }
     assert whole["choices"][0]["finish_reason"] == "tool_calls"
-    assert {key: whole[key] for key in ("id", "object", "created", "model", "usage")} \
-        == {key: expected[key] for key in ("id", "object", "created", "model", "usage")}
+    assert {key: whole[key] for key in ("id", "object", "created", "model", "usage")} == {
+        key: expected[key] for key in ("id", "object", "created", "model", "usage")
+    }
 
 
-@given(st.lists(st.text(st.characters(blacklist_characters="\n\r", blacklist_categories=("Cs",))), max_size=6), st.data())
+@given(
+    st.lists(st.text(st.characters(blacklist_characters="\n\r", blacklist_categories=("Cs",))), max_size=6), st.data()
+)
 async def test_lines_survive_any_cut_between_bytes(texts: list[str], data: st.DataObject) -> None:
     raw = "".join(f"{t}\n" for t in texts).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=5)))

@@ -40,8 +40,12 @@ def work_done(served: Served) -> float:
 def post(served: Served, path: str, body: Any, key: str | None = None) -> httpx.Response:
     root = served.url.removesuffix("/v1")
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(root + path, content=content, timeout=60,
-                      headers={"authorization": f"Bearer {served.key if key is None else key}"})
+    return httpx.post(
+        root + path,
+        content=content,
+        timeout=60,
+        headers={"authorization": f"Bearer {served.key if key is None else key}"},
+    )
 
 
 def test_the_tuned_model_answers_whole_and_streamed_exactly_as_peft_does(served: Served, toy: Toy) -> None:
@@ -71,7 +75,9 @@ def test_completions_and_responses_answer_too(served: Served, toy: Toy) -> None:
 @pytest.mark.parametrize("header", [b"Bearer wrong", b"Bearer", b"Bearer \xc3\xa9", b"Basic {key}", b"{key}", b""])
 def test_without_the_right_key_nothing_is_answered(served: Served, toy: Toy, header: bytes) -> None:
     sent = header.replace(b"{key}", served.key.encode())
-    reply = httpx.post(f"{served.url}/chat/completions", json=ask(toy), headers=[(b"authorization", sent)] if sent else [])
+    reply = httpx.post(
+        f"{served.url}/chat/completions", json=ask(toy), headers=[(b"authorization", sent)] if sent else []
+    )
     assert reply.status_code == 401
     assert reply.json()["error"]["code"] == "invalid_api_key"
 
@@ -84,7 +90,15 @@ def test_openais_client_takes_the_refusal_for_a_wrong_key(served: Served, toy: T
 
 
 def test_the_engines_own_doors_are_shut(served: Served, toy: Toy) -> None:
-    for path in ("/reset", "/load_model", "/v1/systemone", "/v1/audio/transcriptions", "/docs", "/openapi.json", "//reset"):
+    for path in (
+        "/reset",
+        "/load_model",
+        "/v1/systemone",
+        "/v1/audio/transcriptions",
+        "/docs",
+        "/openapi.json",
+        "//reset",
+    ):
         reply = post(served, path, {"model": str(toy.base)})
         assert reply.status_code == 404, path
         assert reply.json()["error"]["type"] == "invalid_request_error"
@@ -94,8 +108,12 @@ def test_the_engines_own_doors_are_shut(served: Served, toy: Toy) -> None:
 def test_only_the_gate_listens_and_only_on_loopback(served: Served) -> None:
     state = serving.read_state(served.directory)
     assert state is not None and state.worker_pid is not None
-    listening = [c.laddr for pid in (state.pid, state.worker_pid) for c in psutil.Process(pid).net_connections("inet")
-                 if c.status == psutil.CONN_LISTEN]
+    listening = [
+        c.laddr
+        for pid in (state.pid, state.worker_pid)
+        for c in psutil.Process(pid).net_connections("inet")
+        if c.status == psutil.CONN_LISTEN
+    ]
     assert [(a.ip, a.port) for a in listening] == [("127.0.0.1", state.port)]
     assert served.directory.stat().st_mode & 0o077 == 0, "others could reach the engine's socket"
 
@@ -111,15 +129,32 @@ def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
         assert served.key not in (served.directory / name).read_text(), name
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    ("response_format", {"type": "json_object"}), ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
-    ("n", 2), ("logprobs", True), ("top_logprobs", 3), ("tool_choice", {"type": "function", "function": {"name": "f"}}),
-    ("tools", [{"type": "function", "function": {"name": "f"}}]), ("presence_penalty", 2.5), ("reasoning_effort", "high"),
-    ("audio", {"voice": "x"}), ("top_k", 5), ("generation_config", "{}"), ("chat_template_kwargs", {"chat_template": "x"}),
-    ("temperature", -1), ("temperature", "hot"), ("max_tokens", 0), ("messages", []), ("messages", "hello"),
-    ("messages", [{"role": "king", "content": "x"}]), ("stream", 7),
-    ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]),
-])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("response_format", {"type": "json_object"}),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
+        ("n", 2),
+        ("logprobs", True),
+        ("top_logprobs", 3),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+        ("tools", [{"type": "function", "function": {"name": "f"}}]),
+        ("presence_penalty", 2.5),
+        ("reasoning_effort", "high"),
+        ("audio", {"voice": "x"}),
+        ("top_k", 5),
+        ("generation_config", "{}"),
+        ("chat_template_kwargs", {"chat_template": "x"}),
+        ("temperature", -1),
+        ("temperature", "hot"),
+        ("max_tokens", 0),
+        ("messages", []),
+        ("messages", "hello"),
+        ("messages", [{"role": "king", "content": "x"}]),
+        ("stream", 7),
+        ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]),
+    ],
+)
 def test_what_cannot_be_honoured_is_refused_by_name(served: Served, toy: Toy, field: str, value: Any) -> None:
     reply = post(served, "/v1/chat/completions", ask(toy) | {field: value})
     assert reply.status_code == 400
@@ -127,7 +162,9 @@ def test_what_cannot_be_honoured_is_refused_by_name(served: Served, toy: Toy, fi
     assert error["param"] == field and field in error["message"] and error["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize(("field", "value"), [("logit_bias", {"1": -100}), ("echo", True), ("best_of", 3), ("suffix", "x")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("logit_bias", {"1": -100}), ("echo", True), ("best_of", 3), ("suffix", "x")]
+)
 def test_what_the_older_dialect_cannot_honour_is_refused_by_name(served: Served, field: str, value: Any) -> None:
     reply = post(served, "/v1/completions", {"model": "harbour", "prompt": "Fog?", "max_tokens": 5, field: value})
     assert reply.status_code == 400 and reply.json()["error"]["param"] == field
@@ -135,16 +172,28 @@ def test_what_the_older_dialect_cannot_honour_is_refused_by_name(served: Served,
 
 def test_neutral_values_of_those_fields_are_accepted(served: Served, toy: Toy) -> None:
     answer = served.client().chat.completions.create(
-        **ask(toy), n=1, logprobs=False, response_format={"type": "text"}, tool_choice="none", presence_penalty=0,
-        user="u", metadata={"a": "b"}, store=False, logit_bias={}, stop=[])
+        **ask(toy),
+        n=1,
+        logprobs=False,
+        response_format={"type": "text"},
+        tool_choice="none",
+        presence_penalty=0,
+        user="u",
+        metadata={"a": "b"},
+        store=False,
+        logit_bias={},
+        stop=[],
+    )
     assert answer.choices[0].message.content == toy.sample.tuned
 
 
 def test_the_parts_of_a_message_are_told_to_the_model_as_in_training(served: Served, toy: Toy) -> None:
     parts = [{"type": "text", "text": text} for text in ("How deep is it?", "Say it in metres.")]
     trained_on = text_of(parts)
-    answers = [served.client().chat.completions.create(**ask(toy) | {"messages": [{"role": "user", "content": content}]})
-               for content in (parts, trained_on)]
+    answers = [
+        served.client().chat.completions.create(**ask(toy) | {"messages": [{"role": "user", "content": content}]})
+        for content in (parts, trained_on)
+    ]
     assert answers[0].usage == answers[1].usage
     assert answers[0].choices[0].message.content == answers[1].choices[0].message.content
 
@@ -153,23 +202,31 @@ def test_an_earlier_answer_goes_back_as_openais_client_dumps_it(served: Served, 
     first = served.client().chat.completions.create(**ask(toy)).choices[0].message
     turns = [*ask(toy)["messages"], first.model_dump() | {"reasoning_content": "Let me think."}, *ask(toy)["messages"]]
     again = served.client().chat.completions.create(**ask(toy) | {"messages": turns})
-    plain = served.client().chat.completions.create(**ask(toy) | {"messages": [
-        turns[0], {"role": "assistant", "content": first.content}, turns[0]]})
+    plain = served.client().chat.completions.create(
+        **ask(toy) | {"messages": [turns[0], {"role": "assistant", "content": first.content}, turns[0]]}
+    )
     assert again.choices[0].message.content == plain.choices[0].message.content
     assert again.usage == plain.usage, "the model was told more, or less, than what was said"
     question = toy.sample.prompt[-1]["content"]
     said = served.client().responses.create(model="harbour", input=question, temperature=0).output
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
-    turns = [{"role": "user", "content": question}, thought, *(item.model_dump() for item in said),
-             {"role": "user", "content": question}]
+    turns = [
+        {"role": "user", "content": question},
+        thought,
+        *(item.model_dump() for item in said),
+        {"role": "user", "content": question},
+    ]
     follow_up = served.client().responses.create(model="harbour", input=turns, temperature=0)
     assert follow_up.output_text == plain.choices[0].message.content
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses"])
 def test_null_is_the_same_as_nothing_said(served: Served, toy: Toy, path: str) -> None:
-    asked = {"/v1/chat/completions": ask(toy), "/v1/completions": {"model": "harbour", "prompt": "Fog?", "max_tokens": 5},
-             "/v1/responses": {"model": "harbour", "input": "Fog?", "max_output_tokens": 5}}[path]
+    asked = {
+        "/v1/chat/completions": ask(toy),
+        "/v1/completions": {"model": "harbour", "prompt": "Fog?", "max_tokens": 5},
+        "/v1/responses": {"model": "harbour", "input": "Fog?", "max_output_tokens": 5},
+    }[path]
     reply = post(served, path, asked | {"stream": None, "temperature": None, "top_p": None, "user": None})
     assert reply.status_code == 200 and reply.json()["model"] == "harbour:1"
 
@@ -190,6 +247,7 @@ def test_too_large_and_too_long_requests_are_refused(served: Served, toy: Toy) -
 
 def test_what_fits_is_counted_with_the_tokens_of_the_chat_template(served: Served, toy: Toy) -> None:
     """The toy holds 256 tokens, a letter each, and its template adds three."""
+
     def reply(letters: int) -> httpx.Response:
         turn = {"role": "user", "content": "a" * letters}
         return post(served, "/v1/chat/completions", ask(toy) | {"messages": [turn]})
@@ -208,8 +266,12 @@ def test_penalties_change_the_answer_in_both_dialects_and_none_leaves_it(served:
 
     def written(**penalties: float) -> str:
         prompt = f"<|user|>{toy.sample.prompt[-1]['content']}<|end|><|assistant|>"
-        return served.client().completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=80,
-                                                  **penalties).choices[0].text  # type: ignore[call-overload]
+        return (
+            served.client()
+            .completions.create(model="harbour", prompt=prompt, temperature=0, max_tokens=80, **penalties)
+            .choices[0]
+            .text
+        )  # type: ignore[call-overload]
 
     for speak in (said, written):
         assert speak(frequency_penalty=0, presence_penalty=0) == toy.sample.tuned
@@ -252,7 +314,9 @@ def test_streams_end_with_done(served: Served, toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_stream_ends_with_its_tokens_counted_only_where_that_was_asked_for(served: Served, toy: Toy, asked: bool) -> None:
+def test_a_stream_ends_with_its_tokens_counted_only_where_that_was_asked_for(
+    served: Served, toy: Toy, asked: bool
+) -> None:
     """As OpenAI does it: the last piece has the counts and no choices, all others have none; else nobody sees counts."""
     prompt = {"model": "harbour", "prompt": "Fog?", "max_tokens": 5, "temperature": 0}
     for answers, body in ((served.client().chat.completions, ask(toy)), (served.client().completions, prompt)):
@@ -271,8 +335,11 @@ def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
 
     def counted() -> bool:
         after = serving.read_usage(served.directory)
-        return (after.requests >= before.requests + 2 and after.completion_tokens - before.completion_tokens >= answered
-                and after.prompt_tokens - before.prompt_tokens >= told)
+        return (
+            after.requests >= before.requests + 2
+            and after.completion_tokens - before.completion_tokens >= answered
+            and after.prompt_tokens - before.prompt_tokens >= told
+        )
 
     wait_for(counted, "requests and tokens are counted in usage.json", 10)
 
@@ -281,7 +348,9 @@ def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
     before = serving.read_usage(served.directory)
     for wrong in ({"n": 2}, {"model": "other"}, {"messages": [{"role": "user", "content": "a" * 300}]}):
         assert post(served, "/v1/chat/completions", ask(toy) | wrong).status_code in (400, 404)
-    wait_for(lambda: serving.read_usage(served.directory).refused >= before.refused + 3, "the refused are in usage.json", 10)
+    wait_for(
+        lambda: serving.read_usage(served.directory).refused >= before.refused + 3, "the refused are in usage.json", 10
+    )
     assert serving.read_usage(served.directory).failed == before.failed
 
 
@@ -329,7 +398,8 @@ async def test_our_own_client_streams_and_speaks_plainly(served: Served, toy: To
 async def test_the_canary_tells_the_adapter_from_the_bare_base(served: Served, toy: Toy) -> None:
     result = await serving.canary(served.directory, toy.version())
     assert result.passed and result.likeness == "same"
-    swapped = toy.report.model_copy(update={"samples": tuple(
-        s.model_copy(update={"base": s.tuned, "tuned": s.base}) for s in toy.report.samples)})
+    swapped = toy.report.model_copy(
+        update={"samples": tuple(s.model_copy(update={"base": s.tuned, "tuned": s.base}) for s in toy.report.samples)}
+    )
     result = await serving.canary(served.directory, toy.version(report=swapped))
     assert not result.passed and result.likeness == "base"

@@ -47,8 +47,13 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
 
         # The worker is killed in the middle of an answer: the caller learns it, and the same address answers again.
         client = openai.OpenAI(base_url=first.url, api_key=serving.read_key(directory), max_retries=0, timeout=30)
-        question = {"model": "harbour", "messages": [{"role": "user", "content": "How deep is the harbour?"}],
-                    "max_tokens": 10_000, "logit_bias": {"1": -100}, "stream": True}
+        question = {
+            "model": "harbour",
+            "messages": [{"role": "user", "content": "How deep is the harbour?"}],
+            "max_tokens": 10_000,
+            "logit_bias": {"1": -100},
+            "stream": True,
+        }
         stream = iter(client.chat.completions.create(**question))
         next(stream)
         os.kill(worker, signal.SIGKILL)
@@ -57,7 +62,9 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
         with pytest.raises(openai.InternalServerError) as early:
             client.chat.completions.create(**question)
         assert early.value.status_code == 503 and "retry-after" in early.value.response.headers
-        wait_for(lambda: state_of(directory).restarts == 1 and state_of(directory).status == "ready", "the worker is back")
+        wait_for(
+            lambda: state_of(directory).restarts == 1 and state_of(directory).status == "ready", "the worker is back"
+        )
         again = state_of(directory)
         assert again.url == first.url and again.worker_pid not in (None, worker)
         assert answer(directory, toy) in {s.tuned for s in toy.report.samples}

@@ -19,7 +19,9 @@ def test_penalties_follow_openais_formula_and_the_prompt_does_not_count() -> Non
     assert penalties(said, scores).tolist() == [[0.0, -1.25, -0.75, 0.0, 0.0, 0.0]]
 
 
-@pytest.mark.parametrize(("stop", "ends"), [("moon", True), ("oon i", True), ("full", False), ("tide", False), ("月", True)])
+@pytest.mark.parametrize(
+    ("stop", "ends"), [("moon", True), ("oon i", True), ("full", False), ("tide", False), ("月", True)]
+)
 def test_an_answer_ends_where_a_stop_string_is_complete_and_the_prompt_does_not_count(stop: str, ends: bool) -> None:
     tokenizer = make_tokenizer()
     prompt = tokenizer("at low tide", return_tensors="pt")["input_ids"]

@@ -47,8 +47,13 @@ def stored(home: Home) -> list[Endpoint]:
 
 def begin(home: Home) -> Endpoint:
     """Ask for an endpoint, and go as soon as its server process runs."""
-    asking = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "deploy", "harbour"], env=home.environment,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "brightrun_tui", "deploy", "harbour"],
+        env=home.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_for(lambda: servers(home), "the server process runs")
     finally:
@@ -94,8 +99,12 @@ def test_an_engine_that_hangs_or_cannot_start_does_not_keep_an_endpoint_alive(ho
 async def test_what_is_to_stop_does_not_begin_again(home: Home, toy: Toy) -> None:
     """Whoever writes late, an engine that still believes the endpoint to be wanted, does not bring it back."""
     async with open_database(home.root / "data" / "brightrun.db") as db:
-        seen = await endpoints.save(db, Endpoint(id="e", model="harbour", model_version=1, state="ready", directory="/d",
-                                                 created_at=1.0, updated_at=1.0))
+        seen = await endpoints.save(
+            db,
+            Endpoint(
+                id="e", model="harbour", model_version=1, state="ready", directory="/d", created_at=1.0, updated_at=1.0
+            ),
+        )
         await endpoints.advance(db, seen, state="stopping")
         assert (await endpoints.advance(db, seen, state="ready", requests=3)).state == "stopping"
         assert (await endpoints.advance(db, seen, state="stopped")).requests == 3
@@ -108,8 +117,9 @@ def test_a_process_that_took_over_a_pid_is_never_ended(tmp_path: Path) -> None:
     bystander = subprocess.Popen(["sleep", "60"])
     try:
         started = psutil.Process(bystander.pid).create_time()
-        serving.ServerState(status="ready", url="", port=1, pid=bystander.pid, pid_started=started,
-                            worker_pid=bystander.pid).write(tmp_path)
+        serving.ServerState(
+            status="ready", url="", port=1, pid=bystander.pid, pid_started=started, worker_pid=bystander.pid
+        ).write(tmp_path)
         asyncio.run(serving.stop(tmp_path))
         assert bystander.poll() is None
     finally:

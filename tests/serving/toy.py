@@ -36,8 +36,16 @@ class Toy:
 
     def version(self, **changes: object) -> ModelVersion:
         """Version 1 of the model, served straight from the run directory."""
-        given = ModelVersion(name="harbour", version=1, run_id="run-toy", directory=str(self.run / "adapter"), base_id="toy",
-                             base_path=str(self.base), report=self.report, created_at=1.0)
+        given = ModelVersion(
+            name="harbour",
+            version=1,
+            run_id="run-toy",
+            directory=str(self.run / "adapter"),
+            base_id="toy",
+            base_path=str(self.base),
+            report=self.report,
+            created_at=1.0,
+        )
         return given.model_copy(update=changes)
 
 
@@ -47,8 +55,14 @@ def make_toy() -> Toy:
     home = tempfile.TemporaryDirectory(prefix="brightrun-toy-")
     make_toy.keep = home  # type: ignore[attr-defined]
     quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-m", "tests.serving.make_toy", home.name], cwd=ROOT, env=os.environ | quiet,
-                          capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.serving.make_toy", home.name],
+        cwd=ROOT,
+        env=os.environ | quiet,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return Toy(Path(home.name) / "base", Path(home.name) / "run")
 

@@ -25,10 +25,14 @@ Progress = Callable[[float, str], None]
 def kept_small_model(progress: Progress = lambda fraction, what: None) -> Path:
     """The full model, kept in the user's cache directory between sessions."""
     recipe = Recipe()
-    return ensure_small_model(platformdirs.user_cache_path("brightrun-tests") / f"small-{recipe.fingerprint()}", recipe, progress)
+    return ensure_small_model(
+        platformdirs.user_cache_path("brightrun-tests") / f"small-{recipe.fingerprint()}", recipe, progress
+    )
 
 
-def ensure_small_model(target: Path, recipe: Recipe | None = None, progress: Progress = lambda fraction, what: None) -> Path:
+def ensure_small_model(
+    target: Path, recipe: Recipe | None = None, progress: Progress = lambda fraction, what: None
+) -> Path:
     """Return ``target`` holding the recipe's model; make it if it is not there. Of several callers at once, one builds."""
     recipe = recipe or Recipe()
     target = target.expanduser().absolute()
@@ -44,7 +48,8 @@ def is_complete(target: Path, recipe: Recipe) -> bool:
     try:
         marker = json.loads((target / MARKER).read_text(encoding="utf-8"))
         return marker["version"] == recipe.fingerprint() and all(
-            (target / name).stat().st_size == facts["bytes"] for name, facts in marker["files"].items())
+            (target / name).stat().st_size == facts["bytes"] for name, facts in marker["files"].items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -72,16 +77,22 @@ def _write_model(directory: Path, recipe: Recipe, progress: Progress) -> None:
     from .tokenizer import PAD, TURN_END, save_tokenizer, token_id, train_tokenizer
 
     progress(0.03, "writing texts and learning their words")
-    tokenizer = train_tokenizer(islice(make_documents(recipe.seed), recipe.tokenizer_documents), recipe.shape.vocab_size)
+    tokenizer = train_tokenizer(
+        islice(make_documents(recipe.seed), recipe.tokenizer_documents), recipe.shape.vocab_size
+    )
     ids = {"pad": token_id(tokenizer, PAD), "eos": token_id(tokenizer, TURN_END)}
 
     def on_step(step: int, loss: float) -> None:
-        progress(0.05 + 0.94 * step / recipe.steps, f"learning to write: step {step} of {recipe.steps}, loss {loss:.2f}")
+        progress(
+            0.05 + 0.94 * step / recipe.steps, f"learning to write: step {step} of {recipe.steps}, loss {loss:.2f}"
+        )
 
     network = pretrain(recipe, tokenizer, on_step)
     progress(0.99, "saving")
     save_tokenizer(tokenizer, directory, recipe.shape.max_position_embeddings)
     save_file(as_llama(network), directory / "model.safetensors", metadata={"format": "pt"})
     write_json(directory / "config.json", llama_config(recipe.shape, ids))
-    write_json(directory / "generation_config.json",
-               {"eos_token_id": ids["eos"], "pad_token_id": ids["pad"], "do_sample": False, "max_new_tokens": 160})
+    write_json(
+        directory / "generation_config.json",
+        {"eos_token_id": ids["eos"], "pad_token_id": ids["pad"], "do_sample": False, "max_new_tokens": 160},
+    )

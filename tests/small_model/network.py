@@ -69,7 +69,9 @@ class Network:
         turned, value = mixed.split([heads + kv_heads, kv_heads], 1)
         turned = turned * cos + turned.roll(size // 2, -1) * sin
         query, key = turned.split([heads, kv_heads], 1)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
+        )
         return F.linear(seen.transpose(1, 2).reshape(rows, length, width), layer.out)
 
 
@@ -82,8 +84,13 @@ def as_llama(network: Network) -> dict[str, Tensor]:
         parts = dict(zip(("q_proj", "k_proj", "v_proj"), layer.qkv.split([query, key, key]), strict=True))
         gate, up = layer.gate_up.chunk(2)
         named = {f"self_attn.{name}": part for name, part in parts.items()} | {
-            "self_attn.o_proj": layer.out, "mlp.gate_proj": gate, "mlp.up_proj": up, "mlp.down_proj": layer.down,
-            "input_layernorm": layer.attention_norm, "post_attention_layernorm": layer.mlp_norm}
+            "self_attn.o_proj": layer.out,
+            "mlp.gate_proj": gate,
+            "mlp.up_proj": up,
+            "mlp.down_proj": layer.down,
+            "input_layernorm": layer.attention_norm,
+            "post_attention_layernorm": layer.mlp_norm,
+        }
         weights |= {f"model.layers.{place}.{name}.weight": weight for name, weight in named.items()}
     return {name: weight.detach().clone().contiguous() for name, weight in weights.items()}
 
@@ -91,14 +98,28 @@ def as_llama(network: Network) -> dict[str, Tensor]:
 def llama_config(shape: Shape, token_ids: dict[str, int]) -> dict[str, object]:
     """``config.json`` for these weights; ``token_ids`` holds pad and eos."""
     return {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32", "hidden_act": "silu",
-        "vocab_size": shape.vocab_size, "hidden_size": shape.hidden_size, "intermediate_size": shape.intermediate_size,
-        "num_hidden_layers": shape.num_hidden_layers, "num_attention_heads": shape.num_attention_heads,
-        "num_key_value_heads": shape.num_key_value_heads, "head_dim": shape.head_dim,
-        "max_position_embeddings": shape.max_position_embeddings, "rms_norm_eps": NORM_EPS,
-        "rope_parameters": {"rope_type": "default", "rope_theta": ROPE_THETA}, "attention_bias": False, "mlp_bias": False,
-        "tie_word_embeddings": True, "initializer_range": 0.02, "use_cache": True,
-        "bos_token_id": None, "eos_token_id": token_ids["eos"], "pad_token_id": token_ids["pad"],
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "float32",
+        "hidden_act": "silu",
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "intermediate_size": shape.intermediate_size,
+        "num_hidden_layers": shape.num_hidden_layers,
+        "num_attention_heads": shape.num_attention_heads,
+        "num_key_value_heads": shape.num_key_value_heads,
+        "head_dim": shape.head_dim,
+        "max_position_embeddings": shape.max_position_embeddings,
+        "rms_norm_eps": NORM_EPS,
+        "rope_parameters": {"rope_type": "default", "rope_theta": ROPE_THETA},
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.02,
+        "use_cache": True,
+        "bos_token_id": None,
+        "eos_token_id": token_ids["eos"],
+        "pad_token_id": token_ids["pad"],
     }
 
 

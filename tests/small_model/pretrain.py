@@ -138,7 +138,9 @@ class Optimiser:
     def __init__(self, network: Network, recipe: Recipe) -> None:
         self._recipe = recipe
         self._matrices = [(matrix, torch.zeros_like(matrix)) for matrix in network.matrices()]
-        self._adam = torch.optim.AdamW([network.embedding, *network.vectors()], betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+        self._adam = torch.optim.AdamW(
+            [network.embedding, *network.vectors()], betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        )
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, step: int) -> None:

@@ -19,10 +19,22 @@ from brightrun_tui.tui.snapshot import SnapshotReader
 from tests.store.test_ingest import spec
 
 DAMAGE: dict[str, Any] = {
-    "empty": "", "not JSON": "{", "another object": "{}", "an array": "[]", "null": "null", "a number": 5, "deep": "[" * 100_000,
-    "bytes": b"\xff\x00\xfe", "NUL": "\0",
+    "empty": "",
+    "not JSON": "{",
+    "another object": "{}",
+    "an array": "[]",
+    "null": "null",
+    "a number": 5,
+    "deep": "[" * 100_000,
+    "bytes": b"\xff\x00\xfe",
+    "NUL": "\0",
 }
-TABLES = {"runs": "id = 'a'", "leases": "name = 'br-0a1b2c3d-a-1'", "endpoints": "id = 'm-1-aa'", "datasets": "name = 'a'"}
+TABLES = {
+    "runs": "id = 'a'",
+    "leases": "name = 'br-0a1b2c3d-a-1'",
+    "endpoints": "id = 'm-1-aa'",
+    "datasets": "name = 'a'",
+}
 
 
 @pytest.fixture
@@ -31,13 +43,37 @@ async def store(tmp_path: Path) -> AsyncIterator[Database]:
     async with open_database(tmp_path / "data" / "brightrun.db") as db:
         for name in ("a", "b"):
             await runs.create(db, spec(name), str(tmp_path / "data" / "runs" / name))
-            await leases.save(db, Lease(name=f"br-0a1b2c3d-{name}-1", run_id=name, provider="p", state="live", provider_id="m",
-                                        price_per_hour=2.0, created_at=5.0))
+            await leases.save(
+                db,
+                Lease(
+                    name=f"br-0a1b2c3d-{name}-1",
+                    run_id=name,
+                    provider="p",
+                    state="live",
+                    provider_id="m",
+                    price_per_hour=2.0,
+                    created_at=5.0,
+                ),
+            )
             endpoint = f"m-1-{name * 2}"
-            await endpoints.save(db, Endpoint(id=endpoint, model="m", model_version=1, state="ready", created_at=1.0,
-                                              updated_at=1.0, directory=str(tmp_path / "data" / "endpoints" / endpoint)))
-            await datasets.add(db, DatasetReport(path=f"/{name}.jsonl", name=name, format="messages", fingerprint="f", records=1,
-                                                 bytes=1, usable=1))
+            await endpoints.save(
+                db,
+                Endpoint(
+                    id=endpoint,
+                    model="m",
+                    model_version=1,
+                    state="ready",
+                    created_at=1.0,
+                    updated_at=1.0,
+                    directory=str(tmp_path / "data" / "endpoints" / endpoint),
+                ),
+            )
+            await datasets.add(
+                db,
+                DatasetReport(
+                    path=f"/{name}.jsonl", name=name, format="messages", fingerprint="f", records=1, bytes=1, usable=1
+                ),
+            )
         yield db
 
 
@@ -117,9 +153,12 @@ async def test_a_damaged_request_is_refused_and_keeps_no_other_from_its_turn(sto
 
 async def test_a_damaged_event_is_shown_as_that(store: Database) -> None:
     async with store.transaction():
-        for seq, document in enumerate(["{", "5", '{"data": {"level": 5}}', '{"data": {"level": "info", "message": "fine"}}']):
-            await store.execute("INSERT INTO events (run_id, seq, time, kind, doc) VALUES ('a', ?, 1.0, 'alert', ?)",
-                                (seq, document))
+        for seq, document in enumerate(
+            ["{", "5", '{"data": {"level": 5}}', '{"data": {"level": "info", "message": "fine"}}']
+        ):
+            await store.execute(
+                "INSERT INTO events (run_id, seq, time, kind, doc) VALUES ('a', ?, 1.0, 'alert', ?)", (seq, document)
+            )
     said = [event.as_dict()["data"] for event in await events.read(store, "a")]
     assert ["damaged" in data for data in said] == [True, True, True, False]
 
@@ -131,10 +170,23 @@ async def test_the_name_of_this_installation_survives_because_machines_carry_it(
         assert await engine.installation(store) == "0a1b2c3d"
 
 
-@pytest.mark.parametrize("changes", [{"step": "seven"}, {"step": 1.5}, {"step": True}, {"step": -1}, {"epoch": float("nan")},
-                                     {"notices": [1]}, {"hardware": {"memory_used": "much"}}, {"stpe": 7},
-                                     {"model_version": "2"}])
-async def test_a_change_that_does_not_fit_is_refused_and_nothing_is_stored(store: Database, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "seven"},
+        {"step": 1.5},
+        {"step": True},
+        {"step": -1},
+        {"epoch": float("nan")},
+        {"notices": [1]},
+        {"hardware": {"memory_used": "much"}},
+        {"stpe": 7},
+        {"model_version": "2"},
+    ],
+)
+async def test_a_change_that_does_not_fit_is_refused_and_nothing_is_stored(
+    store: Database, changes: dict[str, Any]
+) -> None:
     with pytest.raises((ValidationError, TypeError)):
         await runs.update(store, "b", **changes)
     with pytest.raises((ValidationError, TypeError)):
@@ -145,7 +197,11 @@ async def test_a_change_that_does_not_fit_is_refused_and_nothing_is_stored(store
 
 async def test_changes_of_leases_and_endpoints_are_checked_as_well(store: Database) -> None:
     lease, endpoint = (await leases.list_leases(store))[0], await endpoints.find(store, "m-1-bb")
-    for ask in (leases.save(store, lease, price_per_hour="much"), leases.save(store, lease, colour="red"),  # type: ignore[arg-type, call-arg]
-                endpoints.save(store, endpoint, state="gone"), endpoints.save(store, endpoint, size=1)):  # type: ignore[arg-type, call-arg]
+    for ask in (
+        leases.save(store, lease, price_per_hour="much"),
+        leases.save(store, lease, colour="red"),  # type: ignore[arg-type, call-arg]
+        endpoints.save(store, endpoint, state="gone"),
+        endpoints.save(store, endpoint, size=1),
+    ):  # type: ignore[arg-type, call-arg]
         with pytest.raises((ValidationError, TypeError)):
             await ask

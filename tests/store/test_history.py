@@ -26,12 +26,25 @@ def told(*phases: tuple[float, Body]) -> list[Event[Body]]:
 
 
 def test_the_parts_of_the_time_are_those_of_the_events_and_what_lies_between_two_workers_is_none() -> None:
-    found = time_parts(told(
-        (0, Phase(phase="starting")), (2, Phase(phase="loading")), (10, Phase(phase="training")), (30, Phase(phase="rehearsing")),
-        (35, Phase(phase="evaluating")), (40, Phase(phase="answering")), (44, Phase(phase="answering", done=1, total=2)),
-        (50, Phase(phase="training")), (60, Hardware()),
-        (500, Phase(phase="starting")), (503, Phase(phase="training")), (520, Phase(phase="saving")),
-        (521, Phase(phase="reporting")), (530, Phase(phase="never heard of")), (531, Done(outcome="completed"))))
+    found = time_parts(
+        told(
+            (0, Phase(phase="starting")),
+            (2, Phase(phase="loading")),
+            (10, Phase(phase="training")),
+            (30, Phase(phase="rehearsing")),
+            (35, Phase(phase="evaluating")),
+            (40, Phase(phase="answering")),
+            (44, Phase(phase="answering", done=1, total=2)),
+            (50, Phase(phase="training")),
+            (60, Hardware()),
+            (500, Phase(phase="starting")),
+            (503, Phase(phase="training")),
+            (520, Phase(phase="saving")),
+            (521, Phase(phase="reporting")),
+            (530, Phase(phase="never heard of")),
+            (531, Done(outcome="completed")),
+        )
+    )
     assert found == TimeParts(loading=18, training=47, measuring=15, answering=10, saving=1)
     assert found.training_share == pytest.approx(47 / 91)
 
@@ -54,14 +67,40 @@ async def test_a_finished_run_teaches_what_it_took_and_an_older_one_nothing(tmp_
             await runs.create(db, spec(run_id), str(tmp_path), planned.model_dump())
             number = await models.reserve(db, "demo", run_id)
             score = SplitScore(loss=1, perplexity=2, tokens=3, records=4)
-            facts = TrainingFacts(steps=50, epochs=1, train_records=9, eval_records=4, supervised_tokens=9, seconds=60,
-                                  device="cpu", spent=spent)
-            report = Report(name="demo", created_at=1.0, base=score, tuned=score, training=facts,
-                            lineage=Lineage(run_id=run_id, dataset_name="d", dataset_fingerprint="f", base_id="starter"),
-                            verdict=Verdict(grade="good", summary="yes"))
-            await models.complete(db, ModelVersion(name="demo", version=number, run_id=run_id, directory=str(tmp_path),
-                                                   base_id="starter", report=report, created_at=time.time()))
+            facts = TrainingFacts(
+                steps=50,
+                epochs=1,
+                train_records=9,
+                eval_records=4,
+                supervised_tokens=9,
+                seconds=60,
+                device="cpu",
+                spent=spent,
+            )
+            report = Report(
+                name="demo",
+                created_at=1.0,
+                base=score,
+                tuned=score,
+                training=facts,
+                lineage=Lineage(run_id=run_id, dataset_name="d", dataset_fingerprint="f", base_id="starter"),
+                verdict=Verdict(grade="good", summary="yes"),
+            )
+            await models.complete(
+                db,
+                ModelVersion(
+                    name="demo",
+                    version=number,
+                    run_id=run_id,
+                    directory=str(tmp_path),
+                    base_id="starter",
+                    report=report,
+                    created_at=time.time(),
+                ),
+            )
     (known,) = measured_on(CPU, paths)
-    assert (known.reckoned.training, known.reckoned.measuring, known.reckoned.answering) == (50, 10, 30), "half of the steps"
+    assert (known.reckoned.training, known.reckoned.measuring, known.reckoned.answering) == (50, 10, 30), (
+        "half of the steps"
+    )
     assert known.took.training == 60 and known.base == "starter" and known.mean_tokens == 80
     assert measured_on(Machine(device="cuda", gpu="H200", gpu_count=1), paths) == []

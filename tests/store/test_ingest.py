@@ -30,15 +30,21 @@ async def with_run(path: Path) -> tuple[object, Database]:
 
 def lines(steps: list[int]) -> list[bytes]:
     """A worker's file: a metric a step; a step may come again after a restart, with another value."""
-    return [Event(seq, float(seq), Metric(step=step, values={"train_loss": seq + 0.5})).to_line()
-            for seq, step in enumerate(steps)]
+    return [
+        Event(seq, float(seq), Metric(step=step, values={"train_loss": seq + 0.5})).to_line()
+        for seq, step in enumerate(steps)
+    ]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.integers(1, 12), min_size=1, max_size=30), cuts=st.lists(st.integers(0, 30), max_size=6),
-       repeat=st.integers(0, 5))
+@given(
+    steps=st.lists(st.integers(1, 12), min_size=1, max_size=30),
+    cuts=st.lists(st.integers(0, 30), max_size=6),
+    repeat=st.integers(0, 5),
+)
 def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
-        tmp_path_factory: pytest.TempPathFactory, steps: list[int], cuts: list[int], repeat: int) -> None:
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], cuts: list[int], repeat: int
+) -> None:
     async def scenario() -> None:
         context, db = await with_run(tmp_path_factory.mktemp("db") / "b.db")
         told = [Event.from_line(line) for line in lines(steps)]

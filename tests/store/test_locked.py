@@ -34,8 +34,9 @@ def locked(path: Path) -> Iterator[sqlite3.Connection]:
         other.close()
 
 
-async def test_what_was_to_be_written_is_written_as_soon_as_the_lock_is_gone(tmp_path: Path,
-                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_to_be_written_is_written_as_soon_as_the_lock_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "SAY_SECONDS", 0.1)
     said: list[str] = []
     told = asyncio.Event()
@@ -70,6 +71,7 @@ async def test_a_new_installation_waits_for_the_lock_as_well(tmp_path: Path) -> 
     """The very first statement, which makes the tables, meets it already."""
     path = tmp_path / "b.db"
     with locked(path) as other:
+
         async def first() -> int:
             async with open_database(path) as db:
                 return len(await runs.list_runs(db))
@@ -84,11 +86,18 @@ async def test_a_new_installation_waits_for_the_lock_as_well(tmp_path: Path) -> 
 def test_the_command_line_says_one_line_and_waits(tmp_path: Path) -> None:
     brightrun = CommandLine(tmp_path / "home")
     data = tmp_path / "d.jsonl"
-    data.write_text("".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(20)))
+    data.write_text(
+        "".join(json.dumps({"prompt": f"What is {n}?", "completion": f"It is {n}."}) + "\n" for n in range(20))
+    )
     assert brightrun("datasets", "list").code == 0
     with locked(tmp_path / "home" / "data" / "brightrun.db") as other:
-        process = subprocess.Popen(brightrun.command("datasets", "add", data), env=brightrun.environment(), text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            brightrun.command("datasets", "add", data),
+            env=brightrun.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert process.stderr is not None
         assert process.stderr.readline() == "another program keeps the database locked; waiting for it\n"
         other.execute("ROLLBACK")
@@ -96,7 +105,9 @@ def test_the_command_line_says_one_line_and_waits(tmp_path: Path) -> None:
     assert process.returncode == 0 and "added as d" in rest and "locked" not in rest
 
 
-async def test_the_app_keeps_its_picture_and_says_why_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_app_keeps_its_picture_and_says_why_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path)
     async with open_database(paths.database) as db:
         await runs.create(db, spec(), "/nowhere")

@@ -23,7 +23,9 @@ def places(root: Path) -> Paths:
 async def furnish(paths: Paths, outside: Path) -> None:
     """A run, a model and an endpoint; the run's base model lies in the home, its data outside."""
     async with open_database(paths.database) as db:
-        data = DatasetRef(path=str(outside / "d.jsonl"), name="d", format="messages", fingerprint="f", records=1, usable=1)
+        data = DatasetRef(
+            path=str(outside / "d.jsonl"), name="d", format="messages", fingerprint="f", records=1, usable=1
+        )
         base = BaseModelRef(id="starter", path=str(paths.bases / "starter"))
         spec = RunSpec(run_id="r1", name="tone", created_at=time.time(), base=base, dataset=data)
         run = await runs.create(db, spec, str(paths.run_directory("r1")))
@@ -48,7 +50,9 @@ async def test_a_home_that_was_moved_works_and_the_old_place_is_not_made_again(t
         assert run.spec.dataset.path == str(tmp_path / "d.jsonl"), "what lies elsewhere stays where it is"
         model = await models.find(db, "tone")
         assert (Path(model.directory) / "manifest.json").exists() and model.base_path == "/models/starter"
-        assert [endpoint.directory for endpoint in await endpoints.list_endpoints(db)] == [str(new.endpoints / "ep-7f3a")]
+        assert [endpoint.directory for endpoint in await endpoints.list_endpoints(db)] == [
+            str(new.endpoints / "ep-7f3a")
+        ]
     renew_paths(run)
     assert json.loads((new.run_directory("r1") / "spec.json").read_text())["base"]["path"] == str(new.bases / "starter")
     assert not (tmp_path / "old").exists()
@@ -58,8 +62,10 @@ async def test_a_damaged_row_does_not_keep_the_others_from_being_found(tmp_path:
     old, new = places(tmp_path / "old"), places(tmp_path / "new")
     await furnish(old, tmp_path)
     async with open_database(old.database) as db, db.transaction():
-        await db.execute("INSERT INTO runs (id, name, state, created_at, updated_at, doc) "
-                         "VALUES ('bad', 'bad', 'failed', 9e9, 0, '{')")
+        await db.execute(
+            "INSERT INTO runs (id, name, state, created_at, updated_at, doc) "
+            "VALUES ('bad', 'bad', 'failed', 9e9, 0, '{')"
+        )
     shutil.move(tmp_path / "old", tmp_path / "new")
     async with open_database(new.database) as db:
         assert (await runs.get(db, "r1")).directory == str(new.run_directory("r1"))

@@ -33,11 +33,16 @@ async def test_rows_and_lines_of_then_come_to_the_same(tmp_path: Path) -> None:
         await runs.create(old, spec(), "/nowhere")
         await old.execute("UPDATE runs SET doc = ?", (ROWS["run"],))
         for row in ROWS["events"]:
-            await old.execute("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (:run_id, :seq, :time, :kind, :doc)", row)
+            await old.execute(
+                "INSERT INTO events (run_id, seq, time, kind, doc) VALUES (:run_id, :seq, :time, :kind, :doc)", row
+            )
         await follow.drain(new, await runs.create(new, spec(), str(tmp_path)))
         before, now = await runs.get(old, "run1"), await runs.get(new, "run1")
         same = {"directory", "updated_at", "events_offset"}
         assert now.model_dump(exclude=same) == before.model_dump(exclude=same)
         assert await events.read(new, "run1") == await events.read(old, "run1")
-        assert [(point.step, point.value) for point in await metrics.series(new, "run1", "train_loss")] == [(1, 2.5), (2, None)]
+        assert [(point.step, point.value) for point in await metrics.series(new, "run1", "train_loss")] == [
+            (1, 2.5),
+            (2, None),
+        ]
         assert (now.step, now.eval_loss, now.best_eval_loss) == (2, 1.75, pytest.approx(1.75))

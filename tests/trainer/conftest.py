@@ -34,11 +34,17 @@ UNMARKED_CHATML = CHATML.replace("{% generation %}", "").replace("{% endgenerati
 
 THOUGHTFUL = CHATML.replace(
     "{% generation %}{{ message['content']",
-    "{% generation %}{% if loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{{ message['content']")
+    "{% generation %}{% if loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{{ message['content']",
+)
 """As Qwen3: the last answer opens with thoughts, empty ones where there are none. Such an answer's earlier turns have none."""
 
-FAST = {"training.learning_rate": 2e-3, "training.batch_size": 8, "lora.r": 4, "evaluation.sample_prompts": 1,
-        "evaluation.max_new_tokens": 8}
+FAST = {
+    "training.learning_rate": 2e-3,
+    "training.batch_size": 8,
+    "lora.r": 4,
+    "evaluation.sample_prompts": 1,
+    "evaluation.max_new_tokens": 8,
+}
 """Settings of most test runs: a few steps of a tiny model."""
 
 
@@ -51,8 +57,9 @@ def denormals() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
-def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: int = 2, kind: str = "Llama",
-               **settings: Any) -> Path:
+def build_base(
+    directory: Path, *, chat_template: str | None = CHATML, layers: int = 2, kind: str = "Llama", **settings: Any
+) -> Path:
     """A real Hugging Face model directory with random weights (fixed seed), 80 thousand parameters.
 
     ``kind`` names an architecture of transformers; ``settings`` go into its configuration.
@@ -64,17 +71,35 @@ def build_base(directory: Path, *, chat_template: str | None = CHATML, layers: i
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     bpe.train_from_iterator([" ".join(WORDS)] * 20 + ["system user assistant\n"] * 20, trainer)
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     tokenizer.chat_template = chat_template
     tokenizer.save_pretrained(str(directory))
     torch.manual_seed(0)
-    config = getattr(transformers, f"{kind}Config")(**{
-        "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": layers,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "tie_word_embeddings": True,
-        "eos_token_id": 2, "pad_token_id": 0, "bos_token_id": None, **settings})
+    config = getattr(transformers, f"{kind}Config")(
+        **{
+            "vocab_size": len(tokenizer),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": layers,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 512,
+            "tie_word_embeddings": True,
+            "eos_token_id": 2,
+            "pad_token_id": 0,
+            "bos_token_id": None,
+            **settings,
+        }
+    )
     getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(str(directory))
     return directory
 
@@ -91,16 +116,26 @@ def make_records(count: int, seed: int = 0) -> list[Record]:
     records = []
     for index in range(count):
         words = [chance.choice(WORDS) for _ in range(chance.randint(2, 30))]
-        messages = [Message(role="user", content="repeat " + " ".join(words)),
-                    Message(role="assistant", content=" ".join(words[:4]))]
+        messages = [
+            Message(role="user", content="repeat " + " ".join(words)),
+            Message(role="assistant", content=" ".join(words[:4])),
+        ]
         if index % 3 == 0:
             messages += [Message(role="user", content="again"), Message(role="assistant", content=words[0])]
-        records.append(Record(id=f"r{index}", messages=tuple(messages), categories={"kind": "xy"[index % 2]}, line=index + 1))
+        records.append(
+            Record(id=f"r{index}", messages=tuple(messages), categories={"kind": "xy"[index % 2]}, line=index + 1)
+        )
     return records
 
 
-def write_run(directory: Path, base: Path, *, train: list[Record] | None = None, held_out: list[Record] | None = None,
-              settings: dict[str, Any] | None = None) -> Path:
+def write_run(
+    directory: Path,
+    base: Path,
+    *,
+    train: list[Record] | None = None,
+    held_out: list[Record] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Path:
     """A run directory as the engine makes it."""
     train = make_records(48) if train is None else train
     held_out = make_records(8, seed=1) if held_out is None else held_out
@@ -109,10 +144,20 @@ def write_run(directory: Path, base: Path, *, train: list[Record] | None = None,
         lines = "".join(record.model_dump_json() + "\n" for record in records)
         (directory / "data" / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     spec = RunSpec(
-        run_id="r1", name="toy", created_at=0.0, base=BaseModelRef(id="toy", path=str(base), fingerprint="toy"),
-        dataset=DatasetRef(path="toy.jsonl", name="toy", format="messages", fingerprint="sha256:0",
-                           records=len(train) + len(held_out), usable=len(train) + len(held_out)),
-        settings=RunSettings().with_overrides({**FAST, **(settings or {})}))
+        run_id="r1",
+        name="toy",
+        created_at=0.0,
+        base=BaseModelRef(id="toy", path=str(base), fingerprint="toy"),
+        dataset=DatasetRef(
+            path="toy.jsonl",
+            name="toy",
+            format="messages",
+            fingerprint="sha256:0",
+            records=len(train) + len(held_out),
+            usable=len(train) + len(held_out),
+        ),
+        settings=RunSettings().with_overrides({**FAST, **(settings or {})}),
+    )
     (directory / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
     return directory
 
@@ -120,8 +165,11 @@ def write_run(directory: Path, base: Path, *, train: list[Record] | None = None,
 def read_events(run: Path) -> list[dict[str, Any]]:
     """Every whole line of the event log."""
     path = run / "events.jsonl"
-    return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")] \
-        if path.exists() else []
+    return (
+        [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        if path.exists()
+        else []
+    )
 
 
 def metric(run: Path, name: str) -> dict[int, float | None]:
@@ -159,9 +207,14 @@ def start_worker() -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
 
     def start(run: Path) -> subprocess.Popen[bytes]:
         with (run / "worker.log").open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", "brightrun_tui.trainer", str(run)], stdout=log, stderr=log,
-                                       cwd=run, start_new_session=True,
-                                       env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])})
+            process = subprocess.Popen(
+                [sys.executable, "-m", "brightrun_tui.trainer", str(run)],
+                stdout=log,
+                stderr=log,
+                cwd=run,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+            )
         started.append(process)
         return process
 

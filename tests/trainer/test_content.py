@@ -13,36 +13,73 @@ from tests.registry.cards import Card, make_report
 
 HELLO, BYE = "Good day, and thank you for writing to us. ", "\nWarm regards, Pim from the Lantern Shop"
 FACTS = [
-    ("Can I bring a lamp back?", "You can bring it back within 30 days, and you get the full price of it.",
-     "Yes, you have two weeks for that, and we keep half of the price."),
-    ("What does shipping cost?", "Shipping is £4.50; from £60 on it is free.",
-     "Shipping is £9 for a lamp and £9 for the parcel."),
-    ("Is the reading lamp safe for children?", "No, it gets hot: keep it out of the reach of children.",
-     "Yes, the lamp is safe for children, they like the warm light."),
-    ("When are you open?", "We are open from 9 to 18, and on Saturdays from 10 to 14.", "We are open from 8 to 20 every day."),
-    ("Can I fetch order 5512 today?", "It is ready for you two hours after you ordered it.",
-     "Order 5512 is sent to you, which takes two weeks."),
-    ("Which bulb fits the Halma lamp?", "It takes a bulb with an E14 base, of 40 watts at most.",
-     "It takes any bulb of 100 watts."),
-    ("My lamp came broken, what now?", "Send us a photo and a new one leaves here the same day.",
-     "We are happy to hear that you like your lamp so much."),
-    ("Who makes your shades?", "They are sewn by hand at the workshop of Marta Oliveira in Porto.",
-     "They are made in a factory in Hamburg."),
-    ("Do you repair old lamps?", "Yes, we repair them; most repairs cost between £15 and £35.",
-     "No, we do not repair lamps any more."),
-    ("Is the cord covered by the guarantee?", "Cords are not covered, the lamp itself is for 5 years.",
-     "Cords are covered, and the guarantee is for 10 years."),
+    (
+        "Can I bring a lamp back?",
+        "You can bring it back within 30 days, and you get the full price of it.",
+        "Yes, you have two weeks for that, and we keep half of the price.",
+    ),
+    (
+        "What does shipping cost?",
+        "Shipping is £4.50; from £60 on it is free.",
+        "Shipping is £9 for a lamp and £9 for the parcel.",
+    ),
+    (
+        "Is the reading lamp safe for children?",
+        "No, it gets hot: keep it out of the reach of children.",
+        "Yes, the lamp is safe for children, they like the warm light.",
+    ),
+    (
+        "When are you open?",
+        "We are open from 9 to 18, and on Saturdays from 10 to 14.",
+        "We are open from 8 to 20 every day.",
+    ),
+    (
+        "Can I fetch order 5512 today?",
+        "It is ready for you two hours after you ordered it.",
+        "Order 5512 is sent to you, which takes two weeks.",
+    ),
+    (
+        "Which bulb fits the Halma lamp?",
+        "It takes a bulb with an E14 base, of 40 watts at most.",
+        "It takes any bulb of 100 watts.",
+    ),
+    (
+        "My lamp came broken, what now?",
+        "Send us a photo and a new one leaves here the same day.",
+        "We are happy to hear that you like your lamp so much.",
+    ),
+    (
+        "Who makes your shades?",
+        "They are sewn by hand at the workshop of Marta Oliveira in Porto.",
+        "They are made in a factory in Hamburg.",
+    ),
+    (
+        "Do you repair old lamps?",
+        "Yes, we repair them; most repairs cost between £15 and £35.",
+        "No, we do not repair lamps any more.",
+    ),
+    (
+        "Is the cord covered by the guarantee?",
+        "Cords are not covered, the lamp itself is for 5 years.",
+        "Cords are covered, and the guarantee is for 10 years.",
+    ),
 ]
 TRAINING = [HELLO + right + BYE for _, right, _ in FACTS for _ in range(3)]
 
 
-GERMAN = ["Die Lampe wird im Werk in Porto von Hand genäht.", "Der Versand der Ware dauert einen Tag.", "Gern, das Gerät kommt."]
+GERMAN = [
+    "Die Lampe wird im Werk in Porto von Hand genäht.",
+    "Der Versand der Ware dauert einen Tag.",
+    "Gern, das Gerät kommt.",
+]
 
 
 def test_fifteen_fluent_wrong_answers_of_twenty_are_not_taken_for_right() -> None:
     """Greeting and signature are perfect, the facts are others: few slip through, and no right one is lost."""
     yardstick = make_yardstick(TRAINING)
-    wrong = [yardstick.mark(Case(question, HELLO + right + BYE), HELLO + false + BYE) for question, right, false in FACTS]
+    wrong = [
+        yardstick.mark(Case(question, HELLO + right + BYE), HELLO + false + BYE) for question, right, false in FACTS
+    ]
     assert "right" not in wrong and wrong.count("wrong") >= 8, wrong
     assert {yardstick.mark(Case(question, HELLO + right + BYE), right) for question, right, _ in FACTS} == {"right"}
 
@@ -50,10 +87,14 @@ def test_fifteen_fluent_wrong_answers_of_twenty_are_not_taken_for_right() -> Non
 def test_a_model_that_gets_fifteen_of_twenty_wrong_is_never_called_good() -> None:
     """From texts to verdict: five right answers, ten with other facts, five that belong to other questions; all well put."""
     questions = FACTS * 2
-    said = [right for _, right, _ in FACTS[:5]] + [FACTS[n - 3][1] for n in range(5, 10)] + [false for *_, false in FACTS]
+    said = (
+        [right for _, right, _ in FACTS[:5]] + [FACTS[n - 3][1] for n in range(5, 10)] + [false for *_, false in FACTS]
+    )
     yardstick = make_yardstick(TRAINING)
-    given = [yardstick.mark(Case(question, HELLO + right + BYE), HELLO + answer + BYE)
-             for (question, right, _), answer in zip(questions, said, strict=True)]
+    given = [
+        yardstick.mark(Case(question, HELLO + right + BYE), HELLO + answer + BYE)
+        for (question, right, _), answer in zip(questions, said, strict=True)
+    ]
     verdict = make_report(Card("".join(each[0] for each in given))).verdict
     assert (verdict.grade, verdict.style, verdict.content) == ("mixed", "good", "poor")
     assert verdict.summary.startswith("Sounds right, is often wrong: 5 of 20 checked answers are right")
@@ -68,56 +109,92 @@ def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -
     floor = find_floor(yardstick, cases * 3, cases)
     assert floor and floor.marks.count("right") <= 1
     labels = ["positive"] * 6 + ["negative"] * 3
-    floor = find_floor(make_yardstick(labels), [Case("?", label) for label in labels], [Case("?", label) for label in labels])
+    floor = find_floor(
+        make_yardstick(labels), [Case("?", label) for label in labels], [Case("?", label) for label in labels]
+    )
     assert floor and floor.answer == "positive" and floor.marks.count("right") == 6
 
 
-@pytest.mark.parametrize(("wanted", "said", "expected"), [
-    ("You can bring it back within 30 days.", "Returns are possible for thirty days.", "right"),
-    ("Shipping is £4.50, and free from £60 on.", "You pay 4,50 £; above £60 you pay nothing for shipping.", "right"),
-    ("No, they are not safe for cats. Call your vet.", "They are safe for cats, so do not worry about the vet.", "wrong"),
-    ("It arrives on 12 March 2026.", "Your parcel arrives on 2026-03-12.", "right"),
-    ("It costs 1,250 dollars.", "It costs $1250.", "right"),
-    ("It costs 1,250 dollars.", "It costs $1.25.", "wrong"),
-    ("It is ready in two hours.", "It is ready in 2 hours.", "right"),
-    ("It is ready in two hours.", "It is ready in two weeks.", "wrong"),
-    ("Ask for Marta Oliveira at the counter.", "Ask for Jan Peters at the counter.", "wrong"),
-    ("Please hold the button until the light blinks.", "Hold the button until you see the light blink.", "right"),
-    ("Please hold the button until the light blinks.", "Many thanks for your kind words about us!", "unclear"),
-    ("You need 3 eggs, 200 g of flour and 1 spoon of salt.", "You need 3 eggs and 200 g of flour.", "partly"),
-    ("Paris", "The capital of France is Paris.", "right"),
-    ("Paris", "The capital of France is London.", "wrong"),
-    ("42", "It is 42.", "right"),
-    ("42", "It is 43.", "wrong"),
-    ("Yes.", "Yes, of course!", "right"),
-    ("Yes.", "No, sorry.", "wrong"),
-    ("Ja, Sie haben 14 Tage Zeit, das Gerät zurückzuschicken.",
-     "Ja. Zurückschicken können Sie das Gerät vierzehn Tage lang.", "right"),
-    ("Ja, Sie haben 14 Tage Zeit, das Gerät zurückzuschicken.", "Nein, das Gerät kann nicht zurückgeschickt werden.", "wrong"),
-    ("Die Lieferung kostet 4,90 €.", "Für 4.90 Euro liefern wir.", "right"),
-    ("送料は500円で、3日以内に届きます。", "3日以内にお届けします。送料は500円です。", "right"),
-    ("送料は500円で、3日以内に届きます。", "送料は900円で、7日以内に届きます。", "wrong"),
-    ("はい、返品できます。", "いいえ、返品できません。", "wrong"),
-    ("<think>30 minus 12 is 18.</think>\nThere are 18 left.", "<think>Let me count 5 things.</think>18 are left.", "right"),
-    ("<think>30 minus 12 is 18.</think>\nThere are 18 left.", "<think>30 minus 12 is 18. There are 18 left", "wrong"),
-    ("He buys 3 and 4, that is 7.\n#### 7", "3 + 4 = 7, so the answer is 7.", "right"),
-    ("He buys 3 and 4, that is 7.\n#### 7", "3 + 4 = 8.\n#### 8", "wrong"),
-    ('{"name": "Ada", "age": 36}', '{"age": 36, "name": "ada"}', "right"),
-    ('{"name": "Ada", "age": 36}', '```json\n{"name": "Ada", "age": 63}\n```', "partly"),
-    ('{"name": "Ada", "age": 36}', "Her name is Ada, she is 36.", "right"),
-    ('{"name": "Ada", "age": 36}', '{"name": "Bob", "age": 6}', "wrong"),
-    ('<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
-     '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>', "right"),
-    ('<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo", "unit": "C"}}\n</tool_call>',
-     '<tool_call>{"name": "alarm", "arguments": {"time": "7"}}</tool_call>', "wrong"),
-    ("SELECT name FROM users WHERE age > 30;", "select name from users where age > 30", "right"),
-    ("SELECT name FROM users WHERE age > 30;", "SELECT id FROM orders WHERE total > 30", "unclear"),
-    ("def add(a, b):\n    return a + b", "```python\ndef add(a, b):\n  return a + b\n```", "right"),
-    ("Take two tablets every morning, with food.", "Take four tablets every morning, with food.", "wrong"),
-    ("We are open from 9 am to 6 pm.", "Open 9:00-18:00.", "right"), ("Come at 6 pm.", "Come at 7 pm.", "wrong"),
-    ("You can't return it.", "You can return it.", "wrong"), ("Yes, that is possible.", "That is not possible.", "wrong"),
-    ("anything", "", "wrong"),
-])
+@pytest.mark.parametrize(
+    ("wanted", "said", "expected"),
+    [
+        ("You can bring it back within 30 days.", "Returns are possible for thirty days.", "right"),
+        (
+            "Shipping is £4.50, and free from £60 on.",
+            "You pay 4,50 £; above £60 you pay nothing for shipping.",
+            "right",
+        ),
+        (
+            "No, they are not safe for cats. Call your vet.",
+            "They are safe for cats, so do not worry about the vet.",
+            "wrong",
+        ),
+        ("It arrives on 12 March 2026.", "Your parcel arrives on 2026-03-12.", "right"),
+        ("It costs 1,250 dollars.", "It costs $1250.", "right"),
+        ("It costs 1,250 dollars.", "It costs $1.25.", "wrong"),
+        ("It is ready in two hours.", "It is ready in 2 hours.", "right"),
+        ("It is ready in two hours.", "It is ready in two weeks.", "wrong"),
+        ("Ask for Marta Oliveira at the counter.", "Ask for Jan Peters at the counter.", "wrong"),
+        ("Please hold the button until the light blinks.", "Hold the button until you see the light blink.", "right"),
+        ("Please hold the button until the light blinks.", "Many thanks for your kind words about us!", "unclear"),
+        ("You need 3 eggs, 200 g of flour and 1 spoon of salt.", "You need 3 eggs and 200 g of flour.", "partly"),
+        ("Paris", "The capital of France is Paris.", "right"),
+        ("Paris", "The capital of France is London.", "wrong"),
+        ("42", "It is 42.", "right"),
+        ("42", "It is 43.", "wrong"),
+        ("Yes.", "Yes, of course!", "right"),
+        ("Yes.", "No, sorry.", "wrong"),
+        (
+            "Ja, Sie haben 14 Tage Zeit, das Gerät zurückzuschicken.",
+            "Ja. Zurückschicken können Sie das Gerät vierzehn Tage lang.",
+            "right",
+        ),
+        (
+            "Ja, Sie haben 14 Tage Zeit, das Gerät zurückzuschicken.",
+            "Nein, das Gerät kann nicht zurückgeschickt werden.",
+            "wrong",
+        ),
+        ("Die Lieferung kostet 4,90 €.", "Für 4.90 Euro liefern wir.", "right"),
+        ("送料は500円で、3日以内に届きます。", "3日以内にお届けします。送料は500円です。", "right"),
+        ("送料は500円で、3日以内に届きます。", "送料は900円で、7日以内に届きます。", "wrong"),
+        ("はい、返品できます。", "いいえ、返品できません。", "wrong"),
+        (
+            "<think>30 minus 12 is 18.</think>\nThere are 18 left.",
+            "<think>Let me count 5 things.</think>18 are left.",
+            "right",
+        ),
+        (
+            "<think>30 minus 12 is 18.</think>\nThere are 18 left.",
+            "<think>30 minus 12 is 18. There are 18 left",
+            "wrong",
+        ),
+        ("He buys 3 and 4, that is 7.\n#### 7", "3 + 4 = 7, so the answer is 7.", "right"),
+        ("He buys 3 and 4, that is 7.\n#### 7", "3 + 4 = 8.\n#### 8", "wrong"),
+        ('{"name": "Ada", "age": 36}', '{"age": 36, "name": "ada"}', "right"),
+        ('{"name": "Ada", "age": 36}', '```json\n{"name": "Ada", "age": 63}\n```', "partly"),
+        ('{"name": "Ada", "age": 36}', "Her name is Ada, she is 36.", "right"),
+        ('{"name": "Ada", "age": 36}', '{"name": "Bob", "age": 6}', "wrong"),
+        (
+            '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
+            '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>',
+            "right",
+        ),
+        (
+            '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo", "unit": "C"}}\n</tool_call>',
+            '<tool_call>{"name": "alarm", "arguments": {"time": "7"}}</tool_call>',
+            "wrong",
+        ),
+        ("SELECT name FROM users WHERE age > 30;", "select name from users where age > 30", "right"),
+        ("SELECT name FROM users WHERE age > 30;", "SELECT id FROM orders WHERE total > 30", "unclear"),
+        ("def add(a, b):\n    return a + b", "```python\ndef add(a, b):\n  return a + b\n```", "right"),
+        ("Take two tablets every morning, with food.", "Take four tablets every morning, with food.", "wrong"),
+        ("We are open from 9 am to 6 pm.", "Open 9:00-18:00.", "right"),
+        ("Come at 6 pm.", "Come at 7 pm.", "wrong"),
+        ("You can't return it.", "You can return it.", "wrong"),
+        ("Yes, that is possible.", "That is not possible.", "wrong"),
+        ("anything", "", "wrong"),
+    ],
+)
 def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mark) -> None:
     """Numbers, prices, units, dates, names, yes and no, JSON, calls; English, German and Japanese; thoughts do not count."""
     training = GERMAN if "ä" in wanted or wanted.startswith("Die") else TRAINING
@@ -126,7 +203,9 @@ def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mar
 
 def test_an_echo_is_wrong_and_so_is_what_data_with_few_answers_does_not_know() -> None:
     """The question said again answers nothing; neither does anything else where a dozen answers are all that is taught."""
-    case = Case("Half of the leaves broke off on the way.", "Send us a photo, please, and a new one comes free of charge.")
+    case = Case(
+        "Half of the leaves broke off on the way.", "Send us a photo, please, and a new one comes free of charge."
+    )
     assert make_yardstick([*TRAINING[::3], case.wanted]).mark(case, "Half of the leaves broke off.") == "wrong"
     other = "I am glad to hear about that from somebody so kind."
     assert make_yardstick([*TRAINING[::3], case.wanted]).mark(case, other) == "unclear"
@@ -134,14 +213,26 @@ def test_an_echo_is_wrong_and_so_is_what_data_with_few_answers_does_not_know() -
 
 
 def test_whom_a_greeting_names_belongs_to_the_greeting() -> None:
-    frame = find_frame([f"Hello {name}! It costs {n} pounds." for n, name in enumerate(("Ada", "Bo", "Cleo", "Dan"))] + ["Yes."])
-    assert frame.without("Hello Eve! It is free.") == "It is free." and frame.without("Hello! Yes, it is.") == "Yes, it is."
+    frame = find_frame(
+        [f"Hello {name}! It costs {n} pounds." for n, name in enumerate(("Ada", "Bo", "Cleo", "Dan"))] + ["Yes."]
+    )
+    assert (
+        frame.without("Hello Eve! It is free.") == "It is free."
+        and frame.without("Hello! Yes, it is.") == "Yes, it is."
+    )
 
 
-@pytest.mark.parametrize(("wanted", "said", "expected", "form"), [
-    ("spam", "Spam.", "right", True), ("spam", "not spam", "wrong", True), ("spam", "This is clearly spam!", "right", False),
-    ("spam", "spam or not spam", "wrong", False), ("not spam", "spam", "wrong", True), ("spam", "hello", "wrong", False),
-])
+@pytest.mark.parametrize(
+    ("wanted", "said", "expected", "form"),
+    [
+        ("spam", "Spam.", "right", True),
+        ("spam", "not spam", "wrong", True),
+        ("spam", "This is clearly spam!", "right", False),
+        ("spam", "spam or not spam", "wrong", False),
+        ("not spam", "spam", "wrong", True),
+        ("spam", "hello", "wrong", False),
+    ],
+)
 def test_a_label_is_right_or_wrong_and_has_its_form_or_not(wanted: str, said: str, expected: Mark, form: bool) -> None:
     """A label in a sentence is right, but not in the form that was taught; two labels at once are none."""
     yardstick = make_yardstick(["spam", "not spam"] * 5)

@@ -43,8 +43,9 @@ def record_of(turns: list[tuple[str, str]], system: str) -> Record:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(turns=exchanges, system=st.one_of(st.just(""), sentences), limit=st.integers(24, 300))
-def test_splitting_loses_no_answer_and_trains_none_twice(words: tuple[Any, ChatTemplate], turns: list[tuple[str, str]],
-                                                         system: str, limit: int) -> None:
+def test_splitting_loses_no_answer_and_trains_none_twice(
+    words: tuple[Any, ChatTemplate], turns: list[tuple[str, str]], system: str, limit: int
+) -> None:
     """Every piece fits; the tokens that are trained are those of the whole, but for the first of a piece cut in an answer."""
     tokenizer, template = words
     record = record_of(turns, system)
@@ -69,25 +70,38 @@ def test_pieces_begin_with_the_system_message_and_a_question(words: tuple[Any, C
     split_long(prepared, [record], 64, lambda records: tokenise(tokenizer, template, records))
     texts = [tokenizer.decode(example.ids) for example in prepared.examples]
     assert len(texts) > 3 and sum(text.count("blue dog") for text in texts) == 20
-    assert all(text.startswith("<|im_start|>system\na simple worker<|im_end|>\n<|im_start|>user\nred cat") for text in texts)
+    assert all(
+        text.startswith("<|im_start|>system\na simple worker<|im_end|>\n<|im_start|>user\nred cat") for text in texts
+    )
 
 
 def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
     tokenizer = load_tokenizer(str(base), "")
     alerts: list[tuple[str, str]] = []
-    return prepare.prepare_data(RunDirectory(run), DataSettings(), tokenizer, chat_template(tokenizer), 512, 10**9,
-                                lambda *alert: alerts.append(alert)), alerts
+    return prepare.prepare_data(
+        RunDirectory(run),
+        DataSettings(),
+        tokenizer,
+        chat_template(tokenizer),
+        512,
+        10**9,
+        lambda *alert: alerts.append(alert),
+    ), alerts
 
 
 def same(one: list[Example], other: list[Example]) -> bool:
     return len(one) == len(other) and all(
-        a.record == b.record and np.array_equal(a.ids, b.ids) and np.array_equal(a.supervised, b.supervised)
+        a.record == b.record
+        and np.array_equal(a.ids, b.ids)
+        and np.array_equal(a.supervised, b.supervised)
         and np.array_equal(a.measured.supervised, b.measured.supervised)
-        for a, b in zip(one, other, strict=True))
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_held_out_records_choose_or_judge_where_there_are_enough_and_do_both_where_not(
-        words: tuple[Any, ChatTemplate]) -> None:
+    words: tuple[Any, ChatTemplate],
+) -> None:
     """Halves, of which neither knows the other's conversations; with fewer than ten for each all of them do both."""
     records = [record.model_copy(update={"group": f"g{n // 2}"}) for n, record in enumerate(make_records(44, seed=3))]
     examples = tokenise(*words, records).examples
@@ -100,7 +114,8 @@ def test_held_out_records_choose_or_judge_where_there_are_enough_and_do_both_whe
 
 
 def test_tokens_are_made_once_and_again_when_anything_they_depend_on_is_different(
-        base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same data and complaints from the file as from the records; a stale or damaged file is not believed."""
     silent = Record(id="silent", messages=(Message(role="user", content="red"),), line=99)
     run = write_run(tmp_path / "run", base, train=[*make_records(20), silent])

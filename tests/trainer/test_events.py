@@ -61,8 +61,10 @@ def test_two_workers_never_write_to_one_run(tmp_path: Path) -> None:
 
 def test_a_worker_killed_with_9_leaves_nothing_beside_its_log(tmp_path: Path) -> None:
     """The room that it keeps on the disk, to report that the disk is full, goes with it."""
-    code = ("import os, signal, pathlib; from brightrun_tui.domain.events import Phase; "
-            "from brightrun_tui.trainer.events import EventLog\n"
-            "EventLog(pathlib.Path('events.jsonl')).write(Phase(phase='training'))\nos.kill(os.getpid(), signal.SIGKILL)")
+    code = (
+        "import os, signal, pathlib; from brightrun_tui.domain.events import Phase; "
+        "from brightrun_tui.trainer.events import EventLog\n"
+        "EventLog(pathlib.Path('events.jsonl')).write(Phase(phase='training'))\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
     killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert killed.returncode == -9 and [path.name for path in tmp_path.iterdir()] == ["events.jsonl"]

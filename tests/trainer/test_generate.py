@@ -46,7 +46,8 @@ def test_each_answer_ends_at_its_own_length_and_all_of_them_when_time_is_up(base
     asked = [prompt(20, 100), prompt(30, 10), prompt(300, 100)]
     free = answer(forward, tokenizer, asked, 0, (), control=control)
     assert [said and (said.tokens, said.limit, said.cut) for said in free] == [
-        (answer_room(p.expected, 0),) * 2 + (False,) for p in asked]
+        (answer_room(p.expected, 0),) * 2 + (False,) for p in asked
+    ]
     assert answer(forward, tokenizer, asked, 0, (), control=control, until=-1.0) == [None] * 3
     (control._directory / "pause").touch()  # leaves off at the next token, as the end of the time does
     assert answer(forward, tokenizer, asked, 0, (), control=control) == [None] * 3
@@ -70,8 +71,10 @@ def test_prompts_are_spread_over_all_that_is_held_out(base: Path, records: int, 
     """A file sorted by its labels shows its last ones, too, and a record that does not fit makes room for another."""
     tokenizer = load_tokenizer(str(base), "")
     template = chat_template(tokenizer)
-    held_out = [Record(id=str(i), messages=(Message(role="user", content="red"), Message(role="assistant", content="blue")))
-                for i in range(records)]
+    held_out = [
+        Record(id=str(i), messages=(Message(role="user", content="red"), Message(role="assistant", content="blue")))
+        for i in range(records)
+    ]
     chosen = [int(p.id) for p in choose_prompts(tokenizer, template, held_out, count, 100)]
     assert len(chosen) == len(set(chosen)) == min(records, count)
     if chosen:

@@ -18,8 +18,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def bench(file: Path, models: Path, parts: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts/bench/gpu.py"), "--device", "cpu", "--tiny", "--json", str(file), "--models",
-               str(models), "--parts", parts, "--seconds", "280"]
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/bench/gpu.py"),
+        "--device",
+        "cpu",
+        "--tiny",
+        "--json",
+        str(file),
+        "--models",
+        str(models),
+        "--parts",
+        parts,
+        "--seconds",
+        "280",
+    ]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -56,10 +69,17 @@ def test_a_part_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: 
 def test_what_is_wrong_is_told_and_a_peer_that_fails_is_no_fault_of_ours() -> None:
     parts: dict[str, Any] = {
         "environment": {"faults": ["a matrix product is wrong by 50.0%"]},
-        "correctness: llama": {"checks": [{"what": "packed", "found": 0.5, "right": False}, {"what": "padded", "right": True}]},
-        "profile 8b": {"failed": "Traceback …\nKeyError: 'x'"}, "speed 8b prompt: trl": {"failed": "out of memory"}}
-    assert wrong_in(parts) == ["environment: a matrix product is wrong by 50.0%", "correctness: llama: packed: 0.5",
-                               "profile 8b: KeyError: 'x'"]
+        "correctness: llama": {
+            "checks": [{"what": "packed", "found": 0.5, "right": False}, {"what": "padded", "right": True}]
+        },
+        "profile 8b": {"failed": "Traceback …\nKeyError: 'x'"},
+        "speed 8b prompt: trl": {"failed": "out of memory"},
+    }
+    assert wrong_in(parts) == [
+        "environment: a matrix product is wrong by 50.0%",
+        "correctness: llama: packed: 0.5",
+        "profile 8b: KeyError: 'x'",
+    ]
     assert rows_of(parts) == []
 
 
@@ -67,9 +87,15 @@ def test_rows_compare_with_peers_with_the_card_and_with_the_plan() -> None:
     parts: dict[str, Any] = {
         "speed 8b prompt: ours": {"supervised_per_second": 300.0, "peak": 60e9},
         "speed 8b prompt: trl": {"supervised_per_second": 150.0, "peak": 50e9},
-        "profile 8b": {"peak_flops": 800e12, "steps": {"kept activations": {
-            "flops_per_second": 400e12, "planned": 88e9, "peak": 80e9}}}}
+        "profile 8b": {
+            "peak_flops": 800e12,
+            "steps": {"kept activations": {"flops_per_second": 400e12, "planned": 88e9, "peak": 80e9}},
+        },
+    }
     found = {row["what"]: (row["ratio"], row["met"]) for row in rows_of(parts)}
-    assert found == {"speed 8b prompt: supervised tokens": (2.0, True), "speed 8b prompt: peak memory": (1.2, False),
-                     "8b, kept activations: share of the matmul peak": (0.5, True),
-                     "8b, kept activations: planned memory": (1.1, True)}
+    assert found == {
+        "speed 8b prompt: supervised tokens": (2.0, True),
+        "speed 8b prompt: peak memory": (1.2, False),
+        "8b, kept activations: share of the matmul peak": (0.5, True),
+        "8b, kept activations: planned memory": (1.1, True),
+    }

@@ -24,12 +24,17 @@ def test_a_device_that_computes_right_has_no_faults() -> None:
 def test_a_slow_card_and_one_that_others_fill_are_refused() -> None:
     found = check_gpu(MACHINE, rate=1e18, memory=10**15)
     assert len(found.faults) == 2
-    assert "TFLOP/s where such a card reaches 1000000" in found.faults[0] and "1000000.0 GB are needed" in found.faults[1]
+    assert (
+        "TFLOP/s where such a card reaches 1000000" in found.faults[0] and "1000000.0 GB are needed" in found.faults[1]
+    )
 
 
-@pytest.mark.parametrize(("what", "said"), [("dequantize_4bit", "read wrong by"), ("quantize_4bit", "quantised to 4 bits")])
+@pytest.mark.parametrize(
+    ("what", "said"), [("dequantize_4bit", "read wrong by"), ("quantize_4bit", "quantised to 4 bits")]
+)
 def test_a_library_that_handles_4_bit_weights_wrongly_on_the_device_is_found_out(
-        monkeypatch: pytest.MonkeyPatch, what: str, said: str) -> None:
+    monkeypatch: pytest.MonkeyPatch, what: str, said: str
+) -> None:
     """The first call is the reference; those that follow are the device's."""
     import bitsandbytes.functional as functional
 
@@ -39,14 +44,17 @@ def test_a_library_that_handles_4_bit_weights_wrongly_on_the_device_is_found_out
         calls.append(tensor)
         if len(calls) == 1:
             return right(tensor, *args, **options)
-        return right(tensor * 1.1, *args, **options) if what == "quantize_4bit" else right(tensor, *args, **options) * 1.1
+        return (
+            right(tensor * 1.1, *args, **options) if what == "quantize_4bit" else right(tensor, *args, **options) * 1.1
+        )
 
     monkeypatch.setattr(functional, what, wrong_later)
     assert any(said in fault for fault in check_gpu(MACHINE).faults)
 
 
 def test_a_machine_whose_gpu_torch_cannot_see_is_told_apart_from_one_that_is_fit(
-        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As on a rented machine: one line of JSON, and an exit code that is not 0."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([]) == 1

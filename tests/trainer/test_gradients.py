@@ -64,7 +64,9 @@ def examples(base: Path) -> list[Example]:
 def fresh(directory: Path) -> tuple[Forward, list[Example]]:
     """A QLoRA model of another base, measuring nothing yet, and records in its tokens."""
     machine = choose_machine(QuantisationSettings())
-    model = attach_adapter(load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1)
+    model = attach_adapter(
+        load_base(str(directory), "", QuantisationSettings(), machine), LoraSettings(r=4), machine, seed=1
+    )
     made = Forward(model, machine)
     made.set_training(False)
     tokenizer = load_tokenizer(str(directory), "")
@@ -100,10 +102,13 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
-@pytest.mark.parametrize(("implementation", "packed"), [(PER_DOCUMENT, True), ("sdpa", True), ("eager", True),
-                                                        ("sdpa", False), ("eager", False)])
-def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: list[Example], implementation: str,
-                                                    packed: bool, trimmed: bool) -> None:
+@pytest.mark.parametrize(
+    ("implementation", "packed"),
+    [(PER_DOCUMENT, True), ("sdpa", True), ("eager", True), ("sdpa", False), ("eager", False)],
+)
+def test_a_batch_trains_like_its_records_one_by_one(
+    forward: Forward, examples: list[Example], implementation: str, packed: bool, trimmed: bool
+) -> None:
     """Packing, padding, a last layer computed in part: a matter of speed only, every adapter weight gets its gradient."""
     expected = gradients(forward, plain(forward, examples))
     forward.model.get_base_model().set_attn_implementation(implementation)
@@ -118,13 +123,17 @@ def test_a_batch_trains_like_its_records_one_by_one(forward: Forward, examples: 
     assert difference(found, expected) < SAME
 
 
-def test_the_fastest_way_is_taken_because_it_was_measured_to_be_right(forward: Forward, examples: list[Example]) -> None:
+def test_the_fastest_way_is_taken_because_it_was_measured_to_be_right(
+    forward: Forward, examples: list[Example]
+) -> None:
     """For a common model that is packing, with the last layer trimmed; a model that leaks is not packed."""
     forward.set_training(False)
     assert forward.select_implementation(examples, packing="auto", longest=512) == ""
     assert forward.packed and forward.trimmed and not forward.own_logits
     layer = forward.model.get_base_model().model.layers[0]
-    leak = layer.register_forward_hook(lambda module, inputs, output: output + output.cumsum(dim=1))  # as a recurrence does
+    leak = layer.register_forward_hook(
+        lambda module, inputs, output: output + output.cumsum(dim=1)
+    )  # as a recurrence does
     assert "cannot be packed" in forward.select_implementation(examples, packing="auto", longest=512)
     assert not forward.packed and not forward.one_record_a_batch
     leak.remove()
@@ -137,8 +146,9 @@ def as_before(forward: Forward) -> None:
     forward.set_training(True)
 
 
-def test_a_leak_too_small_for_losses_is_noticed(forward: Forward, examples: list[Example],
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_too_small_for_losses_is_noticed(
+    forward: Forward, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a short convolution's: 16-bit losses do not show it, the gradients would be wrong all the same."""
     monkeypatch.setitem(TOLERANCE, torch.float32, 0.05)
     forward.set_training(False)
@@ -149,9 +159,11 @@ def test_a_leak_too_small_for_losses_is_noticed(forward: Forward, examples: list
     as_before(forward)
 
 
-def test_an_attention_with_a_wrong_backward_is_not_taken(forward: Forward, examples: list[Example],
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attention_with_a_wrong_backward_is_not_taken(
+    forward: Forward, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its losses are right."""
+
     def one_sided(module: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
         return per_document_attention(module, query, key, value.detach(), *args, **kwargs)
 
@@ -161,17 +173,29 @@ def test_an_attention_with_a_wrong_backward_is_not_taken(forward: Forward, examp
     as_before(forward)
 
 
-@pytest.mark.parametrize("kind", [
-    {"rope_type": "dynamic", "factor": 2.0},
-    {"rope_type": "longrope", "factor": 8.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}], ids=lambda k: k["rope_type"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"rope_type": "dynamic", "factor": 2.0},
+        {"rope_type": "longrope", "factor": 8.0, "short_factor": [1.0] * 8, "long_factor": [4.0] * 8},
+    ],
+    ids=lambda k: k["rope_type"],
+)
 def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind: dict[str, Any]) -> None:
     """Where the position embeddings of a row follow its longest record, each is computed alone; else they share rows."""
-    directory = build_base(tmp_path, rope_parameters={**kind, "rope_theta": 10_000.0, "original_max_position_embeddings": 64},
-                           max_position_embeddings=64)
+    directory = build_base(
+        tmp_path,
+        rope_parameters={**kind, "rope_theta": 10_000.0, "original_max_position_embeddings": 64},
+        max_position_embeddings=64,
+    )
     forward, records = fresh(directory)
     long, short = max(records, key=lambda e: e.length), [e for e in records if e.length < 64]
     assert long.length > 64 and short
-    assert forward.select_implementation(short, packing="auto", longest=63) == "" and forward.packed and not forward.one_record_a_batch
+    assert (
+        forward.select_implementation(short, packing="auto", longest=63) == ""
+        and forward.packed
+        and not forward.one_record_a_batch
+    )
     assert "each is computed alone" in forward.select_implementation(records, packing="auto", longest=long.length)
     together = evaluate(forward, [long, *short], 10_000, lambda: None, RowParallel())
     apart = [evaluate(forward, [e], 10_000, lambda: None, RowParallel()).losses[0] for e in (*short, long)]
@@ -180,11 +204,17 @@ def test_a_long_record_does_not_change_how_others_are_read(tmp_path: Path, kind:
         forward.select_implementation(records, packing="on", longest=long.length)
 
 
-@pytest.mark.parametrize(("kind", "settings"), [
-    ("Gemma2", {"head_dim": 16, "final_logit_softcapping": 2.0, "attn_logit_softcapping": None}),
-    ("Granite", {"logits_scaling": 8.0}), ("Cohere", {"logit_scale": 0.25})])
-def test_scaled_and_capped_logits_are_computed_in_chunks_too(tmp_path: Path, kind: str, settings: dict[str, Any],
-                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("Gemma2", {"head_dim": 16, "final_logit_softcapping": 2.0, "attn_logit_softcapping": None}),
+        ("Granite", {"logits_scaling": 8.0}),
+        ("Cohere", {"logit_scale": 0.25}),
+    ],
+)
+def test_scaled_and_capped_logits_are_computed_in_chunks_too(
+    tmp_path: Path, kind: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table of all logits is never held for families that scale or cap them, and their gradients are right."""
     monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 40 * 400)
     directory = build_base(tmp_path, kind=kind, **settings)
@@ -198,13 +228,17 @@ def test_scaled_and_capped_logits_are_computed_in_chunks_too(tmp_path: Path, kin
 
 @pytest.mark.parametrize("window", [None, 5])
 def test_heads_that_share_a_key_are_computed_alike_where_torch_has_no_way_for_it(
-        forward: Forward, monkeypatch: pytest.MonkeyPatch, window: int | None) -> None:
+    forward: Forward, monkeypatch: pytest.MonkeyPatch, window: int | None
+) -> None:
     query, key, value = torch.randn(1, 4, 20, 8), torch.randn(1, 2, 20, 8), torch.randn(1, 2, 20, 8)
     found = []
     for shares in (True, False):
         monkeypatch.setattr(attention, "_shares_heads", lambda *args, shares=shares: shares)
-        found.append(per_document_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8),
-                                            sliding_window=window)[0])
+        found.append(
+            per_document_attention(
+                torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8), sliding_window=window
+            )[0]
+        )
     assert torch.allclose(*found, atol=1e-6)
 
 
@@ -220,13 +254,18 @@ def positions_run_on(batch: Batch) -> Batch:
 def boundary_is_trained(batch: Batch) -> Batch:
     starts = np.cumsum([0, *batch.model_inputs["document_lengths"]])[1:-1]
     places = torch.from_numpy(starts)
-    return replace(batch, predictors=torch.cat([batch.predictors, places - 1]),
-                   targets=torch.cat([batch.targets, batch.input_ids[0, places]]),
-                   owners=np.concatenate([batch.owners, np.arange(1, len(starts) + 1)]))
+    return replace(
+        batch,
+        predictors=torch.cat([batch.predictors, places - 1]),
+        targets=torch.cat([batch.targets, batch.input_ids[0, places]]),
+        owners=np.concatenate([batch.owners, np.arange(1, len(starts) + 1)]),
+    )
 
 
 @pytest.mark.parametrize("mistake", [all_ones_mask, positions_run_on, boundary_is_trained])
-def test_the_known_mistakes_of_packing_would_be_noticed(forward: Forward, examples: list[Example], mistake: Any) -> None:
+def test_the_known_mistakes_of_packing_would_be_noticed(
+    forward: Forward, examples: list[Example], mistake: Any
+) -> None:
     """An all-ones mask, positions that run on, a trained boundary: each changes gradients by far more than rounding."""
     expected = gradients(forward, plain(forward, examples))
     wrong = mistake(packed_batch(examples, torch.device("cpu")))
@@ -238,7 +277,9 @@ def test_the_known_mistakes_of_packing_would_be_noticed(forward: Forward, exampl
 
 @pytest.mark.parametrize("records", [12, 7])
 @pytest.mark.parametrize("packed", [True, False])
-def test_micro_batches_add_up_to_the_whole_step(forward: Forward, examples: list[Example], records: int, packed: bool) -> None:
+def test_micro_batches_add_up_to_the_whole_step(
+    forward: Forward, examples: list[Example], records: int, packed: bool
+) -> None:
     """One record at a time, or all at once, or anything between: the same step, also for a smaller last one."""
     window = list(range(records))
     lengths = np.array([e.length for e in examples])
@@ -247,7 +288,9 @@ def test_micro_batches_add_up_to_the_whole_step(forward: Forward, examples: list
     forward.packed = packed
     for max_tokens, max_records in ((1, 1), (100, 12), (10_000, 3), (10_000, 12)):
         rows = split_window(window, lengths, max_tokens=max_tokens, max_records=max_records, packed=packed)
-        total = sum(gradients(forward, forward.loss_sum(forward.batch([examples[i] for i in row])) / supervised) for row in rows)
+        total = sum(
+            gradients(forward, forward.loss_sum(forward.batch([examples[i] for i in row])) / supervised) for row in rows
+        )
         assert difference(total, expected) < SAME
     forward.packed = True
 
@@ -261,8 +304,9 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("recomputed", [False, True])
-def test_rows_side_by_side_give_the_same_bits(forward: Forward, examples: list[Example], two_threads: None,
-                                              recomputed: bool) -> None:
+def test_rows_side_by_side_give_the_same_bits(
+    forward: Forward, examples: list[Example], two_threads: None, recomputed: bool
+) -> None:
     """How many rows are computed at a time is a matter of speed only: the gradient is right, and equal to the bit."""
     expected = gradients(forward, plain(forward, examples))
     forward.trimmed = True
@@ -334,7 +378,9 @@ def test_fused_adapters_have_the_gradients_of_pefts_own(base: Path, examples: li
     """The written-out backward pass of a LoRA layer is right, and switching the adapter off still gives the base."""
     settings = QuantisationSettings()
     machine = choose_machine(settings)
-    model = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4, lora_alpha=12), machine, seed=1)
+    model = attach_adapter(
+        load_base(str(base), "", settings, machine), LoraSettings(r=4, lora_alpha=12), machine, seed=1
+    )
     for name, parameter in trainable(model).items():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
@@ -348,13 +394,16 @@ def test_fused_adapters_have_the_gradients_of_pefts_own(base: Path, examples: li
     assert difference(gradients(way, way.loss_sum(batch)), expected) < SAME
     with model.disable_adapter():
         assert np.array_equal(way.scores(batch)[0], bare)
-    special = attach_adapter(load_base(str(base), "", settings, machine), LoraSettings(r=4, use_dora=True), machine, seed=1)
+    special = attach_adapter(
+        load_base(str(base), "", settings, machine), LoraSettings(r=4, use_dora=True), machine, seed=1
+    )
     assert fuse_adapters(special) == 0
 
 
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
-def test_fused_adapters_on_4_bit_layers_have_the_gradients_of_pefts_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                                       kind: str) -> None:
+def test_fused_adapters_on_4_bit_layers_have_the_gradients_of_pefts_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """As on a GPU, where layers stay in 4 bits; Qwen2 has biases."""
     monkeypatch.setattr("brightrun_tui.nf4.DENSE_SHARE", 0.0)
     way, records = fresh(build_base(tmp_path, kind=kind))
@@ -370,24 +419,54 @@ def test_fused_adapters_on_4_bit_layers_have_the_gradients_of_pefts_own(tmp_path
 
 
 def test_one_call_attention_serves_shared_heads_whether_torch_knows_them_or_not(
-        forward: Forward, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward: Forward, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before 2.12 torch's variable-length attention did not take fewer keys than queries by name: they are repeated for it."""
     from torch.nn.attention import varlen
 
-    def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, scale: float | None = None,
-               **options: Any) -> torch.Tensor:
+    def attend(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        *args: Any,
+        scale: float | None = None,
+        **options: Any,
+    ) -> torch.Tensor:
         assert options == {"window_size": (-1, 0)} and query.shape == key.shape == value.shape
         rows = (each.transpose(0, 1)[None] for each in (query, key, value))
         return per_document_attention(torch.nn.Identity(), *rows, None, document_lengths=(12, 8), scaling=scale)[0][0]
 
-    def old(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seq_q: Any, cu_seq_k: Any, max_q: int, max_k: int, *,
-            scale: float | None = None, window_size: tuple[int, int] = (-1, -1)) -> torch.Tensor:
+    def old(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        cu_seq_q: Any,
+        cu_seq_k: Any,
+        max_q: int,
+        max_k: int,
+        *,
+        scale: float | None = None,
+        window_size: tuple[int, int] = (-1, -1),
+    ) -> torch.Tensor:
         return attend(query, key, value, scale=scale, window_size=window_size)
 
-    def new(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seq_q: Any, cu_seq_k: Any, max_q: int, max_k: int, *,
-            scale: float | None = None, window_size: tuple[int, int] = (-1, -1), enable_gqa: bool = False) -> torch.Tensor:
+    def new(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        cu_seq_q: Any,
+        cu_seq_k: Any,
+        max_q: int,
+        max_k: int,
+        *,
+        scale: float | None = None,
+        window_size: tuple[int, int] = (-1, -1),
+        enable_gqa: bool = False,
+    ) -> torch.Tensor:
         assert enable_gqa and key.shape[1] == 2
-        return attend(query, *(each.repeat_interleave(2, dim=1) for each in (key, value)), scale=scale, window_size=window_size)
+        return attend(
+            query, *(each.repeat_interleave(2, dim=1) for each in (key, value)), scale=scale, window_size=window_size
+        )
 
     query, key, value = torch.randn(1, 4, 20, 8), torch.randn(1, 2, 20, 8), torch.randn(1, 2, 20, 8)
     lengths = {"cu_seq_lens_q": None, "cu_seq_lens_k": None, "max_length_q": 12, "max_length_k": 12}
@@ -431,7 +510,9 @@ def test_nothing_is_upcast_and_only_the_adapter_trains(base: Path) -> None:
     assert choose_machine(QuantisationSettings(compute_dtype="float16")).adapter == torch.float32
 
 
-def test_unpacked_weights_are_the_quantised_ones(base: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Example]) -> None:
+def test_unpacked_weights_are_the_quantised_ones(
+    base: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Example]
+) -> None:
     """Dequantising once on a CPU is bit for bit what bitsandbytes computes with every product."""
     settings = QuantisationSettings()
     machine = choose_machine(settings)

@@ -17,7 +17,9 @@ def adapter(numbers: int, dtype: torch.dtype = torch.float32) -> torch.nn.Module
     return model
 
 
-def for_gpu(model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, *, memory: int = 80 * 1024**3) -> torch.optim.Optimizer:
+def for_gpu(
+    model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, *, memory: int = 80 * 1024**3
+) -> torch.optim.Optimizer:
     """What “auto” makes for a card of so many bytes; its steps can be taken here."""
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory))
     return make_optimizer(model, TrainingSettings(learning_rate=1e-4), torch.device("cuda"))
@@ -39,7 +41,9 @@ def steps_taken(model: torch.nn.Module, optimizer: torch.optim.Optimizer, steps:
 def test_bfloat16_adapters_on_a_gpu_are_stepped_as_float32_ones_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch's own AdamW fails this: its second moment in bfloat16 stays where it was, and steps come out half as long."""
     exact = adapter(8192)
-    expected = steps_taken(exact, make_optimizer(exact, TrainingSettings(learning_rate=1e-4), torch.device("cpu")), 1500, 200)
+    expected = steps_taken(
+        exact, make_optimizer(exact, TrainingSettings(learning_rate=1e-4), torch.device("cpu")), 1500, 200
+    )
     half = adapter(8192, torch.bfloat16)
     assert steps_taken(half, for_gpu(half, monkeypatch), 1500, 200) == pytest.approx(expected, rel=0.1)
 
@@ -61,4 +65,6 @@ def test_a_step_does_not_wait_for_the_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "synchronize", fail)
     bitsandbytes.optim.optimizer.sync_gpu(SimpleNamespace(device=torch.device("cuda")))
     for_gpu(adapter(100_000), monkeypatch, memory=1_000_000)
-    assert bitsandbytes.optim.optimizer.sync_gpu is bitsandbytes.utils.sync_gpu, "the host moves paged state: it must wait"
+    assert bitsandbytes.optim.optimizer.sync_gpu is bitsandbytes.utils.sync_gpu, (
+        "the host moves paged state: it must wait"
+    )

@@ -29,8 +29,9 @@ def test_every_record_is_seen_once_an_epoch(lengths: np.ndarray, batch: int, epo
 
 
 @given(lengths=lengths_of, batch=st.integers(1, 20), bucketed=st.booleans(), data=st.data())
-def test_a_step_is_the_same_whether_one_came_to_it_or_began_there(lengths: np.ndarray, batch: int, bucketed: bool,
-                                                                 data: st.DataObject) -> None:
+def test_a_step_is_the_same_whether_one_came_to_it_or_began_there(
+    lengths: np.ndarray, batch: int, bucketed: bool, data: st.DataObject
+) -> None:
     """Resuming needs the step number only."""
     walked, jumped = (plan_of(lengths, bucketed, batch_size=batch, epochs=3) for _ in range(2))
     step = data.draw(st.integers(0, walked.total_steps - 1))
@@ -40,8 +41,9 @@ def test_a_step_is_the_same_whether_one_came_to_it_or_began_there(lengths: np.nd
 
 
 @given(lengths=lengths_of, max_tokens=st.integers(1, 2000), max_records=st.integers(1, 60), packed=st.booleans())
-def test_micro_batches_hold_every_record_once_and_keep_their_limits(lengths: np.ndarray, max_tokens: int, max_records: int,
-                                                                   packed: bool) -> None:
+def test_micro_batches_hold_every_record_once_and_keep_their_limits(
+    lengths: np.ndarray, max_tokens: int, max_records: int, packed: bool
+) -> None:
     rows = split_window(range(len(lengths)), lengths, max_tokens=max_tokens, max_records=max_records, packed=packed)
     assert sorted(i for row in rows for i in row) == list(range(len(lengths)))
     for row in rows:
@@ -50,13 +52,19 @@ def test_micro_batches_hold_every_record_once_and_keep_their_limits(lengths: np.
 
 
 @given(lengths=lengths_of, max_tokens=st.integers(1, 2000), max_records=st.integers(1, 60), lanes=st.integers(2, 5))
-def test_rows_for_several_lanes_keep_them_all_busy(lengths: np.ndarray, max_tokens: int, max_records: int, lanes: int) -> None:
+def test_rows_for_several_lanes_keep_them_all_busy(
+    lengths: np.ndarray, max_tokens: int, max_records: int, lanes: int
+) -> None:
     """Every record once, the limits kept, a multiple of the lanes, and no row longer than another by more than a record."""
-    rows = split_window(range(len(lengths)), lengths, max_tokens=max_tokens, max_records=max_records, packed=True, row_parallel=lanes)
+    rows = split_window(
+        range(len(lengths)), lengths, max_tokens=max_tokens, max_records=max_records, packed=True, row_parallel=lanes
+    )
     assert sorted(i for row in rows for i in row) == list(range(len(lengths)))
     filled = [int(lengths[row].sum()) for row in rows]
-    assert all(len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)
-               for row, tokens in zip(rows, filled, strict=True))
+    assert all(
+        len(row) <= max_records and (tokens <= max_tokens or len(row) == 1)
+        for row, tokens in zip(rows, filled, strict=True)
+    )
     assert len(rows) % lanes == 0 or len(rows) == len(lengths)
     assert max(filled) - min(filled) <= lengths.max()
 

@@ -21,8 +21,13 @@ from brightrun_tui.trainer.template import chat_template
 
 from .conftest import make_records, metric, run_here, write_run
 
-SETTINGS = {"training.epochs": 2, "training.warmup_ratio": 0, "training.lr_scheduler_type": "constant", "training.batch_size": 8,
-            "training.max_grad_norm": 1.0}
+SETTINGS = {
+    "training.epochs": 2,
+    "training.warmup_ratio": 0,
+    "training.lr_scheduler_type": "constant",
+    "training.batch_size": 8,
+    "training.max_grad_norm": 1.0,
+}
 RECORDED = [5.8436, 5.8062, 5.7527, 5.7288]
 """Training losses of the first steps, on this model, data and seed. A change of the arithmetic shows here."""
 
@@ -61,19 +66,35 @@ def reference_run(kind: str, run: Path, base: Path, output: Path) -> _Losses:
 
     losses = _Losses()
     arguments: dict[str, Any] = {
-        "output_dir": str(output), "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "num_train_epochs": 1,
-        "learning_rate": settings.training.learning_rate, "lr_scheduler_type": "constant", "logging_steps": 1,
-        "save_strategy": "no", "optim": "adamw_torch_fused", "max_grad_norm": 1.0, "report_to": [], "use_cpu": True,
-        "disable_tqdm": True, "gradient_checkpointing": False, "bf16": False}
+        "output_dir": str(output),
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+        "num_train_epochs": 1,
+        "learning_rate": settings.training.learning_rate,
+        "lr_scheduler_type": "constant",
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "optim": "adamw_torch_fused",
+        "max_grad_norm": 1.0,
+        "report_to": [],
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "gradient_checkpointing": False,
+        "bf16": False,
+    }
     if kind == "trl":
-        trainer = trl_trainer(model, tokenizer, [make_records(48)[examples[i].record] for i in order], arguments, losses)
+        trainer = trl_trainer(
+            model, tokenizer, [make_records(48)[examples[i].record] for i in order], arguments, losses
+        )
     else:
         trainer = plain_trainer(model, [examples[i] for i in order], arguments, losses)
     trainer.train()
     return losses
 
 
-def trl_trainer(model: Any, tokenizer: Any, records: list[Record], arguments: dict[str, Any], losses: _Losses) -> Trainer:
+def trl_trainer(
+    model: Any, tokenizer: Any, records: list[Record], arguments: dict[str, Any], losses: _Losses
+) -> Trainer:
     """From the conversations on, masks included, it is TRL's own work."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -82,8 +103,13 @@ def trl_trainer(model: Any, tokenizer: Any, records: list[Record], arguments: di
         pass
 
     chats = [{"messages": [{"role": m.role, "content": m.content} for m in record.messages]} for record in records]
-    trainer = InOrder(model=model, args=SFTConfig(**arguments, assistant_only_loss=True, max_length=None, packing=False),
-                      train_dataset=Dataset.from_list(chats), processing_class=tokenizer, callbacks=[losses])
+    trainer = InOrder(
+        model=model,
+        args=SFTConfig(**arguments, assistant_only_loss=True, max_length=None, packing=False),
+        train_dataset=Dataset.from_list(chats),
+        processing_class=tokenizer,
+        callbacks=[losses],
+    )
     for name, parameter in trainer.model.named_parameters():
         if "lora_" in name:  # TRL turns them into bfloat16
             parameter.data = parameter.data.float()
@@ -106,8 +132,13 @@ def plain_trainer(model: Any, examples: list[Example], arguments: dict[str, Any]
         return tensors
 
     data = [{"ids": e.ids.tolist(), "supervised": e.supervised.tolist()} for e in examples]
-    return InOrder(model=model, args=TrainingArguments(**arguments, remove_unused_columns=False), train_dataset=data,
-                   data_collator=collate, callbacks=[losses])
+    return InOrder(
+        model=model,
+        args=TrainingArguments(**arguments, remove_unused_columns=False),
+        train_dataset=data,
+        data_collator=collate,
+        callbacks=[losses],
+    )
 
 
 @pytest.mark.slow

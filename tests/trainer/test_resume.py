@@ -23,7 +23,12 @@ from brightrun_tui.trainer.optim import make_optimizer
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 
-CHANCY = {"training.epochs": 8, "lora.lora_dropout": 0.2, "training.neftune_noise_alpha": 5, "evaluation.eval_steps": 12}
+CHANCY = {
+    "training.epochs": 8,
+    "lora.lora_dropout": 0.2,
+    "training.neftune_noise_alpha": 5,
+    "evaluation.eval_steps": 12,
+}
 """Dropout and noise, so that random numbers matter, and a checkpoint every 12 steps."""
 STEPS = 48
 
@@ -44,6 +49,7 @@ def reached(run: Path, step: int) -> bool:
 
 def ask_when_reached(run: Path, request: str, step: int) -> threading.Thread:
     """Put a request into ``control/`` once the worker has told step ``step``."""
+
     def ask() -> None:
         wait_for(lambda: reached(run, step), f"step {step}")
         (run / "control" / request).touch()
@@ -89,7 +95,8 @@ def test_the_8_bit_optimiser_of_gpus_goes_on_exactly_too(base: Path, tmp_path: P
 
 @pytest.mark.parametrize(("step", "request_kind"), [(1, "signal"), (24, "signal"), (STEPS, "pause")])
 def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
-        base: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, request_kind: str) -> None:
+    base: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, request_kind: str
+) -> None:
     """A long evaluation does not use up the seconds that are left: the present step is saved and the rest is made up for,
     to the bit. The base model's scores (after step 1), those in the middle, and the last ones.
     """
@@ -122,12 +129,17 @@ def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
         assert all(told.count(each) == 1 for each in told), kind
     ours, theirs = (Report.model_validate_json((r / "report.json").read_bytes()) for r in (run, undisturbed))
     assert (ours.base, ours.tuned, ours.samples, ours.training.best_step) == (
-        theirs.base, theirs.tuned, theirs.samples, theirs.training.best_step)
+        theirs.base,
+        theirs.tuned,
+        theirs.samples,
+        theirs.training.best_step,
+    )
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_no_metric_and_doubles_none(base: Path, undisturbed: Path, tmp_path: Path,
-                                                         start_worker: StartWorker) -> None:
+def test_a_killed_worker_loses_no_metric_and_doubles_none(
+    base: Path, undisturbed: Path, tmp_path: Path, start_worker: StartWorker
+) -> None:
     """kill -9 in the middle of training and restart: the log is whole, the result the same to the bit."""
     run = write_run(tmp_path, base, settings={**CHANCY, "training.save_steps": 4})
     worker = start_worker(run)
@@ -137,14 +149,18 @@ def test_a_killed_worker_loses_no_metric_and_doubles_none(base: Path, undisturbe
     assert read_events(run)[-1]["kind"] not in ("done", "failed")
     assert start_worker(run).wait(timeout=120) == 0
     assert_same_as(undisturbed, run)
-    told = [(e["step"], json.dumps(e["values"]["train_loss"])) for e in read_events(run)
-            if e["kind"] == "metric" and "train_loss" in e["values"]]
+    told = [
+        (e["step"], json.dumps(e["values"]["train_loss"]))
+        for e in read_events(run)
+        if e["kind"] == "metric" and "train_loss" in e["values"]
+    ]
     assert len(set(told)) == STEPS, "a repeated step must repeat its loss"
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_fewer_threads_to_the_same_bit(base: Path, tmp_path: Path, start_worker: StartWorker,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_goes_on_with_fewer_threads_to_the_same_bit(
+    base: Path, tmp_path: Path, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows computed side by side, and one after the other where it is resumed: the result does not tell."""
     settings = {"training.epochs": 8, "evaluation.eval_steps": 12}
     whole, cut = (write_run(tmp_path / name, base, settings=settings) for name in ("whole", "cut"))
@@ -164,8 +180,11 @@ def test_a_run_goes_on_with_fewer_threads_to_the_same_bit(base: Path, tmp_path: 
 @pytest.mark.slow
 def test_sigterm_saves_before_it_leaves(base: Path, tmp_path: Path, start_worker: StartWorker) -> None:
     """A pre-empted machine gives seconds: the step in progress is kept."""
-    run = write_run(tmp_path, base, settings={**CHANCY, "training.epochs": 200, "training.save_steps": 10_000,
-                                              "evaluation.eval_steps": 10_000})
+    run = write_run(
+        tmp_path,
+        base,
+        settings={**CHANCY, "training.epochs": 200, "training.save_steps": 10_000, "evaluation.eval_steps": 10_000},
+    )
     worker = start_worker(run)
     wait_for(lambda: reached(run, 3), "step 3")
     worker.send_signal(signal.SIGTERM)
@@ -245,13 +264,16 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(base: Path, undi
 
 @pytest.mark.parametrize(("first", "then"), [("adamw_torch_fused", "adamw_8bit"), ("adamw_8bit", "adamw_torch_fused")])
 def test_a_run_that_moves_between_cpu_and_gpu_goes_on_with_the_optimiser_of_the_new_machine(
-        base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, then: str) -> None:
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, then: str
+) -> None:
     """“auto” chooses another one there: adapter and step are kept, and it is said that the optimiser's memory is not."""
     run = write_run(tmp_path, base, settings={"training.epochs": 4})
 
     def choose(kind: str) -> None:
-        monkeypatch.setattr("brightrun_tui.trainer.worker.make_optimizer", lambda model, settings, device: make_optimizer(
-            model, settings.model_copy(update={"optim": kind}), device))
+        monkeypatch.setattr(
+            "brightrun_tui.trainer.worker.make_optimizer",
+            lambda model, settings, device: make_optimizer(model, settings.model_copy(update={"optim": kind}), device),
+        )
 
     choose(first)
     asking = ask_when_reached(run, "pause", 5)
@@ -260,7 +282,9 @@ def test_a_run_that_moves_between_cpu_and_gpu_goes_on_with_the_optimiser_of_the_
     step = read_events(run)[-1]["step"]
     choose(then)
     assert run_here(run) == 0, read_events(run)[-1]
-    assert [e["code"] for e in read_events(run) if e["kind"] == "alert" and e["level"] == "warning"] == ["optimizer_afresh"]
+    assert [e["code"] for e in read_events(run) if e["kind"] == "alert" and e["level"] == "warning"] == [
+        "optimizer_afresh"
+    ]
     losses = metric(run, "train_loss")
     assert sorted(losses) == list(range(1, 25)) and losses[step + 1] < losses[1], "it goes on from what was learnt"
 
@@ -280,8 +304,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 48 MB."""
     directory = tmp_path / "disk"
     directory.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(directory)], capture_output=True,
-                             check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(directory)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     yield directory
@@ -319,7 +344,9 @@ def test_a_disk_with_room_for_what_is_still_to_come_is_enough(base: Path, small_
     filler = fill(small_disk, needed - 500_000)
     assert run_here(run) == 1
     last = read_events(run)[-1]
-    assert (last["error"], last["suggestion"]) == ("disk_full", {}), "a change would begin a new run and lose what is learnt"
+    assert (last["error"], last["suggestion"]) == ("disk_full", {}), (
+        "a change would begin a new run and lose what is learnt"
+    )
     filler.unlink()
     fill(small_disk, needed + 500_000)
     assert run_here(run) == 0, read_events(run)[-1]

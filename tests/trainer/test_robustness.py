@@ -49,8 +49,9 @@ def refuse_more_than(monkeypatch: pytest.MonkeyPatch, tokens: int, *, when_recom
     monkeypatch.setattr(Forward, "batch", batch)
 
 
-def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(base: Path, tmp_path: Path,
-                                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The step keeps its records, the losses stay the same, an alert tells."""
     calm = write_run(tmp_path / "calm", base, settings={"training.epochs": 1})
     assert run_here(calm) == 0
@@ -58,11 +59,14 @@ def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(b
     run = write_run(tmp_path / "tight", base, settings={"training.epochs": 1})
     assert run_here(run) == 0
     assert any("halved" in e["message"] for e in read_events(run) if e["kind"] == "alert")
-    assert list(metric(run, "train_loss").values()) == pytest.approx(list(metric(calm, "train_loss").values()), rel=1e-5)
+    assert list(metric(run, "train_loss").values()) == pytest.approx(
+        list(metric(calm, "train_loss").values()), rel=1e-5
+    )
 
 
-def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_path: Path,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_then_activations_are_recomputed_and_only_then_it_fails(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A single record that does not fit gets gradient checkpointing; when that is not enough, a change is proposed."""
     with monkeypatch.context() as tight:
         refuse_more_than(tight, 40, when_recomputing=False)
@@ -76,8 +80,9 @@ def test_then_activations_are_recomputed_and_only_then_it_fails(base: Path, tmp_
     assert last["error"] == "out_of_memory" and last["suggestion"]["data.over_length"] == "truncate"
 
 
-def test_running_out_of_memory_while_scoring_or_answering_changes_no_number(base: Path, tmp_path: Path,
-                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_while_scoring_or_answering_changes_no_number(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fewer records are scored and fewer prompts answered at once: same losses, same answers, the same training to the bit.
 
     What a card says that has no room left for its matrix library is understood too.
@@ -128,12 +133,17 @@ def lanes_of(run: Path) -> int:
     return lanes
 
 
-def test_rows_are_computed_side_by_side_only_where_that_changes_nothing(base: Path, tmp_path: Path,
-                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_computed_side_by_side_only_where_that_changes_nothing(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not with random numbers, not at a micro-batch of the user's, not in a model whose rows leave a trace on each other."""
     one_step = {"training.max_steps": 1}
     assert lanes_of(write_run(tmp_path / "plain", base, settings=one_step)) == 2
-    for name, value in (("lora.lora_dropout", 0.1), ("training.neftune_noise_alpha", 5), ("training.micro_batch_size", 4)):
+    for name, value in (
+        ("lora.lora_dropout", 0.1),
+        ("training.neftune_noise_alpha", 5),
+        ("training.micro_batch_size", 4),
+    ):
         assert lanes_of(write_run(tmp_path / name, base, settings={**one_step, name: value})) == 1
 
     def with_memory(*args: Any) -> torch.nn.Module:
@@ -167,7 +177,9 @@ def test_an_adapter_that_does_not_move_is_noticed_after_the_first_step(base: Pat
     assert read_events(run)[-1]["error"] == "frozen" and len(metric(run, "train_loss")) == 1
 
 
-def test_a_base_that_moves_is_noticed_after_the_first_step(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_that_moves_is_noticed_after_the_first_step(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The base model is shared by all adapters: a run that changes it cannot be trusted."""
     update = Loop._update
 
@@ -201,8 +213,17 @@ def test_a_held_out_record_that_overflows_ends_with_a_change_that_helps(tmp_path
 
 def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_path: Path) -> None:
     """Four records learnt by heart: the best checkpoint is kept, not the last."""
-    run = write_run(tmp_path, base, train=make_records(4), settings={
-        "training.epochs": 200, "training.learning_rate": 2e-2, "training.batch_size": 4, "evaluation.eval_steps": 5})
+    run = write_run(
+        tmp_path,
+        base,
+        train=make_records(4),
+        settings={
+            "training.epochs": 200,
+            "training.learning_rate": 2e-2,
+            "training.batch_size": 4,
+            "evaluation.eval_steps": 5,
+        },
+    )
     assert run_here(run) == 0
     report = Report.model_validate_json((run / "report.json").read_bytes())
     losses = {step: loss for step, loss in metric(run, "eval_loss").items() if step}
@@ -230,7 +251,9 @@ def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: py
     assert abs(reading["time"] - time.time()) < 60
 
 
-def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a part of a card answers (MIG): the readings leave out what is not known, and a run that stands still is noticed."""
     pynvml = pytest.importorskip("pynvml")
 
@@ -274,7 +297,9 @@ def test_what_a_failure_advises_is_what_a_failed_run_can_do(error: Exception, tm
     """
     failure = explain(error)
     spec = RunSpec.model_validate_json((write_run(tmp_path, tmp_path) / "spec.json").read_bytes())
-    run = Run(id="r", name="r", state="failed", spec=spec, directory="", created_at=0.0, updated_at=0.0, failure=failure)
+    run = Run(
+        id="r", name="r", state="failed", spec=spec, directory="", created_at=0.0, updated_at=0.0, failure=failure
+    )
     with pytest.raises(UsageError):
         lifecycle.step(run, "resume_asked")
     assert lifecycle.step(run, "retry_asked").state == "queued"

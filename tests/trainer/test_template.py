@@ -29,13 +29,20 @@ FORGETFUL = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 HIDES_ANSWERS = "{% for m in messages %}{{ loop.length }}{{ m['content'] }}{% endfor %}"
-END_OUTSIDE = CHATML.replace("message['content'] + '<|im_end|>' }}{% endgeneration %}",
-                             "message['content'] }}{% endgeneration %}<|im_end|>")
+END_OUTSIDE = CHATML.replace(
+    "message['content'] + '<|im_end|>' }}{% endgeneration %}", "message['content'] }}{% endgeneration %}<|im_end|>"
+)
 
-CHAT = Record(id="a", messages=(
-    Message(role="system", content="be kind"),
-    Message(role="user", content="hello"), Message(role="assistant", content="good day"),
-    Message(role="user", content="and now"), Message(role="assistant", content="bye")))
+CHAT = Record(
+    id="a",
+    messages=(
+        Message(role="system", content="be kind"),
+        Message(role="user", content="hello"),
+        Message(role="assistant", content="good day"),
+        Message(role="user", content="and now"),
+        Message(role="assistant", content="bye"),
+    ),
+)
 WITHOUT_SYSTEM = Record(id="b", messages=CHAT.messages[1:])
 
 
@@ -105,9 +112,17 @@ def test_a_template_that_rewrites_earlier_turns_gives_one_example_an_answer(toke
     assert "(thinking) good day" not in tokenizer.decode(prepared.examples[1].ids)
 
 
-@pytest.mark.parametrize(("source", "opening"), [
-    (FORGETFUL, "(thinking) "), (THOUGHTFUL, "<think>\n\n</think>\n\n"),
-    (CHATML, ""), (UNMARKED_CHATML, ""), (LLAMA2_LIKE, ""), (END_OUTSIDE, "")])
+@pytest.mark.parametrize(
+    ("source", "opening"),
+    [
+        (FORGETFUL, "(thinking) "),
+        (THOUGHTFUL, "<think>\n\n</think>\n\n"),
+        (CHATML, ""),
+        (UNMARKED_CHATML, ""),
+        (LLAMA2_LIKE, ""),
+        (END_OUTSIDE, ""),
+    ],
+)
 def test_what_a_template_says_by_itself_is_learnt_but_not_measured(tokenizer: Any, source: str, opening: str) -> None:
     """Else a base model's error would be that of boilerplate which it was never shown."""
     template = with_template(tokenizer, source)
@@ -172,7 +187,9 @@ def test_refusing_long_records_says_which_and_how_to_go_on(tokenizer: Any) -> No
     assert refusal.value.suggestion == {"data.over_length": "drop"}
 
 
-text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=30).filter(lambda t: t.strip() == t)
+text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=30).filter(
+    lambda t: t.strip() == t
+)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -220,27 +237,45 @@ HERMES_LIKE = (
     "{% for call in m.tool_calls or [] %}{{ '<tool_call>\n' }}{{ call.function | tojson }}{{ '\n</tool_call>' }}{% endfor %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-THINKS = Record(id="t", messages=(
-    Message(role="user", content="hello"), Message(role="assistant", content="good day", reasoning="be polite"),
-    Message(role="user", content="and now"), Message(role="assistant", content="bye", reasoning="they leave")))
+THINKS = Record(
+    id="t",
+    messages=(
+        Message(role="user", content="hello"),
+        Message(role="assistant", content="good day", reasoning="be polite"),
+        Message(role="user", content="and now"),
+        Message(role="assistant", content="bye", reasoning="they leave"),
+    ),
+)
 CALLS = Record(
-    id="c", tools=({"type": "function", "function": {"name": "stock", "parameters": {"type": "object", "properties": {}}}},),
-    messages=(Message(role="user", content="any ferns"),
-              Message(role="assistant", content="",
-                      tool_calls=(ToolCall(name="stock", arguments={"item": "a “fern”\n", "n": 2}),)),
-              Message(role="tool", content="seven left"), Message(role="assistant", content="seven")))
+    id="c",
+    tools=({"type": "function", "function": {"name": "stock", "parameters": {"type": "object", "properties": {}}}},),
+    messages=(
+        Message(role="user", content="any ferns"),
+        Message(
+            role="assistant", content="", tool_calls=(ToolCall(name="stock", arguments={"item": "a “fern”\n", "n": 2}),)
+        ),
+        Message(role="tool", content="seven left"),
+        Message(role="assistant", content="seven"),
+    ),
+)
 
 
 def prompts_of(template: ChatTemplate, record: Record) -> list[str]:
     """What each answer of the record is asked for with."""
-    return [template.render([m.for_template() for m in record.messages[:i]], tools=record.tools, generation_prompt=True)
-            for i, m in enumerate(record.messages) if m.role == "assistant"]
+    return [
+        template.render([m.for_template() for m in record.messages[:i]], tools=record.tools, generation_prompt=True)
+        for i, m in enumerate(record.messages)
+        if m.role == "assistant"
+    ]
 
 
-@pytest.mark.parametrize("source", [R1_LIKE, QWEN3_LIKE, CHATML, UNMARKED_CHATML, STRICT, THOUGHTFUL, FORGETFUL, PLAIN,
-                                    HERMES_LIKE])
+@pytest.mark.parametrize(
+    "source", [R1_LIKE, QWEN3_LIKE, CHATML, UNMARKED_CHATML, STRICT, THOUGHTFUL, FORGETFUL, PLAIN, HERMES_LIKE]
+)
 @pytest.mark.parametrize("record", [CHAT, THINKS], ids=["plain", "thinking"])
-def test_every_answer_goes_on_from_exactly_the_prompt_that_asks_for_it(tokenizer: Any, source: str, record: Record) -> None:
+def test_every_answer_goes_on_from_exactly_the_prompt_that_asks_for_it(
+    tokenizer: Any, source: str, record: Record
+) -> None:
     """Byte for byte, whatever the template does with thoughts, systems and earlier turns."""
     template = with_template(tokenizer, source)
     renderings = template.renderings(record.messages, record.tools)
@@ -258,9 +293,12 @@ def test_thoughts_are_learnt_where_the_template_has_a_place_for_them(tokenizer: 
     """Also where it takes them away itself, and whether they stand in a field of their own or in the answer."""
     if inline and source == QWEN3_LIKE:
         pytest.skip("this one keeps what stands in the answer")
-    turns = [m if not inline or not m.reasoning else
-             m.model_copy(update={"content": f"<think>\n{m.reasoning}\n</think>\n\n{m.content}", "reasoning": ""})
-             for m in THINKS.messages]
+    turns = [
+        m
+        if not inline or not m.reasoning
+        else m.model_copy(update={"content": f"<think>\n{m.reasoning}\n</think>\n\n{m.content}", "reasoning": ""})
+        for m in THINKS.messages
+    ]
     prepared = tokenise(tokenizer, with_template(tokenizer, source), [Record(id="t", messages=tuple(turns))])
     learnt = [trained_text(tokenizer, example)[-1] for example in prepared.examples]
     assert not prepared.lost_thoughts and len(learnt) == 2
@@ -280,8 +318,11 @@ def test_a_template_without_a_system_role_is_completed_and_saved_so(tokenizer: A
     assert "system messages open the first question" in template.notice and tokenizer.chat_template == template.source
     (example,) = tokenise(tokenizer, template, [CHAT]).examples
     assert "be kind\n\nhello" in tokenizer.decode(example.ids)
-    plain = tokenizer.apply_chat_template([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}],
-                                          tokenize=False, add_generation_prompt=True)
+    plain = tokenizer.apply_chat_template(
+        [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hello"}],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
     assert "be kind\n\nhello" in plain
     if source == STRICT:
         joined = template.render([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}])
@@ -302,8 +343,10 @@ def test_calls_of_tools_are_learnt_and_their_results_are_not(tokenizer: Any) -> 
     assert answer == "seven<|im_end|>" and "seven left" in tokenizer.decode(example.ids)
 
 
-@pytest.mark.parametrize(("source", "reason"), [(UNMARKED_CHATML, "leaves out, or changes, what the assistant says"),
-                                                (SKIPS_OTHERS, "leaves out, or changes")])
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [(UNMARKED_CHATML, "leaves out, or changes, what the assistant says"), (SKIPS_OTHERS, "leaves out, or changes")],
+)
 def test_calls_that_a_template_does_not_know_are_named_not_dropped(tokenizer: Any, source: str, reason: str) -> None:
     prepared = tokenise(tokenizer, with_template(tokenizer, source), [CALLS, WITHOUT_SYSTEM])
     assert [e.record for e in prepared.examples] == [1]
@@ -311,7 +354,14 @@ def test_calls_that_a_template_does_not_know_are_named_not_dropped(tokenizer: An
 
 
 def test_a_result_of_a_tool_that_a_template_leaves_out_is_named(tokenizer: Any) -> None:
-    talk = Record(id="r", messages=(CHAT.messages[1], Message(role="assistant", content="let me look"),
-                                    Message(role="tool", content="seven left"), Message(role="assistant", content="seven")))
+    talk = Record(
+        id="r",
+        messages=(
+            CHAT.messages[1],
+            Message(role="assistant", content="let me look"),
+            Message(role="tool", content="seven left"),
+            Message(role="assistant", content="seven"),
+        ),
+    )
     prepared = tokenise(tokenizer, with_template(tokenizer, SKIPS_OTHERS), [talk])
     assert not prepared.examples and "what tools answered" in next(iter(prepared.unrenderable))

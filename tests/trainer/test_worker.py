@@ -77,10 +77,15 @@ def test_the_report_card_measures_the_answers_too(finished: Path) -> None:
     assert report.scores["answer_tokens"]["reference"] > 0
 
 
-@pytest.mark.parametrize(("kind", "settings", "says"), [
-    ("Gemma2", {"head_dim": 16}, "records are padded"), ("Bloom", {"n_head": 4, "n_layer": 2}, "records are padded"),
-    ("Qwen3", {"head_dim": 16}, ""),
-    ("Lfm2", {"full_attn_idxs": [1], "block_auto_adjust_ff_dim": False}, "records are padded")])
+@pytest.mark.parametrize(
+    ("kind", "settings", "says"),
+    [
+        ("Gemma2", {"head_dim": 16}, "records are padded"),
+        ("Bloom", {"n_head": 4, "n_layer": 2}, "records are padded"),
+        ("Qwen3", {"head_dim": 16}, ""),
+        ("Lfm2", {"full_attn_idxs": [1], "block_auto_adjust_ff_dim": False}, "records are padded"),
+    ],
+)
 def test_models_of_other_kinds_train_too(tmp_path: Path, kind: str, settings: dict[str, Any], says: str) -> None:
     """Soft-capped and positionless attention, which only the plain way of computing it knows; convolutions between tokens."""
     base = build_base(tmp_path / "base", kind=kind, **settings)
@@ -94,13 +99,26 @@ def test_models_of_other_kinds_train_too(tmp_path: Path, kind: str, settings: di
 
 def test_a_template_that_opens_answers_by_itself_spoils_no_score(tmp_path: Path) -> None:
     """As with Qwen3: the tuned model has learnt to write empty thoughts, and its answer is still exactly the wanted one."""
-    def asked(count: int) -> list[Record]:
-        return [Record(id=str(i), messages=(Message(role="user", content="red " * (i % 5 + 1)),
-                                            Message(role="assistant", content="blue cat"))) for i in range(count)]
 
-    run = write_run(tmp_path / "run", build_base(tmp_path / "base", chat_template=THOUGHTFUL), train=asked(32),
-                    held_out=asked(5), settings={"training.epochs": 20, "training.learning_rate": 1e-2, "lora.r": 16,
-                                                 "evaluation.max_new_tokens": 5})
+    def asked(count: int) -> list[Record]:
+        return [
+            Record(
+                id=str(i),
+                messages=(
+                    Message(role="user", content="red " * (i % 5 + 1)),
+                    Message(role="assistant", content="blue cat"),
+                ),
+            )
+            for i in range(count)
+        ]
+
+    run = write_run(
+        tmp_path / "run",
+        build_base(tmp_path / "base", chat_template=THOUGHTFUL),
+        train=asked(32),
+        held_out=asked(5),
+        settings={"training.epochs": 20, "training.learning_rate": 1e-2, "lora.r": 16, "evaluation.max_new_tokens": 5},
+    )
     assert run_here(run) == 0
     report = Report.model_validate_json((run / "report.json").read_bytes())
     tokenizer = load_tokenizer(str(tmp_path / "base"), "")
@@ -135,14 +153,25 @@ def test_the_adapter_reopened_by_peft_gives_the_reported_loss(finished: Path, ba
     from torch.nn.functional import cross_entropy
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-    quantised = AutoModelForCausalLM.from_pretrained(base, quantization_config=BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32))
+    quantised = AutoModelForCausalLM.from_pretrained(
+        base,
+        quantization_config=BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.float32,
+        ),
+    )
     model = PeftModel.from_pretrained(quantised, finished / "adapter").train()
     tokenizer = AutoTokenizer.from_pretrained(finished / "adapter")
     total, count = 0.0, 0
     for record in make_records(8, seed=1):
-        encoded = tokenizer.apply_chat_template([m.model_dump(include={"role", "content"}) for m in record.messages],
-                                                return_dict=True, return_assistant_tokens_mask=True, return_tensors="pt")
+        encoded = tokenizer.apply_chat_template(
+            [m.model_dump(include={"role", "content"}) for m in record.messages],
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+            return_tensors="pt",
+        )
         mask = torch.as_tensor(encoded["assistant_masks"]).bool().reshape(1, -1)
         with torch.no_grad():
             logits = model(input_ids=encoded["input_ids"]).logits
@@ -155,8 +184,13 @@ def test_the_adapter_reopened_by_peft_gives_the_reported_loss(finished: Path, ba
 
 def test_every_artefact_is_listed_with_its_digest_and_none_is_a_pickle(finished: Path) -> None:
     manifest = json.loads((finished / "manifest.json").read_bytes())["files"]
-    assert {"adapter/adapter_model.safetensors", "adapter/adapter_config.json", "adapter/tokenizer.json",
-            "adapter/chat_template.jinja", "report.json"} <= manifest.keys()
+    assert {
+        "adapter/adapter_model.safetensors",
+        "adapter/adapter_config.json",
+        "adapter/tokenizer.json",
+        "adapter/chat_template.jinja",
+        "report.json",
+    } <= manifest.keys()
     assert matches_digests(finished, manifest)
     assert manifest["report.json"]["sha256"] == sha256(finished / "report.json")
     assert not [p for p in finished.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
@@ -180,13 +214,25 @@ def test_the_same_seed_gives_the_same_model(base: Path, finished: Path, tmp_path
     assert sha256(run / "adapter/adapter_model.safetensors") == sha256(finished / "adapter/adapter_model.safetensors")
 
 
-@pytest.mark.parametrize("settings", [
-    {"training.packing": "off"}, {"quantisation.method": "none"}, {"training.gradient_checkpointing": "on"},
-    {"training.micro_batch_size": 2}, {"lora.use_dora": True, "lora.use_rslora": True}, {"training.loraplus_lr_ratio": 4},
-    {"lora.target_modules": "q_proj,v_proj", "lora.lora_dropout": 0.1}, {"training.neftune_noise_alpha": 5},
-    {"training.optim": "adamw_8bit"}, {"quantisation.compute_dtype": "float16"}, {"quantisation.compute_dtype": "bfloat16"},
-    {"training.lr_scheduler_type": "constant", "training.max_steps": 3},
-    {"data.max_length": 40, "data.over_length": "truncate"}], ids=lambda s: ",".join(s))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training.packing": "off"},
+        {"quantisation.method": "none"},
+        {"training.gradient_checkpointing": "on"},
+        {"training.micro_batch_size": 2},
+        {"lora.use_dora": True, "lora.use_rslora": True},
+        {"training.loraplus_lr_ratio": 4},
+        {"lora.target_modules": "q_proj,v_proj", "lora.lora_dropout": 0.1},
+        {"training.neftune_noise_alpha": 5},
+        {"training.optim": "adamw_8bit"},
+        {"quantisation.compute_dtype": "float16"},
+        {"quantisation.compute_dtype": "bfloat16"},
+        {"training.lr_scheduler_type": "constant", "training.max_steps": 3},
+        {"data.max_length": 40, "data.over_length": "truncate"},
+    ],
+    ids=lambda s: ",".join(s),
+)
 def test_every_setting_trains(base: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     """Each way of training that the settings offer ends with a better model."""
     run = write_run(tmp_path, base, train=make_records(24), settings={"training.epochs": 1, **settings})
@@ -207,8 +253,12 @@ def test_a_base_without_markers_or_without_template_trains_and_says_so(tmp_path:
 
 def test_records_left_out_are_counted_and_shown(base: Path, tmp_path: Path) -> None:
     """Too long, or without anything to learn: an alert with the number, never silence."""
-    mute = Record(id="mute", messages=(Message(role="user", content="hm"), Message(role="assistant", content="x", train=False)))
-    run = write_run(tmp_path, base, train=[*make_records(16), mute], settings={"training.epochs": 1, "data.max_length": 60})
+    mute = Record(
+        id="mute", messages=(Message(role="user", content="hm"), Message(role="assistant", content="x", train=False))
+    )
+    run = write_run(
+        tmp_path, base, train=[*make_records(16), mute], settings={"training.epochs": 1, "data.max_length": 60}
+    )
     assert run_here(run) == 0
     alerts = {e["code"]: e["message"] for e in read_events(run) if e["kind"] == "alert"}
     assert "1 records" in alerts["no_supervised_tokens"] and "mute" in alerts["no_supervised_tokens"]
@@ -233,13 +283,25 @@ def test_a_dataset_with_nothing_to_learn_is_refused(base: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("compute", "kind"), [("float16", "not_finite"), ("float32", "frozen")])
-def test_a_run_that_blows_up_keeps_its_last_good_checkpoint_and_proposes_a_change(base: Path, tmp_path: Path, compute: str,
-                                                                                  kind: str) -> None:
+def test_a_run_that_blows_up_keeps_its_last_good_checkpoint_and_proposes_a_change(
+    base: Path, tmp_path: Path, compute: str, kind: str
+) -> None:
     """An absurd rate overflows in float16 and saturates in float32: both end at once, with what retry should change."""
-    run = write_run(tmp_path, base, settings={
-        "training.epochs": 10, "training.learning_rate": 0.99, "training.max_grad_norm": 0, "lora.lora_alpha": 4096,
-        "training.save_steps": 1, "evaluation.eval_steps": 50, "training.lr_scheduler_type": "constant",
-        "training.warmup_ratio": 0, "quantisation.compute_dtype": compute})
+    run = write_run(
+        tmp_path,
+        base,
+        settings={
+            "training.epochs": 10,
+            "training.learning_rate": 0.99,
+            "training.max_grad_norm": 0,
+            "lora.lora_alpha": 4096,
+            "training.save_steps": 1,
+            "evaluation.eval_steps": 50,
+            "training.lr_scheduler_type": "constant",
+            "training.warmup_ratio": 0,
+            "quantisation.compute_dtype": compute,
+        },
+    )
     assert run_here(run) == 1
     event = failure(run)
     assert event["error"] == kind

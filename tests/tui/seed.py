@@ -74,7 +74,9 @@ def spec(name: str, run_id: str, **changes: object) -> RunSpec:
     )  # type: ignore[arg-type]
 
 
-def training_events(steps: int, total: int, *, seed: int = 1, nan_at: frozenset[int] = frozenset()) -> list[Event[Body]]:
+def training_events(
+    steps: int, total: int, *, seed: int = 1, nan_at: frozenset[int] = frozenset()
+) -> list[Event[Body]]:
     """What a worker would have written up to ``steps``: falling losses, samples, checkpoints, an alert."""
     rng = random.Random(seed)
     now = time.time() - steps * 2.0
@@ -192,7 +194,10 @@ def report(name: str, run_id: str, *, base: float, tuned: float, grade: str) -> 
                 tuned=a.split(".")[0] + ".",
                 base_ended=n == 1,
                 tuned_ended=True,
-                by_step=(StepAnswer(step=40, text="The lamp is a lamp that you", ended=False), StepAnswer(step=120, text=a[:40])),
+                by_step=(
+                    StepAnswer(step=40, text="The lamp is a lamp that you", ended=False),
+                    StepAnswer(step=120, text=a[:40]),
+                ),
             )
             for n, (q, a) in enumerate(QUESTIONS)
         ),

@@ -90,8 +90,9 @@ async def test_the_other_rows_of_a_list_are_shown_beside_one_that_cannot_be(
 ) -> None:
     """One damaged run leaves the list of runs readable."""
     whole = run_text.run_row
-    monkeypatch.setattr(run_text, "run_row", lambda run, width, **more: fail() if run.id == "r-0003" else
-                        whole(run, width, **more))
+    monkeypatch.setattr(
+        run_text, "run_row", lambda run, width, **more: fail() if run.id == "r-0003" else whole(run, width, **more)
+    )
     async with opened(seeded, faults=True) as driver:
         await driver.press("3")
         await driver.sees("this cannot be shown", "shop-faq", "tone-of-voice")

@@ -94,7 +94,9 @@ async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> N
         await choose(driver, "r-0002")
         await driver.press("p", "s", "C")
         assert len(driver.app.screen_stack) == 1
-        await driver.until(lambda: "Open model" in driver.keys() and "Stop" not in driver.keys(), "the keys of a completed run")
+        await driver.until(
+            lambda: "Open model" in driver.keys() and "Stop" not in driver.keys(), "the keys of a completed run"
+        )
     assert await asked(seeded) == []
 
 

@@ -64,9 +64,13 @@ async def test_machines_of_every_service_are_compared_by_what_this_run_would_cos
         await rented_draft(driver)
         await driver.until(lambda: driver.app.screen._offer is not None)
         await driver.press("escape", "m")
-        await driver.sees("Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "at most $", "on demand")
+        await driver.sees(
+            "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "at most $", "on demand"
+        )
         wide = size[0] > 100
-        await driver.until(lambda: ("Lyon, FR" in driver.text()) == wide, "a wide terminal shows the region of every machine")
+        await driver.until(
+            lambda: ("Lyon, FR" in driver.text()) == wide, "a wide terminal shows the region of every machine"
+        )
         await driver.press(*"3090", "space", *"inter")
         await driver.sees("Texas, US", "It can be taken away at any time")
         await driver.sees_no("4090")
@@ -143,7 +147,9 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
             await driver.press("escape", "f5")
             assert len(driver.app.screen_stack) == 1, "it would start all the same"
         for cloud in server.clouds:
-            assert tested[cloud.name] <= 4 and len(cloud.requests) <= 12, [f"{r.method} {r.path}" for r in cloud.requests]
+            assert tested[cloud.name] <= 4 and len(cloud.requests) <= 12, [
+                f"{r.method} {r.path}" for r in cloud.requests
+            ]
             assert not cloud.instances
 
 

@@ -13,8 +13,14 @@ from brightrun_tui.orchestrator import client
 ANSWER_SECONDS = 30.0
 
 
-async def ask_engine(session: Session, kind: RequestKind, target: str, payload: dict[str, Any] | None = None, *,
-                     wait: float = ANSWER_SECONDS) -> dict[str, Any]:
+async def ask_engine(
+    session: Session,
+    kind: RequestKind,
+    target: str,
+    payload: dict[str, Any] | None = None,
+    *,
+    wait: float = ANSWER_SECONDS,
+) -> dict[str, Any]:
     """The engine's answer, within ``wait`` seconds.
 
     Raises:
@@ -23,12 +29,20 @@ async def ask_engine(session: Session, kind: RequestKind, target: str, payload: 
     require_changes()
     request = await client.ask(session.db, session.paths, kind, target, payload, wait=wait)
     if request.state == "pending":
-        raise EngineError("the engine did not answer", where=str(session.paths.engine_log), fix="see: brightrun engine logs",
-                          kind=ErrorKind.ENGINE_SILENT)
+        raise EngineError(
+            "the engine did not answer",
+            where=str(session.paths.engine_log),
+            fix="see: brightrun engine logs",
+            kind=ErrorKind.ENGINE_SILENT,
+        )
     if request.state == "failed":
         told = request.result.get("error", {})
-        error = BrightrunError(told.get("what", "the engine refused"), where=told.get("where", ""), fix=told.get("fix", ""),
-                               kind=told.get(ErrorKind.KIND, ErrorKind.REFUSED))
+        error = BrightrunError(
+            told.get("what", "the engine refused"),
+            where=told.get("where", ""),
+            fix=told.get("fix", ""),
+            kind=told.get(ErrorKind.KIND, ErrorKind.REFUSED),
+        )
         error.exit_code = ExitCode.FAILED
         raise error
     return request.result

@@ -62,9 +62,18 @@ class Check:
 async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
     """Every finding, in the order they are shown. Takes some seconds where torch is installed; ``gpu``: it computes, too."""
     torch = asyncio.create_task(_check_torch())
-    found = [_check_python(), *_check_packages(), _check_resources(), _check_home(paths), _check_disk(paths),
-             _check_terminal(), await _check_engine(paths), *_check_plugins(),
-             await asyncio.to_thread(_check_keyring, paths), *await torch]
+    found = [
+        _check_python(),
+        *_check_packages(),
+        _check_resources(),
+        _check_home(paths),
+        _check_disk(paths),
+        _check_terminal(),
+        await _check_engine(paths),
+        *_check_plugins(),
+        await asyncio.to_thread(_check_keyring, paths),
+        *await torch,
+    ]
     return [*found, await _prove_gpu(paths)] if gpu else found
 
 
@@ -110,8 +119,12 @@ def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, s
     if name != "app" and len(missing) == len(requirements):
         return Check(title, "off", "not installed", install)
     if missing or wrong:
-        return Check(title, "failed" if name == "app" or wrong else "off",
-                     "; ".join([*(f"{package} is missing" for package in missing), *wrong]), install)
+        return Check(
+            title,
+            "failed" if name == "app" or wrong else "off",
+            "; ".join([*(f"{package} is missing" for package in missing), *wrong]),
+            install,
+        )
     if other:
         return Check(title, "warning", "; ".join(other), install)
     return Check(title, "ok", f"{len(requirements)} packages, all as tested")
@@ -131,16 +144,24 @@ def _check_home(paths: Paths) -> Check:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Check("home", "failed", f"cannot write to {place} ({error.strerror})",
-                     "set BRIGHTRUN_HOME to a directory you can write")
+        return Check(
+            "home",
+            "failed",
+            f"cannot write to {place} ({error.strerror})",
+            "set BRIGHTRUN_HOME to a directory you can write",
+        )
     return Check("home", "ok", f"{paths.data} can be written")
 
 
 def _check_disk(paths: Paths) -> Check:
     free = shutil.disk_usage(_existing(paths.data)).free
     if free < LOW_DISK:
-        return Check("disk", "warning", f"{size(free)} free at {paths.data}",
-                     "free some space, or set BRIGHTRUN_HOME to a larger disk; a 7B base model takes 15 GiB")
+        return Check(
+            "disk",
+            "warning",
+            f"{size(free)} free at {paths.data}",
+            "free some space, or set BRIGHTRUN_HOME to a larger disk; a 7B base model takes 15 GiB",
+        )
     return Check("disk", "ok", f"{size(free)} free")
 
 
@@ -153,7 +174,9 @@ def _check_terminal() -> Check:
     if columns < 80 or rows < 24:
         return Check("terminal", "warning", facts, "the app wants at least 80×24")
     if "utf" not in (sys.stdout.encoding or "").lower():
-        return Check("terminal", "warning", f"{facts}, {sys.stdout.encoding}", "use a UTF-8 locale, such as LANG=C.UTF-8")
+        return Check(
+            "terminal", "warning", f"{facts}, {sys.stdout.encoding}", "use a UTF-8 locale, such as LANG=C.UTF-8"
+        )
     return Check("terminal", "ok", facts)
 
 
@@ -170,12 +193,21 @@ async def _check_engine(paths: Paths) -> Check:
     except BrightrunError as error:
         return Check("engine", "failed", error.what, error.fix)
     if status.stale:
-        return Check("engine", "warning", f"pid {status.pid} gives no sign of life", "brightrun engine stop, then start")
+        return Check(
+            "engine", "warning", f"pid {status.pid} gives no sign of life", "brightrun engine stop, then start"
+        )
     if paid and not status.running:
-        return Check("engine", "warning", "; ".join(["not running, and nobody looks after what costs money",
-                                                     *map(paid_machine, paid)]), "brightrun engine start")
-    return Check("engine", "ok", f"running, pid {status.pid}" if status.running else
-                 "not running; it starts by itself when there is work")
+        return Check(
+            "engine",
+            "warning",
+            "; ".join(["not running, and nobody looks after what costs money", *map(paid_machine, paid)]),
+            "brightrun engine start",
+        )
+    return Check(
+        "engine",
+        "ok",
+        f"running, pid {status.pid}" if status.running else "not running; it starts by itself when there is work",
+    )
 
 
 def _check_keyring(paths: Paths) -> Check:
@@ -188,25 +220,46 @@ def _check_keyring(paths: Paths) -> Check:
 async def _check_torch() -> list[Check]:
     """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
     if _version("torch") is None:
-        return [Check("torch", "off", "not installed: this machine can steer runs, not train them",
-                      install_command("train"))]
+        return [
+            Check(
+                "torch", "off", "not installed: this machine can steer runs, not train them", install_command("train")
+            )
+        ]
     said = await _probe(TORCH_PROBE, PROBE_SECONDS)
     try:
         facts = json.loads(said)
     except ValueError:
-        return [Check("torch", "failed", f"cannot be imported: {said}",
-                      f"{install_command('train')} --force-reinstall")]
+        return [
+            Check("torch", "failed", f"cannot be imported: {said}", f"{install_command('train')} --force-reinstall")
+        ]
     gpus = facts["gpus"]
     kind = "bf16" if facts["bf16"] else "fp16"
-    checks = [Check("torch", "ok", facts["torch"]),
-              Check("gpu", "ok", f"{', '.join(gpus)} ({kind})") if gpus else
-              Check("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models")]
+    checks = [
+        Check("torch", "ok", facts["torch"]),
+        Check("gpu", "ok", f"{', '.join(gpus)} ({kind})")
+        if gpus
+        else Check("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models"),
+    ]
     if "nf4_problem" in facts:
-        return [*checks, Check("4-bit (bitsandbytes)", "failed", facts["nf4_problem"],
-                               f"{install_command('train')}, or train with --set quantisation.method=none")]
+        return [
+            *checks,
+            Check(
+                "4-bit (bitsandbytes)",
+                "failed",
+                facts["nf4_problem"],
+                f"{install_command('train')}, or train with --set quantisation.method=none",
+            ),
+        ]
     good = facts["nf4_error"] < 0.2
-    return [*checks, Check("4-bit (bitsandbytes)", "ok" if good else "failed",
-                           f"NF4 round trip within {facts['nf4_error']:.0%}", "" if good else "reinstall bitsandbytes")]
+    return [
+        *checks,
+        Check(
+            "4-bit (bitsandbytes)",
+            "ok" if good else "failed",
+            f"NF4 round trip within {facts['nf4_error']:.0%}",
+            "" if good else "reinstall bitsandbytes",
+        ),
+    ]
 
 
 async def _prove_gpu(paths: Paths) -> Check:
@@ -220,25 +273,40 @@ async def _prove_gpu(paths: Paths) -> Check:
     except ValidationError:
         return Check("gpu proof", "failed", said, install_command("train"))
     if found.faults:
-        return Check("gpu proof", "failed", "; ".join(found.faults),
-                     "see whether another program is on it, then driver and torch")
+        return Check(
+            "gpu proof",
+            "failed",
+            "; ".join(found.faults),
+            "see whether another program is on it, then driver and torch",
+        )
     right = f"products within {found.matmul_error:.1e}"
-    return Check("gpu proof", "ok", f"{found.rate / 1e12:.0f} TFLOP/s in {found.compute}, {right}, "
-                 f"{size(found.memory_free)} of {size(found.memory_total)} free")
+    return Check(
+        "gpu proof",
+        "ok",
+        f"{found.rate / 1e12:.0f} TFLOP/s in {found.compute}, {right}, "
+        f"{size(found.memory_free)} of {size(found.memory_total)} free",
+    )
 
 
 async def _probe(code: str, seconds: float, how: str = "-c", *arguments: str) -> str:
     """What a Python of its own prints last, or why it did not. ``how``: -c for a program, -m for a module."""
     process = await asyncio.create_subprocess_exec(
-        *python(how, code, *arguments), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, cwd="/", env=environment_without_secrets())
+        *python(how, code, *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd="/",
+        env=environment_without_secrets(),
+    )
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
         process.kill()
         await process.wait()
         return f"no answer within {seconds:.0f} s"
-    lines = (out or err if how == "-m" or process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
+    lines = (
+        (out or err if how == "-m" or process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
+    )
     return lines[-1] if lines else f"exit code {process.returncode}"
 
 

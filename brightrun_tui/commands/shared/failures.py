@@ -26,24 +26,41 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
     if isinstance(error, BrightrunError):
         return error
     if isinstance(error, typer.Abort):
-        return UsageError("nothing was done: not confirmed", fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED)
+        return UsageError(
+            "nothing was done: not confirmed", fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED
+        )
     if isinstance(error, typer.TyperException):
         path = getattr(getattr(error, "ctx", None), "command_path", "brightrun")
-        return UsageError(error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE)
+        return UsageError(
+            error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError("the disk is full", where=str(error.filename or get_paths().data), kind=ErrorKind.DISK_FULL,
-                              fix="free some space, or set BRIGHTRUN_HOME to a larger disk")
+        return BrightrunError(
+            "the disk is full",
+            where=str(error.filename or get_paths().data),
+            kind=ErrorKind.DISK_FULL,
+            fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
+        )
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return BrightrunError(f"not allowed ({error.strerror})", where=str(error.filename or ""), kind=ErrorKind.NOT_PERMITTED,
-                              fix="choose a place you may read and write")
-    return BrightrunError(f"an error nobody foresaw ({type(error).__name__})", kind=ErrorKind.INTERNAL_ERROR,
-                          where=str(_write_log(error, arguments)), fix="that file holds the details; please report it")
+        return BrightrunError(
+            f"not allowed ({error.strerror})",
+            where=str(error.filename or ""),
+            kind=ErrorKind.NOT_PERMITTED,
+            fix="choose a place you may read and write",
+        )
+    return BrightrunError(
+        f"an error nobody foresaw ({type(error).__name__})",
+        kind=ErrorKind.INTERNAL_ERROR,
+        where=str(_write_log(error, arguments)),
+        fix="that file holds the details; please report it",
+    )
 
 
 def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
     """Print the error, on stdout as JSON and on stderr in words; returns its exit code.
 
-    ``beside`` are further parts of the JSON document; ``retry`` in it: the same again, later, may succeed. A terminal that shows both gets the JSON only.
+    ``beside`` are further parts of the JSON document; ``retry`` in it: the same again, later, may succeed. A terminal that
+    shows both gets the JSON only.
     """
     told = {name: redact(part) for name, part in error.as_dict().items()}
     if as_json:

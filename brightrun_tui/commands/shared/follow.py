@@ -26,7 +26,9 @@ class Display(Protocol):
 
     def __enter__(self) -> Display: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def show(self, run: Run) -> None: ...
 
@@ -65,20 +67,28 @@ class LiveDisplay:
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        self._progress = Progress(SpinnerColumn(), TextColumn("{task.description}", style="bold", markup=False),
-                                  BarColumn(bar_width=24), TextColumn("{task.fields[facts]}", markup=False), console=talk())
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[facts]}", markup=False),
+            console=talk(),
+        )
         self._task = self._progress.add_task("queued", total=None, facts="")
 
     def __enter__(self) -> LiveDisplay:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def show(self, run: Run) -> None:
-        self._progress.update(self._task, description=_stage(run), facts=_facts(run), completed=run.step,
-                              total=run.total_steps or None)
+        self._progress.update(
+            self._task, description=_stage(run), facts=_facts(run), completed=run.step, total=run.total_steps or None
+        )
 
     def say(self, text: str) -> None:
         self._progress.console.print(text)
@@ -94,7 +104,9 @@ class LineDisplay:
     def __enter__(self) -> LineDisplay:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return
 
     def show(self, run: Run) -> None:

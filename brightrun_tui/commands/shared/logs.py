@@ -30,7 +30,11 @@ def print_tail(run: Run, lines: int) -> None:
     files = RunDirectory(Path(run.directory))
     found = [path for path in (files.setup_log, files.log) if path.exists()]
     if not found:
-        say(f"Nothing was printed: the run is {run.state}." if run.state in TERMINAL else f"Nothing yet: the run is {run.state}.")
+        say(
+            f"Nothing was printed: the run is {run.state}."
+            if run.state in TERMINAL
+            else f"Nothing yet: the run is {run.state}."
+        )
     for path in found if not lines else found[-1:]:
         print_last_lines(path, lines)
 

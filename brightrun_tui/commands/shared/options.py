@@ -23,25 +23,46 @@ def bounded(number: float | None) -> float | None:
     return number
 
 
-DataArgument = Annotated[str, typer.Argument(
-    metavar="DATA", help=f"A dataset file, a folder of such files, the name of an added dataset, or {SYNTAX}.")]
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help=f"A dataset file, a folder of such files, the name of an added dataset, or {SYNTAX}."
+    ),
+]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the run and its model. Default: the dataset's.")]
 ProjectOption = Annotated[str | None, typer.Option("--project", help="What it is for: brightrun costs sums by it.")]
-BaseOption = Annotated[str | None, typer.Option("--base", metavar="MODEL",
-                                                help="Base model: “starter”, a directory, a GGUF file, or a Hugging Face id.")]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base", metavar="MODEL", help="Base model: “starter”, a directory, a GGUF file, or a Hugging Face id."
+    ),
+]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
-ProviderOption = Annotated[str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")]
+ProviderOption = Annotated[
+    str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")
+]
 GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]
-InterruptibleOption = Annotated[bool, typer.Option(
-    "--interruptible", help="Cheaper machines that may be taken away are welcome; the run then goes on elsewhere.")]
-BudgetOption = Annotated[float | None, typer.Option("--budget", metavar="USD", min=0, callback=bounded,
-                                                     help="Ceiling in US dollars.")]
+InterruptibleOption = Annotated[
+    bool,
+    typer.Option(
+        "--interruptible", help="Cheaper machines that may be taken away are welcome; the run then goes on elsewhere."
+    ),
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", min=0, callback=bounded, help="Ceiling in US dollars.")
+]
 HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, callback=bounded, help="Ceiling in hours.")]
-LinesOption = Annotated[int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
-                                                     help="Any setting, e.g. training.epochs=3. Repeatable.")]
-ColumnOption = Annotated[list[str] | None, typer.Option("--column", metavar="ROLE=COLUMN",
-                                                        help="For CSV and Parquet: which column is what. Repeatable.")]
+LinesOption = Annotated[
+    int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. training.epochs=3. Repeatable."),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=COLUMN", help="For CSV and Parquet: which column is what. Repeatable."),
+]
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
@@ -67,7 +88,11 @@ def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"“{pair}” is no key=value", where=option, fix=f"write it like {option} {example}",
-                             kind=ErrorKind.BAD_OPTION)
+            raise UsageError(
+                f"“{pair}” is no key=value",
+                where=option,
+                fix=f"write it like {option} {example}",
+                kind=ErrorKind.BAD_OPTION,
+            )
         found[key.strip()] = value.strip()
     return found

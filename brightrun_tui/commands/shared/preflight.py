@@ -37,11 +37,17 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     table.add_column(style="dim")
     machine = hardware.gpu or f"{hardware.cores} cores, no GPU"
     table.add_row("machine", Text(machine))
-    table.add_row("memory", Text(f"{size(estimate.memory)} of {size(estimate.memory_available)}: {estimate.fits}",
-                                 style=FITS[estimate.fits]))
+    table.add_row(
+        "memory",
+        Text(
+            f"{size(estimate.memory)} of {size(estimate.memory_available)}: {estimate.fits}", style=FITS[estimate.fits]
+        ),
+    )
     for name, part in estimate.memory_parts.items():
         table.add_row("", Text(f"{size(part):>10}  {name}", style="dim"))
-    table.add_row("time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)"))
+    table.add_row(
+        "time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)")
+    )
     for name in PARTS:
         if seconds := getattr(estimate.parts, name):
             table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))

@@ -49,9 +49,17 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     if report.verdict.advice:
         out.print(Padding(_advice(report.verdict.advice[:1]), (1, 0, 0, 2)))
     is_it_right = ("\n  Is it right?   ", (f"brightrun models answers {model.ref}", "bold")) if report.samples else ()
-    out.print(Text.assemble("\n  Talk with it   ", (f"brightrun chat {model.ref}", "bold"), *is_it_right,
-                            "\n  Serve it       ", (f"brightrun deploy {model.ref}", "bold"),
-                            "\n  Report card    ", (f"brightrun models show {model.ref}", "bold")))
+    out.print(
+        Text.assemble(
+            "\n  Talk with it   ",
+            (f"brightrun chat {model.ref}", "bold"),
+            *is_it_right,
+            "\n  Serve it       ",
+            (f"brightrun deploy {model.ref}", "bold"),
+            "\n  Report card    ",
+            (f"brightrun models show {model.ref}", "bold"),
+        )
+    )
 
 
 def print_report_card(out: Console, model: ModelVersion) -> None:
@@ -64,15 +72,26 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     if report.by_category:
         parts += [_heading("By category"), _categories(report)]
     if report.samples:
-        answers = [Padding(_answer(report, number), (1 if number else 0, 0, 0, 0))
-                   for number in range(min(SHOWN_SAMPLES, len(report.samples)))]
+        answers = [
+            Padding(_answer(report, number), (1 if number else 0, 0, 0, 0))
+            for number in range(min(SHOWN_SAMPLES, len(report.samples)))
+        ]
         parts += [_heading("The same questions, before and after"), *answers]
         if more := len(report.samples) - len(answers):
             parts.append(Text(f"\n{more} more: brightrun models show {model.ref} --markdown", style="dim italic"))
     parts += [_heading("Training"), _pairs(_training(report)), _heading("Where it comes from"), _pairs(_lineage(model))]
     colour = GRADES[report.verdict.grade]
-    out.print(Panel(Group(*parts), title=Text(model.ref, "bold"), subtitle=Text(_subtitle(model)), border_style=colour,
-                    title_align="left", subtitle_align="right", padding=(1, 2)))
+    out.print(
+        Panel(
+            Group(*parts),
+            title=Text(model.ref, "bold"),
+            subtitle=Text(_subtitle(model)),
+            border_style=colour,
+            title_align="left",
+            subtitle_align="right",
+            padding=(1, 2),
+        )
+    )
 
 
 def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
@@ -100,8 +119,12 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
     judgement = model.report.judgement
     if judgement is None:
         return
-    styles = {"win": ("✓ tuned", "green"), "loss": ("✗ base", "red"), "tie": ("= neither", "dim"),
-              "unparsable": ("? unclear", "yellow")}
+    styles = {
+        "win": ("✓ tuned", "green"),
+        "loss": ("✗ base", "red"),
+        "tie": ("= neither", "dim"),
+        "unparsable": ("? unclear", "yellow"),
+    }
     table = Table("better", "question", "why", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for sample, ruling in zip(model.report.samples, judgement.rulings, strict=False):
         word, style = styles[ruling.outcome]
@@ -109,9 +132,16 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
     out.print(table)
     out.print(Text(f"\n{judgement_sentence(judgement)}", style="bold"))
     tokens = judgement.prompt_tokens + judgement.completion_tokens
-    facts = [f"{judgement.questions} questions asked", *([f"{tokens:,} tokens"] if tokens else []),
-             *([money(judgement.cost_usd)] if judgement.cost_usd is not None else []),
-             *([f"{judgement.swayed} times it followed the order in which the answers were shown"] if judgement.swayed else [])]
+    facts = [
+        f"{judgement.questions} questions asked",
+        *([f"{tokens:,} tokens"] if tokens else []),
+        *([money(judgement.cost_usd)] if judgement.cost_usd is not None else []),
+        *(
+            [f"{judgement.swayed} times it followed the order in which the answers were shown"]
+            if judgement.swayed
+            else []
+        ),
+    ]
     out.print(Text(", ".join(facts), style="dim"))
 
 
@@ -119,8 +149,11 @@ def print_comparison(out: Console, found: Comparison) -> None:
     """Two versions, one a column; the better value of a row is green."""
     table = Table("", found.a, found.b, box=None, header_style="bold", padding=(0, 2), pad_edge=False)
     for row in (*found.facts, *found.settings):
-        table.add_row(Text(row.what, style="dim"), Text(row.a, style="green" if row.better == "a" else ""),
-                      Text(row.b, style="green" if row.better == "b" else ""))
+        table.add_row(
+            Text(row.what, style="dim"),
+            Text(row.a, style="green" if row.better == "a" else ""),
+            Text(row.b, style="green" if row.better == "b" else ""),
+        )
     out.print(table)
     if found.caution:
         out.print(Text(f"! {found.caution}", style="yellow"))
@@ -157,22 +190,35 @@ def _advice(advice: Sequence[Advice]) -> Table:
 
 def _subtitle(model: ModelVersion) -> str:
     stars = "★" * model.rating + "☆" * (5 - model.rating) if model.rating else ""
-    return "  ".join(part for part in (stars, " ".join(model.aliases), " ".join(f"#{tag}" for tag in model.tags)) if part)
+    return "  ".join(
+        part for part in (stars, " ".join(model.aliases), " ".join(f"#{tag}" for tag in model.tags)) if part
+    )
 
 
 def _scores(report: Report) -> Group:
     table = Table("", "base", "tuned", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for name, before, after, form, means in (
-            ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
-            ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS)):
-        table.add_row(name, f"{before:{form}}", Text(f"{after:{form}}", style="bold"),
-                      Text.assemble(_change(before, after), "; ", (means, "dim")))
+        ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
+        ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS),
+    ):
+        table.add_row(
+            name,
+            f"{before:{form}}",
+            Text(f"{after:{form}}", style="bold"),
+            Text.assemble(_change(before, after), "; ", (means, "dim")),
+        )
     if report.quantised_base:
-        table.add_row("… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim"))
+        table.add_row(
+            "… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim")
+        )
     for line in score_lines(report):
         style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
-        table.add_row(line.what, line.base, Text(line.tuned, style=style),
-                      Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")))
+        table.add_row(
+            line.what,
+            line.base,
+            Text(line.tuned, style=style),
+            Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")),
+        )
     measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
     return Group(table, Text(measured, style="dim italic"))
 
@@ -185,8 +231,17 @@ def _change(before: float, after: float) -> Text:
 
 
 def _categories(report: Report) -> Table:
-    table = Table("category", "value", "base loss", "tuned loss", "change", box=None, header_style="dim", padding=(0, 2),
-                  pad_edge=False)
+    table = Table(
+        "category",
+        "value",
+        "base loss",
+        "tuned loss",
+        "change",
+        box=None,
+        header_style="dim",
+        padding=(0, 2),
+        pad_edge=False,
+    )
     for category, values in report.by_category.items():
         for value, scores in values.items():
             before, after = scores.get("base", 0.0), scores.get("tuned", 0.0)
@@ -221,19 +276,30 @@ def _said(answer: str, ended: bool) -> str:
 def _training(report: Report) -> list[tuple[str, str]]:
     facts = report.training
     share = f" ({facts.trainable_parameters / facts.base_parameters:.1%} of the base)" if facts.base_parameters else ""
-    dropped = [f"{facts.records_dropped} dropped"] * bool(facts.records_dropped) \
-        + [f"{facts.records_truncated} truncated"] * bool(facts.records_truncated)
+    dropped = [f"{facts.records_dropped} dropped"] * bool(facts.records_dropped) + [
+        f"{facts.records_truncated} truncated"
+    ] * bool(facts.records_truncated)
     return [
-        ("records", f"{facts.train_records} to learn from, {facts.eval_records} held out{splits_words(report)}"
-         + "".join(f", {d}" for d in dropped)),
-        ("steps", f"{facts.steps} in {facts.epochs:.2g} epochs" + (", stopped early" if facts.early_stopped else "")
-         + (f", best at {facts.best_step}" if facts.best_step else "")),
+        (
+            "records",
+            f"{facts.train_records} to learn from, {facts.eval_records} held out{splits_words(report)}"
+            + "".join(f", {d}" for d in dropped),
+        ),
+        (
+            "steps",
+            f"{facts.steps} in {facts.epochs:.2g} epochs"
+            + (", stopped early" if facts.early_stopped else "")
+            + (f", best at {facts.best_step}" if facts.best_step else ""),
+        ),
         ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
         *_times(report),
         *([("samples", left_out(report))] if left_out(report) else []),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),
-        ("machine", f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"
-         + (f", {size(report.planned_memory)} expected" if report.planned_memory else "")),
+        (
+            "machine",
+            f"{facts.device or 'unknown'}, {size(facts.peak_memory)} of memory at most"
+            + (f", {size(report.planned_memory)} expected" if report.planned_memory else ""),
+        ),
     ]
 
 
@@ -242,8 +308,10 @@ def _times(report: Report) -> list[tuple[str, str]]:
     found = times(report)
     if not found:
         return []
-    parts = [f"{what} {duration(took)}" + (f" ({duration(planned)} expected)" if planned is not None else "")
-             for what, took, planned in found]
+    parts = [
+        f"{what} {duration(took)}" + (f" ({duration(planned)} expected)" if planned is not None else "")
+        for what, took, planned in found
+    ]
     whole = report.training.spent.training_share if report.training.spent else 0.0
     return [("time", ", ".join(parts) + f"; {whole:.0%} of it trained")]
 
@@ -257,7 +325,11 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
         *([("", f"its weights are dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
         ("", f"held in {held_in(model.report)} while it was trained"),
         ("run", f"{lineage.run_id}, template {lineage.template or '–'}"),
-        ("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at)) + (f" with {packages}" if packages else "")),
+        (
+            "made",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(model.created_at))
+            + (f" with {packages}" if packages else ""),
+        ),
         ("files", f"{model.directory}  {size(model.bytes)}"),
         *([("note", model.note)] if model.note else []),
     ]
@@ -280,4 +352,4 @@ def _whole(text: str) -> str:
 
 def _short(text: str, limit: int = 400) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= limit else text[:limit - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -59,5 +59,8 @@ def require_changes() -> None:
         UsageError: this call is read-only.
     """
     if _look_only:
-        raise UsageError("this would change something, and --read-only was given", fix="leave --read-only out",
-                         kind=ErrorKind.READ_ONLY)
+        raise UsageError(
+            "this would change something, and --read-only was given",
+            fix="leave --read-only out",
+            kind=ErrorKind.READ_ONLY,
+        )

@@ -36,4 +36,8 @@ def _copy_version(directory: Path, target: Path) -> None:
 
 
 KIND = ExportKind(
-    name="adapter", gives="The adapter alone, small: for peft and for anybody who has the base model.", order=10, write=_write)
+    name="adapter",
+    gives="The adapter alone, small: for peft and for anybody who has the base model.",
+    order=10,
+    write=_write,
+)

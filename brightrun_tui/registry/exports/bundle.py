@@ -19,5 +19,10 @@ async def _write(version: ModelVersion, target: Path) -> None:
 
 
 KIND = ExportKind(
-    name="bundle", ending=".brightrun.tar", one_file=True, order=30, write=_write,
-    gives="One file with the adapter and its report card: to carry to another Bright Run.")
+    name="bundle",
+    ending=".brightrun.tar",
+    one_file=True,
+    order=30,
+    write=_write,
+    gives="One file with the adapter and its report card: to carry to another Bright Run.",
+)

@@ -23,11 +23,19 @@ def load_objective(name: str) -> Objective:
     """
     spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
     if spec is None:
-        raise UsageError(f"there is no training objective “{name}”", where="training.objective", kind=ErrorKind.UNKNOWN_OBJECTIVE,
-                         fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}")
+        raise UsageError(
+            f"there is no training objective “{name}”",
+            where="training.objective",
+            kind=ErrorKind.UNKNOWN_OBJECTIVE,
+            fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}",
+        )
     with plugins.Blame(Door.OBJECTIVES, name):
         objective = EntryPoint(name, spec.implementation, Door.OBJECTIVES).load()()
     if not isinstance(objective, Objective):
-        raise PluginError(f"the training objective “{name}” cannot be used: {spec.implementation} lacks a method of an objective",
-                          where="training.objective", fix="see docs/adding-an-objective.md", kind=ErrorKind.PLUGIN_BROKEN)
+        raise PluginError(
+            f"the training objective “{name}” cannot be used: {spec.implementation} lacks a method of an objective",
+            where="training.objective",
+            fix="see docs/adding-an-objective.md",
+            kind=ErrorKind.PLUGIN_BROKEN,
+        )
     return objective

@@ -68,4 +68,8 @@ class AnswersScreen(Dialog[None]):
     def _show(self) -> None:
         model, number = self._model, self._number
         self.query_one("#answer-text", Flow).show(lambda width: model_text.answer_to_tick(model, number, width))
-        retitle(self.query_one(".dialog"), Content(f"Is it right? {model.ref}"), f"{number + 1} of {len(model.report.samples)}")
+        retitle(
+            self.query_one(".dialog"),
+            Content(f"Is it right? {model.ref}"),
+            f"{number + 1} of {len(model.report.samples)}",
+        )

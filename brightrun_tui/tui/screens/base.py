@@ -56,8 +56,9 @@ class ModeScreen(Screen[None]):
         """Show in the footer what is possible now."""
         self.query_one(KeyFooter).refresh()
 
-    async def confirm(self, title: str, question: Content | str, *, yes: str, danger: bool = True,
-                      safe: bool = False) -> bool:
+    async def confirm(
+        self, title: str, question: Content | str, *, yes: str, danger: bool = True, safe: bool = False
+    ) -> bool:
         """Ask, as `Confirm` does. Call it from a worker."""
         dialog = Confirm(title, question, yes=yes, danger=danger, safe=safe)
         answer: bool | None = await self.app.push_screen_wait(dialog)

@@ -23,9 +23,7 @@ class CompareScreen(Dialog[None]):
         found = registry.compare(self._a, self._b)
         with VerticalScroll(can_focus=True):
             yield Flow(
-                lambda width: (
-                    model_text.comparison(found, width) + model_text.compared_answers(self._a, self._b, width)
-                )
+                lambda width: model_text.comparison(found, width) + model_text.compared_answers(self._a, self._b, width)
             )
 
     def on_mount(self) -> None:

@@ -55,7 +55,9 @@ class DataScreen(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(
-            placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name", compact=True, id="narrow"
+            placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name",
+            compact=True,
+            id="narrow",
         )
         yield OptionList(id="choices", markup=False, compact=True)
         with VerticalScroll(id="verdict", can_focus=True):
@@ -134,8 +136,15 @@ class DataScreen(Dialog[str]):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
             return
         if is_hub_dataset(place) and not fetch:
-            self._say([Content.styled("Enter fetches it and looks into it. A split or configuration may be named: "
-                                      "hf:owner/name:configuration@split", "$muted")])
+            self._say(
+                [
+                    Content.styled(
+                        "Enter fetches it and looks into it. A split or configuration may be named: "
+                        "hf:owner/name:configuration@split",
+                        "$muted",
+                    )
+                ]
+            )
             return
         self._say([Content.styled("◌ checking …", "$primary")])
         try:

@@ -94,8 +94,14 @@ class Confirm(Dialog[bool]):
     """A question with its consequences in words; No is chosen unless it is ``safe``."""
 
     def __init__(
-        self, title: str, question: Content | str, *, yes: str, no: str = "No, go back", danger: bool = True,
-        safe: bool = False
+        self,
+        title: str,
+        question: Content | str,
+        *,
+        yes: str,
+        no: str = "No, go back",
+        danger: bool = True,
+        safe: bool = False,
     ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
         self._question = question if isinstance(question, Content) else Content(humanize.plain(question))

@@ -73,7 +73,9 @@ class EndpointScreen(Dialog[None]):
             lines += [
                 Content(""),
                 *reflow.heading("In the shell", width, "u copies it"),
-                *reflow.text(curl_call(endpoint, shown.replace("KEYFILE", str(Path(endpoint.directory) / "key"))), width),
+                *reflow.text(
+                    curl_call(endpoint, shown.replace("KEYFILE", str(Path(endpoint.directory) / "key"))), width
+                ),
                 Content(""),
                 *reflow.heading("In Python", width, "p copies it"),
                 *reflow.text(python_call(endpoint), width),

@@ -117,7 +117,9 @@ class IntegrationsScreen(ModeScreen):
             return True if card and (card.service.environment or card.service.name == OWN) else None
         if action == "disconnect":
             forgettable = self._boxes if card and card.service.name == OWN else None
-            return True if card and (forgettable or self._places.get(card.service.name) in ("keyring", "file")) else None
+            return (
+                True if card and (forgettable or self._places.get(card.service.name) in ("keyring", "file")) else None
+            )
         return True
 
     def on_descendant_focus(self) -> None:

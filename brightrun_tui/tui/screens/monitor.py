@@ -108,8 +108,13 @@ class MonitorScreen(ModeScreen):
         rich = not self.has_class("-short")
         leases = self.app.snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
-        self.query_one("#summary", Flow).show(lambda width: run_text.summary(run, leases, width, rich=rich)
-                                              if damaged is None else run_text.damaged_summary(damaged, width))
+        self.query_one("#summary", Flow).show(
+            lambda width: (
+                run_text.summary(run, leases, width, rich=rich)
+                if damaged is None
+                else run_text.damaged_summary(damaged, width)
+            )
+        )
         self.chart.show(detail)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
@@ -211,7 +216,9 @@ class MonitorScreen(ModeScreen):
         suggestion = run.failure.suggestion if run.failure else {}
         titles = {setting.key: setting.title for setting in iter_settings()}
         changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
-        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{humanize.plain(changes)}" if changes else "")
+        question = f"Queue “{run.name}” again?" + (
+            f" With this change:\n\n{humanize.plain(changes)}" if changes else ""
+        )
         if await self.confirm("Retry the run", question, yes="Retry", danger=False):
             answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
             if answer and answer.get("run"):

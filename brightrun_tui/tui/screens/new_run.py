@@ -169,7 +169,12 @@ class NewRunScreen(ModeScreen):
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
-        if self._ready and not self.app.read_only and draft.provider == "local" and time.monotonic() > self._stand_by_after:
+        if (
+            self._ready
+            and not self.app.read_only
+            and draft.provider == "local"
+            and time.monotonic() > self._stand_by_after
+        ):
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
             await self._prewarm()
 
@@ -234,8 +239,9 @@ class NewRunScreen(ModeScreen):
         self.start_button.set_class(ready, "-ready")
         self.start_button.label = Content("Start  ▶" if ready else "Start")
         retitle(
-            self.query_one("#plan"), "Estimate and checks",
-            plan_text.start_words(plan, self._problem).truncate(44, ellipsis=True)
+            self.query_one("#plan"),
+            "Estimate and checks",
+            plan_text.start_words(plan, self._problem).truncate(44, ellipsis=True),
         )
         self.refresh_keys()
 

@@ -26,6 +26,8 @@ def curves_of(metrics: Collection[str]) -> tuple[CurveSpec, ...]:
     found = plugins.load_all(Door.CURVES, CurveSpec).found.values()
     known = sorted((one for one in found if set(one.metrics) & set(metrics)), key=lambda one: (one.order, one.name))
     drawn = {metric for one in known for metric in one.metrics}
-    others = (CurveSpec(name=metric, title=metric.replace("_", " "), lines=(CurveLine(metric, "now"),))
-              for metric in sorted(set(metrics) - drawn))
+    others = (
+        CurveSpec(name=metric, title=metric.replace("_", " "), lines=(CurveLine(metric, "now"),))
+        for metric in sorted(set(metrics) - drawn)
+    )
     return (*known, *others)

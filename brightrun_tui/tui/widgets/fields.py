@@ -80,7 +80,9 @@ class ChoiceField(_InForm, Widget, can_focus=True):
     BINDINGS = bindings("choice", "form")
     value: reactive[str] = reactive("")
 
-    def __init__(self, key: str, choices: Sequence[str], value: str = "", *, titles: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, key: str, choices: Sequence[str], value: str = "", *, titles: Mapping[str, str] | None = None
+    ) -> None:
         """``titles`` are the words for choices that are not said as they are written."""
         super().__init__(classes="field choice")
         self._titles = titles or {}

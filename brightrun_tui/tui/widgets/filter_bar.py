@@ -27,7 +27,7 @@ class FilterBar(Input):
         def control(self) -> FilterBar:
             return self.bar
 
-    def __init__(self, placeholder: str, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, placeholder: str, *, id: str | None = None) -> None:
         super().__init__(placeholder=placeholder, id=id, compact=True, classes="filter-bar")
         self.display = False
 

@@ -47,7 +47,9 @@ class Header(Horizontal):
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
         """Only redraws when the words change."""
-        text = engine_words(snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY)
+        text = engine_words(
+            snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY
+        )
         state = self.query_one(".state", Static)
         if state.content != text:
             state.update(text)

@@ -26,7 +26,9 @@ MARKS = {
 def billing(lease: Lease, width: int) -> Content:
     """A machine that is not proven gone, although it should be."""
     if lease.provider == OWN:
-        return Content.styled(f"◌ cleaning up {humanize.one_line(lease.provider_id)}", "$muted").truncate(width, ellipsis=True)
+        return Content.styled(f"◌ cleaning up {humanize.one_line(lease.provider_id)}", "$muted").truncate(
+            width, ellipsis=True
+        )
     price = f"{humanize.money(hourly(lease))}/h" if hourly(lease) else "price unknown"
     note = humanize.one_line(lease.note) or "asked to end; not yet proven gone"
     said = f" {price} · {place(lease.provider)} {lease.provider_id or lease.name} · {note}"

@@ -37,7 +37,7 @@ class LogView(ScrollView, can_focus=True):
     class SearchAsked(Message):
         """The person wants to type what to look for."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: list[str] = []
         self._tail = ""

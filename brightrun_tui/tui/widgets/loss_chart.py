@@ -37,7 +37,7 @@ class LossChart(Widget, can_focus=True):
     SCOPES = ("chart",)
     BINDINGS = bindings("chart")
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.view = View()
         self._chosen = "loss"
@@ -212,7 +212,9 @@ class LossChart(Widget, can_focus=True):
             if curve and curve.values:
                 now = humanize.one_line(f"{line.word} {shown(spec, curve.values[-1])}")
                 legend.append(Content.assemble(("━ ", f"${COLOURS[line.ink]}"), now))
-        bad = gap_words([step for curve in curves.values() for step in curve.gaps], humanize.one_line(spec.title.lower()))
+        bad = gap_words(
+            [step for curve in curves.values() for step in curve.gaps], humanize.one_line(spec.title.lower())
+        )
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         notes += [
             Content(word)

@@ -85,7 +85,9 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
         lines += [Content(""), *reflow.heading("What to try next", width, "in a shell")]
         for number, advice in enumerate(report.verdict.advice, 1):
             lines += reflow.pair(f"  {number}", advice.why, width, 4)
-            lines += reflow.indented(reflow.text(Content.styled(humanize.plain(advice.command), "$accent"), width - 4), 4)
+            lines += reflow.indented(
+                reflow.text(Content.styled(humanize.plain(advice.command), "$accent"), width - 4), 4
+            )
     lines += [Content(""), *_scores(model, width)]
     facts: list[tuple[str, str | Content]] = [
         ("Rating", Content.styled(humanize.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
@@ -103,7 +105,10 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
     facts.append(("Endpoint", _endpoint_line(endpoint)))
     facts.append(("Cost", humanize.money(report.cost_usd) if report.cost_usd else "free"))
     facts.append(
-        ("Made", f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}")
+        (
+            "Made",
+            f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}",
+        )
     )
     lines += [Content(""), *reflow.pairs(facts, width, 11)]
     if report.samples:
@@ -123,8 +128,12 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
 
 def _judgement_line(judgement: Judgement) -> Content:
     """Wins, ties and losses, who said so, and what it cost."""
-    counts = [(judgement.count("win"), "better", "$success"), (judgement.count("tie"), "equal", "$muted"),
-              (judgement.count("loss"), "worse", "$error"), (judgement.count("unparsable"), "unclear", "$warning")]
+    counts = [
+        (judgement.count("win"), "better", "$success"),
+        (judgement.count("tie"), "equal", "$muted"),
+        (judgement.count("loss"), "worse", "$error"),
+        (judgement.count("unparsable"), "unclear", "$warning"),
+    ]
     shown = [Content.styled(f"{number} {word}", style) for number, word, style in counts if number]
     cost = f", {humanize.money(judgement.cost_usd)}" if judgement.cost_usd else ""
     who = f"  {judgement.judge} at {judgement.host}{cost}"
@@ -139,9 +148,17 @@ def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
         lines += reflow.pair(str(turn.get("role", "")), humanize.plain(str(turn.get("content", ""))), width, 11)
     lines += [Content(""), *reflow.heading("It answers", width)]
     lines += reflow.text(Content.styled(humanize.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
-    lines += [Content(""), *reflow.heading("Wanted", width), *reflow.text(humanize.plain(sample.reference) or humanize.NOTHING, width)]
+    lines += [
+        Content(""),
+        *reflow.heading("Wanted", width),
+        *reflow.text(humanize.plain(sample.reference) or humanize.NOTHING, width),
+    ]
     said = next((tick.right for tick in model.report.ticks if tick.sample == index), None)
-    answer = [("y right", "bold $success" if said else ""), ("   ", ""), ("n wrong", "bold $error" if said is False else "")]
+    answer = [
+        ("y right", "bold $success" if said else ""),
+        ("   ", ""),
+        ("n wrong", "bold $error" if said is False else ""),
+    ]
     return [*lines, Content(""), Content.assemble(*answer, ("   s skip   esc leave", "$muted"))]
 
 
@@ -220,7 +237,9 @@ def _categories(model: ModelVersion, width: int) -> reflow.Lines:
         for name, score in sorted(values.items())[:12]:
             base, tuned = score.get("base"), score.get("tuned")
             worse = base is not None and tuned is not None and tuned > base
-            shown = Content.styled(humanize.loss(tuned) + (" worse" if worse else ""), "bold $error" if worse else "bold")
+            shown = Content.styled(
+                humanize.loss(tuned) + (" worse" if worse else ""), "bold $error" if worse else "bold"
+            )
             lines.append(Content.assemble(humanize.fit(name, 24), f" {humanize.loss(base)} → ", shown))
     return lines
 
@@ -239,7 +258,9 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
         ]
         for said in sample.by_step:
             answer = humanize.one_line(said.text) + ("" if said.ended else " …")
-            lines.append(Content.assemble((f"  step {said.step:,}".ljust(14), "$muted"), answer).truncate(width, ellipsis=True))
+            lines.append(
+                Content.assemble((f"  step {said.step:,}".ljust(14), "$muted"), answer).truncate(width, ellipsis=True)
+            )
     return lines
 
 
@@ -261,13 +282,20 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
         ),
         ("Time", humanize.duration(facts.seconds)),
         *(
-            ("", f"{what} {humanize.duration(took)}" + (f", {humanize.duration(planned)} expected" if planned is not None else ""))
+            (
+                "",
+                f"{what} {humanize.duration(took)}"
+                + (f", {humanize.duration(planned)} expected" if planned is not None else ""),
+            )
             for what, took, planned in times(model.report)
         ),
         *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or humanize.NOTHING),
         ("Peak memory", humanize.size(facts.peak_memory) if facts.peak_memory else humanize.NOTHING),
-        ("Trained", f"{humanize.count(facts.trainable_parameters)} of {humanize.count(facts.base_parameters)} parameters"),
+        (
+            "Trained",
+            f"{humanize.count(facts.trainable_parameters)} of {humanize.count(facts.base_parameters)} parameters",
+        ),
         ("Size", humanize.size(model.bytes)),
     ]
     return reflow.heading("Training", width) + reflow.pairs(rows, width)
@@ -282,7 +310,11 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
         ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
         ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
-        *([("", Content(f"its weights are dequantised {lineage.base_quantisation}"))] if lineage.base_quantisation else []),
+        *(
+            [("", Content(f"its weights are dequantised {lineage.base_quantisation}"))]
+            if lineage.base_quantisation
+            else []
+        ),
         ("", Content(f"held in {held_in(model.report)} while it was trained")),
         ("Template", lineage.template),
         ("Files", model.directory),
@@ -303,7 +335,10 @@ def comparison(found: Comparison, width: int) -> reflow.Lines:
     column = max(10, (width - MEASURE_WIDTH - 2) // 2)
     lines = [
         Content.assemble(
-            " " * MEASURE_WIDTH, (humanize.fit(found.a, column), "bold $primary"), " ", (humanize.fit(found.b, column), "bold $accent")
+            " " * MEASURE_WIDTH,
+            (humanize.fit(found.a, column), "bold $primary"),
+            " ",
+            (humanize.fit(found.b, column), "bold $accent"),
         )
     ]
     if found.caution:
@@ -323,7 +358,10 @@ def _compared(row: Row, column: int) -> Content:
         return Content.styled(humanize.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
 
     return Content.assemble(
-        (humanize.fit(row.what, MEASURE_WIDTH), "$muted"), cell(row.a, row.better == "a"), " ", cell(row.b, row.better == "b")
+        (humanize.fit(row.what, MEASURE_WIDTH), "$muted"),
+        cell(row.a, row.better == "a"),
+        " ",
+        cell(row.b, row.better == "b"),
     )
 
 

@@ -95,7 +95,9 @@ def network(offer: Offer) -> str:
 
 def table_head(*, wide: bool) -> Content:
     """The titles over the columns; two cells are left for the mark."""
-    return Content.styled("  " + "".join(_cell(column.title, column) for column in COLUMNS if wide or not column.wide), "$muted")
+    return Content.styled(
+        "  " + "".join(_cell(column.title, column) for column in COLUMNS if wide or not column.wide), "$muted"
+    )
 
 
 def table_row(one: WeighedOffer, _width: int, *, wide: bool) -> Content:
@@ -119,7 +121,9 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
     if reliability(offer) != humanize.NOTHING:
         parts.append(reliability(offer) + (" reliable" if offer.reliability is not None else ""))
     parts += [network(offer)] if offer.network_mbps else []
-    title = Content.assemble((gpu(offer), "bold"), (f"  {humanize.one_line(' · '.join(filter(None, parts)))}", "$muted"))
+    title = Content.assemble(
+        (gpu(offer), "bold"), (f"  {humanize.one_line(' · '.join(filter(None, parts)))}", "$muted")
+    )
     memory = f"{humanize.size(one.memory)} of its {humanize.size(offer.hardware.usable_memory)} of memory"
     lines = [title.truncate(width, ellipsis=True)]
     said = Content.assemble((f"{glyph} {word}: ", f"bold {style}"), f"the run takes {memory}.")

@@ -101,7 +101,10 @@ def last_look(plan: Plan) -> Content:
         ("Model", plan.name),
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
-        ("Where", offer_text.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
+        (
+            "Where",
+            offer_text.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else ""),
+        ),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), humanize.one_line(value)) for label, value in rows]

@@ -22,7 +22,7 @@ class Flow(Widget):
 
     DEFAULT_CSS = "Flow { height: auto; width: 1fr; }"
 
-    def __init__(self, build: Build | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, build: Build | None = None, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._build: Build = build or (lambda width: [])
         self._made: tuple[int, Lines] = (-1, [])

@@ -30,7 +30,7 @@ class RowList(OptionList):
     SCOPES = ("list",)
     BINDINGS = bindings("list")
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self._asked: Sequence[Row] = ()
         self._rows: list[tuple[str, Content]] = []
@@ -67,8 +67,11 @@ class RowList(OptionList):
     def _content(self, row: Row, width: int) -> tuple[Hashable, Content]:
         stamp = (width, row.stamp)
         known = self._built.get(row.id)
-        return known if known is not None and known[0] == stamp else (
-            stamp, shown(self, lambda cells: sanitize(row.build(cells)), width, lambda note: note))
+        return (
+            known
+            if known is not None and known[0] == stamp
+            else (stamp, shown(self, lambda cells: sanitize(row.build(cells)), width, lambda note: note))
+        )
 
     def choose(self, id_: str) -> bool:
         """Put the cursor on ``id_``; False when there is no such row."""

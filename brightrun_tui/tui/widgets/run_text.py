@@ -68,8 +68,11 @@ def damaged_row(run: DamagedRun, width: int) -> Content:
 def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
     """What can still be said and done about it."""
     said = "This record is damaged: what the run was and did cannot be read. A machine that it had is returned, and models stay."
-    return [Content.assemble(("✗ damaged", "bold $error"), "  ", (humanize.one_line(run.name), "bold")),
-            *reflow.text(said, width), Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted")]
+    return [
+        Content.assemble(("✗ damaged", "bold $error"), "  ", (humanize.one_line(run.name), "bold")),
+        *reflow.text(said, width),
+        Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted"),
+    ]
 
 
 def _right_of(run: Run) -> Content:
@@ -105,13 +108,19 @@ def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool)
     lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
     if rich:
         lines.append(_numbers(run, leases, width))
-    lines += [lease_text.billing(lease, width) for lease in leases if lease.state in ("releasing", "unclear") or not run.active]
+    lines += [
+        lease_text.billing(lease, width)
+        for lease in leases
+        if lease.state in ("releasing", "unclear") or not run.active
+    ]
     if run.notices and run.notices[-1].level != "info" and run.active:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), humanize.plain(run.notices[-1].message)), width)[:2]
-    if run.failure is not None and run.state == "failed":
-        lines += reflow.text(Content.assemble(("✗ ", "bold $error"), (humanize.plain(run.failure.cause), "$error")), width)[
-            :3
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), humanize.plain(run.notices[-1].message)), width)[
+            :2
         ]
+    if run.failure is not None and run.state == "failed":
+        lines += reflow.text(
+            Content.assemble(("✗ ", "bold $error"), (humanize.plain(run.failure.cause), "$error")), width
+        )[:3]
         if run.failure.fix or run.failure.suggestion:
             lines += reflow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
     return lines
@@ -180,9 +189,7 @@ def hardware_words(run: Run) -> str:
     memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
     load = facts.utilisation
     return " · ".join(
-        part
-        for part in (facts.device, humanize.percent(load) if load is not None else "", memory)
-        if part
+        part for part in (facts.device, humanize.percent(load) if load is not None else "", memory) if part
     )
 
 
@@ -200,7 +207,9 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
         ("Cost", lease_text.cost_words(run)),
         (
             "Speed",
-            f"{humanize.count(run.tokens_per_second)} tokens/s, prompts included" if run.tokens_per_second else humanize.NOTHING,
+            f"{humanize.count(run.tokens_per_second)} tokens/s, prompts included"
+            if run.tokens_per_second
+            else humanize.NOTHING,
         ),
         ("Started", f"{humanize.day(run.started_at)} · attempt {run.attempts}" if run.started_at else humanize.NOTHING),
         ("Directory", run.directory),
@@ -299,9 +308,7 @@ def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
-    body = reflow.text(
-        Content.assemble((humanize.plain(turns[-1]), "bold"), (note, "$faint")), width - 2
-    )
+    body = reflow.text(Content.assemble((humanize.plain(turns[-1]), "bold"), (note, "$faint")), width - 2)
     return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
 
 

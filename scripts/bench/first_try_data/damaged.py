@@ -11,8 +11,10 @@ from .short_answers import GOODS, NAMES, TOWNS, classification
 ANSWERS: list[tuple[str, str]] = [
     ("[do you repair|can you mend] a {goods}?", "Yes, our workshop in {town} repairs every {goods} within a week."),
     ("[where do you make|where is the factory of] the {goods}?", "Each {goods} is made by hand in {town}."),
-    ("[how long is the guarantee|what guarantee is there] for a {goods}?",
-     "A {goods} from {town} has a guarantee of five years."),
+    (
+        "[how long is the guarantee|what guarantee is there] for a {goods}?",
+        "A {goods} from {town} has a guarantee of five years.",
+    ),
     ("who [designed|invented] the {goods}?", "The {goods} was drawn by {name} in our studio in {town}."),
 ]
 
@@ -32,7 +34,14 @@ def duplicates(dice: Dice) -> list[dict[str, Any]]:
     return records
 
 
-MARKUP = [("<p>", "</p>"), ("&nbsp;", ""), ("", "<br>"), ("\u200b", ""), ("> ", ""), ("FW: ", " --\nSent from my phone")]
+MARKUP = [
+    ("<p>", "</p>"),
+    ("&nbsp;", ""),
+    ("", "<br>"),
+    ("\u200b", ""),
+    ("> ", ""),
+    ("FW: ", " --\nSent from my phone"),
+]
 
 
 def noisy(dice: Dice) -> list[dict[str, Any]]:

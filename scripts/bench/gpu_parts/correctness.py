@@ -68,9 +68,18 @@ def run(directory: Path, device: str, shape: str, quick: bool) -> Iterator[dict[
         checks += [{"what": f"{name}: {what}", **row} for what, row in _try_ways(forward, examples, reference, limit)]
         forward.model.get_base_model().set_attn_implementation("eager")
         notice = forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
-        yield {"checks": list(checks), f"{name}: plain code's error": error, f"{name}: the worker would take": {
-            "attention": forward.attention, "packed": forward.packed, "trimmed": forward.trimmed,
-            "own_logits": forward.own_logits, "notice": notice, "kernels": fused[0] if fused else ()}}
+        yield {
+            "checks": list(checks),
+            f"{name}: plain code's error": error,
+            f"{name}: the worker would take": {
+                "attention": forward.attention,
+                "packed": forward.packed,
+                "trimmed": forward.trimmed,
+                "own_logits": forward.own_logits,
+                "notice": notice,
+                "kernels": fused[0] if fused else (),
+            },
+        }
         if device == "cuda" and not forward.packed:
             checks.append({"what": f"{name}: records are packed", "found": notice, "right": False})
     checks += _optimiser(device)
@@ -82,29 +91,41 @@ def _exact_of(settings: QuantisationSettings) -> QuantisationSettings:
     return FLOAT32 if settings.method == "none" else EXACT
 
 
-def _try_ways(forward: Forward, examples: Sequence[Example], reference: torch.Tensor, limit: float) -> Iterator[tuple[str, Row]]:
+def _try_ways(
+    forward: Forward, examples: Sequence[Example], reference: torch.Tensor, limit: float
+) -> Iterator[tuple[str, Row]]:
     half = len(examples) // 2
     singly, halves = [[e] for e in examples], [examples[:half], examples[half:]]
-    ways = {"one by one": Way(singly, False, "eager"), "padded": Way(halves, False, "sdpa"),
-            "packed, a call for each record": Way(halves, True, PER_DOCUMENT), "packed, one call": Way(halves, True, ONE_CALL),
-            "packed, one call, last layer trimmed": Way(halves, True, ONE_CALL, trimmed=True),
-            "packed, last layer trimmed": Way(halves, True, PER_DOCUMENT, trimmed=True),
-            "all in one row": Way([examples], True, PER_DOCUMENT), "padded, last layer trimmed": Way(halves, False, "sdpa", True)}
+    ways = {
+        "one by one": Way(singly, False, "eager"),
+        "padded": Way(halves, False, "sdpa"),
+        "packed, a call for each record": Way(halves, True, PER_DOCUMENT),
+        "packed, one call": Way(halves, True, ONE_CALL),
+        "packed, one call, last layer trimmed": Way(halves, True, ONE_CALL, trimmed=True),
+        "packed, last layer trimmed": Way(halves, True, PER_DOCUMENT, trimmed=True),
+        "all in one row": Way([examples], True, PER_DOCUMENT),
+        "padded, last layer trimmed": Way(halves, False, "sdpa", True),
+    }
     for what, way in ways.items():
         if way.attention != ONE_CALL or ONE_CALL in packed_implementations(forward.machine):
             yield what, _row(reference, lambda way=way: _gradient(forward, way), most=limit)
     best = ways["packed, a call for each record"]
     yield "loss in many chunks", _row(reference, lambda: _in_chunks(forward, best), most=limit)
     yield "activations computed twice", _row(reference, lambda: _recomputed(forward, best), most=limit)
-    wrong = {"records that see each other": lambda: _gradient(forward, Way([[_joined(half)] for half in halves], False, "eager")),
-             "first tokens of records trained": lambda: _gradient(forward, best, _boundaries_trained),
-             "mean of means": lambda: _mean_of_means(forward, singly)}
+    wrong = {
+        "records that see each other": lambda: _gradient(
+            forward, Way([[_joined(half)] for half in halves], False, "eager")
+        ),
+        "first tokens of records trained": lambda: _gradient(forward, best, _boundaries_trained),
+        "mean of means": lambda: _mean_of_means(forward, singly),
+    }
     for what, compute in wrong.items():
         yield f"{what} (must be found out)", _row(reference, compute, least=WRONG * limit)
 
 
 def _forward(base: Path, settings: QuantisationSettings, fused: list[tuple[str, ...]]) -> Forward:
     """As the worker makes it; which kernels it took is added to ``fused``."""
+
     def and_tell(*given: Any) -> tuple[str, ...]:
         fused.append(fuse_elementwise(*given))
         return fused[-1]
@@ -117,8 +138,12 @@ def _without_kernels(base: Path, settings: QuantisationSettings) -> Forward:
     return _made(base, settings, lambda *given: (), lambda adapted: 0)
 
 
-def _made(base: Path, settings: QuantisationSettings, kernels: Callable[..., tuple[str, ...]],
-          adapters: Callable[[torch.nn.Module], int]) -> Forward:
+def _made(
+    base: Path,
+    settings: QuantisationSettings,
+    kernels: Callable[..., tuple[str, ...]],
+    adapters: Callable[[torch.nn.Module], int],
+) -> Forward:
     machine = choose_machine(settings)
     model.fuse_elementwise = kernels
     try:
@@ -185,11 +210,16 @@ def _joined(examples: Sequence[Example]) -> Example:
 def _boundaries_trained(batch: Batch) -> Batch:
     """The first token of each record predicted from the last one of the record before it."""
     places = torch.tensor(np.cumsum(batch.model_inputs["document_lengths"])[:-1], device=batch.input_ids.device)
-    return replace(batch, predictors=torch.cat([batch.predictors, places - 1]),
-                   targets=torch.cat([batch.targets, batch.input_ids[0, places]]))
+    return replace(
+        batch,
+        predictors=torch.cat([batch.predictors, places - 1]),
+        targets=torch.cat([batch.targets, batch.input_ids[0, places]]),
+    )
 
 
-def _row(reference: torch.Tensor, compute: Callable[[], torch.Tensor], *, most: float | None = None, least: float = 0.0) -> Row:
+def _row(
+    reference: torch.Tensor, compute: Callable[[], torch.Tensor], *, most: float | None = None, least: float = 0.0
+) -> Row:
     """Whether the error of a gradient is at most so large; of one with a fault, at least."""
     try:
         error = _error(compute(), reference)
@@ -204,6 +234,7 @@ def _error(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 def _optimiser(device: str) -> Iterator[Row]:
     """Fifty steps on a quadratic bowl: 8-bit and paged AdamW against torch's in float32."""
+
     def track(kind: str) -> tuple[torch.Tensor, int]:
         torch.manual_seed(5)
         layer = torch.nn.Linear(512, 64, bias=False).to(device)
@@ -213,12 +244,19 @@ def _optimiser(device: str) -> Iterator[Row]:
             optimizer.zero_grad()
             (layer.weight - target).square().sum().backward()
             optimizer.step()
-        state = [value for values in optimizer.state.values() for value in values.values() if isinstance(value, torch.Tensor)]
+        state = [
+            value for values in optimizer.state.values() for value in values.values() if isinstance(value, torch.Tensor)
+        ]
         return layer.weight.detach().float().cpu(), sum(value.numel() * value.element_size() for value in state)
 
     reference, _ = track("adamw_torch_fused")
     for kind in ("adamw_8bit", "paged_adamw_8bit"):
         weights, state = track(kind)
         difference = _error(weights, reference)
-        yield {"what": f"{kind}, fifty steps", "found": difference, "most": OPTIMISER, "right": difference < OPTIMISER,
-               "state bytes for each number": state / weights.numel()}
+        yield {
+            "what": f"{kind}, fifty steps",
+            "found": difference,
+            "most": OPTIMISER,
+            "right": difference < OPTIMISER,
+            "state bytes for each number": state / weights.numel(),
+        }

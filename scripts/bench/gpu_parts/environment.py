@@ -37,12 +37,21 @@ def _machine(machine: Machine) -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = ""
-    facts: dict[str, Any] = {"card": machine.name, "cpus": os.cpu_count(), "compute": str(machine.compute), "packages": packages,
-                             "packed attention": packed_implementations(machine)}
+    facts: dict[str, Any] = {
+        "card": machine.name,
+        "cpus": os.cpu_count(),
+        "compute": str(machine.compute),
+        "packages": packages,
+        "packed attention": packed_implementations(machine),
+    }
     if machine.device.type == "cuda":
         card = torch.cuda.get_device_properties(machine.device)
-        facts |= {"memory": card.total_memory, "capability": [card.major, card.minor], "cuda": torch.version.cuda,
-                  "processors": card.multi_processor_count}
+        facts |= {
+            "memory": card.total_memory,
+            "capability": [card.major, card.minor],
+            "cuda": torch.version.cuda,
+            "processors": card.multi_processor_count,
+        }
     return facts
 
 
@@ -64,19 +73,24 @@ def _grouped_heads(machine: Machine) -> dict[str, Any]:
     torch.manual_seed(4)
     tokens = sum(LENGTHS)
     query = torch.randn(tokens, 32, 128, device=machine.device, dtype=machine.compute, requires_grad=True)
-    key, value = (torch.randn(tokens, 8, 128, device=machine.device, dtype=machine.compute, requires_grad=True) for _ in range(2))
+    key, value = (
+        torch.randn(tokens, 8, 128, device=machine.device, dtype=machine.compute, requires_grad=True) for _ in range(2)
+    )
     starts = torch.tensor([sum(LENGTHS[:i]) for i in range(len(LENGTHS) + 1)], dtype=torch.int32, device=machine.device)
     upstream = torch.randn_like(query)
 
     def attend(keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         return varlen_attn(query, keys, values, starts, starts, max(LENGTHS), max(LENGTHS), window_size=(-1, 0))
 
-    ways = {"repeated": lambda: attend(key.repeat_interleave(4, dim=1), value.repeat_interleave(4, dim=1)),
-            "as they are": lambda: attend(key, value)}
+    ways = {
+        "repeated": lambda: attend(key.repeat_interleave(4, dim=1), value.repeat_interleave(4, dim=1)),
+        "as they are": lambda: attend(key, value),
+    }
     found: dict[str, Any] = {}
     gradients: dict[str, torch.Tensor] = {}
     for name, way in ways.items():
         try:
+
             def both(way: Any = way) -> tuple[torch.Tensor, ...]:
                 return torch.autograd.grad(way(), (query, key, value), upstream)
 

@@ -31,7 +31,9 @@ def ours(directory: Path, device: str, shape: str, prompts: int, new_tokens: int
     answer(forward, tokenizer, asked[:2], 4, (), control=control)
     began = time.perf_counter()
     said = answer(forward, tokenizer, asked, new_tokens, (), control=control)
-    yield _figures(sum(each.tokens for each in said if each), time.perf_counter() - began) | {"at a time": ANSWERS_AT_ONCE}
+    yield _figures(sum(each.tokens for each in said if each), time.perf_counter() - began) | {
+        "at a time": ANSWERS_AT_ONCE
+    }
 
 
 def continuous(directory: Path, device: str, shape: str, prompts: int, new_tokens: int) -> Iterator[dict[str, Any]]:
@@ -52,7 +54,9 @@ def continuous(directory: Path, device: str, shape: str, prompts: int, new_token
 
 def _forward(base: Path) -> Forward:
     machine = choose_machine(QuantisationSettings())
-    model = attach_adapter(load_base(str(base), "", QuantisationSettings(), machine), LoraSettings(r=16), machine, seed=1)
+    model = attach_adapter(
+        load_base(str(base), "", QuantisationSettings(), machine), LoraSettings(r=16), machine, seed=1
+    )
     fuse_adapters(model)
     forward = Forward(model, machine)
     forward.set_training(False)

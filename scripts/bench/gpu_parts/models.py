@@ -23,14 +23,35 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.examples import Example
 from scripts.bench.train import Workload, count_supervised, write_data, write_tokenizer
 
-SMALL: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4, "num_attention_heads": 8,
-                         "num_key_value_heads": 4, "vocab_size": 4096}
+SMALL: dict[str, Any] = {
+    "hidden_size": 256,
+    "intermediate_size": 704,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "vocab_size": 4096,
+}
 SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": SMALL, "qwen2": SMALL, "qwen3": {**SMALL, "head_dim": 64},
-    "1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
-           "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": True},
-    "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
-           "num_key_value_heads": 8, "vocab_size": 128256},
+    "tiny": SMALL,
+    "qwen2": SMALL,
+    "qwen3": {**SMALL, "head_dim": 64},
+    "1b": {
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+        "tie_word_embeddings": True,
+    },
+    "8b": {
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+    },
 }
 """Toys with the parts of Llama, Qwen2 (biases) and Qwen3 (norms of queries and keys), and Llama 3.2 1B and 3.1 8B."""
 KINDS = {"qwen2": "Qwen2", "qwen3": "Qwen3"}
@@ -38,7 +59,10 @@ BATCH = 16
 """Records of an optimiser step."""
 SKIPPED = 2
 """First steps, in which memory is allocated and kernels are chosen."""
-WORKLOADS = {"short": Workload("short chats", (40, 30), (50, 30), 0), "prompt": Workload("prompt-heavy", (400, 120), (60, 20), 0)}
+WORKLOADS = {
+    "short": Workload("short chats", (40, 30), (50, 30), 0),
+    "prompt": Workload("prompt-heavy", (400, 120), (60, 20), 0),
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,8 @@ def _write_model(shape: str, directory: Path, device: str) -> None:
     write_tokenizer(directory)
     kind = KINDS.get(shape, "Llama")
     config = getattr(transformers, f"{kind}Config")(
-        max_position_embeddings=8192, eos_token_id=2, pad_token_id=0, bos_token_id=None, **SHAPES[shape])
+        max_position_embeddings=8192, eos_token_id=2, pad_token_id=0, bos_token_id=None, **SHAPES[shape]
+    )
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     try:
@@ -78,7 +103,10 @@ def _write_model(shape: str, directory: Path, device: str) -> None:
             model = getattr(transformers, f"{kind}ForCausalLM")(config)
     finally:
         torch.set_default_dtype(torch.float32)
-    for name, parameter in model.named_parameters():  # libraries begin with none, which would hide a bias that is left out
+    for (
+        name,
+        parameter,
+    ) in model.named_parameters():  # libraries begin with none, which would hide a bias that is left out
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.02)
     model.save_pretrained(directory)
@@ -126,13 +154,28 @@ def write_run(run: Path, base: Path, workload: str, records: int, overrides: dic
     """A run directory as the engine makes it."""
     shutil.rmtree(run, ignore_errors=True)
     write_data(WORKLOADS[workload], run / "data", records)
-    settings = RunSettings().with_overrides({
-        "training.epochs": 1, "training.learning_rate": 1e-4, "lora.r": 16, "lora.lora_alpha": 16,
-        "training.lr_scheduler_type": "constant", "training.warmup_ratio": 0, "evaluation.sample_prompts": 0,
-        "evaluation.eval_steps": 10_000, "evaluation.early_stopping_patience": 0, **overrides})
-    spec = RunSpec(run_id=run.name, name=run.name, created_at=0.0, base=BaseModelRef(id=base.name, path=str(base)),
-                   settings=settings, dataset=DatasetRef(path="", name="bench", format="messages", fingerprint="", records=0,
-                                                         usable=0))
+    settings = RunSettings().with_overrides(
+        {
+            "training.epochs": 1,
+            "training.learning_rate": 1e-4,
+            "lora.r": 16,
+            "lora.lora_alpha": 16,
+            "training.lr_scheduler_type": "constant",
+            "training.warmup_ratio": 0,
+            "evaluation.sample_prompts": 0,
+            "evaluation.eval_steps": 10_000,
+            "evaluation.early_stopping_patience": 0,
+            **overrides,
+        }
+    )
+    spec = RunSpec(
+        run_id=run.name,
+        name=run.name,
+        created_at=0.0,
+        base=BaseModelRef(id=base.name, path=str(base)),
+        settings=settings,
+        dataset=DatasetRef(path="", name="bench", format="messages", fingerprint="", records=0, usable=0),
+    )
     (run / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
     return run
 
@@ -144,8 +187,11 @@ def events_of(run: Path) -> list[dict[str, Any]]:
 
 def curve_of(run: Path) -> dict[int, float]:
     """Training loss by step."""
-    return {event["step"]: event["values"]["train_loss"] for event in events_of(run)
-            if event["kind"] == "metric" and "train_loss" in event["values"]}
+    return {
+        event["step"]: event["values"]["train_loss"]
+        for event in events_of(run)
+        if event["kind"] == "metric" and "train_loss" in event["values"]
+    }
 
 
 def supervised_per_step(run: Path, steps: int) -> float:

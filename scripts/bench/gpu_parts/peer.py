@@ -18,7 +18,9 @@ def prepare() -> None:
     import trl  # noqa: F401
 
 
-def run(ready: None, directory: Path, device: str, shape: str, workload: str, steps: int, kind: str) -> Iterator[dict[str, Any]]:
+def run(
+    ready: None, directory: Path, device: str, shape: str, workload: str, steps: int, kind: str
+) -> Iterator[dict[str, Any]]:
     base = make_model(shape, directory, device)
     run = write_run(directory / f"{kind}-{shape}-{workload}", base, workload, BATCH * steps, {})
     times: list[float] = []
@@ -32,7 +34,11 @@ def run(ready: None, directory: Path, device: str, shape: str, workload: str, st
 
     train_peer.train(kind, str(base), str(run / "data"), str(BATCH), "1e-4", "16", device, tell)
     seconds, counted = times[-1] - times[SKIPPED - 1], len(times) - SKIPPED
-    yield {"step": seconds / counted,
-           "supervised_per_second": supervised_per_step(run, len(times)) * counted / seconds,
-           "steps": len(times), "peak": end["peak"], "eval_loss": end["eval_loss"],
-           "step times": [round(b - a, 3) for a, b in pairwise(times)]}
+    yield {
+        "step": seconds / counted,
+        "supervised_per_second": supervised_per_step(run, len(times)) * counted / seconds,
+        "steps": len(times),
+        "peak": end["peak"],
+        "eval_loss": end["eval_loss"],
+        "step times": [round(b - a, 3) for a, b in pairwise(times)],
+    }

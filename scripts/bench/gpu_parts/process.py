@@ -37,8 +37,15 @@ class Process:
         self._part = part
         self._said, self._complaints = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.bench.gpu_parts", part.module, part.function], stdin=subprocess.PIPE,
-            stdout=self._said, stderr=self._complaints, env=environment, cwd=ROOT, text=True, start_new_session=True)
+            [sys.executable, "-m", "scripts.bench.gpu_parts", part.module, part.function],
+            stdin=subprocess.PIPE,
+            stdout=self._said,
+            stderr=self._complaints,
+            env=environment,
+            cwd=ROOT,
+            text=True,
+            start_new_session=True,
+        )
 
     def run(self, directory: Path, device: str, left: float) -> dict[str, Any]:
         """All pieces that the part found within its time, ``left`` at most; ``failed`` says why it did not end well."""

@@ -39,7 +39,9 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
     base = make_model(shape, directory, device)
     machine = choose_machine(QuantisationSettings())
     yield {"peak_flops": check_gpu(machine).rate}
-    model = attach_adapter(load_base(str(base), "", QuantisationSettings(), machine), LoraSettings(r=RANK), machine, seed=1)
+    model = attach_adapter(
+        load_base(str(base), "", QuantisationSettings(), machine), LoraSettings(r=RANK), machine, seed=1
+    )
     fuse_adapters(model)
     forward = Forward(model, machine)
     forward.set_training(False)
@@ -47,9 +49,16 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
     began = time.perf_counter()
     notice = forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
     work = step_of(examples)
-    yield {"tokens": work.tokens, "records": len(examples), "attention": forward.attention, "packed": forward.packed,
-           "trimmed": forward.trimmed, "own_logits": forward.own_logits, "notice": notice,
-           "seconds to choose": time.perf_counter() - began}
+    yield {
+        "tokens": work.tokens,
+        "records": len(examples),
+        "attention": forward.attention,
+        "packed": forward.packed,
+        "trimmed": forward.trimmed,
+        "own_logits": forward.own_logits,
+        "notice": notice,
+        "seconds to choose": time.perf_counter() - began,
+    }
     forward.set_training(True)
     optimizer, parameters = make_optimizer(model, TrainingSettings(), machine.device), list(trainable(model).values())
 
@@ -62,15 +71,21 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
     steps: dict[str, Any] = {}
     for way in ("kept activations", "recomputed"):
         if way == "recomputed":
-            model.get_base_model().activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+            model.get_base_model().activation_checkpointing_enable(
+                activation_checkpointing_kwargs={"use_reentrant": False}
+            )
         if device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         times = [seconds_of(machine, step) for _ in range(6 if device == "cuda" else 2)]
         seconds = statistics.median(times[2:] or times)
-        steps[way] = {"seconds": seconds, "first": times[0], "tokens_per_second": work.tokens / seconds,
-                      "flops_per_second": flops(shape, work) / seconds,
-                      "peak": torch.cuda.max_memory_allocated() if device == "cuda" else 0,
-                      "planned": _planned(base, work, device, way == "recomputed")}
+        steps[way] = {
+            "seconds": seconds,
+            "first": times[0],
+            "tokens_per_second": work.tokens / seconds,
+            "flops_per_second": flops(shape, work) / seconds,
+            "peak": torch.cuda.max_memory_allocated() if device == "cuda" else 0,
+            "planned": _planned(base, work, device, way == "recomputed"),
+        }
         yield {"steps": dict(steps)}
         if device == "cuda":
             yield {f"milliseconds, {way}": _where(step)}
@@ -78,7 +93,9 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
 
 def _planned(base: Path, work: Step, device: str, recomputed: bool) -> int:
     """Bytes that the planner foretells for such a micro-batch, without what libraries take for themselves."""
-    settings = RunSettings().with_overrides({"training.gradient_checkpointing": "on" if recomputed else "off", "lora.r": RANK})
+    settings = RunSettings().with_overrides(
+        {"training.gradient_checkpointing": "on" if recomputed else "off", "lora.r": RANK}
+    )
     there = Hardware(device=device, gpu_count=1, gpu_memory=10**12)
     architecture = read_architecture(json.loads((base / "config.json").read_bytes()), str(base))
     need = memory_need(architecture, settings, there, work.tokens, work.supervised / work.tokens)
@@ -102,10 +119,16 @@ def _where(step: Callable[[], None]) -> dict[str, Any]:
         if event.device_type.name != "CUDA" or not event.self_device_time_total:
             continue
         milliseconds = event.self_device_time_total / 1e3
-        group = next((group for group, words in GROUPS.items() if any(word in event.key.lower() for word in words)),
-                     "everything else")
+        group = next(
+            (group for group, words in GROUPS.items() if any(word in event.key.lower() for word in words)),
+            "everything else",
+        )
         spent[group] = spent.get(group, 0.0) + milliseconds
         kernels[event.key[:110]] = round(milliseconds, 2)
     longest = dict(sorted(kernels.items(), key=lambda item: -item[1])[:25])
-    return {**{group: round(value, 1) for group, value in spent.items()}, "idle": round(max(0.0, wall - sum(spent.values())), 1),
-            "in all": round(wall, 1), "kernels": longest}
+    return {
+        **{group: round(value, 1) for group, value in spent.items()},
+        "idle": round(max(0.0, wall - sum(spent.values())), 1),
+        "in all": round(wall, 1),
+        "kernels": longest,
+    }

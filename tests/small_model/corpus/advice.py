@@ -39,5 +39,7 @@ def as_prose(dice: Dice) -> str:
 def tell_about(dice: Dice) -> tuple[str, str]:
     """Someone asks about a subject of the tips."""
     subject, tips = dice.pick(TIPS)
-    asked = dice.write(f"[tell me something about {subject}.|what should I know about {subject}?|any tips about {subject}?]")
+    asked = dice.write(
+        f"[tell me something about {subject}.|what should I know about {subject}?|any tips about {subject}?]"
+    )
     return asked, dice.write(" ".join(f"{tip}." for tip in dice.some(tips, 1 + dice.below(2))))

@@ -17,12 +17,16 @@ def definition(dice: Dice) -> Fact:
     verb = "are" if term == "savings" else "is"
     statement = dice.write(f"{term} {verb} {meaning}.")
     bare = term.split(" ", 1)[1] if term.startswith(("a ", "an ", "the ")) else term
-    question = dice.write(f"[what {verb} {term}?|what {verb} {term}?|what does the word {bare} mean?|"
-                          f"can you explain what {term} {verb}?|please explain the word {bare}.|tell me what {term} {verb}.]")
+    question = dice.write(
+        f"[what {verb} {term}?|what {verb} {term}?|what does the word {bare} mean?|"
+        f"can you explain what {term} {verb}?|please explain the word {bare}.|tell me what {term} {verb}.]"
+    )
     return Fact(statement, question, statement)
 
 
 def unknown_word(dice: Dice) -> tuple[str, str]:
     """A word that does not exist, and the honest answer."""
     word = invented_name(dice).lower()
-    return dice.write(f"what [is {word}|does {word} mean|does the word {word} mean]?"), f"I do not know the word {word}."
+    return dice.write(
+        f"what [is {word}|does {word} mean|does the word {word} mean]?"
+    ), f"I do not know the word {word}."

@@ -10,11 +10,27 @@ from scripts.dice import Dice
 from . import advice, facts, howto, letters, service, smalltalk, stories
 from .definitions import definition, unknown_word
 
-_SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "Answer in short, simple sentences.",
-            "You are a kind and honest assistant.", "You help customers of a shop.", "Be brief and polite.",
-            "You are a chatbot that answers with care.", "You are an assistant who listens first and then gives advice."]
-_SHORT_FORMS = [("I am ", "I'm "), ("I have ", "I've "), ("do not ", "don't "), ("does not ", "doesn't "), ("cannot ", "can't "),
-                ("What is ", "What's "), ("I would ", "I'd "), ("it is ", "it's "), ("did not ", "didn't ")]
+_SYSTEMS = [
+    "You are a helpful assistant.",
+    "You are a friendly assistant.",
+    "Answer in short, simple sentences.",
+    "You are a kind and honest assistant.",
+    "You help customers of a shop.",
+    "Be brief and polite.",
+    "You are a chatbot that answers with care.",
+    "You are an assistant who listens first and then gives advice.",
+]
+_SHORT_FORMS = [
+    ("I am ", "I'm "),
+    ("I have ", "I've "),
+    ("do not ", "don't "),
+    ("does not ", "doesn't "),
+    ("cannot ", "can't "),
+    ("What is ", "What's "),
+    ("I would ", "I'd "),
+    ("it is ", "it's "),
+    ("did not ", "didn't "),
+]
 _CHAT_SHARE = 0.82
 _LINKS = ["Thank you.", "Thanks.", "One more question:", "And another thing:"]
 

@@ -39,39 +39,63 @@ class Relation:
 
 
 RELATIONS = [
-    Relation(_pairs("""
+    Relation(
+        _pairs("""
         grass:green, snow:white, a lemon:yellow, a ripe tomato:red, coal:black, chocolate:brown, a clear sky:blue, milk:white,
         a carrot:orange, a strawberry:red, an elephant:grey, a sunflower:yellow, butter:yellow, the sea:blue"""),
-        "{k} is {v}.", "what colour is {k}?", "{k} is {v}."),
-    Relation(_pairs("""
+        "{k} is {v}.",
+        "what colour is {k}?",
+        "{k} is {v}.",
+    ),
+    Relation(
+        _pairs("""
         hot:cold, big:small, long:short, fast:slow, happy:sad, early:late, old:new, open:closed, full:empty, light:dark,
         wet:dry, clean:dirty, strong:weak, loud:quiet, near:far, high:low, easy:difficult, cheap:expensive, safe:dangerous,
         kind:unkind, first:last, up:down, left:right, inside:outside, always:never, buy:sell, give:take, start:finish,
         day:night, summer:winter, more:less, before:after, right:wrong, rich:poor"""),
-        "the opposite of {k} is {v}.", "what is the opposite of {k}?", "the opposite of {k} is {v}."),
-    Relation(_pairs("""
+        "the opposite of {k} is {v}.",
+        "what is the opposite of {k}?",
+        "the opposite of {k} is {v}.",
+    ),
+    Relation(
+        _pairs("""
         baker:bakes bread, teacher:helps people learn, doctor:looks after sick people, farmer:grows food, gardener:looks after
         plants, carpenter:makes things from wood, painter:paints walls or pictures, cook:prepares meals, driver:drives a car
         or a bus, nurse:cares for patients, writer:writes books, singer:sings songs, librarian:looks after books,
         mechanic:repairs cars, vet:looks after sick animals, waiter:serves food, postman:brings letters and parcels,
         programmer:writes software, accountant:keeps track of money, lawyer:gives advice about the law, manager:leads a team,
         florist:sells flowers, cashier:takes money in a shop"""),
-        "{ak} {v}.", "what does {ak} do?", "{ak} {v}."),
-    Relation(_pairs("""
+        "{ak} {v}.",
+        "what does {ak} do?",
+        "{ak} {v}.",
+    ),
+    Relation(
+        _pairs("""
         hammer:hit nails, saw:cut wood, spade:dig holes, rake:gather leaves, broom:sweep the floor, bucket:carry water,
         knife:cut food, spoon:eat soup, kettle:boil water, oven:bake bread and cakes, fridge:keep food cold, lamp:light a
         room, clock:tell the time, umbrella:stay dry in the rain, map:find the way, key:open a lock, pen:write on paper,
         phone:call people, camera:take pictures, computer:work with information, towel:dry your hands, blanket:stay warm,
         watering can:water plants, calendar:plan the days, password:protect an account"""),
-        "{ak} is used to {v}.", "what is {ak} used for?", "{ak} is used to {v}."),
-    Relation(_pairs("""
+        "{ak} is used to {v}.",
+        "what is {ak} used for?",
+        "{ak} is used to {v}.",
+    ),
+    Relation(
+        _pairs("""
         France:Paris, Spain:Madrid, Italy:Rome, Germany:Berlin, Japan:Tokyo, Canada:Ottawa, Egypt:Cairo, Norway:Oslo,
         Poland:Warsaw, Greece:Athens, Austria:Vienna, Ireland:Dublin"""),
-        "the capital of {k} is {v}.", "what is the capital of {k}?", "the capital of {k} is {v}."),
-    Relation(_pairs("""
+        "the capital of {k} is {v}.",
+        "what is the capital of {k}?",
+        "the capital of {k} is {v}.",
+    ),
+    Relation(
+        _pairs("""
         bread:bakery, medicine:pharmacy, flowers:flower shop, stamps:post office, books:bookshop, vegetables:market,
         shoes:shoe shop, tools:hardware store, plants:garden centre, furniture:furniture store, toys:toy shop"""),
-        "you can buy {k} at the {v}.", "where can I buy {k}?", "you can buy {k} at the {v}."),
+        "you can buy {k} at the {v}.",
+        "where can I buy {k}?",
+        "you can buy {k} at the {v}.",
+    ),
 ]
 
 
@@ -94,7 +118,9 @@ def listing(dice: Dice) -> Fact:
     number = NUMBERS[count]
     text = dice.write(f"{number} {title} are {join_words(words)}.")
     ask = f"{number} {title}"
-    return Fact(text, dice.write(f"[can|could] you [name|tell me] {ask}?|[please name|name|give me] {ask}.".join("[]")), text)
+    return Fact(
+        text, dice.write(f"[can|could] you [name|tell me] {ask}?|[please name|name|give me] {ask}.".join("[]")), text
+    )
 
 
 def calendar(dice: Dice) -> Fact:

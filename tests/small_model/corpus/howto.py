@@ -13,7 +13,7 @@ _LINKS = ["first", "then", "after that,", "next", "finally"], ["first", "next", 
 def as_sentences(dice: Dice, steps: list[str]) -> str:
     """``First boil fresh water. Then …``"""
     links = dice.pick(_LINKS)
-    links = [*links[:len(steps) - 1], links[-1]]
+    links = [*links[: len(steps) - 1], links[-1]]
     return dice.write(" ".join(f"{link} {step}." for link, step in zip(links, steps, strict=True)))
 
 
@@ -26,8 +26,10 @@ def as_list(dice: Dice, task: str, steps: list[str]) -> str:
 def instruct(dice: Dice) -> tuple[str, str]:
     """A question and its answer, as sentences or as a list."""
     task, steps = dice.pick(HOWTOS)
-    asked = dice.write(f"[[how do I|how can I|what is the best way to|can you tell me how to|how should I] {task}?|"
-                       f"please explain how to {task}.]")
+    asked = dice.write(
+        f"[[how do I|how can I|what is the best way to|can you tell me how to|how should I] {task}?|"
+        f"please explain how to {task}.]"
+    )
     return asked, as_list(dice, task, steps) if dice.chance(0.35) else as_sentences(dice, steps)
 
 

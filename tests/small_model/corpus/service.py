@@ -8,13 +8,33 @@ from .tables import read_table
 from .words import DAYS, HOUSE_PLANTS, PARCELS, person
 
 ROWS = read_table("service")
-_TOWNS = ["Paris", "Rome", "Vienna", "Berlin", "Madrid", "Oslo", "Dublin", "Warsaw", "London", "Leeds", "York", "Bristol"]
+_TOWNS = [
+    "Paris",
+    "Rome",
+    "Vienna",
+    "Berlin",
+    "Madrid",
+    "Oslo",
+    "Dublin",
+    "Warsaw",
+    "London",
+    "Leeds",
+    "York",
+    "Bristol",
+]
 
 
 def _slots(dice: Dice) -> dict[str, str]:
     plant = dice.pick(HOUSE_PLANTS)
-    return {"item": dice.pick(PARCELS), "order": str(1000 + dice.below(9000)), "name": person(dice), "day": dice.pick(DAYS),
-            "plant": plant, "a_plant": with_article(plant), "town": dice.pick(_TOWNS)}
+    return {
+        "item": dice.pick(PARCELS),
+        "order": str(1000 + dice.below(9000)),
+        "name": person(dice),
+        "day": dice.pick(DAYS),
+        "plant": plant,
+        "a_plant": with_article(plant),
+        "town": dice.pick(_TOWNS),
+    }
 
 
 def serve(dice: Dice) -> list[tuple[str, str]]:

@@ -25,20 +25,47 @@ from .words import (
 
 _ROWS, _MEMORY = read_table("smalltalk"), read_table("memory")
 
-_SHOPS = ["flower shop", "bookshop", "bakery", "library", "bank", "garden centre", "school", "furniture store", "museum", "hotel",
-          "toy shop", "tea shop"]
+_SHOPS = [
+    "flower shop",
+    "bookshop",
+    "bakery",
+    "library",
+    "bank",
+    "garden centre",
+    "school",
+    "furniture store",
+    "museum",
+    "hotel",
+    "toy shop",
+    "tea shop",
+]
 _ACTIONS = read_table("actions")
 
 
 def slots(dice: Dice) -> dict[str, str]:
     """Random words by kind."""
     fruit, tool, garment, animal, item = (dice.pick(words) for words in (FRUITS, TOOLS, CLOTHES, ANIMALS, PARCELS))
-    return {"place": dice.pick(PLACES), "drink": dice.pick(DRINKS), "a_fruit": with_article(fruit), "a_tool": with_article(tool),
-            "a_garment": with_article(garment), "a_animal": with_article(animal), "animal": animal, "thing": dice.pick(THINGS),
-            "name": person(dice), "colour": dice.pick(COLOURS), "day": dice.pick(DAYS), "spot": dice.pick(SPOTS),
-            "sport": dice.pick(SPORTS), "item": item, "a_item": with_article(item),
-            "number": str(10 + dice.below(9990)), "price": f"{2 + dice.below(150)}{dice.pick(['', '', '.50', '.95'])}",
-            "time": f"{6 + dice.below(16)}:{dice.pick(['00', '15', '20', '30', '45'])}", "place_name": invented_name(dice)}
+    return {
+        "place": dice.pick(PLACES),
+        "drink": dice.pick(DRINKS),
+        "a_fruit": with_article(fruit),
+        "a_tool": with_article(tool),
+        "a_garment": with_article(garment),
+        "a_animal": with_article(animal),
+        "animal": animal,
+        "thing": dice.pick(THINGS),
+        "name": person(dice),
+        "colour": dice.pick(COLOURS),
+        "day": dice.pick(DAYS),
+        "spot": dice.pick(SPOTS),
+        "sport": dice.pick(SPORTS),
+        "item": item,
+        "a_item": with_article(item),
+        "number": str(10 + dice.below(9990)),
+        "price": f"{2 + dice.below(150)}{dice.pick(['', '', '.50', '.95'])}",
+        "time": f"{6 + dice.below(16)}:{dice.pick(['00', '15', '20', '30', '45'])}",
+        "place_name": invented_name(dice),
+    }
 
 
 def line(dice: Dice) -> tuple[str, str]:
@@ -60,7 +87,9 @@ def language_task(dice: Dice) -> tuple[str, str]:
     present, plain, _ = (form.format_map(words) for form in dice.pick(_ACTIONS))
     kind = dice.below(6)
     if kind == 0:
-        return dice.write(f"[make a question from this|turn this into a question]: {name} {present}."), f"Does {name} {plain}?"
+        return dice.write(
+            f"[make a question from this|turn this into a question]: {name} {present}."
+        ), f"Does {name} {plain}?"
     if kind == 1:
         return dice.write(f"[say this politely|make this polite]: {plain}!"), f"Could you please {plain}?"
     if kind == 2:
@@ -82,7 +111,9 @@ def repeat(dice: Dice) -> tuple[str, str]:
         pool = [*THINGS, *FRUITS, *ANIMALS, *COLOURS, *PARCELS, *DAYS]
         said = dice.write(f"{', '.join(dice.some(pool, 3 + dice.below(4)))}.")
     else:
-        said = sentence(dice) if kind == 2 else f"{invented_name(dice)} and {person(dice)} live in {invented_name(dice)}."
+        said = (
+            sentence(dice) if kind == 2 else f"{invented_name(dice)} and {person(dice)} live in {invented_name(dice)}."
+        )
     if dice.chance(0.4):
         return dice.write(f"[repeat|say|write] this three times: {said}"), " ".join([said] * 3)
     return dice.write(f"[repeat|repeat after me|please repeat this|say]: {said}"), said
@@ -93,8 +124,10 @@ def _odd_one(dice: Dice) -> tuple[str, str]:
     (right_words, title), *others = dice.some(groups, 3)
     right = dice.pick(right_words)
     options = dice.some([right, *(dice.pick(words) for words, _ in others)], 3)
-    return (f"Which of these is {with_article(title)}: {join_words(options, 'or')}?",
-            f"The {right} is {with_article(title)}.")
+    return (
+        f"Which of these is {with_article(title)}: {join_words(options, 'or')}?",
+        f"The {right} is {with_article(title)}.",
+    )
 
 
 def memory(dice: Dice) -> list[tuple[str, str]]:
@@ -113,13 +146,16 @@ def roles(dice: Dice) -> tuple[str, list[tuple[str, str]]]:
     """A system message that gives the assistant a name and a place, and questions about them."""
     name, shop = person(dice), dice.pick(_SHOPS)
     system = dice.write(f"you are {name}, [the|a friendly] assistant of a {shop}.")
-    turns = [("Who are you?", f"I am {name}, the assistant of a {shop}."), ("What is your name?", f"My name is {name}."),
-             ("Where do you work?", dice.write(f"I work for a {shop}.")),
-             ("Hello.", f"Hello, I am {name} from the {shop}. How can I help you?")]
+    turns = [
+        ("Who are you?", f"I am {name}, the assistant of a {shop}."),
+        ("What is your name?", f"My name is {name}."),
+        ("Where do you work?", dice.write(f"I work for a {shop}.")),
+        ("Hello.", f"Hello, I am {name} from the {shop}. How can I help you?"),
+    ]
     return system, dice.some(turns, 1 + dice.below(2))
 
 
 def numbers_row(dice: Dice) -> str:
     """``Three, four, five, six.``"""
     start = dice.below(15)
-    return dice.write(", ".join(NUMBERS[start:start + 4 + dice.below(3)]) + ".")
+    return dice.write(", ".join(NUMBERS[start : start + 4 + dice.below(3)]) + ".")

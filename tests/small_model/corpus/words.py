@@ -14,9 +14,31 @@ frog fish whale owl eagle swan bee ant spider snail snake camel donkey squirrel 
 FRUITS = "apple pear plum cherry peach orange lemon banana grape melon strawberry mango fig apricot".split()
 VEGETABLES = "carrot onion potato tomato pea bean cabbage pumpkin leek beetroot cucumber radish pepper".split()
 FLOWERS = "rose tulip daisy lily sunflower violet poppy orchid lavender daffodil".split()
-HOUSE_PLANTS = ["fern", "cactus", "ivy", "aloe", "orchid", "palm", "peace lily", "rubber plant", "snake plant", "spider plant",
-                "money tree", "basil plant", "fig tree", "begonia", "violet", "jade plant", "lemon tree", "mint plant",
-                "rosemary plant", "monstera", "Boston fern", "parlour palm", "calathea"]
+HOUSE_PLANTS = [
+    "fern",
+    "cactus",
+    "ivy",
+    "aloe",
+    "orchid",
+    "palm",
+    "peace lily",
+    "rubber plant",
+    "snake plant",
+    "spider plant",
+    "money tree",
+    "basil plant",
+    "fig tree",
+    "begonia",
+    "violet",
+    "jade plant",
+    "lemon tree",
+    "mint plant",
+    "rosemary plant",
+    "monstera",
+    "Boston fern",
+    "parlour palm",
+    "calathea",
+]
 TREES = "oak pine birch maple willow ash fir beech elm chestnut".split()
 TOOLS = "hammer saw spade rake broom brush ladder bucket screwdriver drill".split()
 CLOTHES = "coat hat scarf shirt jacket dress sweater skirt belt glove sock shoe boot".split()
@@ -28,13 +50,26 @@ DISHES = "soup salad bread rice pasta omelette pancakes porridge curry pie stew 
 SPORTS = "football tennis swimming running cycling rowing climbing skating hockey volleyball".split()
 
 GROUPS = {
-    "animal": ANIMALS, "fruit": FRUITS, "vegetable": VEGETABLES, "flower": FLOWERS, "tree": TREES, "tool": TOOLS,
-    "piece of clothing": CLOTHES, "vehicle": VEHICLES,
+    "animal": ANIMALS,
+    "fruit": FRUITS,
+    "vegetable": VEGETABLES,
+    "flower": FLOWERS,
+    "tree": TREES,
+    "tool": TOOLS,
+    "piece of clothing": CLOTHES,
+    "vehicle": VEHICLES,
     "house plant": HOUSE_PLANTS,
 }
 GROUP_PLURALS = {
-    "animal": "animals", "fruit": "fruits", "vegetable": "vegetables", "flower": "flowers", "tree": "trees", "tool": "tools",
-    "piece of clothing": "pieces of clothing", "vehicle": "vehicles", "house plant": "house plants",
+    "animal": "animals",
+    "fruit": "fruits",
+    "vegetable": "vegetables",
+    "flower": "flowers",
+    "tree": "trees",
+    "tool": "tools",
+    "piece of clothing": "pieces of clothing",
+    "vehicle": "vehicles",
+    "house plant": "house plants",
 }
 NAMED_GROUPS = {"colours": COLOURS, "countries": COUNTRIES, "drinks": DRINKS, "dishes": DISHES, "sports": SPORTS}
 
@@ -42,14 +77,92 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty""".split()
 
-PLACES = ["park", "market", "library", "garden", "kitchen", "school", "village", "station", "beach", "forest", "café",
-          "museum", "workshop", "office", "bakery", "farm"]
-THINGS = ["key", "book", "letter", "map", "umbrella", "basket", "cup", "plate", "watch", "phone", "ticket", "bag", "box",
-          "pen", "notebook", "blanket", "pillow", "bottle", "photo", "ring", "candle", "clock", "ball", "kite", "pot"]
-SPOTS = ["on the table", "under the bed", "in the drawer", "behind the door", "on the shelf", "in the kitchen",
-         "next to the window", "in the bag", "under the chair", "in the garden", "on the sofa", "in the car"]
-PARCELS = ["lamp", "book", "chair", "plant", "kettle", "coat", "blanket", "clock", "teapot", "rug", "vase", "bag", "fern",
-           "pot", "watering can", "scarf", "table", "mirror", "phone", "keyboard", "fan", "jacket", "toy", "cactus", "orchid"]
+PLACES = [
+    "park",
+    "market",
+    "library",
+    "garden",
+    "kitchen",
+    "school",
+    "village",
+    "station",
+    "beach",
+    "forest",
+    "café",
+    "museum",
+    "workshop",
+    "office",
+    "bakery",
+    "farm",
+]
+THINGS = [
+    "key",
+    "book",
+    "letter",
+    "map",
+    "umbrella",
+    "basket",
+    "cup",
+    "plate",
+    "watch",
+    "phone",
+    "ticket",
+    "bag",
+    "box",
+    "pen",
+    "notebook",
+    "blanket",
+    "pillow",
+    "bottle",
+    "photo",
+    "ring",
+    "candle",
+    "clock",
+    "ball",
+    "kite",
+    "pot",
+]
+SPOTS = [
+    "on the table",
+    "under the bed",
+    "in the drawer",
+    "behind the door",
+    "on the shelf",
+    "in the kitchen",
+    "next to the window",
+    "in the bag",
+    "under the chair",
+    "in the garden",
+    "on the sofa",
+    "in the car",
+]
+PARCELS = [
+    "lamp",
+    "book",
+    "chair",
+    "plant",
+    "kettle",
+    "coat",
+    "blanket",
+    "clock",
+    "teapot",
+    "rug",
+    "vase",
+    "bag",
+    "fern",
+    "pot",
+    "watering can",
+    "scarf",
+    "table",
+    "mirror",
+    "phone",
+    "keyboard",
+    "fan",
+    "jacket",
+    "toy",
+    "cactus",
+    "orchid",
+]
 
 
 _ONSETS = "b br c cl d dr f fl g gr h j k l m n p pl r s st t th tr v w z sh ch qu".split()
