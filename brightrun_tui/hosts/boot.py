@@ -9,7 +9,6 @@ import ast
 import base64
 import gzip
 import json
-import re
 import shlex
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -138,11 +137,13 @@ class _PlainAssignments(ast.NodeTransformer):
 
 def start_guard(options: GuardOptions) -> str:
     """Shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
-    packed = base64.b64encode(gzip.compress(guard_source().encode(), 9, mtime=0)).decode()
-    argument = re.sub(r'(["\\\\$`])', r"\\\1", options.argument())
+    source = guard_source().replace(
+        "OPTIONS = ''", f"OPTIONS = {options.argument()!r}", 1
+    )  # packed with it, as room is short
+    packed = base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode()
     return (
         f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
-        f'setsid python3 ~/{GUARD_SCRIPT} "{argument}" </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &'
+        f"setsid python3 ~/{GUARD_SCRIPT} </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &"
     )
 
 

@@ -6,7 +6,7 @@ else left as it is, for ``keep`` seconds at most. It holds no secret of ours: it
 one machine. Standard library only, Python 3.7 and
 later, so that any image will do. It travels inside the create call, so it must stay small.
 
-It knows no provider: what is particular to one comes in its argument, from that provider's spec. The argument is a JSON object:
+It knows no provider: what is particular to one comes in ``OPTIONS`` (or its argument), from that provider's spec: JSON with
 ``id`` and ``key`` (names of the variables that hold them), ``look`` (the address of this machine), ``ways`` (how to end it, best
 way first: each a request with ``method``, ``url`` and ``body``, or a ``command``; ``last`` marks one that does not end all
 cost, ``keeps`` one that stops the machine and keeps its disk for little money), ``seconds`` (the lease ends so long from now),
@@ -34,6 +34,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+OPTIONS = ""
 CLOCK_TRUST = 1800
 PATIENT_ROUNDS = 20
 
@@ -218,7 +219,7 @@ def trust() -> ssl.SSLContext:
 
 
 def main() -> None:
-    options = json.loads(sys.argv[1])
+    options = json.loads(OPTIONS or sys.argv[1])
     options["home"] = os.path.expanduser(options["home"])
     os.makedirs(options["home"], exist_ok=True)
     with open(os.path.join(options["home"], "guard.lock"), "w") as lock:
