@@ -10,6 +10,7 @@ import typer
 
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, talk
 from brightrun_tui.commands.shared.session import require_changes
+from brightrun_tui.domain.humanize import count
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases
@@ -30,7 +31,7 @@ def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_table(
             ("id", "parameters", "here", "weights from", "what it is"),
             [
-                (base.id, _count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
+                (base.id, count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
                 for base in found
             ],
         )
@@ -77,7 +78,3 @@ def _fetch(base: str) -> BaseModelRef:
         return bases.fetch_base(
             base, get_paths(), lambda what, done: progress.update(task, description=what, completed=done)
         )
-
-
-def _count(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f} B" if parameters >= 999.5e6 else f"{parameters / 1e6:.0f} M"

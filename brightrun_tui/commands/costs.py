@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, duration, print_json, print_table, say
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, with_store
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.domain.text import one_line
@@ -92,7 +94,9 @@ def costs(
         _print_table(found, sums, by)
         whole = sum(one.total_usd for one in found)
         waiting = _not_billed(found)
-        of_limit = f" of the month's limit of ${limit:,.2f}" if limit is not None and begin is not None else ""
+        of_limit = (
+            f" of the month's limit of {humanize.money(limit)}" if limit is not None and begin is not None else ""
+        )
         say(
             (f"${whole:,.4f}", "bold"),
             of_limit,

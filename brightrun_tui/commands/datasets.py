@@ -8,9 +8,10 @@ import typer
 
 from brightrun_tui.commands.shared.checking import check_aloud
 from brightrun_tui.commands.shared.options import ColumnOption, parse_columns
-from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, say, size
+from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
+from brightrun_tui.domain.humanize import size
 from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning.hub_dataset_names import SYNTAX, is_hub_dataset
 from brightrun_tui.store import datasets as store

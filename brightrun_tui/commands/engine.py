@@ -13,10 +13,11 @@ import typer
 from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.options import LinesOption
-from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, put, say, say_done
+from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths

@@ -12,20 +12,11 @@ import typer
 from pydantic import SecretStr
 
 from brightrun_tui.commands.shared.options import GpuOption, InterruptibleOption
-from brightrun_tui.commands.shared.output import (
-    JsonOption,
-    ago,
-    money,
-    print_json,
-    print_table,
-    say,
-    say_done,
-    say_problem,
-    size,
-)
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.humanize import ago, money, size
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service

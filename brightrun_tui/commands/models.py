@@ -17,7 +17,6 @@ from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
-    ago,
     confirm,
     page,
     print_json,
@@ -31,6 +30,7 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
 from brightrun_tui.store import runs

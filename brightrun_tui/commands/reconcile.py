@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, money, print_json, print_table, say
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client

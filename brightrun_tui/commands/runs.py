@@ -15,10 +15,7 @@ from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
-    ago,
     confirm,
-    duration,
-    money,
     page,
     print_json,
     print_table,
@@ -27,6 +24,8 @@ from brightrun_tui.commands.shared.output import (
     say_done,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.text import one_line
@@ -288,7 +287,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
     if run.spec.provider != "local":
         budget = run.spec.limits.budget_usd
-        facts.append(("cost", f"${run.cost_usd:.4f}" + (f" of ${budget:.2f}" if budget else "")))
+        facts.append(("cost", humanize.money(run.cost_usd) + (f" of {humanize.money(budget)}" if budget else "")))
     facts += [(notice.level, notice.message) for notice in run.notices]
     if run.failure:
         facts += [("failed", run.failure.cause), ("fix", run.failure.fix)]

@@ -11,10 +11,11 @@ import typer
 
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
-from brightrun_tui.commands.shared.output import JsonOption, ago, print_json, print_table, put, say, say_done
+from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
+from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import read_key, stop

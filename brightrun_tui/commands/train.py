@@ -28,23 +28,14 @@ from brightrun_tui.commands.shared.options import (
     parse_columns,
     parse_overrides,
 )
-from brightrun_tui.commands.shared.output import (
-    JsonOption,
-    YesOption,
-    duration,
-    money,
-    page,
-    print_json,
-    put,
-    say,
-    talk,
-)
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.humanize import duration, money
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path

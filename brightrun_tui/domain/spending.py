@@ -86,10 +86,3 @@ class Spending(BaseModel):
 def total(spendings: Iterable[Spending]) -> Spending:
     """All of them together."""
     return sum(spendings, Spending())
-
-
-def dollars(amount: float) -> str:
-    """``$1,234.50``, ``$0.42``, ``$0.0031``: nothing is free by rounding, and of what is less than a cent there are digits."""
-    if not amount or abs(amount) >= 0.01:
-        return f"${amount:,.2f}"
-    return f"${amount:.4f}" if abs(amount) >= 0.00005 else f"${amount:.2g}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.integrations import credentials, hub
@@ -179,9 +180,9 @@ async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> S
     facts = {"key": _last_four(secret)} if secret else {}
     words = [f"signed in as {account.who}" if account.who else "the key works"]
     if account.balance_usd is not None:
-        words.append(f"${account.balance_usd:,.2f} left")
+        words.append(f"{humanize.money(account.balance_usd)} left")
     if account.spend_per_hour_usd is not None:
-        facts["spends now"] = f"${account.spend_per_hour_usd:,.2f} an hour"
+        facts["spends now"] = f"{humanize.money(account.spend_per_hour_usd)} an hour"
     facts["this month"] = await asyncio.to_thread(_month, name, paths)
     return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)
 
@@ -230,8 +231,8 @@ def _own(boxes: dict[str, SshBox], paths: Paths) -> Ssh:
 def _month(provider: str, paths: Paths) -> str:
     """What our own runs cost there this month, and the limit of all of them together. Blocking."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
-    spent = f"${month_spending_of(paths.database, provider).total:,.2f} by your runs"
-    return f"{spent}; the limit is ${limit:,.2f}" if limit is not None else spent
+    spent = f"{humanize.money(month_spending_of(paths.database, provider).total)} by your runs"
+    return f"{spent}; the limit is {humanize.money(limit)}" if limit is not None else spent
 
 
 def _last_four(secret: SecretStr) -> str:

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BadHostKeyError,
@@ -27,7 +28,6 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import Estimate, Lease, Offer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.domain.spending import dollars
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
@@ -99,8 +99,8 @@ class Acquirer:
             run = await runs.get(self.db, self.run_id)
             number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
             message = (
-                f"machine {number} ({lease.gpu} at {dollars(lease.rate)} an hour) was given up after "
-                f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {dollars(lease.spending(now).total)}: {why}"
+                f"machine {number} ({lease.gpu} at {humanize.money(lease.rate)} an hour) was given up after "
+                f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {humanize.money(lease.spending(now).total)}: {why}"
             )
             await runs.update(self.db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", message))
 
@@ -155,7 +155,7 @@ class Acquirer:
         if not offers:
             name = "this month's limit" if run_budget.monthly else "the budget"
             raise BudgetError(
-                f"what is left of {name} ({dollars(max(0.0, run_budget.left))}) does not pay for a machine",
+                f"what is left of {name} ({humanize.money(max(0.0, run_budget.left))}) does not pay for a machine",
                 where=f"run {run.id}",
                 fix=f"raise {name} and retry",
                 kind=ErrorKind.BUDGET_TOO_SMALL,
@@ -193,7 +193,7 @@ class Acquirer:
         refused = ""
         for offer in offers:
             await self._wait_for_returns(say)
-            say(f"renting {offer.hardware.gpu} at {dollars(offer.price_per_hour)}/h")
+            say(f"renting {offer.hardware.gpu} at {humanize.money(offer.price_per_hour)}/h")
             try:
                 return await leases.rent(
                     self.db,
@@ -332,8 +332,8 @@ def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[O
     if not (found := [offer for offer in offers if offer.price_per_hour <= most]):
         cheapest = min(offer.price_per_hour for offer in offers)
         raise NoCapacityError(
-            f"the machines for rent now cost {dollars(cheapest)} an hour and more; {dollars(estimate.price_per_hour)} were "
-            f"agreed to, and {dollars(most)} is the most that is taken unasked",
+            f"the machines for rent now cost {humanize.money(cheapest)} an hour and more; "
+            f"{humanize.money(estimate.price_per_hour)} were agreed to, and {humanize.money(most)} is the most that is taken unasked",
             where=where,
             kind=ErrorKind.NO_CAPACITY,
             fix="try again later, or start the run again to agree to today's price",

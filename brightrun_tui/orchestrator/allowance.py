@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.spending import dollars
 from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.notices import Notices, with_notice
@@ -68,7 +68,9 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) 
         "release": f"{what} is spent",
     }
     return with_notice(
-        run, f"budget_{verdict}", f"{words[verdict]} ({dollars(now.spent)} of {dollars(now.ceiling or 0.0)})"
+        run,
+        f"budget_{verdict}",
+        f"{words[verdict]} ({humanize.money(now.spent)} of {humanize.money(now.ceiling or 0.0)})",
     )
 
 
@@ -77,7 +79,5 @@ def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> N
     if not run.step:
         return notices
     minutes = max(1.0, (time.time() - run.created_at) / 60)
-    first = (
-        f"the first step came {minutes:.0f} min after the run was asked for; {dollars(now.spent)} were spent by then"
-    )
+    first = f"the first step came {minutes:.0f} min after the run was asked for; {humanize.money(now.spent)} were spent by then"
     return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")

@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import suppress
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
@@ -16,7 +17,6 @@ from brightrun_tui.domain.errors import (
     UsageError,
 )
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
-from brightrun_tui.domain.spending import dollars
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
@@ -149,7 +149,8 @@ def dearer_than_quoted(lease: Lease) -> str:
     """A sentence where the machine costs more than the offer that was taken; empty where it does not, or nobody knows yet."""
     if lease.price_per_hour <= lease.quoted_per_hour * PRICE_TOLERANCE:
         return ""
-    return f"the machine costs {dollars(lease.price_per_hour)} an hour, quoted were {dollars(lease.quoted_per_hour)}"
+    now, before = humanize.money(lease.price_per_hour), humanize.money(lease.quoted_per_hour)
+    return f"the machine costs {now} an hour, quoted were {before}"
 
 
 async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
@@ -183,7 +184,9 @@ async def _tell_of_rate(db: Database, lease: Lease, rate: float) -> None:
     if rate > lease.rate:
         with suppress(UsageError, DamagedRecordError):  # the run may be deleted by now
             run = await runs.get(db, lease.run_id)
-            message = f"the machine costs {dollars(rate)} an hour from now on; it was {dollars(lease.rate)}"
+            message = (
+                f"the machine costs {humanize.money(rate)} an hour from now on; it was {humanize.money(lease.rate)}"
+            )
             await runs.update(db, run.id, notices=with_notice(run, f"dearer_{lease.name}_{rate:.4f}", message))
 
 

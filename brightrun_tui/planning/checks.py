@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
@@ -15,7 +16,6 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.spending import dollars
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages
@@ -73,7 +73,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     if base.warnings:
         return warning("base model", " ".join(base.warnings), "another base model may suit better")
-    size = _count(base.parameters)
+    size = humanize.count(base.parameters)
     if base.present:
         origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
         return ok("base model", f"{base.title}, {size} parameters{origin}, is here")
@@ -88,7 +88,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     return Check(
         name="base model",
         state="pending",
-        what=f"{base.title}, {size} parameters, will be downloaded ({_bytes(base.weight_bytes)})",
+        what=f"{base.title}, {size} parameters, will be downloaded ({humanize.size(base.weight_bytes)})",
     )
 
 
@@ -142,7 +142,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 kind=ErrorKind.NO_OFFER,
             ),
         )
-    return ok("machine", f"{offer.hardware.gpu} from {service.title}, ${offer.price_per_hour:,.2f} an hour")
+    return ok("machine", f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour")
 
 
 def check_packages(draft: Draft) -> Check:
@@ -199,29 +199,18 @@ def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
     return ok("quantisation", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
 
 
-def _count(parameters: int) -> str:
-    """1.7B, 135M, 1.2M."""
-    if parameters >= 999.5e6:
-        return f"{parameters / 1e9:.1f}B"
-    return f"{parameters / 1e6:.0f}M" if parameters >= 9.5e6 else f"{parameters / 1e6:.1f}M"
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
 def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
     need = estimate.disk + RESERVE_BYTES
     if hardware.disk_free and hardware.disk_free < need:
         return failed(
             "disk",
             BrightrunError(
-                f"about {_bytes(need)} of disk are needed, {_bytes(hardware.disk_free)} are free",
+                f"about {humanize.size(need)} of disk are needed, {humanize.size(hardware.disk_free)} are free",
                 fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
                 kind=ErrorKind.DISK_FULL,
             ),
         )
-    return ok("disk", f"about {_bytes(estimate.disk)} will be written")
+    return ok("disk", f"about {humanize.size(estimate.disk)} will be written")
 
 
 def check_settings(
@@ -270,7 +259,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
         return failed(
             "budget",
             BudgetError(
-                f"the run costs about {dollars(estimate.cost_usd)}, the budget is {dollars(draft.budget_usd)}",
+                f"the run costs about {humanize.money(estimate.cost_usd)}, the budget is {humanize.money(draft.budget_usd)}",
                 kind=ErrorKind.OVER_BUDGET,
                 fix="raise the budget, or choose fewer epochs, a smaller base model or a cheaper machine",
             ),
@@ -287,7 +276,8 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if draft.budget_usd is not None and estimate.cost_usd_high > draft.budget_usd:
         return warning(
             "budget",
-            f"about {dollars(estimate.cost_usd)}; it could come to {dollars(estimate.cost_usd_high)}, over the budget",
+            f"about {humanize.money(estimate.cost_usd)}; it could come to {humanize.money(estimate.cost_usd_high)}, "
+            "over the budget",
             "the run is then stopped in time, with its checkpoint kept",
         )
     if not estimate.price_per_hour:
@@ -295,10 +285,10 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
     if draft.budget_usd is None:
         return warning(
             "budget",
-            f"about {dollars(estimate.cost_usd)} (up to {dollars(estimate.cost_usd_high)}), and no ceiling is set",
+            f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)}), and no ceiling is set",
             "a budget ends the run in time and keeps what it has learned, whatever happens",
         )
-    return ok("budget", f"about {dollars(estimate.cost_usd)} (up to {dollars(estimate.cost_usd_high)})")
+    return ok("budget", f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)})")
 
 
 def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:
@@ -314,17 +304,17 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
         return failed(
             "account",
             NoFundsError(
-                f"the account has {dollars(max(0.0, balance))}, the run costs about {dollars(estimate.cost_usd)}",
+                f"the account has {humanize.money(max(0.0, balance))}, the run costs about {humanize.money(estimate.cost_usd)}",
                 where=draft.provider,
                 fix="add funds there, or choose a smaller run",
                 kind=ErrorKind.NO_FUNDS,
             ),
         )
-    left = f"{dollars(balance)} left"
+    left = f"{humanize.money(balance)} left"
     if balance < estimate.cost_usd_high:
         return warning(
             "account",
-            f"{left}; the run could come to {dollars(estimate.cost_usd_high)}",
+            f"{left}; the run could come to {humanize.money(estimate.cost_usd_high)}",
             "add funds, or set a budget below that",
         )
     return ok("account", left)
@@ -346,13 +336,13 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
         return failed(
             "month",
             BudgetError(
-                f"the run costs about {dollars(estimate.cost_usd)}, "
-                f"this month's limit of {dollars(limit)} leaves {dollars(max(0.0, left))}",
+                f"the run costs about {humanize.money(estimate.cost_usd)}, "
+                f"this month's limit of {humanize.money(limit)} leaves {humanize.money(max(0.0, left))}",
                 kind=ErrorKind.OVER_MONTH,
                 fix=f"raise monthly_limit_usd under [money] in {paths.config_file}, or wait for the next month",
             ),
         )
-    return ok("month", f"{dollars(left)} of {dollars(limit)} are left for this month")
+    return ok("month", f"{humanize.money(left)} of {humanize.money(limit)} are left for this month")
 
 
 def check_run_name(name: str) -> Check:

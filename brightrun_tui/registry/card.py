@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import Report
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import (
@@ -92,7 +93,7 @@ def report_markdown(report: Report) -> str:
                     for what, took, planned in times(report)
                 ),
                 ("sample prompts", left_out(report)),
-                ("cost", f"${report.cost_usd:.2f}"),
+                ("cost", humanize.money(report.cost_usd)),
             ],
         ),
     ]

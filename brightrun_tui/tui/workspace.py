@@ -26,7 +26,7 @@ from brightrun_tui.tui import textual_quirks
 from brightrun_tui.tui.faults import SAID_AT, Faults
 from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
 from brightrun_tui.tui.terminal import copy, log_crash
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -165,8 +165,8 @@ class Workspace(App[int]):
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
         """A short note; never through markup."""
-        message = humanize.plain(message)
-        self.notify(message, title=humanize.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
+        message = cells.plain(message)
+        self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 
     def show_error(self, error: BrightrunError) -> None:
         place = f"{error.where}\n" if error.where else ""

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
-from brightrun_tui.commands.shared.output import page, size
+from brightrun_tui.commands.shared.output import page
 from brightrun_tui.domain.gpu import GpuCheck
+from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths

@@ -8,9 +8,10 @@ import time
 from types import TracebackType
 from typing import Protocol
 
-from brightrun_tui.commands.shared.output import duration, talk
+from brightrun_tui.commands.shared.output import talk
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.events import Alert
+from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.orchestrator import client

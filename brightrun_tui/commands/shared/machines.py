@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brightrun_tui.commands.shared.output import money
+from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 
 

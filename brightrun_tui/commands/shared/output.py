@@ -97,43 +97,6 @@ def confirm(yes: bool, question: str) -> None:
         typer.confirm(one_line(question), abort=True, err=True)
 
 
-def duration(seconds: float | None) -> str:
-    """``42 s``, ``7 min 05 s``, ``3 h 20 min``; a dash where it is unknown."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def size(count: float) -> str:
-    """Bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
-
-
-def money(usd: float) -> str:
-    """US dollars; nothing is free by rounding."""
-    if not usd:
-        return "$0"
-    return f"${usd:.2f}" if usd >= 0.01 else f"${usd:.4f}"
-
-
-def ago(then: float, now: float) -> str:
-    """How long since a time, in one unit."""
-    seconds = max(0.0, now - then)
-    for name, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {name} ago"
-    return f"{seconds:.0f} s ago"
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from brightrun_tui.commands.shared.output import duration, money, size
+from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.time_parts import PARTS
 from brightrun_tui.planning.plan import Plan

@@ -12,7 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from brightrun_tui.commands.shared.output import duration, money, size
+from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.model import Advice, ModelVersion, Report
 from brightrun_tui.domain.verdict import ticks_sentence
 from brightrun_tui.registry import (

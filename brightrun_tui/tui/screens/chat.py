@@ -11,12 +11,13 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.endpoint import served_name
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.sanitize import sanitize
 
 READY_SECONDS = 300.0
@@ -162,13 +163,13 @@ class ChatScreen(Dialog[None]):
 
     async def _show_turn(self, role: str, text: str) -> Static:
         turns = self.query_one("#turns", VerticalScroll)
-        turn = Static(Content(humanize.plain(text)), classes=f"turn -{role}", markup=False)
+        turn = Static(Content(cells.plain(text)), classes=f"turn -{role}", markup=False)
         await turns.mount(turn)
         turns.scroll_end(animate=False)
         return turn
 
     def _paint(self, turn: Static, text: str) -> None:
-        turn.update(Content(humanize.plain(text)))
+        turn.update(Content(cells.plain(text)))
         self.query_one("#turns", VerticalScroll).scroll_end(animate=False)
 
     def _say(self, text: str, style: str = "$muted") -> None:

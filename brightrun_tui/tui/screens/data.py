@@ -17,6 +17,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.datasets.folder import kind_of
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import typed_path
@@ -26,7 +27,7 @@ from brightrun_tui.resources import resource
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
-from brightrun_tui.tui.widgets import humanize, plan_text, reflow
+from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.reflow import Flow
 
@@ -153,8 +154,8 @@ class DataScreen(Dialog[str]):
                 self.dismiss(word)
         except BrightrunError as error:
             text, fix = (
-                humanize.plain(f"{error.where}: {error.what}" if error.where else error.what),
-                humanize.plain(error.fix),
+                cells.plain(f"{error.where}: {error.what}" if error.where else error.what),
+                cells.plain(error.fix),
             )
             self.query_one("#verdict-text", Flow).show(
                 lambda width: [
@@ -181,7 +182,7 @@ class DataScreen(Dialog[str]):
                 raise StoppedError
             if time.monotonic() - said > SAY_EVERY_SECONDS:
                 said = time.monotonic()
-                line = Content.styled(humanize.plain(f"◌ {what} ({share:.0%})"), "$primary")
+                line = Content.styled(cells.plain(f"◌ {what} ({share:.0%})"), "$primary")
                 loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
 
         try:

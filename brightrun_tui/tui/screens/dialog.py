@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.titles import retitle
@@ -104,7 +104,7 @@ class Confirm(Dialog[bool]):
         safe: bool = False,
     ) -> None:
         super().__init__(title, classes="-danger" if danger else "")
-        self._question = question if isinstance(question, Content) else Content(humanize.plain(question))
+        self._question = question if isinstance(question, Content) else Content(cells.plain(question))
         self._yes, self._no, self._danger, self._safe = yes, no, danger, safe
 
     def compose_body(self) -> ComposeResult:

@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.serving import read_key
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.model_text import endpoint_mark
 from brightrun_tui.tui.widgets.reflow import Flow
 
@@ -85,7 +86,7 @@ class EndpointScreen(Dialog[None]):
     def _waiting(self, endpoint: Endpoint) -> str:
         if endpoint.state == "starting":
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
-        return humanize.plain(endpoint.error)
+        return cells.plain(endpoint.error)
 
     def _key(self, endpoint: Endpoint) -> str:
         try:

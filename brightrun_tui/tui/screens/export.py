@@ -13,7 +13,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
 from brightrun_tui.registry import export_kinds
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 
 
@@ -29,7 +29,7 @@ class ExportScreen(Dialog[tuple[str, Path]]):
         yield Label(Content("Form"))
         first = next(iter(self._kinds.values()))
         yield ChoiceField("form", tuple(self._kinds))
-        yield Static(humanize.plain(first.gives), id="form-hint", markup=False)
+        yield Static(cells.plain(first.gives), id="form-hint", markup=False)
         yield Label(Content("Where"), classes="spaced")
         yield TextField("target", self._default(first.name), placeholder="a directory that does not exist yet")
         with Horizontal(classes="buttons"):
@@ -37,7 +37,7 @@ class ExportScreen(Dialog[tuple[str, Path]]):
 
     def on_field_changed(self, event: FieldChanged) -> None:
         if event.key == "form":
-            self.query_one("#form-hint", Static).update(Content(humanize.plain(self._kinds[event.value].gives)))
+            self.query_one("#form-hint", Static).update(Content(cells.plain(self._kinds[event.value].gives)))
             target = self.query_one(TextField)
             if target.value in {self._default(form) for form in self._kinds}:
                 target.put(self._default(event.value))

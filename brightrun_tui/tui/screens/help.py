@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from brightrun_tui.tui.actions import SCOPES
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.footer import Live, live_actions
 from brightrun_tui.tui.widgets.reflow import Flow
 
@@ -46,9 +46,9 @@ class HelpScreen(Dialog[None]):
         why = "read-only" if self.app.read_only and action.changes else "" if live.possible else "not possible now"
         why = why or ("" if live.key else "leave the field first: esc")
         head = Content.assemble(
-            (humanize.fit(action.all_keys, 13), "$faint" if why else "bold $accent"),
+            (cells.fit(action.all_keys, 13), "$faint" if why else "bold $accent"),
             " ",
-            (humanize.fit(action.title, 16), "$faint" if why else ""),
+            (cells.fit(action.title, 16), "$faint" if why else ""),
             " ",
         )
         text = Content.assemble((action.help, "$faint" if why else "$muted"), (f"  ({why})" if why else "", "$faint"))

@@ -17,7 +17,7 @@ from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import humanize, run_text
+from brightrun_tui.tui.widgets import cells, run_text
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -216,9 +216,7 @@ class MonitorScreen(ModeScreen):
         suggestion = run.failure.suggestion if run.failure else {}
         titles = {setting.key: setting.title for setting in iter_settings()}
         changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
-        question = f"Queue “{run.name}” again?" + (
-            f" With this change:\n\n{humanize.plain(changes)}" if changes else ""
-        )
+        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
         if await self.confirm("Retry the run", question, yes="Retry", danger=False):
             answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
             if answer and answer.get("run"):

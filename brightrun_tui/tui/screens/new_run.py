@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Button
 
 from brightrun_tui.config import RunDefaults, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
@@ -27,7 +28,7 @@ from brightrun_tui.store import datasets
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import humanize, plan_text, reflow
+from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import FieldChanged, PickField
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of

@@ -11,7 +11,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 
 
@@ -68,7 +68,7 @@ class PickScreen(Dialog[str]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         choice = next((choice for choice in self._choices if choice.id == event.option_id), None)
-        self.query_one("#detail", Static).update(Content(humanize.plain(choice.detail) if choice else ""))
+        self.query_one("#detail", Static).update(Content(cells.plain(choice.detail) if choice else ""))
         if self._preview and choice and self.is_active:
             self._preview(choice.id)
 
@@ -95,5 +95,5 @@ class PickScreen(Dialog[str]):
 
 def prompt_of(choice: Choice) -> Content:
     """The choice as one line of a list."""
-    note = f"  {humanize.one_line(choice.note)}" if choice.note else ""
-    return Content.assemble((humanize.one_line(choice.title), "bold"), (note, "$muted"))
+    note = f"  {cells.one_line(choice.note)}" if choice.note else ""
+    return Content.assemble((cells.one_line(choice.title), "bold"), (note, "$muted"))

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from brightrun_tui import plugins
 from brightrun_tui.domain.curve import CurveLine, CurveSpec
+from brightrun_tui.domain.humanize import NOTHING
 from brightrun_tui.plugins import Door
-from brightrun_tui.tui.widgets.humanize import NOTHING
 
 
 def shown(spec: CurveSpec, value: float) -> str:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets.humanize import one_line
+from brightrun_tui.tui.widgets.cells import one_line
 
 
 @dataclass

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import Setting
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
 
 YES_NO = ("on", "off")
@@ -37,7 +37,7 @@ class FormRow(Horizontal):
 
     def remark(self, text: str, style: str = "$muted") -> None:
         """A word or two behind the field."""
-        content = Content.styled(humanize.one_line(text), style)
+        content = Content.styled(cells.one_line(text), style)
         if not content.is_same(self._remark):
             self._remark = content
             self._said.update(content)

@@ -9,9 +9,10 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import humanize, run_text
+from brightrun_tui.tui.widgets import run_text
 
 ROOMY = 120
 """Columns from which on the header has room for the month."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
 from brightrun_tui.tui.snapshot import hourly
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.offer_text import OWN, place
 
 MARKS = {
@@ -26,11 +27,11 @@ MARKS = {
 def billing(lease: Lease, width: int) -> Content:
     """A machine that is not proven gone, although it should be."""
     if lease.provider == OWN:
-        return Content.styled(f"◌ cleaning up {humanize.one_line(lease.provider_id)}", "$muted").truncate(
+        return Content.styled(f"◌ cleaning up {cells.one_line(lease.provider_id)}", "$muted").truncate(
             width, ellipsis=True
         )
     price = f"{humanize.money(hourly(lease))}/h" if hourly(lease) else "price unknown"
-    note = humanize.one_line(lease.note) or "asked to end; not yet proven gone"
+    note = cells.one_line(lease.note) or "asked to end; not yet proven gone"
     said = f" {price} · {place(lease.provider)} {lease.provider_id or lease.name} · {note}"
     return Content.assemble(("! still billing", "bold $error"), (said, "$error")).truncate(width, ellipsis=True)
 
@@ -56,7 +57,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
     if lease.provider == OWN:
         word = {"live": "in use", "releasing": "being cleaned up", "released": "left as it was"}.get(lease.state, word)
         style = "$muted" if lease.state == "releasing" else style
-    what = " ".join(part for part in (humanize.one_line(lease.gpu), place(lease.provider), lease.provider_id) if part)
+    what = " ".join(part for part in (cells.one_line(lease.gpu), place(lease.provider), lease.provider_id) if part)
     head = Content.assemble((f"{glyph} {word}", style), "  ", (what, "bold"))
     lines = [head.truncate(width, ellipsis=True)]
     if lease.provider_id:
@@ -68,7 +69,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
         facts += [f"billed {cents(lease.billed_usd)}"] if lease.billed_usd is not None else []
         lines += reflow.indented(reflow.text(" · ".join(facts), width - 2, "$muted"))
     if said := lease.note or lease.reason:
-        lines += reflow.indented(reflow.text(humanize.plain(said), width - 2, "$faint")[:2])
+        lines += reflow.indented(reflow.text(cells.plain(said), width - 2, "$faint")[:2])
     return lines
 
 

@@ -16,8 +16,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets import humanize
 from brightrun_tui.tui.widgets.log_tail import News
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle

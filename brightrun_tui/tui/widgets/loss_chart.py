@@ -18,7 +18,7 @@ from textual.widget import Widget
 from brightrun_tui.domain.curve import LOSS, CurveSpec, Ink
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.snapshot import Curve, RunDetail
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import Drawing, Line, View, draw
 from brightrun_tui.tui.widgets.curves import curves_of, shown
 from brightrun_tui.tui.widgets.reduce import gap_words, smooth
@@ -206,15 +206,13 @@ class LossChart(Widget, can_focus=True):
     def _retitle(self) -> None:
         curves = self._curves()
         spec = self._spec
-        legend: list[Content] = [Content(humanize.one_line("Curves" if spec is LOSS else spec.title))]
+        legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS else spec.title))]
         for line in spec.lines:
             curve = curves.get(line.metric)
             if curve and curve.values:
-                now = humanize.one_line(f"{line.word} {shown(spec, curve.values[-1])}")
+                now = cells.one_line(f"{line.word} {shown(spec, curve.values[-1])}")
                 legend.append(Content.assemble(("━ ", f"${COLOURS[line.ink]}"), now))
-        bad = gap_words(
-            [step for curve in curves.values() for step in curve.gaps], humanize.one_line(spec.title.lower())
-        )
+        bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         notes += [
             Content(word)

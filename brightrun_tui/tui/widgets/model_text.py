@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.domain.verdict import ticks_sentence
 from brightrun_tui.registry.compare import Comparison, Row
@@ -18,7 +19,7 @@ from brightrun_tui.registry.scores import (
     splits_words,
 )
 from brightrun_tui.registry.training import held_in, left_out, times
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.run_text import changed_settings, compare_answers, prompt_lines
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
@@ -44,24 +45,24 @@ def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tal
     """One line of the list, or two when there is room."""
     glyph, style = GRADES[model.report.verdict.grade]
     mark = Content.styled(f"{glyph} ", f"bold {style}")
-    grade = Content.styled(humanize.fit(model.report.verdict.grade, 6), style)
+    grade = Content.styled(cells.fit(model.report.verdict.grade, 6), style)
     losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
     aliases = Content.styled(" ".join(model.aliases), "$accent")
     served = endpoint_mark(endpoint)
     if tall:
-        name = Content.styled(humanize.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
+        name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(mark, name, " ", aliases)
         tail = served if served else Content.styled(humanize.day(model.created_at), "$muted")
-        stars = Content.styled(humanize.stars(model.rating) if model.rating else "", "$warning")
+        stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
         second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
         gap = max(1, width - second.cell_length - tail.cell_length)
         return Content("\n").join([first, Content.assemble(second, " " * gap, tail).truncate(width)])
     tail = Content.assemble(aliases, "  " if aliases and served else "", served)
     if not tail:
         tail = Content.styled(humanize.day(model.created_at), "$muted")
-    stars = Content.styled((humanize.stars(model.rating) if model.rating else "").ljust(5), "$warning")
+    stars = Content.styled((cells.stars(model.rating) if model.rating else "").ljust(5), "$warning")
     fixed = 2 + 7 + 15 + 2 + 5 + 2 + 22
-    name = Content.styled(humanize.fit(model.ref, max(8, width - fixed)), "bold")
+    name = Content.styled(cells.fit(model.ref, max(8, width - fixed)), "bold")
     return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
         width
     )
@@ -73,7 +74,7 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
     glyph, style = GRADES[report.verdict.grade]
     lines = reflow.text(
         Content.assemble(
-            (f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (humanize.plain(report.verdict.summary), "bold")
+            (f"{glyph} {report.verdict.grade}  ", f"bold {style}"), (cells.plain(report.verdict.summary), "bold")
         ),
         width,
     )
@@ -85,17 +86,15 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
         lines += [Content(""), *reflow.heading("What to try next", width, "in a shell")]
         for number, advice in enumerate(report.verdict.advice, 1):
             lines += reflow.pair(f"  {number}", advice.why, width, 4)
-            lines += reflow.indented(
-                reflow.text(Content.styled(humanize.plain(advice.command), "$accent"), width - 4), 4
-            )
+            lines += reflow.indented(reflow.text(Content.styled(cells.plain(advice.command), "$accent"), width - 4), 4)
     lines += [Content(""), *_scores(model, width)]
     facts: list[tuple[str, str | Content]] = [
-        ("Rating", Content.styled(humanize.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
+        ("Rating", Content.styled(cells.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
     ]
     if report.samples:
         facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
     if model.note:
-        facts.append(("Note", humanize.plain(model.note)))
+        facts.append(("Note", cells.plain(model.note)))
     if model.tags:
         facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
     if model.aliases:
@@ -137,7 +136,7 @@ def _judgement_line(judgement: Judgement) -> Content:
     shown = [Content.styled(f"{number} {word}", style) for number, word, style in counts if number]
     cost = f", {humanize.money(judgement.cost_usd)}" if judgement.cost_usd else ""
     who = f"  {judgement.judge} at {judgement.host}{cost}"
-    return Content.assemble(Content("  ").join(shown), (humanize.plain(who), "$muted"))
+    return Content.assemble(Content("  ").join(shown), (cells.plain(who), "$muted"))
 
 
 def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
@@ -145,13 +144,13 @@ def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
     sample = model.report.samples[index]
     lines: reflow.Lines = []
     for turn in sample.prompt:
-        lines += reflow.pair(str(turn.get("role", "")), humanize.plain(str(turn.get("content", ""))), width, 11)
+        lines += reflow.pair(str(turn.get("role", "")), cells.plain(str(turn.get("content", ""))), width, 11)
     lines += [Content(""), *reflow.heading("It answers", width)]
-    lines += reflow.text(Content.styled(humanize.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
+    lines += reflow.text(Content.styled(cells.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
     lines += [
         Content(""),
         *reflow.heading("Wanted", width),
-        *reflow.text(humanize.plain(sample.reference) or humanize.NOTHING, width),
+        *reflow.text(cells.plain(sample.reference) or humanize.NOTHING, width),
     ]
     said = next((tick.right for tick in model.report.ticks if tick.sample == index), None)
     answer = [
@@ -176,7 +175,7 @@ def _checked(model: ModelVersion, index: int, width: int) -> reflow.Lines:
 def _endpoint_line(endpoint: Endpoint | None) -> Content:
     if endpoint is None or endpoint.state == "stopped":
         return Content.styled("not served (d deploys it)", "$muted")
-    said = f"  {endpoint.url}" if endpoint.state == "ready" else f"  {humanize.plain(endpoint.error)}"
+    said = f"  {endpoint.url}" if endpoint.state == "ready" else f"  {cells.plain(endpoint.error)}"
     return endpoint_mark(endpoint) + Content(said)
 
 
@@ -187,7 +186,7 @@ def _scores(model: ModelVersion, width: int) -> reflow.Lines:
     room = max(8, min(48, width - 44))
     lines = reflow.heading("On records it has never seen", width, f"{tuned.records} held out · lower is better")
     for label, score, style in (("base", base, "$muted"), ("tuned", tuned, "$curve-train")):
-        filled, empty = humanize.bar(score.loss / most, room)
+        filled, empty = cells.bar(score.loss / most, room)
         lines.append(
             Content.assemble(
                 (label.ljust(7), "$muted"),
@@ -217,7 +216,7 @@ def _measures(model: ModelVersion, width: int) -> reflow.Lines:
     rows = [Content.assemble(" " * label, ("base".rjust(7), "$muted"), ("tuned".rjust(8), "bold $curve-train"))]
     rows += [
         Content.assemble(
-            (humanize.fit(line.what, label), "$muted"),
+            (cells.fit(line.what, label), "$muted"),
             line.base.rjust(7),
             (line.tuned.rjust(8), styles[line.better]),
             (f"  {line.note}".ljust(20), ""),
@@ -240,7 +239,7 @@ def _categories(model: ModelVersion, width: int) -> reflow.Lines:
             shown = Content.styled(
                 humanize.loss(tuned) + (" worse" if worse else ""), "bold $error" if worse else "bold"
             )
-            lines.append(Content.assemble(humanize.fit(name, 24), f" {humanize.loss(base)} → ", shown))
+            lines.append(Content.assemble(cells.fit(name, 24), f" {humanize.loss(base)} → ", shown))
     return lines
 
 
@@ -257,7 +256,7 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
             *_checked(model, index, width),
         ]
         for said in sample.by_step:
-            answer = humanize.one_line(said.text) + ("" if said.ended else " …")
+            answer = cells.one_line(said.text) + ("" if said.ended else " …")
             lines.append(
                 Content.assemble((f"  step {said.step:,}".ljust(14), "$muted"), answer).truncate(width, ellipsis=True)
             )
@@ -336,9 +335,9 @@ def comparison(found: Comparison, width: int) -> reflow.Lines:
     lines = [
         Content.assemble(
             " " * MEASURE_WIDTH,
-            (humanize.fit(found.a, column), "bold $primary"),
+            (cells.fit(found.a, column), "bold $primary"),
             " ",
-            (humanize.fit(found.b, column), "bold $accent"),
+            (cells.fit(found.b, column), "bold $accent"),
         )
     ]
     if found.caution:
@@ -355,10 +354,10 @@ def comparison(found: Comparison, width: int) -> reflow.Lines:
 
 def _compared(row: Row, column: int) -> Content:
     def cell(value: str, better: bool) -> Content:
-        return Content.styled(humanize.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
+        return Content.styled(cells.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
 
     return Content.assemble(
-        (humanize.fit(row.what, MEASURE_WIDTH), "$muted"),
+        (cells.fit(row.what, MEASURE_WIDTH), "$muted"),
         cell(row.a, row.better == "a"),
         " ",
         cell(row.b, row.better == "b"),
@@ -373,8 +372,8 @@ def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> reflow.Lin
     for sample in a.report.samples:
         match = other.get(repr(sample.prompt))
         if match is not None:
-            left = [Content.styled(a.ref, "bold $primary"), *reflow.text(humanize.plain(sample.tuned), half)]
-            right = [Content.styled(b.ref, "bold $accent"), *reflow.text(humanize.plain(match.tuned), half)]
+            left = [Content.styled(a.ref, "bold $primary"), *reflow.text(cells.plain(sample.tuned), half)]
+            right = [Content.styled(b.ref, "bold $accent"), *reflow.text(cells.plain(match.tuned), half)]
             lines += [Content(""), *prompt_lines(_turns(sample), width), *reflow.beside(left, right, width)]
     return lines
 

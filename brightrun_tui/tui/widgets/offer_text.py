@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.services import title_of
 from brightrun_tui.planning.offers import WeighedOffer
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
 OWN = "ssh"
@@ -33,14 +34,14 @@ class Column:
 
 def place(name: str) -> str:
     """A provider as people call it."""
-    return humanize.one_line(title_of(name))
+    return cells.one_line(title_of(name))
 
 
 def gpu(offer: Offer) -> str:
     """``2 × RTX 4090``, or the cores of a machine without a GPU."""
     machine = offer.hardware
     several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
-    name = humanize.one_line(machine.gpu).replace("NVIDIA ", "").replace("GeForce ", "")
+    name = cells.one_line(machine.gpu).replace("NVIDIA ", "").replace("GeForce ", "")
     return f"{several}{name}" if machine.gpu_count else f"{machine.cores} cores"
 
 
@@ -51,7 +52,7 @@ def kind(offer: Offer) -> str:
 
 def region(offer: Offer) -> str:
     """Where it stands; of one's own machine its name."""
-    return humanize.one_line(offer.id if offer.provider == OWN else offer.region)
+    return cells.one_line(offer.id if offer.provider == OWN else offer.region)
 
 
 def hourly_price(offer: Offer) -> str:
@@ -86,7 +87,7 @@ def reliability(offer: Offer) -> str:
     """The share of its time that a machine was up, where its provider tells; else what kind of host it is."""
     if offer.reliability is not None:
         return f"{100 * offer.reliability:.1f} %"
-    return humanize.one_line(offer.tier) if offer.tier in ("secure", "community") else humanize.NOTHING
+    return cells.one_line(offer.tier) if offer.tier in ("secure", "community") else humanize.NOTHING
 
 
 def network(offer: Offer) -> str:
@@ -110,7 +111,7 @@ def table_row(one: WeighedOffer, _width: int, *, wide: bool) -> Content:
 
 def _cell(text: str, column: Column) -> str:
     room = column.width - 1
-    return f"{humanize.fit(text, room).strip().rjust(room) if column.right else humanize.fit(text, room)} "
+    return f"{cells.fit(text, room).strip().rjust(room) if column.right else cells.fit(text, room)} "
 
 
 def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
@@ -121,9 +122,7 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
     if reliability(offer) != humanize.NOTHING:
         parts.append(reliability(offer) + (" reliable" if offer.reliability is not None else ""))
     parts += [network(offer)] if offer.network_mbps else []
-    title = Content.assemble(
-        (gpu(offer), "bold"), (f"  {humanize.one_line(' · '.join(filter(None, parts)))}", "$muted")
-    )
+    title = Content.assemble((gpu(offer), "bold"), (f"  {cells.one_line(' · '.join(filter(None, parts)))}", "$muted"))
     memory = f"{humanize.size(one.memory)} of its {humanize.size(offer.hardware.usable_memory)} of memory"
     lines = [title.truncate(width, ellipsis=True)]
     said = Content.assemble((f"{glyph} {word}: ", f"bold {style}"), f"the run takes {memory}.")
@@ -142,8 +141,8 @@ def silent_lines(silent: Mapping[str, BrightrunError], width: int) -> reflow.Lin
     """Who gave no answer, and why."""
     lines: reflow.Lines = []
     for name, error in silent.items():
-        said = Content.assemble((f"✗ {place(name)}: ", "bold $error"), humanize.plain(error.what))
+        said = Content.assemble((f"✗ {place(name)}: ", "bold $error"), cells.plain(error.what))
         lines += reflow.text(said, width)[:2]
         if error.fix:
-            lines += reflow.indented(reflow.text(humanize.plain(error.fix), width - 4)[:1], 4, "  →", "bold $accent")
+            lines += reflow.indented(reflow.text(cells.plain(error.fix), width - 4)[:1], 4, "  →", "bold $accent")
     return lines

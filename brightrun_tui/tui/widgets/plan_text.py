@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.planning.plan import Plan
-from brightrun_tui.tui.widgets import humanize, offer_text, reflow
+from brightrun_tui.tui.widgets import cells, offer_text, reflow
 
 CHECKS = {
     "ok": ("✓", "$success"),
@@ -50,7 +51,7 @@ def _memory(found: Estimate, width: int) -> reflow.Lines:
     share = found.memory / found.memory_available if found.memory_available else 1.0
     between = " of " if width > 36 else "/"
     amount = f"{humanize.size(found.memory)}{between}{humanize.size(found.memory_available)}"
-    filled, empty = humanize.bar(share, max(6, width - 8))
+    filled, empty = cells.bar(share, max(6, width - 8))
     return [
         Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
         Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
@@ -75,7 +76,7 @@ def machine_words(offer: Offer) -> Content:
     taken = "may be taken away" if offer.interruptible else ""
     kind = offer.region if offer.provider == offer_text.OWN else taken or offer.tier
     note = " · ".join(part for part in (kind, offer_text.region(offer)) if part)
-    return Content.assemble((offer_text.gpu(offer), "bold"), f"  {price}", (f"  {humanize.one_line(note)}", "$muted"))
+    return Content.assemble((offer_text.gpu(offer), "bold"), f"  {price}", (f"  {cells.one_line(note)}", "$muted"))
 
 
 def cost_sentence(plan: Plan) -> str:
@@ -107,7 +108,7 @@ def last_look(plan: Plan) -> Content:
         ),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
-    lines = [Content.assemble((f"{label:<7}", "$muted"), humanize.one_line(value)) for label, value in rows]
+    lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 
 
@@ -116,14 +117,14 @@ def checks(plan: Plan | None, width: int) -> reflow.Lines:
     lines: reflow.Lines = []
     for check in plan.checks if plan else ():
         glyph, style = CHECKS[check.state]
-        said = Content.assemble((f"{check.name}  ", "bold"), (humanize.plain(check.what), "$muted"))
+        said = Content.assemble((f"{check.name}  ", "bold"), (cells.plain(check.what), "$muted"))
         body = [said.truncate(width - 2, ellipsis=True)] if check.state == "ok" else reflow.text(said, width - 2)
         lines += [
             Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
             for index, line in enumerate(body)
         ]
         if check.fix and check.state in ("failed", "warning"):
-            fix = reflow.text(humanize.plain(check.fix), width - 4)
+            fix = reflow.text(cells.plain(check.fix), width - 4)
             lines += [
                 Content.assemble(("  → " if not index else "    ", "bold $accent"), line)
                 for index, line in enumerate(fix)
@@ -137,7 +138,7 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
         return Content.styled("reckoning …", "$muted")
     if problem is None:
         return Content.styled("✓ ready", "bold $success")
-    return Content.styled(f"✗ not yet: {humanize.one_line(problem.what)}", "$error")
+    return Content.styled(f"✗ not yet: {cells.one_line(problem.what)}", "$error")
 
 
 def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) -> reflow.Lines:
@@ -154,10 +155,10 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
         lines += reflow.indented(
-            reflow.text(humanize.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
+            reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
         )
         if problem.fix:
-            lines += reflow.indented(reflow.text(humanize.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
+            lines += reflow.indented(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
     if len(report.problems) > problems:
         lines.append(Content.styled(f"    and {len(report.problems) - problems} more kinds", "$muted"))
     return lines
@@ -175,10 +176,10 @@ def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) 
 
 
 def conversation(record: Record, width: int) -> reflow.Lines:
-    lines = reflow.heading(humanize.one_line(record.id), width, f"line {record.line}" if record.line else "")
+    lines = reflow.heading(cells.one_line(record.id), width, f"line {record.line}" if record.line else "")
     for message in record.messages:
         style = ROLES.get(message.role, "$muted")
         learned = "  learned" if message.role == "assistant" and message.train else ""
         lines.append(Content.assemble((f"{message.role}", f"bold {style}"), (learned, "$success")))
-        lines += reflow.indented(reflow.text(humanize.plain(message.said), width - 2), 2, "▏", style)
+        lines += reflow.indented(reflow.text(cells.plain(message.said), width - 2), 2, "▏", style)
     return lines

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.shown import shown
 
@@ -57,14 +57,14 @@ class Flow(Widget):
 
 def text(value: str | Content, width: int, style: str = "") -> Lines:
     """Wrapped; a plain string is freed of control characters first."""
-    content = value if isinstance(value, Content) else Content(humanize.plain(value))
+    content = value if isinstance(value, Content) else Content(cells.plain(value))
     return (content.stylize(style) if style else content).wrap(max(4, width))
 
 
 def heading(value: str, width: int, note: str = "") -> Lines:
     """A title with a thin line behind it."""
-    note = f"  {humanize.one_line(note)}" if note else ""
-    title = Content.assemble((humanize.one_line(value), "bold $primary"), (note, "$muted"))
+    note = f"  {cells.one_line(note)}" if note else ""
+    title = Content.assemble((cells.one_line(value), "bold $primary"), (note, "$muted"))
     return [Content.assemble(title, " ", ("─" * max(0, width - title.cell_length - 1), "$line"))]
 
 

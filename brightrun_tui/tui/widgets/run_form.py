@@ -16,7 +16,7 @@ from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.providers.spec import Capability, can
-from brightrun_tui.tui.widgets import humanize, plan_text
+from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
 from brightrun_tui.tui.widgets.reflow import Flow
@@ -124,10 +124,10 @@ class RunForm(VerticalScroll, can_focus=False):
             row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
 
     def _show_pick(self, key: str, title: str, note: str, empty: str) -> None:
-        shown_note = f"  {humanize.one_line(note)}" if note and note.casefold() != title.casefold() else ""
-        text = Content.assemble((humanize.one_line(title), "bold"), (shown_note, "$muted"))
+        shown_note = f"  {cells.one_line(note)}" if note and note.casefold() != title.casefold() else ""
+        text = Content.assemble((cells.one_line(title), "bold"), (shown_note, "$muted"))
         self.query_one(f"#{key}", PickField).show(
-            text if title else Content.styled(humanize.one_line(empty), "italic $muted")
+            text if title else Content.styled(cells.one_line(empty), "italic $muted")
         )
 
     def _show_toggle(self, is_open: bool) -> None:

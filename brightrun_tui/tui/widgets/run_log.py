@@ -9,7 +9,7 @@ from pathlib import Path
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.events import BadEventError, Body, Event
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.tui.widgets import humanize
+from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.log_tail import LogTail, News, clean
 
 NAMES = {
@@ -63,7 +63,7 @@ def _text(body: Body) -> str:
         case kinds.Checkpoint():
             return f"{_step(body.step)}checkpoint{'  ★ best so far' if body.best else ''}"
         case kinds.Sample():
-            asked = humanize.fit(body.prompt[-1].content if body.prompt else "", 60).rstrip()
+            asked = cells.fit(body.prompt[-1].content if body.prompt else "", 60).rstrip()
             return f"{_step(body.step)}answer of the {body.source} model to “{asked}”"
         case kinds.Alert():
             return f"{MARKS.get(body.level, '·')} {body.message}"
@@ -72,7 +72,7 @@ def _text(body: Body) -> str:
         case kinds.Failed():
             return f"✗ {body.cause}"
         case kinds.Other():
-            return humanize.fit(f"? {body.kind}  {json.dumps(body.data, ensure_ascii=False)}", 200).rstrip()
+            return cells.fit(f"? {body.kind}  {json.dumps(body.data, ensure_ascii=False)}", 200).rstrip()
     return ""
 
 

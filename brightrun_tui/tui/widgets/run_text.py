@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
@@ -14,7 +15,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import RunDetail
-from brightrun_tui.tui.widgets import humanize, lease_text, reflow
+from brightrun_tui.tui.widgets import cells, lease_text, reflow
 from brightrun_tui.tui.widgets.offer_text import place
 
 STATE_STYLE = {
@@ -50,18 +51,18 @@ def run_row(run: Run, width: int, *, tall: bool) -> Content:
     state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
     right = _right_of(run)
     if tall:
-        first = Content.assemble(state, (humanize.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
+        first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
     second = _progress(run, 18 if width > 70 else 12)
     right = right.pad_left(max(0, 14 - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
-    word = Content.styled(humanize.fit(run.state, 12), STATE_STYLE[run.state])
-    return Content.assemble(state, (humanize.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+    word = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
+    return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
 
 
 def damaged_row(run: DamagedRun, width: int) -> Content:
     """One line of the runs list for a run whose record cannot be read."""
-    name = humanize.fit(run.name, max(4, width - 11)).rstrip()
+    name = cells.fit(run.name, max(4, width - 11)).rstrip()
     return Content.assemble(("✗ ", "bold $error"), (name, "bold"), ("  damaged", "$error"))
 
 
@@ -69,7 +70,7 @@ def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
     """What can still be said and done about it."""
     said = "This record is damaged: what the run was and did cannot be read. A machine that it had is returned, and models stay."
     return [
-        Content.assemble(("✗ damaged", "bold $error"), "  ", (humanize.one_line(run.name), "bold")),
+        Content.assemble(("✗ damaged", "bold $error"), "  ", (cells.one_line(run.name), "bold")),
         *reflow.text(said, width),
         Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted"),
     ]
@@ -87,13 +88,13 @@ def _second_line(run: Run, width: int) -> Content:
     cost = f"  {humanize.money(run.cost_usd)}" if run.cost_usd else ""
     tail = loss + cost if 20 + len(loss) + len(cost) <= width else cost or loss
     middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
-    state = Content.styled(humanize.fit(run.state, 12), STATE_STYLE[run.state])
+    state = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, middle, (tail, "$muted"))
 
 
 def _progress(run: Run, width: int) -> Content:
     fraction = 1.0 if run.state == "completed" else run.fraction
-    filled, empty = humanize.bar(fraction, max(3, width - 5))
+    filled, empty = cells.bar(fraction, max(3, width - 5))
     return Content.assemble(
         (filled, "$primary" if run.active else STATE_STYLE[run.state]),
         (empty, "$line"),
@@ -114,12 +115,10 @@ def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool)
         if lease.state in ("releasing", "unclear") or not run.active
     ]
     if run.notices and run.notices[-1].level != "info" and run.active:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), humanize.plain(run.notices[-1].message)), width)[
-            :2
-        ]
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(run.notices[-1].message)), width)[:2]
     if run.failure is not None and run.state == "failed":
         lines += reflow.text(
-            Content.assemble(("✗ ", "bold $error"), (humanize.plain(run.failure.cause), "$error")), width
+            Content.assemble(("✗ ", "bold $error"), (cells.plain(run.failure.cause), "$error")), width
         )[:3]
         if run.failure.fix or run.failure.suggestion:
             lines += reflow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
@@ -140,9 +139,9 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
-    base = Content.assemble(state_mark(run), "  ", (humanize.one_line(run.name), "bold"))
+    base = Content.assemble(state_mark(run), "  ", (cells.one_line(run.name), "bold"))
     line = Content.assemble(
-        base, ("  " + " · ".join(humanize.one_line(part) for part in parts) if parts else "", "$muted")
+        base, ("  " + " · ".join(cells.one_line(part) for part in parts) if parts else "", "$muted")
     )
     return line.truncate(width, ellipsis=True)
 
@@ -150,7 +149,7 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 def _bar_line(run: Run, width: int) -> Content:
     """Progress in steps; before the first step, what is being done instead."""
     if run.active and not run.total_steps:
-        words_of_phase = humanize.one_line(run.phase_detail) or "waiting for its turn"
+        words_of_phase = cells.one_line(run.phase_detail) or "waiting for its turn"
         return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = run.spec.settings.training.epochs
@@ -160,7 +159,7 @@ def _bar_line(run: Run, width: int) -> Content:
     elif run.finished_at and run.started_at:
         note += f"  took {humanize.duration(run.finished_at - run.started_at)}"
     share = f" {100 * run.fraction:3.0f}%"
-    filled, empty = humanize.bar(run.fraction, max(8, width - len(note) - len(share)))
+    filled, empty = cells.bar(run.fraction, max(8, width - len(note) - len(share)))
     colour = STATE_STYLE[run.state] if not run.active else "$primary"
     return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
 
@@ -242,7 +241,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
             Content.assemble(
                 (humanize.clock(event.time).ljust(8), "$muted"),
                 event.body.phase.ljust(12),
-                (humanize.one_line(event.body.detail), "$muted"),
+                (cells.one_line(event.body.detail), "$muted"),
             )
             for event in detail.phases
         ]
@@ -308,7 +307,7 @@ def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
-    body = reflow.text(Content.assemble((humanize.plain(turns[-1]), "bold"), (note, "$faint")), width - 2)
+    body = reflow.text(Content.assemble((cells.plain(turns[-1]), "bold"), (note, "$faint")), width - 2)
     return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
 
 
@@ -316,7 +315,7 @@ def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_
     """Side by side where there is room, else below one another."""
 
     def block(title: str, answer: str, style: str, room: int) -> reflow.Lines:
-        return [Content.styled(title, style), *reflow.text(humanize.plain(answer) or humanize.NOTHING, room)]
+        return [Content.styled(title, style), *reflow.text(cells.plain(answer) or humanize.NOTHING, room)]
 
     note = f" · {tuned_note}" if tuned_note else ""
     if width >= 90:

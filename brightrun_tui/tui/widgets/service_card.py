@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.message import Message
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.integrations.services import Service
-from brightrun_tui.tui.widgets import humanize, reflow
+from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.titles import retitle
 
@@ -70,14 +71,14 @@ def card_lines(service: Service, state: CardState, width: int) -> reflow.Lines:
     head = Content.styled(f"{glyph} {word}", f"bold {style}")
     lines = [Content.assemble(head, " " * max(1, width - head.cell_length - len(age)), (age, "$faint"))]
     if state.detail:
-        lines += reflow.text(humanize.plain(state.detail), width)[:3]
+        lines += reflow.text(cells.plain(state.detail), width)[:3]
     if state.fix and state.state in ("failed", "off"):
-        fix = reflow.text(humanize.plain(state.fix), width - 2)[:3]
+        fix = reflow.text(cells.plain(state.fix), width - 2)[:3]
         lines += [
             Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
         ]
     for name, value in state.facts:
-        lines += reflow.pair(name, humanize.plain(value), width, 12)[:2]
+        lines += reflow.pair(name, cells.plain(value), width, 12)[:2]
     if service.environment:
         lines += reflow.pair("credential", state.credential, width, 12)[:2]
     return [*lines, *(line.stylize("$muted") for line in reflow.text(service.gives, width))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
-from brightrun_tui.tui.widgets.humanize import one_line
+from brightrun_tui.tui.widgets.cells import one_line
 from brightrun_tui.tui.widgets.sanitize import sanitize
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Every function returns plain text, never markup."""
+"""Numbers as people read them, in the app, on the command line and in what is told of a run. Plain text, never markup."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import math
 import time
 from datetime import datetime
 
-from rich.cells import cell_len, set_cell_size
-
-from brightrun_tui.domain.text import sanitize
-
 NOTHING = "–"
 
 
 def duration(seconds: float | None) -> str:
-    """``42 s``, ``4 m 05 s``, ``2 h 07 m``, ``3 d 4 h``."""
+    """``42 s``, ``4 min 05 s``, ``2 h 07 min``, ``3 d 4 h``; a dash where it is unknown."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} m {whole % 60:02} s"
+        return f"{whole // 60} min {whole % 60:02} s"
     if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def band(low: float, high: float) -> str:
-    """Two durations in one unit: ``24–97 s``, ``4–7 m``, ``1.5–2.1 h``."""
-    unit, name = (1, "s") if high < 180 else (60, "m") if high < 5400 else (3600, "h")
+    """Two durations in one unit: ``24–97 s``, ``4–7 min``, ``1.5–2.1 h``."""
+    unit, name = (1, "s") if high < 180 else (60, "min") if high < 5400 else (3600, "h")
     digits = 1 if unit == 3600 else 0
     first, second = f"{low / unit:.{digits}f}", f"{high / unit:.{digits}f}"
     return f"{second} {name}" if first == second else f"{first}–{second} {name}"
@@ -48,12 +44,12 @@ def size(count: float | None) -> str:
 
 
 def money(amount: float | None) -> str:
-    """``$0.42``; fractions of a cent are not hidden: ``$0.003``."""
+    """US dollars: ``$1,234.50``, ``$0.42``, ``$0.0031``. Nothing is free by rounding: below a cent there are digits."""
     if amount is None:
         return NOTHING
-    if 0.00005 <= abs(amount) < 0.01:
-        return f"${amount:.4f}".rstrip("0")
-    return f"${amount:,.2f}"
+    if not amount or abs(amount) >= 0.01:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if abs(amount) >= 0.00005 else f"${amount:.2g}"
 
 
 def count(number: float | None) -> str:
@@ -90,40 +86,11 @@ def day(moment: float | None) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else then.strftime("%Y-%m-%d")
 
 
-def ago(moment: float | None) -> str:
-    """``just now``, ``40 s ago``, ``5 m ago``, ``2 h 07 m ago``."""
+def ago(moment: float | None, now: float | None = None) -> str:
+    """``just now``, ``40 s ago``, ``5 min ago``, ``2 h 07 min ago``; ``now``: the present, if it is not to be looked at."""
     if not moment:
         return "never"
-    seconds = max(0.0, time.time() - moment)
+    seconds = max(0.0, (time.time() if now is None else now) - moment)
     if seconds < 5:
         return "just now"
-    return f"{seconds // 60:.0f} m ago" if 60 <= seconds < 3600 else f"{duration(seconds)} ago"
-
-
-def stars(rating: int | None) -> str:
-    return "★" * rating + "☆" * (5 - rating) if rating else NOTHING
-
-
-def fit(text: str, width: int) -> str:
-    """Exactly ``width`` cells: cut with an ellipsis, or filled with spaces. Line breaks and tabs become spaces."""
-    text = one_line(text)
-    if cell_len(text) <= width:
-        return text + " " * (width - cell_len(text))
-    return set_cell_size(text, max(0, width - 1)) + "…" if width > 0 else ""
-
-
-def one_line(text: str) -> str:
-    """Without anything that would move the cursor; line breaks become spaces."""
-    return plain(text).replace("\n", " ")
-
-
-def bar(fraction: float, width: int) -> tuple[str, str]:
-    """The filled and the empty part of a progress bar of ``width`` cells, in half cells."""
-    halves = round(max(0.0, min(1.0, fraction)) * width * 2)
-    filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
-    return filled, "─" * (width - len(filled))
-
-
-def plain(text: str) -> str:
-    """Text of several lines without anything that would move the cursor, change colours or hide."""
-    return sanitize(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))
+    return f"{seconds // 60:.0f} min ago" if 60 <= seconds < 3600 else f"{duration(seconds)} ago"

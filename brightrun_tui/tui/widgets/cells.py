@@ -1,0 +1,37 @@
+"""Text in cells: cut or filled to a width, without anything that would move the cursor."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+
+from brightrun_tui.domain.humanize import NOTHING
+from brightrun_tui.domain.text import sanitize
+
+
+def stars(rating: int | None) -> str:
+    return "★" * rating + "☆" * (5 - rating) if rating else NOTHING
+
+
+def fit(text: str, width: int) -> str:
+    """Exactly ``width`` cells: cut with an ellipsis, or filled with spaces. Line breaks and tabs become spaces."""
+    text = one_line(text)
+    if cell_len(text) <= width:
+        return text + " " * (width - cell_len(text))
+    return set_cell_size(text, max(0, width - 1)) + "…" if width > 0 else ""
+
+
+def one_line(text: str) -> str:
+    """Without anything that would move the cursor; line breaks become spaces."""
+    return plain(text).replace("\n", " ")
+
+
+def bar(fraction: float, width: int) -> tuple[str, str]:
+    """The filled and the empty part of a progress bar of ``width`` cells, in half cells."""
+    halves = round(max(0.0, min(1.0, fraction)) * width * 2)
+    filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
+    return filled, "─" * (width - len(filled))
+
+
+def plain(text: str) -> str:
+    """Text of several lines without anything that would move the cursor, change colours or hide."""
+    return sanitize(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))
