@@ -22,7 +22,7 @@ def check_adapter(directory: Path, where: str) -> None:
     """Look into the adapter without running anything of it.
 
     Raises:
-        UntrustedError: it is no LoRA adapter, names code to import, or its weights file is malformed.
+        UntrustedError: it is not a LoRA adapter, names code to import, or its weights file is malformed.
     """
     config = read_json(directory / ADAPTER_CONFIG, where)
     if config.get("peft_type") != "LORA":

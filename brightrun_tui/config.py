@@ -65,7 +65,7 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
         nested: tables within this one that are read by themselves.
 
     Raises:
-        UsageError: the file cannot be read or is no TOML, a key is unknown, a value does not fit.
+        UsageError: the file cannot be read or is not a TOML, a key is unknown, a value does not fit.
     """
     path = paths.config_file
     document = _read(path)
@@ -105,7 +105,7 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
-    """What is no table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
+    """What is not a table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
     others = document.keys() - set(SECTIONS)
     return others - plugins.claimed(plugins.Door.PROVIDERS) if others else set()
 

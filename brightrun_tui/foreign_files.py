@@ -175,7 +175,7 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ForeignFileError("is no regular file", where=str(path), kind=ErrorKind.FILE_NOT_REGULAR)
+                raise ForeignFileError("is not a regular file", where=str(path), kind=ErrorKind.FILE_NOT_REGULAR)
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 yield file
         finally:

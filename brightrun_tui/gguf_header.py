@@ -67,7 +67,7 @@ def read_header(path: Path) -> GgufHeader:
     """Read everything before the weights; no more of the file is touched.
 
     Raises:
-        ValueError: it is no GGUF file, or its beginning is damaged; says what is wrong.
+        ValueError: it is not a GGUF file, or its beginning is damaged; says what is wrong.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -79,7 +79,7 @@ def read_header(path: Path) -> GgufHeader:
             except (struct.error, IndexError, OverflowError):
                 raise ValueError("it ends before its description does") from None
             except UnicodeDecodeError:
-                raise ValueError("a name in it is no text") from None
+                raise ValueError("a name in it is not text") from None
 
 
 class _Cursor:

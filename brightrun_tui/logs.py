@@ -90,7 +90,7 @@ def log_to(path: Path) -> None:
     """Write what this process logs to ``path``, at most some megabytes of it.
 
     Raises:
-        UsageError: BRIGHTRUN_LOG is no level.
+        UsageError: BRIGHTRUN_LOG is not a level.
         OSError: the file cannot be written.
     """
     from logging.handlers import RotatingFileHandler
@@ -98,7 +98,7 @@ def log_to(path: Path) -> None:
     word = os.environ.get("BRIGHTRUN_LOG", "").lower() or "info"
     if word not in LEVELS:
         raise UsageError(
-            f"“{word}” is no log level",
+            f"“{word}” is not a log level",
             where="BRIGHTRUN_LOG",
             fix=f"one of: {', '.join(LEVELS)}",
             kind=ErrorKind.BAD_CONFIG,

@@ -275,12 +275,12 @@ def _bounds(month: str) -> tuple[float, float]:
     """First and last moment of a month, by the local clock.
 
     Raises:
-        UsageError: that is no month.
+        UsageError: that is not a month.
     """
     try:
         begin = month_start(time.mktime(time.strptime(month, "%Y-%m"))) if month else month_start(time.time())
     except (ValueError, OverflowError):
         raise UsageError(
-            f"“{month}” is no month", where="--month", fix="write it like 2026-11", kind=ErrorKind.BAD_OPTION
+            f"“{month}” is not a month", where="--month", fix="write it like 2026-11", kind=ErrorKind.BAD_OPTION
         ) from None
     return begin, month_start(begin + 40 * 86400)

@@ -352,7 +352,7 @@ def _parse_tick(word: str) -> tuple[int, bool | None]:
     number, _, said = word.partition("=")
     if not number.strip().isdecimal() or said.strip().casefold() not in _TICKS:
         raise UsageError(
-            f"“{word}” is no tick",
+            f"“{word}” is not a tick",
             where="--tick",
             fix="write the answer's number and y, n or s, such as 3=y",
             kind=ErrorKind.BAD_TICK,

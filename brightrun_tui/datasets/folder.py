@@ -51,7 +51,7 @@ def data_files(directory: Path) -> DataFiles:
     first = {kind_of(file): file for file in reversed(files)}
     if unknown := first.get(""):
         raise DatasetError(
-            f"the folder holds a file that is no dataset, {unknown.name}",
+            f"the folder holds a file that is not a dataset, {unknown.name}",
             where=str(directory),
             fix="name the file to learn from, or move the other away",
             kind=ErrorKind.DATASET_FOLDER,

@@ -104,7 +104,7 @@ def open_dataset(
 ) -> Dataset:
     """Open a file, or the files of a folder: the first at once, the others when the reading gets there.
 
-    Raises as `open_source`, and `DatasetError` where a folder is no dataset.
+    Raises as `open_source`, and `DatasetError` where a folder is not a dataset.
     """
     path = typed_path(path)
     with readable(path):

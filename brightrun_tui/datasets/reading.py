@@ -260,7 +260,7 @@ def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
 
 
 def _is_meta(value: Any) -> bool:
-    """Whether this is no record but a header line that tells about the file."""
+    """Whether this is not a record but a header line that tells about the file."""
     return isinstance(value, dict) and value.keys() == {"_meta"}
 
 

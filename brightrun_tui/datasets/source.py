@@ -196,7 +196,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
     """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
 
     Raises:
-        DatasetError: it cannot be read, or is a folder that is no dataset.
+        DatasetError: it cannot be read, or is a folder that is not a dataset.
     """
     path = typed_path(path)
     with readable(path):

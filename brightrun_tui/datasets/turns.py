@@ -119,7 +119,7 @@ def role_of(role: Any) -> Role:
 
 
 def text_of(content: Any) -> str:
-    """The text of a turn: a string, a list of text parts, a number; None is no text.
+    """The text of a turn: a string, a list of text parts, a number; None is not text.
 
     Raises:
         Unusable: holds something other than text.

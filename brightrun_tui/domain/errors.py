@@ -127,7 +127,7 @@ class HostKeyChangedError(HostError):
 
 
 class BadHostKeyError(HostError):
-    """The host key that we were given for a machine is no key. Trying again will not help."""
+    """The host key that we were given for a machine is not a key. Trying again will not help."""
 
 
 class MachineLiesError(HostError):

@@ -46,7 +46,7 @@ def files_of_run(document: bytes) -> dict[str, FileFacts]:
     A plain name that no worker of ours writes is left out: it stays where it is.
 
     Raises:
-        ValueError: it is no manifest, or lists what no worker of ours hands in.
+        ValueError: it is not a manifest, or lists what no worker of ours hands in.
     """
     try:
         listed = _RunManifest.model_validate_json(document).files
@@ -75,7 +75,7 @@ def _arriving(listed: dict[str, FileFacts]) -> dict[str, FileFacts]:
     arriving: dict[str, FileFacts] = {}
     for path, facts in listed.items():
         if not _PLAIN.fullmatch(path):
-            raise ValueError(f"{path[:120]!a} is no name of a file")
+            raise ValueError(f"{path[:120]!a} is not a name of a file")
         limit = arrival_limit(path)
         if limit is None:
             continue

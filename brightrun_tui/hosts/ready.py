@@ -65,7 +65,7 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
 
 
 async def gpus(host: SshHost) -> list[GpuSeen]:
-    """What nvidia-smi shows there; none when it fails or is missing. What is no GPU in its words is left out."""
+    """What nvidia-smi shows there; none when it fails or is missing. What is not a GPU in its words is left out."""
     done = await host.run("nvidia-smi --query-gpu=name,memory.total --format=csv,noheader,nounits", repeat=True)
     if done.exit_code:
         return []

@@ -130,7 +130,7 @@ class SshHost:
         """See `Host.read`.
 
         Raises:
-            MachineLiesError: it is no plain file.
+            MachineLiesError: it is not a plain file.
             HostError: the machine cannot be reached.
         """
         place = await self._path(path)

@@ -87,7 +87,7 @@ async def look(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | Non
     except asyncssh.SFTPNoSuchFile:
         return None
     if not stat.S_ISREG(found.permissions or 0) or found.size is None:
-        raise MachineLiesError(f"{posixpath.basename(path)} is no plain file there", where=connection.where)
+        raise MachineLiesError(f"{posixpath.basename(path)} is not a plain file there", where=connection.where)
     return found
 
 

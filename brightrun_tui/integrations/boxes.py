@@ -49,7 +49,7 @@ def save_box(paths: Paths, name: str, box: SshBox) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"“{name}” is no name for a machine",
+            f"“{name}” is not a name for a machine",
             where="Name",
             kind=ErrorKind.BAD_NAME,
             fix="use letters, digits and dashes, at most 32",

@@ -121,7 +121,7 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     wrong = what_is_wrong(value) or ("" if value else "it is empty")
     if wrong:
         raise UsageError(
-            f"that is no credential: {wrong}",
+            f"that is not a credential: {wrong}",
             where=service.title,
             fix=f"copy it from {service.where_to_get}",
             kind=ErrorKind.BAD_CREDENTIAL,

@@ -99,7 +99,7 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
         ) from None
     except errors.HFValidationError as error:
         raise unusable(
-            f"“{repository}” is no valid name for the Hub ({error})",
+            f"“{repository}” is not a valid name for the Hub ({error})",
             where=endpoint(),
             fix="write it as owner/name",
             kind=f"{prefix}_unknown",

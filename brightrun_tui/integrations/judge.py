@@ -56,7 +56,7 @@ def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSett
     """The configured judge, with ``url`` and ``model`` in its place where they are given.
 
     Raises:
-        UsageError: there is none, or the address is no base address of an API.
+        UsageError: there is none, or the address is not a base address of an API.
     """
     found = load_section(paths, "judge", JudgeSettings)
     found = found.model_copy(update={"url": url or found.url, "model": model or found.model})
@@ -299,7 +299,7 @@ def _base_address(text: str) -> str:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
         raise UsageError(
-            "this is no address of a judge: no user, password or question in it",
+            "this is not an address of a judge: no user, password or question in it",
             where="[judge] url",
             fix="write it as https://api.openai.com/v1; its key is saved with: brightrun connect judge",
             kind=ErrorKind.BAD_JUDGE_URL,

@@ -333,7 +333,8 @@ def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[O
         cheapest = min(offer.price_per_hour for offer in offers)
         raise NoCapacityError(
             f"the machines for rent now cost {humanize.money(cheapest)} an hour and more; "
-            f"{humanize.money(estimate.price_per_hour)} were agreed to, and {humanize.money(most)} is the most that is taken unasked",
+            f"{humanize.money(estimate.price_per_hour)} were agreed to, "
+            f"and {humanize.money(most)} is the most that is taken unasked",
             where=where,
             kind=ErrorKind.NO_CAPACITY,
             fix="try again later, or start the run again to agree to today's price",

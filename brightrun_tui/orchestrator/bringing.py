@@ -22,7 +22,7 @@ async def read_manifest(host: SshHost, folder: str, files_of: Callable[[bytes], 
     """The manifest in a directory there as it stands, and what it lists; empty when there is none.
 
     Raises:
-        MachineLiesError: it is no manifest of ours.
+        MachineLiesError: it is not a manifest of ours.
         HostError: the machine cannot be reached.
     """
     path = posixpath.join(folder, MANIFEST)

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
-    """A new endpoint in state ``starting``; its `Keeper` fetches the base model first where that is not here yet."""
+    """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
     endpoint_id = f"{version.name}-{version.version}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
     if base_is_here(version):

@@ -54,7 +54,7 @@ class RunBudget:
 
 
 async def look(db: Database, limits: MoneyLimits, run: Run) -> RunBudget:
-    """The run's purse at this moment."""
+    """What the run may still spend at this moment."""
     limit, now = limits.monthly_limit_usd, time.time()
     mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
     spent, budget = total(lease.spending(now) for lease in mine).total, run.spec.limits.budget_usd

@@ -292,7 +292,7 @@ class Runner:
         while True:
             if (command := self.commands.take()) is not None:
                 return command, None
-            # a task of its own: what is being brought home is not cut off by a wish, which does not wait for it either
+            # a task of its own: what is being brought home is not cut off by a command, which does not wait for it either
             self._looking = self._looking or asyncio.create_task(self._look(run))
             await asyncio.wait({self._looking}, timeout=self.timings.poll_seconds)
             if self._looking.done():

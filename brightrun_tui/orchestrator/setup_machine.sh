@@ -45,7 +45,7 @@ elif [ -n "$build" ]; then
 fi
 echo "installing the training packages"
 if [ -z "$theirs" ] && command -v uv >/dev/null 2>&1; then
-  # uv is several times faster with 3 GB of wheels; it does not see packages of an image, so it is no help where those are used
+  # uv is several times faster with 3 GB of wheels; it does not see packages of an image, so it is not a help where those are used
   uv pip install --python "$python" --index-strategy unsafe-best-match $source -c "$pins" -r "$home/requirements.txt" \
     || { echo "the training packages could not be installed"; exit 5; }
 else

@@ -44,7 +44,7 @@ class Architecture(BaseModel):
     @property
     def expert_parameters(self) -> int:
         """Those that 4-bit quantisation leaves as they are: the library keeps all experts of a block in one tensor, which
-        is no linear layer to bitsandbytes.
+        is not a linear layer to bitsandbytes.
         """
         return self.layers * self.experts * self._mlp if self.experts > 1 else 0
 

@@ -52,7 +52,7 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
     """What lies in ``directory``; the answer is kept until a file there changes.
 
     Raises:
-        BaseModelError: it is no complete base model; says what is missing and how to get it.
+        BaseModelError: it is not a complete base model; says what is missing and how to get it.
     """
     directory = Path(os.path.realpath(directory))
     try:
@@ -171,7 +171,7 @@ def _require_config(directory: Path, names: set[str]) -> None:
             kind=ErrorKind.BASE_IS_GGUF,
         )
     raise BaseModelError(
-        "there is no config.json: this is no Hugging Face model directory",
+        "there is no config.json: this is not a Hugging Face model directory",
         where=str(directory),
         fix="give the directory that holds config.json, the tokenizer and model.safetensors",
         kind=ErrorKind.BASE_NO_CONFIG,

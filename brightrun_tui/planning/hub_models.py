@@ -179,7 +179,7 @@ def _file_sizes(about: Any) -> dict[str, int]:
 def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
     if "config.json" not in sizes:
         raise BaseModelError(
-            f"“{model_id}” has no config.json: it is no model for transformers",
+            f"“{model_id}” has no config.json: it is not a model for transformers",
             where=hub.endpoint(),
             fix="choose the original model rather than a GGUF or adapter of it",
             kind=ErrorKind.BASE_NO_CONFIG,

@@ -65,7 +65,7 @@ def _measure(base: BaseModelInfo, preview: tuple[Record, ...]) -> float | None:
 def _characters_per_token(path: Path, modified: int, text: str) -> float | None:
     try:
         count = len(_tokenizer(path, modified).encode(text, add_special_tokens=False).ids)
-    except BaseException as error:  # a panic of the library is no Exception
+    except BaseException as error:  # a panic of the library is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
         raise BaseModelError(

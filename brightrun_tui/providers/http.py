@@ -59,7 +59,7 @@ class NotFoundError(ProviderError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with a status of 400 or more, or a refusal in disguise. ``document`` is None when it is no JSON object."""
+    """An answer with a status of 400 or more, or a refusal in disguise. ``document`` is None when it is not a JSON object."""
 
     status: int
     text: str

@@ -279,7 +279,7 @@ class RunPod:
         )
 
     async def _pods(self) -> list[_Pod]:
-        """Every pod of the account. An answer without a list is no empty list."""
+        """Every pod of the account. An answer without a list is not an empty list."""
         pods: list[_Pod] = []
         cursor = ""
         for _ in range(MOST_PAGES):
@@ -376,7 +376,10 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
     gpu, _, count = rest.rpartition("/")
     if cloud not in ("SECURE", "COMMUNITY") or not gpu or not count.isdigit():
         raise RejectedRequestError(
-            f"“{offer_id}” is no offer of RunPod's", where=SERVICE, fix="see: brightrun offers", kind=ErrorKind.REJECTED
+            f"“{offer_id}” is not an offer of RunPod's",
+            where=SERVICE,
+            fix="see: brightrun offers",
+            kind=ErrorKind.REJECTED,
         )
     return cloud, gpu, int(count)
 

@@ -1,4 +1,4 @@
-"""Vast.ai: a market of hosts. Search, rent and destroy on v0, list on v1; HTTP 200 is no success by itself here."""
+"""Vast.ai: a market of hosts. Search, rent and destroy on v0, list on v1; HTTP 200 is not a success by itself here."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ class Vast:
         return document
 
     async def _instances(self) -> list[VastInstance]:
-        """Every instance of the account. An answer without a list is no empty list."""
+        """Every instance of the account. An answer without a list is not an empty list."""
         params = {"limit": str(PAGE), "order_by": '[{"col":"id","dir":"asc"}]'}
         found: list[VastInstance] = []
         for _ in range(MOST_PAGES):
@@ -384,5 +384,8 @@ def _parse_offer(offer_id: str) -> tuple[int, float | None]:
         return int(ask), float(bid) if bid else None
     except ValueError:
         raise RejectedRequestError(
-            f"“{offer_id}” is no offer of Vast's", where=SERVICE, fix="see: brightrun offers", kind=ErrorKind.REJECTED
+            f"“{offer_id}” is not an offer of Vast's",
+            where=SERVICE,
+            fix="see: brightrun offers",
+            kind=ErrorKind.REJECTED,
         ) from None

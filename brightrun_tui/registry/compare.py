@@ -18,7 +18,7 @@ _PROMPTS = "evaluation.sample_prompts"
 
 
 class Row(BaseModel):
-    """One fact of both; ``better`` is empty where neither is, or where it is no question of better."""
+    """One fact of both; ``better`` is empty where neither is, or where it is not a question of better."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -58,7 +58,7 @@ async def tick(db: Database, ref: str, sample: int, right: bool | None) -> Model
 
 
 async def tag(db: Database, ref: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> ModelVersion:
-    """Add and take away tags. Raises ``UsageError`` for a word that is no tag."""
+    """Add and take away tags. Raises ``UsageError`` for a word that is not a tag."""
     for word in add:
         if not _TAG.fullmatch(word):
             raise UsageError(

@@ -36,7 +36,7 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
 
 
 class ScoreLine(BaseModel):
-    """One measure of both models. ``better`` and ``good`` are empty where it is no question of better.
+    """One measure of both models. ``better`` and ``good`` are empty where it is not a question of better.
 
     ``value`` is the tuned model's, as measured; ``good`` says whether a high or a low one is better. ``means``: the measure
     explained; ``note``: what it is compared with.

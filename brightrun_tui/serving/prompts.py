@@ -62,7 +62,7 @@ class Prompts:
     async def fault(self) -> str:
         """What is wrong with the model's chat template as a whole, in one sentence; empty when nothing is.
 
-        That it refuses some conversation is no fault.
+        That it refuses some conversation is not a fault.
         """
         hello = {"messages": [{"role": "user", "content": "Hello"}], "tools": None}
         try:

@@ -122,7 +122,7 @@ def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str,
     Arguments are directories.
 
     Raises:
-        BaseModelError: one of their files is no JSON.
+        BaseModelError: one of their files is not a JSON.
     """
     generation = _read_json(base / "generation_config.json")
     ends = [

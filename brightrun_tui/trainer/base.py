@@ -31,7 +31,7 @@ def locate_base(base: BaseModelRef) -> str:
         )
     if not (directory / "config.json").is_file():
         raise BaseModelError(
-            "it holds no config.json, so it is no Hugging Face model",
+            "it holds no config.json, so it is not a Hugging Face model",
             where=str(directory),
             fix="give the directory that holds config.json and the weights",
             kind=ErrorKind.BASE_INCOMPLETE,

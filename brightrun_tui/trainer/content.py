@@ -297,7 +297,7 @@ def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
-    """By the values that agree, each at its place; in an answer that is no JSON, by those that stand in it at all."""
+    """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
     ours = Counter(leaf for document in wanted for leaf in _leaves(document))
     documents = read_documents(said)
     theirs = Counter(leaf for document in documents for leaf in _leaves(document))

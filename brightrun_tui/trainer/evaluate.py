@@ -82,7 +82,7 @@ def evaluate(
 
 
 def require_finite(scores: Scores, what: str) -> Scores:
-    """Raises `TrainingError` where a loss is no number: float16 is too narrow for this model or its data."""
+    """Raises `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
     if not math.isfinite(scores.loss):
         raise TrainingError(
             f"{what} is not a finite number",

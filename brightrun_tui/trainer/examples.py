@@ -58,7 +58,7 @@ class Example:
         return Example(self.record, ids, np.arange(len(ids)) % 2 == 1)
 
     def part(self, start: int, end: int) -> Example:
-        """The tokens from ``start`` up to ``end``; its first is no target."""
+        """The tokens from ``start`` up to ``end``; its first is not a target."""
         supervised = self.supervised[start:end].copy()
         supervised[:1] = False
         return Example(
@@ -127,7 +127,7 @@ def read_records(path: Path) -> list[Record]:
     """The canonical records of one file, one a line.
 
     Raises:
-        DatasetError: a line is no record.
+        DatasetError: a line is not a record.
     """
     records = []
     with path.open("rb") as file:

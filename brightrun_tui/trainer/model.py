@@ -57,7 +57,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     """The frozen base model on its device.
 
     Raises:
-        BaseModelError: the weights cannot be read, or it is no causal language model.
+        BaseModelError: the weights cannot be read, or it is not a causal language model.
     """
     options: dict[str, Any] = {"dtype": machine.compute, "attn_implementation": "eager"}  # every model has that one
     if settings.method != "none":

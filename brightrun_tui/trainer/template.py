@@ -127,7 +127,7 @@ class ChatTemplate:
                 return_assistant_tokens_mask=self.kind == "marked",
                 **self.variables,
             )
-        except (TemplateError, TypeError) as error:  # TypeError: it joins what is no text, as content that is none
+        except (TemplateError, TypeError) as error:  # TypeError: it joins what is not text, as content that is none
             raise UnrenderableError(f"it says: {error}") from error
         return texts[0], list(marks[0]) if self.kind == "marked" else []
 

@@ -2,7 +2,7 @@
 
 On a quiet machine all cores are fastest. Beside other busy programs (the app itself, a browser, another run) threads
 that wait for each other cost more than they bring: on two cores, one thread was up to 2.5 times faster than two, where both
-share every operation. Rows side by side (`lanes`) hardly wait, so with them all cores are the first choice.
+share every operation. Rows side by side (row_parallel) hardly wait, so with them all cores are the first choice.
 The result does not depend on it: the worker asks MKL for products that are the same for any number of threads.
 """
 

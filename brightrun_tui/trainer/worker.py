@@ -82,7 +82,7 @@ def _read_spec(files: RunDirectory) -> RunSpec:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"it is no run specification: {place}: {first['msg']}",
+            f"it is not a run specification: {place}: {first['msg']}",
             where=str(files.spec),
             fix="start the run through brightrun",
             kind=ErrorKind.BAD_SPEC,

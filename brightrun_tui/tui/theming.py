@@ -79,7 +79,7 @@ class ThemeFile(BaseModel):
             if not name.endswith(STYLE_NAMES):
                 _checked_colour(value, name)
             elif not value.split() or set(value.split()) - VALID_STYLE_FLAGS:
-                raise ValueError(f"{name}: “{value}” is no text style")
+                raise ValueError(f"{name}: “{value}” is not text style")
         return variables
 
     def as_textual(self) -> Theme:
@@ -150,5 +150,5 @@ def _checked_colour(value: str, name: str = "") -> str:
         if not _SHARE.fullmatch(share) or (share and not name):
             raise ColorParseError(value)
     except ColorParseError:
-        raise ValueError(f"{name + ': ' if name else ''}“{value}” is no colour") from None
+        raise ValueError(f"{name + ': ' if name else ''}“{value}” is not a colour") from None
     return value

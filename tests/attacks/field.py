@@ -147,7 +147,7 @@ def fight(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermath:
 
 
 def _beside(scratch: Path) -> dict[str, bytes]:
-    """Everything in the scratch directory that is no part of the installation."""
+    """Everything in the scratch directory that is not a part of the installation."""
     watched = [path for path in scratch.rglob("*") if path.is_file() and scratch / "home" not in path.parents]
     return {str(path): path.read_bytes() for path in [*watched, *Path("/tmp").glob("brightrun-attack-*")]}
 

@@ -78,7 +78,7 @@ def test_a_missing_dataset_is_named(brightrun: CommandLine, tmp_path: Path) -> N
 
 
 def test_a_base_without_weights_is_refused(brightrun: CommandLine, tmp_path: Path) -> None:
-    """A directory that is no complete model is found out before the worker starts."""
+    """A directory that is not a complete model is found out before the worker starts."""
     base = tmp_path / "base"
     base.mkdir()
     (base / "config.json").write_text(

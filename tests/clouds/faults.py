@@ -12,7 +12,7 @@ KNOWN = {
     "create_500": "create answers 500 although the machine exists",
     "create_500_nothing": "create answers 500 and there is no machine",
     "create_hangs": "create makes the machine and does not answer for `value` seconds, then drops the connection",
-    "create_odd": "create makes the machine and answers 200 with something that is no JSON",
+    "create_odd": "create makes the machine and answers 200 with something that is not a JSON",
     "create_rejected_but_exists": "create answers an error that carries the id of a stopped machine (Vast)",
     "no_capacity": "create and catalogue find no machine",
     "rate_limit": "429 as the provider words it, with Retry-After `value` where the provider sends one",

@@ -425,7 +425,7 @@ def test_everything_asked_is_in_the_question(write, row, question, answer):
     ],
 )
 def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, answer, kind):
-    """Of several answers one is learned, never a list of them; a number that is no choice is pointed out."""
+    """Of several answers one is learned, never a list of them; a number that is not a choice is pointed out."""
     report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
     assert report.preview[0].messages[-1].content == answer
     (problem,) = [p for p in report.problems if p.kind == kind]

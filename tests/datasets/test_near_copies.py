@@ -54,7 +54,7 @@ def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write, tmp_
 
 
 def test_exact_copies_and_contradictions_are_named_with_their_lines(write):
-    """Which line repeats which, and which one answers the same question otherwise; a near-copy is no contradiction."""
+    """Which line repeats which, and which one answers the same question otherwise; a near-copy is not a contradiction."""
     rows = [row(said(8), said(30)) for _ in range(30)]
     rows += [
         rows[2],

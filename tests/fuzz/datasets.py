@@ -1,4 +1,4 @@
-"""Broken datasets: every container and form that is read, damaged; and what is no file at all."""
+"""Broken datasets: every container and form that is read, damaged; and what is not a file at all."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def odd_things(directory: Path) -> Iterator[tuple[str, Path]]:
     ]
     for name in names:
         yield name[:20], directory / name
-    yield "a name that is no UTF-8", Path(os.fsdecode(bad))
+    yield "a name that is not a UTF-8", Path(os.fsdecode(bad))
     for text in ("~nobody/x.jsonl", "", ".", "/", "/dev/stdin/x", "/proc/self/mem"):
         yield text, Path(text)
 

@@ -242,7 +242,7 @@ class Workshop:
         try:
             report = Report.model_validate_json(self.one_of(self.report))
         except ValidationError as error:
-            raise ForeignFileError(f"is no report: {error.error_count()}") from None
+            raise ForeignFileError(f"is not a report: {error.error_count()}") from None
         draw(ModelVersion(name="x", version=1, run_id="r", directory="/x", base_id="b", report=report, created_at=1.0))
 
     def event(self) -> None:
@@ -250,7 +250,7 @@ class Workshop:
         try:
             Event.from_line(line)
         except ValueError as error:
-            raise ForeignFileError(f"is no event: {error}") from None
+            raise ForeignFileError(f"is not an event: {error}") from None
 
     def settings(self) -> None:
         self._put(self.paths.config / "config.toml", self.toml_of(CONFIG))

@@ -19,7 +19,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_broken_dataset_gives_a_traceback_or_hangs(tmp_path: Path) -> None:
-    """150 damaged files of every container and form, and all that is no file: a report or one sentence."""
+    """150 damaged files of every container and form, and all that is not a file: a report or one sentence."""
     tallies = datasets.fuzz(150, 3, tmp_path)
     assert {failure: label for tally in tallies for failure, label in tally.failures.items()} == {}
     assert sum(tally.accepted for tally in tallies) > 10 and sum(tally.refused for tally in tallies) > 10

@@ -118,7 +118,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.resting)
     @rule()
     def take(self) -> None:
-        """The engine gets the run its machine, with the landlord at work beside it."""
+        """The engine gets the run its machine, with the lease manager at work beside it."""
         with suppress(BrightrunError):
             self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, RunBudget(0.0, None), lambda _said: None)))
 

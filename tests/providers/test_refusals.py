@@ -57,7 +57,7 @@ async def test_a_key_without_the_scope_is_told_from_a_wrong_one(rig: Rig) -> Non
 
 
 async def test_a_read_only_key_cannot_rent_and_is_said_to_when_it_is_tested(rig: Rig) -> None:
-    """Found out without changing anything: it is no green tick."""
+    """Found out without changing anything: it is not a green tick."""
     provider = rig.provider(runpod.READ_ONLY_KEY if rig.name == "runpod" else vast.READ_ONLY_KEY)
     error = await refused(provider.check(), MissingScopeError, ExitCode.NOT_CONNECTED)
     assert error.what == "the API key reads, but cannot rent or return machines"

@@ -104,7 +104,7 @@ async def test_a_later_judgement_replaces_the_earlier_one(
 
 
 async def test_a_judge_that_always_takes_the_first_answer_decides_nothing(paths: Paths, server: JudgeServer) -> None:
-    """Position bias gives ties, counted as what they are; it is no praise for anybody."""
+    """Position bias gives ties, counted as what they are; it is not a praise for anybody."""
     server.answer = prefer(lambda material: "A")
     async with judge_at(server, paths) as judge:
         found = await judge_samples(SAMPLES, judge)

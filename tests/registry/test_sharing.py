@@ -180,7 +180,7 @@ HOSTILE: dict[str, Callable[[Files], list[tuple[tarfile.TarInfo, bytes]]]] = {
             tuned={"loss": float("inf"), "perplexity": 1, "tokens": 9, "records": 1},
         )
     ),
-    "score is no number": lambda f: good(
+    "score is not a number": lambda f: good(
         with_json(f, "report.json", scores={"chrf": {"base": 1, "tuned": float("nan")}})
     ),
     "number too long": lambda f: good(with_json(f, "report.json", scores={"chrf": {"base": 1, "tuned": 10**400}})),

@@ -37,7 +37,7 @@ def test_a_long_answer_has_room_to_end_and_a_set_limit_is_kept() -> None:
 
 
 def test_each_answer_ends_at_its_own_length_and_all_of_them_when_time_is_up(base: Path, tmp_path: Path) -> None:
-    """What time allowed is kept and known to be cut; what it did not allow to begin is no answer at all."""
+    """What time allowed is kept and known to be cut; what it did not allow to begin is not an answer at all."""
     quantisation = RunSettings().with_overrides({"quantisation.method": "none"}).quantisation
     machine = choose_machine(quantisation)
     model = attach_adapter(load_base(str(base), "", quantisation, machine), LoraSettings(r=4), machine, seed=1)

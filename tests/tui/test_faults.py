@@ -101,7 +101,7 @@ async def test_the_other_rows_of_a_list_are_shown_beside_one_that_cannot_be(
 async def test_an_error_with_a_sentence_is_said_in_that_sentence(
     seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of ours that a screen forgot to catch shows what is wrong and the fix, and is no crash."""
+    """An error of ours that a screen forgot to catch shows what is wrong and the fix, and is not a crash."""
 
     def refuse(*_: Any) -> None:
         raise BrightrunError("the lamp is [/out]", where="kitchen", fix="press [x]", kind="lamp")
@@ -157,7 +157,7 @@ async def test_a_store_that_cannot_be_read_for_a_while_is_read_again(
 async def test_a_screen_that_cannot_start_the_app_ends_it_with_one_sentence(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What fails before there is an app is no part of one: exit code 1, a log, no traceback with values."""
+    """What fails before there is an app is not a part of one: exit code 1, a log, no traceback with values."""
     monkeypatch.setattr(BrightRunApp, "switch_mode", fail)
     app = BrightRunApp(paths)
     with pytest.raises(Unforeseen):

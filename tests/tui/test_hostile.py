@@ -93,7 +93,7 @@ async def test_a_screen_left_at_another_size_fits_when_it_comes_back(seeded: Pat
 
 
 async def test_an_empty_installation_says_what_to_do(paths: Paths, opened: Opened) -> None:
-    """Nothing there yet is no blank screen."""
+    """Nothing there yet is not a blank screen."""
     async with opened(paths, (80, 24)) as driver:
         await driver.press("3")
         await driver.sees("No run yet. Press 2 to set one up.")

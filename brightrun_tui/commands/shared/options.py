@@ -89,7 +89,7 @@ def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise UsageError(
-                f"“{pair}” is no key=value",
+                f"“{pair}” is not a key=value",
                 where=option,
                 fix=f"write it like {option} {example}",
                 kind=ErrorKind.BAD_OPTION,

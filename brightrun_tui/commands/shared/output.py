@@ -31,7 +31,7 @@ def talk() -> Console:
 
 
 def page() -> Console:
-    """The console for data that people read: stdout, 100 columns where it is no terminal."""
+    """The console for data that people read: stdout, 100 columns where it is not a terminal."""
     from brightrun_tui.commands.shared.console import PlainConsole
 
     return PlainConsole(width=None if sys.stdout.isatty() else 100)

@@ -121,7 +121,7 @@ class ChatScreen(Dialog[None]):
                 self._take_back(said, bubbles, turns)
 
     def _take_back(self, said: str, bubbles: list[Static], turns: list[dict[str, str]]) -> None:
-        """A question without an answer is no part of the conversation; it can be sent again."""
+        """A question without an answer is not a part of the conversation; it can be sent again."""
         for bubble in bubbles:
             if bubble.is_attached:
                 bubble.remove()

@@ -125,7 +125,7 @@ def _row(
 
 
 def wrong_in(parts: dict[str, Any]) -> list[str]:
-    """What is not right, in words. A peer that fails is no fault of ours."""
+    """What is not right, in words. A peer that fails is not a fault of ours."""
     wrong = []
     for name, found in parts.items():
         if found.get("failed") and not any(name.endswith(f": {kind}") for kind in (*PEERS, "continuous")):
