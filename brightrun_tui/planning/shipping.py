@@ -6,7 +6,6 @@ Only what can be sent as it lies here is sent: modules in Python that need no pa
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires
@@ -25,6 +24,10 @@ from brightrun_tui.plugins import OURS, Door, Registration
 
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = (".so", ".pyd", ".dylib", ".dll")
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.M
+)
+"""Read as text: Python's parser must not be called by several threads at a time (a SystemError in 3.11)."""
 LARGEST = 8 << 20
 """Bytes of a plugin's modules that are sent to every machine."""
 
@@ -60,15 +63,9 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
         if path in found:
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                if isinstance(node, ast.ImportFrom) and node.module
-                else []
-            )
-            waiting += [file for name in names for file in _own_files(name)]
+        for package, names, module in _IMPORT.findall(path.read_text("utf-8")):
+            named = [f"{package}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip()]
+            waiting += [file for name in (package, module, *named) if name for file in _own_files(name)]
     return sorted(found)
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from brightrun_tui import __version__
 from brightrun_tui.config import Section
-from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.error_kinds import ErrorKind, retry_helps
 from brightrun_tui.domain.errors import (
     BadCredentialError,
     EdgeBlockedError,
@@ -263,7 +263,7 @@ class ProviderClient:
 
     def _patience(self, error: ProviderError, attempt: int) -> float | None:
         """How long to wait before the next try, or None when there is none."""
-        if attempt >= self.timings.tries or error.kind == ErrorKind.QUOTA:
+        if attempt >= self.timings.tries or not retry_helps(error.kind):
             return None
         wait: float = self.timings.backoff_seconds * 2 ** (attempt - 1)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:

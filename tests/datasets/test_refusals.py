@@ -111,7 +111,7 @@ def test_an_unknown_shape_names_its_fields_and_the_known_formats(write):
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("x.jsonl", lines({"alpha": 1, "beta": 2})))
     assert "“alpha”, “beta”" in refused.value.what
-    assert all(info.name in refused.value.fix for info in formats())
+    assert all(name in refused.value.fix for name in formats())
 
 
 def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):

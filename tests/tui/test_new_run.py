@@ -166,7 +166,7 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.sees("support-desk")
         driver.one("#narrow").value = f"{folder}/"
         await driver.sees("bad.jsonl", "good.jsonl", "A directory")
-        await driver.press("down")
+        await driver.press("down", "down")
         await driver.sees("✗", "→")
         await driver.press("down")
         await driver.sees("60 of 60 records usable", "question 0?", "answer 0")

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from brightrun_tui.commands.shared.output import print_json, say
-from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, retry_helps
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
@@ -59,12 +59,11 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
 def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
     """Print the error, on stdout as JSON and on stderr in words; returns its exit code.
 
-    ``beside`` are further parts of the JSON document; ``retry`` in it: the same again, later, may succeed. A terminal that
-    shows both gets the JSON only.
+    ``beside`` are further parts of the JSON document. A terminal that shows both gets the JSON only.
     """
     told = {name: redact(part) for name, part in error.as_dict().items()}
     if as_json:
-        print_json({"error": {**told, "retry": retry_helps(error.kind)}, **beside})
+        print_json({"error": told, **beside})
     if not (as_json and sys.stdout.isatty()):
         say(("✗", "bold red"), f" {told['what']}")
         if told["where"]:
