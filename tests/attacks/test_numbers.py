@@ -38,7 +38,7 @@ ROOMS = (
 def sections() -> list[type[Section]]:
     for room in ROOMS:
         importlib.import_module(room)
-    return Section.__subclasses__()
+    return [section for section in Section.__subclasses__() if section.__module__.startswith("brightrun_tui.")]
 
 
 def numbers() -> list[tuple[type[Section], str]]:

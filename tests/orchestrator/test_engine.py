@@ -14,7 +14,7 @@ import pytest
 
 from brightrun_tui.domain.errors import UnclearError
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator import lease_manager
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -98,7 +98,7 @@ async def add_run(db: Database, run_id: str, provider: str = "lying", path: str 
     spec = RunSpec(
         run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider
     )
-    await runs.create(db, spec, str(db.path.parent / "runs" / run_id))
+    await runs.create(db, spec, str(db.path.parent / "runs" / run_id), Estimate(memory=1))
 
 
 async def rent(db: Database, cloud: Lying, run_id: str, provider: str = "lying") -> str:
