@@ -93,12 +93,14 @@ async def until(fact: Callable[[], Any], what: str, seconds: float = 15) -> Any:
         await asyncio.sleep(0.02)
 
 
-async def add_run(db: Database, run_id: str, provider: str = "lying", path: str = "/nowhere.jsonl") -> None:
+async def add_run(
+    db: Database, run_id: str, provider: str = "lying", path: str = "/nowhere.jsonl", estimate: Estimate | None = None
+) -> None:
     data = DatasetRef(path=path, name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(
         run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider
     )
-    await runs.create(db, spec, str(db.path.parent / "runs" / run_id), Estimate(memory=1))
+    await runs.create(db, spec, str(db.path.parent / "runs" / run_id), estimate)
 
 
 async def rent(db: Database, cloud: Lying, run_id: str, provider: str = "lying") -> str:
@@ -282,7 +284,7 @@ async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
     clouds.known["lying"].outages["down"] = time.time() + 9e9
 
     async def before(db: Database, _: Paths) -> None:
-        await add_run(db, "r")
+        await add_run(db, "r", estimate=Estimate(memory=1))
         await runs.transition(db, "r", "preparing")
         await runs.transition(db, "r", "launching")
 
