@@ -31,10 +31,10 @@ QUICK = EngineTimings(
     beat_seconds=0.05,
     verify_seconds=0.05,
     lease_poll_seconds=0.05,
-    sweep_seconds=0.3,
+    sweep_seconds=1.0,
     poll_seconds=0.05,
     spare_seconds=0,
-    idle_seconds=0.3,
+    idle_seconds=0.2,
 )
 
 
