@@ -54,7 +54,7 @@ def test_what_is_for_testing_is_not_learnt(tmp_path):
     ("names", "said"),
     [
         (("a.jsonl", "b.csv"), "CSV (b.csv) and JSONL (a.jsonl)"),
-        (("a.jsonl", "model.safetensors"), "no dataset, model.safetensors"),
+        (("a.jsonl", "model.safetensors"), "not a dataset, model.safetensors"),
         (("README.md", "sub/a.jsonl"), "holds no dataset file"),
     ],
 )

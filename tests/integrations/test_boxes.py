@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_named_by_its_field(values: dict[str, str], where: 
 
 
 def test_a_damaged_file_is_named_and_nothing_is_lost(paths: Paths) -> None:
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="not a name"):
         save_box(paths, "../x", make_box({"host": "h"}))
     paths.config.mkdir(parents=True, exist_ok=True)
     (paths.config / "boxes.toml").write_text("[studio\n")

@@ -19,7 +19,7 @@ from brightrun_tui.providers.box import SshBox
         ({"host_key": "ssh-ed25519 AAAA"}, "host key"),
         ({"host_key": "[/INST]"}, "host key"),
         ({"host_key": "ä" * 300}, "host key"),
-        ({"key": "{tmp}/pipe"}, "no regular file"),
+        ({"key": "{tmp}/pipe"}, "not a regular file"),
         ({"key": "{tmp}/missing"}, "not there"),
         ({"key": "{tmp}/garbage"}, "private key"),
         ({"host": "x" * 300}, "SSH"),
