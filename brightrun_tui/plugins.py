@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, PluginError
+from brightrun_tui.domain.errors import BrightrunError, PluginError, UsageError
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -173,6 +173,21 @@ def load(door: Door, kind: type[S], name: str) -> S | None:
     if refused:
         raise next(error for error in twice if f"“{one_line(name)}”" in error.what)
     return None
+
+
+def require(door: Door, kind: type[S], name: str, *, where: str, reason: ErrorKind) -> S:
+    """As `load`, for a name that a person gave.
+
+    Raises:
+        UsageError: nobody registers it; ``where`` it was given, ``reason`` for programs.
+        PluginError: as `load`.
+    """
+    spec = load(door, kind, name)
+    if spec is None:
+        raise UsageError(
+            f"there is no {door.thing} “{name}”", where=where, kind=reason, fix=f"one of: {', '.join(names(door))}"
+        )
+    return spec
 
 
 class Blame(ContextDecorator):

@@ -34,15 +34,9 @@ LARGEST = 8 << 20
 
 def find_objective(name: str) -> ObjectiveSpec:
     """Raises `UsageError` when there is none of that name, `PluginError` when its package is broken."""
-    spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
-    if spec is None:
-        raise UsageError(
-            f"there is no training objective “{name}”",
-            where="training.objective",
-            kind=ErrorKind.UNKNOWN_OBJECTIVE,
-            fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}",
-        )
-    return spec
+    return plugins.require(
+        Door.OBJECTIVES, ObjectiveSpec, name, where="training.objective", reason=ErrorKind.UNKNOWN_OBJECTIVE
+    )
 
 
 def memory_factor(settings: RunSettings) -> float:

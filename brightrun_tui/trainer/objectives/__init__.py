@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 from brightrun_tui import plugins
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import PluginError, UsageError
+from brightrun_tui.domain.errors import PluginError
 from brightrun_tui.domain.objective import ObjectiveSpec
 from brightrun_tui.plugins import Door
 from brightrun_tui.trainer.objectives.base import Objective
@@ -21,21 +21,16 @@ def load_objective(name: str) -> Objective:
         UsageError: there is none of that name here.
         PluginError: the package that brings it is broken.
     """
-    spec = plugins.load(Door.OBJECTIVES, ObjectiveSpec, name)
-    if spec is None:
-        raise UsageError(
-            f"there is no training objective “{name}”",
-            where="training.objective",
-            kind=ErrorKind.UNKNOWN_OBJECTIVE,
-            fix=f"one of: {', '.join(plugins.names(Door.OBJECTIVES))}",
-        )
+    spec = plugins.require(
+        Door.OBJECTIVES, ObjectiveSpec, name, where="training.objective", reason=ErrorKind.UNKNOWN_OBJECTIVE
+    )
     with plugins.Blame(Door.OBJECTIVES, name):
         objective = EntryPoint(name, spec.implementation, Door.OBJECTIVES).load()()
     if not isinstance(objective, Objective):
         raise PluginError(
             f"the training objective “{name}” cannot be used: {spec.implementation} lacks a method of an objective",
             where="training.objective",
-            fix="see docs/adding-an-objective.md",
+            fix="see docs/adding-a-training-objective.md",
             kind=ErrorKind.PLUGIN_BROKEN,
         )
     return objective
