@@ -346,8 +346,8 @@ def exit_code_of(kind: str) -> ExitCode:
 
 
 def retry_helps(kind: str) -> bool:
-    """Whether the same again, later, may succeed; False for a reason that we do not know."""
-    return kind in _KNOWN and ErrorKind(kind).retry_helps
+    """Whether the same again, later, may succeed; a reason that we do not know, such as a plugin's, may pass, too."""
+    return kind not in _KNOWN or ErrorKind(kind).retry_helps
 
 
 _KNOWN = frozenset(map(str, ErrorKind))

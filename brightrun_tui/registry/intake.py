@@ -17,7 +17,6 @@ from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion, Report
-from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.run import BaseModelRef, Run
 from brightrun_tui.domain.run_directory import (
     ADAPTER,
@@ -44,7 +43,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 def _expected(run: Run) -> dict[str, TimeParts | int]:
     """What the run was expected to take, for its report card; nothing where an older version reckoned no parts."""
-    found = Estimate.model_validate(run.estimate) if run.estimate else None
+    found = run.estimate
     return {"planned": found.parts, "planned_memory": found.memory} if found and found.parts.total else {}
 
 
