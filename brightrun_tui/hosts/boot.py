@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import shlex
+import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -57,9 +58,21 @@ class GuardPart:
 
 
 @dataclass(frozen=True)
+class GuardTimes:
+    """In seconds. ``silence``: without the engine, after which the guard ends an idle machine; ``keep``: how long it keeps one
+    at least that has results which nobody has brought home; ``tick``: between two looks.
+    """
+
+    silence: float = 900.0
+    keep: float = 43200.0
+    tick: float = 5.0
+
+
+@dataclass(frozen=True)
 class GuardOptions:
-    """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock. ``keep``: how long a
-    machine is kept at least whose results nobody has brought home."""
+    """What the guard is told. ``seconds`` count from its start; ``until`` is the same moment by our clock; ``silence``,
+    ``keep`` and ``tick`` as in `GuardTimes`.
+    """
 
     part: GuardPart
     url: str
@@ -67,10 +80,18 @@ class GuardOptions:
     until: float
     silence: float
     graphql: str = ""
-    keep: float = 43200.0
+    keep: float = GuardTimes.keep
     stall: float = 3600.0
-    tick: float = 5.0
+    tick: float = GuardTimes.tick
     home: str = f"~/{REMOTE_HOME}"
+
+    @classmethod
+    def ending_at(
+        cls, deadline: float, part: GuardPart, url: str, times: GuardTimes, *, graphql: str = ""
+    ) -> GuardOptions:
+        """For a machine whose lease ends at ``deadline``, in seconds since the epoch."""
+        left = round(max(0.0, deadline - time.time()), 1)
+        return cls(part, url, left, round(deadline), times.silence, graphql=graphql, keep=times.keep, tick=times.tick)
 
     def argument(self) -> str:
         """The guard's one argument: JSON without single quotes."""
@@ -105,9 +126,15 @@ def _short(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def guard_source(options: str = "") -> str:
+    """The guard without docstrings, comments and type hints: the same program, a third smaller. What it is told is part of it, as
+    that packs better than an argument.
+    """
+    return f"OPTIONS = {options!r}\n{_small_guard()}"
+
+
 @lru_cache(maxsize=1)
-def guard_source() -> str:
-    """The guard without docstrings, comments and type hints: the same program, a third smaller."""
+def _small_guard() -> str:
     tree = ast.parse(Path(__file__).with_name("guard.py").read_text("utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -128,8 +155,8 @@ def guard_source() -> str:
 
 
 class _PlainAssignments(ast.NodeTransformer):
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        return ast.Assign([node.target], node.value) if node.value is not None else ast.Pass()
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return ast.Assign([node.target], node.value) if node.value is not None else None
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         return None if node.module in ("typing", "collections.abc", "__future__") else node
@@ -137,10 +164,7 @@ class _PlainAssignments(ast.NodeTransformer):
 
 def start_guard(options: GuardOptions) -> str:
     """Shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
-    source = guard_source().replace(
-        "OPTIONS = ''", f"OPTIONS = {options.argument()!r}", 1
-    )  # packed with it, as room is short
-    packed = base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode()
+    packed = base64.b64encode(gzip.compress(guard_source(options.argument()).encode(), 9, mtime=0)).decode()
     return (
         f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
         f"setsid python3 ~/{GUARD_SCRIPT} </dev/null >>~/{REMOTE_HOME}/guard.log 2>&1 &"

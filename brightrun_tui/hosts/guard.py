@@ -34,7 +34,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-OPTIONS = ""
+OPTIONS: str  # `boot.guard_source` gives it its value, in front of this file
 CLOCK_TRUST = 1800
 PATIENT_ROUNDS = 20
 
@@ -219,7 +219,7 @@ def trust() -> ssl.SSLContext:
 
 
 def main() -> None:
-    options = json.loads(OPTIONS or sys.argv[1])
+    options = json.loads(OPTIONS or sys.argv[1])  # noqa: F821
     options["home"] = os.path.expanduser(options["home"])
     os.makedirs(options["home"], exist_ok=True)
     with open(os.path.join(options["home"], "guard.lock"), "w") as lock:

@@ -11,6 +11,7 @@ from brightrun_tui.config import load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Account, Need, Provider
@@ -21,18 +22,12 @@ log = logging.getLogger(__name__)
 
 
 def open_provider(
-    name: str,
-    paths: Paths,
-    secret: SecretStr | None = None,
-    *,
-    guard_silence: float = 900.0,
-    guard_tick: float = 5.0,
-    guard_keep: float = 43200.0,
+    name: str, paths: Paths, secret: SecretStr | None = None, *, guard: GuardTimes | None = None
 ) -> Provider:
     """A provider with its credential and settings; the caller closes it. Blocking (keyring).
 
-    ``secret`` is tried in place of the saved credential. ``guard_silence``, ``guard_tick`` and ``guard_keep`` (seconds) are for
-    the guards of machines that are rented with it.
+    ``secret`` is tried in place of the saved credential. ``guard``: the times of the guards on
+    machines that are rented with it.
 
     Raises:
         UsageError: it rents no machines, or its settings do not fit.
@@ -61,9 +56,7 @@ def open_provider(
             secret=secret,
             settings=load_section(paths, name, spec.settings),
             timings=load_section(paths, "providers", ProviderTimings),
-            guard_silence=guard_silence,
-            guard_tick=guard_tick,
-            guard_keep=guard_keep,
+            guard=guard or GuardTimes(),
         )
     )
 

@@ -11,6 +11,7 @@ from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.domain.spending import total
+from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes
@@ -58,9 +59,11 @@ class LeaseManager:
                 open_provider,
                 name,
                 self.paths,
-                guard_silence=self.timings.guard_silence_seconds,
-                guard_tick=self.timings.guard_tick_seconds,
-                guard_keep=self.timings.keep_seconds,
+                guard=GuardTimes(
+                    silence=self.timings.guard_silence_seconds,
+                    keep=self.timings.keep_seconds,
+                    tick=self.timings.guard_tick_seconds,
+                ),
             )
             self._providers[name] = (access, provider)
         return provider

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
 )
 from brightrun_tui.domain.money import GIB, Hardware, Offer
-from brightrun_tui.hosts.boot import GuardOptions, start_guard
+from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
@@ -103,9 +102,7 @@ class RunPod:
 
     Args:
         token: the account's API key.
-        guard_tick: seconds between two looks of the guard.
-        guard_silence: seconds without the engine after which the guard ends an idle pod.
-        guard_keep: seconds for which it keeps one at least that has results which nobody has fetched.
+        guard: the times of the guards on machines that are rented with it.
     """
 
     name = "runpod"
@@ -116,14 +113,12 @@ class RunPod:
         *,
         settings: RunPodSettings | None = None,
         timings: ProviderTimings | None = None,
-        guard_silence: float = 900.0,
-        guard_tick: float = 5.0,
-        guard_keep: float = 43200.0,
+        guard: GuardTimes | None = None,
     ) -> None:
         self.settings = settings or RunPodSettings()
         self._url = os.environ.get("BRIGHTRUN_RUNPOD_URL", URL)
         self._graphql_url = os.environ.get("BRIGHTRUN_RUNPOD_GRAPHQL_URL", GRAPHQL_URL)
-        self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
+        self._guard = guard or GuardTimes()
         timings = timings or ProviderTimings()
         self._client = ProviderClient(
             SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS
@@ -216,16 +211,7 @@ class RunPod:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions(
-            GUARD,
-            self._url,
-            round(max(0.0, deadline - time.time()), 1),
-            round(deadline),
-            self._silence,
-            graphql=self._graphql_url,
-            tick=self._tick,
-            keep=self._keep,
-        )
+        return GuardOptions.ending_at(deadline, GUARD, self._url, self._guard, graphql=self._graphql_url)
 
     async def _search(self, need: Need) -> list[Offer]:
         found: list[Offer] = []

@@ -10,14 +10,7 @@ from brightrun_tui.providers.spec import Opening, ProviderSpec
 def _open(opening: Opening[RunPodSettings]) -> Provider:
     from brightrun_tui.providers.runpod import RunPod
 
-    return RunPod(
-        opening.key,
-        settings=opening.settings,
-        timings=opening.timings,
-        guard_silence=opening.guard_silence,
-        guard_tick=opening.guard_tick,
-        guard_keep=opening.guard_keep,
-    )
+    return RunPod(opening.key, settings=opening.settings, timings=opening.timings, guard=opening.guard)
 
 
 SPEC = ProviderSpec(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from brightrun_tui import plugins
 from brightrun_tui.config import SECTIONS, Section
-from brightrun_tui.hosts.boot import GuardPart
+from brightrun_tui.hosts.boot import GuardPart, GuardTimes
 from brightrun_tui.paths import Paths
 from brightrun_tui.plugins import Door, Loaded
 from brightrun_tui.process import SECRET_ENDINGS
@@ -38,17 +38,15 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True)
 class Opening(Generic[T]):
-    """What a provider is opened with. ``settings`` is its table of the configuration, checked; ``guard_silence``,
-    ``guard_tick`` and ``guard_keep`` (seconds) are for the guards of machines that are rented with it.
+    """What a provider is opened with. ``settings`` is its table of the configuration, checked; ``guard``: the times
+    of the guards on machines that are rented with it.
     """
 
     paths: Paths
     secret: SecretStr | None
     settings: T
     timings: ProviderTimings
-    guard_silence: float
-    guard_tick: float
-    guard_keep: float
+    guard: GuardTimes
 
     @property
     def key(self) -> str:

@@ -24,7 +24,7 @@ from brightrun_tui.domain.errors import (
     UnclearError,
 )
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.hosts.boot import GuardOptions, accept_key, start_guard
+from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, accept_key, start_guard
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
@@ -61,9 +61,7 @@ class Vast:
 
     Args:
         token: the account's API key.
-        guard_tick: seconds between two looks of the guard.
-        guard_silence: seconds without the engine after which the guard ends an idle instance.
-        guard_keep: seconds for which it keeps one at least that has results which nobody has fetched.
+        guard: the times of the guards on machines that are rented with it.
     """
 
     name = "vast"
@@ -74,13 +72,11 @@ class Vast:
         *,
         settings: VastSettings | None = None,
         timings: ProviderTimings | None = None,
-        guard_silence: float = 900.0,
-        guard_tick: float = 5.0,
-        guard_keep: float = 43200.0,
+        guard: GuardTimes | None = None,
     ) -> None:
         self.settings = settings or VastSettings()
         self._url = os.environ.get("BRIGHTRUN_VAST_URL", URL)
-        self._silence, self._tick, self._keep = guard_silence, guard_tick, guard_keep
+        self._guard = guard or GuardTimes()
         timings = timings or ProviderTimings()
         self._client = ProviderClient(
             SERVICE, self._url, token, self._classify, timings=timings, least_seconds=LEAST_SECONDS
@@ -207,15 +203,7 @@ class Vast:
 
     def guard_options(self, deadline: float) -> GuardOptions:
         """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
-        return GuardOptions(
-            GUARD,
-            self._url,
-            round(max(0.0, deadline - time.time()), 1),
-            round(deadline),
-            self._silence,
-            tick=self._tick,
-            keep=self._keep,
-        )
+        return GuardOptions.ending_at(deadline, GUARD, self._url, self._guard)
 
     async def _search(self, need: Need) -> list[Offer]:
         disk, download = gigabytes(need.disk, LEAST_DISK_GB), self.settings.image_gb + need.download / 10**9

@@ -10,14 +10,7 @@ from brightrun_tui.providers.vast_settings import GUARD, VastSettings
 def _open(opening: Opening[VastSettings]) -> Provider:
     from brightrun_tui.providers.vast import Vast
 
-    return Vast(
-        opening.key,
-        settings=opening.settings,
-        timings=opening.timings,
-        guard_silence=opening.guard_silence,
-        guard_tick=opening.guard_tick,
-        guard_keep=opening.guard_keep,
-    )
+    return Vast(opening.key, settings=opening.settings, timings=opening.timings, guard=opening.guard)
 
 
 SPEC = ProviderSpec(

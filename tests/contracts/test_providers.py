@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from brightrun_tui.hosts.boot import start_guard
+from brightrun_tui.hosts.boot import GuardTimes, start_guard
 from brightrun_tui.integrations.boxes import save_box
 from brightrun_tui.integrations.rental import is_set_up, open_provider
 from brightrun_tui.paths import Paths, get_paths
@@ -33,7 +33,7 @@ async def test_it_opens_without_asking_anybody_and_brings_its_guard(name: str, p
     save_box(paths, "box", SshBox(host="127.0.0.1", port=9))
     spec = provider_spec(name)
     assert spec is not None and spec.name == name
-    provider = open_provider(name, paths, SecretStr("k" * 20), guard_silence=700.0, guard_tick=4.0)
+    provider = open_provider(name, paths, SecretStr("k" * 20), guard=GuardTimes(silence=700.0, tick=4.0))
     try:
         assert provider.name == name
         for method in METHODS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from brightrun_tui.hosts.boot import GuardOptions, guard_source, start_guard
+from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, guard_source, start_guard
 from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report, note_collected
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.providers.runpod_settings import RunPodSettings
@@ -24,9 +24,11 @@ from tests.clouds.fixtures import Rig, until
 TICK = 0.1
 
 
-async def rent(rig: Rig, *, seconds: float = 3600, silence: float = 3600, **options: Any) -> Instance:
+async def rent(
+    rig: Rig, *, seconds: float = 3600, silence: float = 3600, keep: float = GuardTimes.keep, **options: Any
+) -> Instance:
     """A machine whose guard came with the create call; nobody connects to it."""
-    provider = rig.provider(guard_silence=silence, guard_tick=TICK, **options)
+    provider = rig.provider(guard=GuardTimes(silence, keep, TICK), **options)
     machine = await rig.launch(provider, seconds=seconds)
     return rig.instance(machine)
 
@@ -80,7 +82,7 @@ async def train_and_leave(rig: Rig, instance: Instance) -> None:
 
 async def test_a_result_that_nobody_has_fetched_is_kept_and_the_guard_says_so(rig: Rig) -> None:
     """Where a stopped machine keeps its disk it is stopped, and costs its disk only; elsewhere it waits."""
-    instance = await rent(rig, silence=1.0, guard_keep=600.0)
+    instance = await rent(rig, silence=1.0, keep=600.0)
     await train_and_leave(rig, instance)
     await until(lambda: state(instance).get("state") == "keeping", 10)
     assert 590 < state(instance)["keeps_seconds"] <= 600
@@ -93,10 +95,10 @@ async def test_a_result_that_nobody_has_fetched_is_kept_and_the_guard_says_so(ri
 
 
 async def test_a_result_is_kept_no_longer_than_that_and_not_at_all_once_it_is_home(on_runpod: Rig) -> None:
-    short = await rent(on_runpod, silence=1.0, guard_keep=2.0)
+    short = await rent(on_runpod, silence=1.0, keep=2.0)
     await train_and_leave(on_runpod, short)
     await until(lambda: not short.alive, 10)
-    collected = await rent(on_runpod, silence=1.0, guard_keep=600.0)
+    collected = await rent(on_runpod, silence=1.0, keep=600.0)
     host = await hand(on_runpod, collected)
     await host.write("manifest.json", b"{}")
     await note_collected(host)

@@ -13,6 +13,7 @@ import pytest
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.run_budget import RunBudget
@@ -49,7 +50,7 @@ async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
     spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
     async with open_database(tmp_path / "brightrun.db") as db:
         run = await runs.create(db, spec, str(tmp_path), Estimate(memory=1 << 30, seconds_high=60.0))
-        yield Renter(rig, Acquirer(db, rig.provider(guard_tick=0.3), TIMINGS, FAST_SSH, run), run)
+        yield Renter(rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, run), run)
 
 
 @pytest.mark.parametrize("fault", ["ssh_late", "key_refused", "odd_status", "api_slow"])
