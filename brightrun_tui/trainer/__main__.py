@@ -22,10 +22,10 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Outcome, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
-from brightrun_tui.trainer.control import Control, Terminated
-from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
-from brightrun_tui.trainer.failures import explain, is_disk_full
-from brightrun_tui.trainer.warm_worker import wait_for_run
+from brightrun_tui.trainer.runtime.control import Control, Terminated
+from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
+from brightrun_tui.trainer.runtime.failures import explain, is_disk_full
+from brightrun_tui.trainer.runtime.warm_worker import wait_for_run
 
 SPARE = "--spare"
 M_ARENA_MAX = -8

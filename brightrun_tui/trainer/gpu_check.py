@@ -19,7 +19,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.trainer.model import Machine, choose_machine
+from brightrun_tui.trainer.model.loading import Machine, choose_machine
 
 ROUNDING = {torch.bfloat16: 6e-3, torch.float16: 1.5e-3, torch.float32: 1e-3}
 """Error of a matrix product with inputs and result in such numbers: three times what rounding makes (float32: as TF32)."""

@@ -22,12 +22,12 @@ def measure(base: str, method: str) -> dict[str, float]:
     from transformers import GenerationConfig
 
     from brightrun_tui.domain.settings import RunSettings
-    from brightrun_tui.trainer.adapter import attach_adapter, trainable
-    from brightrun_tui.trainer.examples import Example
-    from brightrun_tui.trainer.forward import Forward
-    from brightrun_tui.trainer.lora import fuse_adapters
-    from brightrun_tui.trainer.model import choose_machine, load_base
-    from brightrun_tui.trainer.row_parallel import RowParallel
+    from brightrun_tui.trainer.compute.forward import Forward
+    from brightrun_tui.trainer.compute.row_parallel import RowParallel
+    from brightrun_tui.trainer.data.examples import Example
+    from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+    from brightrun_tui.trainer.model.loading import choose_machine, load_base
+    from brightrun_tui.trainer.model.lora import fuse_adapters
 
     def wait() -> float:
         if machine.device.type == "cuda":

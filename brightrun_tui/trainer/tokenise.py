@@ -19,11 +19,13 @@ from brightrun_tui.domain.run_directory import RunDirectory
 def main(run_directory: str, tokenizer_directory: str) -> int:
     """Returns the exit code."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true", TRANSFORMERS_VERBOSITY="error")
-    from brightrun_tui.trainer.base import embedding_rows, load_config, load_tokenizer, longest_context
-    from brightrun_tui.trainer.prepare import prepare_data
-    from brightrun_tui.trainer.template import chat_template
+    from brightrun_tui.trainer.data.prepare import prepare_data
+    from brightrun_tui.trainer.data.template import chat_template
+    from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, longest_context
+    from brightrun_tui.trainer.objectives import load_objective
 
     spec = RunSpec.model_validate_json(sys.stdin.read())
+    objective = spec.settings.training.objective
     try:
         tokenizer = load_tokenizer(tokenizer_directory, "")
         config = load_config(tokenizer_directory, "")
@@ -35,7 +37,8 @@ def main(run_directory: str, tokenizer_directory: str) -> int:
             longest_context(config, tokenizer),
             embedding_rows(config),
             lambda code, message: None,
-            spec.settings.training.objective,
+            load_objective(objective).examples,
+            objective,
         )
     except BrightrunError as error:
         print(json.dumps(error.as_dict()))

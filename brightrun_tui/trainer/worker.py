@@ -18,27 +18,27 @@ from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import SPEC, RunDirectory
 from brightrun_tui.files import sha256
-from brightrun_tui.trainer import memory
-from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.base import embedding_rows, load_config, load_tokenizer, locate_base, longest_context
-from brightrun_tui.trainer.baseline import measure_baseline
-from brightrun_tui.trainer.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
-from brightrun_tui.trainer.control import Control
-from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import choose_prompts
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.compute.optim import make_optimizer
+from brightrun_tui.trainer.data.plan import make_plan
+from brightrun_tui.trainer.data.prepare import prepare_data
+from brightrun_tui.trainer.data.template import ChatTemplate, chat_template
+from brightrun_tui.trainer.evaluation.generate import choose_prompts
 from brightrun_tui.trainer.gpu_check import require_fit
-from brightrun_tui.trainer.hardware import HardwareMonitor
-from brightrun_tui.trainer.loop import Loop, tell_checkpoint
-from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.loop.baseline import measure_baseline
+from brightrun_tui.trainer.loop.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
+from brightrun_tui.trainer.loop.micro_batches import begin
+from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.training import Loop, tell_checkpoint
+from brightrun_tui.trainer.model.adapter import attach_adapter
+from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, locate_base, longest_context
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
+from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.objectives import load_objective
-from brightrun_tui.trainer.optim import make_optimizer
-from brightrun_tui.trainer.plan import make_plan
-from brightrun_tui.trainer.prepare import prepare_data
-from brightrun_tui.trainer.report import publish_adapter, use_best_checkpoint, write_manifest, write_report
-from brightrun_tui.trainer.session import Session
-from brightrun_tui.trainer.template import ChatTemplate, chat_template
+from brightrun_tui.trainer.report.card import publish_adapter, use_best_checkpoint, write_manifest, write_report
+from brightrun_tui.trainer.runtime.control import Control
+from brightrun_tui.trainer.runtime.events import EventLog
+from brightrun_tui.trainer.runtime.hardware import HardwareMonitor
 
 
 def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Outcome]:
@@ -55,7 +55,7 @@ def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Out
         session, template = _set_up(spec, files, log, control, monitor)
         _resume(session)
         control.leave_if_asked()
-        memory.begin(session)
+        begin(session)
         loop = Loop(session)
         outcome = loop.run()
         if outcome == "paused":
@@ -106,7 +106,15 @@ def _set_up(
     context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
     data = prepare_data(
-        files, settings.data, tokenizer, template, context, embedding_rows(config), alert, settings.training.objective
+        files,
+        settings.data,
+        tokenizer,
+        template,
+        context,
+        embedding_rows(config),
+        alert,
+        objective.examples,
+        settings.training.objective,
     )
     prompts = choose_prompts(
         tokenizer,

@@ -33,7 +33,7 @@ from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning.bases import fetch_base
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan, make_spec
-from brightrun_tui.trainer.events import read_whole_lines
+from brightrun_tui.trainer.runtime.events import read_whole_lines
 
 PEER = "tunekit==0.1.1"
 DATA = ROOT / "presets" / "examples" / "support-desk.jsonl"
@@ -139,7 +139,7 @@ def judge(base: str, adapter: Path, held: Path) -> tuple[float, float]:
     from torch.nn.functional import cross_entropy
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from brightrun_tui.trainer.text_scores import token_f1
+    from brightrun_tui.trainer.report.text_scores import token_f1
 
     torch.set_flush_denormal(True)
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -164,7 +164,7 @@ def test_any_document_is_an_event_or_is_refused_in_words(fields: dict[str, objec
 def test_a_line_that_is_not_an_event_stops_no_worker(tmp_path: Path) -> None:
     """It goes on counting where a reader expects it, and leaves alone what a reader may have passed already."""
     from brightrun_tui.domain.events import Alert
-    from brightrun_tui.trainer.events import EventLog
+    from brightrun_tui.trainer.runtime.events import EventLog
 
     path = tmp_path / "run" / "events.jsonl"
     path.parent.mkdir()

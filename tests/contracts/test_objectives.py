@@ -15,15 +15,15 @@ import torch
 from brightrun_tui import plugins
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.plugins import Door
-from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.evaluate import evaluate
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.gradients import accumulate
-from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.compute.row_parallel import RowParallel
+from brightrun_tui.trainer.data.template import chat_template
+from brightrun_tui.trainer.evaluation.evaluate import evaluate
+from brightrun_tui.trainer.loop.gradients import accumulate
+from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.objectives import load_objective
-from brightrun_tui.trainer.row_parallel import RowParallel
-from brightrun_tui.trainer.template import chat_template
 from tests.trainer.conftest import base, denormals, make_records  # noqa: F401
 
 SETTINGS = RunSettings().with_overrides({"quantisation.method": "none", "lora.r": 4})

@@ -88,7 +88,7 @@ def test_experts_that_are_loaded_in_4_bit_are_as_large_as_the_plan_says(
     bitsandbytes = pytest.importorskip("bitsandbytes", reason="the training packages are not installed")
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from brightrun_tui.trainer.model import choose_machine, load_base
+    from brightrun_tui.trainer.model.loading import choose_machine, load_base
 
     config = AutoConfig.for_model(kind, **SMALL, num_local_experts=4, num_experts=4, moe_intermediate_size=128)
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)

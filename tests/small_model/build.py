@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock
 
-from brightrun_tui.trainer.files import digest_files, publish_directory, write_json
+from brightrun_tui.trainer.runtime.files import digest_files, publish_directory, write_json
 
 from .recipe import Recipe
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brightrun_tui.trainer.row_parallel import RowParallel
+from brightrun_tui.trainer.compute.row_parallel import RowParallel
 
 from .corpus import make_documents
 from .network import Network

@@ -26,7 +26,7 @@ pytest.importorskip("bitsandbytes", reason="the training packages are not instal
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.trainer.template import CHATML
+from brightrun_tui.trainer.data.template import CHATML
 
 WORDS = "a small big red blue cat dog house worker file reads writes opens sees finds simple old new".split()
 
@@ -189,7 +189,7 @@ def run_here(run: Path) -> int:
     """The whole worker in this process, as its entry point runs it; returns the exit code."""
     from brightrun_tui.domain.run_directory import RunDirectory
     from brightrun_tui.trainer.__main__ import run as run_worker
-    from brightrun_tui.trainer.events import EventLog
+    from brightrun_tui.trainer.runtime.events import EventLog
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from brightrun_tui.domain.findings import Mark
-from brightrun_tui.trainer.content import Case, find_floor, make_yardstick
-from brightrun_tui.trainer.shared_text import find_frame
+from brightrun_tui.trainer.report.content import Case, find_floor, make_yardstick
+from brightrun_tui.trainer.report.shared_text import find_frame
 from tests.registry.cards import Card, make_report
 
 HELLO, BYE = "Good day, and thank you for writing to us. ", "\nWarm regards, Pim from the Lantern Shop"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import DataSettings
-from brightrun_tui.trainer import prepare
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.examples import Data, Example, tokenise
+from brightrun_tui.trainer.data import prepare
+from brightrun_tui.trainer.data.examples import Data, Example, tokenise
+from brightrun_tui.trainer.data.splitting import split_long
+from brightrun_tui.trainer.data.template import ChatTemplate, chat_template
+from brightrun_tui.trainer.data.tokens import VERSION
+from brightrun_tui.trainer.model.base import load_tokenizer
 from brightrun_tui.trainer.objectives import sft
-from brightrun_tui.trainer.splitting import split_long
-from brightrun_tui.trainer.template import ChatTemplate, chat_template
-from brightrun_tui.trainer.tokens import VERSION
 
 from .conftest import THOUGHTFUL, WORDS, build_base, make_records, write_run
 
@@ -86,6 +86,7 @@ def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
         512,
         10**9,
         lambda *alert: alerts.append(alert),
+        sft.SupervisedFineTuning().examples,
     ), alerts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from brightrun_tui.trainer.evaluate import loss_difference
-from brightrun_tui.trainer.scores import Scores
+from brightrun_tui.trainer.compute.scores import Scores
+from brightrun_tui.trainer.evaluation.evaluate import loss_difference
 
 
 def scores(losses: np.ndarray) -> Scores:

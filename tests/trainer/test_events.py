@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.events import Alert, Done, Metric
-from brightrun_tui.trainer.events import AnotherWorkerError, EventLog
+from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -63,7 +63,7 @@ def test_a_worker_killed_with_9_leaves_nothing_beside_its_log(tmp_path: Path) ->
     """The room that it keeps on the disk, to report that the disk is full, goes with it."""
     code = (
         "import os, signal, pathlib; from brightrun_tui.domain.events import Phase; "
-        "from brightrun_tui.trainer.events import EventLog\n"
+        "from brightrun_tui.trainer.runtime.events import EventLog\n"
         "EventLog(pathlib.Path('events.jsonl')).write(Phase(phase='training'))\nos.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)

@@ -13,15 +13,23 @@ from hypothesis import strategies as st
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.settings import LoraSettings, RunSettings
 from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
-from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.answer_time import AnswerTime
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.control import Control
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import BATCH_TOKENS, Prompt, _batches, _Limits, _read, answer, choose_prompts
-from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.data.template import chat_template
+from brightrun_tui.trainer.evaluation.answer_time import AnswerTime
+from brightrun_tui.trainer.evaluation.generate import (
+    BATCH_TOKENS,
+    Prompt,
+    _batches,
+    _Limits,
+    _read,
+    answer,
+    choose_prompts,
+)
+from brightrun_tui.trainer.model.adapter import attach_adapter
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.probe import measure
-from brightrun_tui.trainer.template import chat_template
+from brightrun_tui.trainer.runtime.control import Control
 
 
 def prompt(length: int, expected: int) -> Prompt:

@@ -10,7 +10,7 @@ import torch
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer.gpu_check import check_gpu, main
-from brightrun_tui.trainer.model import choose_machine
+from brightrun_tui.trainer.model.loading import choose_machine
 
 MACHINE = choose_machine(QuantisationSettings())
 

@@ -15,22 +15,22 @@ from torch.nn.functional import cross_entropy
 from transformers import AttentionInterface
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
-from brightrun_tui.trainer import attention
-from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.attention import PER_DOCUMENT, one_call_attention, per_document_attention
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.batches import Batch, packed_batch, padded_batch
-from brightrun_tui.trainer.evaluate import evaluate
-from brightrun_tui.trainer.examples import Example, tokenise
-from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.forward import TOLERANCE, Forward, same_losses
-from brightrun_tui.trainer.gradients import accumulate
-from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.loss import summed_loss
-from brightrun_tui.trainer.model import choose_machine, load_base
-from brightrun_tui.trainer.plan import split_window
-from brightrun_tui.trainer.row_parallel import RowParallel
-from brightrun_tui.trainer.template import chat_template
+from brightrun_tui.trainer.compute.forward import TOLERANCE, Forward, same_losses
+from brightrun_tui.trainer.compute.loss import summed_loss
+from brightrun_tui.trainer.compute.row_parallel import RowParallel
+from brightrun_tui.trainer.data.batches import Batch, packed_batch, padded_batch
+from brightrun_tui.trainer.data.examples import Example, tokenise
+from brightrun_tui.trainer.data.plan import split_window
+from brightrun_tui.trainer.data.template import chat_template
+from brightrun_tui.trainer.evaluation.evaluate import evaluate
+from brightrun_tui.trainer.loop.gradients import accumulate
+from brightrun_tui.trainer.model import attention
+from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.model.attention import PER_DOCUMENT, one_call_attention, per_document_attention
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
+from brightrun_tui.trainer.model.lora import fuse_adapters
+from brightrun_tui.trainer.runtime.failures import TrainingError
 
 from .conftest import build_base, make_records
 
@@ -216,7 +216,7 @@ def test_scaled_and_capped_logits_are_computed_in_chunks_too(
     tmp_path: Path, kind: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table of all logits is never held for families that scale or cap them, and their gradients are right."""
-    monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 40 * 400)
+    monkeypatch.setattr("brightrun_tui.trainer.compute.loss.CHUNK_LOGITS", 40 * 400)
     directory = build_base(tmp_path, kind=kind, **settings)
     made, records = fresh(directory)
     made.select_implementation(records, packing="auto", longest=512)
@@ -363,7 +363,7 @@ def test_the_chunked_loss_is_the_plain_loss(monkeypatch: pytest.MonkeyPatch) -> 
     targets = torch.randint(0, 300, (50,))
     full = cross_entropy(head(hidden), targets, reduction="sum")
     (expected,) = torch.autograd.grad(full / 7, hidden)
-    monkeypatch.setattr("brightrun_tui.trainer.loss.CHUNK_LOGITS", 300 * 16)
+    monkeypatch.setattr("brightrun_tui.trainer.compute.loss.CHUNK_LOGITS", 300 * 16)
     chunked = summed_loss(hidden, head, targets)
     (found,) = torch.autograd.grad(chunked / 7, hidden)
     assert torch.allclose(chunked, full, rtol=1e-6)

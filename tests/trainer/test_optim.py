@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brightrun_tui.domain.settings import TrainingSettings
-from brightrun_tui.trainer.optim import make_optimizer
+from brightrun_tui.trainer.compute.optim import make_optimizer
 
 
 def adapter(numbers: int, dtype: torch.dtype = torch.float32) -> torch.nn.Module:

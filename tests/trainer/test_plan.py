@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
-from brightrun_tui.trainer.optim import learning_rate
-from brightrun_tui.trainer.plan import Plan, make_plan, split_window
+from brightrun_tui.trainer.compute.optim import learning_rate
+from brightrun_tui.trainer.data.plan import Plan, make_plan, split_window
 
 lengths_of = st.lists(st.integers(2, 300), min_size=1, max_size=60).map(np.array)
 

@@ -12,12 +12,12 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.run import RunSpec
-from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.examples import Example, tokenise
-from brightrun_tui.trainer.model import choose_machine, load_base
-from brightrun_tui.trainer.plan import make_plan
-from brightrun_tui.trainer.template import chat_template
+from brightrun_tui.trainer.data.examples import Example, tokenise
+from brightrun_tui.trainer.data.plan import make_plan
+from brightrun_tui.trainer.data.template import chat_template
+from brightrun_tui.trainer.model.adapter import attach_adapter
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
 
 from .conftest import make_records, metric, run_here, write_run
 

@@ -17,9 +17,9 @@ import pytest
 
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
-from brightrun_tui.trainer.dry_run import SPARE_BYTES
-from brightrun_tui.trainer.evaluate import evaluate
-from brightrun_tui.trainer.optim import make_optimizer
+from brightrun_tui.trainer.compute.optim import make_optimizer
+from brightrun_tui.trainer.evaluation.evaluate import evaluate
+from brightrun_tui.trainer.loop.dry_run import SPARE_BYTES
 
 from .conftest import metric, read_events, run_here, wait_for, write_run
 
@@ -116,7 +116,7 @@ def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
         return evaluate(forward, examples, 1, lambda: (ask(), between())[1], *more)
 
     with monkeypatch.context() as while_measuring:
-        while_measuring.setattr("brightrun_tui.trainer.session.evaluate", long_one)
+        while_measuring.setattr("brightrun_tui.trainer.loop.session.evaluate", long_one)
         assert run_here(run) == 0
     assert len(scored) == 1, "one record was scored, not all of them"
     last = read_events(run)[-1]

@@ -21,16 +21,16 @@ from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.orchestrator import lifecycle
-from brightrun_tui.trainer.batches import Batch
-from brightrun_tui.trainer.evaluate import evaluate
-from brightrun_tui.trainer.events import EventLog
-from brightrun_tui.trainer.examples import Example
-from brightrun_tui.trainer.failures import explain
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.hardware import HardwareMonitor, _open_gpu
-from brightrun_tui.trainer.loop import Loop
-from brightrun_tui.trainer.model import load_base
-from brightrun_tui.trainer.scores import Scores
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.compute.scores import Scores
+from brightrun_tui.trainer.data.batches import Batch
+from brightrun_tui.trainer.data.examples import Example
+from brightrun_tui.trainer.evaluation.evaluate import evaluate
+from brightrun_tui.trainer.loop.training import Loop
+from brightrun_tui.trainer.model.loading import load_base
+from brightrun_tui.trainer.runtime.events import EventLog
+from brightrun_tui.trainer.runtime.failures import explain
+from brightrun_tui.trainer.runtime.hardware import HardwareMonitor, _open_gpu
 
 from .conftest import build_base, make_records, metric, read_events, run_here, wait_for, write_run
 
@@ -108,7 +108,7 @@ def test_running_out_of_memory_while_scoring_or_answering_changes_no_number(
         answers: torch.Tensor = answer(self, input_ids=input_ids, **options)
         return answers
 
-    monkeypatch.setattr("brightrun_tui.trainer.session.evaluate", score)
+    monkeypatch.setattr("brightrun_tui.trainer.loop.session.evaluate", score)
     monkeypatch.setattr(PeftModelForCausalLM, "generate", generate)
     run = write_run(tmp_path / "tight", base, settings=settings)
     assert run_here(run) == 0
@@ -233,8 +233,8 @@ def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_pa
 
 
 def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brightrun_tui.trainer.hardware.STUCK_SECONDS", 0.0)
-    monkeypatch.setattr("brightrun_tui.trainer.hardware.PERIOD", 0.05)
+    monkeypatch.setattr("brightrun_tui.trainer.runtime.hardware.STUCK_SECONDS", 0.0)
+    monkeypatch.setattr("brightrun_tui.trainer.runtime.hardware.PERIOD", 0.05)
     log = EventLog(tmp_path / "events.jsonl")
 
     def alerts() -> list[dict[str, Any]]:
@@ -260,9 +260,9 @@ def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(
     def refuse(handle: Any) -> Any:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
-    monkeypatch.setattr("brightrun_tui.trainer.hardware.STUCK_SECONDS", 0.0)
-    monkeypatch.setattr("brightrun_tui.trainer.hardware.PERIOD", 0.05)
-    monkeypatch.setattr("brightrun_tui.trainer.hardware._open_gpu", lambda: (object(), "A100 MIG 1g.10gb"))
+    monkeypatch.setattr("brightrun_tui.trainer.runtime.hardware.STUCK_SECONDS", 0.0)
+    monkeypatch.setattr("brightrun_tui.trainer.runtime.hardware.PERIOD", 0.05)
+    monkeypatch.setattr("brightrun_tui.trainer.runtime.hardware._open_gpu", lambda: (object(), "A100 MIG 1g.10gb"))
     monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(used=3, total=4))
     monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", refuse)
     log = EventLog(tmp_path / "events.jsonl")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record, ToolCall
 from brightrun_tui.domain.errors import BaseModelError
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.examples import Example, tokenise
-from brightrun_tui.trainer.failures import TrainingError
-from brightrun_tui.trainer.template import CHATML, PLAIN, ChatTemplate, chat_template
+from brightrun_tui.trainer.data.examples import Example, tokenise
+from brightrun_tui.trainer.data.template import CHATML, PLAIN, ChatTemplate, chat_template
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.runtime.failures import TrainingError
 
 from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base
 
@@ -179,7 +179,7 @@ def test_records_without_anything_to_learn_are_named_not_trained(tokenizer: Any)
 
 
 def test_refusing_long_records_says_which_and_how_to_go_on(tokenizer: Any) -> None:
-    from brightrun_tui.trainer.examples import limit_length
+    from brightrun_tui.trainer.data.examples import limit_length
 
     prepared = tokenise(tokenizer, with_template(tokenizer, CHATML), [CHAT])
     with pytest.raises(TrainingError, match="record a has") as refusal:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brightrun_tui.trainer.text_scores import token_f1, verbatim_overlap
+from brightrun_tui.trainer.report.text_scores import token_f1, verbatim_overlap
 
 LEARNT = "please send the lamp back within thirty days and we will refund the full price to your card"
 OTHER = "we open the shop at nine every morning and close it again at six in the evening on weekdays"

@@ -16,10 +16,10 @@ from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.events import EVENT_KINDS, PHASES
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.examples import tokenise
-from brightrun_tui.trainer.files import matches_digests
-from brightrun_tui.trainer.template import chat_template
+from brightrun_tui.trainer.data.examples import tokenise
+from brightrun_tui.trainer.data.template import chat_template
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.runtime.files import matches_digests
 
 from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
 

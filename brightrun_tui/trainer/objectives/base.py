@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import torch
 
     from brightrun_tui.domain.dataset import Record
-    from brightrun_tui.trainer.batches import Batch
-    from brightrun_tui.trainer.examples import Prepared
-    from brightrun_tui.trainer.forward import Forward
-    from brightrun_tui.trainer.scores import Scores
-    from brightrun_tui.trainer.template import ChatTemplate
+    from brightrun_tui.trainer.compute.forward import Forward
+    from brightrun_tui.trainer.compute.scores import Scores
+    from brightrun_tui.trainer.data.batches import Batch
+    from brightrun_tui.trainer.data.examples import Prepared
+    from brightrun_tui.trainer.data.template import ChatTemplate
 
 
 @runtime_checkable

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings, TrainingSettings
-from brightrun_tui.trainer import loss, model
-from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.attention import ONE_CALL, PER_DOCUMENT
-from brightrun_tui.trainer.batches import Batch
-from brightrun_tui.trainer.examples import Example
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.kernels import fuse_elementwise
-from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.model import choose_machine, load_base, packed_implementations
-from brightrun_tui.trainer.optim import make_optimizer
+from brightrun_tui.trainer.compute import loss
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.compute.optim import make_optimizer
+from brightrun_tui.trainer.data.batches import Batch
+from brightrun_tui.trainer.data.examples import Example
+from brightrun_tui.trainer.model import loading
+from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
+from brightrun_tui.trainer.model.kernels import fuse_elementwise
+from brightrun_tui.trainer.model.loading import choose_machine, load_base, packed_implementations
+from brightrun_tui.trainer.model.lora import fuse_adapters
 from scripts.bench.gpu_parts.models import make_examples, make_model
 
 SAME = 3e-4
@@ -145,11 +146,11 @@ def _made(
     adapters: Callable[[torch.nn.Module], int],
 ) -> Forward:
     machine = choose_machine(settings)
-    model.fuse_elementwise = kernels
+    loading.fuse_elementwise = kernels
     try:
         loaded = load_base(str(base), "", settings, machine)
     finally:
-        model.fuse_elementwise = fuse_elementwise
+        loading.fuse_elementwise = fuse_elementwise
     adapted = attach_adapter(loaded, LoraSettings(r=8), machine, seed=1)
     adapters(adapted)
     torch.manual_seed(3)

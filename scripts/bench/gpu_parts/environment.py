@@ -13,7 +13,7 @@ import torch
 
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer.gpu_check import check_gpu, seconds_of
-from brightrun_tui.trainer.model import Machine, choose_machine, packed_implementations
+from brightrun_tui.trainer.model.loading import Machine, choose_machine, packed_implementations
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "triton", "liger-kernel", "flash-attn")
 LENGTHS = (480,) * 16

@@ -11,13 +11,13 @@ import torch
 
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE
-from brightrun_tui.trainer.adapter import attach_adapter
-from brightrun_tui.trainer.base import load_tokenizer
-from brightrun_tui.trainer.control import Control
-from brightrun_tui.trainer.forward import Forward
-from brightrun_tui.trainer.generate import Prompt, answer
-from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.model import choose_machine, load_base
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.evaluation.generate import Prompt, answer
+from brightrun_tui.trainer.model.adapter import attach_adapter
+from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
+from brightrun_tui.trainer.model.lora import fuse_adapters
+from brightrun_tui.trainer.runtime.control import Control
 from scripts.bench.gpu_parts.models import make_examples, make_model
 
 

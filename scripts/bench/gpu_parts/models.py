@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.trainer.examples import Example
+from brightrun_tui.trainer.data.examples import Example
 from scripts.bench.train import Workload, count_supervised, write_data, write_tokenizer
 
 SMALL: dict[str, Any] = {

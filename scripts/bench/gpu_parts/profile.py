@@ -15,12 +15,12 @@ from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings, RunSettings, TrainingSettings
 from brightrun_tui.planning.architecture import read_architecture
 from brightrun_tui.planning.memory import memory_need
-from brightrun_tui.trainer.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.forward import Forward
+from brightrun_tui.trainer.compute.forward import Forward
+from brightrun_tui.trainer.compute.optim import make_optimizer
 from brightrun_tui.trainer.gpu_check import check_gpu, seconds_of
-from brightrun_tui.trainer.lora import fuse_adapters
-from brightrun_tui.trainer.model import choose_machine, load_base
-from brightrun_tui.trainer.optim import make_optimizer
+from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+from brightrun_tui.trainer.model.loading import choose_machine, load_base
+from brightrun_tui.trainer.model.lora import fuse_adapters
 from scripts.bench.gpu_parts.models import Step, flops, make_examples, make_model, step_of
 
 RANK = 16

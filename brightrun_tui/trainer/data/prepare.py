@@ -1,0 +1,240 @@
+"""From the two files of the run to the examples that are trained and measured; tells all that is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.datasets.splitting import split as split_records
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BaseModelError, DatasetError
+from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
+from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
+from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.trainer.data.examples import (
+    Data,
+    Example,
+    Prepared,
+    limit_length,
+    name_some,
+    read_records,
+    require_offsets,
+    spread,
+)
+from brightrun_tui.trainer.data.splitting import split_long
+from brightrun_tui.trainer.data.template import ChatTemplate
+from brightrun_tui.trainer.data.tokens import load_tokens, save_tokens, tokens_key
+
+Alert = Callable[[str, str], None]
+MakeExamples = Callable[[Any, ChatTemplate, list[Record]], Prepared]
+"""Of tokenizer, template and records: what an objective trains on."""
+
+FEWEST_FOR_EACH = 10
+"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
+STAND_IN_RECORDS = 50
+"""Training records that are measured instead where nothing is held out."""
+
+
+def prepare_data(
+    files: RunDirectory,
+    settings: DataSettings,
+    tokenizer: Any,
+    template: ChatTemplate,
+    context: int,
+    rows: int,
+    alert: Alert,
+    make_examples: MakeExamples,
+    objective: str = DEFAULT_OBJECTIVE,
+) -> Data:
+    """Read, tokenise, mask and limit both splits.
+
+    Args:
+        context: tokens the base model can take.
+        rows: tokens that the base model has an embedding for.
+        alert: told a code and a sentence for everything that does not become an example.
+        make_examples: the objective's; records to examples.
+        objective: its name; tokens are kept for it.
+
+    Raises:
+        DatasetError: nothing is left to train on, or the files are not what a run directory holds.
+        BaseModelError: the tokenizer makes tokens that the base model does not have.
+        TrainingError: a record is too long and ``data.over_length`` is "refuse".
+    """
+    train_records = _records(files.train)
+    if not train_records:
+        raise DatasetError(
+            "there are no records to train on",
+            where=f"{DATA}/{TRAIN}",
+            kind=ErrorKind.DATASET_EMPTY,
+            fix="give a dataset with at least a few conversations",
+        )
+    held_out_records = _records(files.eval)
+    if template.notice:
+        alert("chat_template", template.notice)
+    make = partial(make_examples, tokenizer, template)
+    train, held_out = _tokens(files, tokenizer, template, objective, make, (train_records, held_out_records))
+    _require_rows(tokenizer, (train, held_out), rows)
+    _tell_left_out(train, held_out, alert)
+    if not train.examples:
+        raise DatasetError(
+            _why_nothing(train),
+            where=f"{DATA}/{TRAIN}",
+            kind=ErrorKind.NOTHING_TO_LEARN,
+            fix="look at the dataset's preview: every record needs an answer that is trained",
+        )
+    limit = _limit(settings, train, held_out, context, alert)
+    if settings.over_length == "split":
+        for prepared, records in ((train, train_records), (held_out, held_out_records)):
+            split_long(prepared, records, limit, make)
+    limit_length(train, limit, settings.over_length, train_records)
+    limit_length(held_out, limit, settings.over_length, held_out_records)
+    dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
+    split = train.split + held_out.split
+    fates = [
+        f"{count} {fate}"
+        for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split"))
+        if count
+    ]
+    if fates:
+        alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
+    if not train.examples:
+        raise DatasetError(
+            f"every record is longer than {limit} tokens",
+            where="data.max_length",
+            kind=ErrorKind.OVER_LENGTH,
+            fix="raise data.max_length, or set data.over_length to truncate or split",
+        )
+    if not held_out.examples:
+        alert("no_held_out", "no record is held out; the scores are those of training records and say little")
+        held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
+        chosen, judged, judged_records = held_out.examples, held_out.examples, held_out_records
+    else:
+        chosen, judged, judged_records = part_held_out(held_out.examples, held_out_records, settings.split_seed)
+    return Data(
+        train_records,
+        held_out_records,
+        train.examples,
+        chosen,
+        judged,
+        judged_records,
+        _stop_ids(tokenizer, train),
+        dropped + train.unusable + held_out.unusable,
+        truncated,
+        split,
+    )
+
+
+def part_held_out(
+    examples: list[Example], records: list[Record], seed: int
+) -> tuple[list[Example], list[Example], list[Record]]:
+    """Examples that choose the checkpoint, those that judge it, and the records of the latter.
+
+    Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
+    """
+    present = sorted({example.record for example in examples})
+    choosing, judging = split_records([records[place] for place in present], 0.5, len(present), seed)
+    if min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH:
+        return examples, examples, records
+    ours = {id(record) for record in judging}
+    judged = [example for example in examples if id(records[example.record]) in ours]
+    return [example for example in examples if id(records[example.record]) not in ours], judged, judging
+
+
+def _tokens(
+    files: RunDirectory,
+    tokenizer: Any,
+    template: ChatTemplate,
+    objective: str,
+    make: Callable[[list[Record]], Prepared],
+    splits: Sequence[list[Record]],
+) -> list[Prepared]:
+    """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
+    require_offsets(tokenizer)
+    key = tokens_key((files.train, files.eval), tokenizer, template, objective)
+    kept = load_tokens(files.tokens, key)
+    if kept is None:
+        kept = [make(records) for records in splits]
+        with suppress(OSError):  # without it they are made again
+            save_tokens(files.tokens, key, kept)
+    return kept
+
+
+def _records(path: Path) -> list[Record]:
+    return read_records(path) if path.is_file() else []
+
+
+def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None:
+    highest = max((int(example.ids.max()) for split in splits for example in split.examples), default=0)
+    if highest >= rows:
+        raise BaseModelError(
+            f"its tokenizer makes the token “{tokenizer.convert_ids_to_tokens(highest)}” (number {highest:,}), but the model "
+            f"knows {rows:,} tokens only",
+            where="base model",
+            kind=ErrorKind.VOCABULARY_TOO_SMALL,
+            fix="tokenizer, chat template and weights are not of the same model: download it again, or choose another",
+        )
+
+
+def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
+    """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
+    longest = max(e.length for e in (*train.examples, *held_out.examples))
+    if settings.max_length > context:
+        alert("max_length", f"the base model takes {context} tokens, fewer than data.max_length; {context} is used")
+    return min(settings.max_length or longest, context)
+
+
+def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
+    both = (train, held_out)
+    unsupervised = [i for split in both for i in split.unsupervised]
+    if unsupervised:
+        alert(
+            "no_supervised_tokens",
+            f"{len(unsupervised)} records have no answer to learn from and are left out ({name_some(unsupervised)})",
+        )
+    reasons: dict[str, list[str]] = {}
+    for split in both:
+        for reason, ids in split.unrenderable.items():
+            reasons.setdefault(reason, []).extend(ids)
+    for reason, ids in reasons.items():
+        alert(
+            "chat_template_refused",
+            f"the chat template cannot write {len(ids)} records, which are left out: {reason} ({name_some(ids)})",
+        )
+    rewritten = sum(split.split_records for split in both)
+    if rewritten:
+        alert(
+            "chat_template_rewrites",
+            f"the chat template rewrites earlier turns; {rewritten} conversations became one example for each answer",
+        )
+    lost = sum(split.lost_thoughts for split in both)
+    if lost:
+        alert(
+            "thoughts_left_out",
+            f"{lost} records have thoughts that the base model's chat template has no place for; their "
+            "answers are learnt without them",
+        )
+    if train.open_ended:
+        alert(
+            "no_end_of_turn",
+            f"{train.open_ended} answers do not end with an end-of-turn token; the model may not learn to stop",
+        )
+
+
+def _why_nothing(train: Prepared) -> str:
+    if train.unrenderable:
+        reason, ids = max(train.unrenderable.items(), key=lambda item: len(item[1]))
+        return f"the chat template of the base model cannot write {len(ids)} of the records: {reason}"
+    return "no record has an answer to learn from"
+
+
+def _stop_ids(tokenizer: Any, train: Prepared) -> tuple[int, ...]:
+    """The tokens that end an answer: the tokenizer's own, and those that ended the answers of the data."""
+    ends = Counter(train.turn_ends)
+    if tokenizer.eos_token_id is not None:
+        ends[int(tokenizer.eos_token_id)] += 0
+    return tuple(sorted(ends))

@@ -1,0 +1,1 @@
+"""How well a model does: loss of held-out examples, and answers to prompts."""

@@ -1,0 +1,1 @@
+"""The training itself: steps, checkpoints, and what they need of memory and time."""

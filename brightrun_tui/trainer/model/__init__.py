@@ -1,0 +1,1 @@
+"""The base model and the adapter that is trained in it."""

@@ -1,0 +1,283 @@
+"""The same held-out prompts answered by base and tuned model: kept side by side, and measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.events import Sample
+from brightrun_tui.domain.findings import AnswerFindings, Floor, Mark
+from brightrun_tui.domain.model import SampleAnswer, StepAnswer
+from brightrun_tui.domain.tally import credit_of
+from brightrun_tui.trainer.data.examples import spread
+from brightrun_tui.trainer.data.template import ChatTemplate
+from brightrun_tui.trainer.evaluation.generate import Answer, Prompt, choose_prompts
+from brightrun_tui.trainer.loop.answering import answer_prompts
+from brightrun_tui.trainer.loop.baseline import Baseline
+from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.report.content import Case, Yardstick, find_floor, make_yardstick
+from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
+from brightrun_tui.trainer.runtime.events import read_whole_lines
+
+SCORED_ANSWERS = 24
+"""Held-out prompts answered where the task has short answers, so that counting right ones makes sense."""
+SHORT_ANSWER = 200
+"""Characters up to which the median wanted answer counts as short."""
+LEARNT_FROM, FEWEST_LEARNT_FROM = 2000, 100
+READ_CHARACTERS = 2_000_000
+"""Training answers, and their characters, that are looked at for what they have in common."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers in the order of the prompts; ``left_out``: prompts that time did not allow to be answered by every model.
+    ``short``: the task has short answers.
+    """
+
+    prompts: Sequence[Prompt]
+    base: Sequence[Answer]
+    tuned: Sequence[Answer]
+    left_out: int
+    short: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Asked):
+    """What they are worth. ``floor``: the best constant answer; ``frame``: what most training answers share, for people."""
+
+    by_step: dict[str, tuple[StepAnswer, ...]]
+    overlap: dict[str, Overlap]
+    yardstick: Yardstick
+    floor: Floor | None
+    frame: str = ""
+
+    @property
+    def cases(self) -> list[Case]:
+        """Question and wanted answer of each prompt."""
+        return [Case(_question(prompt.messages), prompt.reference) for prompt in self.prompts]
+
+    def marks(self, answers: Sequence[Answer]) -> list[Mark]:
+        """What each of these answers to the prompts is worth as content."""
+        return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
+
+    def samples(self) -> tuple[SampleAnswer, ...]:
+        """Side by side, as the report card keeps them."""
+        return tuple(
+            SampleAnswer(
+                id=prompt.id,
+                prompt=prompt.messages,
+                reference=prompt.reference,
+                base=base.text,
+                tuned=tuned.text,
+                base_ended=base.ended,
+                tuned_ended=tuned.ended,
+                by_step=self.by_step.get(prompt.id, ()),
+                mark=mark,
+                base_mark=base_mark,
+            )
+            for prompt, base, tuned, mark, base_mark in zip(
+                self.prompts, self.base, self.tuned, self.marks(self.tuned), self.marks(self.base), strict=True
+            )
+        )
+
+    def scores(self) -> dict[str, Any]:
+        """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
+        if not self.prompts:
+            return {"answers": 0, "answers_left_out": self.left_out}
+        both = {"base": self.base, "tuned": self.tuned}
+        scores: dict[str, Any] = {
+            "answers": len(self.prompts),
+            "answers_left_out": self.left_out,
+            "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
+            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": self._limit},
+            "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
+            | {"reference": median(prompt.expected for prompt in self.prompts)},
+            "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
+            | {"phrases": self.overlap["tuned"].phrases},
+            "content": {name: credit_of(self.marks(said)) for name, said in both.items()}
+            | ({"floor": credit_of(self.floor.marks)} if self.floor else {}),
+        }
+        return scores | (self._short_scores(both) if self.short else {})
+
+    def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
+        from sacrebleu.metrics.chrf import CHRF
+
+        frame = self.yardstick.frame
+        wanted = [prompt.reference.strip() for prompt in self.prompts]
+        texts = {name: [a.text for a in said] for name, said in both.items()}
+        exact = {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()}
+        wanted = [frame.without(text) for text in wanted]
+        texts = {name: [frame.without(text) for text in said] for name, said in texts.items()}
+        if self.floor:
+            texts["floor"] = [frame.without(self.floor.answer)] * len(wanted)
+        return {
+            "exact_match": exact,
+            "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
+            "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
+            "scored_answers": len(wanted),
+        }
+
+    @property
+    def _limit(self) -> int:
+        """Tokens that an answer of the tuned model might have."""
+        return max(said.limit for said in self.tuned)
+
+    def findings(self) -> AnswerFindings | None:
+        """What the verdict needs to know of them; None where nothing was asked."""
+        if not self.prompts:
+            return None
+        scores = self.scores()
+        fair = [said for prompt, said in zip(self.prompts, self.tuned, strict=True) if prompt.expected < said.limit]
+        return AnswerFindings(
+            count=len(self.prompts),
+            fair=len(fair),
+            ended=_share(a.ended for a in fair),
+            limit=self._limit,
+            empty=_share(not a.text for a in self.tuned),
+            length_base=scores["answer_tokens"]["base"],
+            length_tuned=scores["answer_tokens"]["tuned"],
+            length_wanted=scores["answer_tokens"]["reference"],
+            copied=scores["verbatim"]["tuned"],
+            phrases=scores["verbatim"]["phrases"],
+            usually_copied=max(scores["verbatim"]["base"], scores["verbatim"]["reference"]),
+            form=self.yardstick.form(),
+            form_share=_share(
+                self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)
+            ),
+            frame=self.frame,
+        )
+
+
+def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
+    """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
+
+    Raises:
+        Terminated: a pause or a signal is waiting.
+    """
+    records = session.data.judged_records
+    prompts, base = list(session.prompts), list(baseline.answers)
+    until = time.monotonic() + session.answer_time.for_the_report(session.progress.seconds)
+    tuned = _answers(session, prompts, until)
+    wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
+    short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
+    if short and None not in (*base, *tuned):
+        known = {prompt.ids for prompt in prompts}
+        more = [
+            prompt
+            for prompt in choose_prompts(session.tokenizer, template, records, SCORED_ANSWERS, session.data.longest)
+            if prompt.ids not in known
+        ][: max(0, SCORED_ANSWERS - len(prompts))]
+        with session.model.disable_adapter():
+            base += _answers(session, more, (time.monotonic() + until) / 2, opened=True)
+        tuned += _answers(session, more, until)
+        prompts += more
+    answered = _answered(prompts, base, tuned, short)
+    if answered.left_out:
+        session.alert(
+            "answers_left_out",
+            f"{answered.left_out} of {len(prompts)} sample prompts have no answers of both models: "
+            "the time for answers, a share of the training time, was over",
+        )
+    return answered
+
+
+def with_other_base(asked: Asked, base: Sequence[Answer | None]) -> Asked:
+    """The same with the answers of another base model to the same prompts."""
+    answered = _answered(asked.prompts, base, asked.tuned, asked.short)
+    return replace(answered, left_out=answered.left_out + asked.left_out)
+
+
+def _answered(
+    prompts: Sequence[Prompt], base: Sequence[Answer | None], tuned: Sequence[Answer | None], short: bool
+) -> Asked:
+    """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
+    rows = [
+        (prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after
+    ]
+    whole = [row for row in rows if not (row[1].cut or row[2].cut)]
+    kept = whole or rows
+    return Asked(
+        [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept], len(prompts) - len(kept), short
+    )
+
+
+def compare(session: Session, asked: Asked) -> Compared:
+    """Measure the answers against the wanted ones and the training data."""
+    references = [prompt.reference for prompt in asked.prompts]
+    overlap = verbatim_overlap(
+        [_question(prompt.messages) for prompt in asked.prompts],
+        references,
+        {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
+        [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train],
+    )
+    training = _some(_training_cases(session.data.train_records))
+    learnt = [case.wanted for case in training]
+    yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
+    cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
+    return Compared(
+        **vars(asked),
+        by_step=answers_by_step(session.files.events),
+        overlap=overlap,
+        yardstick=yardstick,
+        floor=find_floor(yardstick, training, cases),
+        frame=yardstick.frame.words(learnt),
+    )
+
+
+def _training_cases(records: Sequence[Record]) -> list[Case]:
+    """The last answer of each record that is trained, with what came before it."""
+    cases = []
+    for record in records:
+        last = max((n for n, m in enumerate(record.messages) if m.role == "assistant" and m.train), default=0)
+        if last:
+            before = [{"role": m.role, "content": m.said} for m in record.messages[:last]]
+            cases.append(Case(_question(before), record.messages[last].said))
+    return cases
+
+
+def _some(cases: Sequence[Case]) -> list[Case]:
+    """As many of them, evenly chosen, as are read in a second or two."""
+    mean = sum(len(case.wanted) for case in cases) / max(1, len(cases))
+    return spread(cases, min(LEARNT_FROM, max(FEWEST_LEARNT_FROM, int(READ_CHARACTERS / max(1.0, mean)))))
+
+
+def _are_calls(records: Sequence[Record]) -> bool:
+    """Whether most trained answers call tools."""
+    answers = [
+        message for record in records for message in record.messages if message.role == "assistant" and message.train
+    ]
+    return 2 * sum(bool(message.tool_calls) for message in answers) > len(answers)
+
+
+def _question(messages: Sequence[dict[str, str]]) -> str:
+    """What was said before an answer, as one text."""
+    return "\n".join(message["content"] for message in messages)
+
+
+def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
+    """Prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
+    found: dict[str, dict[int, StepAnswer]] = {}
+    for event in read_whole_lines(events)[0]:
+        match event.body:
+            case Sample(source="tuned") as said:
+                found.setdefault(said.id, {})[said.step] = StepAnswer(
+                    step=said.step, text=said.answer, ended=bool(said.ended)
+                )
+    return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
+
+
+def _answers(session: Session, prompts: Sequence[Prompt], until: float, *, opened: bool = False) -> list[Answer | None]:
+    """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
+    answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
+    session.between()
+    return answers
+
+
+def _share(these: Any) -> float:
+    values = list(these)
+    return sum(map(bool, values)) / len(values) if values else 0.0

@@ -1,0 +1,371 @@
+"""Whether an answer says what the wanted one says, in whatever words: a mark for each.
+
+What can be compared as such is: the values of JSON and of tool calls, labels, numbers with their units, yes and no, names,
+and what is denied. Only where there is nothing of the kind do the words decide, those that most answers share counting little.
+An automatic mark is a guess; a person's tick outranks it (`domain.verdict`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from statistics import median
+from typing import Any
+
+from brightrun_tui.domain.findings import Floor, FormKind, Mark
+from brightrun_tui.domain.tally import CREDIT
+from brightrun_tui.trainer.data.examples import spread
+from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
+from brightrun_tui.trainer.report.shared_text import Frame, find_frame
+
+SAME_WORDS, SOME_WORDS, FEW_WORDS = 0.6, 0.4, 0.12
+"""Agreement of the words from which on an answer without facts is taken for right, or partly right; and below which right
+facts are taken for chance."""
+SHORT_WORDS = 4
+"""Words up to which a wanted answer is compared as a whole."""
+MOST_LABELS = 24
+LABEL_USES = 3
+"""Times each that a set of labels is used at least, on average."""
+CANDIDATES = 24
+TRIED_ON = 60
+"""Training answers that may become the floor, and on how many others each is tried."""
+NAMES_SHARE = 0.2
+"""Share of the words up to which those with a capital are names."""
+NAMES_SOUGHT_IN = 200
+MOST_KNOWN = 300
+CLOSED_USES = 4
+"""Times that each answer is given on average from which on the data knows no others."""
+STEM = 6
+"""Letters by which words are told apart, so that ``days`` is ``day``."""
+
+CODE_MARKS = 0.04
+"""Share of brackets, equal signs and the like from which on a text is code."""
+
+_OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
+_FENCE = re.compile(r"^```.*$", re.MULTILINE)
+_CODE = re.compile(r"\w+|[^\w\s]")
+_THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
+_FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
+_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question (all turns before the answer, as one text) and the answer wanted."""
+
+    question: str
+    wanted: str
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What the training answers have in common, which no answer is praised for.
+
+    ``labels``: the few answers there are, where it is a classification. ``usual``: stems with the share of the training
+    answers that have them. ``calls``, ``documents``: the wanted answers are tool calls, or JSON. ``names``: a capital inside
+    a sentence is rare enough to mean a name (not so in German). ``known``: different training answers, without the frame;
+    ``closed``: they are so few that whatever is none of them is wrong.
+    """
+
+    frame: Frame
+    labels: frozenset[str]
+    usual: dict[str, float]
+    answers: int
+    calls: bool = False
+    documents: bool = False
+    names: bool = True
+    known: tuple[str, ...] = ()
+    closed: bool = False
+    _recited: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    _weighed: dict[str, tuple[Counter[str], float]] = field(default_factory=dict, compare=False, repr=False)
+
+    def weight(self, stem: str) -> float:
+        """Inverse document frequency among the training answers, in nats; 0 for what all of them have."""
+        return max(0.0, math.log((self.answers + 1) / (self.usual.get(stem, 0.0) * self.answers + 0.5)))
+
+    def mark(self, case: Case, answer: str) -> Mark:
+        """What the answer is worth as content."""
+        wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
+        if not said:
+            return "right" if not wanted else "wrong"
+        if self.labels:
+            return "right" if self._labels_in(said) == {_folded(wanted)} else "wrong"
+        if documents := read_documents(wanted):
+            return _mark_documents(documents, said)
+        if _is_code(wanted):
+            return _mark_code(wanted, said)
+        wanted, said = self.frame.without(wanted), self.frame.without(said)
+        if final := _final(wanted):
+            wanted, said = final, _final(said) or said.splitlines()[-1]
+        if len(_stems(wanted)) <= SHORT_WORDS:
+            return self._mark_short(case, wanted, said)
+        return self._mark_text(case, wanted, said)
+
+    def form(self) -> FormKind:
+        """The form that answers of this data have, if they share one."""
+        if self.labels:
+            return "label"
+        if self.calls or self.documents:
+            return "call" if self.calls else "json"
+        return "frame" if any(len(words) > 1 for words in self.frame.openings | self.frame.closings) else ""
+
+    def has_form(self, case: Case, answer: str) -> bool:
+        """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
+        wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
+        if self.labels:
+            return _folded(said) in self.labels
+        if documents := read_documents(wanted):
+            return len(read_documents(said)) == len(documents)
+        return all(
+            theirs or not ours for ours, theirs in zip(self.frame.within(wanted), self.frame.within(said), strict=True)
+        )
+
+    def _labels_in(self, said: str) -> set[str]:
+        """The labels that stand in the text, the longest at each place."""
+        words = _folded(said)
+        found: set[str] = set()
+        for label in sorted(self.labels, key=len, reverse=True):
+            pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
+            words, times = re.subn(pattern, "\n", words)
+            if times:
+                found.add(label)
+        return found
+
+    def _mark_short(self, case: Case, wanted: str, said: str) -> Mark:
+        ours, theirs = read_facts(wanted), read_facts(said)
+        if ours.agrees is not None and len(_stems(wanted)) == 1:
+            return "right" if theirs.agrees == ours.agrees else "wrong"
+        if ours.numbers:
+            return _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+        if _contradicts(ours, theirs):
+            return "wrong"
+        inside = f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} "
+        if inside and len(_stems(said)) <= 12 * len(_stems(wanted)):
+            return "right"
+        return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
+
+    def _mark_text(self, case: Case, wanted: str, said: str) -> Mark:
+        ours, theirs = read_facts(wanted), read_facts(said)
+        agreement = self._agreement(wanted, said)
+        found, missing, false = self._compare(ours, theirs, case)
+        if _contradicts(ours, theirs):
+            return "partly" if found and not missing and not false else "wrong"
+        if found or missing:
+            return _mark_facts(found, missing, false, agreement=agreement)
+        if agreement >= SAME_WORDS:
+            return "right" if not false else "partly"
+        if agreement >= SOME_WORDS:
+            return "partly"
+        return "wrong" if self.closed or self._recites(said) or self._echoes(case, said) else "unclear"
+
+    def _echoes(self, case: Case, said: str) -> bool:
+        """Whether hardly a word of it is new against the question, or against itself."""
+        words = _stems(said)
+        new = set(words) - set(_stems(case.question))
+        return len(new) <= max(1, len(words) // 5)
+
+    def _recites(self, said: str) -> bool:
+        """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
+        if said not in self._recited:
+            self._recited[said] = said in self.known or any(
+                self._agreement(known, said) >= SAME_WORDS for known in self.known
+            )
+        return self._recited[said]
+
+    def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
+        """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
+        given = read_facts(case.question)
+        numbers = ours.numbers - given.numbers or ours.numbers
+        found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
+        known = (*ours.numbers, *given.numbers)
+        false = {
+            number.value for number in theirs.numbers if numbers and not any(number.agrees(other) for other in known)
+        }
+        if ours.agrees is not None:
+            found.append(theirs.agrees == ours.agrees)
+        asked = set(_stems(case.question))
+        if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
+            said = set(_stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
+            right = [name[:STEM] in said for name in names]
+            if not any(right):
+                false |= {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
+            found += right
+        return sum(found), len(found) - sum(found), len(false)
+
+    def _agreement(self, wanted: str, said: str) -> float:
+        """F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
+        (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
+        common = sum(self.weight(stem) * min(count, theirs[stem]) for stem, count in ours.items() if stem in theirs)
+        return 2 * common / (mine + other) if mine + other > 0 else float(ours == theirs)
+
+    def _weigh(self, text: str) -> tuple[Counter[str], float]:
+        """How often it has each stem, and what they weigh together."""
+        if text not in self._weighed:
+            counts = Counter(_stems(text))
+            self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
+        return self._weighed[text]
+
+
+def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick:
+    """What these training answers have in common."""
+    texts = [without_thoughts(text) for text in training]
+    labels = _find_labels(texts)
+    documents = 2 * sum(bool(_documents(text)) for text in texts) > len(texts)
+    frame = Frame() if labels or calls or documents else find_frame(texts)
+    counts = Counter(stem for text in texts for stem in set(_stems(frame.without(text))))
+    usual = {stem: count / len(texts) for stem, count in counts.items()}
+    capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
+    words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
+    known = list(dict.fromkeys(map(frame.without, texts)))
+    return Yardstick(
+        frame,
+        labels,
+        usual,
+        len(texts),
+        calls,
+        documents,
+        capitals < NAMES_SHARE * words,
+        tuple(spread(known, MOST_KNOWN)),
+        closed=CLOSED_USES * len(known) <= len(texts),
+    )
+
+
+def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[Case]) -> Floor | None:
+    """The training answer that fits most of some other training questions, and its marks for ``cases``."""
+    if not training or not cases:
+        return None
+    counts = Counter(case.wanted for case in training)
+    often = [wanted for wanted, count in counts.most_common(CANDIDATES // 2) if count > 1]
+    candidates = dict.fromkeys([*often, *(case.wanted for case in spread(training, CANDIDATES - len(often)))])
+    tried = spread(training, TRIED_ON)
+
+    def worth(answer: str) -> float:
+        return sum(
+            CREDIT[yardstick.mark(case, answer)] for case in tried if case.wanted != answer or counts[answer] > 1
+        )
+
+    best = max(candidates, key=worth)
+    return Floor(answer=best, marks=tuple(yardstick.mark(case, best) for case in cases))
+
+
+def without_thoughts(text: str) -> str:
+    """What is said after thinking; thoughts that do not end take the rest with them."""
+    head, closed, tail = text.rpartition("</think>")
+    if closed and "<think>" not in head:
+        text = tail  # the template had opened the thoughts
+    return _THOUGHTS.sub("", text).strip()
+
+
+@lru_cache(maxsize=4096)
+def _documents(text: str) -> tuple[str, ...]:
+    """JSON objects and lists in the text, as canonical JSON, where they are most of it."""
+    found, place, covered = [], 0, 0
+    decoder = json.JSONDecoder()
+    while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:
+        try:
+            document, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            place = start + 1
+            continue
+        if document:
+            found.append(json.dumps(document, ensure_ascii=False, sort_keys=True))
+            covered += end - start
+        place = end
+    return tuple(found) if 2 * covered >= len(text) else ()
+
+
+def read_documents(text: str) -> list[Any]:
+    """The JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
+    return [json.loads(document) for document in _documents(text)]
+
+
+def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _leaves(value, f"{path}.{key}")
+    elif isinstance(document, list):
+        for value in document:
+            yield from _leaves(value, f"{path}[]")
+    else:
+        yield path, _folded(str(document))
+
+
+def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
+    """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
+    ours = Counter(leaf for document in wanted for leaf in _leaves(document))
+    documents = read_documents(said)
+    theirs = Counter(leaf for document in documents for leaf in _leaves(document))
+    if theirs:
+        share = 2 * (ours & theirs).total() / (ours.total() + theirs.total())
+    else:
+        text = _folded(said)
+        share = sum(value in text for _, value in ours) / max(1, len(ours))
+    return "right" if share == 1 else "partly" if share >= 0.5 else "wrong"
+
+
+def _contradicts(ours: Facts, theirs: Facts) -> bool:
+    """Yes against no, or what one denies and the other states."""
+    if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
+        return True
+    return bool(ours.denied & theirs.stated - ours.stated or theirs.denied & ours.stated - theirs.stated)
+
+
+def _is_code(text: str) -> bool:
+    marks = sum(c in "{}()[];=<>_" for c in text)
+    return bool(_OPENS_CODE.match(text)) or (marks >= 4 and marks >= CODE_MARKS * len(text))
+
+
+def _mark_code(wanted: str, said: str) -> Mark:
+    """The same but for spaces, or much alike: whether it does the same is for people to say."""
+    ours, theirs = ("".join(_FENCE.sub("", text).split()).rstrip(";") for text in (wanted, said))
+    if ours.casefold() in theirs.casefold():
+        return "right"
+    same = (Counter(_CODE.findall(wanted)) & Counter(_CODE.findall(said))).total()
+    share = 2 * same / max(1, len(_CODE.findall(wanted)) + len(_CODE.findall(said)))
+    return "partly" if share >= 0.8 else "unclear" if share >= 0.4 else "wrong"
+
+
+def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
+    if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
+        return "wrong"
+    if missing or false or agreement < FEW_WORDS:
+        return "partly"
+    return "right"
+
+
+def _final(text: str) -> str:
+    """What a worked solution comes to, where it says so (``#### 42``, ``\\boxed{42}``, ``Answer: 42``)."""
+    found = _FINAL.findall(text)
+    return found[-1].strip(" .") if found else ""
+
+
+def _find_labels(answers: Sequence[str]) -> frozenset[str]:
+    """The labels, where the answers are a few short ones again and again; yes and no are such, too."""
+    counts = Counter(_folded(text) for text in answers)
+    if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
+        return frozenset()
+    short = median(len(_stems(text)) for text in counts) <= SHORT_WORDS and not any(_documents(text) for text in counts)
+    return frozenset(counts) if short else frozenset()
+
+
+def _folded(text: str) -> str:
+    """Compared as labels and values are: without case, spaces around, and punctuation at the ends."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！？\"'“”‘’`*")
+
+
+@lru_cache(maxsize=8192)
+def _stems(text: str) -> tuple[str, ...]:
+    """Words cut to their first letters; of scripts without spaces, pairs of characters."""
+    stems: list[str] = []
+    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if re.match(f"[{UNSPACED}]", token):
+            stems += [token[n : n + 2] for n in range(max(1, len(token) - 1))]
+        else:
+            stems.append(token[:STEM])
+    return tuple(stems)
