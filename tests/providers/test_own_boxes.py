@@ -42,7 +42,7 @@ async def test_a_box_is_offered_used_and_left_clean(server: CloudServer, tmp_pat
     machine = await provider.launch(offer, f"br-{OURS}-run-1", "", disk=0, deadline=time.time() + 60)
     assert [m.provider_id for m in await provider.list_ours(OURS)] == [machine.provider_id]
     assert await provider.list_ours("ffff0000") == []
-    assert await provider.offers(Need()) == [], "one run at a time has a box"
+    assert [offer.busy for offer in await provider.offers(Need())] == ["a free GPU: 0 busy with run run"], "a run each"
 
     host = host_for(machine, "", timings=FAST_SSH)
     await host.start("worker", ["sleep", "600"], environment={})
