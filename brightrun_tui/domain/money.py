@@ -43,8 +43,9 @@ class Offer(BaseModel):
 
     ``price_per_hour`` is all in, ``storage_per_hour`` the disk's part of it; ``once_usd`` is what loading image, model and data
     and bringing home the result costs in traffic. ``tier`` is the provider's word for the kind of host, ``network_mbps`` its
-    download speed, ``host_id`` the physical machine where known. Of a machine of one's own, ``gpu_id`` is the GPU that the run
-    would have, and ``busy`` what it would have to wait for now.
+    download speed, ``host_id`` the physical machine where known, ``cuda`` the
+    oldest CUDA that its driver may have, where that is known beforehand. Of a machine of one's own, ``gpu_id`` is the GPU that
+    the run would have, and ``busy`` what it would have to wait for now.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +62,7 @@ class Offer(BaseModel):
     network_mbps: float | None = None
     host_id: str = ""
     storage_per_hour: float = 0.0
+    cuda: str = ""
     gpu_id: str = ""
     busy: str = ""
 
