@@ -38,7 +38,9 @@ from brightrun_tui.store.rows import DAMAGED
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
 
-app = typer.Typer(help="Runs: list, show, logs, metrics, stop, pause, resume, retry, delete.", add_completion=False)
+app = typer.Typer(
+    help="Runs: list, show, logs, metrics, stop, pause, resume, retry, move, delete.", add_completion=False
+)
 
 _PRESSED = {
     "terminated": "is told to end at once; stop it again to kill it",
@@ -197,6 +199,16 @@ def checkpoint(run: RunArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def move(
+    run: RunArgument,
+    to: Annotated[str, typer.Argument(metavar="PLACE", help="first, last, up, down, or a number from 1.")] = "first",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a run that waits another place in the queue."""
+    _ask("move_run", run, as_json, "has another place in the queue", {"to": to})
+
+
+@app.command()
 def delete(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Forget a run that has ended, its files included. Its model stays."""
     confirm(yes, f"Delete run {run}, its checkpoints and its logs?")
@@ -275,6 +287,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("base", run.spec.base.id),
         ("template", run.spec.template),
         ("provider", run.spec.provider),
+        ("gpu", run.gpu_id),
         ("directory", run.directory),
         ("step", f"{run.step} of {run.total_steps}" if run.total_steps else ""),
         ("epoch", f"{run.epoch:.2f}" if run.epoch else ""),

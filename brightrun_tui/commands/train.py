@@ -18,13 +18,16 @@ from brightrun_tui.commands.shared.options import (
     ColumnOption,
     DataArgument,
     GpuOption,
+    GpusOption,
     HoursOption,
     InterruptibleOption,
     NameOption,
     ProjectOption,
     ProviderOption,
     SetOption,
+    SharedGpuOption,
     TemplateOption,
+    machine_overrides,
     parse_columns,
     parse_overrides,
 )
@@ -53,6 +56,8 @@ def train(
     template: TemplateOption = None,
     provider: ProviderOption = None,
     gpu: GpuOption = "",
+    gpus: GpusOption = "",
+    shared_gpu: SharedGpuOption = False,
     interruptible: InterruptibleOption = False,
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
@@ -67,7 +72,7 @@ def train(
     require_changes()
     draft = make_draft(
         data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project
-    )
+    ).with_overrides(machine_overrides(gpus, shared_gpu))
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
@@ -88,6 +93,8 @@ def estimate(
     template: TemplateOption = None,
     provider: ProviderOption = None,
     gpu: GpuOption = "",
+    gpus: GpusOption = "",
+    shared_gpu: SharedGpuOption = False,
     interruptible: InterruptibleOption = False,
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
@@ -97,6 +104,7 @@ def estimate(
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
     draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
+    draft = draft.with_overrides(machine_overrides(gpus, shared_gpu))
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
     if _probed(plan):

@@ -183,6 +183,7 @@ class ErrorKind(StrEnum):
     HOST_KEY_CHANGED = "host_key_changed"
     HOST_REFUSED = "host_refused"
     HOST_UNREACHABLE = "host_unreachable"
+    MACHINE_BUSY = "machine_busy"
     MACHINE_GONE = "machine_gone"
     MACHINE_LIES = "machine_lies"
     MACHINE_LOST = "machine_lost"
@@ -303,6 +304,7 @@ _EXIT_CODES = {
     ErrorKind.EDGE_BLOCKED: ExitCode.NOT_CONNECTED,
     ErrorKind.PROVIDER_DOWN: ExitCode.NOT_CONNECTED,
     ErrorKind.NOT_CONNECTED: ExitCode.NOT_CONNECTED,
+    ErrorKind.MACHINE_BUSY: ExitCode.NO_CAPACITY,
     ErrorKind.NO_CAPACITY: ExitCode.NO_CAPACITY,
     ErrorKind.NO_GOOD_MACHINE: ExitCode.NO_CAPACITY,
 }
@@ -325,6 +327,7 @@ _PASSING = frozenset(
         ErrorKind.JUDGE_SILENT,
         ErrorKind.JUDGE_UNREACHABLE,
         ErrorKind.LEASE_UNCLEAR,
+        ErrorKind.MACHINE_BUSY,
         ErrorKind.MACHINE_GONE,
         ErrorKind.MACHINE_LOST,
         ErrorKind.NO_CAPACITY,

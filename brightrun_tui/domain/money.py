@@ -43,7 +43,9 @@ class Offer(BaseModel):
 
     ``price_per_hour`` is all in, ``storage_per_hour`` the disk's part of it; ``once_usd`` is what loading image, model and data
     and bringing home the result costs in traffic. ``tier`` is the provider's word for the kind of host, ``network_mbps`` its
-    download speed, ``host_id`` the physical machine where known.
+    download speed, ``host_id`` the physical machine where known, ``cuda`` the
+    oldest CUDA that its driver may have, where that is known beforehand. Of a machine of one's own, ``gpu_id`` is the GPU that
+    the run would have, and ``busy`` what it would have to wait for now.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +62,9 @@ class Offer(BaseModel):
     network_mbps: float | None = None
     host_id: str = ""
     storage_per_hour: float = 0.0
+    cuda: str = ""
+    gpu_id: str = ""
+    busy: str = ""
 
 
 LeaseState = Literal["intended", "live", "releasing", "released", "unclear"]
@@ -81,7 +86,7 @@ class Lease(BaseModel):
     the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
     ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
     account. ``heard_at`` is when its guard last heard from us. ``project`` is the run's tag, which outlives the run here.
-    ``reason`` says why it was let go before the run had ended.
+    ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -109,6 +114,7 @@ class Lease(BaseModel):
     note: str = ""
     reason: str = ""
     project: str = ""
+    gpu_id: str = ""
 
     @property
     def rate(self) -> float:
@@ -174,6 +180,7 @@ class LeaseChanges(TypedDict, total=False):
     billed_usd: float | None
     note: str
     reason: str
+    gpu_id: str
 
 
 def month_start(now: float) -> float:

@@ -13,6 +13,7 @@ RequestKind = Literal[
     "retry_run",
     "checkpoint_run",
     "delete_run",
+    "move_run",
     "deploy",
     "undeploy",
     "sweep",

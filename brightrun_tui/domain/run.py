@@ -62,6 +62,7 @@ class RunAction(StrEnum):
     RETRY = "retry"
     CHECKPOINT = "checkpoint"
     DELETE = "delete"
+    MOVE = "move"
 
 
 _STOPPABLE: frozenset[RunState] = frozenset(
@@ -76,6 +77,7 @@ PERMITTED: dict[RunAction, frozenset[RunState]] = {
     RunAction.RETRY: frozenset({"failed", "stopped"}),
     RunAction.CHECKPOINT: frozenset({"running"}),
     RunAction.DELETE: TERMINAL | {"paused"},
+    RunAction.MOVE: frozenset({"queued"}),
 }
 """In which states each action is possible: for engine, store, app and command line alike. A pause that is asked for again
 presses the worker harder, as a stop does."""
@@ -197,7 +199,8 @@ class Run(BaseModel):
     worker before the present one came to. ``active_seconds``: how long a worker was at it, last counted at ``counted_at``,
     which names a boot of this machine and the seconds since then. ``tokens_per_second`` counts all tokens that were computed,
     those of prompts included. ``bad_lines``: what its worker wrote since its launch that is not an event; ``bad_in_a_row``: those
-    since its newest event.
+    since its newest event. ``gpu_id``: the UUID of the GPU of this machine that it was given. ``queue_time``: set when it
+    was moved in the queue.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -241,6 +244,8 @@ class Run(BaseModel):
     model_version: int | None = None
     estimate: Estimate | None = None
     notices: tuple[Notice, ...] = ()
+    gpu_id: str = ""
+    queue_time: float | None = None
 
     @field_validator("estimate", mode="before")
     @classmethod
@@ -252,6 +257,11 @@ class Run(BaseModel):
             except ValidationError:
                 return None
         return stored
+
+    @property
+    def waits_since(self) -> float:
+        """By which it is sorted among those that wait; earlier first."""
+        return self.created_at if self.queue_time is None else self.queue_time
 
     @property
     def fraction(self) -> float:
@@ -303,3 +313,5 @@ class RunChanges(TypedDict, total=False):
     model: str
     model_version: int | None
     notices: tuple[Notice, ...]
+    gpu_id: str
+    queue_time: float | None

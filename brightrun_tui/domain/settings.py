@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
+from brightrun_tui.domain.slots import GPUS_PATTERN, Wish, chosen
 
 SIMPLE: JsonDict = {"simple": True}
 MOST = 1_000_000_000
@@ -202,6 +203,24 @@ class EvaluationSettings(SettingsGroup):
     )
 
 
+class MachineSettings(SettingsGroup):
+    """Which GPU of a machine that is there anyway: this one, or one of your own over SSH."""
+
+    gpus: Annotated[str, Field(max_length=400, pattern=GPUS_PATTERN)] = Field(
+        "",
+        title="GPUs",
+        description="Only on one of these: numbers as nvidia-smi shows them, such as 0,2, or UUIDs. Empty: any that is free.",
+    )
+    shared_gpu: bool = Field(
+        False, title="Share a GPU", description="Begin also where other people's processes hold memory of the GPU."
+    )
+
+    @property
+    def wish(self) -> Wish:
+        """What the run asks of a machine with GPUs."""
+        return Wish(chosen(self.gpus), self.shared_gpu)
+
+
 class RunSettings(SettingsGroup):
     """Every setting of a run, in groups."""
 
@@ -210,6 +229,7 @@ class RunSettings(SettingsGroup):
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    machine: MachineSettings = MachineSettings()
 
     def with_overrides(self, overrides: dict[str, Any]) -> RunSettings:
         """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.

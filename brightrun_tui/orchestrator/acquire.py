@@ -149,6 +149,14 @@ class Acquirer:
                 kind=ErrorKind.NO_CAPACITY,
                 fix="choose another GPU or provider, or try again later",
             )
+        if all(offer.busy for offer in offers):
+            raise NoCapacityError(
+                f"it waits for {'; '.join(dict.fromkeys(offer.busy for offer in offers))}",
+                where=self.provider.name,
+                kind=ErrorKind.MACHINE_BUSY,
+                fix="wait, or stop what is at work there",
+            )
+        offers = [offer for offer in offers if not offer.busy]
         offers = _not_too_dear(offers, estimate, self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if run_budget.left > offer.once_usd + offer.price_per_hour * hours_at_least]
@@ -190,7 +198,7 @@ class Acquirer:
 
     async def _rent_first(self, offers: list[Offer], disk: int, deadline: float, say: Say) -> Lease:
         """The first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
-        refused = ""
+        refused, kind = "", ErrorKind.NO_CAPACITY
         for offer in offers:
             await self._wait_for_returns(say)
             say(f"renting {offer.hardware.gpu} at {humanize.money(offer.price_per_hour)}/h")
@@ -208,6 +216,7 @@ class Acquirer:
                 )
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
+                kind = ErrorKind.MACHINE_BUSY if error.kind == ErrorKind.MACHINE_BUSY else kind
             except RejectedRequestError as error:
                 if error.kind != ErrorKind.PRICE_CHANGED:
                     raise
@@ -217,11 +226,11 @@ class Acquirer:
             f"none of {len(offers)} offers could be rented ({refused})",
             where=self.provider.name,
             fix="choose another GPU or provider, or try again later",
-            kind=ErrorKind.NO_CAPACITY,
+            kind=kind,
         )
 
     def _need(self, run: Run, estimate: Estimate) -> Need:
-        need = need_of(estimate, run.spec)
+        need = need_of(estimate, run.spec, run.spec.settings.machine.wish)
         # a machine on which the run is tight was agreed to: machines like it are good enough
         agreed = estimate.memory_available if run.spec.offer else 0
         return replace(

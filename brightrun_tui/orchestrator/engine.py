@@ -17,9 +17,11 @@ from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
+from brightrun_tui.domain.slots import Wish
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.notifier import Notifier
+from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
@@ -33,14 +35,10 @@ from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, endpoints, requests, runs
+from brightrun_tui.store import Database, endpoints, leases, requests, runs
 from brightrun_tui.store import engine as engine_facts
 
 log = logging.getLogger(__name__)
-
-LOCAL = "local"
-LOCAL_SLOTS = 1
-"""Runs that train on this machine at the same time; the others wait in the queue."""
 
 
 class Engine:
@@ -58,12 +56,14 @@ class Engine:
         self.money = load_section(paths, "money", MoneyLimits)
         self.notifier = Notifier(paths, Home.ENGINE)
         self.warm_worker = WarmWorker(paths, timings.spare_seconds)
+        self.admission = Admission(timings.local_slots, self.lease_manager.provider)
         self.runners: dict[str, Runner] = {}
         self.watchers: dict[str, EndpointWatcher] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: set[int] = set()
         self._unreadable: set[str] = set()
         self._waiting = False
+        self._queue_again_at = float("inf")
         self._reserve = Reserve(paths.data / ".engine.reserve")
         self._clock = WallClock()
         self.started_at = time.time()
@@ -95,6 +95,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.notifier.close()
+        await self.admission.close()
         await self.lease_manager.close()
         await asyncio.to_thread(self.warm_worker.close)
         await asyncio.to_thread(self._reserve.give_up)
@@ -157,7 +158,8 @@ class Engine:
 
     async def _look_at_work(self) -> bool:
         version = await self.db.data_version()
-        if version != self._seen_version or self._changed or self.troubles:
+        due = time.monotonic() >= self._queue_again_at
+        if version != self._seen_version or self._changed or self.troubles or due:
             self._seen_version, self._changed = version, False
             await self._look_at_runs()
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True):
@@ -173,7 +175,7 @@ class Engine:
         return await self.lease_manager.look(frozenset(self._unreadable))
 
     async def _look_at_runs(self) -> None:
-        """Adopt every active run; start queued ones, oldest first, while there is room on this machine."""
+        """Adopt every active run; start queued ones in their order, each where there is room for it."""
         active = await runs.ids(self.db, ACTIVE)
         self._unreadable &= set(active)
         for run_id in active:
@@ -185,6 +187,7 @@ class Engine:
                 except Exception as error:
                     self.troubles.failed(_name(run_id), error)
         self._waiting = bool(set(active) - set(self.runners) - self._unreadable)
+        await self._look_at_queue()
 
     async def _adopt(self, run_id: str) -> None:
         try:
@@ -200,11 +203,55 @@ class Engine:
                 fix=f"brightrun runs delete {run_id}",
             ) from error
         self._unreadable.discard(run_id)
-        if run.state != "queued" or run.spec.provider != LOCAL or self._here() < LOCAL_SLOTS:
+        if run.state != "queued":
             await self._drive(run)
 
-    def _here(self) -> int:
-        return sum(isinstance(runner.target, LocalTarget) for runner in self.runners.values())
+    async def _look_at_queue(self) -> None:
+        """Start what may begin, and say of the others what they wait for: looked at again soon, as others' work ends unseen."""
+        queue = [
+            run
+            for run in await runs.queue(self.db)
+            if run.id not in self.runners and not self.troubles.resting(_name(run.id))
+        ]
+        self._queue_again_at = time.monotonic() + LOOK_SECONDS if queue else float("inf")
+        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if self._has_begun(run)] if queue else []
+        for run in queue:
+            async with self.troubles.guard(_name(run.id)):
+                if await self._seat(run, begun):
+                    begun.append(run)
+
+    async def _seat(self, run: Run, begun: list[Run]) -> bool:
+        """Start a run of the queue if it has room beside those that have ``begun``. Whether it was started."""
+        there = [one for one in begun if one.spec.provider == run.spec.provider]
+        wish = run.spec.settings.machine.wish
+        try:
+            if run.spec.provider == LOCAL:
+                seat = await self.admission.here(wish, there)
+            else:
+                open_leases = await leases.list_leases(self.db, open_only=True)
+                held = {lease.run_id for lease in open_leases if lease.state == "live"}
+                starting = [one for one in there if one.id not in held]
+                seat = await self.admission.elsewhere(run, starting, await runs.names(self.db))
+        except StoreError:
+            raise
+        except BrightrunError as error:
+            await self._refuse(run, error)
+            return False
+        if seat.granted:
+            gpu_id = seat.card.id if seat.card and run.spec.provider == LOCAL else ""
+            await self._drive(await runs.update(self.db, run.id, gpu_id=gpu_id, phase_detail=""))
+        elif run.phase_detail != (words := f"waits for {seat.waits_for}"):
+            await runs.update(self.db, run.id, phase="queued", phase_detail=words)
+        return seat.granted
+
+    async def next_gpu(self) -> str | None:
+        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.provider == LOCAL]
+        seat = await self.admission.here(Wish(), begun)
+        return (seat.card.id if seat.card else "") if seat.granted else None
+
+    def _has_begun(self, run: Run) -> bool:
+        return run.state != "queued" or run.id in self.runners
 
     async def _drive(self, run: Run) -> None:
         try:
@@ -212,20 +259,23 @@ class Engine:
         except StoreError:
             raise
         except BrightrunError as error:
-            failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
-            self.notifier.know([run])
-            self.notifier.look(await runs.transition(self.db, run.id, "failed", failure=failure))
+            await self._refuse(run, error)
             return
         runner = Runner(self.db, self.paths, self.timings, run, target, self.troubles, self.money, self.notifier)
         self.runners[run.id] = runner
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
+    async def _refuse(self, run: Run, error: BrightrunError) -> None:
+        failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
+        self.notifier.know([run])
+        self.notifier.look(await runs.transition(self.db, run.id, "failed", failure=failure, phase_detail=""))
+
     async def _target(self, run: Run) -> Target:
         plugins.look_again()  # what the run needs may have been installed since this engine began
         if run.spec.provider == LOCAL:
             if run.state in ("queued", "preparing"):
-                await self.warm_worker.want()
-            return LocalTarget(Path(run.directory), self.timings.poll_seconds, self.warm_worker)
+                await self.warm_worker.want(run.gpu_id)
+            return LocalTarget(Path(run.directory), self.timings.poll_seconds, self.warm_worker, run.gpu_id)
         provider = await self.lease_manager.provider(run.spec.provider)
         return RentedMachine(self.db, self.paths, provider, self.timings, self.lease_manager.ssh, self.money, run)
 

@@ -132,6 +132,7 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
         price_per_hour=machine.price_per_hour,
         created_at=machine.created_at or lease.created_at,
         idle_per_hour=machine.billed_per_hour,
+        gpu_id=machine.gpu_id,
     )
     log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.rate)
     if dearer := dearer_than_quoted(lease):

@@ -136,7 +136,7 @@ def _asked(run: Run, signal: Signal) -> Decision:
         )
     if action in (RunAction.STOP, RunAction.FORCE):
         if state in ("queued", "preparing", "paused") or (state == "launching" and not run.attempts and not run.step):
-            return Decision("stopped", ("release",))
+            return Decision("stopped", ("release",), {"phase_detail": ""})
         if state == "collecting":
             return _rest(run)
         return _force(run) if action == RunAction.FORCE else _stop(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shlex
 import time
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,7 @@ from brightrun_tui.orchestrator.notices import NoticeLevel, with_notice
 from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.targets import WITHDRAWN, MachineLostError, Say
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.warm_worker import only_gpu
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.store import Database, runs
@@ -101,10 +103,9 @@ class RentedMachine:
             except (ProviderDownError, RateLimitedError, UnclearError) as error:
                 patience, problem = self.timings.provider_seconds, error
             except NoCapacityError as error:
-                patience, problem = (
-                    (0.0 if error.kind == ErrorKind.NO_GOOD_MACHINE else self.timings.capacity_seconds),
-                    error,
-                )
+                patience, problem = self.timings.capacity_seconds, error
+                if error.kind in (ErrorKind.NO_GOOD_MACHINE, ErrorKind.MACHINE_BUSY):
+                    patience = 0.0 if error.kind == ErrorKind.NO_GOOD_MACHINE else math.inf
             if time.monotonic() - began > patience:
                 raise problem
             say(f"waiting for {self.provider.name}: {problem.what}")
@@ -170,7 +171,9 @@ class RentedMachine:
             interpreter, code = self._start
             worker = [interpreter, "-m", "brightrun_tui.trainer", str(self.host.directory)]
             await self.host.start(
-                WORKER, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={"PYTHONUNBUFFERED": "1"}
+                WORKER,
+                ["sh", "-c", WITH_OUR_CODE, code, *worker],
+                environment={"PYTHONUNBUFFERED": "1", **only_gpu(self._lease.gpu_id if self._lease else "")},
             )
 
         await self._patiently(begin)

@@ -42,6 +42,9 @@ class Engine(Protocol):
     started_at: float
     ending: asyncio.Event
 
+    async def next_gpu(self) -> str | None:
+        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+
     def keep(self, endpoint: Endpoint) -> None:
         """Watch a new endpoint."""
 
@@ -112,6 +115,12 @@ async def _delete(engine: Engine, request: Request) -> Answer:
     return {"deleted": request.target}
 
 
+async def _move(engine: Engine, request: Request) -> Answer:
+    """Another place in the queue; ``to``: first, last, up, down, or a number from 1."""
+    order = await runs.move(engine.db, request.target, str(request.payload.get("to", "first")))
+    return {"queue": [run.id for run in order]}
+
+
 async def _deploy(engine: Engine, request: Request) -> Answer:
     version = await models.find(engine.db, request.target)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
@@ -138,7 +147,8 @@ async def _sweep(engine: Engine, request: Request) -> Answer:
 
 async def _prewarm(engine: Engine, request: Request) -> Answer:
     """Somebody is about to start a run on this machine."""
-    return {"ready": await engine.warm_worker.want()}
+    gpu_id = await engine.next_gpu()
+    return {"ready": gpu_id is not None and await engine.warm_worker.want(gpu_id)}
 
 
 async def _stop_engine(engine: Engine, request: Request) -> Answer:
@@ -154,6 +164,7 @@ HANDLERS: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
     "retry_run": _retry,
     "checkpoint_run": _checkpoint,
     "delete_run": _delete,
+    "move_run": _move,
     "deploy": _deploy,
     "undeploy": _undeploy,
     "sweep": _sweep,

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError, HostError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import WORKER, ControlRequest, RunDirectory
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.effort import Effort, effort_here
-from brightrun_tui.orchestrator.warm_worker import WarmWorker, worker_command
+from brightrun_tui.orchestrator.warm_worker import WarmWorker, only_gpu, worker_command
 from brightrun_tui.process import environment_without_secrets
+from brightrun_tui.providers.nvml import cards_here
 
 WITHDRAWN: tuple[ControlRequest, ...] = ("pause", "stop")
 """Requests that a new worker must not find; a checkpoint that was asked for may as well come later."""
@@ -90,19 +92,27 @@ class Target(Protocol):
 class LocalTarget:
     """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
 
-    def __init__(self, directory: Path, poll_seconds: float, warm_worker: WarmWorker) -> None:
+    def __init__(self, directory: Path, poll_seconds: float, warm_worker: WarmWorker, gpu_id: str = "") -> None:
+        """``gpu_id``: the UUID of the one GPU that the worker is to see; empty where the machine has none."""
         self.directory = directory
+        self.gpu_id = gpu_id
         self.warm_worker = warm_worker
         self.poll_seconds = poll_seconds
         self.host = LocalHost(directory, environment_without_secrets())
 
     async def take(self, run: Run, say: Say) -> None:
-        return None
+        if self.gpu_id and all(card.id != self.gpu_id for card in await asyncio.to_thread(cards_here)):
+            raise BrightrunError(
+                f"the GPU of this run is not there any more ({self.gpu_id})",
+                where="this machine",
+                kind=ErrorKind.NO_GPUS,
+                fix="retry the run: it goes on from its newest checkpoint, on another one",
+            )
 
     async def start(self) -> None:
-        waiting = self.warm_worker.take()
+        waiting = self.warm_worker.take(self.gpu_id)
         if waiting is None or not await self.host.hand_over(WORKER, waiting):
-            await self.host.start(WORKER, worker_command(str(self.directory)), environment={})
+            await self.host.start(WORKER, worker_command(str(self.directory)), environment=only_gpu(self.gpu_id))
 
     async def worker(self) -> JobStatus:
         return await self.host.status(WORKER)

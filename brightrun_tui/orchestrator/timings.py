@@ -1,4 +1,4 @@
-"""How often the engine looks, and how long it waits. All in seconds."""
+"""How often the engine looks, how long it waits (in seconds), and how much it does at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from brightrun_tui.paths import Paths
 class EngineTimings(Section):
     """``[engine]`` in ``config.toml``."""
 
+    local_slots: int = Field(
+        0, ge=0, le=64, description="Runs that train on this machine at the same time. 0: one on each GPU, else one."
+    )
     poll_seconds: float = Field(0.3, gt=0, description="Between two looks at a worker on this machine.")
     request_seconds: float = Field(0.2, gt=0, description="Between two looks for requests.")
     beat_seconds: float = Field(5.0, gt=0, description="Between two signs of life.")

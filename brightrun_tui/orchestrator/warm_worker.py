@@ -23,20 +23,29 @@ class WarmWorker:
         self._seconds = seconds
         self._starting = asyncio.Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        self._gpu_id = ""
         self._needed_until = 0.0
 
-    async def want(self) -> bool:
-        """Have one from now on and for ``seconds``. Returns whether there is one."""
+    async def want(self, gpu_id: str) -> bool:
+        """Have one from now on and for ``seconds``, for the GPU of that UUID where it is given. Returns whether there is one.
+
+        Which GPU a process sees is settled when it starts: its imports may ask the driver already.
+        """
         if not self._seconds:
             return False
         self._needed_until = time.monotonic() + self._seconds
         async with self._starting:
+            if self._alive() and self._gpu_id != gpu_id:
+                await asyncio.to_thread(self.close)
             if not self._alive():
+                self._gpu_id = gpu_id
                 self._child = await asyncio.to_thread(self._start)
         return self._child is not None
 
-    def take(self) -> subprocess.Popen[bytes] | None:
-        """Hand it over to a run, if there is one."""
+    def take(self, gpu_id: str) -> subprocess.Popen[bytes] | None:
+        """Hand it over to a run that has that GPU, if there is one for it."""
+        if gpu_id != self._gpu_id:
+            return None
         child, self._child = (self._child if self._alive() else None), None
         return child
 
@@ -68,8 +77,13 @@ class WarmWorker:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
-                env=environment_without_secrets(),
+                env={**environment_without_secrets(), **only_gpu(self._gpu_id)},
             )
+
+
+def only_gpu(gpu_id: str) -> dict[str, str]:
+    """The environment of a process that is to see one GPU, or one part of one; empty: what it sees is left as it is."""
+    return {"CUDA_VISIBLE_DEVICES": gpu_id} if gpu_id else {}
 
 
 def worker_command(argument: str) -> list[str]:

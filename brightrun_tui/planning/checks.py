@@ -16,9 +16,10 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.slots import Seats, Wish, assign
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
-from brightrun_tui.integrations.packages import install_command, missing_packages
+from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
@@ -31,7 +32,7 @@ from brightrun_tui.planning.shipping import find_objective, objective_files
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.base import Account
-from brightrun_tui.providers.local import describe
+from brightrun_tui.providers.local import cards, describe
 from brightrun_tui.providers.spec import provider_spec
 from brightrun_tui.store.leases import month_spending_of
 
@@ -44,6 +45,7 @@ HIGH_LEARNING_RATE = 1e-3
 HIGH_LEARNING_RATE_TINY = 2e-2
 TINY_PARAMETERS = 20_000_000
 RESERVE_BYTES = 500_000_000
+GPUS = "machine.gpus"
 
 
 def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: RunSettings) -> Check:
@@ -142,7 +144,44 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 kind=ErrorKind.NO_OFFER,
             ),
         )
+    if offer.busy:
+        return warning(
+            "machine",
+            f"{offer.hardware.gpu or offer.id} from {service.title}: the run waits for {offer.busy}",
+            "it begins by itself",
+        )
     return ok("machine", f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour")
+
+
+def check_gpus(draft: Draft, wish: Wish) -> Check | None:
+    """Whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
+    if draft.provider != "local":
+        spec = provider_spec(draft.provider) if wish.cards else None
+        if spec is None or spec.guard is None:
+            return None
+        return failed(
+            "machine",
+            UsageError(
+                f"a machine of {spec.title} is rented with one GPU, so none can be chosen by its number",
+                where=GPUS,
+                fix="leave it empty; --gpu NAME says which kind to rent",
+                kind=ErrorKind.BAD_SETTING,
+            ),
+        )
+    there = cards() if torch_uses_gpu() else ()
+    seat = assign(Seats(there), wish)
+    if wish.cards and not any(map(wish.fits, there)):
+        fix = (
+            f"this machine has {', '.join(card.index for card in there)}"
+            if there
+            else "leave it empty: there is no GPU here"
+        )
+        what = f"there is no GPU {', '.join(wish.cards)} that training could use"
+        return failed("machine", UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
+    if not seat.granted:
+        fix = "it begins by itself when there is room; to begin at once: --shared-gpu (machine.shared_gpu)"
+        return warning("machine", f"the run waits for {seat.waits_for}", fix)
+    return None
 
 
 def check_packages(draft: Draft) -> Check:

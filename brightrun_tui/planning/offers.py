@@ -136,6 +136,7 @@ def recommended_first(weighed: list[WeighedOffer], *, interruptible: bool = Fals
         return (
             _FITS[one.fits],
             unwelcome,
+            bool(one.offer.busy),
             not relied_upon(one.offer),
             one.cost_usd,
             one.offer.price_per_hour,
@@ -156,7 +157,7 @@ def _need(draft: Draft, plan: Plan) -> Need:
     """Raises the plan's first problem where it is not known what the run needs."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
-    return need_of(plan.estimate, draft)
+    return need_of(plan.estimate, draft, plan.settings.machine.wish)
 
 
 def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:

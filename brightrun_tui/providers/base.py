@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.slots import Seats, Wish
 from brightrun_tui.hosts.boot import GuardOptions
 
 MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
@@ -32,7 +33,7 @@ class Machine(BaseModel):
     away from us. ``problem``: a sentence why it will never be usable. ``other_ssh``: further (host, port) to try.
     ``host_id`` is the physical machine. ``ssh_key_file`` is the key to log in with where it is not the run's own
     (``default``: the person's own keys and agent), ``ssh_host_key`` the host key where it is known beforehand.
-    ``home`` is our directory on it, below the login's home.
+    ``home`` is our directory on it, below the login's home. ``gpu_id``: the one of its GPUs that is the run's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +58,7 @@ class Machine(BaseModel):
     ssh_key_file: str = ""
     ssh_host_key: str = ""
     home: str = ".brightrun"
+    gpu_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Need:
     """What a run asks of a machine. Memory, disk, ``download`` (model, data and packages) and ``upload`` (results) in bytes.
 
     ``interruptible``: machines that may be taken away are welcome too. ``without_hosts``: physical machines that failed before.
+    ``wish``: which GPU of a machine of one's own.
     """
 
     gpu: str = ""
@@ -76,6 +79,7 @@ class Need:
     upload: int = 0
     hours: float = 0.0
     without_hosts: frozenset[str] = frozenset()
+    wish: Wish = field(default_factory=Wish)
 
 
 class Provider(Protocol):
@@ -127,4 +131,13 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Drop connections."""
+        ...
+
+
+@runtime_checkable
+class OwnMachines(Protocol):
+    """A provider whose machines are there anyway: a run waits in the queue until one of them has room for it."""
+
+    async def seats(self) -> dict[str, Seats]:
+        """Of every machine that can be reached, by name. Raises as `Provider.check`."""
         ...

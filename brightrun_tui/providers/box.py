@@ -15,6 +15,7 @@ class SshBox(Section):
     user: str = "root"
     key: str = ""
     host_key: str = ""
+    slots: int = Field(0, ge=0, le=64, description="Runs at the same time. 0: one on each GPU, else one.")
     price_per_hour: float = Field(0.0, ge=0, description="What an hour of it costs you; 0 when nothing.")
 
 

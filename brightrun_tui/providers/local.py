@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.slots import Card, Wish
 from brightrun_tui.providers.base import Account, Need
 from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.nvml import cards_here
 
 CPU_FLOPS_PER_CORE = 40e9
 """FLOP/s of one core in float32 matrix products, as PyTorch reaches them on common servers (30–80 measured)."""
@@ -21,11 +23,11 @@ GPU_FACTS_SECONDS = 5
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def hardware(directory: Path | None = None) -> Hardware:
+def hardware(directory: Path | None = None, wish: Wish | None = None) -> Hardware:
     """What this machine can give to a run: a few milliseconds, the GPU's facts kept for some seconds.
 
     Memory and cores are those that this process may use (containers are often given less than the machine has);
-    ``disk_free`` is that of the disk which holds ``directory``.
+    ``disk_free`` is that of the disk which holds ``directory``. Of several GPUs it is the freest that fits ``wish``.
     """
     memory = psutil.virtual_memory()
     limit, used = _cgroup_memory()
@@ -39,20 +41,25 @@ def hardware(directory: Path | None = None) -> Hardware:
         flops=_cores() * CPU_FLOPS_PER_CORE,
         free_memory=max(0, free),
     )
-    gpus = _gpus(int(time.monotonic() / GPU_FACTS_SECONDS))
-    if not gpus:
+    found = cards()
+    if not found:
         return facts
-    name, gpu_memory, gpu_free = max(gpus, key=lambda gpu: gpu[2])
+    best = max([card for card in found if wish is None or wish.fits(card)] or found, key=lambda card: card.free)
     return facts.model_copy(
         update={
             "device": "cuda",
-            "gpu": name,
-            "gpu_count": len(gpus),
-            "gpu_memory": gpu_memory,
-            "flops": peak_flops(name),
-            "free_memory": gpu_free,
+            "gpu": best.name,
+            "gpu_count": len(found),
+            "gpu_memory": best.memory,
+            "flops": peak_flops(best.name),
+            "free_memory": best.free,
         }
     )
+
+
+def cards() -> tuple[Card, ...]:
+    """The GPUs of this machine, as they were some seconds ago at most."""
+    return _cards(int(time.monotonic() / GPU_FACTS_SECONDS))
 
 
 def disk_free(directory: Path) -> int:
@@ -104,32 +111,5 @@ def _cgroup_memory() -> tuple[int, int]:
 
 
 @lru_cache(maxsize=1)
-def _gpus(_moment: int) -> tuple[tuple[str, int, int], ...]:
-    """Name, memory and free memory of each GPU that this process may see."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        found = []
-        for index in _visible(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            found.append((str(pynvml.nvmlDeviceGetName(handle)), int(memory.total), int(memory.free)))
-        return tuple(found)
-    except pynvml.NVMLError:
-        return ()
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _visible(count: int) -> list[int]:
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return list(range(count))
-    numbers = [part.strip() for part in chosen.split(",") if part.strip()]
-    if all(number.isdigit() for number in numbers):
-        return [int(number) for number in numbers if int(number) < count]
-    return [] if numbers == ["-1"] else list(range(count))
+def _cards(_moment: int) -> tuple[Card, ...]:
+    return cards_here()

@@ -25,3 +25,9 @@ def installation_of(name: str) -> str:
 def belongs_to(name: str, installation: str) -> bool:
     """Whether a machine of that name was rented by this installation."""
     return bool(installation) and name.startswith(f"{PREFIX}{installation}-")
+
+
+def run_of(name: str) -> str:
+    """The id of the run for which a machine of that name was taken; empty where it is none of our names."""
+    found = re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}-(.+)-[0-9]+", name)
+    return found[1] if found else ""

@@ -25,6 +25,7 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
+from brightrun_tui.providers.runpod_images import image_for, oldest_cuda
 from brightrun_tui.providers.runpod_settings import GUARD, RunPodSettings
 
 SERVICE = "RunPod"
@@ -88,6 +89,11 @@ class _Price(_Tolerant):
     community: float | None = None
 
 
+class _Cuda(_Tolerant):
+    version: str = ""
+    available: bool = False
+
+
 class _GpuType(_Tolerant):
     id: str
     name: str = ""
@@ -95,6 +101,7 @@ class _GpuType(_Tolerant):
     price: _Price = _Price()
     availability: str | None = None
     dataCenters: list[dict[str, Any]] = Field(default_factory=list)
+    cudaVersions: list[_Cuda] = Field(default_factory=list)
 
 
 class RunPod:
@@ -141,12 +148,15 @@ class RunPod:
         self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
     ) -> Machine:
         cloud, gpu, count = _parse_offer(offer.id)
+        image, cuda = image_for(offer.cuda or self.settings.min_cuda, self.settings.min_cuda)
+        if self.settings.image:
+            image, cuda = self.settings.image, self.settings.min_cuda
         body: dict[str, Any] = {
             "name": lease_name,
-            "image": self.settings.image,
+            "image": image,
             "cloud": cloud,
             "disk": gigabytes(disk, LEAST_DISK_GB),
-            "gpu": {"id": gpu, "count": count, "minCudaVersion": self.settings.min_cuda},
+            "gpu": {"id": gpu, "count": count, "minCudaVersion": cuda},
             "ports": ["22/tcp"],
             "env": {"PUBLIC_KEY": ssh_public_key},
         }
@@ -253,6 +263,7 @@ class RunPod:
             region=regions,
             tier=cloud.lower(),
             price_per_hour=price * need.gpu_count + storage,
+            cuda=oldest_cuda((one.version for one in gpu.cudaVersions if one.available), self.settings.min_cuda),
             storage_per_hour=storage,
             hardware=Hardware(
                 device="cuda",

@@ -24,7 +24,7 @@ GUARD = GuardPart(
 class RunPodSettings(Section):
     """``[runpod]`` in ``config.toml``."""
 
-    image: str = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
+    image: str = Field("", description="The image of every pod. Empty: RunPod's own PyTorch for the host's CUDA.")
     min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")
     community: bool = Field(True, description="Offer community hosts too: cheaper, less reliable.")
     boot_guard: bool = Field(

@@ -7,6 +7,7 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -14,37 +15,43 @@ from brightrun_tui.domain.errors import (
     BadCredentialError,
     HostError,
     HostRefusedError,
+    NoCapacityError,
     NotConnectedError,
     ProviderDownError,
     RejectedRequestError,
 )
-from brightrun_tui.domain.money import Hardware, Offer
-from brightrun_tui.hosts.boot import REMOTE_HOME, GuardOptions
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.slots import Seats, Wish, assign
+from brightrun_tui.hosts.boot import GuardOptions
 from brightrun_tui.hosts.connection import SshTimings, known_host_key
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.box import SshBox
-from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.box_facts import GPU_FILE, LEASES, QUESTION, BoxFacts, as_gpu_id
 from brightrun_tui.providers.names import belongs_to
 from brightrun_tui.providers.offers import cheapest_first
 from brightrun_tui.providers.reach import host_for
 
 SERVICE = "SSH"
-LEASES = f"{REMOTE_HOME}/leases"
-CPU_FLOPS_PER_CORE = 40e9
-
-_FACTS = """
-nvidia-smi --query-gpu=name,memory.total --format=csv,noheader,nounits 2>/dev/null | sed 's/^/gpu /'
-echo "cores $(nproc 2>/dev/null || echo 1)"
-echo "memory $(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo 2>/dev/null)"
-echo "disk $(df -Pk . | sed -n '2s/  */ /gp' | cut -d' ' -f4)"
-ls -1 {leases} 2>/dev/null | sed 's/^/lease /'
-exit 0
+FILE_LIMIT = 4096
+"""Bytes that are read of a small file on a box; ours have fewer."""
+_CLAIM = """
+umask 077; mkdir -p {leases} && cd {leases} || exit 1
+exec 9<. && flock -w 20 9 2>/dev/null
+all=0; same=0; mine={gpu}; first={first}
+for lease in */; do
+  [ -d "$lease" ] && [ "$lease" != {name}/ ] || continue
+  gpu=$(head -c 200 "$lease{gpu_file}" 2>/dev/null)
+  all=$((all + 1)); [ "${{gpu:-$first}}" = "$mine" ] && same=$((same + 1))
+done
+[ $all -lt {capacity} ] && [ $same -lt {per_card} ] || {{ echo busy; exit 0; }}
+mkdir -p {name} && printf %s "$mine" > {name}/{gpu_file} && cat > {name}/lease.json && echo taken
 """
+"""Takes a place on a box, or finds that others were quicker: whoever holds the directory decides, installations side by side."""
 
 
 class Ssh:
-    """Implements `providers.base.Provider` for boxes that need no renting. One run at a time has a box."""
+    """Implements `providers.base.Provider` and `OwnMachines` for boxes that need no renting. A run has a GPU of its own there."""
 
     name = "ssh"
 
@@ -59,7 +66,12 @@ class Ssh:
     async def survey(self) -> dict[str, str | NotConnectedError]:
         """Of every box what it is, in words, or why it cannot be reached. Raises as `check`."""
         facts = await self._look_everywhere()
-        return {name: _describe(_hardware(seen)) if isinstance(seen, str) else seen for name, seen in facts.items()}
+        return {name: seen.describe() if isinstance(seen, BoxFacts) else seen for name, seen in facts.items()}
+
+    async def seats(self) -> dict[str, Seats]:
+        """Of every box that can be reached. Raises as `check`."""
+        facts = await self._look_everywhere()
+        return {name: seen.seats(self.boxes[name].slots) for name, seen in facts.items() if isinstance(seen, BoxFacts)}
 
     async def meet(self, name: str) -> tuple[str, str]:
         """What one box is, in words, and the host key that it shows.
@@ -68,41 +80,72 @@ class Ssh:
             BadCredentialError, ProviderDownError: it does not let us in, or cannot be reached.
         """
         async with _Session(self, name) as host:
-            seen = (await host.run(_FACTS.format(leases=LEASES), repeat=True)).output
-            return _describe(_hardware(seen)), host.host_key
+            return (await _ask(host)).describe(), host.host_key
 
     async def offers(self, need: Need) -> list[Offer]:
+        """Each GPU of each box, or the box that has none; those that are busy now last, as runs wait for them."""
         facts = await self._look_everywhere()
-        free = {name: seen for name, seen in facts.items() if isinstance(seen, str) and not _leases(seen)}
         found = [
-            Offer(
-                id=name,
-                provider=self.name,
-                hardware=_hardware(seen),
-                region=self.boxes[name].host,
-                tier="own",
-                price_per_hour=self.boxes[name].price_per_hour,
-                host_id=name,
-            )
-            for name, seen in free.items()
+            offer
+            for name, seen in facts.items()
+            if isinstance(seen, BoxFacts)
+            for offer in self._offers_of(name, seen, need.wish)
         ]
-        return cheapest_first(found, need)
+        return sorted(cheapest_first(found, need), key=lambda offer: bool(offer.busy))
+
+    def _offers_of(self, name: str, seen: BoxFacts, wish: Wish) -> list[Offer]:
+        seats, box = seen.seats(self.boxes[name].slots), self.boxes[name]
+        several = len(seen.cards) > 1
+        return [
+            Offer(
+                id=f"{name}:{card.index}" if card and several else name,
+                provider=self.name,
+                hardware=seen.hardware(card),
+                region=box.host,
+                tier="own",
+                price_per_hour=box.price_per_hour,
+                host_id=name,
+                gpu_id=card.id if card else "",
+                busy=assign(seats, replace(wish, cards=(card.id,) if card else ())).waits_for,
+            )
+            for card in (seen.cards or (None,))
+            if card is None or wish.fits(card)
+        ]
 
     async def launch(
         self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
     ) -> Machine:
-        box = self.boxes.get(offer.id)
+        name = offer.id.partition(":")[0]
+        box = self.boxes.get(name)
         if box is None:
             raise RejectedRequestError(
-                f"there is no box “{offer.id}”",
-                where=SERVICE,
-                kind=ErrorKind.REJECTED,
-                fix="see [boxes] in config.toml",
+                f"there is no box “{name}”", where=SERVICE, kind=ErrorKind.REJECTED, fix="see [boxes] in config.toml"
             )
-        machine = self._machine(offer.id, lease_name, time.time())
-        facts = json.dumps({"created_at": machine.created_at})
-        async with _Session(self, offer.id) as host:
-            await host.write(f"~/{LEASES}/{lease_name}/lease.json", facts.encode())
+        machine = self._machine(name, lease_name, time.time(), offer.gpu_id)
+        async with _Session(self, name) as host:
+            seats = (await _ask(host)).seats(box.slots)
+            words = {
+                "leases": LEASES,
+                "name": lease_name,
+                "gpu": offer.gpu_id,
+                "first": seats.cards[0].id if seats.cards else "",
+            }
+            claim = _CLAIM.format(
+                **{key: shlex.quote(word) for key, word in words.items()},
+                gpu_file=GPU_FILE,
+                capacity=seats.capacity,
+                per_card=seats.per_card,
+            )
+            done = await host.run(
+                claim, stdin=json.dumps({"created_at": machine.created_at}).encode(), repeat=True, check=True
+            )
+        if done.output.strip() != "taken":
+            raise NoCapacityError(
+                f"box “{name}” was taken by another run",
+                where=SERVICE,
+                kind=ErrorKind.MACHINE_BUSY,
+                fix="it is waited for",
+            )
         return machine
 
     async def inspect(self, provider_id: str) -> Machine | None:
@@ -110,17 +153,18 @@ class Ssh:
         if name not in self.boxes:
             return None
         async with _Session(self, name) as host:
-            text = await host.read(f"~/{LEASES}/{lease}/lease.json", 0)
-        return self._machine(name, lease, _created(text)) if text else None
+            text = await host.read(f"~/{LEASES}/{lease}/lease.json", 0, FILE_LIMIT)
+            gpu = await host.read(f"~/{LEASES}/{lease}/{GPU_FILE}", 0, FILE_LIMIT)
+        return self._machine(name, lease, _created(text), as_gpu_id(gpu.decode(errors="replace"))) if text else None
 
     async def list_ours(self, installation: str) -> list[Machine]:
         """A box that cannot be reached is left out: nothing is paid for there, and `inspect` tells about each one."""
         facts = await self._look_everywhere(needed=False)
         return [
-            self._machine(name, lease, None)
+            self._machine(name, lease, None, gpu)
             for name, seen in facts.items()
-            if isinstance(seen, str)
-            for lease in _leases(seen)
+            if isinstance(seen, BoxFacts)
+            for lease, gpu in seen.leases.items()
             if belongs_to(lease, installation)
         ]
 
@@ -152,7 +196,7 @@ class Ssh:
     async def close(self) -> None:
         return None
 
-    def _machine(self, name: str, lease: str, created_at: float | None) -> Machine:
+    def _machine(self, name: str, lease: str, created_at: float | None, gpu_id: str = "") -> Machine:
         box = self.boxes[name]
         return Machine(
             provider=self.name,
@@ -169,9 +213,10 @@ class Ssh:
             created_at=created_at,
             host_id=name,
             home=f"{LEASES}/{lease}",
+            gpu_id=gpu_id,
         )
 
-    async def _look_everywhere(self, *, needed: bool = True) -> dict[str, str | NotConnectedError]:
+    async def _look_everywhere(self, *, needed: bool = True) -> dict[str, BoxFacts | NotConnectedError]:
         """Of every box, what it has, or why it cannot be reached.
 
         Raises:
@@ -185,18 +230,18 @@ class Ssh:
                 fix="add [boxes.<name>] with host, user and key to config.toml",
             )
         found = await asyncio.gather(*(self._look(name) for name in self.boxes), return_exceptions=True)
-        facts: dict[str, str | NotConnectedError] = {}
+        facts: dict[str, BoxFacts | NotConnectedError] = {}
         for name, seen in zip(self.boxes, found, strict=True):
-            if not isinstance(seen, str | NotConnectedError):
+            if not isinstance(seen, BoxFacts | NotConnectedError):
                 raise seen
             facts[name] = seen
         if needed and all(isinstance(seen, NotConnectedError) for seen in facts.values()):
             raise next(seen for seen in facts.values() if isinstance(seen, NotConnectedError))
         return facts
 
-    async def _look(self, name: str) -> str:
+    async def _look(self, name: str) -> BoxFacts:
         async with _Session(self, name) as host:
-            return (await host.run(_FACTS.format(leases=LEASES), repeat=True)).output
+            return await _ask(host)
 
 
 class _Session:
@@ -227,48 +272,8 @@ class _Session:
         await self._host.close()
 
 
-def _rows(seen: str, kind: str) -> list[str]:
-    return [line.partition(" ")[2].strip() for line in seen.splitlines() if line.startswith(f"{kind} ")]
-
-
-def _leases(seen: str) -> list[str]:
-    return _rows(seen, "lease")
-
-
-def _hardware(seen: str) -> Hardware:
-    gpus = [row.rsplit(",", 1) for row in _rows(seen, "gpu") if "," in row]
-    cores, memory, disk = (_number(_rows(seen, kind)) for kind in ("cores", "memory", "disk"))
-    facts = Hardware(
-        device="cpu",
-        memory=memory * 1024,
-        cores=max(1, cores),
-        disk_free=disk * 1024,
-        flops=max(1, cores) * CPU_FLOPS_PER_CORE,
-    )
-    if not gpus:
-        return facts
-    name = gpus[0][0].strip()
-    return facts.model_copy(
-        update={
-            "device": "cuda",
-            "gpu": name,
-            "gpu_count": len(gpus),
-            "flops": peak_flops(name),
-            "gpu_memory": _number([gpus[0][1].strip()]) * 1024**2,
-        }
-    )
-
-
-def _describe(machine: Hardware) -> str:
-    gpu = f"{machine.gpu_count} × {machine.gpu}" if machine.gpu_count else "no GPU"
-    return f"{gpu}, {machine.cores} cores, {machine.memory / 1024**3:.0f} GiB memory"
-
-
-def _number(rows: list[str]) -> int:
-    try:
-        return max(0, int(float(rows[0]))) if rows else 0
-    except (ValueError, OverflowError):
-        return 0
+async def _ask(host: SshHost) -> BoxFacts:
+    return BoxFacts.read((await host.run(QUESTION, repeat=True)).output)
 
 
 def _created(text: bytes) -> float | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Estimate
+from brightrun_tui.domain.queue import moved
 from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
@@ -128,6 +129,34 @@ async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
     marks = ", ".join("?" * len(states))
     found = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
     return [row["id"] for row in found]
+
+
+async def queue(db: Database) -> list[Run]:
+    """Runs that wait for their turn, in its order; without those that cannot be read."""
+    return sorted(reversed(await list_runs(db, states=frozenset({"queued"}))), key=lambda run: run.waits_since)
+
+
+async def move(db: Database, run_id: str, to: str) -> list[Run]:
+    """Give a run that waits another place among those that wait at the same provider; the queue as it is then.
+
+    Raises:
+        UsageError: it does not wait, or there is no such place.
+    """
+    async with db.transaction():
+        run = await get(db, run_id)
+        if not run.permits(RunAction.MOVE):
+            raise UsageError(
+                f"run {run.name} is {run.state}",
+                where=run.id,
+                fix="only a run that waits in the queue can be moved in it",
+                kind=ErrorKind.WRONG_STATE,
+            )
+        waiting = [one for one in await queue(db) if one.spec.provider == run.spec.provider]
+        changed = moved([(one.id, one.waits_since) for one in waiting], run.id, to)
+        for one in waiting:
+            if one.id in changed:
+                await write(db, one, {"queue_time": changed[one.id]})
+        return [one for one in await queue(db) if one.spec.provider == run.spec.provider]
 
 
 async def update(db: Database, run_id: str, **changes: Unpack[RunChanges]) -> Run:

@@ -143,6 +143,8 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
         footer=5,
     ),
+    _a("monitor.sooner", "K", "Sooner", "Give a run that waits the place before in the queue.", changes=True),
+    _a("monitor.later", "J", "Later", "Give a run that waits the place behind in the queue.", changes=True),
     _a(
         "monitor.delete",
         "D delete",

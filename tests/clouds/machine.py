@@ -55,6 +55,7 @@ _NVIDIA_SMI = """#!/bin/sh
 i=0
 while [ $i -lt {count} ]; do
   case "$*" in
+    *--query-gpu=index,uuid*) echo "$i, GPU-standin-$i, {name}, {memory}, 0" ;;
     *--query-gpu=*) echo "{name}, {memory}" ;;
     *) echo "GPU $i: {name} (UUID: GPU-standin-$i)" ;;
   esac

@@ -96,15 +96,15 @@ class CloudServer:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return await asyncio.wrap_future(future)
 
-    async def new_box(self, name: str = "box") -> Machine:
+    async def new_box(self, name: str = "box", gpus: int = 1) -> Machine:
         """A plain machine with an sshd and no provider, as somebody may own one."""
-        return await self.ask(self.make_box(name))
+        return await self.ask(self.make_box(name, gpus))
 
-    async def make_box(self, name: str) -> Machine:
+    async def make_box(self, name: str, gpus: int = 1) -> Machine:
         """The same, within the clouds' event loop."""
         directory = self.directory / f"{name}-{len(self._boxes)}"
         directory.mkdir()
-        machine = Machine(directory, directory.name, {})
+        machine = Machine(directory, directory.name, {}, ("NVIDIA GeForce RTX 4090", 24564, gpus))
         await machine.prepare()
         await machine.add_link().open()
         self._boxes.append(machine)

@@ -70,7 +70,7 @@ def test_a_box_of_ones_own_trains_and_is_left_as_it_was(
     )
     run_id = begin(home, "ssh")
     run = check_outcome(home, run_id, calm)
-    assert run.cost_usd == 0
+    assert run.cost_usd == 0 and books(home, run_id)[0].gpu_id == "GPU-standin-0"
     assert not list((box.home / ".brightrun" / "leases").iterdir())
     wait_until(lambda: not box.processes("brightrun_tui.trainer"), "no worker is left")
 

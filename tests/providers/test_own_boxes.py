@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
 
 from brightrun_tui.domain.error_kinds import ExitCode
-from brightrun_tui.domain.errors import BadCredentialError, NotConnectedError, ProviderDownError, RejectedRequestError
+from brightrun_tui.domain.errors import (
+    BadCredentialError,
+    NoCapacityError,
+    NotConnectedError,
+    ProviderDownError,
+    RejectedRequestError,
+)
 from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.slots import Wish, assign
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
-from brightrun_tui.providers.base import Need
+from brightrun_tui.orchestrator.admission import Admission
+from brightrun_tui.providers.base import Need, Provider
 from brightrun_tui.providers.box import SshBox, SshBoxes
+from brightrun_tui.providers.box_facts import BoxFacts
 from brightrun_tui.providers.reach import host_for
 from brightrun_tui.providers.ssh import Ssh
 from tests.clouds.fixtures import FAST_SSH, until
@@ -23,8 +35,8 @@ QUICK = SshTimings(connect_seconds=2, retry_seconds=0.05)
 OURS = "abcd1234"
 
 
-async def own_box(server: CloudServer, directory: Path, name: str = "box") -> tuple[SshBox, Box]:
-    box, keys = await server.new_box(name), new_key_pair("mine")
+async def own_box(server: CloudServer, directory: Path, name: str = "box", gpus: int = 1) -> tuple[SshBox, Box]:
+    box, keys = await server.new_box(name, gpus), new_key_pair("mine")
     box.authorise(keys.public)
     key = directory / f"{name}.key"
     key.write_text(keys.private)
@@ -42,7 +54,7 @@ async def test_a_box_is_offered_used_and_left_clean(server: CloudServer, tmp_pat
     machine = await provider.launch(offer, f"br-{OURS}-run-1", "", disk=0, deadline=time.time() + 60)
     assert [m.provider_id for m in await provider.list_ours(OURS)] == [machine.provider_id]
     assert await provider.list_ours("ffff0000") == []
-    assert await provider.offers(Need()) == [], "one run at a time has a box"
+    assert [offer.busy for offer in await provider.offers(Need())] == ["a free GPU: 0 busy with run run"], "a run each"
 
     host = host_for(machine, "", timings=FAST_SSH)
     await host.start("worker", ["sleep", "600"], environment={})
@@ -52,6 +64,95 @@ async def test_a_box_is_offered_used_and_left_clean(server: CloudServer, tmp_pat
     await host.close()
     await until(lambda: not [p for p in box.processes() if "sleep" in p.name()])
     assert not list((box.home / ".brightrun/leases").iterdir())
+
+
+async def test_each_gpu_of_a_box_has_one_run_whoever_takes_it(server: CloudServer, tmp_path: Path) -> None:
+    """Two installations that know nothing of each other: what is taken stands on the box, and the quicker one has it."""
+    settings, box = await own_box(server, tmp_path, gpus=2)
+    one, other = (Ssh({"studio": settings}, timings=QUICK) for _ in range(2))
+    first, second = await one.offers(Need())
+    assert [(o.id, o.gpu_id, o.hardware.gpu_count) for o in (first, second)] == [
+        ("studio:0", "GPU-standin-0", 1),
+        ("studio:1", "GPU-standin-1", 1),
+    ]
+    assert [o.gpu_id for o in await one.offers(Need(wish=Wish(("1",))))] == ["GPU-standin-1"]
+    taken = await asyncio.gather(
+        one.launch(first, f"br-{OURS}-run-1", "", disk=0, deadline=0),
+        other.launch(first, "br-ffff0000-other-1", "", disk=0, deadline=0),
+        return_exceptions=True,
+    )
+    lost = [error for error in taken if isinstance(error, NoCapacityError)]
+    assert len(lost) == 1 and lost[0].kind == "machine_busy"
+    assert [bool(offer.busy) for offer in await other.offers(Need())] == [False, True], "what is free comes first"
+    machine = await one.launch(second, f"br-{OURS}-next-1", "", disk=0, deadline=0)
+    found = await other.inspect(machine.provider_id)
+    assert machine.gpu_id == "GPU-standin-1" and found is not None and found.gpu_id == machine.gpu_id
+    seats = (await one.seats())["studio"]
+    assert len(seats.holders) == 2 and not assign(seats, Wish()).granted
+    (box.home / f".brightrun/leases/br-{OURS}-next-1/gpu").unlink()  # a run of an earlier version has the first GPU
+    assert [holder.name for holder in (await one.seats())["studio"].on(seats.cards[0])] != []
+
+
+async def test_a_run_in_the_queue_waits_for_a_box_and_says_for_what(server: CloudServer, tmp_path: Path) -> None:
+    settings, _ = await own_box(server, tmp_path, gpus=2)
+    provider = Ssh({"studio": settings}, timings=QUICK)
+    await provider.launch((await provider.offers(Need()))[0], f"br-{OURS}-aaaa-1", "", disk=0, deadline=0)
+
+    async def opened(_name: str) -> Provider:
+        return provider
+
+    admission = Admission(0, opened)
+    try:
+        await until_granted(admission, a_run("b"), [])
+        seat = await admission.elsewhere(a_run("c"), [a_run("b")], {"aaaa": "support-bot"})
+        assert seat.waits_for == "“studio”: a free GPU: 0 busy with run support-bot; 1 busy with run b"
+        only = a_run("d", {"machine.gpus": "0"})
+        assert "busy with run support-bot" in (await admission.elsewhere(only, [], {"aaaa": "support-bot"})).waits_for
+    finally:
+        await admission.close()
+
+
+async def until_granted(admission: Admission, run: Run, starting: list[Run]) -> None:
+    while not (await admission.elsewhere(run, starting, {})).granted:
+        await asyncio.sleep(0.05)
+
+
+def a_run(name: str, settings: dict[str, object] | None = None) -> Run:
+    data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
+    spec = RunSpec(
+        run_id=name,
+        name=name,
+        created_at=0.0,
+        base=BaseModelRef(id="b"),
+        dataset=data,
+        provider="ssh",
+        settings=RunSettings().with_overrides(settings or {}),
+    )
+    return Run(id=name, name=name, state="queued", spec=spec, directory="", created_at=0.0, updated_at=0.0)
+
+
+def test_parts_of_gpus_and_nonsense_of_a_box_are_read_as_what_they_are() -> None:
+    seen = """gpu 0, GPU-aaaa, NVIDIA A100, 40960, 100
+gpu 1, GPU-bbbb, NVIDIA RTX 4090, D, 24564, 20000
+gpu 2, $(reboot), Strange, [N/A], x
+part GPU 0: NVIDIA A100 (UUID: GPU-aaaa)
+part   MIG 1g.5gb     Device  0: (UUID: MIG-1111)
+part   MIG 2g.10gb    Device  1: (UUID: MIG-2222)
+cores 8
+memory 1000
+lease br-abcd1234-one-1 MIG-1111
+lease br-abcd1234-two-1 ; rm -rf /
+"""
+    facts = BoxFacts.read(seen)
+    assert [(card.index, card.id, card.memory >> 30) for card in facts.cards] == [
+        ("0:0", "MIG-1111", 5),
+        ("0:1", "MIG-2222", 10),
+        ("1", "GPU-bbbb", 23),
+        ("2", "2", 0),
+    ]
+    assert facts.cards[2].name == "NVIDIA RTX 4090, D" and facts.cards[2].others == 20000 << 20
+    assert facts.leases == {"br-abcd1234-one-1": "MIG-1111", "br-abcd1234-two-1": ""}
+    assert BoxFacts.read("\x00 gpu ,,,, lease\n" * 50).cards == ()
 
 
 async def test_a_wrong_key_and_a_dead_box_are_told_apart(server: CloudServer, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from brightrun_tui.domain.errors import NoCapacityError, ProviderDownError, Prov
 from brightrun_tui.hosts.ready import first_contact, require_gpus
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.names import belongs_to, lease_name
+from brightrun_tui.providers.runpod_images import oldest_cuda
+from brightrun_tui.providers.runpod_settings import RunPodSettings
 from tests.clouds.fixtures import NEED, OURS, Rig, until
 
 GIB = 1024**3
@@ -250,6 +252,20 @@ async def test_searches_are_kept_and_forgotten_after_renting(rig: Rig) -> None:
     await provider.offers(NEED)
     assert searches == (2 if rig.name == "runpod" else 1)
     assert len(rig.cloud.requests) == searches * 2 + 1
+
+
+async def test_the_image_is_one_that_every_host_which_may_be_given_can_run(on_runpod: Rig) -> None:
+    """One for a newer CUDA does not start on an older driver at all; one that was set is taken as it is."""
+    offers = {offer.hardware.gpu: offer for offer in await on_runpod.provider().offers(Need(gpu_memory=24 * 1024**3))}
+    sent = {}
+    for gpu in ("RTX 4090", "H100 SXM", "B200"):
+        machine = await on_runpod.launch(on_runpod.provider(), offer=offers[gpu])
+        asked = on_runpod.cloud.instances[machine.provider_id].request
+        sent[gpu] = (asked["image"].partition(":1.")[2][4:10], asked["gpu"]["minCudaVersion"])
+    assert sent == {"RTX 4090": ("cu1281", "12.8"), "H100 SXM": ("cu1281", "12.8"), "B200": ("cu1300", "13.0")}
+    own = await on_runpod.launch(on_runpod.provider(settings=RunPodSettings(image="me/mine:1")), offer=offers["B200"])
+    assert on_runpod.cloud.instances[own.provider_id].request["image"] == "me/mine:1"
+    assert (oldest_cuda(("13.0", "12.9", "nonsense", "12.4"), "12.8"), oldest_cuda((), "12.8")) == ("12.9", "12.8")
 
 
 async def test_traffic_for_image_and_model_is_part_of_the_price(on_vast: Rig) -> None:

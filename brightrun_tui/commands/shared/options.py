@@ -42,6 +42,15 @@ ProviderOption = Annotated[
     str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")
 ]
 GpuOption = Annotated[str, typer.Option("--gpu", help="The GPU to rent.")]
+GpusOption = Annotated[
+    str,
+    typer.Option(
+        "--gpus", metavar="0,2", help="On a machine of your own: only on one of these GPUs, as nvidia-smi numbers them."
+    ),
+]
+SharedGpuOption = Annotated[
+    bool, typer.Option("--shared-gpu", help="Begin also where other people's processes hold memory of the GPU.")
+]
 InterruptibleOption = Annotated[
     bool,
     typer.Option(
@@ -72,6 +81,11 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
         UsageError: a pair without “=”.
     """
     return _pairs(pairs, "--set", "training.epochs=3")
+
+
+def machine_overrides(gpus: str, shared_gpu: bool) -> dict[str, Any]:
+    """The settings that ``--gpus`` and ``--shared-gpu`` stand for."""
+    return {**({"machine.gpus": gpus} if gpus else {}), **({"machine.shared_gpu": True} if shared_gpu else {})}
 
 
 def parse_columns(pairs: list[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
+from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
@@ -168,6 +169,8 @@ class MonitorScreen(ModeScreen):
             "stop": may(RunAction.STOP),
             "checkpoint": may(RunAction.CHECKPOINT),
             "retry": may(RunAction.RETRY),
+            "sooner": may(RunAction.MOVE),
+            "later": may(RunAction.MOVE),
             "delete": may(RunAction.DELETE) or self._damaged is not None,
             "open": bool(run and run.model_version is not None),
         }
@@ -221,6 +224,20 @@ class MonitorScreen(ModeScreen):
             answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
             if answer and answer.get("run"):
                 self.app.watched_run = answer["run"]
+
+    @work(group="ask")
+    async def action_sooner(self) -> None:
+        await self._move("up")
+
+    @work(group="ask")
+    async def action_later(self) -> None:
+        await self._move("down")
+
+    async def _move(self, to: Move) -> None:
+        run = self.run
+        if run is not None and (answer := await self.app.ask("move_run", run.id, {"to": to})) is not None:
+            place, all_of_them = answer["queue"].index(run.id) + 1, len(answer["queue"])
+            self.app.toast(f"{run.name} is number {place} of {all_of_them} that wait.")
 
     @work(group="ask")
     async def action_delete(self) -> None:
@@ -290,6 +307,6 @@ class MonitorScreen(ModeScreen):
 
 
 def _urgency(run: Run) -> tuple[int, float]:
-    """What moves comes first, then what waits for a person, then the past; newest first in each."""
+    """What moves comes first, then the queue in its order, then what waits for a person, then the past; newest first in each."""
     order = 0 if run.active and run.state != "queued" else 1 if run.active else 2 if run.state == "paused" else 3
-    return order, -run.created_at
+    return order, run.waits_since if run.state == "queued" else -run.created_at

@@ -1,0 +1,1 @@
+"""A machine with GPUs that are not there: NVIDIA's management library, stood in for by a real shared library."""
