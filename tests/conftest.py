@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from tests import made_once
+
 # A shell starts what it puts into the background with Ctrl-C ignored, and a process hands that on to those it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,3 +18,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first (those from end to end, then those with most slow tests), so that all processes end together."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: ("e2e" not in item.path.parts, -slow[item.path]))
+
+
+_BEGUN = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BEGUN] = made_once.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if config.stash[_BEGUN]:
+        made_once.finish()

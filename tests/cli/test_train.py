@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
+from tests.toy_base import toy_base
 
 pytest.importorskip("torch", reason="the training packages are not installed")
 pytestmark = pytest.mark.slow
@@ -38,14 +38,8 @@ LONG = (
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny base model, made by another process: this one need not load torch."""
-    place = tmp_path_factory.mktemp("base")
-    code = f"import pathlib; from tests.trainer.conftest import build_base; build_base(pathlib.Path({str(place)!r}))"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2]
-    )
-    return place
+def base() -> Path:
+    return toy_base()
 
 
 @pytest.fixture

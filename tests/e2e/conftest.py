@@ -22,7 +22,8 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.store import metrics, open_database, runs
 from tests.clouds.server import CloudServer, why_not
 from tests.processes import end_all, of_home
-from tests.trainer.conftest import build_base, make_records
+from tests.toy_base import toy_base
+from tests.trainer.conftest import make_records
 
 TIMINGS = {
     "BRIGHTRUN_ENGINE_REMOTE_PYTHON": "image-python",
@@ -116,20 +117,15 @@ def wait_until(fact: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     pytest.fail(f"within {seconds:.0f} s it did not become true that {what}")
 
 
-@pytest.fixture(scope="session")
-def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_base(tmp_path_factory.mktemp("base"))
-
-
 @pytest.fixture
-def home(tmp_path: Path, toy_base: Path) -> Iterator[Home]:
+def home(tmp_path: Path) -> Iterator[Home]:
     data = tmp_path / "data.jsonl"
     lines = [
         json.dumps({"messages": [{"role": m.role, "content": m.content} for m in record.messages]})
         for record in make_records(120)
     ]
     data.write_text("\n".join(lines) + "\n")
-    home = Home(tmp_path / "home", toy_base, data)
+    home = Home(tmp_path / "home", toy_base(), data)
     yield home
     home.close()
 

@@ -19,7 +19,7 @@ STEADY = (
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory, toy_base: object) -> dict[str, dict[int, float | None]]:
+def calm() -> dict[str, dict[int, float | None]]:
     return {}
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from brightrun_tui import plugins
 from tests.cli.conftest import CommandLine
 from tests.plugins.package import install_examples
 from tests.processes import end_all
+from tests.toy_base import toy_base
 
 
 @pytest.fixture
@@ -36,14 +36,8 @@ def acme(site: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny base model, made by another process: this one need not load torch."""
-    place = tmp_path_factory.mktemp("base")
-    code = f"import pathlib; from tests.trainer.conftest import build_base; build_base(pathlib.Path({str(place)!r}))"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, timeout=120, cwd=Path(__file__).parents[2]
-    )
-    return place
+def base() -> Path:
+    return toy_base()
 
 
 @pytest.fixture

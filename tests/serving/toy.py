@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +10,7 @@ from pathlib import Path
 
 from brightrun_tui import serving
 from brightrun_tui.domain.model import ModelVersion, Report, SampleAnswer
+from tests.made_once import by_module, made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,22 +45,10 @@ class Toy:
         return given.model_copy(update=changes)
 
 
-@functools.cache
 def make_toy() -> Toy:
-    """Train it (about ten seconds); the directory is removed when the session ends."""
-    home = tempfile.TemporaryDirectory(prefix="brightrun-toy-")
-    make_toy.keep = home  # type: ignore[attr-defined]
-    quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.serving.make_toy", home.name],
-        cwd=ROOT,
-        env=os.environ | quiet,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return Toy(Path(home.name) / "base", Path(home.name) / "run")
+    """Made by ten seconds of training, once a test session."""
+    home = made_once("toy", by_module("tests.serving.make_toy"))
+    return Toy(home / "base", home / "run")
 
 
 def wait_for(fact: Callable[[], object], what: str, seconds: float = 120.0) -> None:

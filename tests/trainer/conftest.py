@@ -27,6 +27,7 @@ from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.trainer.data.template import CHATML
+from tests.toy_base import toy_base
 
 WORDS = "a small big red blue cat dog house worker file reads writes opens sees finds simple old new".split()
 
@@ -105,9 +106,9 @@ def build_base(
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base() -> Path:
     """A tiny base model with a chat template that marks the assistant's turns."""
-    return build_base(tmp_path_factory.mktemp("base"))
+    return toy_base()
 
 
 def make_records(count: int, seed: int = 0) -> list[Record]:
