@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
@@ -122,7 +123,7 @@ def test(
 
 @app.command()
 def history(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=2000, help="Only so many of the newest.")] = SHOWN,
+    lines: LinesOption = SHOWN,
     read: Annotated[bool, typer.Option("--read", help="Count all of it as read from now on.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -131,7 +132,7 @@ def history(
         require_changes()
 
     async def look(session: Session) -> tuple[list[Notification], dict[int, dict[str, str]]]:
-        found = await notifications.latest(session.db, lines)
+        found = await notifications.latest(session.db, lines or notifications.KEPT)
         if read and found:
             await notifications.mark_read(session.db, up_to=found[0].id)
         return found, await notifications.deliveries(session.db, [one.id for one in found])

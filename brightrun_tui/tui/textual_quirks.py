@@ -23,7 +23,7 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.worker import active_worker
 
 _STARTS = (events.Load, events.Compose, events.Mount)
@@ -59,6 +59,7 @@ def apply() -> None:
     _turn_pages_of_nothing()
     _click_what_is_there()
     _close_what_was_meant()
+    _measure_a_new_text()
 
 
 def _go_on_after_a_fault() -> None:
@@ -144,3 +145,15 @@ def _close_what_was_meant() -> None:
         return original(self, result)
 
     Screen.dismiss = dismiss  # type: ignore[method-assign]
+
+
+def _measure_a_new_text() -> None:
+    """A text that changes after it was measured and before its widget is mounted keeps the look and the width of the one before."""
+    original = Static.update
+
+    def update(self: Static, content: Any = "", *, layout: bool = True) -> None:
+        self._layout_cache.clear()
+        self.clear_cached_dimensions()
+        original(self, content, layout=layout)
+
+    Static.update = update  # type: ignore[method-assign]

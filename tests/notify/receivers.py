@@ -1,4 +1,4 @@
-"""Places on loopback that news can be sent to: a web server (for webhooks and ntfy) and a mail server, which keep what they get."""
+"""Places on loopback that news can be sent to: a web server (webhooks, ntfy) and a mail server, which keep what they get."""
 
 from __future__ import annotations
 
