@@ -23,7 +23,7 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.worker import active_worker
 
 _STARTS = (events.Load, events.Compose, events.Mount)
@@ -148,12 +148,12 @@ def _close_what_was_meant() -> None:
 
 
 def _measure_a_new_text() -> None:
-    """A text that changes after it was measured and before its widget is mounted keeps the look and the width of the one before."""
-    original = Static.update
+    """A text that changes twice before the first change is laid out keeps the size of the one between, which was cached meanwhile."""
+    original = Widget.refresh
 
-    def update(self: Static, content: Any = "", *, layout: bool = True) -> None:
-        self._layout_cache.clear()
-        self.clear_cached_dimensions()
-        original(self, content, layout=layout)
+    def refresh(self: Widget, *regions: Region, layout: bool = False, **options: Any) -> Widget:
+        if layout and self._layout_required:
+            self._layout_updates += 1
+        return original(self, *regions, layout=layout, **options)
 
-    Static.update = update  # type: ignore[method-assign]
+    Widget.refresh = refresh  # type: ignore[method-assign,assignment]

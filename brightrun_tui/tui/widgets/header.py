@@ -58,7 +58,8 @@ class Header(Horizontal):
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
         """Only redraws when the words change."""
-        next(tab for tab in self.query(Tab) if tab.mode == COUNTED).count(snapshot.unread)
+        for tab in self.query(Tab):
+            tab.count(snapshot.unread if tab.mode == COUNTED else 0)
         text = engine_words(
             snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY
         )
