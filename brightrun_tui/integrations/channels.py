@@ -134,6 +134,19 @@ async def try_channel(name: str, channel: AppriseChannel) -> str:
     return await send(name, channel, Notification("", "", "test", Level.INFO, words, time.time(), NewsKind.DONE))
 
 
+def kinds_of(text: str) -> tuple[NewsKind, ...]:
+    """Kinds as people type them, with commas between them; everything where nothing is typed. Raises `UsageError`."""
+    words = [word for word in text.replace(",", " ").split() if word != "everything"]
+    if unknown := [word for word in words if word not in set(NewsKind)]:
+        raise UsageError(
+            f"there is no kind of news “{unknown[0]}”",
+            where="what it tells",
+            kind=ErrorKind.BAD_CHANNEL,
+            fix=f"some of: {', '.join(NewsKind)}",
+        )
+    return tuple(NewsKind(word) for word in words) or EVERYTHING
+
+
 def _credential(name: str) -> str:
     return f"notify/{name}"
 

@@ -148,7 +148,7 @@ def _close_what_was_meant() -> None:
 
 
 def _measure_a_new_text() -> None:
-    """A text that changes twice before the first change is laid out keeps the size of the one between, which was cached meanwhile."""
+    """A text that changes twice before the first change is laid out keeps the size of the one between, cached meanwhile."""
     original = Widget.refresh
 
     def refresh(self: Widget, *regions: Region, layout: bool = False, **options: Any) -> Widget:
