@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "integrations": ("integrations:integrations", CONNECT, "Services, and whether they work right now."),
     "connect": ("integrations:connect", CONNECT, "Save a credential for a service, and test it."),
     "disconnect": ("integrations:disconnect", CONNECT, "Forget the credential of a service."),
+    "notify": ("notify:app", CONNECT, "Channels that tell you what happens: add, test, history."),
     "engine": ("engine:app", CARE, "The background process: status, start, stop, logs."),
     "reconcile": ("reconcile:reconcile", CARE, "Every lease that carries our name, and what it costs."),
     "costs": ("costs:costs", CARE, "What rented machines cost: quoted, counted, billed."),

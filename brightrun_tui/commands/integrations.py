@@ -151,7 +151,13 @@ async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
     if test:
         await asyncio.gather(*(_test(session, service.name, None) for service in services()))
     known = await facts.services(session.db)
-    untested = {"state": "unknown", "detail": "not tested yet", "checked_at": None}
+    untested: dict[str, object] = {
+        "state": "unknown",
+        "detail": "not tested yet",
+        "facts": {},
+        "fix": "",
+        "checked_at": None,
+    }
     return [
         {
             "name": service.name,
@@ -168,7 +174,7 @@ async def _look(session: Session, *, test: bool) -> list[dict[str, object]]:
 
 async def _test(session: Session, name: str, secret: SecretStr | None) -> ServiceStatus:
     status = await test_service(name, session.paths, secret)
-    await facts.save_service(session.db, name, status.state, status.detail)
+    await facts.save_service(session.db, name, status.state, status.detail, facts=status.facts, fix=status.fix)
     return status
 
 

@@ -137,6 +137,7 @@ class ErrorKind(StrEnum):
     BAD_KEY_FILE = "bad_key_file"
     BAD_TOKEN = "bad_token"
     CREDENTIALS_UNREADABLE = "credentials_unreadable"
+    CHANNEL_FAILED = "channel_failed"
     EDGE_BLOCKED = "edge_blocked"
     HUB_BUSY = "hub_busy"
     HUB_CONFIGURATION = "hub_configuration"
@@ -247,6 +248,7 @@ class ErrorKind(StrEnum):
 
     # What was asked
     AMBIGUOUS_RUN = "ambiguous_run"
+    BAD_CHANNEL = "bad_channel"
     BAD_CONFIG = "bad_config"
     BAD_FORM = "bad_form"
     BAD_HUB_DATASET = "bad_hub_dataset"

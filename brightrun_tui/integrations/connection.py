@@ -14,6 +14,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.boxes import configured_boxes
+from brightrun_tui.integrations.channels import open_channel, saved_channels
 from brightrun_tui.integrations.judge import Judge, judge_settings
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
 from brightrun_tui.integrations.rental import is_set_up, open_provider
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 10.0
+ADD_CHANNEL = "add a channel in the app (Integrations), or: brightrun notify add NAME"
 ADD_BOX = "add one in the app (Integrations), or as a table [boxes.NAME] in {}"
 
 
@@ -72,6 +74,8 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
                 return await asyncio.to_thread(_test_local, paths)
             if name == "ssh":
                 return await _test_boxes(paths)
+            if name == "news":
+                return await asyncio.to_thread(_test_channels, paths)
             secret = secret or await asyncio.to_thread(credentials.get, name, paths)
             if name == "huggingface":
                 return await asyncio.to_thread(_test_huggingface, secret)
@@ -181,10 +185,24 @@ async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> S
     words = [f"signed in as {account.who}" if account.who else "the key works"]
     if account.balance_usd is not None:
         words.append(f"{humanize.money(account.balance_usd)} left")
+        facts["balance"] = humanize.money(account.balance_usd)
     if account.spend_per_hour_usd is not None:
         facts["spends now"] = f"{humanize.money(account.spend_per_hour_usd)} an hour"
     facts["this month"] = await asyncio.to_thread(_month, name, paths)
     return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)
+
+
+def _test_channels(paths: Paths) -> ServiceStatus:
+    """Whether each can be opened. Nothing is sent: a test that comes every hour would be a nuisance."""
+    known = saved_channels(paths)
+    if not known:
+        return ServiceStatus(state="off", detail="nobody is told anything outside this terminal", fix=ADD_CHANNEL)
+    facts = {
+        name: channel.service + (f", quiet {channel.quiet}" if channel.quiet else "") for name, channel in known.items()
+    }
+    for name in known:
+        open_channel(paths, name)
+    return ServiceStatus(state="ok", detail=f"{len(known)} channel{'s' * (len(known) > 1)}", facts=facts)
 
 
 async def _test_boxes(paths: Paths) -> ServiceStatus:

@@ -126,6 +126,22 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
             fix=f"copy it from {service.where_to_get}",
             kind=ErrorKind.BAD_CREDENTIAL,
         )
+    return keep(name, value, paths)
+
+
+def delete(name: str, paths: Paths | None = None) -> bool:
+    """Forget what was saved; True when something was. An environment variable stays, of course. Blocking.
+
+    Raises:
+        BrightrunError: the keyring refuses, or the file cannot be written.
+    """
+    get_service(name)
+    return forget(name, paths or get_paths())
+
+
+def keep(name: str, value: str, paths: Paths) -> Place:
+    """Put a secret of any name where credentials lie. Blocking. Raises `BrightrunError` where it cannot be written."""
+    keep_secret(value)
     backend = keyring_client.find_backend(paths)
     if backend:
         try:
@@ -137,14 +153,18 @@ def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Plac
     return "keyring" if backend else "file"
 
 
-def delete(name: str, paths: Paths | None = None) -> bool:
-    """Forget what was saved; True when something was. An environment variable stays, of course. Blocking.
+def kept(name: str, paths: Paths) -> str:
+    """What `keep` put there; empty when there is none. Blocking. Raises `BrightrunError` as `get`."""
+    entry = _read(paths.credentials_file).get(name)
+    if not entry:
+        return ""
+    value = keyring_client.act("get", entry["keyring"], name) or "" if "keyring" in entry else entry["secret"]
+    keep_secret(value)
+    return value
 
-    Raises:
-        BrightrunError: the keyring refuses, or the file cannot be written.
-    """
-    paths = paths or get_paths()
-    get_service(name)
+
+def forget(name: str, paths: Paths) -> bool:
+    """Take away what `keep` put there; True when there was something. Blocking. Raises `BrightrunError` as `delete`."""
     entry = _read(paths.credentials_file).get(name)
     if not entry:
         return False

@@ -29,7 +29,7 @@ class Service(BaseModel):
 
     name: str
     title: str
-    kind: Literal["machine", "models", "gpu", "judge"]
+    kind: Literal["machine", "models", "gpu", "judge", "news"]
     gives: str
     environment: str = ""
     fields: tuple[Field, ...] = ()
@@ -68,13 +68,21 @@ JUDGE = Service(
     optional=True,
 )
 
-_FIXED = {service.name: service for service in (LOCAL, HUGGINGFACE, JUDGE)}
+NEWS = Service(
+    name="news",
+    title="Notifications",
+    kind="news",
+    gives="Mail, Slack, Teams, Discord, ntfy, webhooks … tell you what happens, with no app open.",
+    optional=True,
+)
+
+_FIXED = {service.name: service for service in (LOCAL, HUGGINGFACE, JUDGE, NEWS)}
 
 
 def services() -> tuple[Service, ...]:
     """Every service, in the order of the cards: providers between Hugging Face and the judge, those without a key first."""
     specs = sorted(provider_specs().found.values(), key=lambda spec: bool(spec.environment))
-    return (LOCAL, HUGGINGFACE, *(_service(spec) for spec in specs), JUDGE)
+    return (LOCAL, HUGGINGFACE, *(_service(spec) for spec in specs), JUDGE, NEWS)
 
 
 def problems() -> tuple[PluginError, ...]:
@@ -84,7 +92,7 @@ def problems() -> tuple[PluginError, ...]:
 
 def service_names() -> tuple[str, ...]:
     """Of every service, without importing a provider."""
-    return (LOCAL.name, HUGGINGFACE.name, *provider_names(), JUDGE.name)
+    return (LOCAL.name, HUGGINGFACE.name, *provider_names(), JUDGE.name, NEWS.name)
 
 
 def title_of(name: str) -> str:

@@ -9,30 +9,10 @@ from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 from brightrun_tui.config import Section
+from brightrun_tui.domain.notification import Level as Level
+from brightrun_tui.domain.notification import Notification as Notification
 
 T = TypeVar("T", bound=Section)
-
-
-class Level(StrEnum):
-    """How much it matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Notification:
-    """One thing worth knowing about a run. ``code`` is machine-readable (``run_completed``, ``budget_alert`` …), ``message`` a
-    sentence fit to be shown; ``time`` in seconds since the epoch.
-    """
-
-    run_id: str
-    run_name: str
-    code: str
-    level: Level
-    message: str
-    time: float
 
 
 class Home(StrEnum):
@@ -48,18 +28,20 @@ class Channel(Protocol):
     """An open channel."""
 
     async def send(self, notification: Notification) -> None:
-        """Deliver it, once. Whatever it raises is written to the log and delays nothing; so does taking longer than
-        `notifier.SEND_SECONDS`.
+        """Deliver it, once. Raising, or taking longer than `opening.SEND_SECONDS`, means that it has not arrived: the engine
+        tries it again after growing pauses, the app does not. A `BrightrunError` is said as it is; nothing is delayed.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ChannelOpening(Generic[T]):
-    """What a channel is opened with: its own table ``[notify.NAME]`` of the configuration, and in the app its terminal's bell."""
+    """What a channel is opened with: its own table ``[notify.NAME]`` of the configuration, and in the app its terminal's bell and
+    what writes an escape sequence to it."""
 
     settings: T
     ring: Callable[[], None]
+    write: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)

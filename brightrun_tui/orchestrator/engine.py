@@ -19,10 +19,9 @@ from brightrun_tui.domain.requests import Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.domain.slots import Wish
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.notify.channel import Home
-from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock
+from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
@@ -30,6 +29,7 @@ from brightrun_tui.orchestrator.rented import RentedMachine
 from brightrun_tui.orchestrator.request_handlers import HANDLERS
 from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
+from brightrun_tui.orchestrator.service_tests import ServiceTests
 from brightrun_tui.orchestrator.targets import LocalTarget, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
@@ -54,7 +54,8 @@ class Engine:
         self.troubles = Troubles()
         self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
-        self.notifier = Notifier(paths, Home.ENGINE)
+        self.courier = Courier(db, paths)
+        self.service_tests = ServiceTests(db, paths)
         self.warm_worker = WarmWorker(paths, timings.spare_seconds)
         self.admission = Admission(timings.local_slots, self.lease_manager.provider)
         self.runners: dict[str, Runner] = {}
@@ -94,8 +95,9 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.notifier.close()
         await self.admission.close()
+        await self.service_tests.close()
+        await self.courier.close()
         await self.lease_manager.close()
         await asyncio.to_thread(self.warm_worker.close)
         await asyncio.to_thread(self._reserve.give_up)
@@ -108,7 +110,7 @@ class Engine:
 
     async def _beat(self) -> None:
         full = await asyncio.to_thread(self._reserve.look)
-        said = [*self.troubles.words(), *map(str, self.notifier.problems)]
+        said = [*self.troubles.words(), *self.courier.words()]
         said += [f"{self.paths.data}: the disk is full"] if full else []
         jump = self._clock.jumped()
         if jump:
@@ -140,6 +142,8 @@ class Engine:
             "requests": self._look_at_requests,
             "runs and endpoints": self._look_at_work,
             "leases": self._look_at_leases,
+            "news": self.courier.look,
+            "services": self.service_tests.look,
         }
         busy = False
         for name, look in parts.items():
@@ -261,14 +265,13 @@ class Engine:
         except BrightrunError as error:
             await self._refuse(run, error)
             return
-        runner = Runner(self.db, self.paths, self.timings, run, target, self.troubles, self.money, self.notifier)
+        runner = Runner(self.db, self.paths, self.timings, run, target, self.troubles, self.money)
         self.runners[run.id] = runner
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
     async def _refuse(self, run: Run, error: BrightrunError) -> None:
         failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
-        self.notifier.know([run])
-        self.notifier.look(await runs.transition(self.db, run.id, "failed", failure=failure, phase_detail=""))
+        await runs.transition(self.db, run.id, "failed", failure=failure, phase_detail="")
 
     async def _target(self, run: Run) -> Target:
         plugins.look_again()  # what the run needs may have been installed since this engine began

@@ -19,8 +19,6 @@ from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
-from brightrun_tui.notify.channel import Home
-from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.judging import judge_if_wished
@@ -28,6 +26,7 @@ from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.prepare import prepare, renew_paths
+from brightrun_tui.orchestrator.quality import tell_quality
 from brightrun_tui.orchestrator.run_commands import ENDINGS, RunCommand, RunCommands
 from brightrun_tui.orchestrator.targets import MachineLostError, Say, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -64,13 +63,11 @@ class Runner:
         target: Target,
         troubles: Troubles,
         money: MoneyLimits | None = None,
-        notifier: Notifier | None = None,
     ) -> None:
         self.db, self.paths, self.timings, self.run_id, self.name = db, paths, timings, run.id, f"run {run.id}"
         self.target = target
         self.commands = RunCommands()
         self._troubles = troubles
-        self._notifier = notifier or Notifier(paths, Home.ENGINE)
         self._allowance = Allowance(db, paths, timings, target, money or MoneyLimits())
         self._life = Life(target, timings)
         self._looking: asyncio.Task[tuple[bool, int | None]] | None = None
@@ -98,7 +95,6 @@ class Runner:
 
     async def _begin(self) -> list[Effect]:
         run = await runs.get(self.db, self.run_id)
-        self._notifier.know([run])
         if run.state == "queued":
             return await self._enter(run, lifecycle.step(run, "start"))
         return list(lifecycle.adopt(run))
@@ -183,7 +179,6 @@ class Runner:
 
     async def _enter(self, run: Run, decision: Decision) -> list[Effect]:
         run = await runs.transition(self.db, run.id, decision.state, **decision.changes)
-        self._notifier.look(run)
         log.info("run %s (%s): %s %s", run.name, run.id, run.state, run.ending)
         return list(decision.effects)
 
@@ -215,6 +210,7 @@ class Runner:
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
+            await tell_quality(self.db, version)
             await judge_if_wished(self.db, self.paths, run.id, version)
             await asyncio.to_thread(keep_tokens, Path(run.directory), run.spec, self.paths)
             return "registered", None
@@ -310,7 +306,6 @@ class Runner:
             if (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
                 return demand, None
             run = await runs.get(self.db, run.id)
-            self._notifier.look(run)
             silent = await self._life.silent_seconds(run)
             if patience is None:
                 run = await watching.note_stuck(self.db, run, silent, self.timings.stuck_seconds)

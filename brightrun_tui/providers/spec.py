@@ -21,7 +21,7 @@ from brightrun_tui.providers.base import Provider
 if TYPE_CHECKING:
     from brightrun_tui.providers.http import ProviderTimings
 
-TAKEN = (*SECTIONS, "local", "huggingface")
+TAKEN = (*SECTIONS, "local", "huggingface", "news")
 """Tables of the configuration, and services, that are no providers: none may be called like them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")

@@ -6,11 +6,16 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
+from brightrun_tui.store import notifications
 from brightrun_tui.store.db import Database
 
 INSTALLATION_FILE = "installation"
@@ -68,19 +73,64 @@ async def beat(db: Database, **facts: Any) -> None:
     await set_fact(db, "engine", {**facts, "beat_at": time.time()})
 
 
-async def save_service(db: Database, name: str, state: str, detail: str) -> None:
-    """How a service was when tested: state ``ok``, ``failed`` or ``off``, and a sentence."""
+async def save_service(
+    db: Database, name: str, state: str, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
+) -> None:
+    """How a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and what to do about it.
+
+    One that worked and fails now, while a run is under way that uses it, is news.
+    """
+    now = time.time()
     async with db.transaction():
+        before = await db.one("SELECT state FROM services WHERE name = ?", (name,))
         await db.execute(
-            "INSERT INTO services (name, state, detail, checked_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) "
-            "DO UPDATE SET state = excluded.state, detail = excluded.detail, checked_at = excluded.checked_at",
-            (name, state, detail, time.time()),
+            "INSERT INTO services (name, state, detail, facts, fix, checked_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET state = excluded.state, detail = excluded.detail, facts = excluded.facts, fix = excluded.fix, "
+            "checked_at = excluded.checked_at",
+            (name, state, detail, json.dumps(dict(facts or {})), fix, now),
         )
+        if state == "failed" and before is not None and before["state"] == "ok":
+            await notifications.write(db, await _turned_red(db, name, f"{detail} → {fix}" if fix else detail, now))
+
+
+async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Notification]:
+    """The news about a service that does not work any more; none where no run needs it now."""
+    marks = ", ".join("?" * len(ACTIVE))
+    users = await db.all(
+        f"SELECT name FROM runs WHERE state IN ({marks}) AND (? IN ('huggingface') OR json_valid(doc) "
+        "AND json_extract(doc, '$.spec.provider') = ?)",
+        (*sorted(ACTIVE), name, name),
+    )
+    if not users:
+        return []
+    message = one_line(
+        f"{name} does not work any more, and {len(users)} active run{'s' * (len(users) > 1)} may need it: {why}"
+    )
+    return [
+        Notification(
+            "", "", f"service_failed {name}", Level.ERROR, message, now, NewsKind.SERVICE, key=f"service {name} {now}"
+        )
+    ]
 
 
 async def services(db: Database) -> dict[str, dict[str, Any]]:
-    """By name: ``state``, ``detail``, ``checked_at`` (seconds since the epoch)."""
-    rows = await db.all("SELECT name, state, detail, checked_at FROM services")
+    """By name: ``state``, ``detail``, ``facts``, ``fix``, ``checked_at`` (seconds since the epoch)."""
+    rows = await db.all("SELECT name, state, detail, facts, fix, checked_at FROM services")
     return {
-        row["name"]: {"state": row["state"], "detail": row["detail"], "checked_at": row["checked_at"]} for row in rows
+        row["name"]: {
+            "state": row["state"],
+            "detail": row["detail"],
+            "facts": _facts(row["facts"]),
+            "fix": row["fix"],
+            "checked_at": row["checked_at"],
+        }
+        for row in rows
     }
+
+
+def _facts(stored: Any) -> dict[str, str]:
+    try:
+        found = json.loads(stored)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}

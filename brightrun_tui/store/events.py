@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import aiosqlite
@@ -15,13 +16,16 @@ from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import BadLine, Body, Event
+from brightrun_tui.domain.notification import NewsKind, Notification, told_of
 from brightrun_tui.domain.run import Notice, Run, RunChanges
-from brightrun_tui.store import rows, runs
+from brightrun_tui.store import notifications, rows, runs
 from brightrun_tui.store.db import Database
 
 NOTICE = "bad_event"
 MAX_NOTICES = 8
 """Notices about bad lines that a run keeps."""
+MAX_ALERTS = 20
+"""Alerts of one run that are told; all of them are events of it."""
 _ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.Hardware)
 """Metrics have a table, and of the others only the newest counts: it is in the run itself."""
 
@@ -56,6 +60,9 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
+        if alerts := [_told(run, event) for event in taken.fresh if _is_news(event.body)]:
+            room = max(0, MAX_ALERTS - await notifications.count(db, run_id, NewsKind.ALERT))
+            await notifications.write(db, alerts[:room])
     if taken.gap:
         raise BrightrunError(
             taken.gap,
@@ -142,6 +149,19 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
                 best = facts.get("best_eval_loss", run.best_eval_loss)
                 if step > 0:
                     facts["best_eval_loss"] = held_out if best is None else min(best, held_out)
+
+
+def _is_news(body: Body) -> bool:
+    return isinstance(body, kinds.Alert) and body.level != "info"
+
+
+def _told(run: Run, event: Event[Body]) -> Notification:
+    """An alert of the worker as a piece of news."""
+    assert isinstance(event.body, kinds.Alert)
+    alert = told_of(
+        run, event.body.code or "alert", event.body.level, event.body.message, event.time, kind=NewsKind.ALERT
+    )
+    return replace(alert, key=f"run {run.id} event {event.seq}")
 
 
 def _is_kept(body: Body) -> bool:

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Estimate
+from brightrun_tui.domain.notification import news
 from brightrun_tui.domain.queue import moved
 from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
-from brightrun_tui.store import rows
+from brightrun_tui.store import notifications, rows
 from brightrun_tui.store.db import Database
 
 
@@ -184,12 +185,17 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Unpa
             stamps["finished_at"] = None
         if state == "running" and run.started_at is None:
             stamps["started_at"] = time.time()
-        return await write(db, run.model_copy(update={"state": state}), {**stamps, **changes})
+        return await write(db, run, {**stamps, **changes}, state=state)
 
 
-async def write(db: Database, run: Run, changes: RunChanges) -> Run:
-    """Store a run with some of its facts changed, inside a transaction of the caller; each value is checked."""
-    run = rows.changed(run, {**changes, "updated_at": time.time()})
+async def write(db: Database, before: Run, changes: RunChanges, *, state: RunState | None = None) -> Run:
+    """Store a run with some of its facts changed, and what is new about it, inside a transaction of the caller; each value is
+    checked.
+    """
+    entered = {"state": state} if state else {}
+    run = rows.changed(before, {**changes, **entered, "updated_at": time.time()})
+    if run.notices != before.notices or run.state != before.state:
+        await notifications.write(db, news(before, run))
     await db.execute(
         "UPDATE runs SET name = ?, state = ?, updated_at = ?, doc = ? WHERE id = ?",
         (run.name, run.state, run.updated_at, run.model_dump_json(), run.id),

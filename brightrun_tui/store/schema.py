@@ -46,4 +46,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE services (
             name TEXT PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL, checked_at REAL NOT NULL)""",
     ),
+    (
+        """CREATE TABLE notifications (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, time REAL NOT NULL, kind TEXT NOT NULL,
+            level TEXT NOT NULL, code TEXT NOT NULL, run_id TEXT NOT NULL, run_name TEXT NOT NULL, model TEXT NOT NULL,
+            message TEXT NOT NULL, read_at REAL)""",
+        """CREATE TABLE deliveries (
+            notification INTEGER NOT NULL REFERENCES notifications (id) ON DELETE CASCADE, channel TEXT NOT NULL,
+            state TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (notification, channel)) WITHOUT ROWID""",
+        "ALTER TABLE services ADD COLUMN facts TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE services ADD COLUMN fix TEXT NOT NULL DEFAULT ''",
+    ),
 )

@@ -85,6 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("app.monitor", "3", "Monitor", "Watch what is running: curves, log, cost, answers."),
     _a("app.registry", "4", "Registry", "Your models: how good they are, and how to use them."),
     _a("app.help", "question_mark f1", "Help", "Show the keys that work here.", footer=1, palette=False),
+    _a("app.news", "exclamation_mark f7", "News", "What has happened: runs that ended, money, machines, models."),
     _a("app.palette", "colon ctrl+p", "Commands", "Find any action by its name.", footer=8, palette=False),
     _a("app.theme", "f2", "Theme", "Change the colours; your own themes are in the list too."),
     _a("app.screenshot", "f8", "Screenshot", "Save a picture of the screen (SVG)."),
@@ -285,6 +286,7 @@ BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _SPELLED = {
     "question_mark": "?",
     "colon": ":",
+    "exclamation_mark": "!",
     "slash": "/",
     "plus": "+",
     "minus": "-",

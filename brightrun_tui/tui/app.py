@@ -21,6 +21,7 @@ from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui.config import Section, load_section  # noqa: E402
+from brightrun_tui.domain.notification import NewsKind  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
@@ -86,7 +87,7 @@ class BrightRunApp(Workspace):
         self._follow_store()
         if self._themes.problems:
             self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
-        for problem in self._notifier.problems:
+        for problem in self.announcer.problems:
             self.show_error(problem)
         self._look_at_plugins()
 
@@ -128,6 +129,20 @@ class BrightRunApp(Workspace):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    @work(group="news", exclusive=True)
+    async def action_news(self) -> None:
+        from brightrun_tui.tui.screens.news import NewsScreen
+
+        if isinstance(self.screen, NewsScreen):
+            return
+        one = await self.push_screen_wait(NewsScreen())
+        if one is not None and one.run_id and self.snapshot.run(one.run_id) is not None:
+            await self.show_run(one.run_id)
+        elif one is not None and one.model:
+            await self.show_model(one.model)
+        elif one is not None and one.kind is NewsKind.SERVICE:
+            await self.action_integrations()
 
     def action_palette(self) -> None:
         self.action_command_palette()

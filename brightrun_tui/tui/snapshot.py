@@ -15,11 +15,23 @@ from brightrun_tui.domain.errors import StoreError
 from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
+from brightrun_tui.store import (
+    Database,
+    datasets,
+    endpoints,
+    engine,
+    events,
+    leases,
+    metrics,
+    models,
+    notifications,
+    runs,
+)
 from brightrun_tui.store.runs import DamagedRun
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
@@ -76,7 +88,8 @@ class RunDetail:
 class Snapshot:
     """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
-    ``damaged``: runs whose record cannot be read. ``trouble``: why the store cannot be read just now, and all this is older.
+    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. ``damaged``: runs whose record cannot
+    be read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
 
     runs: tuple[Run, ...] = ()
@@ -87,6 +100,8 @@ class Snapshot:
     leases: tuple[Lease, ...] = ()
     month: Spending = field(default_factory=Spending)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    news: tuple[Notification, ...] = ()
+    unread: int = 0
     engine: EngineStatus | None = None
     detail: RunDetail | None = None
     loaded: bool = False
@@ -208,6 +223,8 @@ class SnapshotReader:
             leases=tuple(await leases.list_leases(db, open_only=True)),
             month=await leases.month_spending(db),
             services=await engine.services(db),
+            news=tuple(await notifications.latest(db)),
+            unread=await notifications.unread(db),
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
             loaded=True,

@@ -59,6 +59,7 @@ def apply() -> None:
     _turn_pages_of_nothing()
     _click_what_is_there()
     _close_what_was_meant()
+    _measure_a_new_text()
 
 
 def _go_on_after_a_fault() -> None:
@@ -144,3 +145,15 @@ def _close_what_was_meant() -> None:
         return original(self, result)
 
     Screen.dismiss = dismiss  # type: ignore[method-assign]
+
+
+def _measure_a_new_text() -> None:
+    """A text that changes twice before the first change is laid out keeps the size of the one between, cached meanwhile."""
+    original = Widget.refresh
+
+    def refresh(self: Widget, *regions: Region, layout: bool = False, **options: Any) -> Widget:
+        if layout and self._layout_required:
+            self._layout_updates += 1
+        return original(self, *regions, layout=layout, **options)
+
+    Widget.refresh = refresh  # type: ignore[method-assign,assignment]

@@ -18,11 +18,10 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import RequestKind
-from brightrun_tui.notify.channel import Home
-from brightrun_tui.notify.notifier import Notifier
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, open_database
 from brightrun_tui.tui import textual_quirks
+from brightrun_tui.tui.announcer import Announcer
 from brightrun_tui.tui.faults import SAID_AT, Faults
 from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
 from brightrun_tui.tui.terminal import copy, log_crash
@@ -53,7 +52,7 @@ class Workspace(App[int]):
         self._store_opened = asyncio.Event()
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
-        self._notifier = Notifier(paths, Home.APP, self.bell)
+        self.announcer = Announcer(self)
 
     @property
     def db(self) -> Database:
@@ -99,7 +98,7 @@ class Workspace(App[int]):
                 self._db = db
                 self._store_opened.set()
                 async for snapshot in follow(db, self.paths, self._watch):
-                    self._tell_news(snapshot)
+                    self.announcer.look(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
                     if self.owns_terminal and not self.read_only and snapshot.needs_engine:
@@ -107,12 +106,11 @@ class Workspace(App[int]):
         finally:
             self._db = None
 
-    def _tell_news(self, snapshot: Snapshot) -> None:
-        """What happened to runs since the picture before; the first one is no news."""
-        if not self.snapshot.loaded:
-            self._notifier.know(snapshot.runs)
-        for run in snapshot.runs:
-            self._notifier.look(run)
+    def write_terminal(self, sequence: str) -> None:
+        """An escape sequence for the terminal itself, between two drawings."""
+        if self._driver is not None and self.owns_terminal:
+            self._driver.write(sequence)
+            self._driver.flush()
 
     def _say_waiting(self, sentence: str) -> None:
         self.toast(sentence, title="The database", severity="warning")
@@ -134,6 +132,7 @@ class Workspace(App[int]):
 
     async def on_unmount(self) -> None:
         """Let the connection end in order."""
+        self.announcer.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 

@@ -10,7 +10,7 @@ from brightrun_tui import inventory, plugins
 from brightrun_tui.config import load_section
 from brightrun_tui.datasets.formats import DatasetFormat
 from brightrun_tui.domain.errors import PluginError, UsageError
-from brightrun_tui.notify.notifier import NotifySettings
+from brightrun_tui.notify.opening import NotifySettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
 from brightrun_tui.providers.spec import provider_names, provider_specs

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.content import Content
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import delete_box, saved_boxes
+from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.services import Service, services
+from brightrun_tui.orchestrator.service_tests import is_due
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.store import engine
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import reflow
+from brightrun_tui.tui.widgets.possible_text import possible_lines
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.service_card import CardState, ServiceCard
 
-OWN = "ssh"
+OWN, NEWS = "ssh", "news"
+AGE_SECONDS = 30.0
 ANOTHER = "…"
 """Stands for a box that is not known yet; no box can have this name."""
 
@@ -42,11 +45,12 @@ class IntegrationsScreen(ModeScreen):
         super().__init__()
         self._testing: set[str] = set()
         self._statuses: dict[str, ServiceStatus] = {}
+        self._tested_at: dict[str, float] = {}
         self._places: dict[str, str] = {}
         self._boxes = False
 
     def compose_body(self) -> ComposeResult:
-        yield Flow(_welcome, id="welcome")
+        yield Flow(id="welcome")
         with VerticalScroll(id="cards", classes="scroll", can_focus=False):
             for service in services():
                 yield ServiceCard(service)
@@ -54,6 +58,17 @@ class IntegrationsScreen(ModeScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self._look_first()
+        self.set_interval(AGE_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        """Ages move on; what was tested long ago, or failed, is tested once more."""
+        now = time.time()
+        for service in services():
+            known = self.app.snapshot.services.get(service.name)
+            if known and is_due(known["state"], known["checked_at"], now):
+                self._test(service)
+        if self.app.current_mode == self.MODE:
+            self.redraw()
 
     @work(group="look")
     async def _look_first(self) -> None:
@@ -85,19 +100,26 @@ class IntegrationsScreen(ModeScreen):
         return self.focused if isinstance(self.focused, ServiceCard) else None
 
     def show(self, snapshot: Snapshot) -> None:
+        self.query_one("#welcome", Flow).show(lambda width: possible_lines(snapshot, width))
         for card in self.query(ServiceCard):
             card.show_state(self._state_of(card.service, snapshot))
 
     def _state_of(self, service: Service, snapshot: Snapshot) -> CardState:
         known = snapshot.services.get(service.name, {})
         status = self._statuses.get(service.name)
+        if status is not None and known.get("checked_at", 0.0) > self._tested_at.get(service.name, 0.0):
+            status = None  # another process has tested it since
         place = self._places.get(service.name, "")
         words = credentials.PLACES[place]  # type: ignore[index]
         credential = f"{words} ({service.environment})" if place == "environment" else words
-        state = str(known.get("state", "")) if not status else status.state
-        detail, fix = (status.detail, status.fix) if status else (str(known.get("detail", "")), "")
+        state = status.state if status else str(known.get("state", ""))
+        detail = status.detail if status else str(known.get("detail", ""))
+        fix = status.fix if status else str(known.get("fix", ""))
+        facts = status.facts if status else known.get("facts", {})
         if service.name in self._places and not place and not service.optional:
             state, detail, fix = "off", "", f"enter connects it, with a key from {service.where_to_get}"
+        if service.name == NEWS and state == "off":
+            fix = "enter adds a channel"
         if service.name == OWN and state == "off":
             detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
@@ -105,8 +127,9 @@ class IntegrationsScreen(ModeScreen):
             detail=detail,
             fix=fix,
             credential=credential,
+            placed=bool(place),
             checked_at=known.get("checked_at"),
-            facts=tuple(status.facts.items()) if status else (),
+            facts=tuple(facts.items()),
         )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -114,7 +137,9 @@ class IntegrationsScreen(ModeScreen):
         if action == "test":
             return True if card else None
         if action == "configure":
-            return True if card and (card.service.environment or card.service.name == OWN) else None
+            return True if card and (card.service.environment or card.service.name in (OWN, NEWS)) else None
+        if action == "disconnect" and card and card.service.name == NEWS:
+            return True if self.app.snapshot.services.get(NEWS, {}).get("state") in ("ok", "failed") else None
         if action == "disconnect":
             forgettable = self._boxes if card and card.service.name == OWN else None
             return (
@@ -130,8 +155,24 @@ class IntegrationsScreen(ModeScreen):
         await self.app.run_action("configure", self)
 
     def action_test(self) -> None:
-        if self.card:
+        if self.card and self.card.service.name == NEWS:
+            self._try_channels(self.card.service)
+        elif self.card:
             self._test(self.card.service)
+
+    @work(group="test")
+    async def _try_channels(self, service: Service) -> None:
+        """Send a word over each of them: only a person asks for that."""
+        try:
+            known = await asyncio.to_thread(saved_channels, self.app.paths)
+            for name in known:
+                why = await try_channel(name, await asyncio.to_thread(open_channel, self.app.paths, name))
+                self.app.toast(
+                    why or "a word was sent; has it arrived?", title=name, severity="error" if why else "information"
+                )
+        except BrightrunError as error:
+            self.app.show_error(error)
+        self._test(service)
 
     def action_test_all(self) -> None:
         for service in services():
@@ -150,10 +191,13 @@ class IntegrationsScreen(ModeScreen):
         await self._keep(service, status)
 
     async def _keep(self, service: Service, status: ServiceStatus) -> None:
-        self._statuses[service.name] = status
+        self._statuses[service.name], self._tested_at[service.name] = status, time.time()
         if not self.app.read_only:
             try:
-                await engine.save_service(await self.app.opened_store(), service.name, status.state, status.detail)
+                db = await self.app.opened_store()
+                await engine.save_service(
+                    db, service.name, status.state, status.detail, facts=status.facts, fix=status.fix
+                )
             except BrightrunError as error:
                 self.app.show_error(error)
         self.app.look_now()
@@ -168,6 +212,9 @@ class IntegrationsScreen(ModeScreen):
             return
         if card.service.name == OWN:
             await self._configure_box(card.service)
+            return
+        if card.service.name == NEWS:
+            await self._configure_channel(card.service)
             return
         if not card.service.environment:
             self.app.toast(f"{card.service.title} needs no credential.")
@@ -187,6 +234,31 @@ class IntegrationsScreen(ModeScreen):
             return
         if await self.app.push_screen_wait(BoxScreen(chosen, boxes.get(chosen))) is not None:
             await self._find_places()
+            self._test(service)
+
+    async def _configure_channel(self, service: Service) -> None:
+        """Add a channel, or change one."""
+        from brightrun_tui.tui.screens.channel import ChannelScreen
+
+        known = await asyncio.to_thread(saved_channels, self.app.paths)
+        chosen = await self._pick_channel("Channels", known, another="Another channel") if known else ""
+        if chosen is not None and await self.app.push_screen_wait(ChannelScreen(chosen, known.get(chosen))) is not None:
+            self._test(service)
+
+    async def _pick_channel(self, title: str, known: Mapping[str, SavedChannel], *, another: str = "") -> str | None:
+        """As `_pick_box`."""
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
+        choices = [Choice(name, name, channel.service) for name, channel in known.items()]
+        choices += [Choice(ANOTHER, another, "mail, Slack, Teams, Discord, ntfy, a webhook …")] if another else []
+        chosen = await self.app.push_screen_wait(PickScreen(title, choices))
+        return "" if chosen == ANOTHER else chosen
+
+    async def _forget_channel(self, service: Service) -> None:
+        known = await asyncio.to_thread(saved_channels, self.app.paths)
+        chosen = await self._pick_channel("Forget a channel", known)
+        if chosen and await self.confirm(f"Forget {chosen}", "Forget the channel and its address?", yes="Forget it"):
+            await asyncio.to_thread(remove_channel, self.app.paths, chosen)
             self._test(service)
 
     async def _pick_box(self, title: str, boxes: Mapping[str, SshBox], *, another: str = "") -> str | None:
@@ -214,6 +286,9 @@ class IntegrationsScreen(ModeScreen):
         service = card.service
         if service.name == OWN:
             await self._forget_box(service)
+            return
+        if service.name == NEWS:
+            await self._forget_channel(service)
             return
         if not await self.confirm(
             f"Disconnect {service.title}", "Forget the credential that is stored on this machine?", yes="Forget it"
@@ -251,13 +326,3 @@ class IntegrationsScreen(ModeScreen):
         place = cards.index(self.card) + by if self.card in cards else 0
         if 0 <= place < len(cards):
             cards[place].focus()
-
-
-def _welcome(width: int) -> reflow.Lines:
-    return reflow.text(
-        Content.assemble(
-            ("Everything works on this machine alone. ", "$foreground"),
-            "Connect a service for more base models or rented GPUs.",
-        ),
-        width,
-    )[:2]

@@ -80,7 +80,10 @@ class PickScreen(Dialog[str]):
 
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)
-        found = [choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)]
+        found = sorted(
+            (choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)),
+            key=lambda choice: rank_of(needle, choice),
+        )
         listed = [Option(prompt_of(choice), id=choice.id) for choice in found]
         typed = needle.strip()
         if self._own and typed and typed not in (choice.id for choice in self._choices):
@@ -91,6 +94,17 @@ class PickScreen(Dialog[str]):
             options.highlighted = ids.index(typed) if typed in ids and typed in (c.id for c in found) else 0
         else:
             self.query_one("#detail", Static).update(Content("Nothing fits."))
+
+
+def rank_of(needle: str, choice: Choice) -> int:
+    """How well what was typed fits: the whole title or id, the beginning of one, words of the title, anything else."""
+    typed = " ".join(needle.casefold().split())
+    names = (choice.title.casefold(), choice.id.casefold())
+    if not typed or typed in names:
+        return 0
+    if any(name.startswith(typed) for name in names):
+        return 1
+    return 2 if fits(typed, choice.title) else 3
 
 
 def prompt_of(choice: Choice) -> Content:

@@ -16,6 +16,8 @@ from brightrun_tui.tui.widgets import run_text
 
 ROOMY = 120
 """Columns from which on the header has room for the month."""
+COUNTED = "monitor"
+"""The tab with the number of unread news."""
 TABS = ("integrations", "new_run", "monitor", "registry")
 
 
@@ -23,13 +25,21 @@ class Tab(Static):
     """One of the four screens; a click goes there."""
 
     def __init__(self, mode: str, active: bool) -> None:
-        action = BY_ID[f"app.{mode}"]
-        key = Content.styled(action.key, "bold $accent" if not active else "bold")
-        super().__init__(Content.assemble(key, " ", action.title), classes="tab -active" if active else "tab")
-        self._mode = mode
+        super().__init__(classes="tab -active" if active else "tab")
+        self.mode, self._key_style, self._unread = mode, "bold" if active else "bold $accent", -1
+        self.count(0)
+
+    def count(self, unread: int) -> None:
+        """Show the number of news that nobody has looked at, if there are any."""
+        if unread == self._unread:
+            return
+        self._unread = unread
+        action = BY_ID[f"app.{self.mode}"]
+        mark = Content.styled(f" ●{unread if unread < 100 else '99+'}", "bold") if unread else Content("")
+        self.update(Content.assemble((action.key, self._key_style), " ", action.title, mark))
 
     async def on_click(self) -> None:
-        await self.app.run_action(self._mode)
+        await self.app.run_action(self.mode)
 
 
 class Header(Horizontal):
@@ -48,6 +58,8 @@ class Header(Horizontal):
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
         """Only redraws when the words change."""
+        for tab in self.query(Tab):
+            tab.count(snapshot.unread if tab.mode == COUNTED else 0)
         text = engine_words(
             snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY
         )

@@ -22,14 +22,20 @@ STATES = {
 }
 
 
+TALL = 34
+"""Rows of the terminal from which on a card has room for all it has to say."""
+
+
 @dataclass(frozen=True)
 class CardState:
-    """What a card shows. ``state`` is a key of `STATES`; ``credential`` says where it comes from, in words."""
+    """What a card shows. ``state`` is a key of `STATES`; ``credential`` says where it comes from, in words; ``placed``:
+    there is one."""
 
     state: str = ""
     detail: str = ""
     fix: str = ""
     credential: str = ""
+    placed: bool = False
     checked_at: float | None = None
     facts: tuple[tuple[str, str], ...] = ()
 
@@ -59,26 +65,26 @@ class ServiceCard(Flow, can_focus=True):
         self.state = state
         glyph, _, style = STATES[state.state]
         retitle(self, Content.assemble((glyph, f"bold {style}"), " ", self.service.title))
-        self.show(lambda width: card_lines(self.service, state, width))
+        self.show(lambda width: card_lines(self.service, state, width, brief=self.app.size.height < TALL))
 
 
-def card_lines(service: Service, state: CardState, width: int) -> reflow.Lines:
-    """State and age, the detail, what to do, where the credential is, what the service gives."""
+def card_lines(service: Service, state: CardState, width: int, *, brief: bool = False) -> reflow.Lines:
+    """State and age, the detail, what to do, where the credential is, what the service gives; ``brief``: the first of it."""
     glyph, word, style = STATES[state.state]
-    if service.optional and state.state == "off":
-        word = "works without"
     age = humanize.ago(state.checked_at) if state.checked_at and state.state != "testing" else ""
     head = Content.styled(f"{glyph} {word}", f"bold {style}")
     lines = [Content.assemble(head, " " * max(1, width - head.cell_length - len(age)), (age, "$faint"))]
     if state.detail:
-        lines += reflow.text(cells.plain(state.detail), width)[:3]
+        lines += reflow.text(cells.plain(state.detail), width)[: 1 if brief else 3]
     if state.fix and state.state in ("failed", "off"):
-        fix = reflow.text(cells.plain(state.fix), width - 2)[:3]
+        fix = reflow.text(cells.plain(state.fix), width - 2)[: 2 if brief else 3]
         lines += [
             Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
         ]
-    for name, value in state.facts:
-        lines += reflow.pair(name, cells.plain(value), width, 12)[:2]
-    if service.environment:
+    for name, value in state.facts[: 2 if brief else None]:
+        lines += reflow.pair(name, cells.plain(value), width, 12)[: 1 if brief else 2]
+    if service.environment and state.placed:
         lines += reflow.pair("credential", state.credential, width, 12)[:2]
+    if brief and (state.detail or state.fix):
+        return lines
     return [*lines, *(line.stylize("$muted") for line in reflow.text(service.gives, width))]

@@ -1,0 +1,143 @@
+"""What is worth telling people: the kinds of news, and what is new about a run between two looks at it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from brightrun_tui.domain.run import Notice, Run
+from brightrun_tui.domain.text import one_line
+
+
+class Level(StrEnum):
+    """How much it matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class NewsKind(StrEnum):
+    """What a piece of news is about: by these people choose what a channel tells them."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NEEDS_YOU = "needs_you"
+    BUDGET = "budget"
+    MACHINE = "machine"
+    QUALITY = "quality"
+    SERVICE = "service"
+    ALERT = "alert"
+
+    @property
+    def words(self) -> str:
+        """What people read."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    NewsKind.DONE: "a run has ended",
+    NewsKind.FAILED: "a run has failed",
+    NewsKind.NEEDS_YOU: "a run needs you",
+    NewsKind.BUDGET: "money",
+    NewsKind.MACHINE: "a machine was replaced",
+    NewsKind.QUALITY: "better or worse than the champion",
+    NewsKind.SERVICE: "a service does not work",
+    NewsKind.ALERT: "other warnings",
+}
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One thing worth knowing. ``code`` is machine-readable (``run_completed``, ``budget_warn_80`` …), ``message`` a sentence fit
+    to be shown; ``time`` in seconds since the epoch. ``run_id`` and ``run_name`` are empty where it is about no run; ``model`` is
+    ``name:version`` where it is about a model. ``key`` is the same however often one and the same thing is found out.
+    """
+
+    run_id: str
+    run_name: str
+    code: str
+    level: Level
+    message: str
+    time: float
+    kind: NewsKind = NewsKind.ALERT
+    model: str = ""
+    key: str = ""
+    id: int = 0
+    read_at: float | None = None
+
+    @property
+    def subject(self) -> str:
+        """The run or the model that it is about; empty where it is about neither."""
+        return self.run_name or self.model
+
+
+_ENDINGS = {
+    "completed": (Level.INFO, NewsKind.DONE),
+    "stopped": (Level.INFO, NewsKind.DONE),
+    "failed": (Level.ERROR, NewsKind.FAILED),
+}
+"""States whose coming is worth a word."""
+
+_KINDS = (
+    (("budget_", "dearer_", "first_step"), NewsKind.BUDGET),
+    (("machine_",), NewsKind.MACHINE),
+    (("stuck",), NewsKind.NEEDS_YOU),
+)
+"""Kind by the beginning of a notice's code."""
+
+_ONCE = ("bad_event",)
+"""Codes of which the first is news, and all the others of a run are not."""
+
+
+def news(before: Run, now: Run) -> tuple[Notification, ...]:
+    """Notices that were not there before, and how the run has ended."""
+    known = {_key(notice) for notice in before.notices}
+    found = [
+        told_of(now, notice.code, _level(notice.level), notice.message, notice.time)
+        for notice in now.notices
+        if _key(notice) not in known and not (notice.code in _ONCE and any(notice.code == code for code, _ in known))
+    ]
+    if now.state in _ENDINGS and before.state != now.state:
+        level, kind = _ENDINGS[now.state]
+        moment = now.finished_at or now.updated_at
+        found.append(told_of(now, f"run_{now.state}", level, _ending(now), moment, kind=kind))
+    return tuple(found)
+
+
+def told_of(
+    run: Run, code: str, level: Level | str, message: str, time: float, *, kind: NewsKind | None = None
+) -> Notification:
+    """A piece of news about a run, its texts made fit to be shown; its kind is told by its code unless it is given."""
+    model = f"{run.model}:{run.model_version}" if run.model and run.model_version is not None else ""
+    return Notification(
+        run_id=run.id,
+        run_name=one_line(run.name),
+        code=code,
+        level=_level(level),
+        message=one_line(message),
+        time=time,
+        kind=kind or _kind(code),
+        model=model,
+        key=f"run {run.id} {code} {time}",
+    )
+
+
+def _ending(run: Run) -> str:
+    if run.state == "failed" and run.failure:
+        return run.failure.cause
+    if run.model and run.model_version is not None:
+        return f"the run has {run.state}; its model is {run.model}:{run.model_version}"
+    return f"the run has {run.state}"
+
+
+def _kind(code: str) -> NewsKind:
+    return next((kind for beginnings, kind in _KINDS if code.startswith(beginnings)), NewsKind.ALERT)
+
+
+def _key(notice: Notice) -> tuple[str, float]:
+    return notice.code, notice.time
+
+
+def _level(level: str) -> Level:
+    return Level(level) if level in set(Level) else Level.WARNING

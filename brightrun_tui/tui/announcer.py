@@ -1,0 +1,88 @@
+"""News while the app is open: toasts on every screen, the bell, the desktop, and progress in the terminal's title."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.text import one_line
+from brightrun_tui.notify.channel import Home
+from brightrun_tui.notify.opening import NotifySettings, notify_settings, open_channels, send
+from brightrun_tui.tui.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from brightrun_tui.tui.workspace import Workspace
+
+AT_ONCE = 3
+"""Toasts that come together; of more only the number is said."""
+_SEVERITIES = {Level.INFO: "information", Level.WARNING: "warning", Level.ERROR: "error"}
+_KEEP_TITLE, _TITLE_BEFORE = "\x1b[22;2t", "\x1b[23;2t"
+"""The terminal's own stack of titles."""
+
+
+class Announcer:
+    """Tells what is new since the picture before; what was there when the app opened is only counted.
+
+    Attributes:
+        problems: channels that are wished for and cannot be used, and why.
+    """
+
+    def __init__(self, app: Workspace) -> None:
+        self._app = app
+        opened = open_channels(app.paths, Home.APP, app.bell, app.write_terminal)
+        self._channels, self.problems = opened.channels, list(opened.problems)
+        try:
+            self._settings = notify_settings(app.paths)
+        except BrightrunError:  # among the problems already
+            self._settings = NotifySettings()
+        self._told: int | None = None
+        self._title = ""
+        self._sending: set[asyncio.Task[str]] = set()
+
+    def look(self, snapshot: Snapshot) -> None:
+        """From within the event loop; nothing is waited for."""
+        if not snapshot.loaded:
+            return
+        newest = snapshot.news[0].id if snapshot.news else 0
+        fresh = [one for one in reversed(snapshot.news) if self._told is not None and one.id > self._told]
+        self._told = max(newest, self._told or 0)
+        if fresh:
+            self._tell(fresh)
+        if self._settings.title:
+            self._show_title(title_of(snapshot))
+
+    def close(self) -> None:
+        """The terminal gets its title back."""
+        if self._title:
+            self._app.write_terminal(_TITLE_BEFORE)
+
+    def _tell(self, fresh: Sequence[Notification]) -> None:
+        if self._settings.toasts:
+            for one in fresh[-AT_ONCE:]:
+                self._app.toast(one.message, title=one.subject, severity=_SEVERITIES[one.level])
+            if len(fresh) > AT_ONCE:
+                self._app.toast(f"and {len(fresh) - AT_ONCE} more: ! shows them")
+        for name, channel in self._channels.items():
+            for one in fresh[-AT_ONCE:]:
+                task = asyncio.create_task(send(name, channel, one))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+
+    def _show_title(self, title: str) -> None:
+        if title != self._title:
+            keep = "" if self._title else _KEEP_TITLE
+            self._title = title
+            self._app.write_terminal(f"{keep}\x1b]2;{title}\x07")
+
+
+def title_of(snapshot: Snapshot) -> str:
+    """``61 % shop-faq``: the newest run that trains; how many others do."""
+    training = [run for run in snapshot.runs if run.state == "running"]
+    if not training:
+        return "Bright Run"
+    others = f" +{len(training) - 1}" if len(training) > 1 else ""
+    return one_line(f"{humanize.percent(training[0].fraction)} {training[0].name}{others}")[:80]

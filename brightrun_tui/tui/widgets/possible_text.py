@@ -1,0 +1,33 @@
+"""What can be done right now, in one line: by what was found out of every service."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from brightrun_tui.integrations.services import services
+from brightrun_tui.tui.snapshot import Snapshot
+from brightrun_tui.tui.widgets import cells, reflow
+
+
+def possible_lines(snapshot: Snapshot, width: int) -> reflow.Lines:
+    """“You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines."""
+    known = snapshot.services
+    local = known.get("local", {})
+    parts: list[tuple[str, str] | str] = []
+    if local.get("state") == "ok":
+        machine = cells.one_line(str(local.get("facts", {}).get("machine", "") or local.get("detail", "")))
+        parts += [("You can train here now", "bold $success"), f": {machine}"]
+    elif local.get("state"):
+        parts += [("You cannot train here yet", "bold $warning"), f": {cells.one_line(str(local.get('detail', '')))}"]
+    else:
+        parts += ["Looking at what is possible here …"]
+    rented = [
+        f"{service.title}{f' {left} left' if (left := known[service.name]['facts'].get('balance')) else ''}"
+        for service in services()
+        if service.kind == "gpu" and known.get(service.name, {}).get("state") == "ok"
+    ]
+    red = [service.title for service in services() if known.get(service.name, {}).get("state") == "failed"]
+    parts += [" · ", ("rent or borrow", "bold $success"), f": {', '.join(rented)}"] if rented else []
+    parts += [" · ", ("does not work", "bold $error"), f": {', '.join(red)}"] if red else []
+    parts += [" · ", ("2", "bold $accent"), " begins a run"] if local.get("state") == "ok" or rented else []
+    return reflow.text(Content.assemble(*parts), width)[:2]
