@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
+from brightrun_tui.tui.session import Session, last_session, save_session  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
@@ -111,6 +113,12 @@ class BrightRunApp(Workspace):
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
+    async def on_unmount(self) -> None:
+        """Remember where the person was."""
+        if not self.read_only:
+            with suppress(OSError):
+                save_session(self.paths, Session(self.current_mode, self.watched_run))
+
     async def action_integrations(self) -> None:
         await self.switch_mode("integrations")
 
@@ -165,7 +173,7 @@ class BrightRunApp(Workspace):
         """Out of the full screen, else out of the field, so that single keys work again."""
         if self.screen.has_class("-zoomed"):
             await self.run_action("zoom", self.screen)
-        elif isinstance(self.screen.focused, Input):
+        elif isinstance(self.screen.focused, Input) and getattr(self.screen.focused, "typing", True):
             self.screen.set_focus(None)
 
     async def action_quit(self) -> None:
@@ -185,9 +193,17 @@ class BrightRunApp(Workspace):
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 
-async def _first_mode(paths: Paths) -> str:
+async def _beginning(paths: Paths) -> Session:
+    """Where there is work now, else where the person left off, else where work begins."""
+    last = last_session(paths)
     async with open_database(paths.database) as db:
-        return "monitor" if any(run.active for run in await runs.list_runs(db)) else "integrations"
+        known = await runs.list_runs(db)
+    chosen = last.run_id if any(run.id == last.run_id for run in known) else ""
+    if active := [run for run in known if run.active]:
+        return Session("monitor", chosen if any(run.id == chosen for run in active) else active[0].id)
+    if last.mode in BrightRunApp.MODES and known:
+        return Session(last.mode, chosen)
+    return Session("monitor" if known else "new_run", chosen)
 
 
 def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
@@ -197,7 +213,9 @@ def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
         BrightrunError: the store cannot be opened, or config.toml is wrong.
     """
     paths = paths or get_paths()
-    app = BrightRunApp(paths, read_only=read_only, first_mode=asyncio.run(_first_mode(paths)))
+    beginning = asyncio.run(_beginning(paths))
+    app = BrightRunApp(paths, read_only=read_only, first_mode=beginning.mode)
+    app.watched_run = beginning.run_id
     app.owns_terminal = True
     app.run(mouse=app.mouse)
     return app.return_code or 0

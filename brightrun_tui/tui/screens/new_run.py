@@ -29,10 +29,14 @@ from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
-from brightrun_tui.tui.widgets.fields import FieldChanged, PickField
+from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
+from brightrun_tui.tui.widgets.filter_bar import FilterBar
+from brightrun_tui.tui.widgets.form import SettingRow
+from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.tui.widgets.titles import retitle
+from brightrun_tui.tui.widgets.welcome import Welcome
 
 PLAN_SECONDS = 0.25
 """How long typing must rest before the plan is made anew."""
@@ -67,11 +71,15 @@ class NewRunScreen(ModeScreen):
         self._refused_at = 0.0
         self._stand_by_after = 0.0
         self._refused: dict[str, str] = {}
+        self._history = FormHistory()
+        self._greeted: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             with Vertical(id="left"):
+                yield Welcome(id="welcome", classes="panel scroll")
                 yield RunForm(id="form", classes="panel scroll")
+                yield FilterBar("a setting's name, or a word of its help", id="find")
                 yield Flow(id="hint")
             with Vertical(id="right"):
                 with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
@@ -101,6 +109,9 @@ class NewRunScreen(ModeScreen):
         self._show_plan()
 
     def show(self, snapshot: Snapshot) -> None:
+        if self._greeted is None:
+            nothing_yet = not (snapshot.runs or snapshot.models or snapshot.datasets or snapshot.damaged)
+            self._greet(nothing_yet and not self._draft.data)
         self._ask_again_if_mended()
         self._show_plan()
 
@@ -109,6 +120,22 @@ class NewRunScreen(ModeScreen):
         if self._plan and self._plan.first_problem and self._plan.first_problem.kind == ErrorKind.NOT_CONNECTED:
             self._change()
 
+    def _greet(self, welcome: bool) -> None:
+        """Show the welcome in the form's place, or the form."""
+        if welcome != bool(self._greeted):
+            self.set_class(welcome, "-welcome")
+            self.query_one("#welcome" if welcome else "#data").focus()
+        self._greeted = welcome
+
+    @on(Welcome.Chosen)
+    def _welcomed(self, event: Welcome.Chosen) -> None:
+        from brightrun_tui.tui.screens.data import examples
+
+        if event.example:
+            self._remember()
+            self._change(data=examples()[0].id, columns={})
+        self._greet(False)
+
     def _ask_again_if_mended(self) -> None:
         """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
         tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
@@ -116,9 +143,24 @@ class NewRunScreen(ModeScreen):
             self._drop_offer()
             self._change()
 
+    @on(EditBegan)
+    def _edit_began(self, event: EditBegan) -> None:
+        self._remember(event.key)
+        self._show_hint()
+
+    @on(EditEnded)
+    def _edit_ended(self, event: EditEnded) -> None:
+        if event.kept:
+            self._history.close(self._state)
+        else:
+            self.action_undo(aloud=False)
+        self._show_plan()
+        self._show_hint()
+
     @on(FieldChanged)
     def _field_changed(self, event: FieldChanged) -> None:
         key, value = event.key, event.value
+        self._remember(key)
         if "." in key:
             self._typed = {other: typed for other, typed in self._typed.items() if other != key}
             if value.strip():
@@ -149,11 +191,22 @@ class NewRunScreen(ModeScreen):
             return
         self._change(**{key: number})
 
+    @property
+    def _state(self) -> FormState:
+        return FormState(self._draft, dict(self._typed))
+
+    def _remember(self, key: str = "") -> None:
+        """Keep the form as it is now, for undo."""
+        self._history.push(self._state, key)
+        self.refresh_keys()
+
     def _change(self, **changes: object) -> None:
         """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
         if changes.keys() & {"provider", "gpu", "interruptible", "data", "base"}:
             self._drop_offer()
         self._draft = self._draft.model_copy(update=changes)
+        if self._draft.data:
+            self._greet(False)
         self._timer.stop()
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
 
@@ -258,9 +311,16 @@ class NewRunScreen(ModeScreen):
         return bool(self._plan and self._plan.ready and not self._refused)
 
     def on_descendant_focus(self) -> None:
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """The whole help of the field that has the focus, and how text gets into it."""
         row = row_of(self.focused)
         label, hint = (f"{row.label}  ", row.hint) if row else ("", "")
-        text = Content.assemble((label, "bold"), (hint, "$muted"))
+        how = ""
+        if isinstance(self.focused, TextField):
+            how = "  enter keeps it, esc drops it" if self.focused.typing else "  enter to type"
+        text = Content.assemble((label, "bold"), (hint, "$muted"), (how, "$accent"))
         self.query_one("#hint", Flow).show(lambda width: reflow.text(text, width))
         self.refresh_keys()
 
@@ -269,6 +329,10 @@ class NewRunScreen(ModeScreen):
             return True if self._ready else None
         if action == "machine":
             return True if self._plan and self._plan.estimate else None
+        if action == "undo":
+            return True if self._history else None
+        if action == "reset_one":
+            return True if self._focused_setting in self._typed else None
         if action == "preview":
             return True if self._plan and self._plan.report else None
         return True
@@ -290,7 +354,8 @@ class NewRunScreen(ModeScreen):
 
         chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
         if chosen:
-            self._change(data=chosen, columns={})
+            self._remember()
+            self._change(data=chosen.word, columns=dict(chosen.columns))
 
     @work(group="pick")
     async def action_base(self) -> None:
@@ -325,6 +390,7 @@ class NewRunScreen(ModeScreen):
             )
         )
         if chosen:
+            self._remember()
             self._change(base=chosen)
 
     @work(group="pick")
@@ -346,6 +412,7 @@ class NewRunScreen(ModeScreen):
         ]
         chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
         if chosen:
+            self._remember()
             self._change(template=chosen)
 
     @work(group="pick")
@@ -373,9 +440,47 @@ class NewRunScreen(ModeScreen):
             self._show_plan()
 
     def action_reset(self) -> None:
+        if self._typed:
+            self._remember()
         self._typed = {}
         self._change(overrides={})
-        self.app.toast("Settings are as the template says.")
+        self.app.toast("Settings are as the template says; u takes that back.")
+
+    @property
+    def _focused_setting(self) -> str:
+        row = row_of(self.focused)
+        return row.setting.key if isinstance(row, SettingRow) else ""
+
+    def action_reset_one(self) -> None:
+        self._remember()
+        self._typed.pop(self._focused_setting, None)
+        self._change(overrides=dict(self._typed))
+
+    def action_undo(self, *, aloud: bool = True) -> None:
+        before = self._history.pop()
+        if before is None:
+            return
+        self._typed = dict(before.typed)
+        for key in list(self._refused):
+            self.form.refuse(key, "")
+        self._refused = {}
+        self._change(**{name: getattr(before.draft, name) for name in Draft.model_fields})
+        for key in ("budget_usd", "max_hours"):
+            self.form.put_number(key, getattr(before.draft, key))
+        self._show_plan()
+        if aloud:
+            self.app.toast("The last change is taken back.")
+
+    def action_find(self) -> None:
+        self.query_one("#find", FilterBar).open()
+
+    @on(FilterBar.Typed, "#find")
+    async def _find(self, event: FilterBar.Typed) -> None:
+        await self.form.find(event.text)
+        self._show_plan()
+        first = self.form.first_setting()
+        if event.done and first is not None:
+            first.field.focus()
 
     @work(group="start", exclusive=True)
     async def action_start(self) -> None:

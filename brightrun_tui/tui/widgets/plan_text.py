@@ -154,13 +154,12 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
     ]
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
-        lines += reflow.indented(
-            reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
-        )
+        found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
+        lines += reflow.marked(found, 4, "  ·", "$line")
         if problem.fix:
-            lines += reflow.indented(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
+            lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
     if len(report.problems) > problems:
-        lines.append(Content.styled(f"    and {len(report.problems) - problems} more kinds", "$muted"))
+        lines.append(Content.styled(f"    and {len(report.problems) - problems} more; v shows them", "$muted"))
     return lines
 
 
