@@ -6,8 +6,8 @@ method ``action_<name>`` on the class of that scope.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -94,6 +94,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("app.focus_next", "tab", "Next panel", "Move to the next panel or field.", palette=False),
     _a("app.focus_previous", "shift+tab", "Previous panel", "Move to the panel or field before.", palette=False),
     _a("app.back", "escape", "Back", "Leave a field, a dialogue, a filter or the full screen.", palette=False),
+    _a("app.suspend_process", "ctrl+z", "Suspend", "Back to the shell for a while; fg brings the app back."),
     _a("app.quit", "q ctrl+q", "Quit", "Close the app. What is running goes on without it.", footer=9),
     _a("list.cursor_down", "j down", "Down", "Next row.", palette=False),
     _a("list.cursor_up", "k up", "Up", "Row before.", palette=False),
@@ -321,9 +322,30 @@ def spell(key: str) -> str:
     return _SPELLED.get(key, key)
 
 
+def key_named(text: str) -> str:
+    """A key as Textual names it, from how people write it: ``?`` → ``question_mark``, ``^p`` → ``ctrl+p``."""
+    if text.startswith("^") and len(text) == 2:
+        return f"ctrl+{text[1]}"
+    return next((name for name, spelled in _SPELLED.items() if spelled == text), text)
+
+
+_FROM_CONFIG: dict[str, Action] = {}
+
+
+def use_keymap(keymap: Mapping[str, tuple[str, ...]]) -> None:
+    """From now on these actions have these keys: what footer, help and palette show."""
+    _FROM_CONFIG.clear()
+    _FROM_CONFIG.update({name: replace(BY_ID[name], keys=keys) for name, keys in keymap.items()})
+
+
+def defaults() -> tuple[Action, ...]:
+    """Every action with the keys it has unasked."""
+    return ACTIONS
+
+
 def of_scope(scope: str) -> tuple[Action, ...]:
     """The actions of one scope, in the order of the table."""
-    return tuple(action for action in ACTIONS if action.scope == scope)
+    return tuple(_FROM_CONFIG.get(action.id, action) for action in ACTIONS if action.scope == scope)
 
 
 def bindings(*scopes: str) -> list[BindingType]:
@@ -331,7 +353,8 @@ def bindings(*scopes: str) -> list[BindingType]:
     return [
         Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)
         for scope in scopes
-        for action in of_scope(scope)
+        for action in ACTIONS
+        if action.scope == scope
     ]
 
 

@@ -18,6 +18,7 @@ from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
+from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
@@ -25,6 +26,8 @@ from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
+from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E402
+from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.tui.session import Session, last_session, save_session  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
@@ -63,9 +66,16 @@ class BrightRunApp(Workspace):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
-    def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
+    def __init__(
+        self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations", plain_glyphs: bool = False
+    ) -> None:
+        """With ``plain_glyphs`` nothing but ASCII reaches the terminal. Raises `UsageError` where ``[keys]`` is wrong."""
+        self._plain_glyphs = plain_glyphs
         super().__init__(paths, read_only=read_only)
         self._first_mode = first_mode
+        keymap = load_keymap(paths)
+        actions.use_keymap(keymap)
+        self.set_keymap({name: ",".join(keys) for name, keys in keymap.items()})
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
@@ -75,6 +85,10 @@ class BrightRunApp(Workspace):
     @property
     def mouse(self) -> bool:
         return self._settings.mouse
+
+    def get_driver_class(self) -> type[Driver]:
+        driver = super().get_driver_class()
+        return ascii_driver(driver) if self._plain_glyphs else driver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(theming.VARIABLE_DEFAULTS)
@@ -206,15 +220,19 @@ async def _beginning(paths: Paths) -> Session:
     return Session("monitor" if known else "new_run", chosen)
 
 
-def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
+def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: bool = False) -> int:
     """Open the app and stay until it is closed; returns the exit code. The caller sees to it that there is a terminal.
+
+    ``plain_glyphs``: ASCII only, as a terminal that says it has nothing else gets unasked.
 
     Raises:
         BrightrunError: the store cannot be opened, or config.toml is wrong.
     """
     paths = paths or get_paths()
     beginning = asyncio.run(_beginning(paths))
-    app = BrightRunApp(paths, read_only=read_only, first_mode=beginning.mode)
+    app = BrightRunApp(
+        paths, read_only=read_only, first_mode=beginning.mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
+    )
     app.watched_run = beginning.run_id
     app.owns_terminal = True
     app.run(mouse=app.mouse)

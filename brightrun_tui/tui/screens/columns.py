@@ -64,11 +64,17 @@ class ColumnsScreen(Dialog[dict[str, str]]):
     def _turned(self, event: FieldChanged) -> None:
         self._mapping.pop(event.key, None)
         if event.value != NONE:
-            self._mapping = {role: name for role, name in self._mapping.items() if name != event.value}
             self._mapping[event.key] = event.value
-        for field in self.query(ChoiceField):
-            field.put(self._mapping.get(field.key, NONE))
         self._show()
+
+    @property
+    def _problem(self) -> str:
+        """Why this cannot be a mapping; empty where it can."""
+        if not {"prompt", "completion"} <= self._mapping.keys():
+            return "A question and an answer are needed."
+        names = list(self._mapping.values())
+        twice = [ROLE_WORDS[role] for role in MAPPABLE if names.count(self._mapping.get(role, NONE)) > 1]
+        return f"One column cannot be two things: {' and '.join(twice)}." if twice else ""
 
     def _show(self) -> None:
         for row in self.query(FormRow):
@@ -80,8 +86,8 @@ class ColumnsScreen(Dialog[dict[str, str]]):
     async def _check(self) -> None:
         said = self.query_one("#verdict-text", Flow)
         self._usable = False
-        if not {"prompt", "completion"} <= self._mapping.keys():
-            said.show(lambda width: reflow.text("A question and an answer are needed.", width, "$warning"))
+        if problem := self._problem:
+            said.show(lambda width: reflow.text(problem, width, "$warning"))
             return
         said.show(lambda width: [Content.styled("◌ checking …", "$primary")])
         try:

@@ -80,7 +80,7 @@ class PickScreen(Dialog[str]):
 
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)
-        found = [choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)]
+        found = ranked(needle, [one for one in self._choices if fits(needle, one.title, one.note, one.id)])
         listed = [Option(prompt_of(choice), id=choice.id) for choice in found]
         typed = needle.strip()
         if self._own and typed and typed not in (choice.id for choice in self._choices):
@@ -91,6 +91,17 @@ class PickScreen(Dialog[str]):
             options.highlighted = ids.index(typed) if typed in ids and typed in (c.id for c in found) else 0
         else:
             self.query_one("#detail", Static).update(Content("Nothing fits."))
+
+
+def ranked(needle: str, choices: Sequence[Choice]) -> list[Choice]:
+    """Those whose title is what was typed first, then those it begins with, those it is in, and the rest; else in their order."""
+    typed = " ".join(needle.casefold().split())
+
+    def distance(choice: Choice) -> int:
+        title = choice.title.casefold()
+        return 0 if title == typed else 1 if title.startswith(typed) else 2 if fits(typed, title) else 3
+
+    return sorted(choices, key=distance) if typed else list(choices)
 
 
 def prompt_of(choice: Choice) -> Content:

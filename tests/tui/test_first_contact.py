@@ -1,0 +1,116 @@
+"""First contact: where the app begins, keys that never surprise, and a table with headings of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Input
+
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.column_maps import column_map
+from brightrun_tui.tui.app import _beginning
+from brightrun_tui.tui.screens.columns import ColumnsScreen
+from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.session import Session, save_session
+from tests.tui.conftest import Opened
+from tests.tui.test_new_run import choose_example, open_form
+
+HEADINGS = "Datum;Kundenfrage;Unsere Antwort\n"
+
+
+def german_table(path: Path, encoding: str = "utf-8") -> Path:
+    rows = [
+        f"2024-01-{n % 28 + 1:02};Wann öffnet Haus {n}?;Haus {n} öffnet um acht Uhr, außer an Feiertagen.\n"
+        for n in range(40)
+    ]
+    path.write_text(HEADINGS + "".join(rows), encoding=encoding)
+    return path
+
+
+async def test_the_app_begins_where_work_is(paths: Paths, seeded: Paths) -> None:
+    """With runs under way it opens on Monitor, wherever the person was."""
+    save_session(paths, Session("registry", ""))
+    assert (await _beginning(paths)).mode == "monitor"
+
+
+async def test_nothing_yet_begins_with_a_welcome(paths: Paths, opened: Opened) -> None:
+    """Enter fills in the example; the form takes the welcome's place and is ready."""
+    assert (await _beginning(paths)).mode == "new_run"
+    async with opened(paths) as driver:
+        await driver.press("2")
+        await driver.sees("Welcome", "try the example", "my own file", "connect a GPU")
+        await driver.press("enter")
+        await driver.sees("✓ ready", "support-desk")
+        await driver.sees_no("Welcome")
+
+
+async def test_single_keys_stay_keys_in_a_field(paths: Paths, opened: Opened) -> None:
+    """A digit on a number field goes to the screen, not into the number; enter opens it, escape drops what was typed."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = driver.app.screen.form.row("training.epochs")
+        row.field.focus()
+        before = row.field.value
+        await driver.press("3")
+        await driver.until(lambda: driver.app.current_mode == "monitor")
+        await driver.press("2")
+        await driver.until(lambda: driver.app.current_mode == "new_run")
+        assert row.field.value == before
+        await driver.press("enter", "7")
+        await driver.until(lambda: driver.app.screen._draft.overrides == {"training.epochs": "7"})
+        await driver.press("escape")
+        await driver.until(lambda: row.field.value == before and not driver.app.screen._draft.overrides)
+
+
+async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> None:
+    """A value, one setting's reset and the data: u goes back one step after the other."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        driver.app.screen.form.row("training.epochs").field.focus()
+        await driver.press("enter", "7", "enter")
+        await driver.sees("● yours")
+        await driver.press("x")
+        await driver.sees_no("● yours")
+        await driver.press("u")
+        await driver.sees("● yours")
+        await driver.press("u", "u")
+        await driver.until(lambda: not driver.app.screen._draft.data)
+
+
+async def test_slash_finds_a_setting(paths: Paths, opened: Opened) -> None:
+    """Words of its help are enough; the others come back when the search is dropped."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("slash", *"neft")
+        await driver.sees("NEFTune")
+        await driver.sees_no("Warm-up", "Rank (r)")
+        await driver.press("escape")
+        await driver.sees("Rank (r)", "Template")
+
+
+async def test_own_headings_are_mapped_in_the_app_and_remembered(paths: Paths, opened: Opened, tmp_path: Path) -> None:
+    """A Windows-1252 export with German headings: guessed from its content, changed by keys, known the next time."""
+    table = german_table(tmp_path / "kunden.csv", "cp1252")
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        await driver.until(lambda: isinstance(driver.app.screen, DataScreen))
+        driver.one("#narrow", Input).value = str(table)
+        await driver.sees("Question: “Kundenfrage” · Answer: “Unsere Antwort”", "guessed", "40 of 40", "Haus 0 öffnet")
+        await driver.press("f4")
+        await driver.until(lambda: isinstance(driver.app.screen, ColumnsScreen))
+        await driver.sees("Wann öffnet Haus 0?", "40 of 40")
+        await driver.press("right")
+        await driver.sees("One column cannot be two things")
+        await driver.press("left", "down", "down", "down", "down", "right")
+        await driver.sees("‹ Datum ›", "40 of 40")
+        await driver.press("f5")
+        await driver.sees("as you said", "Category: “Datum”")
+        await driver.press("enter")
+        await driver.sees("✓ ready")
+        assert driver.app.screen._draft.columns["completion"] == "Unsere Antwort"
+    other = german_table(tmp_path / "next month.csv")
+    found = column_map(str(other), paths)
+    assert found.remembered and found.mapping["category"] == "Datum"
