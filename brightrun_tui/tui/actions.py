@@ -127,6 +127,11 @@ ACTIONS: tuple[Action, ...] = (
     _a("new_run.find", "slash", "Find a setting", "Show only the settings whose name or help fits.", footer=8),
     _a("new_run.undo", "u", "Undo", "Take back the last change in the form.", footer=4),
     _a("new_run.reset_one", "x", "Reset one", "The setting under the cursor back to the template's value.", footer=5),
+    _a(
+        "new_run.save_template", "W", "Save as template", "Keep these settings as a template of your own.", changes=True
+    ),
+    _a("new_run.write_settings", "w", "Save settings", "Write base, template and settings to a file.", changes=True),
+    _a("new_run.read_settings", "o", "Read settings", "Take base, template and settings from a file."),
     _a("new_run.reset", "R", "Reset all", "Every setting back to the template's value; u takes it back."),
     _a("welcome.example", "enter", "Try the example", "Fill in the form with the example.", footer=1, palette=False),
     _a("welcome.form", "escape", "Show the form", "Every setting of a run.", footer=2, palette=False),
@@ -164,6 +169,9 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
     ),
     _a("monitor.open", "o enter", "Open model", "Show the model of this run in the Registry.", footer=4),
+    _a(
+        "monitor.again", "n", "New run from this", "Fill in New Run with data, base and settings of this run.", footer=8
+    ),
     _a("monitor.curves", "c", "Curves", "Curves of the chosen run."),
     _a("monitor.log", "L", "Log", "What the worker prints."),
     _a("monitor.answers", "a", "Answers", "Sample answers: base and tuned model side by side."),
@@ -226,6 +234,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     _a("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
     _a("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
+    _a("registry.again", "n", "New run from this", "Fill in New Run as for the run that made this model."),
     _a(
         "registry.export",
         "e",

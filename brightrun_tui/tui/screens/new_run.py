@@ -14,12 +14,12 @@ from textual.content import Content
 from textual.widgets import Button
 
 from brightrun_tui.config import RunDefaults, load_section
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
+from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
@@ -31,7 +31,7 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
-from brightrun_tui.tui.widgets.form import SettingRow
+from brightrun_tui.tui.widgets.form import SettingRow, show_value
 from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
@@ -54,7 +54,7 @@ class NewRunScreen(ModeScreen):
     SCOPES = ("new_run", "form")
     BINDINGS = bindings("new_run", "form")
     CSS_PATH = "new_run.tcss"
-    AUTO_FOCUS = "PickField#data"
+    AUTO_FOCUS = ""
 
     form = getters.query_one("#form", RunForm)
     start_button = getters.query_one("#start", Button)
@@ -122,7 +122,7 @@ class NewRunScreen(ModeScreen):
 
     def _greet(self, welcome: bool) -> None:
         """Show the welcome in the form's place, or the form."""
-        if welcome != bool(self._greeted):
+        if welcome != self._greeted:
             self.set_class(welcome, "-welcome")
             self.query_one("#welcome" if welcome else "#data").focus()
         self._greeted = welcome
@@ -331,6 +331,8 @@ class NewRunScreen(ModeScreen):
             return True if self._plan and self._plan.estimate else None
         if action == "undo":
             return True if self._history else None
+        if action in ("save_template", "write_settings"):
+            return True if self._plan else None
         if action == "reset_one":
             return True if self._focused_setting in self._typed else None
         if action == "preview":
@@ -359,27 +361,16 @@ class NewRunScreen(ModeScreen):
 
     @work(group="pick")
     async def action_base(self) -> None:
-        from brightrun_tui.planning.bases import list_bases
+        from brightrun_tui.planning.base_fit import base_fits
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.widgets import choice_text
 
-        bases = await asyncio.to_thread(list_bases, self.app.paths)
+        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
         choices = [
             Choice(
-                base.id,
-                base.title,
-                " · ".join(
-                    part
-                    for part in (
-                        humanize.count(base.parameters),
-                        f"from {base.quantisation}" if base.quantisation else "",
-                        "here" if base.present else "",
-                        "licence to accept" if base.gated else "",
-                    )
-                    if part
-                ),
-                f"{base.description} {base.id}, {base.license}",
+                fit.base.id, choice_text.base_row(fit), "", f"{fit.base.description} {fit.base.id}, {fit.base.license}"
             )
-            for base in bases
+            for fit in fits
         ]
         chosen = await self.app.push_screen_wait(
             PickScreen(
@@ -387,6 +378,7 @@ class NewRunScreen(ModeScreen):
                 choices,
                 chosen=self._draft.base,
                 own="search, or type a Hugging Face id, a directory or a GGUF file",
+                head=choice_text.row(choice_text.HEAD),
             )
         )
         if chosen:
@@ -397,6 +389,7 @@ class NewRunScreen(ModeScreen):
     async def action_template(self) -> None:
         from brightrun_tui.planning.templates import load_templates
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.widgets.choice_text import template_detail
 
         templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
         for problem in problems:
@@ -406,7 +399,7 @@ class NewRunScreen(ModeScreen):
                 template.name,
                 template.title,
                 template.best_for + (" · yours" if template.own else ""),
-                template.description,
+                template_detail(template),
             )
             for template in templates
         ]
@@ -414,6 +407,83 @@ class NewRunScreen(ModeScreen):
         if chosen:
             self._remember()
             self._change(template=chosen)
+
+    @work(group="pick")
+    async def action_save_template(self) -> None:
+        from brightrun_tui.planning.settings_file import save_template
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        plan = self._plan
+        name = await self.app.push_screen_wait(
+            AskLine("Save as template", "Its name: lower-case letters, digits, - and _", yes="Save")
+        )
+        if plan is None or not name:
+            return
+        try:
+            path = await asyncio.to_thread(save_template, plan, name, self.app.paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self._remember()
+        self._typed = {}
+        self._change(template=name, overrides={})
+        self.app.toast(str(path), title="Saved as a template of yours")
+
+    @work(group="pick")
+    async def action_write_settings(self) -> None:
+        from brightrun_tui.planning.settings_file import write_settings
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        plan = self._plan
+        if plan is None:
+            return
+        place = await self.app.push_screen_wait(
+            AskLine(
+                "Save the settings", "A file; brightrun train --settings FILE reads it", f"{plan.name}.toml", yes="Save"
+            )
+        )
+        if not place:
+            return
+        path = typed_path(place).absolute()
+        if path.exists() and not await self.confirm("Save the settings", f"Replace {path}?", yes="Replace"):
+            return
+        try:
+            await asyncio.to_thread(write_settings, plan, path)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(str(path), title="Settings saved")
+
+    @work(group="pick")
+    async def action_read_settings(self) -> None:
+        from brightrun_tui.planning.settings_file import read_settings
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        place = await self.app.push_screen_wait(AskLine("Read settings", "A file with settings of a run", yes="Read"))
+        if not place:
+            return
+        try:
+            found = await asyncio.to_thread(read_settings, typed_path(place))
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self._remember()
+        self._typed = {key: show_value(value) for key, value in found.settings.items()}
+        given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
+        self._change(overrides=dict(self._typed), **given)
+
+    def fill(self, draft: Draft) -> None:
+        """Put another draft into the form; undo brings back what was there."""
+        self._remember()
+        self._typed = {key: show_value(value) for key, value in draft.overrides.items()}
+        self._put(draft.model_copy(update={"overrides": dict(self._typed)}))
+
+    def _put(self, draft: Draft) -> None:
+        """Show and plan this draft."""
+        self._change(**{name: getattr(draft, name) for name in Draft.model_fields})
+        for key in ("budget_usd", "max_hours"):
+            self.form.put_number(key, getattr(draft, key))
+        self._show_plan()
 
     @work(group="pick")
     async def action_machine(self) -> None:
@@ -464,10 +534,7 @@ class NewRunScreen(ModeScreen):
         for key in list(self._refused):
             self.form.refuse(key, "")
         self._refused = {}
-        self._change(**{name: getattr(before.draft, name) for name in Draft.model_fields})
-        for key in ("budget_usd", "max_hours"):
-            self.form.put_number(key, getattr(before.draft, key))
-        self._show_plan()
+        self._put(before.draft)
         if aloud:
             self.app.toast("The last change is taken back.")
 

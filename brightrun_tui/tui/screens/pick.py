@@ -38,13 +38,18 @@ class PickScreen(Dialog[str]):
         chosen: str = "",
         own: str = "",
         preview: Callable[[str], None] | None = None,
+        head: str = "",
     ) -> None:
-        super().__init__(title, classes="-pick")
+        """``head`` stands over the list: the names of its columns."""
+        super().__init__(title, classes="-pick -table" if head else "-pick")
+        self._head = head
         self._choices = list(choices)
         self._chosen, self._own, self._preview = chosen, own, preview
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder=self._own or "type to narrow the list", compact=True, id="narrow")
+        if self._head:
+            yield Static(Content.styled(self._head, "$muted"), classes="pick-head")
         yield OptionList(id="choices", markup=False, compact=True)
         yield Static("", id="detail", markup=False)
 

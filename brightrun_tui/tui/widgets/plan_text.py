@@ -18,6 +18,8 @@ CHECKS = {
     "pending": ("◌", "$secondary"),
 }
 FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
+PHASES = {"loading": "load", "training": "train", "measuring": "measure", "answering": "answer", "saving": "save"}
+"""What the time of a run goes into, by the names of `TimeParts`."""
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
 
@@ -32,7 +34,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
             if width > 60
             else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
         )
-    lines = _memory(found, width)
+    lines = _memory(found, width) + _memory_parts(found, width)
     time = (
         humanize.band(found.seconds_low, found.seconds_high)
         if found.seconds_high > found.seconds_low
@@ -40,6 +42,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
     )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
+    lines += _parts(found, width)
     lines += reflow.pair("Cost", _cost(plan, found), width, 8)
     lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
     lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
@@ -56,6 +59,24 @@ def _memory(found: Estimate, width: int) -> reflow.Lines:
         Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
         Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
     ]
+
+
+def _parts(found: Estimate, width: int) -> reflow.Lines:
+    """Where the time goes: one bar whose pieces are the phases, and their names with what they take."""
+    phases = [(name, getattr(found.parts, name)) for name in PHASES]
+    said = [f"{PHASES[name]} {humanize.duration(seconds)}" for name, seconds in phases if seconds >= 1]
+    if len(said) < 2 or width <= 36:
+        return []
+    return reflow.pair("", Content.styled(" · ".join(said), "$faint"), width, 8)
+
+
+def _memory_parts(found: Estimate, width: int) -> reflow.Lines:
+    """What lies in memory, the largest first."""
+    largest = sorted(found.memory_parts.items(), key=lambda part: -part[1])
+    said = [f"{name} {humanize.size(amount)}" for name, amount in largest if amount > found.memory // 50]
+    if len(said) < 2 or width <= 36:
+        return []
+    return reflow.pair("", Content.styled(" · ".join(said), "$faint"), width, 8)
 
 
 def _cost(plan: Plan, found: Estimate) -> Content:
