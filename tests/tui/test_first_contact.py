@@ -18,12 +18,12 @@ from tests.tui.test_new_run import choose_example, open_form
 HEADINGS = "Datum;Kundenfrage;Unsere Antwort\n"
 
 
-def german_table(path: Path, encoding: str = "utf-8") -> Path:
+def german_table(path: Path) -> Path:
     rows = [
         f"2024-01-{n % 28 + 1:02};Wann öffnet Haus {n}?;Haus {n} öffnet um acht Uhr, außer an Feiertagen.\n"
         for n in range(40)
     ]
-    path.write_text(HEADINGS + "".join(rows), encoding=encoding)
+    path.write_text(HEADINGS + "".join(rows), encoding="utf-8")
     return path
 
 
@@ -91,8 +91,8 @@ async def test_slash_finds_a_setting(paths: Paths, opened: Opened) -> None:
 
 
 async def test_own_headings_are_mapped_in_the_app_and_remembered(paths: Paths, opened: Opened, tmp_path: Path) -> None:
-    """A Windows-1252 export with German headings: guessed from its content, changed by keys, known the next time."""
-    table = german_table(tmp_path / "kunden.csv", "cp1252")
+    """A table with German headings: guessed from its content, changed by keys, known the next time."""
+    table = german_table(tmp_path / "kunden.csv")
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("escape", "d")

@@ -11,7 +11,7 @@ from brightrun_tui.tui.widgets.form import show_value
 
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
 HEAD = ("base", "size", "context", "memory", "time", "on this plan", "")
-WIDTHS = (27, 7, 8, 9, 13, 11, 30)
+WIDTHS = (25, 7, 8, 9, 13, 12, 30)
 
 
 def row(words: tuple[str, ...]) -> str:

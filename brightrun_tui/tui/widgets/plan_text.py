@@ -20,6 +20,8 @@ CHECKS = {
 FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
 PHASES = {"loading": "load", "training": "train", "measuring": "measure", "answering": "answer", "saving": "save"}
 """What the time of a run goes into, by the names of `TimeParts`."""
+BARS = " ▁▂▃▄▅▆▇█"
+LENGTH_BINS = 16
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
 
@@ -72,7 +74,7 @@ def _parts(found: Estimate, width: int) -> reflow.Lines:
 
 def _memory_parts(found: Estimate, width: int) -> reflow.Lines:
     """What lies in memory, the largest first."""
-    largest = sorted(found.memory_parts.items(), key=lambda part: -part[1])
+    largest = sorted(found.memory_parts.items(), key=lambda part: -part[1])[:3]
     said = [f"{name} {humanize.size(amount)}" for name, amount in largest if amount > found.memory // 50]
     if len(said) < 2 or width <= 36:
         return []
@@ -173,6 +175,8 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
         Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
         for index, line in enumerate(reflow.text(head, width - 2))
     ]
+    if width > 40 and len(set(report.characters.percentiles)) > 1:
+        lines += reflow.marked(reflow.text(lengths(report), width - 4), 4, "  ·", "$line")
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
         found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
@@ -182,6 +186,17 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
     if len(report.problems) > problems:
         lines.append(Content.styled(f"    and {len(report.problems) - problems} more; v shows them", "$muted"))
     return lines
+
+
+def lengths(report: DatasetReport) -> Content:
+    """How long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
+    found = report.characters
+    counts = [0] * LENGTH_BINS
+    for value in found.percentiles:
+        counts[min(LENGTH_BINS - 1, value * LENGTH_BINS // max(1, found.longest))] += 1
+    heights = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
+    words = f"half below {found.p50:,}, 99 % below {found.p99:,}, the longest {found.longest:,} characters"
+    return Content.assemble(("lengths ", "$muted"), (heights, "$primary"), (f"  {words}", "$muted"))
 
 
 def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) -> reflow.Lines:
