@@ -118,6 +118,13 @@ ACTIONS: tuple[Action, ...] = (
     _a("integrations.up", "k up", "Up", "Card above.", palette=False),
     _a("integrations.right", "l right", "Right", "Card to the right.", palette=False),
     _a("new_run.start", "s f5", "Start", "Start the run, after one last look at its price.", changes=True, footer=2),
+    _a(
+        "new_run.sweep",
+        "S",
+        "Sweep",
+        "Try several values of a setting (three learning rates, unasked) as a group of runs.",
+        changes=True,
+    ),
     _a("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from filelock import FileLock
 from textual.widgets import Input
 
 from brightrun_tui.paths import Paths
@@ -114,3 +115,34 @@ async def test_own_headings_are_mapped_in_the_app_and_remembered(paths: Paths, o
     other = german_table(tmp_path / "next month.csv")
     found = column_map(str(other), paths)
     assert found.remembered and found.mapping["category"] == "Datum"
+
+
+async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
+    """Three learning rates with three keys; the palette shows them beside one another."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        with FileLock(paths.engine_lock):  # an engine is there already, so none is started
+            await driver.press("S")
+            await driver.sees("Two or three values")
+            await driver.press("enter")
+            await driver.sees("3 runs, one after the other", "free")
+            await driver.press("y")
+            await driver.until(lambda: len(driver.app.snapshot.runs) == 3, "three runs")
+        assert len({run.spec.group for run in driver.app.snapshot.runs}) == 1
+        await driver.press("colon", *"sweep supp", "enter")
+        await driver.sees("Sweep of 3 runs", "Learning rate 0.001")
+
+
+async def test_a_run_is_set_up_again_and_what_was_in_the_form_comes_back(seeded: Paths, opened: Opened) -> None:
+    """n in Monitor fills in New Run; u brings back what stood there."""
+    async with opened(seeded) as driver:
+        await driver.press("3")
+        await driver.until(lambda: driver.app.current_mode == "monitor" and driver.app.screen.run is not None)
+        run = driver.app.screen.run
+        await driver.press("n")
+        await driver.until(lambda: driver.app.current_mode == "new_run")
+        await driver.until(lambda: driver.app.screen._draft.name == run.spec.name)
+        assert driver.app.screen._draft.data == (run.spec.dataset.source or run.spec.dataset.path)
+        await driver.press("u")
+        await driver.until(lambda: not driver.app.screen._draft.data)

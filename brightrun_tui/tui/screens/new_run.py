@@ -19,14 +19,12 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
-from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import best_offer, check_account
-from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.offers import best_offer
+from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.providers.base import Account
-from brightrun_tui.store import datasets
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -47,7 +45,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(ModeScreen):
+class NewRunScreen(RunActions):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"
@@ -129,7 +127,7 @@ class NewRunScreen(ModeScreen):
 
     @on(Welcome.Chosen)
     def _welcomed(self, event: Welcome.Chosen) -> None:
-        from brightrun_tui.tui.screens.data import examples
+        from brightrun_tui.tui.screens.data_choices import examples
 
         if event.example:
             self._remember()
@@ -333,6 +331,8 @@ class NewRunScreen(ModeScreen):
             return True if self._history else None
         if action in ("save_template", "write_settings"):
             return True if self._plan else None
+        if action == "sweep":
+            return True if self._ready else None
         if action == "reset_one":
             return True if self._focused_setting in self._typed else None
         if action == "preview":
@@ -349,128 +349,6 @@ class NewRunScreen(ModeScreen):
             self.app.show_error(self._problem)
         else:
             await self.app.run_action("start", self)
-
-    @work(group="pick")
-    async def action_dataset(self) -> None:
-        from brightrun_tui.tui.screens.data import DataScreen
-
-        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
-        if chosen:
-            self._remember()
-            self._change(data=chosen.word, columns=dict(chosen.columns))
-
-    @work(group="pick")
-    async def action_base(self) -> None:
-        from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets import choice_text
-
-        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
-        choices = [
-            Choice(
-                fit.base.id, choice_text.base_row(fit), "", f"{fit.base.description} {fit.base.id}, {fit.base.license}"
-            )
-            for fit in fits
-        ]
-        chosen = await self.app.push_screen_wait(
-            PickScreen(
-                "Base model",
-                choices,
-                chosen=self._draft.base,
-                own="search, or type a Hugging Face id, a directory or a GGUF file",
-                head=choice_text.row(choice_text.HEAD),
-            )
-        )
-        if chosen:
-            self._remember()
-            self._change(base=chosen)
-
-    @work(group="pick")
-    async def action_template(self) -> None:
-        from brightrun_tui.planning.templates import load_templates
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets.choice_text import template_detail
-
-        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
-        for problem in problems:
-            self.app.show_error(problem)
-        choices = [
-            Choice(
-                template.name,
-                template.title,
-                template.best_for + (" · yours" if template.own else ""),
-                template_detail(template),
-            )
-            for template in templates
-        ]
-        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
-        if chosen:
-            self._remember()
-            self._change(template=chosen)
-
-    @work(group="pick")
-    async def action_save_template(self) -> None:
-        from brightrun_tui.planning.settings_file import save_template
-        from brightrun_tui.tui.screens.ask_line import AskLine
-
-        plan = self._plan
-        name = await self.app.push_screen_wait(
-            AskLine("Save as template", "Its name: lower-case letters, digits, - and _", yes="Save")
-        )
-        if plan is None or not name:
-            return
-        try:
-            path = await asyncio.to_thread(save_template, plan, name, self.app.paths)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self._remember()
-        self._typed = {}
-        self._change(template=name, overrides={})
-        self.app.toast(str(path), title="Saved as a template of yours")
-
-    @work(group="pick")
-    async def action_write_settings(self) -> None:
-        from brightrun_tui.planning.settings_file import write_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
-
-        plan = self._plan
-        if plan is None:
-            return
-        place = await self.app.push_screen_wait(
-            AskLine(
-                "Save the settings", "A file; brightrun train --settings FILE reads it", f"{plan.name}.toml", yes="Save"
-            )
-        )
-        if not place:
-            return
-        path = typed_path(place).absolute()
-        if path.exists() and not await self.confirm("Save the settings", f"Replace {path}?", yes="Replace"):
-            return
-        try:
-            await asyncio.to_thread(write_settings, plan, path)
-        except BrightrunError as error:
-            self.app.show_error(error)
-        else:
-            self.app.toast(str(path), title="Settings saved")
-
-    @work(group="pick")
-    async def action_read_settings(self) -> None:
-        from brightrun_tui.planning.settings_file import read_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
-
-        place = await self.app.push_screen_wait(AskLine("Read settings", "A file with settings of a run", yes="Read"))
-        if not place:
-            return
-        try:
-            found = await asyncio.to_thread(read_settings, typed_path(place))
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self._remember()
-        self._typed = {key: show_value(value) for key, value in found.settings.items()}
-        given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
-        self._change(overrides=dict(self._typed), **given)
 
     def fill(self, draft: Draft) -> None:
         """Put another draft into the form; undo brings back what was there."""
@@ -548,31 +426,6 @@ class NewRunScreen(ModeScreen):
         first = self.form.first_setting()
         if event.done and first is not None:
             first.field.focus()
-
-    @work(group="start", exclusive=True)
-    async def action_start(self) -> None:
-        from brightrun_tui.orchestrator import client
-
-        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
-        try:
-            spec = make_spec(plan)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        free = not (plan.estimate and plan.estimate.price_per_hour)
-        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
-            return
-        try:
-            if plan.estimate:
-                await check_account(self._draft, self.app.paths, plan.estimate)
-            if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
-                await datasets.add(self.app.db, plan.report)
-            run = await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        await self.app.show_run(run.id)
 
     def action_next(self) -> None:
         self.focus_next()

@@ -12,6 +12,7 @@ from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.run import Run
 from brightrun_tui.tui.actions import SCOPES, Action, of_scope
 from brightrun_tui.tui.theming import save_choice
 from brightrun_tui.tui.widgets import cells
@@ -65,6 +66,13 @@ class ActionProvider(Provider):
         for run in app.snapshot.runs:
             told = f"{run.state} · {humanize.ago(run.created_at)}"
             yield Command(f"run {cells.one_line(run.name)}", told, partial(app.show_run, run.id), NAME_WEIGHT)
+        groups: dict[str, list[Run]] = {}
+        for run in app.snapshot.runs:
+            if run.spec.group:
+                groups.setdefault(run.spec.group, []).append(run)
+        for of_one in groups.values():
+            told = f"{len(of_one)} runs beside one another"
+            yield Command(f"sweep {cells.one_line(of_one[-1].name)}", told, partial(self._compare, of_one), NAME_WEIGHT)
         for model in app.snapshot.models:
             yield Command(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
@@ -87,6 +95,11 @@ class ActionProvider(Provider):
             await app.run_action(action.name, app.screen)
         else:
             app.toast(f"“{action.title}” is not possible now.", severity="warning")
+
+    def _compare(self, runs: list[Run]) -> None:
+        from brightrun_tui.tui.screens.sweep import SweepScreen
+
+        self.app.push_screen(SweepScreen(runs))
 
     def _take_theme(self, theme: str) -> None:
         self.app.theme = theme
