@@ -88,6 +88,7 @@ def root(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Look only: nothing can be started or changed.")
     ] = False,
+    plain_glyphs: Annotated[bool, typer.Option("--ascii", help="Draw the app with ASCII characters only.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
@@ -96,14 +97,14 @@ def root(
         raise typer.Exit()
     close_home(get_paths())
     if ctx.invoked_subcommand is None:
-        _open_app(read_only=read_only)
+        _open_app(read_only=read_only, plain_glyphs=plain_glyphs)
     elif read_only:
         from brightrun_tui.commands.shared import session
 
         session.forbid_changes()
 
 
-def _open_app(*, read_only: bool) -> None:
+def _open_app(*, read_only: bool, plain_glyphs: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the app needs a terminal, and this is none",
@@ -112,7 +113,7 @@ def _open_app(*, read_only: bool) -> None:
         )
     with without_garbage_collection():
         from brightrun_tui.tui.app import run_app
-    raise typer.Exit(run_app(read_only=read_only))
+    raise typer.Exit(run_app(read_only=read_only, plain_glyphs=plain_glyphs))
 
 
 def _keep_log(arguments: list[str]) -> None:

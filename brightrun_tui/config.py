@@ -22,7 +22,7 @@ from brightrun_tui.paths import Paths
 LARGEST = 1_000_000_000
 """No number of a setting is larger: seconds for 30 years, more dollars than anybody spends. Clocks and databases can hold it."""
 
-SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "money", "notify", "providers")
+SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "keys", "money", "notify", "providers")
 """Every table there is, beside one for each provider: what stands elsewhere in the file would silently not count."""
 
 

@@ -69,6 +69,16 @@ class Paths:
         return self.config / "templates"
 
     @property
+    def column_maps(self) -> Path:
+        """Which columns a person mapped to what, by the columns that the table had."""
+        return self.config / "column-maps.json"
+
+    @property
+    def app_state(self) -> Path:
+        """Where the person was when the app was last open."""
+        return self.config / "app-state.json"
+
+    @property
     def private(self) -> tuple[Path, ...]:
         """What must be closed to others for all below it to be, however it came to be there. Only what is surely ours."""
         database = [self.database.with_name(f"{self.database.name}{end}") for end in ("", "-wal", "-shm")]

@@ -25,6 +25,7 @@ from brightrun_tui.commands.shared.options import (
     ProjectOption,
     ProviderOption,
     SetOption,
+    SettingsOption,
     SharedGpuOption,
     TemplateOption,
     machine_overrides,
@@ -46,6 +47,7 @@ from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.store import models
 
 
@@ -62,6 +64,7 @@ def train(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     project: ProjectOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
@@ -71,7 +74,19 @@ def train(
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
     draft = make_draft(
-        data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns, project
+        data,
+        name,
+        base,
+        template,
+        provider,
+        gpu,
+        interruptible,
+        budget,
+        max_hours,
+        settings,
+        columns,
+        project,
+        settings_file=settings_file,
     ).with_overrides(machine_overrides(gpus, shared_gpu))
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
@@ -99,12 +114,25 @@ def estimate(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
-    draft = make_draft(data, name, base, template, provider, gpu, interruptible, budget, max_hours, settings, columns)
-    draft = draft.with_overrides(machine_overrides(gpus, shared_gpu))
+    draft = make_draft(
+        data,
+        name,
+        base,
+        template,
+        provider,
+        gpu,
+        interruptible,
+        budget,
+        max_hours,
+        settings,
+        columns,
+        settings_file=settings_file,
+    ).with_overrides(machine_overrides(gpus, shared_gpu))
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
     if _probed(plan):
@@ -153,15 +181,18 @@ def make_draft(
     settings: list[str] | None,
     columns: list[str] | None,
     project: str | None = None,
+    *,
+    settings_file: str = "",
 ) -> Draft:
-    """The draft that the options describe; what was not said comes from ``[defaults]`` of the configuration."""
+    """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``."""
     defaults = load_section(get_paths(), "defaults", RunDefaults)
+    given = read_settings(typed_path(settings_file)) if settings_file else SettingsFile()
     return Draft(
         name=name,
         data=_absolute(data),
-        base=_absolute(base) if base else defaults.base,
-        template=template or defaults.template,
-        overrides=parse_overrides(settings or []),
+        base=_absolute(base or given.base or defaults.base),
+        template=template or given.template or defaults.template,
+        overrides={**given.settings, **parse_overrides(settings or [])},
         provider=provider or defaults.provider,
         gpu=gpu,
         interruptible=interruptible,

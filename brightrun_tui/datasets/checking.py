@@ -12,6 +12,7 @@ from typing import Any
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
+from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import ProblemLog
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -169,6 +170,8 @@ class _Survey:
             self.log.add("marks", place, detail=mark)
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.log.add("markup", place, detail=markup)
+        if personal := personal_data(texts):
+            self.log.add("personal", place, detail=", ".join(personal))
         if any(map(has_control_characters, texts)):
             self.log.add("control_characters", place)
 

@@ -92,6 +92,10 @@ REMARKS: dict[str, Reason] = {
         "with marks of some model's chat format in their texts, such as {detail}",
         "they would be learnt as text: clean them with the setting data.marks=clean",
     ),
+    "personal": Reason(
+        "with personal data ({detail}); names and addresses are not looked for",
+        "a model may repeat what it has learnt: take it out, or make sure that it may be used",
+    ),
     "control_characters": Reason(
         "with control characters in their texts (NUL, terminal codes)",
         "they would be learnt as text: clean them with the setting data.marks=clean",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain, islice
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
+from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_known, recognise
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
 from brightrun_tui.datasets.preference import refuse_preferences
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
@@ -190,6 +193,17 @@ def open_source(
     if document is not None:
         source.header, source.others = document.header, document.others
     return source
+
+
+def first_rows(path: Path) -> list[Row]:
+    """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
+    with readable(path):
+        file = inspect_file(data_files(path).files[0] if os.path.isdir(path) else path)
+    rows, document = _container(file, None)
+    first = list(islice(rows, _PEEK))
+    if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
+        first = table[:_PEEK]
+    return first
 
 
 def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Iterator[Row], Document | None]:

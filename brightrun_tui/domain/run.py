@@ -142,7 +142,7 @@ class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
     ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
-    which costs are summed.
+    which costs are summed. ``group``: the same for all runs of one sweep.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -160,6 +160,7 @@ class RunSpec(BaseModel):
     interruptible: bool = False
     offer: str = ""
     project: str = ""
+    group: str = ""
     limits: Limits = Limits()
 
 

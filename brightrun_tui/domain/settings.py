@@ -279,12 +279,29 @@ class Setting(BaseModel):
             annotation = Annotated[annotation, constraint]
         try:
             return TypeAdapter(annotation).validate_python(raw.strip() if isinstance(raw, str) else raw)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            fix = f"one of: {', '.join(self.choices)}" if self.choices else self.hint
+        except ValidationError:
             raise UsageError(
-                f"“{raw}” does not fit {self.title}: {reason}", where=self.key, fix=fix, kind=ErrorKind.BAD_SETTING
+                f"“{raw}” does not fit {self.title}: {self.allowed}",
+                where=self.key,
+                fix=f"one of: {', '.join(self.choices)}" if self.choices else self.hint,
+                kind=ErrorKind.BAD_SETTING,
             ) from None
+
+    @property
+    def allowed(self) -> str:
+        """Which values fit, in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind == "bool":
+            return "on or off"
+        if self.kind == "text":
+            return "a word that is not too long"
+        said = []
+        for name, words in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below")):
+            bound = next((b for m in self.field.metadata if (b := getattr(m, name, None)) is not None), None)
+            if bound is not None:
+                said.append(f"{words} {bound:,}" if isinstance(bound, int) else f"{words} {bound:g}")
+        return " ".join(["a whole number" if self.kind == "int" else "a number", " ".join(said)]).strip()
 
 
 def iter_settings() -> Iterator[Setting]:

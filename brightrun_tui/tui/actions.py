@@ -6,8 +6,8 @@ method ``action_<name>`` on the class of that scope.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -20,12 +20,15 @@ SCOPES = {
     "list": "Lists",
     "chart": "Curves",
     "log": "Log",
+    "welcome": "Welcome",
+    "field": "Fields",
     "form": "Forms",
     "choice": "Choices",
     "endpoint": "Endpoint",
     "answers": "Is it right?",
     "chat": "Chat",
     "pick": "Pickers",
+    "columns": "Columns of a table",
     "offers": "Machines for rent",
     "modal": "Dialogues",
 }
@@ -92,6 +95,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("app.focus_next", "tab", "Next panel", "Move to the next panel or field.", palette=False),
     _a("app.focus_previous", "shift+tab", "Previous panel", "Move to the panel or field before.", palette=False),
     _a("app.back", "escape", "Back", "Leave a field, a dialogue, a filter or the full screen.", palette=False),
+    _a("app.suspend_process", "ctrl+z", "Suspend", "Back to the shell for a while; fg brings the app back."),
     _a("app.quit", "q ctrl+q", "Quit", "Close the app. What is running goes on without it.", footer=9),
     _a("list.cursor_down", "j down", "Down", "Next row.", palette=False),
     _a("list.cursor_up", "k up", "Up", "Row before.", palette=False),
@@ -115,13 +119,34 @@ ACTIONS: tuple[Action, ...] = (
     _a("integrations.up", "k up", "Up", "Card above.", palette=False),
     _a("integrations.right", "l right", "Right", "Card to the right.", palette=False),
     _a("new_run.start", "s f5", "Start", "Start the run, after one last look at its price.", changes=True, footer=2),
+    _a(
+        "new_run.sweep",
+        "S",
+        "Sweep",
+        "Try several values of a setting (three learning rates, unasked) as a group of runs.",
+        changes=True,
+    ),
     _a("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),
     _a("new_run.template", "t", "Template", "Choose a proven set of settings.", footer=6),
     _a("new_run.machine", "m", "Machine", "Every machine for rent now, and what this run would cost on it.", footer=7),
     _a("new_run.advanced", "a", "Advanced", "Show or hide all the other settings.", footer=7),
-    _a("new_run.reset", "R", "Reset", "Back to the settings of the template."),
+    _a("new_run.find", "slash", "Find a setting", "Show only the settings whose name or help fits.", footer=8),
+    _a("new_run.undo", "u", "Undo", "Take back the last change in the form.", footer=4),
+    _a("new_run.reset_one", "x", "Reset one", "The setting under the cursor back to the template's value.", footer=5),
+    _a(
+        "new_run.save_template", "W", "Save as template", "Keep these settings as a template of your own.", changes=True
+    ),
+    _a("new_run.write_settings", "w", "Save settings", "Write base, template and settings to a file.", changes=True),
+    _a("new_run.read_settings", "o", "Read settings", "Take base, template and settings from a file."),
+    _a("new_run.reset", "R", "Reset all", "Every setting back to the template's value; u takes it back."),
+    _a("welcome.example", "enter", "Try the example", "Fill in the form with the example.", footer=1, palette=False),
+    _a("welcome.form", "escape", "Show the form", "Every setting of a run.", footer=2, palette=False),
+    _a(
+        "field.edit", "enter", "Type", "Type into the field; enter again keeps what was typed.", footer=1, palette=False
+    ),
+    _a("field.drop", "escape", "Drop", "Leave the field as it was before typing.", footer=1, palette=False),
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     _a("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
     _a("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
@@ -154,6 +179,9 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
     ),
     _a("monitor.open", "o enter", "Open model", "Show the model of this run in the Registry.", footer=4),
+    _a(
+        "monitor.again", "n", "New run from this", "Fill in New Run with data, base and settings of this run.", footer=8
+    ),
     _a("monitor.curves", "c", "Curves", "Curves of the chosen run."),
     _a("monitor.log", "L", "Log", "What the worker prints."),
     _a("monitor.answers", "a", "Answers", "Sample answers: base and tuned model side by side."),
@@ -216,6 +244,7 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     _a("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
     _a("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
+    _a("registry.again", "n", "New run from this", "Fill in New Run as for the run that made this model."),
     _a(
         "registry.export",
         "e",
@@ -239,6 +268,8 @@ ACTIONS: tuple[Action, ...] = (
     _a("modal.next", "down", "Next", "Next field or button.", palette=False),
     _a("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     _a("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
+    _a("pick.columns", "f4 ctrl+t", "Columns", "Say which column of the table is what.", footer=2, palette=False),
+    _a("columns.use", "f5 ctrl+s", "Use them", "Take the table with these columns.", footer=2, palette=False),
     _a(
         "offers.interruptible",
         "f4 ctrl+t",
@@ -311,9 +342,30 @@ def spell(key: str) -> str:
     return _SPELLED.get(key, key)
 
 
+def key_named(text: str) -> str:
+    """A key as Textual names it, from how people write it: ``?`` → ``question_mark``, ``^p`` → ``ctrl+p``."""
+    if text.startswith("^") and len(text) == 2:
+        return f"ctrl+{text[1]}"
+    return next((name for name, spelled in _SPELLED.items() if spelled == text), text)
+
+
+_FROM_CONFIG: dict[str, Action] = {}
+
+
+def use_keymap(keymap: Mapping[str, tuple[str, ...]]) -> None:
+    """From now on these actions have these keys: what footer, help and palette show."""
+    _FROM_CONFIG.clear()
+    _FROM_CONFIG.update({name: replace(BY_ID[name], keys=keys) for name, keys in keymap.items()})
+
+
+def defaults() -> tuple[Action, ...]:
+    """Every action with the keys it has unasked."""
+    return ACTIONS
+
+
 def of_scope(scope: str) -> tuple[Action, ...]:
     """The actions of one scope, in the order of the table."""
-    return tuple(action for action in ACTIONS if action.scope == scope)
+    return tuple(_FROM_CONFIG.get(action.id, action) for action in ACTIONS if action.scope == scope)
 
 
 def bindings(*scopes: str) -> list[BindingType]:
@@ -321,7 +373,8 @@ def bindings(*scopes: str) -> list[BindingType]:
     return [
         Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)
         for scope in scopes
-        for action in of_scope(scope)
+        for action in ACTIONS
+        if action.scope == scope
     ]
 
 

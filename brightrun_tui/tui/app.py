@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
+from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
@@ -25,7 +27,10 @@ from brightrun_tui.domain.notification import NewsKind  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
+from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E402
+from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
+from brightrun_tui.tui.session import Session, last_session, save_session  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
@@ -62,9 +67,16 @@ class BrightRunApp(Workspace):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
-    def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
+    def __init__(
+        self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations", plain_glyphs: bool = False
+    ) -> None:
+        """With ``plain_glyphs`` nothing but ASCII reaches the terminal. Raises `UsageError` where ``[keys]`` is wrong."""
+        self._plain_glyphs = plain_glyphs
         super().__init__(paths, read_only=read_only)
         self._first_mode = first_mode
+        keymap = load_keymap(paths)
+        actions.use_keymap(keymap)
+        self.set_keymap({name: ",".join(keys) for name, keys in keymap.items()})
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
@@ -74,6 +86,10 @@ class BrightRunApp(Workspace):
     @property
     def mouse(self) -> bool:
         return self._settings.mouse
+
+    def get_driver_class(self) -> type[Driver]:
+        driver = super().get_driver_class()
+        return ascii_driver(driver) if self._plain_glyphs else driver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(theming.VARIABLE_DEFAULTS)
@@ -111,6 +127,12 @@ class BrightRunApp(Workspace):
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def on_unmount(self) -> None:
+        """Remember where the person was."""
+        if not self.read_only:
+            with suppress(OSError):
+                save_session(self.paths, Session(self.current_mode, self.watched_run))
 
     async def action_integrations(self) -> None:
         await self.switch_mode("integrations")
@@ -180,7 +202,7 @@ class BrightRunApp(Workspace):
         """Out of the full screen, else out of the field, so that single keys work again."""
         if self.screen.has_class("-zoomed"):
             await self.run_action("zoom", self.screen)
-        elif isinstance(self.screen.focused, Input):
+        elif isinstance(self.screen.focused, Input) and getattr(self.screen.focused, "typing", True):
             self.screen.set_focus(None)
 
     async def action_quit(self) -> None:
@@ -200,19 +222,33 @@ class BrightRunApp(Workspace):
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 
-async def _first_mode(paths: Paths) -> str:
+async def _beginning(paths: Paths) -> Session:
+    """Where there is work now, else where the person left off, else where work begins."""
+    last = last_session(paths)
     async with open_database(paths.database) as db:
-        return "monitor" if any(run.active for run in await runs.list_runs(db)) else "integrations"
+        known = await runs.list_runs(db)
+    chosen = last.run_id if any(run.id == last.run_id for run in known) else ""
+    if active := [run for run in known if run.active]:
+        return Session("monitor", chosen if any(run.id == chosen for run in active) else active[0].id)
+    if last.mode in BrightRunApp.MODES and known:
+        return Session(last.mode, chosen)
+    return Session("monitor" if known else "new_run", chosen)
 
 
-def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
+def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: bool = False) -> int:
     """Open the app and stay until it is closed; returns the exit code. The caller sees to it that there is a terminal.
+
+    ``plain_glyphs``: ASCII only, as a terminal that says it has nothing else gets unasked.
 
     Raises:
         BrightrunError: the store cannot be opened, or config.toml is wrong.
     """
     paths = paths or get_paths()
-    app = BrightRunApp(paths, read_only=read_only, first_mode=asyncio.run(_first_mode(paths)))
+    beginning = asyncio.run(_beginning(paths))
+    app = BrightRunApp(
+        paths, read_only=read_only, first_mode=beginning.mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
+    )
+    app.watched_run = beginning.run_id
     app.owns_terminal = True
     app.run(mouse=app.mouse)
     return app.return_code or 0

@@ -207,6 +207,20 @@ class Workspace(App[int]):
         self.watched_run = run_id
         await self.switch_mode("monitor")
 
+    async def start_again(self, run_id: str) -> None:
+        """Go to New Run, filled in as it was for this run."""
+        run = self.snapshot.run(run_id)
+        if run is None:
+            self.toast("The run is not on record here any more.", severity="warning")
+            return
+        from brightrun_tui.planning.again import draft_of
+
+        draft = await asyncio.to_thread(draft_of, run.spec, self.paths)
+        await self.switch_mode("new_run")
+        fill = getattr(self.screen, "fill", None)
+        if fill:
+            self.screen.call_after_refresh(fill, draft)
+
     async def show_model(self, ref: str) -> None:
         """Go to Registry with this version chosen."""
         await self.switch_mode("registry")

@@ -12,6 +12,7 @@ from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
+from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.endpoint import EndpointScreen
@@ -24,11 +25,13 @@ from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.welcome import Welcome
 from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
+    ColumnsScreen, Welcome,
 )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ async def open_form(driver: Driver) -> None:
     await driver.press("2")
     await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
     await driver.sees("no dataset is")
+    if driver.app.screen.has_class("-welcome"):
+        await driver.press("escape")
 
 
 async def choose_example(driver: Driver) -> None:
@@ -67,14 +69,14 @@ async def test_why_it_cannot_start_is_said(paths: Paths, opened: Opened, size: t
 
 
 async def test_the_estimate_follows_a_setting(paths: Paths, opened: Opened) -> None:
-    """More epochs, more steps: without any key but the digits."""
+    """More epochs, more steps: enter and the digits, no other key."""
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
         before = driver.app.screen._plan.estimate.steps
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
         row.field.focus()
-        await driver.press("end", "backspace", "9")
+        await driver.press("enter", "end", "backspace", "9")
         await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 9.0)
         assert driver.app.screen._plan.estimate.steps > 2 * before
         await driver.sees("● yours")
@@ -87,7 +89,7 @@ async def test_a_bad_value_is_named_where_it_stands(paths: Paths, opened: Opened
         await choose_example(driver)
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.learning_rate")
         row.field.focus()
-        await driver.press("end", *["backspace"] * 8, *"fast")
+        await driver.press("enter", "end", *["backspace"] * 8, *"fast")
         await driver.sees("✗ “fast” does not fit", "✗ settings")
         await driver.press(*["backspace"] * 4)
         await driver.sees("✓ ready")
@@ -115,7 +117,7 @@ async def test_a_template_changes_what_was_not_typed(paths: Paths, opened: Opene
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
         await driver.until(lambda: row.field.value == "64", "the field shows it")
         row.field.focus()
-        await driver.press("end", "backspace", "backspace", "8")
+        await driver.press("enter", "end", "backspace", "backspace", "8", "enter")
         await driver.until(lambda: driver.app.screen._plan.settings.lora.r == 8)
         await driver.press("escape", "t", *"quick", "enter")
         await driver.until(lambda: driver.app.screen._plan.draft.template == "quick")
@@ -128,7 +130,7 @@ async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opene
         await open_form(driver)
         row = driver.app.screen.form.row("budget_usd")
         row.field.focus()
-        await driver.press(*"$4,50")
+        await driver.press("enter", *"$4,50")
         await driver.until(lambda: driver.app.screen._draft.budget_usd == 4.5)
         await driver.press(*["backspace"] * 5, *"much")
         await driver.sees("✗ a number above 0")

@@ -68,6 +68,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. training.epochs=3. Repeatable."),
 ]
+SettingsOption = Annotated[
+    str,
+    typer.Option("--settings", metavar="FILE", help="Base, template and settings from a TOML file; --set beats it."),
+]
 ColumnOption = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="ROLE=COLUMN", help="For CSV and Parquet: which column is what. Repeatable."),

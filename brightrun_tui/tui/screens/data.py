@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -16,25 +17,23 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from brightrun_tui.datasets.folder import kind_of
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import typed_path
+from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
-from brightrun_tui.resources import resource
 from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen
+from brightrun_tui.tui.screens.data_choices import PATH_STARTS, WHOLE_FOLDER, PathSuggester, examples, known, list_files
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
+from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.reflow import Flow
 
-MOST_ENTRIES = 400
-PATH_STARTS = ("/", "~", ".")
-WHOLE_FOLDER = "/."
-"""The end of a path that means the folder itself, as one dataset."""
 SAY_EVERY_SECONDS = 0.2
 
 
@@ -42,8 +41,19 @@ class StoppedError(Exception):
     """Nobody waits for this check any more."""
 
 
-class DataScreen(Dialog[str]):
-    """Answers a path, the name of an added dataset, or one of the Hub. Typing a path browses the files there."""
+@dataclass(frozen=True)
+class ChosenData:
+    """A path, the name of an added dataset, or one of the Hub; and which of its columns are what, where that was mapped."""
+
+    word: str
+    columns: Mapping[str, str]
+
+
+class DataScreen(Dialog[ChosenData]):
+    """Answers what was chosen, once it is known to be usable. Typing a path browses the files there.
+
+    A table whose columns say nothing by their names is mapped by what the person said of such a table before, or by a guess.
+    """
 
     SCOPES = ("pick", "modal")
     BINDINGS = bindings("pick")
@@ -53,10 +63,12 @@ class DataScreen(Dialog[str]):
         self._known = known
         self._chosen = chosen
         self._choices: list[Choice] = []
+        self._maps: dict[str, ColumnMap] = {}
 
     def compose_body(self) -> ComposeResult:
         yield Input(
             placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name",
+            suggester=PathSuggester(),
             compact=True,
             id="narrow",
         )
@@ -93,14 +105,11 @@ class DataScreen(Dialog[str]):
     def _take(self, word: str) -> None:
         """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""
         path = typed_path(word)
-        if is_hub_dataset(word):
-            self._look_into(word, fetch=True)
-        elif word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER):
-            self.dismiss(str(path.absolute()))
-        elif word.startswith(PATH_STARTS) and os.path.isdir(path):
+        whole = word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER)
+        if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
             self._go_to(Path(os.path.realpath(path)))
         elif word:
-            self.dismiss(str(path.absolute()) if os.path.isfile(path) else word)
+            self._look_into(str(path.absolute()) if whole or os.path.isfile(path) else word, take=True)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -117,7 +126,7 @@ class DataScreen(Dialog[str]):
         else:
             self._choices = [
                 choice
-                for choice in [*_examples(), *map(_known, self._known)]
+                for choice in [*examples(), *map(known, self._known)]
                 if fits(typed, choice.title, choice.note, choice.id)
             ]
         options = self.query_one(OptionList)
@@ -129,14 +138,14 @@ class DataScreen(Dialog[str]):
             self._say([Content.styled("Nothing fits. A path starts with / or ~ or .", "$muted")])
 
     @work(exclusive=True, group="look")
-    async def _look_into(self, word: str, *, fetch: bool = False) -> None:
-        """Check the file under the cursor and show what is in it; with ``fetch``, get it from the Hub and answer it."""
+    async def _look_into(self, word: str, *, take: bool = False) -> None:
+        """Check what is under the cursor and show what is in it; with ``take``, answer it if it can be used."""
         known = next((report for report in self._known if report.name == word), None)
         place = known.path if known else word
         if os.path.isdir(typed_path(place)) and not known and not place.endswith(WHOLE_FOLDER):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
             return
-        if is_hub_dataset(place) and not fetch:
+        if is_hub_dataset(place) and not take:
             self._say(
                 [
                     Content.styled(
@@ -149,9 +158,10 @@ class DataScreen(Dialog[str]):
             return
         self._say([Content.styled("◌ checking …", "$primary")])
         try:
-            report = await self._report(place)
-            if fetch:
-                self.dismiss(word)
+            report = await self._mapped_report(place)
+            if take:
+                await self._answer(word, place)
+                return
         except BrightrunError as error:
             text, fix = (
                 cells.plain(f"{error.where}: {error.what}" if error.where else error.what),
@@ -159,20 +169,78 @@ class DataScreen(Dialog[str]):
             )
             self.query_one("#verdict-text", Flow).show(
                 lambda width: [
-                    *reflow.indented(reflow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
-                    *reflow.indented(reflow.text(fix, width - 2), 2, "→", "bold $accent"),
+                    *reflow.marked(reflow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
+                    *reflow.marked(reflow.text(fix, width - 2), 2, "→", "bold $accent"),
                 ]
             )
             return
+        found = self._maps.get(place)
+        self.refresh_keys()
         self.query_one("#verdict-text", Flow).show(
             lambda width: [
+                *(columns_line(found, width) if found else ()),
                 *plan_text.data_report(report, width),
                 Content(""),
                 *plan_text.conversations(report, width, limit=2),
             ]
         )
 
-    async def _report(self, place: str) -> DatasetReport:
+    async def _mapped_report(self, place: str) -> DatasetReport:
+        """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
+        if place not in self._maps:
+            try:
+                return await self._report(place, {})
+            except DatasetError as error:
+                if error.kind not in (ErrorKind.DATASET_COLUMNS, ErrorKind.DATASET_UNKNOWN_FORMAT):
+                    raise
+                found = await asyncio.to_thread(column_map, place, self.app.paths)
+                if not {"prompt", "completion"} <= found.mapping.keys():
+                    raise
+                self._maps[place] = found
+        return await self._report(place, dict(self._maps[place].mapping))
+
+    async def _answer(self, word: str, place: str) -> None:
+        """Take it, and remember how its columns were mapped."""
+        found = self._maps.get(place)
+        if found:
+            try:
+                await asyncio.to_thread(remember, found.table, found.mapping, self.app.paths)
+            except OSError as error:
+                self.app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
+        self.dismiss(ChosenData(word, found.mapping if found else {}))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "columns":
+            return True if self._place_here else None
+        return True
+
+    @property
+    def _place_here(self) -> str:
+        """The file under the cursor; empty where it is none."""
+        option = self.query_one(OptionList).highlighted_option if self.is_mounted else None
+        word = option.id if option and option.id else ""
+        place = next((report.path for report in self._known if report.name == word), word)
+        return "" if not place or (os.path.isdir(typed_path(place)) and not place.endswith(WHOLE_FOLDER)) else place
+
+    @work(group="columns", exclusive=True)
+    async def action_columns(self) -> None:
+        """Say which column is what."""
+        place = self._place_here
+        try:
+            known = self._maps.get(place)
+            found = known if known else await asyncio.to_thread(column_map, place, self.app.paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        if len(found.table.names) < 2:
+            self.app.toast("There are no columns to choose from in this file.", severity="warning")
+            return
+        mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
+        if mapping is not None:
+            self._maps[place] = replace(found, mapping=mapping, remembered=True)
+            self._look_into(place)
+
+    async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
         """The report, in a thread that says how far it is and ends when something else is looked at."""
         stopped, loop, said = Event(), asyncio.get_running_loop(), 0.0
 
@@ -186,12 +254,23 @@ class DataScreen(Dialog[str]):
                 loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
 
         try:
-            return await asyncio.to_thread(report_of, place, {}, self.app.paths, tell)
+            return await asyncio.to_thread(report_of, place, columns, self.app.paths, tell)
         finally:
             stopped.set()
 
+    def refresh_keys(self) -> None:
+        self.query_one(KeyFooter).refresh()
+
     def _say(self, lines: reflow.Lines) -> None:
         self.query_one("#verdict-text", Flow).show(lambda width: lines)
+
+
+def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
+    """Which columns are taken for what, and by whom that was said."""
+    said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in found.mapping.items())
+    how = "as you said" if found.remembered else "guessed from the content"
+    text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
+    return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
 
 
 class PreviewScreen(Dialog[None]):
@@ -211,51 +290,3 @@ class PreviewScreen(Dialog[None]):
     def _lines(self, width: int) -> reflow.Lines:
         report = plan_text.data_report(self._report, width, problems=8)
         return [*report, Content(""), *plan_text.conversations(self._report, width)]
-
-
-def list_files(typed: str) -> list[Choice]:
-    """Directories and data files whose path begins with what was typed. Blocking."""
-    path = typed_path(typed)
-    directory, start = (path, "") if typed.endswith("/") else (path.parent, path.name)
-    found: list[Choice] = []
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
-                    continue
-                if os.path.isdir(entry.path):
-                    found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
-                elif kind_of(Path(entry.name)):
-                    found.append(Choice(entry.path, entry.name, _size(entry)))
-                if len(found) >= MOST_ENTRIES:
-                    break
-    except (OSError, ValueError) as error:
-        return [Choice(str(directory.parent), "..", getattr(error, "strerror", None) or str(error))]
-    found.sort(key=lambda choice: (not choice.title.endswith("/"), choice.title.casefold()))
-    above = f"{Path(os.path.realpath(directory)).parent}/".replace("//", "/")
-    up = [] if start or directory == directory.parent else [Choice(above, "../")]
-    kinds = [kind_of(Path(choice.title)) for choice in found if not choice.title.endswith("/")]
-    whole = []
-    if not start and len(kinds) > 1 and len(set(kinds)) == 1:
-        note = f"all {len(kinds)} {kinds[0]} files here, as one dataset"
-        whole = [Choice(f"{os.path.realpath(directory)}{WHOLE_FOLDER}", "./", note)]
-    return [*up, *whole, *found]
-
-
-def _size(entry: os.DirEntry[str]) -> str:
-    """In words; a link that leads nowhere, or in circles, has none."""
-    try:
-        return humanize.size(entry.stat().st_size)
-    except OSError as error:
-        return error.strerror or ""
-
-
-def _examples() -> list[Choice]:
-    return [
-        Choice(str(path), path.stem, "example that ships with Bright Run")
-        for path in sorted((resource("presets") / "examples").glob("*.jsonl"))
-    ]
-
-
-def _known(report: DatasetReport) -> Choice:
-    return Choice(report.name, report.name, f"{report.usable:,} records · {report.path}")

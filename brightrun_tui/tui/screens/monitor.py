@@ -172,6 +172,7 @@ class MonitorScreen(ModeScreen):
             "sooner": may(RunAction.MOVE),
             "later": may(RunAction.MOVE),
             "delete": may(RunAction.DELETE) or self._damaged is not None,
+            "again": run is not None,
             "open": bool(run and run.model_version is not None),
         }
         return True if possible.get(action, True) else None
@@ -255,6 +256,10 @@ class MonitorScreen(ModeScreen):
         run = self.run
         if run is not None and run.model_version is not None:
             await self.app.show_model(f"{run.model}:{run.model_version}")
+
+    async def action_again(self) -> None:
+        if self.run is not None:
+            await self.app.start_again(self.run.id)
 
     def action_curves(self) -> None:
         self._show_pane("curves")

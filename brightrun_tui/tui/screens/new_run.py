@@ -14,25 +14,27 @@ from textual.content import Content
 from textual.widgets import Button
 
 from brightrun_tui.config import RunDefaults, load_section
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import best_offer, check_account
-from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.offers import best_offer
+from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.providers.base import Account
-from brightrun_tui.store import datasets
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
-from brightrun_tui.tui.widgets.fields import FieldChanged, PickField
+from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
+from brightrun_tui.tui.widgets.filter_bar import FilterBar
+from brightrun_tui.tui.widgets.form import SettingRow, show_value
+from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.tui.widgets.titles import retitle
+from brightrun_tui.tui.widgets.welcome import Welcome
 
 PLAN_SECONDS = 0.25
 """How long typing must rest before the plan is made anew."""
@@ -43,14 +45,14 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(ModeScreen):
+class NewRunScreen(RunActions):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"
     SCOPES = ("new_run", "form")
     BINDINGS = bindings("new_run", "form")
     CSS_PATH = "new_run.tcss"
-    AUTO_FOCUS = "PickField#data"
+    AUTO_FOCUS = ""
 
     form = getters.query_one("#form", RunForm)
     start_button = getters.query_one("#start", Button)
@@ -67,11 +69,15 @@ class NewRunScreen(ModeScreen):
         self._refused_at = 0.0
         self._stand_by_after = 0.0
         self._refused: dict[str, str] = {}
+        self._history = FormHistory()
+        self._greeted: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             with Vertical(id="left"):
+                yield Welcome(id="welcome", classes="panel scroll")
                 yield RunForm(id="form", classes="panel scroll")
+                yield FilterBar("a setting's name, or a word of its help", id="find")
                 yield Flow(id="hint")
             with Vertical(id="right"):
                 with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
@@ -101,6 +107,9 @@ class NewRunScreen(ModeScreen):
         self._show_plan()
 
     def show(self, snapshot: Snapshot) -> None:
+        if self._greeted is None:
+            nothing_yet = not (snapshot.runs or snapshot.models or snapshot.datasets or snapshot.damaged)
+            self._greet(nothing_yet and not self._draft.data)
         self._ask_again_if_mended()
         self._show_plan()
 
@@ -109,6 +118,22 @@ class NewRunScreen(ModeScreen):
         if self._plan and self._plan.first_problem and self._plan.first_problem.kind == ErrorKind.NOT_CONNECTED:
             self._change()
 
+    def _greet(self, welcome: bool) -> None:
+        """Show the welcome in the form's place, or the form."""
+        if welcome != self._greeted:
+            self.set_class(welcome, "-welcome")
+            self.query_one("#welcome" if welcome else "#data").focus()
+        self._greeted = welcome
+
+    @on(Welcome.Chosen)
+    def _welcomed(self, event: Welcome.Chosen) -> None:
+        from brightrun_tui.tui.screens.data_choices import examples
+
+        if event.example:
+            self._remember()
+            self._change(data=examples()[0].id, columns={})
+        self._greet(False)
+
     def _ask_again_if_mended(self) -> None:
         """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
         tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
@@ -116,9 +141,24 @@ class NewRunScreen(ModeScreen):
             self._drop_offer()
             self._change()
 
+    @on(EditBegan)
+    def _edit_began(self, event: EditBegan) -> None:
+        self._remember(event.key)
+        self._show_hint()
+
+    @on(EditEnded)
+    def _edit_ended(self, event: EditEnded) -> None:
+        if event.kept:
+            self._history.close(self._state)
+        else:
+            self.action_undo(aloud=False)
+        self._show_plan()
+        self._show_hint()
+
     @on(FieldChanged)
     def _field_changed(self, event: FieldChanged) -> None:
         key, value = event.key, event.value
+        self._remember(key)
         if "." in key:
             self._typed = {other: typed for other, typed in self._typed.items() if other != key}
             if value.strip():
@@ -149,11 +189,22 @@ class NewRunScreen(ModeScreen):
             return
         self._change(**{key: number})
 
+    @property
+    def _state(self) -> FormState:
+        return FormState(self._draft, dict(self._typed))
+
+    def _remember(self, key: str = "") -> None:
+        """Keep the form as it is now, for undo."""
+        self._history.push(self._state, key)
+        self.refresh_keys()
+
     def _change(self, **changes: object) -> None:
         """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
         if changes.keys() & {"provider", "gpu", "interruptible", "data", "base"}:
             self._drop_offer()
         self._draft = self._draft.model_copy(update=changes)
+        if self._draft.data:
+            self._greet(False)
         self._timer.stop()
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
 
@@ -258,9 +309,16 @@ class NewRunScreen(ModeScreen):
         return bool(self._plan and self._plan.ready and not self._refused)
 
     def on_descendant_focus(self) -> None:
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """The whole help of the field that has the focus, and how text gets into it."""
         row = row_of(self.focused)
         label, hint = (f"{row.label}  ", row.hint) if row else ("", "")
-        text = Content.assemble((label, "bold"), (hint, "$muted"))
+        how = ""
+        if isinstance(self.focused, TextField):
+            how = "  enter keeps it, esc drops it" if self.focused.typing else "  enter to type"
+        text = Content.assemble((label, "bold"), (hint, "$muted"), (how, "$accent"))
         self.query_one("#hint", Flow).show(lambda width: reflow.text(text, width))
         self.refresh_keys()
 
@@ -269,6 +327,14 @@ class NewRunScreen(ModeScreen):
             return True if self._ready else None
         if action == "machine":
             return True if self._plan and self._plan.estimate else None
+        if action == "undo":
+            return True if self._history else None
+        if action in ("save_template", "write_settings"):
+            return True if self._plan else None
+        if action == "sweep":
+            return True if self._ready else None
+        if action == "reset_one":
+            return True if self._focused_setting in self._typed else None
         if action == "preview":
             return True if self._plan and self._plan.report else None
         return True
@@ -284,69 +350,18 @@ class NewRunScreen(ModeScreen):
         else:
             await self.app.run_action("start", self)
 
-    @work(group="pick")
-    async def action_dataset(self) -> None:
-        from brightrun_tui.tui.screens.data import DataScreen
+    def fill(self, draft: Draft) -> None:
+        """Put another draft into the form; undo brings back what was there."""
+        self._remember()
+        self._typed = {key: show_value(value) for key, value in draft.overrides.items()}
+        self._put(draft.model_copy(update={"overrides": dict(self._typed)}))
 
-        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
-        if chosen:
-            self._change(data=chosen, columns={})
-
-    @work(group="pick")
-    async def action_base(self) -> None:
-        from brightrun_tui.planning.bases import list_bases
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        bases = await asyncio.to_thread(list_bases, self.app.paths)
-        choices = [
-            Choice(
-                base.id,
-                base.title,
-                " · ".join(
-                    part
-                    for part in (
-                        humanize.count(base.parameters),
-                        f"from {base.quantisation}" if base.quantisation else "",
-                        "here" if base.present else "",
-                        "licence to accept" if base.gated else "",
-                    )
-                    if part
-                ),
-                f"{base.description} {base.id}, {base.license}",
-            )
-            for base in bases
-        ]
-        chosen = await self.app.push_screen_wait(
-            PickScreen(
-                "Base model",
-                choices,
-                chosen=self._draft.base,
-                own="search, or type a Hugging Face id, a directory or a GGUF file",
-            )
-        )
-        if chosen:
-            self._change(base=chosen)
-
-    @work(group="pick")
-    async def action_template(self) -> None:
-        from brightrun_tui.planning.templates import load_templates
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
-        for problem in problems:
-            self.app.show_error(problem)
-        choices = [
-            Choice(
-                template.name,
-                template.title,
-                template.best_for + (" · yours" if template.own else ""),
-                template.description,
-            )
-            for template in templates
-        ]
-        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
-        if chosen:
-            self._change(template=chosen)
+    def _put(self, draft: Draft) -> None:
+        """Show and plan this draft."""
+        self._change(**{name: getattr(draft, name) for name in Draft.model_fields})
+        for key in ("budget_usd", "max_hours"):
+            self.form.put_number(key, getattr(draft, key))
+        self._show_plan()
 
     @work(group="pick")
     async def action_machine(self) -> None:
@@ -373,34 +388,44 @@ class NewRunScreen(ModeScreen):
             self._show_plan()
 
     def action_reset(self) -> None:
+        if self._typed:
+            self._remember()
         self._typed = {}
         self._change(overrides={})
-        self.app.toast("Settings are as the template says.")
+        self.app.toast("Settings are as the template says; u takes that back.")
 
-    @work(group="start", exclusive=True)
-    async def action_start(self) -> None:
-        from brightrun_tui.orchestrator import client
+    @property
+    def _focused_setting(self) -> str:
+        row = row_of(self.focused)
+        return row.setting.key if isinstance(row, SettingRow) else ""
 
-        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
-        try:
-            spec = make_spec(plan)
-        except BrightrunError as error:
-            self.app.show_error(error)
+    def action_reset_one(self) -> None:
+        self._remember()
+        self._typed.pop(self._focused_setting, None)
+        self._change(overrides=dict(self._typed))
+
+    def action_undo(self, *, aloud: bool = True) -> None:
+        before = self._history.pop()
+        if before is None:
             return
-        free = not (plan.estimate and plan.estimate.price_per_hour)
-        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
-            return
-        try:
-            if plan.estimate:
-                await check_account(self._draft, self.app.paths, plan.estimate)
-            if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
-                await datasets.add(self.app.db, plan.report)
-            run = await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        await self.app.show_run(run.id)
+        self._typed = dict(before.typed)
+        for key in list(self._refused):
+            self.form.refuse(key, "")
+        self._refused = {}
+        self._put(before.draft)
+        if aloud:
+            self.app.toast("The last change is taken back.")
+
+    def action_find(self) -> None:
+        self.query_one("#find", FilterBar).open()
+
+    @on(FilterBar.Typed, "#find")
+    async def _find(self, event: FilterBar.Typed) -> None:
+        await self.form.find(event.text)
+        self._show_plan()
+        first = self.form.first_setting()
+        if event.done and first is not None:
+            first.field.focus()
 
     def action_next(self) -> None:
         self.focus_next()

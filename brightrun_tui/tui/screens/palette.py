@@ -1,8 +1,9 @@
-"""The command palette: every action that works where you are, by name."""
+"""The command palette: every action of every screen, and runs, models and themes by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -10,30 +11,111 @@ from textual.dom import DOMNode
 from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
-from brightrun_tui.tui.actions import Action
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.run import Run
+from brightrun_tui.tui.actions import SCOPES, Action, of_scope
+from brightrun_tui.tui.theming import save_choice
+from brightrun_tui.tui.widgets import cells
+from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions
+from brightrun_tui.tui.workspace import Workspace
+
+MODE_SCOPES = ("integrations", "new_run", "monitor", "registry")
+ELSEWHERE_WEIGHT, NAME_WEIGHT = 0.9, 0.95
+"""What a match of an action of another screen, and of a name, counts beside one of an action that works here."""
+HELP_SCORE = 0.01
+"""Of what only its help speaks of: below all that is called so."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the palette, what runs it, and how much a match counts."""
+
+    text: str
+    help: str
+    run: IgnoreReturnCallbackType
+    weight: float = 1.0
 
 
 class ActionProvider(Provider):
-    """Offers the table of actions."""
+    """Offers the table of actions: those that work here first, then those of other screens, and things by name."""
 
-    def _offered(self) -> Iterator[tuple[Action, IgnoreReturnCallbackType]]:
+    @property
+    def _workspace(self) -> Workspace:
+        assert isinstance(self.app, Workspace)
+        return self.app
+
+    def _here(self) -> Iterator[Command]:
         for live in live_actions(self.focused, self.screen):
             if live.action.palette and live.possible:
-                yield live.action, partial(self._run, live.action, live.node)
+                action = live.action
+                yield Command(f"{action.title}  ({action.key})", action.help, partial(self._run, action, live.node))
+
+    def _elsewhere(self) -> Iterator[Command]:
+        here = getattr(self.screen, "MODE", "")
+        if not here:
+            return
+        for scope in MODE_SCOPES:
+            for action in of_scope(scope) if scope != here else ():
+                if action.palette:
+                    text = f"{action.title}  ({SCOPES[scope]}: {action.key})"
+                    yield Command(text, action.help, partial(self._run_there, action), ELSEWHERE_WEIGHT)
+
+    def _names(self) -> Iterator[Command]:
+        app = self._workspace
+        for run in app.snapshot.runs:
+            told = f"{run.state} · {humanize.ago(run.created_at)}"
+            yield Command(f"run {cells.one_line(run.name)}", told, partial(app.show_run, run.id), NAME_WEIGHT)
+        groups: dict[str, list[Run]] = {}
+        for run in app.snapshot.runs:
+            if run.spec.group:
+                groups.setdefault(run.spec.group, []).append(run)
+        for of_one in groups.values():
+            told = f"{len(of_one)} runs beside one another"
+            yield Command(f"sweep {cells.one_line(of_one[-1].name)}", told, partial(self._compare, of_one), NAME_WEIGHT)
+        for model in app.snapshot.models:
+            yield Command(
+                f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
+            )
+        for theme in sorted(app.available_themes):
+            yield Command(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
 
     async def _run(self, action: Action, node: DOMNode) -> None:
         await self.app.run_action(action.name, node)
 
+    async def _run_there(self, action: Action) -> None:
+        """Go to the screen of the action, and do it there if it is possible."""
+        app = self._workspace
+        await app.switch_mode(action.scope)
+        app.screen.call_after_refresh(self._run_or_say, action)
+
+    async def _run_or_say(self, action: Action) -> None:
+        app = self._workspace
+        if app.screen.check_action(action.name, ()):
+            await app.run_action(action.name, app.screen)
+        else:
+            app.toast(f"“{action.title}” is not possible now.", severity="warning")
+
+    def _compare(self, runs: list[Run]) -> None:
+        from brightrun_tui.tui.screens.sweep import SweepScreen
+
+        self.app.push_screen(SweepScreen(runs))
+
+    def _take_theme(self, theme: str) -> None:
+        self.app.theme = theme
+        try:
+            save_choice(self._workspace.paths, theme)
+        except OSError as error:
+            self._workspace.toast(f"The choice could not be saved ({error.strerror}).", severity="warning")
+
     async def discover(self) -> Hits:
-        for action, run in self._offered():
-            text = f"{action.title}  ({action.key})"
-            yield DiscoveryHit(escape(text), run, text, escape(action.help))
+        for command in self._here():
+            yield DiscoveryHit(escape(command.text), command.run, command.text, escape(command.help))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for action, run in self._offered():
-            text = f"{action.title}  ({action.key})"
-            score = max(matcher.match(text), 0.8 * matcher.match(action.help))
-            if score > 0:
-                yield Hit(score, matcher.highlight(text), run, help=escape(action.help))
+        for commands in (self._here(), self._elsewhere(), self._names()):
+            for command in commands:
+                score = matcher.match(command.text) * command.weight or (HELP_SCORE if fits(query, command.help) else 0)
+                if score > 0:
+                    yield Hit(score, matcher.highlight(command.text), command.run, help=escape(command.help))

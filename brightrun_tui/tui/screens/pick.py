@@ -38,13 +38,18 @@ class PickScreen(Dialog[str]):
         chosen: str = "",
         own: str = "",
         preview: Callable[[str], None] | None = None,
+        head: str = "",
     ) -> None:
-        super().__init__(title, classes="-pick")
+        """``head`` stands over the list: the names of its columns."""
+        super().__init__(title, classes="-pick -table" if head else "-pick")
+        self._head = head
         self._choices = list(choices)
         self._chosen, self._own, self._preview = chosen, own, preview
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder=self._own or "type to narrow the list", compact=True, id="narrow")
+        if self._head:
+            yield Static(Content.styled(self._head, "$muted"), classes="pick-head")
         yield OptionList(id="choices", markup=False, compact=True)
         yield Static("", id="detail", markup=False)
 
@@ -80,10 +85,7 @@ class PickScreen(Dialog[str]):
 
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)
-        found = sorted(
-            (choice for choice in self._choices if fits(needle, choice.title, choice.note, choice.id)),
-            key=lambda choice: rank_of(needle, choice),
-        )
+        found = ranked(needle, [one for one in self._choices if fits(needle, one.title, one.note, one.id)])
         listed = [Option(prompt_of(choice), id=choice.id) for choice in found]
         typed = needle.strip()
         if self._own and typed and typed not in (choice.id for choice in self._choices):
@@ -96,15 +98,17 @@ class PickScreen(Dialog[str]):
             self.query_one("#detail", Static).update(Content("Nothing fits."))
 
 
-def rank_of(needle: str, choice: Choice) -> int:
-    """How well what was typed fits: the whole title or id, the beginning of one, words of the title, anything else."""
+def ranked(needle: str, choices: Sequence[Choice]) -> list[Choice]:
+    """Those whose title is what was typed first, then those it begins with, those it is in, and the rest; else in their order."""
     typed = " ".join(needle.casefold().split())
-    names = (choice.title.casefold(), choice.id.casefold())
-    if not typed or typed in names:
-        return 0
-    if any(name.startswith(typed) for name in names):
-        return 1
-    return 2 if fits(typed, choice.title) else 3
+
+    def distance(choice: Choice) -> int:
+        names = (choice.title.casefold(), choice.id.casefold())
+        if typed in names:
+            return 0
+        return 1 if any(name.startswith(typed) for name in names) else 2 if fits(typed, choice.title) else 3
+
+    return sorted(choices, key=distance) if typed else list(choices)
 
 
 def prompt_of(choice: Choice) -> Content:

@@ -132,7 +132,7 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "rate", "tag", "export", "delete"):
+        for name in ("chat", "rate", "tag", "export", "delete", "again"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -145,6 +145,10 @@ class RegistryScreen(ModeScreen):
         answer = await self.app.ask("deploy", model.ref, wait=30.0)
         if answer and answer.get("endpoint"):
             self._open_endpoint(answer["endpoint"])
+
+    async def action_again(self) -> None:
+        if self.model is not None:
+            await self.app.start_again(self.model.run_id)
 
     def action_endpoint(self) -> None:
         if self.endpoint is not None:

@@ -27,6 +27,21 @@ class FieldChanged(Message):
     value: str
 
 
+@dataclass
+class EditBegan(Message):
+    """A person is about to type into the field called ``key``."""
+
+    key: str
+
+
+@dataclass
+class EditEnded(Message):
+    """Typing has ended: what was typed is kept, or (``kept`` False) the field is to be as it was before."""
+
+    key: str
+    kept: bool
+
+
 class _InForm:
     """Up and down go from field to field. No Widget: a first base that is one would hide Input's own styles."""
 
@@ -40,26 +55,93 @@ class _InForm:
 
 
 class TextField(_InForm, Input):
-    """A line of text."""
+    """A line of text. One that ``waits`` takes text only after enter, so that single keys stay keys until then."""
 
-    SCOPES = ("form",)
-    BINDINGS = bindings("form")
+    SCOPES = ("field", "form")
+    BINDINGS = bindings("field", "form")
 
     def __init__(
-        self, key: str, value: str = "", *, placeholder: str = "", password: bool = False, last: bool = False
+        self,
+        key: str,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        password: bool = False,
+        last: bool = False,
+        waits: bool = False,
     ) -> None:
         """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field."""
         value = one_line(value)
-        super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
+        super().__init__(
+            value,
+            placeholder=placeholder,
+            compact=True,
+            password=password,
+            classes="field -waits" if waits else "field",
+            select_on_focus=not waits,
+        )
         self.key = key
         self._last = last
         self._told = value
+        self._waits = waits
+        self.typing = not waits
 
     def put(self, value: str) -> None:
-        """Set the value without telling anybody."""
-        if value != self.value and not self.has_focus:
+        """Set the value without telling anybody; what is just being typed stays."""
+        if value != self.value and not (self.has_focus and self.typing):
             self._told = value
             self.value = value
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return self.typing and super().check_consume_key(key, character)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "edit":
+            return self._waits
+        if action == "drop":
+            return True if self._waits and self.typing else False
+        if not self.typing and (action.startswith("delete_") or action in ("cut", "submit")):
+            return False
+        return super().check_action(action, parameters)
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self.typing:
+            await super()._on_key(event)
+        event.prevent_default()
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if not self.typing:
+            self._begin()
+
+    async def _on_click(self, event: events.Click) -> None:
+        if not self.typing:
+            self._begin()
+
+    def _on_blur(self, event: events.Blur) -> None:
+        if self.app.app_focus:
+            self._end(kept=True)
+
+    def action_edit(self) -> None:
+        if self.typing:
+            self._end(kept=True)
+        else:
+            self._begin()
+
+    def action_drop(self) -> None:
+        self._end(kept=False)
+
+    def _begin(self) -> None:
+        self.typing = True
+        self.add_class("-typing")
+        self.action_select_all()
+        self.post_message(EditBegan(self.key))
+
+    def _end(self, *, kept: bool) -> None:
+        if self._waits and self.typing:
+            self.typing = False
+            self.remove_class("-typing")
+            self.action_end()
+            self.post_message(EditEnded(self.key, kept))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

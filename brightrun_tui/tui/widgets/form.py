@@ -52,7 +52,7 @@ class SettingRow(FormRow):
         if setting.kind in ("choice", "bool"):
             field = ChoiceField(setting.key, setting.choices or YES_NO, show_value(setting.default))
         else:
-            field = TextField(setting.key, show_value(setting.default))
+            field = TextField(setting.key, show_value(setting.default), waits=True)
         super().__init__(setting.title, field, setting.hint)
         self._field = field
 
@@ -64,8 +64,7 @@ class SettingRow(FormRow):
                 self.setting.parse(typed)
             except UsageError as error:
                 problem = error.what
-        else:
-            self._field.put(show_value(value))
+        self._field.put(show_value(value) if typed is None else typed)
         self.set_class(bool(problem), "-wrong")
         self.set_class(typed is not None, "-changed")
         if problem:

@@ -18,6 +18,10 @@ CHECKS = {
     "pending": ("◌", "$secondary"),
 }
 FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
+PHASES = {"loading": "load", "training": "train", "measuring": "measure", "answering": "answer", "saving": "save"}
+"""What the time of a run goes into, by the names of `TimeParts`."""
+BARS = " ▁▂▃▄▅▆▇█"
+LENGTH_BINS = 16
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
 
@@ -32,7 +36,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
             if width > 60
             else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
         )
-    lines = _memory(found, width)
+    lines = _memory(found, width) + _memory_parts(found, width)
     time = (
         humanize.band(found.seconds_low, found.seconds_high)
         if found.seconds_high > found.seconds_low
@@ -40,6 +44,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
     )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
+    lines += _parts(found, width)
     lines += reflow.pair("Cost", _cost(plan, found), width, 8)
     lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
     lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
@@ -56,6 +61,24 @@ def _memory(found: Estimate, width: int) -> reflow.Lines:
         Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
         Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
     ]
+
+
+def _parts(found: Estimate, width: int) -> reflow.Lines:
+    """Where the time goes: one bar whose pieces are the phases, and their names with what they take."""
+    phases = [(name, getattr(found.parts, name)) for name in PHASES]
+    said = [f"{PHASES[name]} {humanize.duration(seconds)}" for name, seconds in phases if seconds >= 1]
+    if len(said) < 2 or width <= 36:
+        return []
+    return reflow.pair("", Content.styled(" · ".join(said), "$faint"), width, 8)
+
+
+def _memory_parts(found: Estimate, width: int) -> reflow.Lines:
+    """What lies in memory, the largest first."""
+    largest = sorted(found.memory_parts.items(), key=lambda part: -part[1])[:3]
+    said = [f"{name} {humanize.size(amount)}" for name, amount in largest if amount > found.memory // 50]
+    if len(said) < 2 or width <= 36:
+        return []
+    return reflow.pair("", Content.styled(" · ".join(said), "$faint"), width, 8)
 
 
 def _cost(plan: Plan, found: Estimate) -> Content:
@@ -112,6 +135,16 @@ def last_look(plan: Plan) -> Content:
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 
 
+def sweep_words(plans: list[Plan]) -> Content:
+    """Before a sweep starts: how many runs, how long all of them take, and what they cost at most."""
+    found = [plan.estimate for plan in plans if plan.estimate]
+    time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
+    most = sum(one.cost_usd_high for one in found)
+    cost = f"at most {humanize.money(most)}" if most else "free"
+    names = Content("\n").join(Content(f"  {plan.name}") for plan in plans)
+    return Content.assemble((f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"), "\n\n", names)
+
+
 def checks(plan: Plan | None, width: int) -> reflow.Lines:
     """The pre-flight list: a glyph, what was found, and the fix where one is needed."""
     lines: reflow.Lines = []
@@ -152,16 +185,28 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
         Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
         for index, line in enumerate(reflow.text(head, width - 2))
     ]
+    if width > 40 and len(set(report.characters.percentiles)) > 1:
+        lines += reflow.marked(reflow.text(lengths(report), width - 4), 4, "  ·", "$line")
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
-        lines += reflow.indented(
-            reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted"), 4, "  ·"
-        )
+        found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
+        lines += reflow.marked(found, 4, "  ·", "$line")
         if problem.fix:
-            lines += reflow.indented(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
+            lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
     if len(report.problems) > problems:
-        lines.append(Content.styled(f"    and {len(report.problems) - problems} more kinds", "$muted"))
+        lines.append(Content.styled(f"    and {len(report.problems) - problems} more; v shows them", "$muted"))
     return lines
+
+
+def lengths(report: DatasetReport) -> Content:
+    """How long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
+    found = report.characters
+    counts = [0] * LENGTH_BINS
+    for value in found.percentiles:
+        counts[min(LENGTH_BINS - 1, value * LENGTH_BINS // max(1, found.longest))] += 1
+    heights = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
+    words = f"half below {found.p50:,}, 99 % below {found.p99:,}, the longest {found.longest:,} characters"
+    return Content.assemble(("lengths ", "$muted"), (heights, "$primary"), (f"  {words}", "$muted"))
 
 
 def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) -> reflow.Lines:

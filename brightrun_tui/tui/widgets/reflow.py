@@ -102,3 +102,8 @@ def column_width(width: int, gap: int = 3) -> int:
 def indented(lines: Lines, by: int = 2, mark: str = "", style: str = "$line") -> Lines:
     """Moved right; ``mark`` stands at the left of every line."""
     return [Content.assemble((mark.ljust(by), style), line) for line in lines]
+
+
+def marked(lines: Lines, by: int, mark: str, style: str) -> Lines:
+    """Moved right; ``mark`` stands at the left of the first line only, so that what is wrapped reads as one thing."""
+    return [Content.assemble(((mark if not index else "").ljust(by), style), line) for index, line in enumerate(lines)]

@@ -18,8 +18,18 @@ from brightrun_tui.planning.plan import Plan
 from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
 from brightrun_tui.tui.widgets.reflow import Flow
+
+GROUPS = {
+    "lora": "Adapter",
+    "quantisation": "Base in memory",
+    "data": "Data",
+    "training": "Training",
+    "evaluation": "Measuring",
+}
+"""Groups of settings as people read them."""
 
 
 class RunForm(VerticalScroll, can_focus=False):
@@ -32,7 +42,10 @@ class RunForm(VerticalScroll, can_focus=False):
         yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
         yield _pick_row("Template", "template", "A proven set of settings for a kind of task (t).")
         yield FormRow(
-            "Name", TextField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
+            "Name",
+            TextField("name", waits=True),
+            "Of the run and of its model. The same name again makes version 2.",
+            long=True,
         )
         yield FormRow(
             "Where",
@@ -42,16 +55,18 @@ class RunForm(VerticalScroll, can_focus=False):
             "This machine is free; rented ones cost money by the hour.",
             long=True,
         )
-        yield FormRow("GPU", TextField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
+        yield FormRow(
+            "GPU", TextField("gpu", placeholder="any that fits", waits=True), "The GPU to rent, e.g. RTX 4090."
+        )
         yield FormRow(
             "Interruptible",
             ChoiceField("interruptible", ("no", "yes")),
             "Cheaper machines that may be taken away at any time; the run then goes on elsewhere.",
         )
         yield _pick_row("Machine", "machine", "The machine that is rented, with its price; m shows all others.")
-        yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit"),
+        yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit", waits=True),
                       "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
-        yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit"),
+        yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit", waits=True),
                       "The run is saved and ended after so many hours.")  # fmt: skip
         yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
         for setting in iter_settings():
@@ -81,18 +96,35 @@ class RunForm(VerticalScroll, can_focus=False):
         row.set_class(bool(why), "-wrong")
         row.remark(f"✗ {why}" if why else "", "$error")
 
-    async def toggle_advanced(self) -> bool:
+    async def toggle_advanced(self, *, focus: bool = True) -> bool:
         """Show or hide all other settings; True when they are shown now. They are made when first wanted."""
         advanced = self.query_one("#advanced", Vertical)
         if not advanced.children:
-            await advanced.mount_all([SettingRow(setting) for setting in iter_settings() if not setting.simple])
+            await advanced.mount_all(_advanced_rows())
         advanced.toggle_class("-open")
         is_open = advanced.has_class("-open")
         self._show_toggle(is_open)
-        if is_open:
+        if is_open and focus:
             advanced.query(SettingRow).first().field.focus()
             self.call_after_refresh(self.scroll_to_widget, self.query_one("#advanced-toggle"), top=True, animate=False)
         return is_open
+
+    async def find(self, needle: str) -> None:
+        """Show only the settings that fit; an empty ``needle`` shows all again. Opens the advanced ones to look there, too."""
+        if needle and not self.query_one("#advanced").has_class("-open"):
+            await self.toggle_advanced(focus=False)
+        for row in self.query(SettingRow):
+            setting = row.setting
+            row.display = not needle or fits(needle, setting.title, setting.key, setting.hint)
+        for title in self.query(".group-title"):
+            title.display = not needle
+        for other in self.query(FormRow):
+            if not isinstance(other, SettingRow):
+                other.set_class(bool(needle), "-elsewhere")
+
+    def first_setting(self) -> FormRow | None:
+        """The first setting that is shown now."""
+        return next((row for row in self.query(SettingRow) if row.display), None)
 
     def show(
         self, draft: Draft, plan: Plan | None, typed: Mapping[str, str], offer: Offer | None, offer_text: str
@@ -112,6 +144,10 @@ class RunForm(VerticalScroll, can_focus=False):
         assert isinstance(name, TextField) and isinstance(provider, ChoiceField)
         name.placeholder = plan.name if plan and draft.data else "after the dataset"
         provider.put(draft.provider)
+        name.put(draft.name)
+        gpu = self.row("gpu").field
+        assert isinstance(gpu, TextField)
+        gpu.put(draft.gpu)
         for key in ("gpu", "machine"):
             self.row(key).set_class(draft.provider == "local", "-off")
         interruptible = self.row("interruptible")
@@ -138,6 +174,20 @@ class RunForm(VerticalScroll, can_focus=False):
                 ("▾ " if is_open else "▸ ", "bold $accent"), ("Advanced", "bold $primary"), (note, "$muted")
             )
         )
+
+
+def _advanced_rows() -> list[Widget]:
+    """All settings that are not simple, each group under its name."""
+    rows: list[Widget] = []
+    group = ""
+    for setting in iter_settings():
+        if setting.simple:
+            continue
+        if setting.group != group:
+            group = setting.group
+            rows.append(Static(Content.styled(GROUPS.get(group, group), "$primary"), classes="group-title"))
+        rows.append(SettingRow(setting))
+    return rows
 
 
 def row_of(widget: Widget | None) -> FormRow | None:

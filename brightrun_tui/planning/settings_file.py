@@ -1,0 +1,130 @@
+"""A run's settings as a file: written from a plan, read into a draft; and the same as a template of one's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.files import write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.templates import get_template
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class SettingsFile(BaseModel):
+    """``settings``: dotted settings to values. ``base`` and ``template`` may be empty: nothing is said of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str = ""
+    template: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+def read_settings(path: Path) -> SettingsFile:
+    """Settings may be written as ``"training.epochs" = 3`` or as a table ``[settings.training]``.
+
+    Raises:
+        UsageError: it cannot be read, has a key that nobody knows, or a value that does not fit.
+    """
+    try:
+        document = read_toml(path)
+    except ForeignFileError as error:
+        raise _unusable(path, f"it {error.what}") from None
+    settings = document.get("settings", {})
+    if isinstance(settings, dict):
+        document["settings"] = _dotted(settings)
+    try:
+        found = SettingsFile.model_validate(document)
+    except ValidationError as error:
+        raise _unusable(path, first_problem(error)) from None
+    try:
+        RunSettings().with_overrides(found.settings)
+    except UsageError as error:
+        raise _unusable(path, str(error)) from None
+    return found
+
+
+def write_settings(plan: Plan, path: Path) -> None:
+    """Base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    document = {"base": plan.draft.base, "template": plan.draft.template, "settings": changed_settings(plan)}
+    _write(path, document, mode=0o644)
+
+
+def save_template(plan: Plan, name: str, paths: Paths) -> Path:
+    """Keep the template of the plan, with what the person changed in it, as one of their own.
+
+    Raises:
+        UsageError: the name is none for a template, or the file cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"“{name}” is not a name for a template",
+            fix="use lower-case letters, digits, - and _",
+            kind=ErrorKind.BAD_TEMPLATE,
+        )
+    own = {setting.key: setting.parse(plan.draft.overrides[setting.key]) for setting in iter_settings()
+           if setting.key in plan.draft.overrides}  # fmt: skip
+    below = get_template(plan.draft.template, paths)
+    rules = [
+        {**({"up_to": rule.up_to} if rule.up_to else {}), **{k: v for k, v in rule.overrides.items() if k not in own}}
+        for rule in below.by_records
+    ]
+    document: dict[str, Any] = {
+        "title": name.replace("-", " ").replace("_", " ").capitalize(),
+        "description": f"Made from “{below.title}”. {below.description}".strip(),
+        "best_for": below.best_for,
+        "settings": {**below.overrides, **own},
+    }
+    path = paths.user_templates / f"{name}.toml"
+    _write(path, {**document, **({"by_records": rules} if rules else {})}, mode=0o600)
+    return path
+
+
+def changed_settings(plan: Plan) -> dict[str, Any]:
+    """Every setting of the plan that is not at its default, by its dotted key."""
+    return {
+        setting.key: value
+        for setting in iter_settings()
+        if (value := getattr(getattr(plan.settings, setting.group), setting.name)) != setting.default
+    }
+
+
+def _dotted(table: dict[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
+
+
+def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, tomli_w.dumps(document), mode=mode)
+    except OSError as error:
+        raise UsageError(
+            f"the file cannot be written ({error.strerror})",
+            where=str(path),
+            fix="choose another place",
+            kind=ErrorKind.BAD_OPTION,
+        ) from None
+
+
+def _unusable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"these settings cannot be used: {reason}", where=str(path), fix="correct the file", kind=ErrorKind.BAD_SETTING
+    )

@@ -1,0 +1,66 @@
+"""A sweep: the same run with two or three values for one or two settings, as a group of runs to compare."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import RunSettings, Setting, iter_settings
+from brightrun_tui.planning.draft import Draft
+
+MOST_SETTINGS, MOST_VALUES = 2, 3
+NAME_ROOM = 30
+"""Characters of the name that stay before the values."""
+LEARNING_RATE = "training.learning_rate"
+
+Values = dict[str, tuple[str, ...]]
+"""Dotted setting to the values to try, as typed."""
+
+
+def suggested(settings: RunSettings) -> str:
+    """Three learning rates around the plan's own, as `parse_sweep` reads them."""
+    rate = settings.training.learning_rate
+    return f"{LEARNING_RATE} = " + " ".join(f"{rate * factor:.3g}" for factor in (0.5, 1, 2))
+
+
+def parse_sweep(text: str) -> Values:
+    """``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``.
+
+    Raises:
+        UsageError: an unknown setting, a value that does not fit, too few or too many of either.
+    """
+    known = {setting.key: setting for setting in iter_settings()}
+    values: Values = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        key, _, listed = part.partition("=")
+        setting = known.get(key.strip())
+        if setting is None:
+            raise _wrong(f"there is no setting “{key.strip()}”", "write it like training.learning_rate = 1e-4 2e-4")
+        values[setting.key] = _checked(setting, listed.replace(",", " ").split())
+    if not 1 <= len(values) <= MOST_SETTINGS:
+        raise _wrong(f"{len(values)} settings are named", f"name one or two, with {MOST_VALUES} values at most")
+    return values
+
+
+def sweep_drafts(draft: Draft, name: str, values: Values) -> list[Draft]:
+    """A draft for every combination, each with a name of its own that tells the values."""
+    drafts = []
+    for chosen in product(*values.values()):
+        words = "-".join(value.lower().replace("_", "-") for value in chosen)
+        overrides = {**draft.overrides, **dict(zip(values, chosen, strict=True))}
+        drafts.append(draft.model_copy(update={"overrides": overrides, "name": f"{name[:NAME_ROOM]}-{words}"}))
+    return drafts
+
+
+def _checked(setting: Setting, words: list[str]) -> tuple[str, ...]:
+    distinct = tuple(dict.fromkeys(words))
+    for word in distinct:
+        setting.parse(word)
+    if not 2 <= len(distinct) <= MOST_VALUES:
+        raise _wrong(f"{setting.title} has {len(distinct)} values", f"give two or {MOST_VALUES} different ones")
+    return distinct
+
+
+def _wrong(what: str, fix: str) -> UsageError:
+    return UsageError(what, where="sweep", fix=fix, kind=ErrorKind.BAD_SETTING)

@@ -1,0 +1,71 @@
+"""Keys of one's own: ``[keys]`` of config.toml, an action's id and the keys it is to have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from pydantic import RootModel
+
+from brightrun_tui.config import load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.paths import Paths
+from brightrun_tui.tui import actions
+
+EVERYWHERE = "app"
+_KEY = re.compile(r"((ctrl|shift|alt)\+)*([A-Za-z0-9]|[a-z][a-z0-9_]+)")
+
+
+class KeySettings(RootModel[dict[str, str]]):
+    """``[keys]``: for an action, such as ``"monitor.pause"``, its keys with blanks between, such as ``"p ctrl+p"``."""
+
+
+def load_keymap(paths: Paths) -> dict[str, tuple[str, ...]]:
+    """Action id to keys, as Textual names them.
+
+    Raises:
+        UsageError: no such action, not a key, or two actions of one place on one key.
+    """
+    settings = load_section(paths, "keys", KeySettings).root
+    keymap = {action_id: _keys(action_id, text, paths) for action_id, text in settings.items()}
+    _refuse_clashes(keymap, paths)
+    return keymap
+
+
+def _keys(action_id: str, text: str, paths: Paths) -> tuple[str, ...]:
+    if action_id not in actions.BY_ID:
+        close = get_close_matches(action_id, list(actions.BY_ID), n=1)
+        raise _wrong(
+            paths,
+            action_id,
+            f"there is no action “{action_id}”",
+            f"did you mean {close[0]}?" if close else "docs/keys.md has them all",
+        )
+    keys = tuple(actions.key_named(word) for word in text.split())
+    wrong = next((key for key in keys if not _KEY.fullmatch(key)), "" if keys else text)
+    if wrong or not keys:
+        raise _wrong(paths, action_id, f"“{wrong}” is not a key", "write it like p, ctrl+p, f5 or ?")
+    return keys
+
+
+def _refuse_clashes(keymap: Mapping[str, tuple[str, ...]], paths: Paths) -> None:
+    """One key, one action in one place: a place is a scope, or a scope and what works everywhere."""
+    for action_id, keys in keymap.items():
+        scope = actions.BY_ID[action_id].scope
+        for other in actions.defaults():
+            if other.id == action_id or (scope != EVERYWHERE and other.scope not in (scope, EVERYWHERE)):
+                continue
+            for key in keys:
+                if key in keymap.get(other.id, other.keys):
+                    raise _wrong(
+                        paths,
+                        action_id,
+                        f"the key “{actions.spell(key)}” is “{other.title}” ({other.id}) already",
+                        f"choose another key, or give {other.id} another one, too",
+                    )
+
+
+def _wrong(paths: Paths, action_id: str, what: str, fix: str) -> UsageError:
+    return UsageError(what, where=f"{paths.config_file}: [keys] {action_id}", fix=fix, kind=ErrorKind.BAD_CONFIG)

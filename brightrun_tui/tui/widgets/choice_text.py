@@ -1,0 +1,54 @@
+"""Bases and templates as lines of a picker."""
+
+from __future__ import annotations
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.planning.base_fit import BaseFit
+from brightrun_tui.planning.templates import Template
+from brightrun_tui.tui.widgets import cells
+from brightrun_tui.tui.widgets.form import show_value
+
+FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
+HEAD = ("base", "size", "context", "memory", "time", "on this plan", "")
+WIDTHS = (25, 7, 8, 9, 13, 12, 30)
+
+
+def row(words: tuple[str, ...]) -> str:
+    """One line of the table of bases."""
+    return " ".join(cells.fit(word, width) for word, width in zip(words, WIDTHS, strict=True)).rstrip()
+
+
+def base_row(fit: BaseFit) -> str:
+    """Size, context, memory and time with the data and on the machine of the plan, and what must be done first."""
+    base, found = fit.base, fit.estimate
+    remarks = [
+        "here" if base.present else "",
+        f"from {base.quantisation}" if base.quantisation else "",
+        "licence to accept" if base.gated else base.license,
+    ]
+    return row(
+        (
+            cells.one_line(base.title),
+            humanize.count(base.parameters),
+            humanize.count(fit.context) if fit.context else "",
+            humanize.size(found.memory) if found else "",
+            humanize.band(found.seconds_low, found.seconds_high) if found and found.fits != "no" else "",
+            FITS[found.fits] if found else "",
+            " · ".join(remark for remark in remarks if remark),
+        )
+    )
+
+
+def template_detail(template: Template) -> str:
+    """What it is for, what it sets, and what it sets by the number of records."""
+    titles = {setting.key: setting.title for setting in iter_settings()}
+
+    def said(overrides: dict[str, object]) -> str:
+        return " · ".join(f"{titles.get(key, key)} {show_value(value)}" for key, value in overrides.items())
+
+    lines = [template.description, f"sets  {said(template.overrides)}"]
+    for rule in template.by_records:
+        whom = f"up to {rule.up_to:,} records" if rule.up_to else "more records"
+        lines.append(f"      {whom}: {said(rule.overrides)}")
+    return "\n".join(line for line in lines if line.strip())
