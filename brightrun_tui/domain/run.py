@@ -268,6 +268,21 @@ class Run(BaseModel):
         return self.state in ACTIVE
 
 
+SILENT_SECONDS = 60.0
+SILENT_STEPS = 10
+"""A training run is silent when nothing came for a minute and for ten times what a step takes."""
+
+
+def silence(run: Run, heard_at: float | None, now: float) -> float | None:
+    """Seconds since a run that trains was last heard of, when that is longer than it should be; else None."""
+    if run.state != "running" or run.phase not in ("training", "") or heard_at is None:
+        return None
+    left = run.total_steps - run.step
+    step = (run.eta_seconds or 0.0) / left if left > 0 else 0.0
+    quiet = now - heard_at
+    return quiet if quiet > max(SILENT_SECONDS, SILENT_STEPS * step) else None
+
+
 class RunChanges(TypedDict, total=False):
     """The facts of a run that may change, its state apart. What they mean is said in `Run`."""
 

@@ -48,3 +48,12 @@ async def series(db: Database, run_id: str, name: str) -> list[Point]:
 async def names(db: Database, run_id: str) -> list[str]:
     rows = await db.all("SELECT DISTINCT name FROM metrics WHERE run_id = ? ORDER BY name", (run_id,))
     return [row["name"] for row in rows]
+
+
+async def newest(db: Database, run_id: str, name: str, count: int) -> list[Point]:
+    """The last ``count`` points of one curve, by step."""
+    rows = await db.all(
+        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step DESC LIMIT ?",
+        (run_id, name, count),
+    )
+    return [Point(name, row["step"], row["value"], row["time"]) for row in reversed(rows)]

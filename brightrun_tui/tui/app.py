@@ -24,6 +24,7 @@ from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
+from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
@@ -35,6 +36,10 @@ class AppSettings(Section):
     """``[app]`` of config.toml."""
 
     theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
+    run_columns: list[str] = Field(
+        [],
+        description='Columns of the runs table in their order, e.g. ["state", "eval", "cost"]; empty: as many as fit.',
+    )
     mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")
 
 
@@ -69,6 +74,10 @@ class BrightRunApp(Workspace):
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())
         self.theme = self._first_theme()
+
+    @property
+    def run_columns(self) -> tuple[str, ...]:
+        return tuple(self._settings.run_columns)
 
     @property
     def mouse(self) -> bool:
@@ -167,6 +176,8 @@ class BrightRunApp(Workspace):
             await self.run_action("zoom", self.screen)
         elif isinstance(self.screen.focused, Input):
             self.screen.set_focus(None)
+        elif isinstance(self.screen, ModeScreen):
+            self.screen.step_back()
 
     async def action_quit(self) -> None:
         active = sum(run.active for run in self.snapshot.runs)

@@ -19,8 +19,9 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
+from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models
 from brightrun_tui.store.runs import DamagedRun
+from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
@@ -89,6 +90,7 @@ class Snapshot:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     engine: EngineStatus | None = None
     detail: RunDetail | None = None
+    vitals: Mapping[str, Vitals] = field(default_factory=dict)
     loaded: bool = False
     trouble: str = ""
 
@@ -191,6 +193,7 @@ class SnapshotReader:
     def __init__(self, db: Database, paths: Paths) -> None:
         self._db = db
         self._paths = paths
+        self._runs = RunReader(db)
         self._mark = 0
         self._seq = -1
         self._detail = RunDetail("")
@@ -198,10 +201,11 @@ class SnapshotReader:
     async def read(self, watched: str) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty."""
         db = self._db
-        whole, damaged = await runs.list_all(db)
+        whole, damaged, vitals = await self._runs.read()
         return Snapshot(
-            runs=tuple(whole),
-            damaged=tuple(damaged),
+            runs=whole,
+            damaged=damaged,
+            vitals=vitals,
             models=tuple(await models.list_models(db)),
             endpoints=tuple(await endpoints.list_endpoints(db)),
             datasets=tuple(await datasets.list_datasets(db)),

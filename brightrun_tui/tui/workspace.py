@@ -56,6 +56,11 @@ class Workspace(App[int]):
         self._notifier = Notifier(paths, Home.APP, self.bell)
 
     @property
+    def run_columns(self) -> tuple[str, ...]:
+        """The columns of the runs table that are wanted, in their order; empty: as many as fit."""
+        return ()
+
+    @property
     def db(self) -> Database:
         """The app's own connection. Raises `BrightrunError` before it is open."""
         if self._db is None:

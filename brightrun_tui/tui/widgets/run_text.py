@@ -46,18 +46,33 @@ def how_many(runs: Sequence[Run]) -> list[str]:
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
 
 
-def run_row(run: Run, width: int, *, tall: bool) -> Content:
-    """One line of the runs list, or two when there is room."""
-    state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
+    """One line of the runs list, or two when there is room. ``mark``: a glyph before it."""
+    width -= 2 if mark else 0
+    state = Content.assemble(
+        (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    )
     right = _right_of(run)
     if tall:
         first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
-    second = _progress(run, 18 if width > 70 else 12)
+    second = progress(run, 18 if width > 70 else 12)
     right = right.pad_left(max(0, 14 - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def caption(name: str, count: int, width: int) -> Content:
+    """The line above a group of runs."""
+    title = Content.assemble((cells.fit(name, min(len(name), width - 8)), "bold $primary"), (f"  {count} ", "$muted"))
+    return Content.assemble(title, ("─" * max(0, width - title.cell_length), "$line"))
+
+
+def folded(count: int, width: int) -> Content:
+    """The line in place of the runs that are folded away."""
+    key = BY_ID["monitor.fold"].key
+    return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(width)
 
 
 def damaged_row(run: DamagedRun, width: int) -> Content:
@@ -87,12 +102,13 @@ def _second_line(run: Run, width: int) -> Content:
     loss = f"  {word} {humanize.loss(value)}" if value is not None else ""
     cost = f"  {humanize.money(run.cost_usd)}" if run.cost_usd else ""
     tail = loss + cost if 20 + len(loss) + len(cost) <= width else cost or loss
-    middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
+    middle = progress(run, max(8, width - 12 - max(12, len(tail))))
     state = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, middle, (tail, "$muted"))
 
 
-def _progress(run: Run, width: int) -> Content:
+def progress(run: Run, width: int) -> Content:
+    """A bar and per cent in ``width`` cells."""
     fraction = 1.0 if run.state == "completed" else run.fraction
     filled, empty = cells.bar(fraction, max(3, width - 5))
     return Content.assemble(

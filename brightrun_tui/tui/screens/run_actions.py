@@ -1,0 +1,143 @@
+"""What a person can ask of the chosen run, or of all that are marked: each question says of which."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from textual import work
+from textual.content import Content
+
+from brightrun_tui.domain.requests import RequestKind
+from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.store.runs import DamagedRun
+from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.widgets import cells, run_text
+
+LISTED = 8
+"""Runs that a question about many shows one by one."""
+
+
+class RunActions(ModeScreen):
+    """Asks and carries out. A subclass says which runs are meant."""
+
+    def targets(self) -> tuple[Run | DamagedRun, ...]:
+        """The marked runs, else the chosen one."""
+        return ()
+
+    def runs_that_permit(self, *asked: RunAction) -> tuple[Run, ...]:
+        """Those of the targets of which one of these may be asked now."""
+        return tuple(
+            run for run in self.targets() if isinstance(run, Run) and any(run.permits(action) for action in asked)
+        )
+
+    def possible(self) -> dict[str, bool]:
+        """By the name of the action: whether it means anything for the targets."""
+        one = len(self.targets()) == 1
+        return {
+            "pause": bool(self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)),
+            "stop": bool(self.runs_that_permit(RunAction.STOP)),
+            "checkpoint": bool(self.runs_that_permit(RunAction.CHECKPOINT)),
+            "retry": one and bool(self.runs_that_permit(RunAction.RETRY)),
+            "delete": bool(self._deletable()),
+        }
+
+    def _deletable(self) -> tuple[Run | DamagedRun, ...]:
+        return tuple(run for run in self.targets() if isinstance(run, DamagedRun) or run.permits(RunAction.DELETE))
+
+    async def _ask_all(self, kind: RequestKind, runs: Sequence[Run | DamagedRun]) -> int:
+        """Ask the same of each; returns how many answered."""
+        answers = await asyncio.gather(*(self.app.ask(kind, run.id) for run in runs))
+        return sum(answer is not None for answer in answers)
+
+    @work(group="ask")
+    async def action_pause(self) -> None:
+        runs = self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)
+        resuming = all(run.state == "paused" for run in runs)
+        meant = [run for run in runs if run.permits(RunAction.RESUME if resuming else RunAction.PAUSE)]
+        done = await self._ask_all("resume_run" if resuming else "pause_run", meant)
+        if done:
+            who = meant[0].name if len(meant) == 1 else f"{done} runs"
+            ending = "" if len(meant) > 1 else "s"
+            self.app.toast(
+                f"{who} go{'es' if ending else ''} on."
+                if resuming
+                else f"{who} pause{ending} after {'its' if ending else 'their'} next checkpoint."
+            )
+
+    @work(group="ask")
+    async def action_stop(self) -> None:
+        runs = self.runs_that_permit(RunAction.STOP)
+        if not runs:
+            return
+        if await self.confirm(
+            "Stop the run" if len(runs) == 1 else f"Stop {len(runs)} runs",
+            _about(runs, _stop_words(runs)),
+            yes="Stop it" if len(runs) == 1 else "Stop them",
+        ):
+            await self._ask_all("stop_run", runs)
+
+    @work(group="ask")
+    async def action_checkpoint(self) -> None:
+        if await self._ask_all("checkpoint_run", self.runs_that_permit(RunAction.CHECKPOINT)):
+            self.app.toast("The worker saves a checkpoint at its next step.")
+
+    @work(group="ask")
+    async def action_retry(self) -> None:
+        runs = self.runs_that_permit(RunAction.RETRY)
+        if not runs:
+            return
+        run = runs[0]
+        suggestion = run.failure.suggestion if run.failure else {}
+        titles = {setting.key: setting.title for setting in iter_settings()}
+        changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
+        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
+        if await self.confirm("Retry the run", _about(runs, question), yes="Retry", danger=False):
+            answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
+            if answer and answer.get("run"):
+                self.app.watched_run = answer["run"]
+
+    @work(group="ask")
+    async def action_delete(self) -> None:
+        runs = self._deletable()
+        if not runs:
+            return
+        one = len(runs) == 1
+        what = f"“{runs[0].name}” and remove its" if one else f"these {len(runs)} runs and remove their"
+        made = "it" if one else "them"
+        question = f"Forget {what} files from this machine? Models made from {made} stay in the registry."
+        if await self.confirm(
+            "Delete the run" if one else f"Delete {len(runs)} runs",
+            _about(runs, question),
+            yes="Delete it" if one else "Delete them",
+        ):
+            await self._ask_all("delete_run", runs)
+
+
+def _stop_words(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return "End them? What they have learned is kept as models, but they will not go on from here by themselves."
+    run = runs[0]
+    if run.state == "stopping":
+        return (
+            f"“{run.name}” is ending. Do not wait for it any longer? Its newest checkpoint stays, and a retry goes on "
+            "from there."
+        )
+    if run.step:
+        return (
+            f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on from "
+            "here by itself. To go on later, pause it instead."
+        )
+    return f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
+
+
+def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:
+    """The rows of the runs as the list has them, and the question."""
+    rows = [
+        run_text.run_row(run, 56, tall=False) if isinstance(run, Run) else run_text.damaged_row(run, 56)
+        for run in runs[:LISTED]
+    ]
+    if len(runs) > LISTED:
+        rows.append(Content.styled(f"  and {len(runs) - LISTED} more", "$muted"))
+    return Content("\n").join([*rows, Content(""), Content(cells.plain(question))])
