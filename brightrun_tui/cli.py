@@ -87,6 +87,7 @@ def root(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Look only: nothing can be started or changed.")
     ] = False,
+    run_name: Annotated[str, typer.Option("--run", help="Open the app on this run: its name, or its id.")] = "",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
@@ -95,14 +96,14 @@ def root(
         raise typer.Exit()
     close_home(get_paths())
     if ctx.invoked_subcommand is None:
-        _open_app(read_only=read_only)
+        _open_app(read_only=read_only, run_name=run_name)
     elif read_only:
         from brightrun_tui.commands.shared import session
 
         session.forbid_changes()
 
 
-def _open_app(*, read_only: bool) -> None:
+def _open_app(*, read_only: bool, run_name: str = "") -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the app needs a terminal, and this is none",
@@ -111,7 +112,7 @@ def _open_app(*, read_only: bool) -> None:
         )
     with without_garbage_collection():
         from brightrun_tui.tui.app import run_app
-    raise typer.Exit(run_app(read_only=read_only))
+    raise typer.Exit(run_app(read_only=read_only, run_name=run_name))
 
 
 def _keep_log(arguments: list[str]) -> None:

@@ -21,9 +21,11 @@ from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui.config import Section, load_section  # noqa: E402
+from brightrun_tui.domain.run import ACTIVE  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
+from brightrun_tui.tui.remembered import recall, remember  # noqa: E402
 from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
@@ -69,6 +71,7 @@ class BrightRunApp(Workspace):
     def __init__(self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations") -> None:
         super().__init__(paths, read_only=read_only)
         self._first_mode = first_mode
+        self.last_mode = first_mode
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
@@ -187,6 +190,7 @@ class BrightRunApp(Workspace):
         message = (
             f"Still going in the background: {' and '.join(parts)}. “brightrun” shows them again." if parts else None
         )
+        self.last_mode = self.current_mode
         self.exit(0, message=Text(message) if message else None)
 
     def _first_theme(self) -> str:
@@ -196,19 +200,29 @@ class BrightRunApp(Workspace):
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 
-async def _first_mode(paths: Paths) -> str:
+async def _first_place(paths: Paths, run_name: str) -> tuple[str, str]:
+    """The mode to begin with, and the id of the run to show: the one that is asked for, else where the person left."""
     async with open_database(paths.database) as db:
-        return "monitor" if any(run.active for run in await runs.list_runs(db)) else "integrations"
+        if run_name:
+            return "monitor", await runs.locate(db, run_name)
+        active = await runs.ids(db, ACTIVE)
+    left = recall(paths).mode
+    return "monitor" if active else left if left in BrightRunApp.MODES else "integrations", ""
 
 
-def run_app(paths: Paths | None = None, read_only: bool = False) -> int:
+def run_app(paths: Paths | None = None, read_only: bool = False, run_name: str = "") -> int:
     """Open the app and stay until it is closed; returns the exit code. The caller sees to it that there is a terminal.
 
     Raises:
-        BrightrunError: the store cannot be opened, or config.toml is wrong.
+        BrightrunError: the store cannot be opened, there is no such run, or config.toml is wrong.
     """
     paths = paths or get_paths()
-    app = BrightRunApp(paths, read_only=read_only, first_mode=asyncio.run(_first_mode(paths)))
+    mode, run_id = asyncio.run(_first_place(paths, run_name))
+    app = BrightRunApp(paths, read_only=read_only, first_mode=mode)
+    app.watched_run = run_id
     app.owns_terminal = True
     app.run(mouse=app.mouse)
+    if not app.return_code:
+        left = recall(paths)
+        remember(paths, left.model_copy(update={"mode": app.last_mode, "run": app.watched_run or left.run}))
     return app.return_code or 0

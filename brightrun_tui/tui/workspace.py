@@ -81,6 +81,10 @@ class Workspace(App[int]):
     def watched_run(self, run_id: str) -> None:
         self._watch.choose(run_id)
 
+    def overlay(self, run_ids: tuple[str, ...]) -> None:
+        """Let the snapshot carry the curves of these runs, too."""
+        self._watch.overlay(run_ids)
+
     def look_now(self) -> None:
         """Read the store again at once, e.g. after a change of our own."""
         self._watch.look_now()

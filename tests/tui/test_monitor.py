@@ -202,7 +202,7 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
     """The curve is zoomed, moved, smoothed and put on a log axis with keys alone."""
     async with opened(seeded) as driver:
         await choose(driver, "r-0006")
-        await driver.press("c", "plus", "h")
+        await driver.press("c", "w", "plus", "h")
         chart = driver.one("#curves", LossChart)
         assert chart.view.window is not None and chart.view.window[1] < 98
         await driver.press("y", "e")

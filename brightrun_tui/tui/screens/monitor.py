@@ -15,16 +15,20 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
+from brightrun_tui.domain.alerts import RunAlert
 from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
+from brightrun_tui.tui.screens.note import NoteScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import run_columns, run_text
+from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
+from brightrun_tui.tui.widgets.alert_text import alerts_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -36,7 +40,10 @@ from brightrun_tui.tui.widgets.run_filter import matches_damaged
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
 
-PANES = ("curves", "log", "answers", "facts")
+PANES = ("curves", "log", "answers", "facts", "alerts")
+
+CLOSE_ENTRIES = 1_500
+"""Entries that a stretch of a long curve is read with."""
 
 
 class MonitorScreen(RunActions):
@@ -60,6 +67,7 @@ class MonitorScreen(RunActions):
         self._marked: set[str] = set()
         self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
+        self._alerts: tuple[RunAlert, ...] = ()
         self.add_class("-curves")
 
     def compose_body(self) -> ComposeResult:
@@ -77,14 +85,21 @@ class MonitorScreen(RunActions):
                         yield Flow(id="answers-text")
                     with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="facts-text")
+                    with VerticalScroll(id="alerts", classes="pane panel scroll", can_focus=True):
+                        yield Flow(id="alerts-text")
                     yield LogView(id="log", classes="pane panel")
         yield FilterBar("find in the log; enter keeps it, esc drops it", id="log-search")
 
     def on_mount(self) -> None:
         super().on_mount()
+        self.chart.read_close = self._read_close
         self._retitle()
         retitle(self.query_one("#answers"), "Answers")
         retitle(self.query_one("#facts"), "Facts")
+        retitle(self.query_one("#alerts"), "Alerts")
+
+    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.Entry]:
+        return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
 
     @property
     def run(self) -> Run | None:
@@ -100,9 +115,12 @@ class MonitorScreen(RunActions):
         groups = arrange(snapshot.runs, self._order, self._left.pinned)
         damaged = [run for run in snapshot.damaged if matches_damaged(self._order.filter, run.name, run.id)]
         shown = [run.id for group in groups for run in group.runs] + [run.id for run in damaged]
+        if not self.app.watched_run and self._left.run in shown:
+            self.app.watched_run = self._left.run
         if self.app.watched_run not in shown:  # what the keys act on is always in sight
             self.app.watched_run = shown[0] if shown else ""
         self._marked &= set(shown)
+        self.app.overlay(tuple(id_ for id_ in shown if id_ in self._marked and id_ != self.app.watched_run))
         self._show_runs(snapshot, groups, damaged)
         self._show_run()
 
@@ -145,16 +163,29 @@ class MonitorScreen(RunActions):
         if detail is not None and detail.run_id != self.app.watched_run:
             detail = None
         rich = not self.has_class("-short")
-        leases = self.app.snapshot.leases_of(run.id) if run else ()
+        snapshot, acknowledged = self.app.snapshot, self._left.acknowledged
+        leases = snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
+        alerts = self._alerts = alerts_of(snapshot, time.time())
+        mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
         self.query_one("#summary", Flow).show(
             lambda width: (
-                run_text.summary(run, leases, width, rich=rich)
+                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine)
                 if damaged is None
                 else run_text.damaged_summary(damaged, width)
             )
         )
-        self.chart.show(detail)
+        self.query_one("#alerts-text", Flow).show(
+            lambda width: alert_text.listed(alerts, snapshot, acknowledged, width)
+        )
+        self._retitle()
+        waiting = "No run is chosen." if run is None else "Reading the curves …"
+        others = tuple(
+            (known.name, self.app.snapshot.others[known.id])
+            for known in self.app.snapshot.runs
+            if known.id in self._marked and known.id != self.app.watched_run and known.id in self.app.snapshot.others
+        )
+        self.chart.show(detail, name=run.name if run else "", others=others, waiting=waiting)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
         self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
@@ -214,6 +245,7 @@ class MonitorScreen(RunActions):
             self.log_view.focus()
 
     def on_screen_suspend(self) -> None:
+        self._keep(run=self.app.watched_run)
         self.chart.pause()
         self.log_view.pause()
 
@@ -227,10 +259,11 @@ class MonitorScreen(RunActions):
         possible = {
             **self.possible(),
             "open": bool(run and run.model_version is not None),
+            "note": bool(run),
+            "acknowledge": any(alert.key not in self._left.acknowledged for alert in self._alerts),
             "mark": bool(run),
             "pin": bool(run),
             "copy": bool(run),
-            "compare": len(self._marked) > 1,
         }
         return True if possible.get(action, True) else None
 
@@ -321,6 +354,28 @@ class MonitorScreen(RunActions):
     def action_facts(self) -> None:
         self._show_pane("facts")
 
+    def action_alerts(self) -> None:
+        self._show_pane("alerts")
+
+    def action_acknowledge(self) -> None:
+        """Of the chosen run, else of all runs: what is open counts as seen."""
+        acknowledged = set(self._left.acknowledged)
+        open_ = [alert for alert in self._alerts if alert.key not in acknowledged]
+        mine = [alert for alert in open_ if alert.run_id == self.app.watched_run] or open_
+        if mine:
+            self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
+            self.redraw()
+
+    @work(group="note")
+    async def action_note(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        note = await self.app.push_screen_wait(NoteScreen(run.name, await notes.get(self.app.db, run.id)))
+        if note is not None:
+            await notes.write(self.app.db, run.id, note)
+            self.app.look_now()
+
     def action_next_pane(self) -> None:
         self._show_pane(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
 
@@ -348,11 +403,13 @@ class MonitorScreen(RunActions):
 
     def _retitle(self) -> None:
         """The panes and their keys, under the summary."""
+        open_ = sum(alert.key not in self._left.acknowledged for alert in self._alerts)
         tabs = [
             Content.assemble(
                 (BY_ID[f"monitor.{name}"].key, "bold $accent"),
                 " ",
                 (name.capitalize(), "bold $foreground" if name == self._pane else "$muted"),
+                (f" {open_}" if name == "alerts" and open_ else "", "bold $warning"),
             )
             for name in PANES
         ]
