@@ -89,6 +89,7 @@ def root(
         bool, typer.Option("--read-only", help="Look only: nothing can be started or changed.")
     ] = False,
     plain_glyphs: Annotated[bool, typer.Option("--ascii", help="Draw the app with ASCII characters only.")] = False,
+    run_name: Annotated[str, typer.Option("--run", help="Open the app on this run: its name, or its id.")] = "",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
@@ -97,14 +98,14 @@ def root(
         raise typer.Exit()
     close_home(get_paths())
     if ctx.invoked_subcommand is None:
-        _open_app(read_only=read_only, plain_glyphs=plain_glyphs)
+        _open_app(read_only=read_only, plain_glyphs=plain_glyphs, run_name=run_name)
     elif read_only:
         from brightrun_tui.commands.shared import session
 
         session.forbid_changes()
 
 
-def _open_app(*, read_only: bool, plain_glyphs: bool) -> None:
+def _open_app(*, read_only: bool, plain_glyphs: bool, run_name: str) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the app needs a terminal, and this is none",
@@ -113,7 +114,7 @@ def _open_app(*, read_only: bool, plain_glyphs: bool) -> None:
         )
     with without_garbage_collection():
         from brightrun_tui.tui.app import run_app
-    raise typer.Exit(run_app(read_only=read_only, plain_glyphs=plain_glyphs))
+    raise typer.Exit(run_app(read_only=read_only, plain_glyphs=plain_glyphs, run_name=run_name))
 
 
 def _keep_log(arguments: list[str]) -> None:

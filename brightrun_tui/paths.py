@@ -75,8 +75,8 @@ class Paths:
 
     @property
     def app_state(self) -> Path:
-        """Where the person was when the app was last open."""
-        return self.config / "app-state.json"
+        """How the app was left: the screen, the run, the order of the list."""
+        return self.data / "app.json"
 
     @property
     def private(self) -> tuple[Path, ...]:

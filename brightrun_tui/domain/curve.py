@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brightrun_tui.domain import humanize
+
 
 class Ink(StrEnum):
     """A colour of the theme."""
@@ -86,4 +88,18 @@ SPEED = CurveSpec(
     order=40,
     show="{:,.0f} tokens/s".format,
     lines=(CurveLine("tokens_per_second", "all tokens"),),
+)
+MEMORY = CurveSpec(
+    name="memory",
+    title="Memory",
+    order=50,
+    smooth=False,
+    show=humanize.size,
+    lines=(CurveLine("memory_used", "machine"), CurveLine("process_memory", "worker", Ink.SECOND)),
+)
+UTILISATION = CurveSpec(
+    name="utilisation", title="Load", order=60, show=humanize.percent, lines=(CurveLine("utilisation", "machine"),)
+)
+COST = CurveSpec(
+    name="cost", title="Cost", order=70, smooth=False, show=humanize.money, lines=(CurveLine("cost_usd", "so far"),)
 )

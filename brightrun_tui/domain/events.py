@@ -150,6 +150,15 @@ class Hardware(_Body):
     utilisation: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
     process_memory: Count | None = None
 
+    def measured(self) -> dict[str, float]:
+        """What it tells, by the name of its curve."""
+        found = {
+            "utilisation": self.utilisation,
+            "memory_used": self.memory_used,
+            "process_memory": self.process_memory,
+        }
+        return {name: float(value) for name, value in found.items() if value is not None}
+
 
 class Turn(_Body):
     """One message of a sample's prompt."""

@@ -27,7 +27,7 @@ RunState = Literal[
     "stopped",
     "failed",
 ]
-RUN_STATES: tuple[str, ...] = get_args(RunState)
+RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 
 Ending = Literal["", "asked", "terminated", "killed"]
 """How far the end of a worker has been pressed for: a request in its directory, then SIGTERM, then SIGKILL."""
@@ -277,6 +277,21 @@ class Run(BaseModel):
     def active(self) -> bool:
         """Whether the engine has work to do for it."""
         return self.state in ACTIVE
+
+
+SILENT_SECONDS = 60.0
+SILENT_STEPS = 10
+"""A training run is silent when nothing came for a minute and for ten times what a step takes."""
+
+
+def silence(run: Run, heard_at: float | None, now: float) -> float | None:
+    """Seconds since a run that trains was last heard of, when that is longer than it should be; else None."""
+    if run.state != "running" or run.phase not in ("training", "") or heard_at is None:
+        return None
+    left = run.total_steps - run.step
+    step = (run.eta_seconds or 0.0) / left if left > 0 else 0.0
+    quiet = now - heard_at
+    return quiet if quiet > max(SILENT_SECONDS, SILENT_STEPS * step) else None
 
 
 class RunChanges(TypedDict, total=False):

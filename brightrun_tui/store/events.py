@@ -18,7 +18,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import BadLine, Body, Event
 from brightrun_tui.domain.notification import NewsKind, Notification, told_of
 from brightrun_tui.domain.run import Notice, Run, RunChanges
-from brightrun_tui.store import notifications, rows, runs
+from brightrun_tui.store import metrics, notifications, rows, runs
 from brightrun_tui.store.db import Database
 
 NOTICE = "bad_event"
@@ -46,18 +46,19 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         taken = _Taken(run)
         for line in lines:
             taken.add(line)
-        metrics = [
+        points = [
             (run_id, name, event.body.step, value, event.time)
             for event in taken.fresh
             if isinstance(event.body, kinds.Metric)
             for name, value in event.body.values.items()
-        ]
+        ] + taken.measured()
         others = [
             (run_id, event.seq, event.time, event.kind, json.dumps({"data": event.body.fields()}))
             for event in taken.fresh
             if _is_kept(event.body)
         ]
-        await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", metrics)
+        await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", points)
+        await metrics.refresh_buckets(db, run_id, [(name, step) for _, name, step, _, _ in points])
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
         if alerts := [_told(run, event) for event in taken.fresh if _is_news(event.body)]:
@@ -109,6 +110,20 @@ class _Taken:
         self._seq, self._in_a_row = line.seq, 0
         self.fresh.append(line)
         _learn(self._facts, line.body, self._run)
+
+    def measured(self) -> list[tuple[str, str, int, float | None, float]]:
+        """What the machine did, at the step that was trained then: its history is drawn like any other curve."""
+        step = self._run.step
+        points: list[tuple[str, str, int, float | None, float]] = []
+        for event in self.fresh:
+            if isinstance(event.body, kinds.Metric):
+                step = event.body.step
+            elif isinstance(event.body, kinds.Hardware) and step:
+                found = event.body.measured()
+                if self._run.cost_usd:
+                    found["cost_usd"] = self._run.cost_usd
+                points += [(self._run.id, name, step, value, event.time) for name, value in found.items()]
+        return points
 
     def changes(self) -> RunChanges:
         return {

@@ -1,8 +1,14 @@
-"""Curves: one row a run, name and step."""
+"""Curves: one row a run, name and step; beside them the least, greatest and mean value of every `BUCKET` steps.
+
+A bucket is made anew from its points whenever one of them is written, so a step that is trained again leaves nothing behind.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import aiosqlite
 
 from brightrun_tui.store.db import Database
 
@@ -15,6 +21,16 @@ class Point:
     step: int
     value: float | None
     time: float
+
+
+BUCKET = 256
+"""Steps of a bucket; the schema has it, too."""
+LONG = 8_192
+"""Points of one curve from which on `overview` answers with buckets."""
+
+Entry = tuple[int, float, float, float, int, float]
+"""Neighbours taken together: first step, least, greatest and mean value, how many, time of the first."""
+_GAP = float("nan")
 
 
 @dataclass(frozen=True)
@@ -48,3 +64,76 @@ async def series(db: Database, run_id: str, name: str) -> list[Point]:
 async def names(db: Database, run_id: str) -> list[str]:
     rows = await db.all("SELECT DISTINCT name FROM metrics WHERE run_id = ? ORDER BY name", (run_id,))
     return [row["name"] for row in rows]
+
+
+async def newest(db: Database, run_id: str, name: str, count: int) -> list[Point]:
+    """The last ``count`` points of one curve, by step."""
+    rows = await db.all(
+        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step DESC LIMIT ?",
+        (run_id, name, count),
+    )
+    return [Point(name, row["step"], row["value"], row["time"]) for row in reversed(rows)]
+
+
+async def refresh_buckets(db: Database, run_id: str, written: Iterable[tuple[str, int]]) -> None:
+    """Make the buckets of these names and steps anew, inside a transaction of the caller."""
+    await db.executemany(
+        """INSERT OR REPLACE INTO metric_buckets SELECT run_id, name, step / 256, min(step), min(value), max(value),
+            avg(value), count(*), min(time) FROM metrics WHERE run_id = ? AND name = ? AND step BETWEEN ? AND ?
+            GROUP BY run_id, name, step / 256""",
+        [
+            (run_id, name, bucket * BUCKET, bucket * BUCKET + BUCKET - 1)
+            for name, bucket in sorted({(name, step // BUCKET) for name, step in written})
+        ],
+    )
+
+
+async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[Entry]]]:
+    """The mark to ask for `changes` from, and every curve: point by point, or where it is long in buckets."""
+    row = await db.one("SELECT seq FROM sqlite_sequence WHERE name = 'metrics'")
+    mark = int(row[0]) if row else 0
+    found = await db.all(
+        "SELECT name, sum(count) AS points FROM metric_buckets WHERE run_id = ? GROUP BY name", (run_id,)
+    )
+    curves: dict[str, list[Entry]] = {}
+    for name, points in [(str(row["name"]), int(row["points"])) for row in found]:
+        if points > LONG:
+            rows = await db.all(
+                """SELECT step, low, high, mean, count, time FROM metric_buckets WHERE run_id = ? AND name = ?
+                    ORDER BY bucket""",
+                (run_id, name),
+            )
+        else:
+            rows = await db.all(
+                """SELECT step, value AS low, value AS high, value AS mean, 1 AS count, time FROM metrics
+                    WHERE run_id = ? AND name = ? ORDER BY step""",
+                (run_id, name),
+            )
+        curves[name] = [_entry(row) for row in rows]
+    return mark, curves
+
+
+async def between(db: Database, run_id: str, name: str, first: int, last: int, most: int) -> list[Entry]:
+    """One curve from one step to another, in ``most`` entries at most."""
+    width = max(1, -(-(last - first + 1) // most))
+    rows = await db.all(
+        """SELECT min(step) AS step, min(value) AS low, max(value) AS high, avg(value) AS mean, count(*) AS count,
+            min(time) AS time FROM metrics WHERE run_id = ? AND name = ? AND step BETWEEN ? AND ?
+            GROUP BY (step - ?) / ? ORDER BY step""",
+        (run_id, name, first, last, first, width),
+    )
+    return [_entry(row) for row in rows]
+
+
+async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
+    """The first steps at which the worker saw NaN or infinity."""
+    rows = await db.all(
+        "SELECT step FROM metrics WHERE run_id = ? AND name = ? AND value IS NULL ORDER BY step LIMIT ?",
+        (run_id, name, most),
+    )
+    return [row["step"] for row in rows]
+
+
+def _entry(row: aiosqlite.Row) -> Entry:
+    low, high, mean = (_GAP if row[part] is None else float(row[part]) for part in ("low", "high", "mean"))
+    return int(row["step"]), low, high, mean, int(row["count"]), float(row["time"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Unpack
 
 import aiosqlite
@@ -109,15 +110,21 @@ async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
         if (run := _read(row)) is not None:
             whole.append(run)
         else:
-            damaged.append(
-                DamagedRun(
-                    id=str(row["id"]),
-                    name=str(row["name"]),
-                    state=str(row["state"]),
-                    created_at=rows.number(row["created_at"]),
-                )
-            )
+            damaged.append(_damaged(row))
     return whole, damaged
+
+
+async def stamps(db: Database) -> dict[str, tuple[str, float]]:
+    """State and time of the last change of every run, newest run first: enough to know which must be read again."""
+    found = await db.all("SELECT id, state, updated_at FROM runs ORDER BY created_at DESC")
+    return {str(row["id"]): (str(row["state"]), rows.number(row["updated_at"])) for row in found}
+
+
+async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
+    """These runs, in no order; what has gone meanwhile is left out."""
+    marks = ", ".join("?" * len(ids))
+    found = await db.all(f"SELECT id, name, state, created_at, doc FROM runs WHERE id IN ({marks})", ids)
+    return [_read(row) or _damaged(row) for row in found]
 
 
 async def names(db: Database) -> dict[str, str]:
@@ -217,6 +224,12 @@ async def delete(db: Database, run_id: str) -> None:
         if run is not None and not run.permits(RunAction.DELETE):
             raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind=ErrorKind.RUN_ACTIVE)
         await db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def _damaged(row: aiosqlite.Row) -> DamagedRun:
+    return DamagedRun(
+        id=str(row["id"]), name=str(row["name"]), state=str(row["state"]), created_at=rows.number(row["created_at"])
+    )
 
 
 def _read(row: aiosqlite.Row) -> Run | None:

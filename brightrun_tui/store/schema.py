@@ -57,4 +57,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE services ADD COLUMN facts TEXT NOT NULL DEFAULT '{}'",
         "ALTER TABLE services ADD COLUMN fix TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        """CREATE TABLE metric_buckets (
+            run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, name TEXT NOT NULL, bucket INTEGER NOT NULL,
+            step INTEGER NOT NULL, low REAL, high REAL, mean REAL, count INTEGER NOT NULL, time REAL NOT NULL,
+            PRIMARY KEY (run_id, name, bucket)) WITHOUT ROWID""",
+        """INSERT INTO metric_buckets SELECT run_id, name, step / 256, min(step), min(value), max(value), avg(value),
+            count(*), min(time) FROM metrics GROUP BY run_id, name, step / 256""",
+        "CREATE INDEX metric_gaps ON metrics (run_id, name, step) WHERE value IS NULL",
+        "CREATE TABLE run_notes (run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, note TEXT NOT NULL)",
+    ),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -24,13 +23,15 @@ from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.notification import NewsKind  # noqa: E402
+from brightrun_tui.domain.run import ACTIVE, RUN_STATES  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E402
 from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
+from brightrun_tui.tui.remembered import recall, remember  # noqa: E402
+from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
-from brightrun_tui.tui.session import Session, last_session, save_session  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
@@ -41,6 +42,10 @@ class AppSettings(Section):
     """``[app]`` of config.toml."""
 
     theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
+    run_columns: list[str] = Field(
+        [],
+        description='Columns of the runs table in their order, e.g. ["state", "eval", "cost"]; empty: as many as fit.',
+    )
     mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")
 
 
@@ -77,11 +82,16 @@ class BrightRunApp(Workspace):
         keymap = load_keymap(paths)
         actions.use_keymap(keymap)
         self.set_keymap({name: ",".join(keys) for name, keys in keymap.items()})
+        self.last_mode = first_mode
         self._settings = load_section(paths, "app", AppSettings)
         self._themes = theming.load_themes(paths)
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())
         self.theme = self._first_theme()
+
+    @property
+    def run_columns(self) -> tuple[str, ...]:
+        return tuple(self._settings.run_columns)
 
     @property
     def mouse(self) -> bool:
@@ -127,12 +137,6 @@ class BrightRunApp(Workspace):
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
-
-    async def on_unmount(self) -> None:
-        """Remember where the person was."""
-        if not self.read_only:
-            with suppress(OSError):
-                save_session(self.paths, Session(self.current_mode, self.watched_run))
 
     async def action_integrations(self) -> None:
         await self.switch_mode("integrations")
@@ -204,6 +208,8 @@ class BrightRunApp(Workspace):
             await self.run_action("zoom", self.screen)
         elif isinstance(self.screen.focused, Input) and getattr(self.screen.focused, "typing", True):
             self.screen.set_focus(None)
+        elif isinstance(self.screen, ModeScreen):
+            self.screen.step_back()
 
     async def action_quit(self) -> None:
         active = sum(run.active for run in self.snapshot.runs)
@@ -213,6 +219,7 @@ class BrightRunApp(Workspace):
         message = (
             f"Still going in the background: {' and '.join(parts)}. “brightrun” shows them again." if parts else None
         )
+        self.last_mode = self.current_mode
         self.exit(0, message=Text(message) if message else None)
 
     def _first_theme(self) -> str:
@@ -222,33 +229,38 @@ class BrightRunApp(Workspace):
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 
-async def _beginning(paths: Paths) -> Session:
-    """Where there is work now, else where the person left off, else where work begins."""
-    last = last_session(paths)
+async def _beginning(paths: Paths, run_name: str) -> tuple[str, str]:
+    """The mode to begin with and the run to show: the one asked for, else where there is work, else where the person left off."""
     async with open_database(paths.database) as db:
-        known = await runs.list_runs(db)
-    chosen = last.run_id if any(run.id == last.run_id for run in known) else ""
-    if active := [run for run in known if run.active]:
-        return Session("monitor", chosen if any(run.id == chosen for run in active) else active[0].id)
-    if last.mode in BrightRunApp.MODES and known:
-        return Session(last.mode, chosen)
-    return Session("monitor" if known else "new_run", chosen)
+        if run_name:
+            return "monitor", await runs.locate(db, run_name)
+        active, known = await runs.ids(db, ACTIVE), await runs.ids(db, frozenset(RUN_STATES))
+    left = recall(paths)
+    chosen = left.run if left.run in known else ""
+    if active:
+        return "monitor", chosen if chosen in active else active[0]
+    if left.mode in BrightRunApp.MODES and known:
+        return left.mode, chosen
+    return "monitor" if known else "new_run", chosen
 
 
-def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: bool = False) -> int:
+def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: bool = False, run_name: str = "") -> int:
     """Open the app and stay until it is closed; returns the exit code. The caller sees to it that there is a terminal.
 
     ``plain_glyphs``: ASCII only, as a terminal that says it has nothing else gets unasked.
 
     Raises:
-        BrightrunError: the store cannot be opened, or config.toml is wrong.
+        BrightrunError: the store cannot be opened, there is no such run, or config.toml is wrong.
     """
     paths = paths or get_paths()
-    beginning = asyncio.run(_beginning(paths))
+    mode, run_id = asyncio.run(_beginning(paths, run_name))
     app = BrightRunApp(
-        paths, read_only=read_only, first_mode=beginning.mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
+        paths, read_only=read_only, first_mode=mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
     )
-    app.watched_run = beginning.run_id
+    app.watched_run = run_id
     app.owns_terminal = True
     app.run(mouse=app.mouse)
+    if not app.return_code:
+        left = recall(paths)
+        remember(paths, left.model_copy(update={"mode": app.last_mode, "run": app.watched_run or left.run}))
     return app.return_code or 0

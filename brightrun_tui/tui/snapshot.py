@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,46 +27,23 @@ from brightrun_tui.store import (
     leases,
     metrics,
     models,
+    notes,
     notifications,
-    runs,
 )
 from brightrun_tui.store.runs import DamagedRun
+from brightrun_tui.tui.curve import MOST_GAPS, Curve
+from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
+MOST_OTHERS = 4
+"""Runs whose curves are drawn over those of the chosen one."""
+AT_ONCE = 2_000
+"""Points that are taken over before something else gets its turn."""
 LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""
 ENGINE_LOOK_SECONDS = 3.0
 """Between two looks at the engine, which can die without writing anything."""
-
-
-class Curve:
-    """One metric of one run, by step. Points only ever get added or replaced; ``version`` counts the changes."""
-
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-        self.values: list[float] = []
-        self.gaps: list[int] = []
-        self.version = 0
-
-    def add(self, step: int, value: float | None) -> None:
-        """``value`` None (the worker saw NaN or infinity) is kept as NaN and its step among ``gaps``."""
-        number = math.nan if value is None or not math.isfinite(value) else value
-        if self.steps and step <= self.steps[-1]:
-            index = bisect_left(self.steps, step)
-            if self.steps[index] == step:
-                self.values[index] = number
-            else:
-                self.steps.insert(index, step)
-                self.values.insert(index, number)
-        else:
-            self.steps.append(step)
-            self.values.append(number)
-        if step in self.gaps:
-            self.gaps.remove(step)
-        if math.isnan(number):
-            self.gaps.append(step)
-        self.version += 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +57,7 @@ class RunDetail:
     alerts: tuple[Event[Alert], ...] = ()
     phases: tuple[Event[Phase], ...] = ()
     leases: tuple[Lease, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +80,8 @@ class Snapshot:
     unread: int = 0
     engine: EngineStatus | None = None
     detail: RunDetail | None = None
+    vitals: Mapping[str, Vitals] = field(default_factory=dict)
+    others: Mapping[str, RunDetail] = field(default_factory=dict)
     loaded: bool = False
     trouble: str = ""
 
@@ -155,6 +133,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.run_id = ""
+        self.others: tuple[str, ...] = ()
         self.wanted = asyncio.Event()
         self.stale = False
 
@@ -162,6 +141,12 @@ class Watch:
         """Carry the detail of this run from now on."""
         if run_id != self.run_id:
             self.run_id = run_id
+            self.wanted.set()
+
+    def overlay(self, run_ids: tuple[str, ...]) -> None:
+        """Carry the curves of these runs as well, `MOST_OTHERS` at most."""
+        if run_ids[:MOST_OTHERS] != self.others:
+            self.others = run_ids[:MOST_OTHERS]
             self.wanted.set()
 
     def look_now(self) -> None:
@@ -185,11 +170,11 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
             if newest != version or watch.stale or snapshot.trouble or since_engine >= ENGINE_LOOK_SECONDS:
                 watch.wanted.clear()
                 watch.stale = False
-                snapshot = await reader.read(watch.run_id)
+                snapshot = await reader.read(watch.run_id, watch.others)
                 version, since_engine = newest, 0.0
             elif watch.wanted.is_set():
                 watch.wanted.clear()
-                snapshot = await reader.read_detail(snapshot, watch.run_id)
+                snapshot = await reader.read_detail(snapshot, watch.run_id, watch.others)
         except StoreError as error:
             if not snapshot.trouble:
                 snapshot = replace(snapshot, trouble=str(error))
@@ -206,17 +191,20 @@ class SnapshotReader:
     def __init__(self, db: Database, paths: Paths) -> None:
         self._db = db
         self._paths = paths
+        self._runs = RunReader(db)
         self._mark = 0
         self._seq = -1
         self._detail = RunDetail("")
+        self._others: dict[str, tuple[int, RunDetail]] = {}
 
-    async def read(self, watched: str) -> Snapshot:
-        """``watched`` is the id of the run whose detail is wanted, or empty."""
+    async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
+        """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
         db = self._db
-        whole, damaged = await runs.list_all(db)
+        whole, damaged, vitals = await self._runs.read()
         return Snapshot(
-            runs=tuple(whole),
-            damaged=tuple(damaged),
+            runs=whole,
+            damaged=damaged,
+            vitals=vitals,
             models=tuple(await models.list_models(db)),
             endpoints=tuple(await endpoints.list_endpoints(db)),
             datasets=tuple(await datasets.list_datasets(db)),
@@ -227,22 +215,45 @@ class SnapshotReader:
             unread=await notifications.unread(db),
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
+            others=await self._read_others(others),
             loaded=True,
         )
 
-    async def read_detail(self, snapshot: Snapshot, watched: str) -> Snapshot:
+    async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """The same picture with the detail of another run."""
-        return replace(snapshot, detail=await self._read_detail(watched) if watched else None)
+        detail = await self._read_detail(watched) if watched else None
+        return replace(snapshot, detail=detail, others=await self._read_others(others))
+
+    async def _read_others(self, run_ids: tuple[str, ...]) -> Mapping[str, RunDetail]:
+        kept: dict[str, tuple[int, RunDetail]] = {}
+        for run_id in run_ids:
+            curves, mark = await self._read_curves(run_id, *self._others.get(run_id, (0, None)))
+            kept[run_id] = (mark, RunDetail(run_id, curves))
+        self._others = kept
+        return {run_id: detail for run_id, (_, detail) in kept.items()}
+
+    async def _read_curves(self, run_id: str, mark: int, before: RunDetail | None) -> tuple[dict[str, Curve], int]:
+        """All curves the first time, later what is new, and the mark to go on from."""
+        if before is None:
+            mark, first = await metrics.overview(self._db, run_id)
+            curves = {name: await self._curve(run_id, name, entries) for name, entries in first.items()}
+        else:
+            curves = dict(before.curves)
+        changes = await metrics.changes(self._db, run_id, mark)
+        for number, point in enumerate(changes.points):
+            curves.setdefault(point.name, Curve()).add(point.step, point.value, point.time)
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+        return curves, changes.mark
 
     async def _read_detail(self, run_id: str) -> RunDetail:
         if run_id != self._detail.run_id:
-            self._detail, self._mark, self._seq = RunDetail(run_id), 0, -1
-        changes = await metrics.changes(self._db, run_id, self._mark)
-        curves = {name: curve for name, curve in self._detail.curves.items()}
-        for point in changes.points:
-            curves.setdefault(point.name, Curve()).add(point.step, point.value)
+            self._detail, self._seq = RunDetail(run_id), -1
+            curves, mark = await self._read_curves(run_id, 0, None)
+        else:
+            curves, mark = await self._read_curves(run_id, self._mark, self._detail)
         fresh = await events.read(self._db, run_id, after=self._seq)
-        self._mark = changes.mark
+        self._mark = mark
         self._seq = fresh[-1].seq if fresh else self._seq
         old = self._detail
         self._detail = RunDetail(
@@ -253,8 +264,17 @@ class SnapshotReader:
             old.alerts + _of(fresh, Alert),
             old.phases + _of(fresh, Phase),
             tuple(await leases.list_leases(self._db, run_id=run_id)),
+            await notes.get(self._db, run_id),
         )
         return self._detail
+
+    async def _curve(self, run_id: str, name: str, entries: list[metrics.Entry]) -> Curve:
+        curve = Curve()
+        for start in range(0, len(entries), AT_ONCE):
+            curve.extend(entries[start : start + AT_ONCE])
+            await asyncio.sleep(0)
+        curve.gaps = await metrics.gaps(self._db, run_id, name, MOST_GAPS)
+        return curve
 
 
 def _of(said: list[Event[Body]], kind: type[B]) -> tuple[Event[B], ...]:

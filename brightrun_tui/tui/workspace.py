@@ -55,6 +55,11 @@ class Workspace(App[int]):
         self.announcer = Announcer(self)
 
     @property
+    def run_columns(self) -> tuple[str, ...]:
+        """The columns of the runs table that are wanted, in their order; empty: as many as fit."""
+        return ()
+
+    @property
     def db(self) -> Database:
         """The app's own connection. Raises `BrightrunError` before it is open."""
         if self._db is None:
@@ -74,6 +79,10 @@ class Workspace(App[int]):
     @watched_run.setter
     def watched_run(self, run_id: str) -> None:
         self._watch.choose(run_id)
+
+    def overlay(self, run_ids: tuple[str, ...]) -> None:
+        """Let the snapshot carry the curves of these runs, too."""
+        self._watch.overlay(run_ids)
 
     def look_now(self) -> None:
         """Read the store again at once, e.g. after a change of our own."""

@@ -24,12 +24,13 @@ from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import RowList
 from brightrun_tui.tui.widgets.welcome import Welcome
 from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
-    BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
+    BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome,
 )  # fmt: skip

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
 from brightrun_tui.tui.widgets.chart import Line, View, draw
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
@@ -51,10 +53,46 @@ def test_a_log_axis_survives_zero_and_infinity() -> None:
     assert any(role == "train" for row in rows for role, _ in row)
 
 
-def test_smoothing_is_not_drawn_to_zero_at_the_start() -> None:
-    """The first smoothed value is the first value."""
-    assert smooth([2.0, 2.0, 2.0], 0.9) == [2.0, 2.0, 2.0]
-    assert math.isnan(smooth([1.0, math.nan, 1.0], 0.5)[1])
+def test_smoothing_never_lies() -> None:
+    """The mean of a falling curve does not lag above it, ends where the points end, and few points stay as they are."""
+    assert smooth([3.0, 1.0, 2.0]) == [3.0, 1.0, 2.0]
+    falling = [8 * math.exp(-step / 40) + (0.1 if step % 2 else -0.1) for step in range(400)]
+    mean = smooth(falling)
+    assert (mean[0], mean[-1]) == pytest.approx((falling[0], falling[-1]))
+    for index in range(10, 390):
+        around = falling[index - 10 : index + 11]
+        assert min(around) <= mean[index] <= max(around)
+        assert abs(mean[index] - 8 * math.exp(-index / 40)) < 0.25
+    assert math.isnan(smooth([math.nan, *falling])[0])
+
+
+def test_lines_are_told_apart_without_colour() -> None:
+    """Raw points are dots, the first line is whole, the second dashed, and each is named at its end."""
+    steps = list(range(300))
+    flat = [Line("train", steps, [1.0] * 300, label="train"), Line("eval", steps, [2.0] * 300, label="eval")]
+    text = ["".join(part for _, part in row) for row in draw(flat, 80, 14, View()).rows]
+    whole = next(row for row in text if row.count("⠤") + row.count("⠒") + row.count("⣀") + row.count("⠉") > 60)
+    dashed = [row for row in text if any("⠀" < letter <= "⣿" for letter in row) and row is not whole]
+    assert any("train" in row for row in text) and any("eval" in row for row in text)
+    assert dashed and len({letter for letter in dashed[0] if "⠀" < letter <= "⣿"}) > 1
+
+
+def test_an_early_peak_is_left_out_and_said() -> None:
+    """The first steps do not flatten the rest; nothing is left out when the person wants to see it all."""
+    values = [80.0, 40.0] + [2.0 + 0.001 * (step % 7) - step / 900 for step in range(400)]
+    line = Line("train", list(range(len(values))), values)
+    assert draw([line], 80, 14, View()).left_out == 80.0
+    assert draw([line], 80, 14, View(fit=False)).left_out is None
+
+
+def test_a_million_points_take_the_room_of_a_few_thousand() -> None:
+    """Neighbours are put together as they come: no extreme is lost, and a gap stays a gap."""
+    curve = Curve()
+    for step in range(1, 60_001):
+        curve.add(step, 100.0 if step == 777 else None if step == 5_000 else 1.0, float(step))
+    assert len(curve.steps) <= MOST_ENTRIES and curve.coarse and curve.gaps == [5_000]
+    assert max(high for high in curve.highs if high == high) == 100.0 and sum(curve.counts) == 60_000
+    assert any(math.isnan(value) for value in curve.values)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 12))

@@ -17,7 +17,7 @@ from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.snapshot import SnapshotReader
-from brightrun_tui.tui.widgets import model_text, run_text
+from brightrun_tui.tui.widgets import model_text, run_columns
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from tests.tui.conftest import DEADLINE, Opened
 
@@ -41,7 +41,7 @@ PARTS = [
     ("work in a thread", new_run, "make_plan", "2 R"),
     ("an event handler", new_run.NewRunScreen, "on_descendant_focus", "2 tab"),
     ("a message handler of a dialogue", DataScreen, "on_input_changed", "2 shift+tab d a"),
-    ("a row of a list", run_text, "run_row", "3"),
+    ("a row of a list", run_columns, "table_row", "3"),
     ("the drawing of a widget", LossChart, "render_line", "3 c y"),
     ("a screen being filled", RegistryScreen, "show", "4"),
     ("a text made of data", model_text, "report_card", "4 right_square_bracket left_square_bracket"),
@@ -89,9 +89,11 @@ async def test_the_other_rows_of_a_list_are_shown_beside_one_that_cannot_be(
     seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One damaged run leaves the list of runs readable."""
-    whole = run_text.run_row
+    whole = run_columns.table_row
     monkeypatch.setattr(
-        run_text, "run_row", lambda run, width, **more: fail() if run.id == "r-0003" else whole(run, width, **more)
+        run_columns,
+        "table_row",
+        lambda run, vitals, width, **more: fail() if run.id == "r-0003" else whole(run, vitals, width, **more),
     )
     async with opened(seeded, faults=True) as driver:
         await driver.press("3")

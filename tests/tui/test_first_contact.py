@@ -10,9 +10,9 @@ from textual.widgets import Input
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.column_maps import column_map
 from brightrun_tui.tui.app import _beginning
+from brightrun_tui.tui.remembered import Remembered, remember
 from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
-from brightrun_tui.tui.session import Session, save_session
 from tests.tui.conftest import Opened
 from tests.tui.test_new_run import choose_example, open_form
 
@@ -30,13 +30,13 @@ def german_table(path: Path) -> Path:
 
 async def test_the_app_begins_where_work_is(paths: Paths, seeded: Paths) -> None:
     """With runs under way it opens on Monitor, wherever the person was."""
-    save_session(paths, Session("registry", ""))
-    assert (await _beginning(paths)).mode == "monitor"
+    remember(paths, Remembered(mode="registry"))
+    assert (await _beginning(paths, ""))[0] == "monitor"
 
 
 async def test_nothing_yet_begins_with_a_welcome(paths: Paths, opened: Opened) -> None:
     """Enter fills in the example; the form takes the welcome's place and is ready."""
-    assert (await _beginning(paths)).mode == "new_run"
+    assert (await _beginning(paths, ""))[0] == "new_run"
     async with opened(paths) as driver:
         await driver.press("2")
         await driver.sees("Welcome", "try the example", "my own file", "connect a GPU")

@@ -9,7 +9,7 @@ from brightrun_tui.domain.requests import Request
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
 from brightrun_tui.tui.widgets.loss_chart import LossChart
-from brightrun_tui.tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.row_table import RowTable
 from tests.tui import seed
 from tests.tui.conftest import SIZES, Driver, Opened
 
@@ -21,8 +21,8 @@ async def asked(paths: Paths) -> list[Request]:
 
 async def choose(driver: Driver, run_id: str) -> None:
     await driver.press("3")
-    await driver.until(lambda: driver.app.current_mode == "monitor" and driver.one("#runs", RowList).option_count)
-    driver.one("#runs", RowList).choose(run_id)
+    await driver.until(lambda: driver.app.current_mode == "monitor" and driver.one("#runs", RowTable).row_count)
+    driver.one("#runs", RowTable).go(run_id)
     await driver.until(lambda: driver.app.snapshot.detail and driver.app.snapshot.detail.run_id == run_id, "its detail")
     await driver.pilot.pause()
 
@@ -129,6 +129,46 @@ async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened)
         await driver.sees("Runs 7", "poems" if driver.app.size.height > 30 else "shop-faq")
 
 
+async def test_the_keys_act_on_what_a_filter_leaves(seeded: Paths, opened: Opened) -> None:
+    """Nothing hidden is stopped or deleted: the first row that fits is chosen, the question shows it, escape drops the filter."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0005")
+        await driver.press("slash", *"state:failed", "enter")
+        await driver.until(lambda: driver.app.watched_run == "r-0004", "the row that is left is the chosen one")
+        await driver.press("c", "D")
+        await driver.sees("Delete the run", "Forget “contracts-de”", "✗ contracts-de")
+        await driver.press("escape", "escape")
+        await driver.sees("Runs 7", "tone-of-voice")
+        await driver.press("slash", *"!state:failed !lamp", "enter")
+        await driver.sees("Runs 4 of 7")
+        await driver.press("c", "r")
+        assert driver.app.focused is driver.one("#runs")
+
+
+async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> None:
+    """Space marks; delete then asks about all that are marked and may be deleted, and about no other."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        driver.one("#runs", RowTable).go("r-0004")
+        await driver.pilot.pause()
+        await driver.press("space")
+        await driver.sees("2 marked")
+        with FileLock(seeded.engine_lock):
+            await driver.press("D")
+            await driver.sees("Delete 2 runs", "poems", "contracts-de")
+            driver.app.screen.query_one("#yes").press()
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting: list[Request] = []
+            while len(waiting) < 2:
+                await driver.pilot.pause(0.05)
+                waiting = await asked(seeded)
+    assert {(request.kind, request.target) for request in waiting} == {
+        ("delete_run", "r-0003"),
+        ("delete_run", "r-0004"),
+    }
+
+
 async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
     """What the engine writes appears by itself: no key, no reopening."""
     async with opened(seeded) as driver:
@@ -162,7 +202,7 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
     """The curve is zoomed, moved, smoothed and put on a log axis with keys alone."""
     async with opened(seeded) as driver:
         await choose(driver, "r-0006")
-        await driver.press("c", "plus", "h")
+        await driver.press("c", "w", "plus", "h")
         chart = driver.one("#curves", LossChart)
         assert chart.view.window is not None and chart.view.window[1] < 98
         await driver.press("y", "e")

@@ -62,6 +62,9 @@ class ModeScreen(Screen[None]):
     def show(self, snapshot: Snapshot) -> None:
         """Draw what has changed."""
 
+    def step_back(self) -> None:
+        """One step out of whatever narrows the view; asked for by escape where nothing nearer takes it."""
+
     def on_mount(self) -> None:
         self.app.snapshot_signal.subscribe(self, lambda _: self._draw_newest())
 

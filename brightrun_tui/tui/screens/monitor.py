@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import OptionList
 
-from brightrun_tui.domain.queue import Move
-from brightrun_tui.domain.run import Run, RunAction
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.alerts import RunAlert
+from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.remembered import recall, remember
+from brightrun_tui.tui.run_list import Group, Order, arrange
+from brightrun_tui.tui.run_reader import NO_VITALS
+from brightrun_tui.tui.screens.note import NoteScreen
+from brightrun_tui.tui.screens.pick import Choice, PickScreen
+from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import cells, run_text
-from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
+from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
+from brightrun_tui.tui.widgets.alert_text import alerts_of
+from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.row_table import RowTable
+from brightrun_tui.tui.widgets.rows import Row
+from brightrun_tui.tui.widgets.run_columns import GROUPS, SORTS
+from brightrun_tui.tui.widgets.run_filter import matches_damaged
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
 
-PANES = ("curves", "log", "answers", "facts")
+PANES = ("curves", "log", "answers", "facts", "alerts")
+
+CLOSE_ENTRIES = 1_500
+"""Entries that a stretch of a long curve is read with."""
 
 
-class MonitorScreen(ModeScreen):
+class MonitorScreen(RunActions):
     """Runs on the left (above, on a narrow terminal), the chosen one on the right."""
 
     MODE = "monitor"
@@ -39,21 +55,28 @@ class MonitorScreen(ModeScreen):
     CSS_PATH = "monitor.tcss"
     AUTO_FOCUS = "#runs"
 
-    runs = getters.query_one("#runs", RowList)
+    runs = getters.query_one("#runs", RowTable)
     chart = getters.query_one("#curves", LossChart)
     log_view = getters.query_one("#log", LogView)
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = ""
+        self._left = recall(self.app.paths)
+        self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
+        self._columns = self.app.run_columns
+        self._marked: set[str] = set()
+        self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
+        self._alerts: tuple[RunAlert, ...] = ()
         self.add_class("-curves")
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             with Vertical(id="side"):
-                yield FilterBar("name or state; enter keeps it, esc drops it", id="run-filter")
-                yield RowList(id="runs", classes="panel")
+                yield FilterBar(
+                    "a word, !word, state:failed, data:faq …; enter keeps it, esc drops it", id="run-filter"
+                )
+                yield RowTable(id="runs", classes="panel")
             with Vertical(id="main"):
                 yield Flow(id="summary", classes="panel")
                 with Container(id="panes"):
@@ -62,14 +85,21 @@ class MonitorScreen(ModeScreen):
                         yield Flow(id="answers-text")
                     with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="facts-text")
+                    with VerticalScroll(id="alerts", classes="pane panel scroll", can_focus=True):
+                        yield Flow(id="alerts-text")
                     yield LogView(id="log", classes="pane panel")
         yield FilterBar("find in the log; enter keeps it, esc drops it", id="log-search")
 
     def on_mount(self) -> None:
         super().on_mount()
+        self.chart.read_close = self._read_close
         self._retitle()
         retitle(self.query_one("#answers"), "Answers")
         retitle(self.query_one("#facts"), "Facts")
+        retitle(self.query_one("#alerts"), "Alerts")
+
+    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.Entry]:
+        return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
 
     @property
     def run(self) -> Run | None:
@@ -82,62 +112,127 @@ class MonitorScreen(ModeScreen):
         return self.app.snapshot.damaged_run(self.app.watched_run)
 
     def show(self, snapshot: Snapshot) -> None:
-        shown = sorted((run for run in snapshot.runs if fits(self._filter, run.name, run.state, run.id)), key=_urgency)
-        damaged = [run for run in snapshot.damaged if fits(self._filter, run.name, "damaged", run.id)]
-        if snapshot.run(self.app.watched_run) is None and snapshot.damaged_run(self.app.watched_run) is None:
-            self.app.watched_run = ""
-        if not self.app.watched_run and (shown or damaged):
-            self.app.watched_run = shown[0].id if shown else damaged[0].id
-        self._show_runs(shown, damaged, len(snapshot.runs) + len(snapshot.damaged))
+        groups = arrange(snapshot.runs, self._order, self._left.pinned)
+        damaged = [run for run in snapshot.damaged if matches_damaged(self._order.filter, run.name, run.id)]
+        shown = [run.id for group in groups for run in group.runs] + [run.id for run in damaged]
+        if not self.app.watched_run and self._left.run in shown:
+            self.app.watched_run = self._left.run
+        if self.app.watched_run not in shown:  # what the keys act on is always in sight
+            self.app.watched_run = shown[0] if shown else ""
+        self._marked &= set(shown)
+        self.app.overlay(tuple(id_ for id_ in shown if id_ in self._marked and id_ != self.app.watched_run))
+        self._show_runs(snapshot, groups, damaged)
         self._show_run()
 
-    def _show_runs(self, shown: list[Run], damaged: list[DamagedRun], total: int) -> None:
-        tall = not self.has_class("-narrow")
-        with self.prevent(OptionList.OptionHighlighted):
-            self.runs.show(
-                [Row(run.id, (run.updated_at, tall), partial(run_text.run_row, run, tall=tall)) for run in shown]
-                + [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
-            )
-            self.runs.choose(self.app.watched_run)
-        count = f"{len(shown) + len(damaged)} of {total}" if self._filter else str(total)
-        retitle(self.runs, Content.assemble("Runs ", (count, "$muted")), " · ".join(run_text.how_many(shown)))
+    def _show_runs(self, snapshot: Snapshot, groups: list[Group], damaged: list[DamagedRun]) -> None:
+        narrow = self.has_class("-narrow")
+        now = time.time()
+        wanted = self._columns
+        rows: list[Row] = []
+        for group in groups:
+            if group.caption:
+                rows.append(Row("", group, partial(run_text.caption, group.caption, len(group.runs))))
+            rows += [self._row(run, snapshot, now, narrow=narrow) for run in group.runs]
+            if group.hidden:
+                rows.append(Row("", ("hidden", group.hidden), partial(run_text.folded, group.hidden)))
+        rows += [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
+        look = (wanted, self._order.sort, self._order.reverse)
+        if self._heading is None or self._heading[0] != look:
+            self._heading = (look, lambda width: run_columns.heading(width, *look))
+        self.runs.show(rows, heading=None if narrow else self._heading[1])
+        self.runs.choose(self.app.watched_run)
+        shown = [run for group in groups for run in group.runs]
+        total = len(snapshot.runs) + len(snapshot.damaged)
+        count = f"{len(shown) + len(damaged)} of {total}" if self._order.filter else str(total)
+        marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
+        retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
+
+    def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool) -> Row:
+        mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else ""
+        vitals = snapshot.vitals.get(run.id, NO_VITALS)
+        silent = silence(run, vitals.heard_at, now) is not None
+        stamp = (run.updated_at, run.state, narrow, mark, vitals, silent, self._columns)
+        if narrow:
+            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark))
+        return Row(
+            run.id, stamp, partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
+        )
 
     def _show_run(self) -> None:
         run, detail = self.run, self.app.snapshot.detail
         if detail is not None and detail.run_id != self.app.watched_run:
             detail = None
         rich = not self.has_class("-short")
-        leases = self.app.snapshot.leases_of(run.id) if run else ()
+        snapshot, acknowledged = self.app.snapshot, self._left.acknowledged
+        leases = snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
+        alerts = self._alerts = alerts_of(snapshot, time.time())
+        mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
         self.query_one("#summary", Flow).show(
             lambda width: (
-                run_text.summary(run, leases, width, rich=rich)
+                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine)
                 if damaged is None
                 else run_text.damaged_summary(damaged, width)
             )
         )
-        self.chart.show(detail)
+        self.query_one("#alerts-text", Flow).show(
+            lambda width: alert_text.listed(alerts, snapshot, acknowledged, width)
+        )
+        self._retitle()
+        waiting = "No run is chosen." if run is None else "Reading the curves …"
+        others = tuple(
+            (known.name, self.app.snapshot.others[known.id])
+            for known in self.app.snapshot.runs
+            if known.id in self._marked and known.id != self.app.watched_run and known.id in self.app.snapshot.others
+        )
+        self.chart.show(detail, name=run.name if run else "", others=others, waiting=waiting)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
         self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
 
-    @on(OptionList.OptionHighlighted, "#runs")
-    def _run_chosen(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option_id and event.option_id != self.app.watched_run:
-            self.app.watched_run = event.option_id
+    @on(RowTable.Chosen, "#runs")
+    def _run_chosen(self, event: RowTable.Chosen) -> None:
+        if event.id != self.app.watched_run:
+            self.app.watched_run = event.id
             self._show_run()
             self.refresh_keys()
 
-    @on(OptionList.OptionSelected, "#runs")
+    @on(RowTable.Opened, "#runs")
     def _run_opened(self) -> None:
         self.action_open()
 
+    @on(RowTable.HeadingClicked, "#runs")
+    def _heading_clicked(self, event: RowTable.HeadingClicked) -> None:
+        self._sort_by(run_columns.column_at(event.x, self.runs.scrollable_content_region.width - 2, self._columns))
+
     @on(FilterBar.Typed, "#run-filter")
     def _filter_changed(self, event: FilterBar.Typed) -> None:
-        self._filter = event.text
-        self.redraw()
+        self._arrange(filter=event.text)
         if event.done:
             self.runs.focus()
+
+    def _arrange(self, **changes: Any) -> None:
+        """Show the list in another order, and keep that for the next start."""
+        self._order = replace(self._order, **changes)
+        self._keep(
+            sort=self._order.sort, reverse=self._order.reverse, group=self._order.group, folded=self._order.folded
+        )
+        self.redraw()
+
+    def _keep(self, **changes: Any) -> None:
+        left = self._left.model_copy(update=changes)
+        if left != self._left:
+            self._left = left
+            self.run_worker(asyncio.to_thread(remember, self.app.paths, left), group="remember", exit_on_error=False)
+
+    def _sort_by(self, column: str) -> None:
+        """By this column; by the same one again: the other way round, then by urgency as before."""
+        if column != self._order.sort:
+            self._arrange(sort=column, reverse=False)
+        elif not self._order.reverse:
+            self._arrange(reverse=True)
+        else:
+            self._arrange(sort="", reverse=False)
 
     @on(LogView.SearchAsked)
     def _search_asked(self) -> None:
@@ -150,6 +245,7 @@ class MonitorScreen(ModeScreen):
             self.log_view.focus()
 
     def on_screen_suspend(self) -> None:
+        self._keep(run=self.app.watched_run)
         self.chart.pause()
         self.log_view.pause()
 
@@ -160,96 +256,86 @@ class MonitorScreen(ModeScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.run
-
-        def may(*asked: RunAction) -> bool:
-            return run is not None and any(run.permits(one) for one in asked)
-
         possible = {
-            "pause": may(RunAction.PAUSE, RunAction.RESUME),
-            "stop": may(RunAction.STOP),
-            "checkpoint": may(RunAction.CHECKPOINT),
-            "retry": may(RunAction.RETRY),
-            "sooner": may(RunAction.MOVE),
-            "later": may(RunAction.MOVE),
-            "delete": may(RunAction.DELETE) or self._damaged is not None,
+            **self.possible(),
             "again": run is not None,
             "open": bool(run and run.model_version is not None),
+            "note": bool(run),
+            "acknowledge": any(alert.key not in self._left.acknowledged for alert in self._alerts),
+            "mark": bool(run),
+            "pin": bool(run),
+            "copy": bool(run),
         }
         return True if possible.get(action, True) else None
 
-    @work(group="ask")
-    async def action_pause(self) -> None:
+    def targets(self) -> tuple[Run | DamagedRun, ...]:
+        snapshot = self.app.snapshot
+        known: dict[str, Run | DamagedRun] = {run.id: run for run in snapshot.runs}
+        known |= {run.id: run for run in snapshot.damaged}
+        ids = [id_ for id_ in self.runs.ids if id_ in self._marked] or [self.app.watched_run]
+        return tuple(known[id_] for id_ in ids if id_ in known)
+
+    def action_runs(self) -> None:
+        self.remove_class("-zoomed")
+        self.runs.focus()
+
+    def step_back(self) -> None:
+        """Out of a filter that is kept, of the marks, and to the list."""
+        bar = self.query_one("#run-filter", FilterBar)
+        if self._order.filter:
+            bar.action_drop()
+        elif self._marked:
+            self._marked = set()
+            self.redraw()
+        else:
+            self.runs.focus()
+
+    def action_mark(self) -> None:
+        self._marked ^= {self.app.watched_run}
+        self.redraw()
+        if self.focused is self.runs:
+            self.runs.action_cursor_down()
+
+    def action_pin(self) -> None:
         run = self.run
         if run is not None:
-            asked = await self.app.ask("resume_run" if run.state == "paused" else "pause_run", run.id)
-            if asked is not None:
-                self.app.toast(
-                    f"{run.name} goes on." if run.state == "paused" else f"{run.name} pauses after its next checkpoint."
-                )
+            pinned = self._left.pinned
+            self._keep(pinned=tuple(id_ for id_ in pinned if id_ != run.id) if run.id in pinned else (*pinned, run.id))
+            self.redraw()
 
-    @work(group="ask")
-    async def action_stop(self) -> None:
+    def action_fold(self) -> None:
+        self._arrange(folded=not self._order.folded)
+
+    @work(group="pick")
+    async def action_sort(self) -> None:
+        choices = [Choice("", "What moves first"), *(Choice(name, title) for name, (title, _) in SORTS.items())]
+        chosen = await self.app.push_screen_wait(PickScreen("Sort by", choices, chosen=self._order.sort))
+        if chosen is not None:
+            self._sort_by(chosen) if chosen else self._arrange(sort="", reverse=False)
+
+    @work(group="pick")
+    async def action_group(self) -> None:
+        choices = [Choice("", "Not at all"), *(Choice(name, title) for name, (title, _) in GROUPS.items())]
+        chosen = await self.app.push_screen_wait(PickScreen("Group by", choices, chosen=self._order.group))
+        if chosen is not None:
+            self._arrange(group=chosen)
+
+    @work(group="pick")
+    async def action_copy(self) -> None:
         run = self.run
         if run is None:
             return
-        question = f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
-        if run.state == "stopping":
-            question = (
-                f"“{run.name}” is ending. Do not wait for it any longer? Its newest checkpoint stays, and a retry goes "
-                "on from there."
-            )
-        elif run.step:
-            question = (
-                f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on "
-                "from here by itself. To go on later, pause it instead."
-            )
-        if await self.confirm("Stop the run", question, yes="Stop it"):
-            await self.app.ask("stop_run", run.id)
-
-    @work(group="ask")
-    async def action_checkpoint(self) -> None:
-        run = self.run
-        if run is not None and await self.app.ask("checkpoint_run", run.id) is not None:
-            self.app.toast("The worker saves a checkpoint at its next step.")
-
-    @work(group="ask")
-    async def action_retry(self) -> None:
-        run = self.run
-        if run is None:
-            return
-        suggestion = run.failure.suggestion if run.failure else {}
-        titles = {setting.key: setting.title for setting in iter_settings()}
-        changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
-        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
-        if await self.confirm("Retry the run", question, yes="Retry", danger=False):
-            answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
-            if answer and answer.get("run"):
-                self.app.watched_run = answer["run"]
-
-    @work(group="ask")
-    async def action_sooner(self) -> None:
-        await self._move("up")
-
-    @work(group="ask")
-    async def action_later(self) -> None:
-        await self._move("down")
-
-    async def _move(self, to: Move) -> None:
-        run = self.run
-        if run is not None and (answer := await self.app.ask("move_run", run.id, {"to": to})) is not None:
-            place, all_of_them = answer["queue"].index(run.id) + 1, len(answer["queue"])
-            self.app.toast(f"{run.name} is number {place} of {all_of_them} that wait.")
-
-    @work(group="ask")
-    async def action_delete(self) -> None:
-        run = self.run or self._damaged
-        if run is None:
-            return
-        question = (
-            f"Forget “{run.name}” and remove its files from this machine? Models made from it stay in the registry."
-        )
-        if await self.confirm("Delete the run", question, yes="Delete it"):
-            await self.app.ask("delete_run", run.id)
+        things = {
+            "id": ("Its id", run.id),
+            "directory": ("Its directory", run.directory),
+            "name": ("Its name", run.name),
+        }
+        if run.failure is not None:
+            things["error"] = ("Why it failed", f"{run.failure.cause}\n{run.failure.fix}".strip())
+        choices = [Choice(name, title, text) for name, (title, text) in things.items()]
+        chosen = await self.app.push_screen_wait(PickScreen(f"Copy of {run.name}", choices))
+        if chosen in things:
+            self.app.copy_text(things[chosen][1], things[chosen][0])
 
     @work(group="ask")
     async def action_open(self) -> None:
@@ -272,6 +358,28 @@ class MonitorScreen(ModeScreen):
 
     def action_facts(self) -> None:
         self._show_pane("facts")
+
+    def action_alerts(self) -> None:
+        self._show_pane("alerts")
+
+    def action_acknowledge(self) -> None:
+        """Of the chosen run, else of all runs: what is open counts as seen."""
+        acknowledged = set(self._left.acknowledged)
+        open_ = [alert for alert in self._alerts if alert.key not in acknowledged]
+        mine = [alert for alert in open_ if alert.run_id == self.app.watched_run] or open_
+        if mine:
+            self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
+            self.redraw()
+
+    @work(group="note")
+    async def action_note(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        note = await self.app.push_screen_wait(NoteScreen(run.name, await notes.get(self.app.db, run.id)))
+        if note is not None:
+            await notes.write(self.app.db, run.id, note)
+            self.app.look_now()
 
     def action_next_pane(self) -> None:
         self._show_pane(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
@@ -300,18 +408,14 @@ class MonitorScreen(ModeScreen):
 
     def _retitle(self) -> None:
         """The panes and their keys, under the summary."""
+        open_ = sum(alert.key not in self._left.acknowledged for alert in self._alerts)
         tabs = [
             Content.assemble(
                 (BY_ID[f"monitor.{name}"].key, "bold $accent"),
                 " ",
                 (name.capitalize(), "bold $foreground" if name == self._pane else "$muted"),
+                (f" {open_}" if name == "alerts" and open_ else "", "bold $warning"),
             )
             for name in PANES
         ]
         retitle(self.query_one("#summary"), "Run", Content("  ").join(tabs))
-
-
-def _urgency(run: Run) -> tuple[int, float]:
-    """What moves comes first, then the queue in its order, then what waits for a person, then the past; newest first in each."""
-    order = 0 if run.active and run.state != "queued" else 1 if run.active else 2 if run.state == "paused" else 3
-    return order, run.waits_since if run.state == "queued" else -run.created_at

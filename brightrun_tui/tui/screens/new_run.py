@@ -24,7 +24,7 @@ from brightrun_tui.planning.offers import best_offer
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.providers.base import Account
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.run_actions import RunActions
+from brightrun_tui.tui.screens.draft_actions import DraftActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -45,7 +45,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(RunActions):
+class NewRunScreen(DraftActions):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"

@@ -1,223 +1,160 @@
-"""What is done with a draft: choosing data, base and template, settings as files, starting it once or as a sweep."""
+"""What a person can ask of the chosen run, or of all that are marked: each question says of which."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from textual import work
+from textual.content import Content
 
-from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.run import Run, RunSpec
-from brightrun_tui.paths import typed_path
-from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import check_account
-from brightrun_tui.planning.plan import Plan, make_plan, make_spec
-from brightrun_tui.store import datasets
+from brightrun_tui.domain.queue import Move
+from brightrun_tui.domain.requests import RequestKind
+from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.base import ModeScreen
-from brightrun_tui.tui.widgets import plan_text
-from brightrun_tui.tui.widgets.form import show_value
+from brightrun_tui.tui.widgets import cells, run_text
+
+LISTED = 8
+"""Runs that a question about many shows one by one."""
 
 
 class RunActions(ModeScreen):
-    """The screen with the form says how a draft changes and what it comes to."""
+    """Asks and carries out. A subclass says which runs are meant."""
 
-    _draft: Draft
-    _typed: dict[str, str]
-    _plan: Plan | None
-    _offer: Offer | None
+    def targets(self) -> tuple[Run | DamagedRun, ...]:
+        """The marked runs, else the chosen one."""
+        return ()
 
-    def _remember(self, key: str = "") -> None:
-        """Keep the form as it is now, for undo."""
-        raise NotImplementedError
-
-    def _change(self, **changes: object) -> None:
-        """Change the draft and plan anew."""
-        raise NotImplementedError
-
-    @work(group="pick")
-    async def action_dataset(self) -> None:
-        from brightrun_tui.tui.screens.data import DataScreen
-
-        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
-        if chosen:
-            self._remember()
-            self._change(data=chosen.word, columns=dict(chosen.columns))
-
-    @work(group="pick")
-    async def action_base(self) -> None:
-        from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets import choice_text
-
-        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
-        choices = [
-            Choice(
-                fit.base.id, choice_text.base_row(fit), "", f"{fit.base.description} {fit.base.id}, {fit.base.license}"
-            )
-            for fit in fits
-        ]
-        chosen = await self.app.push_screen_wait(
-            PickScreen(
-                "Base model",
-                choices,
-                chosen=self._draft.base,
-                own="search, or type a Hugging Face id, a directory or a GGUF file",
-                head=choice_text.row(choice_text.HEAD),
-            )
+    def runs_that_permit(self, *asked: RunAction) -> tuple[Run, ...]:
+        """Those of the targets of which one of these may be asked now."""
+        return tuple(
+            run for run in self.targets() if isinstance(run, Run) and any(run.permits(action) for action in asked)
         )
-        if chosen:
-            self._remember()
-            self._change(base=chosen)
 
-    @work(group="pick")
-    async def action_template(self) -> None:
-        from brightrun_tui.planning.templates import load_templates
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets.choice_text import template_detail
+    def possible(self) -> dict[str, bool]:
+        """By the name of the action: whether it means anything for the targets."""
+        one = len(self.targets()) == 1
+        return {
+            "pause": bool(self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)),
+            "stop": bool(self.runs_that_permit(RunAction.STOP)),
+            "checkpoint": bool(self.runs_that_permit(RunAction.CHECKPOINT)),
+            "retry": one and bool(self.runs_that_permit(RunAction.RETRY)),
+            "sooner": one and bool(self.runs_that_permit(RunAction.MOVE)),
+            "later": one and bool(self.runs_that_permit(RunAction.MOVE)),
+            "delete": bool(self._deletable()),
+        }
 
-        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
-        for problem in problems:
-            self.app.show_error(problem)
-        choices = [
-            Choice(
-                template.name,
-                template.title,
-                template.best_for + (" · yours" if template.own else ""),
-                template_detail(template),
+    def _deletable(self) -> tuple[Run | DamagedRun, ...]:
+        return tuple(run for run in self.targets() if isinstance(run, DamagedRun) or run.permits(RunAction.DELETE))
+
+    async def _ask_all(self, kind: RequestKind, runs: Sequence[Run | DamagedRun]) -> int:
+        """Ask the same of each; returns how many answered."""
+        answers = await asyncio.gather(*(self.app.ask(kind, run.id) for run in runs))
+        return sum(answer is not None for answer in answers)
+
+    @work(group="ask")
+    async def action_pause(self) -> None:
+        runs = self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)
+        resuming = all(run.state == "paused" for run in runs)
+        meant = [run for run in runs if run.permits(RunAction.RESUME if resuming else RunAction.PAUSE)]
+        done = await self._ask_all("resume_run" if resuming else "pause_run", meant)
+        if done:
+            who = meant[0].name if len(meant) == 1 else f"{done} runs"
+            ending = "" if len(meant) > 1 else "s"
+            self.app.toast(
+                f"{who} go{'es' if ending else ''} on."
+                if resuming
+                else f"{who} pause{ending} after {'its' if ending else 'their'} next checkpoint."
             )
-            for template in templates
-        ]
-        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
-        if chosen:
-            self._remember()
-            self._change(template=chosen)
 
-    @work(group="pick")
-    async def action_save_template(self) -> None:
-        from brightrun_tui.planning.settings_file import save_template
-        from brightrun_tui.tui.screens.ask_line import AskLine
+    @work(group="ask")
+    async def action_stop(self) -> None:
+        runs = self.runs_that_permit(RunAction.STOP)
+        if not runs:
+            return
+        if await self.confirm(
+            "Stop the run" if len(runs) == 1 else f"Stop {len(runs)} runs",
+            _about(runs, _stop_words(runs)),
+            yes="Stop it" if len(runs) == 1 else "Stop them",
+        ):
+            await self._ask_all("stop_run", runs)
 
-        plan = self._plan
-        name = await self.app.push_screen_wait(
-            AskLine("Save as template", "Its name: lower-case letters, digits, - and _", yes="Save")
+    @work(group="ask")
+    async def action_checkpoint(self) -> None:
+        if await self._ask_all("checkpoint_run", self.runs_that_permit(RunAction.CHECKPOINT)):
+            self.app.toast("The worker saves a checkpoint at its next step.")
+
+    @work(group="ask")
+    async def action_retry(self) -> None:
+        runs = self.runs_that_permit(RunAction.RETRY)
+        if not runs:
+            return
+        run = runs[0]
+        suggestion = run.failure.suggestion if run.failure else {}
+        titles = {setting.key: setting.title for setting in iter_settings()}
+        changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
+        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
+        if await self.confirm("Retry the run", _about(runs, question), yes="Retry", danger=False):
+            answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
+            if answer and answer.get("run"):
+                self.app.watched_run = answer["run"]
+
+    @work(group="ask")
+    async def action_sooner(self) -> None:
+        await self._move("up")
+
+    @work(group="ask")
+    async def action_later(self) -> None:
+        await self._move("down")
+
+    async def _move(self, to: Move) -> None:
+        for run in self.runs_that_permit(RunAction.MOVE):
+            if (answer := await self.app.ask("move_run", run.id, {"to": to})) is not None:
+                place, all_of_them = answer["queue"].index(run.id) + 1, len(answer["queue"])
+                self.app.toast(f"{run.name} is number {place} of {all_of_them} that wait.")
+
+    @work(group="ask")
+    async def action_delete(self) -> None:
+        runs = self._deletable()
+        if not runs:
+            return
+        one = len(runs) == 1
+        what = f"“{runs[0].name}” and remove its" if one else f"these {len(runs)} runs and remove their"
+        made = "it" if one else "them"
+        question = f"Forget {what} files from this machine? Models made from {made} stay in the registry."
+        if await self.confirm(
+            "Delete the run" if one else f"Delete {len(runs)} runs",
+            _about(runs, question),
+            yes="Delete it" if one else "Delete them",
+        ):
+            await self._ask_all("delete_run", runs)
+
+
+def _stop_words(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return "End them? What they have learned is kept as models, but they will not go on from here by themselves."
+    run = runs[0]
+    if run.state == "stopping":
+        return (
+            f"“{run.name}” is ending. Do not wait for it any longer? Its newest checkpoint stays, and a retry goes on "
+            "from there."
         )
-        if plan is None or not name:
-            return
-        try:
-            path = await asyncio.to_thread(save_template, plan, name, self.app.paths)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self._remember()
-        self._typed = {}
-        self._change(template=name, overrides={})
-        self.app.toast(str(path), title="Saved as a template of yours")
-
-    @work(group="pick")
-    async def action_write_settings(self) -> None:
-        from brightrun_tui.planning.settings_file import write_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
-
-        plan = self._plan
-        if plan is None:
-            return
-        place = await self.app.push_screen_wait(
-            AskLine(
-                "Save the settings", "A file; brightrun train --settings FILE reads it", f"{plan.name}.toml", yes="Save"
-            )
+    if run.step:
+        return (
+            f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on from "
+            "here by itself. To go on later, pause it instead."
         )
-        if not place:
-            return
-        path = typed_path(place).absolute()
-        if path.exists() and not await self.confirm("Save the settings", f"Replace {path}?", yes="Replace"):
-            return
-        try:
-            await asyncio.to_thread(write_settings, plan, path)
-        except BrightrunError as error:
-            self.app.show_error(error)
-        else:
-            self.app.toast(str(path), title="Settings saved")
+    return f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
 
-    @work(group="pick")
-    async def action_read_settings(self) -> None:
-        from brightrun_tui.planning.settings_file import read_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
 
-        place = await self.app.push_screen_wait(AskLine("Read settings", "A file with settings of a run", yes="Read"))
-        if not place:
-            return
-        try:
-            found = await asyncio.to_thread(read_settings, typed_path(place))
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self._remember()
-        self._typed = {key: show_value(value) for key, value in found.settings.items()}
-        given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
-        self._change(overrides=dict(self._typed), **given)
-
-    @work(group="start", exclusive=True)
-    async def action_start(self) -> None:
-        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
-        try:
-            spec = make_spec(plan)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        free = not (plan.estimate and plan.estimate.price_per_hour)
-        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
-            return
-        try:
-            run = await self._submit(plan, spec)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        await self.app.show_run(run.id)
-
-    async def _submit(self, plan: Plan, spec: RunSpec) -> Run:
-        """Put the run into the queue. Raises `BrightrunError`: the account cannot pay, or the store cannot be written."""
-        from brightrun_tui.orchestrator import client
-
-        if plan.estimate:
-            await check_account(plan.draft, self.app.paths, plan.estimate)
-        if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
-            await datasets.add(self.app.db, plan.report)
-        return await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
-
-    @work(group="start", exclusive=True)
-    async def action_sweep(self) -> None:
-        """The same run with several values of a setting, one after the other, as one group."""
-        from brightrun_tui.planning.sweep import parse_sweep, suggested, sweep_drafts
-        from brightrun_tui.tui.screens.ask_line import AskLine
-
-        plan = self._plan
-        if plan is None:
-            return
-        asked = "Two or three values for one setting, or for two with ; between"
-        text = await self.app.push_screen_wait(AskLine("Sweep", asked, suggested(plan.settings), yes="Go on"))
-        if not text:
-            return
-        try:
-            drafts = sweep_drafts(plan.draft, plan.name, parse_sweep(text))
-            plans = [await asyncio.to_thread(make_plan, draft, self.app.paths, offer=self._offer) for draft in drafts]
-            specs = [make_spec(one) for one in plans]
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans), yes="Start", danger=False):
-            return
-        group = specs[0].run_id
-        run = None
-        try:
-            for one, spec in zip(plans, specs, strict=True):
-                of_group = spec.model_copy(update={"group": group, "offer": "" if len(specs) > 1 else spec.offer})
-                run = await self._submit(one, of_group)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        self.app.toast("“: sweep” shows its runs beside one another.", title="The sweep is under way")
-        if run is not None:
-            await self.app.show_run(run.id)
+def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:
+    """The rows of the runs as the list has them, and the question."""
+    rows = [
+        run_text.run_row(run, 56, tall=False) if isinstance(run, Run) else run_text.damaged_row(run, 56)
+        for run in runs[:LISTED]
+    ]
+    if len(runs) > LISTED:
+        rows.append(Content.styled(f"  and {len(runs) - LISTED} more", "$muted"))
+    return Content("\n").join([*rows, Content(""), Content(cells.plain(question))])

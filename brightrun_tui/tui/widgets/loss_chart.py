@@ -1,9 +1,9 @@
-"""The curves of a run, one at a time: the loss first."""
+"""The curves of a run: one in all the room, or a grid of as many as fit."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rich.segment import Segment as Cell
@@ -15,24 +15,45 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from brightrun_tui.domain.curve import LOSS, CurveSpec, Ink
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.curve import LOSS, CurveSpec
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.store import metrics
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.snapshot import Curve, RunDetail
+from brightrun_tui.tui.curve import Curve
+from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.chart import Drawing, Line, View, draw
+from brightrun_tui.tui.widgets.chart import Drawing, View
+from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, origin, picture
 from brightrun_tui.tui.widgets.curves import curves_of, shown
-from brightrun_tui.tui.widgets.reduce import gap_words, smooth
+from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
 from brightrun_tui.tui.widgets.titles import retitle
 
-REDRAW_SECONDS = 1.0
-SMOOTHING = 0.9
+Reader = Callable[[str, str, int, int], Awaitable[list[metrics.Entry]]]
+"""Reads a stretch of a long curve: id of the run, metric, first and last step."""
 
-COLOURS = {"train": "curve-train", "eval": "curve-eval", "raw": "curve-train-raw", "axis": "muted"}
+REDRAW_SECONDS = 1.0
+CURSOR_MOVES = 60
+"""Moves of the crosshair from one edge to the other."""
+
+COLOURS = {
+    "train": "curve-train",
+    "eval": "curve-eval",
+    "raw": "curve-train-raw",
+    "axis": "muted",
+    "title": "foreground",
+    "mark": "accent",
+    "cursor": "muted",
+    "other-1": "success",
+    "other-2": "warning",
+    "other-3": "secondary",
+    "other-4": "error",
+}
 """The theme's variable for every role in a drawing."""
 
 
 class LossChart(Widget, can_focus=True):
-    """One curve of one run, redrawn at most once a second and only when it has changed and is seen."""
+    """Curves of one run, redrawn at most once a second and only when they have changed and are seen."""
 
     SCOPES = ("chart",)
     BINDINGS = bindings("chart")
@@ -40,7 +61,12 @@ class LossChart(Widget, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.view = View()
+        self.read_close: Reader | None = None
         self._chosen = "loss"
+        self._grid = True
+        self._name = ""
+        self._others: Sequence[tuple[str, RunDetail]] = ()
+        self._waiting = ""
         self._detail: RunDetail | None = None
         self._seen: tuple[object, ...] = ()
         self._drawing = Drawing()
@@ -52,15 +78,27 @@ class LossChart(Widget, can_focus=True):
         self.screen.screen_layout_refresh_signal.subscribe(self, lambda _: self._tick())
         self._retitle()
 
-    def show(self, detail: RunDetail | None) -> None:
-        """Show this run's curves; another run starts with the whole of it."""
+    def show(
+        self,
+        detail: RunDetail | None,
+        *,
+        name: str = "",
+        others: Sequence[tuple[str, RunDetail]] = (),
+        waiting: str = "No run is chosen.",
+    ) -> None:
+        """Show this run's curves, over those of ``others``; another run starts with the whole of it.
+
+        ``waiting``: said where there is nothing to draw yet.
+        """
         if (detail.run_id if detail else "") != (self._detail.run_id if self._detail else ""):
-            self.view = replace(self.view, window=None)
+            self.view = replace(self.view, window=None, cursor=None)
             self._drawing, self._stale = Drawing(), True
             self._detail = detail
             self._tick()
             self.refresh()
-        self._detail = detail
+        if waiting != self._waiting and not self._drawing.rows:
+            self.refresh()
+        self._detail, self._name, self._others, self._waiting = detail, name, others, waiting
         self._retitle()
 
     def pause(self) -> None:
@@ -97,6 +135,22 @@ class LossChart(Widget, can_focus=True):
     def action_previous_curve(self) -> None:
         self._turn(-1)
 
+    def action_grid(self) -> None:
+        self._grid = not self._grid
+        self._look(self.view)
+
+    def action_fit(self) -> None:
+        self._look(replace(self.view, fit=not self.view.fit))
+
+    def action_by_time(self) -> None:
+        self._look(replace(self.view, by_time=not self.view.by_time, window=None, cursor=None))
+
+    def action_log_x(self) -> None:
+        self._look(replace(self.view, log_x=not self.view.log_x))
+
+    def action_crosshair(self) -> None:
+        self._look(replace(self.view, cursor=self._drawing.bounds[1] if self.view.cursor is None else None))
+
     def action_zoom_in(self) -> None:
         self._zoom(0.5)
 
@@ -104,10 +158,16 @@ class LossChart(Widget, can_focus=True):
         self._zoom(2.0)
 
     def action_pan_left(self) -> None:
-        self._pan(-0.25)
+        self._move_cursor(-1) if self.view.cursor is not None else self._pan(-0.25)
 
     def action_pan_right(self) -> None:
-        self._pan(0.25)
+        self._move_cursor(1) if self.view.cursor is not None else self._pan(0.25)
+
+    def _move_cursor(self, by: int) -> None:
+        left, right = self._drawing.bounds
+        place = (self.view.cursor or 0.0) + by * (right - left) / CURSOR_MOVES
+        place = max(left, min(right, place))
+        self._look(replace(self.view, cursor=place if self.view.by_time else float(round(place))))
 
     def action_reset(self) -> None:
         self._look(replace(self.view, window=None))
@@ -129,7 +189,8 @@ class LossChart(Widget, can_focus=True):
     def _turn(self, by: int) -> None:
         known = curves_of(self._detail.curves if self._detail else ())
         if known:
-            self._chosen = known[(known.index(self._spec) + by) % len(known)].name
+            self._chosen = known[(known.index(self._spec) + (by if not self.in_grid else 0)) % len(known)].name
+            self._grid = False
             self._look(self.view)
 
     @property
@@ -138,10 +199,27 @@ class LossChart(Widget, can_focus=True):
         known = curves_of(self._detail.curves if self._detail else ())
         return next((one for one in known if one.name == self._chosen), known[0] if known else LOSS)
 
+    @property
+    def in_grid(self) -> bool:
+        """Whether several charts are shown."""
+        return len(self._specs()) > 1
+
+    def _specs(self) -> tuple[CurveSpec, ...]:
+        """What is drawn: the chosen curve, or as many as fit."""
+        known = curves_of(self._detail.curves if self._detail else ())
+        across, down = grid_of(*self.content_size, len(known))
+        if not self._grid or across * down < 2:
+            return (self._spec,)
+        return known[: across * down]
+
     def _extent(self) -> tuple[float, float] | None:
-        curves = self._curves()
-        known = [curve for curve in curves.values() if curve.steps]
-        return (min(c.steps[0] for c in known), max(c.steps[-1] for c in known)) if known else None
+        known = [curve for curve in self._curves().values() if curve.steps]
+        if not known or self._detail is None:
+            return None
+        if self.view.by_time:
+            begin = origin(self._detail)
+            return min(c.times[0] for c in known) - begin, max(c.times[-1] for c in known) - begin
+        return min(c.steps[0] for c in known), max(c.steps[-1] for c in known)
 
     def _zoom(self, factor: float) -> None:
         extent = self._extent()
@@ -171,56 +249,119 @@ class LossChart(Widget, can_focus=True):
 
     def _curves(self) -> Mapping[str, Curve]:
         known = self._detail.curves if self._detail else {}
-        return {metric: known[metric] for metric in self._spec.metrics if metric in known}
+        return {metric: known[metric] for spec in self._specs() for metric in spec.metrics if metric in known}
 
     def _tick(self) -> None:
         """Draw when something differs from what is shown, and somebody can see it."""
         if not self.is_mounted or not self.display or not self.size or self.app.screen is not self.screen:
             return
-        seen = (self.content_size, self.view, tuple((name, curve.version) for name, curve in self._curves().items()))
+        others = tuple(
+            (name, one.curves[self._spec.lines[0].metric].version)
+            for name, one in self._others
+            if self._spec.lines[0].metric in one.curves
+        )
+        seen = (
+            self.content_size,
+            self.view,
+            others,
+            tuple((name, curve.version) for name, curve in self._curves().items()),
+        )
         if (seen == self._seen and not self._stale) or self._drawing_now:
             return
         self._seen, self._stale, self._drawing_now = seen, False, True
         self.run_worker(self._draw(), group="chart", exit_on_error=True)
 
     async def _draw(self) -> None:
-        spec, curves, view = self._spec, self._curves(), self.view
-        lines = []
+        detail, specs, view = self._detail, self._specs(), self.view
         try:
-            for line in spec.lines:
-                curve = curves.get(line.metric)
-                if curve is None:
-                    continue
-                steps, values = list(curve.steps), list(curve.values)
-                if view.smooth and spec.smooth and line.ink is Ink.FIRST and len(steps) > 20:
-                    lines.append(Line("raw", steps, values))
-                    values = await asyncio.to_thread(smooth, values, SMOOTHING)
-                lines.append(Line(line.ink, steps, values))
+            if detail is None:
+                return
+            begin = origin(detail)
+            strands = {
+                name: freeze(await self._close(detail, name, curve), view, begin)
+                for name, curve in self._curves().items()
+            }
+            others = [
+                (name, {metric: freeze(curve, view, origin(one)) for metric, curve in one.curves.items()})
+                for name, one in self._others
+            ]
+            marks = marks_of(detail, view, begin)
             width, height = self.content_size
-            self._drawing = await asyncio.to_thread(draw, lines, width, height, view)
+
+            def drawing() -> Drawing:
+                charts = tuple(chart_of(spec, strands, view, others) for spec in specs)
+                return picture(Scene(charts, view, marks), width, height)
+
+            drawn = await asyncio.to_thread(drawing)
+            if detail.run_id == (self._detail.run_id if self._detail else ""):
+                self._drawing = drawn
         finally:
             self._drawing_now = False
         self._retitle()
         self.refresh()
 
+    async def _close(self, detail: RunDetail, name: str, curve: Curve) -> Curve:
+        """A long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
+        if self.read_close is None or self.view.window is None or self.view.by_time or not curve.coarse:
+            return curve
+        left, right = (round(edge) for edge in self.view.window)
+        try:
+            entries = await self.read_close(detail.run_id, name, left, right)
+        except BrightrunError:
+            return curve
+        near = Curve()
+        near.extend(entries)
+        return near
+
     def _retitle(self) -> None:
-        curves = self._curves()
-        spec = self._spec
-        legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS else spec.title))]
-        for line in spec.lines:
-            curve = curves.get(line.metric)
-            if curve and curve.values:
-                now = cells.one_line(f"{line.word} {shown(spec, curve.values[-1])}")
-                legend.append(Content.assemble(("━ ", f"${COLOURS[line.ink]}"), now))
+        curves, spec, view = self._curves(), self._spec, self.view
+        known = {name: curve for name, curve in curves.items() if curve.steps}
+        legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS or self.in_grid else spec.title))]
+        if self.screen.has_class("-zoomed") and self._name:
+            legend.append(Content.styled(cells.one_line(self._name), "bold $foreground"))
+        if not self.in_grid and self._detail is not None:
+            if view.cursor is None:
+                said = [
+                    (line.ink, f"{line.word} {shown(spec, known[line.metric].last)}")
+                    for line in spec.lines
+                    if line.metric in known
+                ]
+            else:
+                strands = {name: freeze(curve, view, origin(self._detail)) for name, curve in known.items()}
+                said = [(line, text) for line, text in chart_of(spec, strands, view).said]  # type: ignore[misc]
+            signs = {"train": "━", "eval": "╍"}
+            legend += [
+                Content.assemble((f"{signs.get(role, '·')} ", f"${COLOURS[role]}"), cells.one_line(text))
+                for role, text in said
+            ]
+        legend += [
+            Content.assemble(("╌ ", f"${COLOURS[f'other-{number}']}"), cells.fit(name, min(16, len(name))))
+            for number, (name, _) in enumerate(self._others[:4], 1)
+        ]
         bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
-        notes += [
-            Content(word)
-            for word, on in (("smoothed", self.view.smooth and spec.smooth and bool(curves)), ("log", self.view.log))
-            if on
-        ]
-        if self.view.window:
-            notes.append(Content(f"steps {self.view.window[0]:.0f}–{self.view.window[1]:.0f}"))
+        if view.cursor is not None:
+            place = humanize.duration(view.cursor) if view.by_time else f"step {view.cursor:,.0f}"
+            notes.append(Content.styled(f"at {place}", "bold $foreground"))
+        smoothed = view.smooth and any(len(curve.steps) >= FEWEST_TO_SMOOTH for curve in known.values())
+        said_words = (
+            ("smoothed", smoothed and (spec.smooth or self.in_grid)),
+            ("log", view.log),
+            ("log steps", view.log_x),
+            ("by time", view.by_time),
+        )
+        notes += [Content(word) for word, on in said_words if on]
+        if self._drawing.left_out is not None:
+            notes.append(Content(f"early peak {shown(spec, self._drawing.left_out)} left out"))
+        if view.window:
+            left, right = view.window
+            notes.append(
+                Content(
+                    f"{humanize.duration(left)}–{humanize.duration(right)}"
+                    if view.by_time
+                    else f"steps {left:.0f}–{right:.0f}"
+                )
+            )
         retitle(self, Content("   ").join(legend), Content(" · ").join(notes))
 
     def _colours(self, style: Style) -> dict[str, RichStyle]:
@@ -234,6 +375,6 @@ class LossChart(Widget, can_focus=True):
     def _empty_line(self, y: int, width: int, style: Style) -> Strip:
         if y != self.content_size.height // 2:
             return Strip.blank(width, style.rich_style)
-        text = "The first point appears after the first step." if self._detail else "No run is chosen."
+        text = "The first point appears after the first step." if self._detail else self._waiting
         faint = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
         return Strip([Cell(text.center(width)[:width], faint)]).adjust_cell_length(width, style.rich_style)

@@ -10,17 +10,29 @@ Segment = tuple[list[float], list[float]]
 """Steps and values of an unbroken stretch of a curve."""
 
 
-def reduce(steps: Sequence[int], values: Sequence[float], low: float, high: float, columns: int) -> list[Segment]:
+def reduce(
+    steps: Sequence[float],
+    values: Sequence[float],
+    low: float,
+    high: float,
+    columns: int,
+    *,
+    highs: Sequence[float] | None = None,
+    log: bool = False,
+) -> list[Segment]:
     """At most two points a column, its least and its greatest value; never a mean, which would hide spikes.
 
-    Steps ascend. Only steps in ``low…high`` are taken; NaN ends a stretch, so it is drawn as a gap.
+    Steps ascend. Only steps in ``low…high`` are taken; NaN ends a stretch, so it is drawn as a gap. ``highs``: the greatest
+    values of entries that stand for several points; ``values`` are the least then. ``log``: columns on a logarithmic axis.
     """
+    greatest = values if highs is None else highs
     segments: list[Segment] = []
     xs: list[float] = []
     ys: list[float] = []
     first, last = bisect_left(steps, low), bisect_right(steps, high)
-    scale = columns / ((high - low) or 1)
-    column, best = -1, (0, math.inf, 0, -math.inf)
+    origin = math.log1p(max(0.0, low)) if log else low
+    scale = columns / (((math.log1p(max(0.0, high)) if log else high) - origin) or 1)
+    column, best = -1, (0.0, math.inf, 0.0, -math.inf)
 
     def flush() -> None:
         nonlocal best
@@ -29,10 +41,10 @@ def reduce(steps: Sequence[int], values: Sequence[float], low: float, high: floa
         for step, value in sorted({(best[0], best[1]), (best[2], best[3])}):
             xs.append(step)
             ys.append(value)
-        best = (0, math.inf, 0, -math.inf)
+        best = (0.0, math.inf, 0.0, -math.inf)
 
     for index in range(first, last):
-        value = values[index]
+        value, top = values[index], greatest[index]
         step = steps[index]
         if value != value:
             flush()
@@ -41,31 +53,46 @@ def reduce(steps: Sequence[int], values: Sequence[float], low: float, high: floa
                 xs, ys = [], []
             column = -1
             continue
-        here = min(columns - 1, int((step - low) * scale))
+        here = min(columns - 1, int(((math.log1p(max(0.0, step)) if log else step) - origin) * scale))
         if here != column:
             flush()
             column = here
         if value < best[1]:
             best = (step, value, best[2], best[3])
-        if value > best[3]:
-            best = (best[0], best[1], step, value)
+        if top > best[3]:
+            best = (best[0], best[1], step, top)
     flush()
     if xs:
         segments.append((xs, ys))
     return segments
 
 
-def smooth(values: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average without the bias towards zero at the start (Kingma & Ba 2015, §3); NaN stays NaN."""
-    mean, share = 0.0, 0.0
-    result = []
+FEWEST_TO_SMOOTH = 60
+"""Points below which a curve is drawn as it is: a mean over so few would tell another story than the points."""
+
+
+def smooth(values: Sequence[float]) -> list[float]:
+    """The mean of a window around every point, a twentieth of the curve wide; at the ends it narrows on both sides alike.
+
+    It does not lag: where the values fall, the mean is not above them for long, as a moving average of the past would be. NaN
+    stays NaN and does not count. A curve of fewer than `FEWEST_TO_SMOOTH` points comes back as it is.
+    """
+    if len(values) < FEWEST_TO_SMOOTH:
+        return list(values)
+    widest = max(2, len(values) // 40)
+    sums, counts = [0.0], [0]
     for value in values:
+        known = value == value
+        sums.append(sums[-1] + (value if known else 0.0))
+        counts.append(counts[-1] + known)
+    result = []
+    for index, value in enumerate(values):
         if value != value:
             result.append(value)
             continue
-        mean = weight * mean + (1 - weight) * value
-        share = weight * share + (1 - weight)
-        result.append(mean / share)
+        half = min(widest, index, len(values) - 1 - index)
+        first, last = index - half, index + half + 1
+        result.append((sums[last] - sums[first]) / (counts[last] - counts[first]))
     return result
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.alerts import RunAlert
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
@@ -46,18 +48,33 @@ def how_many(runs: Sequence[Run]) -> list[str]:
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
 
 
-def run_row(run: Run, width: int, *, tall: bool) -> Content:
-    """One line of the runs list, or two when there is room."""
-    state = Content.styled(f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
+    """One line of the runs list, or two when there is room. ``mark``: a glyph before it."""
+    width -= 2 if mark else 0
+    state = Content.assemble(
+        (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    )
     right = _right_of(run)
     if tall:
         first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
-    second = _progress(run, 18 if width > 70 else 12)
-    right = right.pad_left(max(0, 14 - right.cell_length))
+    second = progress(run, 18 if width > 70 else 12)
+    right = right.pad_left(max(0, 16 - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def caption(name: str, count: int, width: int) -> Content:
+    """The line above a group of runs."""
+    title = Content.assemble((cells.fit(name, min(len(name), width - 8)), "bold $primary"), (f"  {count} ", "$muted"))
+    return Content.assemble(title, ("─" * max(0, width - title.cell_length), "$line"))
+
+
+def folded(count: int, width: int) -> Content:
+    """The line in place of the runs that are folded away."""
+    key = BY_ID["monitor.fold"].key
+    return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(width)
 
 
 def damaged_row(run: DamagedRun, width: int) -> Content:
@@ -87,12 +104,13 @@ def _second_line(run: Run, width: int) -> Content:
     loss = f"  {word} {humanize.loss(value)}" if value is not None else ""
     cost = f"  {humanize.money(run.cost_usd)}" if run.cost_usd else ""
     tail = loss + cost if 20 + len(loss) + len(cost) <= width else cost or loss
-    middle = _progress(run, max(8, width - 12 - max(12, len(tail))))
+    middle = progress(run, max(8, width - 12 - max(12, len(tail))))
     state = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, middle, (tail, "$muted"))
 
 
-def _progress(run: Run, width: int) -> Content:
+def progress(run: Run, width: int) -> Content:
+    """A bar and per cent in ``width`` cells."""
     fraction = 1.0 if run.state == "completed" else run.fraction
     filled, empty = cells.bar(fraction, max(3, width - 5))
     return Content.assemble(
@@ -102,13 +120,31 @@ def _progress(run: Run, width: int) -> Content:
     )
 
 
-def summary(run: Run | None, leases: Sequence[Lease], width: int, *, rich: bool) -> reflow.Lines:
-    """Two to five lines about the chosen run: state and phase, progress, numbers, and what is wrong."""
+def summary(
+    run: Run | None,
+    leases: Sequence[Lease],
+    width: int,
+    *,
+    rich: bool,
+    detail: RunDetail | None = None,
+    alerts: Sequence[RunAlert] = (),
+) -> reflow.Lines:
+    """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong."""
     if run is None:
         return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
     lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
     if rich:
         lines.append(_numbers(run, leases, width))
+        if (strip := phase_strip(run, detail, width)) is not None:
+            lines.append(strip)
+    if alerts:
+        more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
+        words = f"{alerts[0].what}{more} ({BY_ID['monitor.alerts'].key} says more)"
+        lines.append(
+            Content.assemble(("! ", "bold $warning"), (cells.one_line(words), "$warning")).truncate(
+                width, ellipsis=True
+            )
+        )
     lines += [
         lease_text.billing(lease, width)
         for lease in leases
@@ -157,7 +193,10 @@ def _bar_line(run: Run, width: int) -> Content:
     if run.active and run.eta_seconds is not None:
         note += f"  {humanize.duration(run.eta_seconds)} left"
     elif run.finished_at and run.started_at:
-        note += f"  took {humanize.duration(run.finished_at - run.started_at)}"
+        worked = run.active_seconds or run.finished_at - run.started_at
+        note += f"  took {humanize.duration(worked)}"
+        if run.finished_at - run.started_at > 1.1 * worked + 60:
+            note += f" of {humanize.duration(run.finished_at - run.started_at)}"
     share = f" {100 * run.fraction:3.0f}%"
     filled, empty = cells.bar(run.fraction, max(8, width - len(note) - len(share)))
     colour = STATE_STYLE[run.state] if not run.active else "$primary"
@@ -228,24 +267,56 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
             lines += _alert(notice.time, notice.level, notice.message, width)
     if detail is None:
         return lines
+    if detail.note:
+        lines += [Content(""), *reflow.heading("Note", width), *reflow.text(detail.note, width)]
     if detail.alerts:
         lines += [Content(""), *reflow.heading("Alerts", width)]
         for event in reversed(detail.alerts):
             lines += _alert(event.time, event.body.level, event.body.message, width)
     if detail.checkpoints:
         lines += [Content(""), *reflow.heading("Checkpoints", width)]
-        lines += [_checkpoint(event) for event in reversed(detail.checkpoints)]
+        best = next((event for event in reversed(detail.checkpoints) if event.body.best), None)
+        lines += [_checkpoint(event, best=event is best) for event in reversed(detail.checkpoints)]
     if detail.phases:
         lines += [Content(""), *reflow.heading("Phases", width)]
-        lines += [
-            Content.assemble(
-                (humanize.clock(event.time).ljust(8), "$muted"),
-                event.body.phase.ljust(12),
-                (cells.one_line(event.body.detail), "$muted"),
-            )
-            for event in detail.phases
-        ]
+        lines += [_phase(name, seconds, run.cost_usd * share) for name, seconds, share in phase_times(run, detail)]
     return lines
+
+
+def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[tuple[str, float, float]]:
+    """Each phase in the order in which it came first: its name, seconds in all, and its part of the whole time."""
+    end = run.finished_at or (time.time() if now is None else now)
+    if not run.active and run.finished_at is None and detail.phases:
+        end = max(detail.phases[-1].time, run.updated_at)
+    begins = [event.time for event in detail.phases]
+    spent: dict[str, float] = {}
+    for event, until in zip(detail.phases, [*begins[1:], end], strict=True):
+        spent[event.body.phase] = spent.get(event.body.phase, 0.0) + max(0.0, until - event.time)
+    whole = sum(spent.values()) or 1.0
+    return [(name, seconds, seconds / whole) for name, seconds in spent.items()]
+
+
+def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:
+    """``loading 12 s ▸ training 3 min 05 s``: where the time went; None where nothing is known yet."""
+    if detail is None or not detail.phases:
+        return None
+    now = run.phase if run.active else ""
+    parts = [
+        Content.assemble(
+            (cells.one_line(name), "bold $primary" if name == now else "$muted"),
+            (f" {humanize.duration(seconds)}", "$muted"),
+        )
+        for name, seconds, _ in phase_times(run, detail)
+    ]
+    return Content.styled(" ▸ ", "$line").join(parts).truncate(width, ellipsis=True)
+
+
+def _phase(name: str, seconds: float, money: float) -> Content:
+    return Content.assemble(
+        cells.fit(name, 14),
+        (humanize.duration(seconds).rjust(12), "$muted"),
+        (f"   about {humanize.money(money)}" if money else "", "$muted"),
+    )
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
@@ -267,14 +338,13 @@ def _alert(moment: float, level: str, message: str, width: int) -> reflow.Lines:
     return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
 
 
-def _checkpoint(event: Event[Checkpoint]) -> Content:
+def _checkpoint(event: Event[Checkpoint], *, best: bool) -> Content:
     loss = event.body.eval_loss
-    best = Content.styled("  ★ best", "bold $accent") if event.body.best else Content("")
     return Content.assemble(
         (humanize.clock(event.time).ljust(8), "$muted"),
         f"step {event.body.step}".ljust(12),
         (f"eval {humanize.loss(loss)}" if loss is not None else "", "$muted"),
-        best,
+        ("  ★ best" if best else "", "bold $accent"),
     )
 
 

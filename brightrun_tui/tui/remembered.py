@@ -1,0 +1,44 @@
+"""What the app remembers of how a person left it: the screen, the run, the order of the list, what is pinned and acknowledged."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from brightrun_tui.files import write_atomic
+from brightrun_tui.paths import Paths
+
+MOST = 500
+"""Names that are kept of what is pinned or acknowledged; older ones are forgotten."""
+
+
+class Remembered(BaseModel):
+    """How the app was left."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mode: str = ""
+    run: str = ""
+    sort: str = ""
+    reverse: bool = False
+    group: str = ""
+    folded: bool = False
+    pinned: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
+
+
+def recall(paths: Paths) -> Remembered:
+    """As it was left, or the defaults where that cannot be read: nothing of it is needed."""
+    try:
+        return Remembered.model_validate_json(paths.app_state.read_bytes())
+    except (OSError, ValidationError):
+        return Remembered()
+
+
+def remember(paths: Paths, left: Remembered) -> None:
+    """For the next start; where it cannot be written, the next start has the defaults."""
+    left = left.model_copy(update={"pinned": left.pinned[-MOST:], "acknowledged": left.acknowledged[-MOST:]})
+    with suppress(OSError):
+        paths.app_state.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(paths.app_state, left.model_dump_json())

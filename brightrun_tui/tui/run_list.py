@@ -1,0 +1,65 @@
+"""Which runs the list shows, and in what order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from brightrun_tui.domain.run import Run
+from brightrun_tui.tui.widgets.run_columns import GROUPS, SORTS
+from brightrun_tui.tui.widgets.run_filter import matches
+
+UNFOLDED = 3
+"""Ended runs, the newest ones, that stay in sight while the past is folded away."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the list is arranged; empty names mean: what moves first, not grouped."""
+
+    filter: str = ""
+    sort: str = ""
+    reverse: bool = False
+    group: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs below one caption; the caption is empty where nothing is grouped. ``hidden``: how many the fold holds back."""
+
+    caption: str
+    runs: tuple[Run, ...]
+    hidden: int = 0
+
+
+def arrange(runs: Sequence[Run], order: Order, pinned: Collection[str]) -> list[Group]:
+    """The runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group."""
+    shown = sorted((run for run in runs if matches(order.filter, run)), key=urgency)
+    if order.sort in SORTS:
+        key = SORTS[order.sort][1]
+        known = [run for run in shown if key(run) is not None]
+        known.sort(key=lambda run: key(run), reverse=order.reverse)  # type: ignore[arg-type, return-value]
+        shown = known + [run for run in shown if key(run) is None]
+    shown.sort(key=lambda run: run.id not in pinned)
+    hidden = 0
+    if order.folded and not order.filter:
+        past = [run for run in shown if not run.active and run.state != "paused" and run.id not in pinned]
+        kept = {run.id for run in sorted(past, key=urgency)[:UNFOLDED]}
+        folded = {run.id for run in past} - kept
+        hidden = len(folded)
+        shown = [run for run in shown if run.id not in folded]
+    if order.group not in GROUPS:
+        return [Group("", tuple(shown), hidden)]
+    name_of = GROUPS[order.group][1]
+    groups: dict[str, list[Run]] = {}
+    for run in shown:
+        groups.setdefault(name_of(run), []).append(run)
+    found = [Group(name, tuple(members)) for name, members in groups.items()]
+    return [*found, Group("", (), hidden)] if hidden else found
+
+
+def urgency(run: Run) -> tuple[int, float]:
+    """What moves comes first, then what waits for a person, then the past; newest first in each."""
+    order = 0 if run.active and run.state != "queued" else 1 if run.active else 2 if run.state == "paused" else 3
+    return order, run.waits_since if run.state == "queued" else -run.created_at

@@ -1,0 +1,83 @@
+"""Runs as the store has them, read again only where they changed, and the few numbers of each that its record does not hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from brightrun_tui.domain.run import Run
+from brightrun_tui.store import Database, metrics, runs
+from brightrun_tui.store.runs import DamagedRun
+
+AT_ONCE = 25
+"""Records that are checked before something else gets its turn: a thousand take a fifth of a second."""
+TREND_POINTS = 20
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """What the list shows of a run beside its record.
+
+    Args:
+        learning_rate: of the newest step.
+        train_trend, eval_trend: change of the newer half of the last points against the older half, as a part of it.
+        heard_at: when the newest training step came, in seconds since the epoch; None before the first.
+    """
+
+    learning_rate: float | None = None
+    train_trend: float | None = None
+    eval_trend: float | None = None
+    heard_at: float | None = None
+
+
+NO_VITALS = Vitals()
+
+
+class RunReader:
+    """Remembers what it has read; `read` brings it up to date."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._stamps: Mapping[str, tuple[str, float]] = {}
+        self._known: dict[str, Run | DamagedRun] = {}
+        self._vitals: dict[str, Vitals] = {}
+
+    async def read(self) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...], Mapping[str, Vitals]]:
+        """Every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones."""
+        stamps = await runs.stamps(self._db)
+        changed = [id_ for id_, stamp in stamps.items() if self._stamps.get(id_) != stamp]
+        for start in range(0, len(changed), AT_ONCE):
+            for found in await runs.read_some(self._db, changed[start : start + AT_ONCE]):
+                self._known[found.id] = found
+            await asyncio.sleep(0)
+        self._known = {id_: self._known[id_] for id_ in stamps if id_ in self._known}
+        self._stamps = stamps
+        whole = tuple(run for run in self._known.values() if isinstance(run, Run))
+        damaged = tuple(run for run in self._known.values() if isinstance(run, DamagedRun))
+        active = {run.id for run in whole if run.active}
+        self._vitals = {id_: known for id_, known in self._vitals.items() if id_ in active}
+        for id_ in active.intersection(changed):
+            self._vitals[id_] = await self._read_vitals(id_)
+        return whole, damaged, dict(self._vitals)
+
+    async def _read_vitals(self, run_id: str) -> Vitals:
+        train = await metrics.newest(self._db, run_id, "train_loss", TREND_POINTS)
+        held_out = await metrics.newest(self._db, run_id, "eval_loss", 2)
+        rate = await metrics.newest(self._db, run_id, "learning_rate", 1)
+        return Vitals(
+            learning_rate=rate[-1].value if rate else None,
+            train_trend=trend([point.value for point in train]),
+            eval_trend=trend([point.value for point in held_out]),
+            heard_at=train[-1].time if train else None,
+        )
+
+
+def trend(values: Sequence[float | None]) -> float | None:
+    """Change of the mean of the newer half against that of the older, as a part of it; None where there are too few."""
+    known = [value for value in values if value is not None]
+    half = len(known) // 2
+    if not half:
+        return None
+    before, now = sum(known[:half]) / half, sum(known[half:]) / (len(known) - half)
+    return (now - before) / max(abs(before), 1e-9)

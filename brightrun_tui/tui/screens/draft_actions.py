@@ -1,0 +1,223 @@
+"""What is done with a draft: choosing data, base and template, settings as files, starting it once or as a sweep."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import work
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.paths import typed_path
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.store import datasets
+from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.widgets import plan_text
+from brightrun_tui.tui.widgets.form import show_value
+
+
+class DraftActions(ModeScreen):
+    """The screen with the form says how a draft changes and what it comes to."""
+
+    _draft: Draft
+    _typed: dict[str, str]
+    _plan: Plan | None
+    _offer: Offer | None
+
+    def _remember(self, key: str = "") -> None:
+        """Keep the form as it is now, for undo."""
+        raise NotImplementedError
+
+    def _change(self, **changes: object) -> None:
+        """Change the draft and plan anew."""
+        raise NotImplementedError
+
+    @work(group="pick")
+    async def action_dataset(self) -> None:
+        from brightrun_tui.tui.screens.data import DataScreen
+
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
+        if chosen:
+            self._remember()
+            self._change(data=chosen.word, columns=dict(chosen.columns))
+
+    @work(group="pick")
+    async def action_base(self) -> None:
+        from brightrun_tui.planning.base_fit import base_fits
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.widgets import choice_text
+
+        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
+        choices = [
+            Choice(
+                fit.base.id, choice_text.base_row(fit), "", f"{fit.base.description} {fit.base.id}, {fit.base.license}"
+            )
+            for fit in fits
+        ]
+        chosen = await self.app.push_screen_wait(
+            PickScreen(
+                "Base model",
+                choices,
+                chosen=self._draft.base,
+                own="search, or type a Hugging Face id, a directory or a GGUF file",
+                head=choice_text.row(choice_text.HEAD),
+            )
+        )
+        if chosen:
+            self._remember()
+            self._change(base=chosen)
+
+    @work(group="pick")
+    async def action_template(self) -> None:
+        from brightrun_tui.planning.templates import load_templates
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.widgets.choice_text import template_detail
+
+        templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
+        for problem in problems:
+            self.app.show_error(problem)
+        choices = [
+            Choice(
+                template.name,
+                template.title,
+                template.best_for + (" · yours" if template.own else ""),
+                template_detail(template),
+            )
+            for template in templates
+        ]
+        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
+        if chosen:
+            self._remember()
+            self._change(template=chosen)
+
+    @work(group="pick")
+    async def action_save_template(self) -> None:
+        from brightrun_tui.planning.settings_file import save_template
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        plan = self._plan
+        name = await self.app.push_screen_wait(
+            AskLine("Save as template", "Its name: lower-case letters, digits, - and _", yes="Save")
+        )
+        if plan is None or not name:
+            return
+        try:
+            path = await asyncio.to_thread(save_template, plan, name, self.app.paths)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self._remember()
+        self._typed = {}
+        self._change(template=name, overrides={})
+        self.app.toast(str(path), title="Saved as a template of yours")
+
+    @work(group="pick")
+    async def action_write_settings(self) -> None:
+        from brightrun_tui.planning.settings_file import write_settings
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        plan = self._plan
+        if plan is None:
+            return
+        place = await self.app.push_screen_wait(
+            AskLine(
+                "Save the settings", "A file; brightrun train --settings FILE reads it", f"{plan.name}.toml", yes="Save"
+            )
+        )
+        if not place:
+            return
+        path = typed_path(place).absolute()
+        if path.exists() and not await self.confirm("Save the settings", f"Replace {path}?", yes="Replace"):
+            return
+        try:
+            await asyncio.to_thread(write_settings, plan, path)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(str(path), title="Settings saved")
+
+    @work(group="pick")
+    async def action_read_settings(self) -> None:
+        from brightrun_tui.planning.settings_file import read_settings
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        place = await self.app.push_screen_wait(AskLine("Read settings", "A file with settings of a run", yes="Read"))
+        if not place:
+            return
+        try:
+            found = await asyncio.to_thread(read_settings, typed_path(place))
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self._remember()
+        self._typed = {key: show_value(value) for key, value in found.settings.items()}
+        given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
+        self._change(overrides=dict(self._typed), **given)
+
+    @work(group="start", exclusive=True)
+    async def action_start(self) -> None:
+        plan = await asyncio.to_thread(make_plan, self._draft, self.app.paths, offer=self._offer)
+        try:
+            spec = make_spec(plan)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        free = not (plan.estimate and plan.estimate.price_per_hour)
+        if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
+            return
+        try:
+            run = await self._submit(plan, spec)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self.app.look_now()
+        await self.app.show_run(run.id)
+
+    async def _submit(self, plan: Plan, spec: RunSpec) -> Run:
+        """Put the run into the queue. Raises `BrightrunError`: the account cannot pay, or the store cannot be written."""
+        from brightrun_tui.orchestrator import client
+
+        if plan.estimate:
+            await check_account(plan.draft, self.app.paths, plan.estimate)
+        if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
+            await datasets.add(self.app.db, plan.report)
+        return await client.submit(self.app.db, self.app.paths, spec, plan.estimate)
+
+    @work(group="start", exclusive=True)
+    async def action_sweep(self) -> None:
+        """The same run with several values of a setting, one after the other, as one group."""
+        from brightrun_tui.planning.sweep import parse_sweep, suggested, sweep_drafts
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        plan = self._plan
+        if plan is None:
+            return
+        asked = "Two or three values for one setting, or for two with ; between"
+        text = await self.app.push_screen_wait(AskLine("Sweep", asked, suggested(plan.settings), yes="Go on"))
+        if not text:
+            return
+        try:
+            drafts = sweep_drafts(plan.draft, plan.name, parse_sweep(text))
+            plans = [await asyncio.to_thread(make_plan, draft, self.app.paths, offer=self._offer) for draft in drafts]
+            specs = [make_spec(one) for one in plans]
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans), yes="Start", danger=False):
+            return
+        group = specs[0].run_id
+        run = None
+        try:
+            for one, spec in zip(plans, specs, strict=True):
+                of_group = spec.model_copy(update={"group": group, "offer": "" if len(specs) > 1 else spec.offer})
+                run = await self._submit(one, of_group)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self.app.look_now()
+        self.app.toast("“: sweep” shows its runs beside one another.", title="The sweep is under way")
+        if run is not None:
+            await self.app.show_run(run.id)

@@ -1,0 +1,85 @@
+"""Alerts in words, and the numbers of a run that they are judged from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import islice
+
+from textual.content import Content
+
+from brightrun_tui.domain.alerts import Numbers, RunAlert, judge
+from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.curve import Curve
+from brightrun_tui.tui.run_reader import NO_VITALS
+from brightrun_tui.tui.snapshot import RunDetail, Snapshot
+from brightrun_tui.tui.widgets import cells, reflow
+
+JUDGED = 120
+"""Newest entries of a curve that are looked at."""
+MARKS = {"error": ("✗", "bold $error"), "warning": ("!", "bold $warning")}
+KEYS = {RunAction.STOP: "monitor.stop", RunAction.PAUSE: "monitor.pause", RunAction.RETRY: "monitor.retry"}
+
+
+def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
+    """Of every run: those of the chosen one first, judged by its curves, too."""
+    detail = snapshot.detail
+    chosen = detail.run_id if detail else ""
+    runs = sorted((run for run in snapshot.runs if run.active or run.id == chosen), key=lambda run: run.id != chosen)
+    held = {lease.run_id for lease in snapshot.leases}
+    runs += [run for run in snapshot.runs if run.id in held and run not in runs]
+    return tuple(alert for run in runs for alert in judge(run, _numbers(run, snapshot, now)))
+
+
+def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
+    detail = snapshot.detail if snapshot.detail and snapshot.detail.run_id == run.id else RunDetail(run.id)
+    return Numbers(
+        now=now,
+        heard_at=snapshot.vitals.get(run.id, NO_VITALS).heard_at,
+        train=_points(detail.curves.get("train_loss")),
+        held_out=_points(detail.curves.get("eval_loss")),
+        gradient=_points(detail.curves.get("grad_norm")),
+        load=[value for _, value in _points(detail.curves.get("utilisation"))],
+        leases=snapshot.leases_of(run.id),
+    )
+
+
+def _points(curve: Curve | None) -> list[tuple[int, float]]:
+    if curve is None:
+        return []
+    start = max(0, len(curve.steps) - JUDGED)
+    return list(islice(zip(curve.steps, curve.values, strict=True), start, None))
+
+
+def listed(alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int) -> reflow.Lines:
+    """What is open, with the key that helps; below it what was acknowledged."""
+    lines: reflow.Lines = []
+    open_ = [alert for alert in alerts if alert.key not in acknowledged]
+    for alert in open_:
+        lines += [*_alert(alert, snapshot, width), Content("")]
+    if not open_:
+        lines += [Content.styled("✓ Nothing is wrong that the numbers would show.", "$success"), Content("")]
+    if done := [alert for alert in alerts if alert.key in acknowledged]:
+        lines += reflow.heading("Acknowledged", width)
+        lines += [
+            Content.styled(f"{_name(alert, snapshot)}  {alert.what}", "$muted").truncate(width, ellipsis=True)
+            for alert in done
+        ]
+    return lines
+
+
+def _alert(alert: RunAlert, snapshot: Snapshot, width: int) -> reflow.Lines:
+    glyph, style = MARKS[alert.level]
+    head = Content.assemble((f"{glyph} ", style), (_name(alert, snapshot), "bold"), f"  {cells.one_line(alert.what)}")
+    key = BY_ID[KEYS[alert.action]] if alert.action in KEYS else None
+    advice = alert.advice + (f" ({key.key} {key.title})" if key else "")
+    return [
+        *reflow.text(head, width),
+        *reflow.indented(reflow.text(alert.evidence, width - 2, "$muted")),
+        *reflow.indented(reflow.text(Content.assemble(("→ ", "bold $accent"), cells.plain(advice)), width - 2)),
+    ]
+
+
+def _name(alert: RunAlert, snapshot: Snapshot) -> str:
+    run = snapshot.run(alert.run_id)
+    return cells.one_line(run.name if run else alert.run_id)

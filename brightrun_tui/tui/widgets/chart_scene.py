@@ -1,0 +1,157 @@
+"""What is on a panel of curves: which lines, marks and titles, and how several charts share the room. No widgets."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.curve import CurveSpec, Ink
+from brightrun_tui.tui.curve import Curve
+from brightrun_tui.tui.snapshot import RunDetail
+from brightrun_tui.tui.widgets import cells
+from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, Row, View, draw, value_at
+from brightrun_tui.tui.widgets.curves import shown
+from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
+
+TILE_WIDTH, TILE_HEIGHT = 46, 9
+"""Cells that a chart of a grid has at least."""
+CHECKPOINT, ALERT, RESTART = "◆", "!", "↻"
+
+
+@dataclass(frozen=True)
+class Strand:
+    """A metric of one run, frozen for drawing."""
+
+    places: list[float]
+    lows: list[float]
+    highs: list[float]
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture: ``lines`` to draw, and what its title says of each."""
+
+    spec: CurveSpec
+    lines: tuple[Line, ...]
+    said: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that a thread needs to draw."""
+
+    charts: tuple[Chart, ...]
+    view: View
+    marks: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def origin(detail: RunDetail) -> float:
+    """The moment of the first point; the axis of time begins there."""
+    return min((curve.times[0] for curve in detail.curves.values() if curve.times), default=0.0)
+
+
+def freeze(curve: Curve, view: View, begin: float) -> Strand:
+    places = [time - begin for time in curve.times] if view.by_time else [float(step) for step in curve.steps]
+    return Strand(places, list(curve.lows), list(curve.highs), list(curve.values))
+
+
+def chart_of(
+    spec: CurveSpec, strands: Mapping[str, Strand], view: View, others: Sequence[tuple[str, Mapping[str, Strand]]] = ()
+) -> Chart:
+    """The lines of one chart, those of other runs below; with a crosshair the title has the values there."""
+    lines: list[Line] = []
+    said: list[tuple[str, str]] = []
+    for role, (name, theirs) in zip(OTHERS, others, strict=False):
+        if (strand := theirs.get(spec.lines[0].metric)) is not None:
+            values = smooth(strand.values) if view.smooth and spec.smooth else strand.values
+            lines.append(Line(role, strand.places, values, label=cells.fit(name, min(14, len(name)))))
+            said.append((role, cells.fit(name, min(20, len(name)))))
+    for line in spec.lines:
+        strand = strands.get(line.metric)
+        if strand is None or not strand.places:
+            continue
+        whole = Line(line.ink, strand.places, strand.lows, strand.highs)
+        now = (
+            strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
+        )
+        label = f"{line.word} {shown(spec, now)}"
+        said.append((line.ink, cells.one_line(label)))
+        drawn_label = cells.one_line(line.word) if len(spec.lines) > 1 else ""
+        if view.smooth and spec.smooth and line.ink is Ink.FIRST and len(strand.values) >= FEWEST_TO_SMOOTH:
+            lines.append(Line("raw", strand.places, strand.lows, strand.highs))
+            lines.append(Line(line.ink, strand.places, smooth(strand.values), label=drawn_label))
+        else:
+            lines.append(Line(whole.role, whole.steps, whole.values, whole.highs, drawn_label))
+    return Chart(spec, tuple(lines), tuple(said))
+
+
+def marks_of(detail: RunDetail, view: View, begin: float) -> dict[str, list[float]]:
+    """Where checkpoints were saved, alerts came, and a worker began anew."""
+    steps = detail.curves.get("train_loss")
+
+    def at(time: float) -> float:
+        if view.by_time:
+            return time - begin
+        if steps is None or not steps.steps:
+            return -math.inf
+        return float(steps.steps[min(len(steps.steps) - 1, bisect_left(steps.times, time))])
+
+    began = [event.time for event in detail.phases if event.body.phase == "loading"]
+    return {
+        CHECKPOINT: [event.time - begin if view.by_time else float(event.body.step) for event in detail.checkpoints],
+        RESTART: [at(time) for time in began[1:]],
+        ALERT: [at(event.time) for event in detail.alerts if event.body.level != "info"],
+    }
+
+
+def grid_of(width: int, height: int, charts: int) -> tuple[int, int]:
+    """Columns and rows of a grid of as many charts as fit; (1, 1) where only one does."""
+    across = max(1, min(charts, width // TILE_WIDTH))
+    down = max(1, min(-(-charts // across), height // TILE_HEIGHT))
+    return across, down
+
+
+def picture(scene: Scene, width: int, height: int) -> Drawing:
+    """Draw the scene: one chart in all the room, or several as a grid, each below its title. Any thread."""
+    words = humanize.duration if scene.view.by_time else None
+    if len(scene.charts) == 1:
+        return draw(scene.charts[0].lines, width, height, scene.view, scene.marks, words)
+    across, down = grid_of(width, height, len(scene.charts))
+    tile_width, tile_height = width // across, height // down
+    rows: list[Row] = []
+    bounds = (0.0, 0.0)
+    for start in range(0, min(len(scene.charts), across * down), across):
+        band: list[Row] = [[] for _ in range(tile_height)]
+        for chart in scene.charts[start : start + across]:
+            drawing = draw(chart.lines, tile_width - 1, tile_height - 1, scene.view, scene.marks, words)
+            bounds = drawing.bounds if any(drawing.bounds) else bounds
+            for line, cells_ in zip(
+                band,
+                [_title(chart, drawing, tile_width - 1), *_filled(drawing, tile_width - 1, tile_height - 1)],
+                strict=True,
+            ):
+                line += [*cells_, ("axis", " ")]
+        rows += band
+    return Drawing(rows, bounds)
+
+
+def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
+    row: Row = [("title", cells.fit(f" {chart.spec.title}", min(width, len(chart.spec.title) + 1)))]
+    room = width - len(row[0][1])
+    said = [*chart.said]
+    if drawing.left_out is not None:
+        said.append(("axis", f"peak {shown(chart.spec, drawing.left_out)} above"))
+    for role, text in said:
+        if len(text) + 2 <= room:
+            row.append((role, f"  {text}"))
+            room -= len(text) + 2
+    return [*row, ("axis", " " * room)]
+
+
+def _filled(drawing: Drawing, width: int, height: int) -> list[Row]:
+    rows = drawing.rows or [[("axis", " " * width)] for _ in range(height)]
+    return rows[:height] + [[("axis", " " * width)] for _ in range(height - len(rows))]

@@ -1,0 +1,215 @@
+"""A list of any length under a heading that stays: only the rows that are seen are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import Visual
+
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.widgets.rows import Row
+from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.shown import shown
+
+KEPT = 400
+"""Built rows that are remembered."""
+
+
+class RowTable(ScrollView, can_focus=True):
+    """Rows by id, each of the same height; a row without an id is a caption and cannot be chosen.
+
+    The cursor stays on its id while rows come, go and move; when that row is gone, the caller chooses another one.
+    """
+
+    SCOPES = ("list",)
+    BINDINGS = bindings("list")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row-table--heading", "row-table--cursor"}
+
+    @dataclass
+    class Chosen(Message):
+        """A person has moved the cursor to ``id``."""
+
+        table: RowTable
+        id: str
+
+        @property
+        def control(self) -> RowTable:
+            return self.table
+
+    @dataclass
+    class Opened(Message):
+        """Enter, or a click on the chosen row."""
+
+        table: RowTable
+
+        @property
+        def control(self) -> RowTable:
+            return self.table
+
+    @dataclass
+    class HeadingClicked(Message):
+        """A click on the heading, ``x`` cells from its left."""
+
+        table: RowTable
+        x: int
+
+        @property
+        def control(self) -> RowTable:
+            return self.table
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: Sequence[Row] = ()
+        self._places: dict[str, int] = {}
+        self._stamps: tuple[object, ...] = ()
+        self._heading: Callable[[int], Content] | None = None
+        self._row_height = 1
+        self._cursor = ""
+        self._built: dict[object, list[Strip]] = {}
+
+    @property
+    def chosen(self) -> str:
+        """The id under the cursor, or empty."""
+        return self._cursor if self._cursor in self._places else ""
+
+    @property
+    def row_count(self) -> int:
+        """Rows that can be chosen."""
+        return len(self._places)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """In the order in which they are shown."""
+        return tuple(self._places)
+
+    def show(self, rows: Sequence[Row], *, heading: Callable[[int], Content] | None = None, height: int = 1) -> None:
+        """Show these rows under this heading, each ``height`` lines high. Painted only if something differs."""
+        stamps = (height, heading is None, *((row.id, row.stamp) for row in rows))
+        if stamps == self._stamps and heading is self._heading:
+            self._rows = rows
+            return
+        sized = (len(rows), height, heading is None) != (len(self._rows), self._row_height, self._heading is None)
+        self._stamps, self._rows, self._heading, self._row_height = stamps, rows, heading, height
+        self._places = {row.id: place for place, row in enumerate(rows) if row.id}
+        if sized:
+            self.virtual_size = Size(0, self._head + len(rows) * height)
+        self.refresh(layout=sized)
+
+    def choose(self, id_: str) -> bool:
+        """Put the cursor on ``id_`` and into sight; False when there is no such row."""
+        if id_ not in self._places:
+            return False
+        if id_ != self._cursor:
+            self._cursor = id_
+            self.refresh()
+            self.call_after_refresh(self._into_sight)
+        return True
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(1, self._head + len(self._rows) * self._row_height)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        if y < self._head and self._heading is not None:
+            style = self.get_visual_style("row-table--heading")
+            return self._strips(self._heading, width, 1, style)[0]
+        place, line = divmod(y - self._head + self.scroll_offset.y, self._row_height)
+        if place >= len(self._rows):
+            return Strip.blank(width, self.visual_style.rich_style)
+        row = self._rows[place]
+        style = self.get_visual_style("row-table--cursor") if row.id and row.id == self._cursor else self.visual_style
+        key = (row.id, row.stamp, width, self._row_height, style, row.id or place)
+        if (strips := self._built.get(key)) is None:
+            if len(self._built) > KEPT:
+                self._built.clear()
+            strips = self._built[key] = self._strips(row.build, width, self._row_height, style)
+        return strips[line]
+
+    def _strips(self, build: Callable[[int], Content], width: int, height: int, style: Style) -> list[Strip]:
+        room = max(8, width - 2)
+        lines = shown(self, lambda cells: sanitize(build(cells)), room, lambda note: note).split("\n")[:height]
+        edge = Strip.blank(1, style.rich_style)
+        strips = [
+            Strip.join([edge, *Visual.to_strips(self, line.truncate(room), room, 1, style), edge]).adjust_cell_length(
+                width, style.rich_style
+            )
+            for line in lines
+        ]
+        return strips + [Strip.blank(width, style.rich_style)] * (height - len(strips))
+
+    @property
+    def _head(self) -> int:
+        return 0 if self._heading is None else 1
+
+    @property
+    def _page(self) -> int:
+        return max(1, (self.scrollable_content_region.height - self._head) // self._row_height)
+
+    def _into_sight(self) -> None:
+        """Scroll no further than is needed; from the first row on, a caption above it is seen, too."""
+        place = self._places.get(self._cursor)
+        if place is None:
+            return
+        top, room = place * self._row_height, self.scrollable_content_region.height - self._head
+        seen = self.scroll_offset.y
+        if not any(self._places.values()) or place == min(self._places.values()):
+            self.scroll_to(y=0, animate=False, force=True)
+        elif top < seen:
+            self.scroll_to(y=top, animate=False, force=True)
+        elif top + self._row_height > seen + room:
+            self.scroll_to(y=top + self._row_height - room, animate=False, force=True)
+
+    def _move(self, by: int) -> None:
+        ids = self.ids
+        if not ids:
+            return
+        here = ids.index(self._cursor) + by if self._cursor in self._places else 0
+        self.go(ids[max(0, min(len(ids) - 1, here))])
+
+    def go(self, id_: str) -> None:
+        """Move the cursor to ``id_`` as a person does, and say so."""
+        if id_ != self._cursor and self.choose(id_):
+            self.post_message(self.Chosen(self, id_))
+
+    def action_cursor_down(self) -> None:
+        self._move(1)
+
+    def action_cursor_up(self) -> None:
+        self._move(-1)
+
+    def action_page_down(self) -> None:
+        self._move(self._page)
+
+    def action_page_up(self) -> None:
+        self._move(-self._page)
+
+    def action_first(self) -> None:
+        self._move(-len(self._rows))
+
+    def action_last(self) -> None:
+        self._move(len(self._rows))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self._into_sight)
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y < self._head:
+            self.post_message(self.HeadingClicked(self, offset.x - 1))
+            return
+        place = (offset.y - self._head + self.scroll_offset.y) // self._row_height
+        if place < len(self._rows) and (id_ := self._rows[place].id):
+            if id_ == self._cursor:
+                self.post_message(self.Opened(self))
+            self.go(id_)

@@ -1,0 +1,203 @@
+"""The columns of the runs table: what each shows, how wide it is, and by what it sorts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.tui.run_reader import Vitals
+from brightrun_tui.tui.widgets import cells
+from brightrun_tui.tui.widgets.offer_text import place
+from brightrun_tui.tui.widgets.run_text import STATE_STYLE, progress
+
+Cell = str | Content
+
+
+@dataclass(frozen=True)
+class Column:
+    """``cell`` makes the text; ``sort`` the key, None comes last. Where there is no room, the highest ``rank`` goes first."""
+
+    name: str
+    title: str
+    width: int
+    rank: int
+    cell: Callable[[Run, Vitals], Cell]
+    sort: Callable[[Run], str | float | None]
+    left: bool = False
+
+
+FLAT = 0.005
+"""Part of a loss by which it must have changed to be called falling or rising."""
+
+
+def _trend(value: float | None, change: float | None, style: str) -> Content:
+    if value is None:
+        return Content("")
+    arrow = " " if change is None else "→" if abs(change) < FLAT else "↓" if change < 0 else "↑"
+    return Content.assemble((humanize.loss(value), style), (f" {arrow}", "$muted"))
+
+
+def seconds_per_step(run: Run) -> float | None:
+    """As the worker's own reckoning of the time that is left has it."""
+    left = run.total_steps - run.step
+    return run.eta_seconds / left if run.eta_seconds and left > 0 and run.state == "running" else None
+
+
+def _rate(run: Run, _: Vitals) -> str:
+    each = seconds_per_step(run)
+    if each is None:
+        return ""
+    return f"{1 / each:.1f}/s" if each < 1 else f"{each:.3g} s each"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        "state",
+        "State",
+        13,
+        0,
+        lambda run, _: Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}"),
+        lambda run: run.state,
+        left=True,
+    ),
+    Column("progress", "Progress", 13, 1, lambda run, _: progress(run, 13), lambda run: run.fraction, left=True),
+    Column("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds),
+    Column("rate", "Steps", 10, 8, _rate, seconds_per_step),
+    Column(
+        "train",
+        "Train",
+        8,
+        3,
+        lambda run, v: _trend(run.train_loss, v.train_trend, "$curve-train"),
+        lambda run: run.train_loss,
+    ),
+    Column(
+        "eval",
+        "Eval",
+        8,
+        4,
+        lambda run, v: _trend(run.eval_loss, v.eval_trend, "$curve-eval"),
+        lambda run: run.eval_loss,
+    ),
+    Column("best", "Best", 7, 11, lambda run, _: humanize.loss(run.best_eval_loss), lambda run: run.best_eval_loss),
+    Column(
+        "lr", "Rate", 8, 9, lambda _, v: _number(v.learning_rate), lambda run: run.spec.settings.training.learning_rate
+    ),
+    Column("epoch", "Epoch", 9, 10, lambda run, _: _epochs(run), lambda run: run.epoch),
+    Column("cost", "Cost", 9, 6, lambda run, _: _cost(run), lambda run: run.cost_usd),
+    Column(
+        "where",
+        "Where",
+        14,
+        7,
+        lambda run, _: run.hardware.device or run.spec.gpu or place(run.spec.provider),
+        lambda run: place(run.spec.provider),
+        left=True,
+    ),
+    Column("age", "Age", 10, 5, lambda run, _: _age(run), lambda run: -run.created_at),
+    Column("base", "Base", 16, 13, lambda run, _: run.spec.base.id, lambda run: run.spec.base.id, left=True),
+    Column("data", "Data", 16, 12, lambda run, _: run.spec.dataset.name, lambda run: run.spec.dataset.name, left=True),
+)
+BY_NAME = {column.name: column for column in COLUMNS}
+NAME_WIDTH = 18
+"""Cells that the name of a run has at least."""
+SORTS: dict[str, tuple[str, Callable[[Run], str | float | None]]] = {
+    "name": ("Name", lambda run: run.name.casefold()),
+    **{column.name: (column.title, column.sort) for column in COLUMNS},
+}
+GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
+    "name": ("Name", lambda run: run.name),
+    "state": ("State", lambda run: run.state),
+    "data": ("Dataset", lambda run: run.spec.dataset.name),
+    "base": ("Base model", lambda run: run.spec.base.id),
+    "project": ("Project", lambda run: run.spec.project or "no project"),
+}
+
+
+def columns_for(width: int, wanted: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Those that fit beside the name: the wanted ones in their order, or by rank; at least the state."""
+    chosen = [BY_NAME[name] for name in wanted if name in BY_NAME] or list(COLUMNS)
+    room = width - NAME_WIDTH - 2
+    kept: set[str] = set()
+    for column in chosen if wanted else sorted(chosen, key=lambda one: one.rank):
+        if column.width + 1 > room:
+            break
+        room -= column.width + 1
+        kept.add(column.name)
+    return tuple(column for column in chosen if column.name in kept)
+
+
+def heading(width: int, wanted: Sequence[str], sort: str, reverse: bool) -> Content:
+    """The names of the columns; the one that sorts has an arrow."""
+    parts = [_titled("Name", "name", sort, reverse, name_width(width, wanted) + 2, left=True)]
+    parts += [
+        _titled(one.title, one.name, sort, reverse, one.width, left=one.left) for one in columns_for(width, wanted)
+    ]
+    return Content.styled(" ".join(parts), "bold $muted")
+
+
+def _titled(title: str, name: str, sort: str, reverse: bool, width: int, *, left: bool) -> str:
+    text = f"{title}{('▼' if reverse else '▲') if name == sort else ''}"
+    return cells.fit(text, width) if left else text.rjust(width)[:width]
+
+
+def name_width(width: int, wanted: Sequence[str]) -> int:
+    """Cells for the name: what the columns leave."""
+    return max(8, width - 2 - sum(one.width + 1 for one in columns_for(width, wanted)))
+
+
+def column_at(x: int, width: int, wanted: Sequence[str]) -> str:
+    """The column that a click on the heading means."""
+    edge = name_width(width, wanted) + 3
+    if x < edge:
+        return "name"
+    for column in columns_for(width, wanted):
+        edge += column.width + 1
+        if x < edge:
+            return column.name
+    return "name"
+
+
+def table_row(run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], mark: str, silent: bool) -> Content:
+    """One line: a mark, the name, the columns. ``silent``: nothing was heard of a run that should be working."""
+    parts: list[Content | str] = [
+        Content.styled(f"{mark or ' '} ", "bold $accent"),
+        Content.styled(cells.fit(run.name, name_width(width, wanted)), "bold"),
+    ]
+    for column in columns_for(width, wanted):
+        made = column.cell(run, vitals)
+        text = made if isinstance(made, Content) else Content(cells.one_line(made))
+        text = text.truncate(column.width, ellipsis=True)
+        gap = max(0, column.width - text.cell_length)
+        parts += [" ", text.pad_right(gap) if column.left else text.pad_left(gap)]
+    line = Content("").join([part if isinstance(part, Content) else Content(part) for part in parts])
+    return line.stylize("dim") if silent else line
+
+
+def _left(run: Run) -> str:
+    return humanize.duration(run.eta_seconds) if run.active and run.eta_seconds is not None else ""
+
+
+def _epochs(run: Run) -> str:
+    return f"{run.epoch:.1f}/{run.spec.settings.training.epochs:g}" if run.epoch else ""
+
+
+def _cost(run: Run) -> str:
+    return humanize.money(run.cost_usd) if run.cost_usd else "free" if run.spec.provider == "local" else ""
+
+
+def _age(run: Run) -> str:
+    return (
+        humanize.duration(time.time() - run.created_at)
+        if run.active
+        else humanize.day(run.finished_at or run.created_at)
+    )
