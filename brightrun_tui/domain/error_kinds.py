@@ -112,6 +112,7 @@ class ErrorKind(StrEnum):
     DIGEST_MISMATCH = "digest_mismatch"
     FILE_NOT_ALLOWED = "file_not_allowed"
     FILE_NOT_LISTED = "file_not_listed"
+    CONVERSION_FAILED = "conversion_failed"
     MERGE_DIFFERS = "merge_differs"
     MERGE_FAILED = "merge_failed"
     NO_BUNDLE = "no_bundle"
