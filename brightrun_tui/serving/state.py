@@ -26,7 +26,8 @@ class ServerState(BaseModel):
     """``state.json``. ``url`` is what an OpenAI client takes as ``base_url`` (it ends in ``/v1``).
 
     ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
-    ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``.
+    ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``. ``engine`` computes the answers;
+    ``engine_note`` says why it is not a faster one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +40,8 @@ class ServerState(BaseModel):
     worker_pid: int | None = None
     restarts: int = 0
     device: str = ""
+    engine: str = ""
+    engine_note: str = ""
     error: str = ""
     updated_at: float = 0.0
 

@@ -18,7 +18,7 @@ from brightrun_tui.serving.engine_client import EngineClient, EngineGone
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus
-from brightrun_tui.serving.worker_files import REPORT, SOCKET
+from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 MAX_DEATHS = 5
 DEATH_WINDOW_SECONDS = 600.0
@@ -55,7 +55,15 @@ class Supervisor:
                 self._say("failed", worker_pid=None, error=f"the model cannot be served: {fault}")
                 return
             if was_ready:
-                self._say("ready", worker_pid=process.pid, device=str(self._report().get("device", "")), error="")
+                report = self._report()
+                self._say(
+                    "ready",
+                    worker_pid=process.pid,
+                    device=str(report.get("device", "")),
+                    engine=str(report.get("engine", "")),
+                    engine_note=_text(NOTE),
+                    error="",
+                )
             code = await process.wait()
             if self._stopping:
                 return
@@ -110,7 +118,12 @@ class Supervisor:
         """Loading takes seconds or many minutes; given up only when the process ends, or the chat template turns out bad."""
         while process.returncode is None and not self._stopping and not (looking.done() and looking.result()):
             try:
-                if looking.done() and await self.engine.status("/health", timeout=5.0) == 200:
+                # llama.cpp answers before its answers have been compared; the report comes after that.
+                if (
+                    looking.done()
+                    and self._report().get("engine")
+                    and await self.engine.status("/health", timeout=5.0) == 200
+                ):
                     return True
             except EngineGone:
                 pass
@@ -140,3 +153,10 @@ class Supervisor:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+
+
+def _text(name: str) -> str:
+    try:
+        return Path(name).read_text()
+    except OSError:
+        return ""
