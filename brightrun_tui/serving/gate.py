@@ -194,13 +194,7 @@ class Gate:
         visit.counted_in = True
         ask = await asyncio.to_thread(parse, request.url.path, await _read_body(request), self._plan)
         llama = self._supervisor.state.engine == "llama.cpp"
-        if ask.needs and not llama:
-            raise RequestRefused(
-                f"“{ask.needs[0]}” cannot be honoured by this endpoint's engine ({self._supervisor.state.engine}); "
-                "llama.cpp can",
-                param=ask.needs[0],
-                code="unsupported_parameter",
-            )
+        _check_engine_can(ask, self._supervisor.state.engine)
         prompt, new_tokens = await self._prompt(ask)
         content = await asyncio.to_thread(self._llama_body if llama else _transformers_body, ask, prompt, new_tokens)
         reply = await self._supervisor.engine.post(LLAMA_PATH if llama else request.url.path, content)
@@ -289,6 +283,25 @@ class Gate:
             "parent": self._plan.base_id,
             "max_model_len": self._plan.context_length or None,
         }
+
+
+def _check_engine_can(ask: Ask, engine: str) -> None:
+    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it."""
+    if engine == "llama.cpp":
+        counted = next((name for name in ("frequency_penalty", "presence_penalty") if ask.body.get(name)), None)
+        if counted:
+            raise RequestRefused(
+                f"“{counted}” cannot be honoured here: llama.cpp counts the prompt, too. “repetition_penalty” can, or serve "
+                "the model with: brightrun deploy --engine transformers",
+                param=counted,
+                code="unsupported_parameter",
+            )
+    elif ask.needs:
+        raise RequestRefused(
+            f"“{ask.needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
+            param=ask.needs[0],
+            code="unsupported_parameter",
+        )
 
 
 def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:

@@ -19,6 +19,12 @@ PATH = "/v1/completions"
 SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 """In the order in which transformers applies them, whose settings a base model brings along."""
 
+ALL = 1 << 20
+"""Tokens, more than a prompt and its answer have: a repetition penalty counts both."""
+
+_COMPACT = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""Between the parts of JSON a small model may write blanks for ever."""
+
 
 def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any]) -> dict[str, Any]:
     """The request. ``defaults`` are the model's own generation settings, for what the caller left open."""
@@ -35,10 +41,11 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
         "stream_options": {"include_usage": True},
         "samplers": list(SAMPLERS),
         "repeat_penalty": body.pop("repetition_penalty", defaults.get("repetition_penalty") or 1.0),
+        "repeat_last_n": ALL,
         "cache_prompt": True,
         "n": ask.n,
         **({"logprobs": max(1, ask.logprobs)} if ask.logprobs is not None else {}),
-        **({"json_schema": ask.call_schema or ask.schema} if ask.call_schema or ask.schema else {}),
+        **({"json_schema": wanted | _COMPACT} if (wanted := ask.call_schema or ask.schema) else {}),
     }
 
 
