@@ -225,6 +225,7 @@ class ErrorKind(StrEnum):
     PORT_TAKEN = "port_taken"
     REQUEST_REFUSED = "request_refused"
     SERVE_EXTRA_MISSING = "serve_extra_missing"
+    UNKNOWN_ENGINE = "unknown_engine"
     SERVER_NOT_STARTED = "server_not_started"
 
     # The store and files

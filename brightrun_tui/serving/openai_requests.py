@@ -388,6 +388,15 @@ ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseReq
 }
 
 
+def model_of(content: bytes) -> str:
+    """The model that a body names; empty where it names none. What is wrong with it, `parse` says."""
+    try:
+        document = from_json(content)
+    except ValueError:
+        return ""
+    return str(document.get("model")) if isinstance(document, dict) else ""
+
+
 def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
     """Check what was posted to ``path`` (a key of `ROUTES`). Takes long for a large ``content``: not for an event loop.
 
@@ -404,7 +413,7 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
         request = ROUTES[path].model_validate(document)
     except ValidationError as error:
         raise _refusal(error) from None
-    if request.model not in (plan.model, plan.ref):
+    if request.model not in plan.names:
         raise RequestRefused(
             f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
             param="model",

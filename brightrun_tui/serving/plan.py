@@ -56,6 +56,11 @@ class EndpointPlan(BaseModel):
     created_at: float = 0.0
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What callers may call the model."""
+        return (self.model, self.ref, self.id)
+
+    @property
     def ref(self) -> str:
         """``name:version``, the model's name in the API."""
         return f"{self.model}:{self.version}"
@@ -155,6 +160,20 @@ def read_key(directory: Path) -> str:
             "the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY
         )
     return key
+
+
+def put_key(directory: Path, key: str) -> None:
+    """Make ``key`` the bearer key of the endpoint in ``directory``.
+
+    Raises:
+        UsageError: it is too short, too long, or not one word of ASCII.
+        OSError: the place cannot be written.
+    """
+    keep_secret(key)
+    if not _KEY_FORM.fullmatch(key):
+        raise UsageError("a key is one word of 16 to 512 ASCII characters", where="the key file", kind=ErrorKind.NO_KEY)
+    private_directory(directory)
+    write_atomic(directory / KEY, f"{key}\n", mode=0o600)
 
 
 def forget_key(directory: Path) -> None:

@@ -87,7 +87,7 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
             "type": "object",
             "properties": {
                 "name": {"const": function.get("name")},
-                "arguments": function.get("parameters") or {"type": "object"},
+                "arguments": {"type": "object"} | (function.get("parameters") or {}),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,
@@ -100,7 +100,7 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
 def told_of_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conversation for a model whose chat template has no place for tools: they stand in the first message."""
     listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    text = f'Answer with a call of a function, as JSON {{"name": …, "arguments": …}}. The functions:\n{listed}'
+    text = f'Call a function, as JSON {{"name": …, "arguments": …}}. Functions:\n{listed}'
     own = [messages[0]["content"]] if messages[0]["role"] == "system" else []
     return [{"role": "system", "content": "\n\n".join([*own, text])}, *messages[len(own) :]]
 

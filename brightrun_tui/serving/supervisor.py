@@ -25,24 +25,34 @@ DEATH_WINDOW_SECONDS = 600.0
 
 
 class Supervisor:
-    """One worker process and what is known of it. The current directory must be the endpoint's."""
+    """One worker process and what is known of it. The current directory must be the endpoint's.
 
-    def __init__(self, directory: Path, url: str, port: int, prompts: Prompts) -> None:
-        self._directory = directory
+    ``place`` is where the version lies, relative to it; what is known is written to ``home``.
+    """
+
+    def __init__(self, place: Path, home: Path, url: str, port: int, prompts: Prompts) -> None:
+        self._place = place
+        self._home: Path | None = home
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
         self._stopping = False
         self._deaths: deque[float] = deque()
         self._prompts = prompts
-        self.engine = EngineClient(SOCKET)
+        self.engine = EngineClient(str(place / SOCKET))
         self.state = ServerState(
             status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
         )
-        self.state.write(directory)
+        self.state.write(home)
 
     @property
     def ready(self) -> bool:
         return self.state.status == "ready"
+
+    def speak_at(self, home: Path | None) -> None:
+        """Write what is known to another directory from now on, or nowhere."""
+        self._home = home
+        if home is not None:
+            self.state.write(home)
 
     async def run(self) -> None:
         """Returns when `stop` was called, or when the worker cannot be kept alive (then the state is ``failed``)."""
@@ -61,7 +71,7 @@ class Supervisor:
                     worker_pid=process.pid,
                     device=str(report.get("device", "")),
                     engine=str(report.get("engine", "")),
-                    engine_note=_text(NOTE),
+                    engine_note=_text(self._place / NOTE),
                     error="",
                 )
             code = await process.wait()
@@ -85,7 +95,7 @@ class Supervisor:
         self._close_pipe()
         await self._prompts.close()
         await self.engine.close()
-        Path(SOCKET).unlink(missing_ok=True)
+        (self._place / SOCKET).unlink(missing_ok=True)
         if self.state.status != "failed":
             self._say("stopped", worker_pid=None)
 
@@ -104,7 +114,7 @@ class Supervisor:
         ours, self._pipe = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *python("-m", "brightrun_tui.serving.worker", str(self._directory), str(ours)),
+                *python("-m", "brightrun_tui.serving.worker", str(self._place.absolute()), str(ours)),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(ours,),
                 env=environment(),
@@ -132,7 +142,7 @@ class Supervisor:
 
     def _report(self) -> dict[str, object]:
         try:
-            document = json.loads(Path(REPORT).read_bytes())
+            document = json.loads((self._place / REPORT).read_bytes())
         except (OSError, ValueError):
             return {}
         return document if isinstance(document, dict) else {}
@@ -147,7 +157,8 @@ class Supervisor:
 
     def _say(self, status: ServerStatus, **facts: object) -> None:
         self.state = self.state.model_copy(update={"status": status, **facts})
-        self.state.write(self._directory)
+        if self._home is not None:
+            self.state.write(self._home)
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:
@@ -155,8 +166,8 @@ class Supervisor:
             self._pipe = None
 
 
-def _text(name: str) -> str:
+def _text(path: Path) -> str:
     try:
-        return Path(name).read_text()
+        return path.read_text()
     except OSError:
         return ""

@@ -63,7 +63,7 @@ class EndpointScreen(Dialog[None]):
             (
                 "Key",
                 Content.assemble(
-                    (key, "bold $accent"), ("" if self._revealed else "  k shows it, c copies it", "$muted")
+                    (key, "bold $accent"), ("" if self._revealed else "  s shows it, c copies it", "$muted")
                 ),
             ),
             ("Key file", str(Path(endpoint.directory) / "key")),
