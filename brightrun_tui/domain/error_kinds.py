@@ -261,6 +261,7 @@ class ErrorKind(StrEnum):
     KIND = "kind"
     NO_ESTIMATE = "no_estimate"
     NO_LOG = "no_log"
+    NO_SYSTEMD = "no_systemd"
     NO_TERMINAL = "no_terminal"
     NOT_CONFIRMED = "not_confirmed"
     NOT_READY = "not_ready"
