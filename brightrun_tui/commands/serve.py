@@ -33,7 +33,10 @@ ENDED = ("stopped", "failed")
 def deploy(
     model: ModelArgument,
     name: Annotated[
-        str, typer.Option("--name", help="The endpoint's name, which keeps its address and key. Without: the model's.")
+        str,
+        typer.Option(
+            "--name", help="The endpoint's name; its key is kept, too, when it is undeployed. Without: the model's."
+        ),
     ] = "",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one, kept from then on.")] = 0,
     key_file: Annotated[
@@ -66,6 +69,7 @@ def deploy(
         "port": port,
         "engine": engine,
         "key_file": str(key_file.absolute()) if key_file else "",
+        "keeps_key": bool(name),
         "follows": "" if pinned else "champion",
     }
     endpoint = with_store(lambda session: deploy_and_wait(session, model, wish))

@@ -239,9 +239,9 @@ class Endpoint(BaseModel):
     """A model being served. The bearer key is not here: it lies in the endpoint's key file.
 
     ``engine`` computes the answers, ``engine_note`` says why it is not a faster one; ``wanted_engine`` and ``wanted_port`` (0:
-    any) are what was asked for. ``named``: its id is a name that keeps address and key. ``follows``: the alias whose version it
-    serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is); ``refused_version``
-    could not. ``down_since`` is not stored: whoever lists endpoints looks.
+    any) are what was asked for. ``keeps_key``: also when it has ended, because a person gave it a name. ``follows``: the alias
+    whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
+    ``refused_version`` could not. ``down_since`` is not stored: whoever lists endpoints looks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -262,7 +262,7 @@ class Endpoint(BaseModel):
     engine_note: str = ""
     wanted_engine: Literal["auto", "llama.cpp", "transformers"] = "auto"
     wanted_port: int = 0
-    named: bool = False
+    keeps_key: bool = False
     follows: str = ""
     wanted_version: int = 0
     refused_version: int = 0

@@ -35,14 +35,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Wish:
-    """How an endpoint is to be. ``name``: its id, so that address and port are the same whenever it is deployed; ``port`` 0: any;
-    ``key``: the bearer key, made up where it is empty. ``follows``: the alias whose version it serves from then on.
+    """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
+    ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
+    version it serves from then on.
     """
 
     name: str = ""
     port: int = 0
     engine: EngineChoice = "auto"
     key: str = ""
+    keeps_key: bool = False
     follows: str = ""
 
 
@@ -68,7 +70,7 @@ async def create(db: Database, paths: Paths, version: ModelVersion, wish: Wish =
             directory=str(directory),
             wanted_engine=wish.engine,
             wanted_port=wish.port,
-            named=bool(wish.name),
+            keeps_key=wish.keeps_key,
             follows=wish.follows,
             created_at=now,
             updated_at=now,
@@ -115,7 +117,7 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
 async def forget_old_keys(db: Database) -> None:
     """Take off the disk what earlier versions left of the keys of endpoints that have ended."""
     for endpoint in await endpoints.list_endpoints(db):
-        if endpoint.state in ENDED and not endpoint.named:
+        if endpoint.state in ENDED and not endpoint.keeps_key:
             await asyncio.to_thread(_forget_key, endpoint)
 
 
@@ -335,7 +337,7 @@ class EndpointWatcher:
         await self._save(state="failed", error=why, pid=None)
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
-        if changes.get("state") in ENDED and not self.endpoint.named:
+        if changes.get("state") in ENDED and not self.endpoint.keeps_key:
             await asyncio.to_thread(_forget_key, self.endpoint)
         self.endpoint = await endpoints.advance(self.db, self.endpoint, **changes)
         if "state" in changes:

@@ -191,7 +191,12 @@ def _wish(request: Request) -> Wish:
             kind=ErrorKind.NO_KEY,
         ) from None
     return Wish(
-        name=name, port=int(given.get("port", 0)), engine=engine, key=key, follows=str(given.get("follows", ""))
+        name=name,
+        port=int(given.get("port", 0)),
+        engine=engine,
+        key=key,
+        keeps_key=bool(given.get("keeps_key")),
+        follows=str(given.get("follows", "")),
     )
 
 
