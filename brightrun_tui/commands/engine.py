@@ -19,7 +19,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator import boot, client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 
@@ -79,6 +79,32 @@ def stop(as_json: JsonOption = False) -> None:
         print_json({"stopped": ended})
     else:
         say_done("the engine ended") if ended else say("the engine was not running")
+
+
+@app.command()
+def install(as_json: JsonOption = False) -> None:
+    """Have systemd start the engine at boot, so that endpoints answer again by themselves."""
+    require_changes()
+    found = boot.install(get_paths())
+    if as_json:
+        print_json({"unit": str(found.unit), "linger": found.linger})
+        return
+    say_done(f"systemd starts the engine: {found.unit}")
+    if not found.linger:
+        say("It starts when you log in. To have it start at boot: ", (found.linger_command, "bold"))
+
+
+@app.command()
+def uninstall(as_json: JsonOption = False) -> None:
+    """Take away what `install` set up. Runs and endpoints go on."""
+    require_changes()
+    gone = boot.uninstall()
+    if as_json:
+        print_json({"uninstalled": gone})
+    elif gone:
+        say_done("systemd does not start the engine any more")
+    else:
+        say("systemd was not told to start the engine.")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,10 +15,10 @@ from brightrun_tui.commands.shared.output import JsonOption, print_json, print_t
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.humanize import ago
+from brightrun_tui.domain.humanize import ago, clock, count, duration, rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
-from brightrun_tui.serving import read_key, stop
+from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
@@ -32,10 +32,26 @@ ENDED = ("stopped", "failed")
 
 def deploy(
     model: ModelArgument,
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", help="The endpoint's name; its key is kept, too, when it is undeployed. Without: the model's."
+        ),
+    ] = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one, kept from then on.")] = 0,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
+    ] = "auto",
     provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
+
+    NAME alone serves the champion, and whichever version becomes the champion later, at the same address. NAME:VERSION serves
+    that version. Deployed under a name that serves already, a version takes the place of the other without a request that fails.
 
     stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
     """
@@ -47,12 +63,22 @@ def deploy(
             fix="leave it out: this machine serves",
             kind=ErrorKind.UNKNOWN_PROVIDER,
         )
-    endpoint = with_store(lambda session: deploy_and_wait(session, model))
+    pinned = ":" in model
+    wish = {
+        "name": name or ("" if pinned else model),
+        "port": port,
+        "engine": engine,
+        "key_file": str(key_file.absolute()) if key_file else "",
+        "keeps_key": bool(name),
+        "follows": "" if pinned else "champion",
+    }
+    endpoint = with_store(lambda session: deploy_and_wait(session, model, wish))
     key = read_key(Path(endpoint.directory))
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
         return
     say(("✓", "green"), f" {_served_name(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    say(f"Engine: {engine_text(endpoint)}")
     put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
 
@@ -62,7 +88,7 @@ def endpoints(
     as_json: JsonOption = False,
 ) -> None:
     """Endpoints, and where they answer."""
-    found = with_store(lambda session: store.list_endpoints(session.db, live_only=not every))
+    found = with_liveness(with_store(lambda session: store.list_endpoints(session.db, live_only=not every)))
     keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:
         print_json(
@@ -71,6 +97,8 @@ def endpoints(
                     {
                         **endpoint.model_dump(mode="json"),
                         "served_name": _served_name(endpoint),
+                        "down_since": endpoint.down_since or None,
+                        "usage": read_usage(Path(endpoint.directory)).model_dump(mode="json"),
                         "key_file": str(Path(endpoint.directory) / "key"),
                         **({"key": keys[endpoint.id]} if show_key else {}),
                     }
@@ -81,19 +109,34 @@ def endpoints(
     elif found:
         now = time.time()
         print_table(
-            ("endpoint", "model", "state", "url", "since", *(["key"] if show_key else [])),
+            (
+                "endpoint",
+                "model",
+                "state",
+                "url",
+                "engine",
+                "speed",
+                "first token",
+                "requests",
+                "since",
+                *(["key"] if show_key else []),
+            ),
             [
                 (
                     endpoint.id,
                     _served_name(endpoint),
-                    endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}",
+                    state_text(endpoint),
                     endpoint.url,
+                    endpoint.engine,
+                    *usage_texts(read_usage(Path(endpoint.directory))),
                     ago(endpoint.created_at, now),
                     *([keys[endpoint.id]] if show_key else []),
                 )
                 for endpoint in found
             ],
         )
+        if any(endpoint.down for endpoint in found):
+            say("Nobody answers where it says down. Start them again: ", ("brightrun engine start", "bold"))
     else:
         say("Nothing is served. Serve a model: ", ("brightrun deploy NAME", "bold"))
 
@@ -111,7 +154,7 @@ def undeploy(
         say_done(f"{ended.id} {ended.state}")
 
 
-async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
+async def deploy_and_wait(session: Session, ref: str, wish: dict[str, Any] | None = None) -> Endpoint:
     """The endpoint of a model version, ready; the one that serves it already, if there is one.
 
     Raises:
@@ -119,7 +162,9 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
         EngineError: the server did not come up; says why and where its log lies.
     """
     version = await models.find(session.db, ref)
-    answer = await ask_engine(session, "deploy", version.ref)
+    answer = await ask_engine(session, "deploy", version.ref, wish)
+    if takes := answer.get("takes"):
+        return await _await_version(session, answer["endpoint"], takes)
     if not answer.get("already"):
         say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
     endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
@@ -131,6 +176,30 @@ async def deploy_and_wait(session: Session, ref: str) -> Endpoint:
             fix=f"see {Path(endpoint.directory) / 'server.log'}",
         )
     return endpoint
+
+
+async def _await_version(session: Session, endpoint_id: str, number: int) -> Endpoint:
+    """The endpoint once it serves another version than before. Raises ``EngineError`` where that one does not come up."""
+    say(f"Loading version {number} beside the one that serves; that one answers until it is ready.")
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        endpoint = await store.find(session.db, endpoint_id)
+        if endpoint.model_version == number:
+            return endpoint
+        if endpoint.refused_version == number or endpoint.state in ENDED:
+            raise EngineError(
+                endpoint.error or f"the endpoint is {endpoint.state}",
+                where=endpoint.directory,
+                kind=ErrorKind.DEPLOY_FAILED,
+                fix=f"version {endpoint.model_version} goes on; see {Path(endpoint.directory) / 'server.log'}",
+            )
+        await client.ensure_engine(session.paths)
+        await asyncio.sleep(LOOK_SECONDS)
+    raise EngineError(
+        f"version {number} is still being loaded after {READY_SECONDS:.0f} s",
+        fix="see: brightrun endpoints",
+        kind=ErrorKind.ENDPOINT_SLOW,
+    )
 
 
 async def _undeploy(session: Session, word: str) -> Endpoint:
@@ -164,6 +233,24 @@ async def _await_state(
         fix="see: brightrun engine logs",
         kind=ErrorKind.ENDPOINT_SLOW,
     )
+
+
+def state_text(endpoint: Endpoint) -> str:
+    """How it is, in some words."""
+    if endpoint.down:
+        return f"down since {clock(endpoint.down_since)}"
+    return endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}"
+
+
+def engine_text(endpoint: Endpoint) -> str:
+    """The engine, and why it is not a faster one."""
+    return endpoint.engine + (f" ({endpoint.engine_note})" if endpoint.engine_note else "")
+
+
+def usage_texts(usage: Usage) -> tuple[str, str, str]:
+    """Tokens a second, time to the first token, and requests with those refused."""
+    refused = f", {count(usage.refused)} refused" if usage.refused else ""
+    return rate(usage.tokens_per_second), duration(usage.first_token), f"{count(usage.requests)}{refused}"
 
 
 def _served_name(endpoint: Endpoint) -> str:

@@ -112,6 +112,7 @@ class ErrorKind(StrEnum):
     DIGEST_MISMATCH = "digest_mismatch"
     FILE_NOT_ALLOWED = "file_not_allowed"
     FILE_NOT_LISTED = "file_not_listed"
+    CONVERSION_FAILED = "conversion_failed"
     MERGE_DIFFERS = "merge_differs"
     MERGE_FAILED = "merge_failed"
     NO_BUNDLE = "no_bundle"
@@ -226,6 +227,7 @@ class ErrorKind(StrEnum):
     PORT_TAKEN = "port_taken"
     REQUEST_REFUSED = "request_refused"
     SERVE_EXTRA_MISSING = "serve_extra_missing"
+    UNKNOWN_ENGINE = "unknown_engine"
     SERVER_NOT_STARTED = "server_not_started"
 
     # The store and files
@@ -262,6 +264,7 @@ class ErrorKind(StrEnum):
     KIND = "kind"
     NO_ESTIMATE = "no_estimate"
     NO_LOG = "no_log"
+    NO_SYSTEMD = "no_systemd"
     NO_TERMINAL = "no_terminal"
     NOT_CONFIRMED = "not_confirmed"
     NOT_READY = "not_ready"

@@ -62,6 +62,13 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}"
 
 
+def rate(per_second: float | None) -> str:
+    """``85 /s``, ``8.3 /s``; a dash where it is unknown."""
+    if per_second is None or not math.isfinite(per_second):
+        return NOTHING
+    return f"{per_second:,.0f} /s" if per_second >= 10 else f"{per_second:.1f} /s"
+
+
 def loss(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING

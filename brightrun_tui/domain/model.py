@@ -236,7 +236,13 @@ EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed"]
 
 
 class Endpoint(BaseModel):
-    """A model being served. The bearer key is not here: it lies in the endpoint's key file."""
+    """A model being served. The bearer key is not here: it lies in the endpoint's key file.
+
+    ``engine`` computes the answers, ``engine_note`` says why it is not a faster one; ``wanted_engine`` and ``wanted_port`` (0:
+    any) are what was asked for. ``keeps_key``: also when it has ended, because a person gave it a name. ``follows``: the alias
+    whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
+    ``refused_version`` could not. ``down_since`` is not stored: whoever lists endpoints looks.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -252,6 +258,20 @@ class Endpoint(BaseModel):
     updated_at: float
     error: str = ""
     requests: int = 0
+    engine: str = ""
+    engine_note: str = ""
+    wanted_engine: Literal["auto", "llama.cpp", "transformers"] = "auto"
+    wanted_port: int = 0
+    keeps_key: bool = False
+    follows: str = ""
+    wanted_version: int = 0
+    refused_version: int = 0
+    down_since: float = Field(0.0, exclude=True)
+
+    @property
+    def down(self) -> bool:
+        """Whether it was ready and its server does not run any more, as far as anybody has looked."""
+        return self.down_since > 0
 
 
 class EndpointChanges(TypedDict, total=False):
@@ -262,6 +282,12 @@ class EndpointChanges(TypedDict, total=False):
     pid: int | None
     error: str
     requests: int
+    engine: str
+    engine_note: str
+    model_version: int
+    follows: str
+    wanted_version: int
+    refused_version: int
 
 
 class Remarks(TypedDict, total=False):

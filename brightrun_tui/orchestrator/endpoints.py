@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -14,11 +15,13 @@ import psutil
 
 from brightrun_tui import serving
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
+from brightrun_tui.serving.engines import EngineChoice
+from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, serving_place
 from brightrun_tui.serving.plan import read_plan
 from brightrun_tui.store import Database, endpoints, models
 
@@ -30,12 +33,32 @@ ENDED = ("stopped", "failed")
 Result = TypeVar("Result")
 
 
-async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
+@dataclass(frozen=True)
+class Wish:
+    """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
+    ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
+    version it serves from then on.
+    """
+
+    name: str = ""
+    port: int = 0
+    engine: EngineChoice = "auto"
+    key: str = ""
+    keeps_key: bool = False
+    follows: str = ""
+
+
+async def create(db: Database, paths: Paths, version: ModelVersion, wish: Wish = Wish()) -> Endpoint:
     """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
-    endpoint_id = f"{version.name}-{version.version}-{secrets.token_hex(2)}"
+    endpoint_id = wish.name or f"{version.name}-{version.version}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
+    if wish.key:
+        await asyncio.to_thread(serving.put_key, directory, wish.key)
     if base_is_here(version):
-        await asyncio.to_thread(serving.prepare, directory, endpoint_id=endpoint_id, version=version)
+        await asyncio.to_thread(
+            serving.prepare, directory, endpoint_id=endpoint_id, version=version, port=wish.port, engine=wish.engine
+        )
+        await asyncio.to_thread(let_serve, directory, ".")
     now = time.time()
     return await endpoints.save(
         db,
@@ -45,6 +68,10 @@ async def create(db: Database, paths: Paths, version: ModelVersion) -> Endpoint:
             model_version=version.version,
             state="starting",
             directory=str(directory),
+            wanted_engine=wish.engine,
+            wanted_port=wish.port,
+            keeps_key=wish.keeps_key,
+            follows=wish.follows,
             created_at=now,
             updated_at=now,
         ),
@@ -90,7 +117,7 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
 async def forget_old_keys(db: Database) -> None:
     """Take off the disk what earlier versions left of the keys of endpoints that have ended."""
     for endpoint in await endpoints.list_endpoints(db):
-        if endpoint.state in ENDED:
+        if endpoint.state in ENDED and not endpoint.keeps_key:
             await asyncio.to_thread(_forget_key, endpoint)
 
 
@@ -119,6 +146,8 @@ class EndpointWatcher:
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
                     await self._count_requests()
+                    if (version := await self._version_to_take()) is not None:
+                        await self._take(version)
                     await self._pause(self.timings.endpoint_poll_seconds)
                 continue
             said = serving.read_state(self.directory)
@@ -148,7 +177,15 @@ class EndpointWatcher:
             fetched = await self._unless_left(fetch_base(self.db, self.paths, version))
             if fetched is None:
                 return False
-            await asyncio.to_thread(serving.prepare, self.directory, endpoint_id=self.endpoint.id, version=fetched)
+            await asyncio.to_thread(
+                serving.prepare,
+                self.directory,
+                endpoint_id=self.endpoint.id,
+                version=fetched,
+                port=self.endpoint.wanted_port,
+                engine=self.endpoint.wanted_engine,
+            )
+            await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
             await self._fail(str(error))
             return False
@@ -157,9 +194,10 @@ class EndpointWatcher:
     def _is_prepared(self) -> bool:
         """Whether the endpoint's plan is there and names what is there: not so once the data directory was moved."""
         try:
-            return Path(read_plan(self.directory).adapter).is_dir()
+            plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
+        return plan.version == self.endpoint.model_version and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""
@@ -192,13 +230,99 @@ class EndpointWatcher:
                 await self._give_up(late if canary is None else canary.statement)
             return False
         state = serving.read_state(self.directory)
-        await self._save(state="ready", url=state.url if state else "", pid=state.pid if state else None, error="")
+        if state is not None:
+            await self._save(
+                state="ready",
+                url=state.url,
+                pid=state.pid,
+                error="",
+                engine=state.engine,
+                engine_note=state.engine_note,
+            )
         return True
 
     async def _count_requests(self) -> None:
         requests = serving.read_usage(self.directory).requests
         if requests != self.endpoint.requests:
             await self._save(requests=requests)
+
+    async def _version_to_take(self) -> ModelVersion | None:
+        """The version that is to serve in the place of the present one; None while that is the right one."""
+        endpoint = self.endpoint
+        wanted = endpoint.wanted_version
+        if not wanted and endpoint.follows:
+            try:
+                wanted = (await models.locate(self.db, f"{endpoint.model}:{endpoint.follows}"))[1]
+            except BrightrunError:
+                return None  # nobody holds the alias: whoever serves stays
+        if wanted in (0, endpoint.model_version, endpoint.refused_version):
+            return None
+        try:
+            return await models.get(self.db, endpoint.model, wanted)
+        except BrightrunError as error:
+            await self._refuse(wanted, str(error))
+            return None
+
+    async def _take(self, version: ModelVersion) -> None:
+        """Load another version beside the one that serves, ask it, and only then let it serve, at the same address and key."""
+        place = f"version-{version.version}-{secrets.token_hex(2)}"
+        home = self.directory / place
+        log.info("endpoint %s: loading %s beside the version that serves", self.endpoint.id, version.ref)
+        try:
+            fetched = await fetch_base(self.db, self.paths, version)
+            await asyncio.to_thread(self._prepare_beside, home, fetched)
+            if not await self._candidate_is_ready(home):
+                return
+            canary = await self._unless_left(serving.canary(home, version), self.timings.endpoint_ready_seconds)
+            if canary is None or not canary.passed:
+                raise EngineError(
+                    "it does not answer in time" if canary is None else canary.statement, kind=ErrorKind.DEPLOY_FAILED
+                )
+        except BrightrunError as error:
+            await asyncio.to_thread(give_up_candidate, self.directory)
+            await self._refuse(version.version, error.what)
+            return
+        before = serving_place(self.directory)
+        await asyncio.to_thread(let_serve, self.directory, place)
+        state = serving.read_state(home)
+        await self._save(
+            model_version=version.version,
+            wanted_version=0,
+            refused_version=0,
+            error="",
+            engine=state.engine if state else "",
+            engine_note=state.engine_note if state else "",
+        )
+        log.info("endpoint %s: serves %s instead of what lies in %s", self.endpoint.id, version.ref, before)
+
+    def _prepare_beside(self, home: Path, version: ModelVersion) -> None:
+        serving.put_key(home, serving.read_key(self.directory))
+        serving.prepare(
+            home,
+            endpoint_id=self.endpoint.id,
+            version=version,
+            port=self.endpoint.wanted_port,
+            engine=self.endpoint.wanted_engine,
+        )
+        load_beside(self.directory, home.name)
+
+    async def _candidate_is_ready(self, home: Path) -> bool:
+        """False when the endpoint is not wanted any more. Raises ``EngineError`` where the candidate cannot be loaded."""
+        deadline = time.monotonic() + self.timings.endpoint_ready_seconds
+        while (state := serving.read_state(home)) is None or state.status != "ready":
+            if state is not None and state.status == "failed":
+                raise EngineError(state.error, kind=ErrorKind.DEPLOY_FAILED)
+            if time.monotonic() > deadline:
+                raise EngineError("it was not loaded in time", kind=ErrorKind.DEPLOY_FAILED)
+            if not self._running() or not await self._wanted():
+                return False
+            await self._pause(0.3)
+        return True
+
+    async def _refuse(self, number: int, why: str) -> None:
+        """Stay with the version that serves, and say why the other one does not."""
+        error = f"version {number} does not serve: {why}"
+        await self._save(wanted_version=0, refused_version=number, error=error)
 
     async def _give_up(self, why: str) -> None:
         await serving.stop(self.directory, grace=self.timings.stop_seconds)
@@ -213,7 +337,7 @@ class EndpointWatcher:
         await self._save(state="failed", error=why, pid=None)
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
-        if changes.get("state") in ENDED:
+        if changes.get("state") in ENDED and not self.endpoint.keeps_key:
             await asyncio.to_thread(_forget_key, self.endpoint)
         self.endpoint = await endpoints.advance(self.db, self.endpoint, **changes)
         if "state" in changes:

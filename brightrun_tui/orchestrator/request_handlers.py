@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -11,12 +12,12 @@ from typing import Any, Protocol
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher, Wish
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.run_commands import RunCommand
@@ -25,7 +26,10 @@ from brightrun_tui.orchestrator.targets import LocalTarget
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
+from brightrun_tui.serving.engines import ENGINE_CHOICES
 from brightrun_tui.store import Database, endpoints, models, runs
+
+_ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Answer = dict[str, Any]
 
@@ -122,13 +126,87 @@ async def _move(engine: Engine, request: Request) -> Answer:
 
 
 async def _deploy(engine: Engine, request: Request) -> Answer:
+    """Serve a version: by a name that keeps its address and key where one is given, which may serve another version now."""
     version = await models.find(engine.db, request.target)
+    wish = await asyncio.to_thread(_wish, request)
+    if wish.name:
+        known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wish.name), None)
+        if known is not None and known.state in ("starting", "ready"):
+            return await _redeploy(engine, known, version, wish)
+        if known is not None and known.state == "stopping":
+            raise UsageError(
+                f"endpoint {known.id} is ending", fix="try again in some seconds", kind=ErrorKind.ENDPOINT_NOT_READY
+            )
+        engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wish))
+        return {"endpoint": wish.name, "already": False}
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         if (endpoint.model, endpoint.model_version) == (version.name, version.version) and endpoint.state != "stopping":
             return {"endpoint": endpoint.id, "already": True}
-    endpoint = await serving_endpoints.create(engine.db, engine.paths, version)
+    endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wish)
     engine.keep(endpoint)
     return {"endpoint": endpoint.id, "already": False}
+
+
+async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wish: Wish) -> Answer:
+    """A name that serves already: another version takes the place of the present one, without a pause."""
+    if known.model != version.name:
+        raise UsageError(
+            f"endpoint {known.id} serves another model, {known.model}",
+            fix=f"end it first (brightrun undeploy {known.id}), or give another name",
+            kind=ErrorKind.IN_USE,
+        )
+    if (wish.port and wish.port != known.wanted_port) or wish.engine not in ("auto", known.wanted_engine) or wish.key:
+        raise UsageError(
+            f"endpoint {known.id} runs; its port, engine and key are fixed",
+            fix=f"brightrun undeploy {known.id}, and deploy it again",
+            kind=ErrorKind.IN_USE,
+        )
+    same = known.model_version == version.version
+    await endpoints.advance(
+        engine.db,
+        known,
+        follows=wish.follows,
+        wanted_version=0 if same else version.version,
+        refused_version=0,
+        error="",
+    )
+    return {"endpoint": known.id, "already": same, "takes": 0 if same else version.version}
+
+
+def _wish(request: Request) -> Wish:
+    """What was asked for beside the model. Raises ``UsageError``."""
+    given = request.payload
+    name, engine, key_file = str(given.get("name", "")), given.get("engine", "auto"), str(given.get("key_file", ""))
+    if name and not _ENDPOINT_NAME.fullmatch(name):
+        raise UsageError(
+            f"“{name}” cannot be an endpoint's name",
+            where="--name",
+            fix="letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
+            kind=ErrorKind.BAD_NAME,
+        )
+    if engine not in ENGINE_CHOICES:
+        raise UsageError(
+            f"there is no engine “{engine}”",
+            where="--engine",
+            fix=f"one of {', '.join(ENGINE_CHOICES)}",
+            kind=ErrorKind.UNKNOWN_ENGINE,
+        )
+    try:
+        key = Path(key_file).read_text().strip() if key_file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the key file cannot be read ({getattr(error, 'strerror', None) or 'not text'})",
+            where=key_file,
+            kind=ErrorKind.NO_KEY,
+        ) from None
+    return Wish(
+        name=name,
+        port=int(given.get("port", 0)),
+        engine=engine,
+        key=key,
+        keeps_key=bool(given.get("keeps_key")),
+        follows=str(given.get("follows", "")),
+    )
 
 
 async def _undeploy(engine: Engine, request: Request) -> Answer:

@@ -15,9 +15,17 @@ The process outlives the engine; a new engine finds it again through `alive`.
 
 from brightrun_tui.serving.canary import Canary, canary
 from brightrun_tui.serving.chat import chat, complete
-from brightrun_tui.serving.plan import EndpointPlan, forget_key, prepare, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.plan import (
+    EndpointPlan,
+    forget_key,
+    prepare,
+    put_key,
+    read_key,
+    read_plan,
+    require_serve_extra,
+)
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
-from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage
+from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage, with_liveness
 
 __all__ = [
     "STATE_FILE",
@@ -34,6 +42,7 @@ __all__ = [
     "forget_key",
     "healthy",
     "prepare",
+    "put_key",
     "read_key",
     "read_plan",
     "read_state",
@@ -41,4 +50,5 @@ __all__ = [
     "require_serve_extra",
     "start",
     "stop",
+    "with_liveness",
 ]

@@ -21,6 +21,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.logs import guard_process
 from brightrun_tui.process import begin_privately
+from brightrun_tui.serving.places import serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.state import PORT, failed_state
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     guard_process()
     try:
         require_serve_extra()
-        plan, key = read_plan(directory), read_key(directory)
+        plan, key = read_plan(directory / serving_place(directory)), read_key(directory)
         with FileLock(directory / LOCK, timeout=0):
             os.chdir(directory)
             return asyncio.run(_serve(directory, plan, key))
@@ -65,8 +66,7 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
 
     from brightrun_tui.serving.front import BACKLOG, IDLE_SECONDS, GuardedProtocol, prepare_process
     from brightrun_tui.serving.gate import Gate
-    from brightrun_tui.serving.prompts import Prompts
-    from brightrun_tui.serving.supervisor import Supervisor
+    from brightrun_tui.serving.swap import Services
 
     class Server(uvicorn.Server):
         """Signals are handled below, so that the worker is ended before this process is."""
@@ -80,9 +80,12 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
     listener = _listen(directory, plan.port)
     port = listener.getsockname()[1]
     (directory / PORT).write_text(str(port))
-    prompts = Prompts(directory)
-    supervisor = Supervisor(directory, f"http://127.0.0.1:{port}/v1", port, prompts)
-    gate = Gate(directory, plan, supervisor, prompts)
+
+    def end() -> None:
+        server.should_exit = True
+
+    services = Services(directory, port, end)
+    gate = Gate(directory, services)
     server = Server(
         uvicorn.Config(
             gate.app(key),
@@ -98,22 +101,19 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
         )
     )
 
-    def end() -> None:
-        server.should_exit = True
-
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     usage = asyncio.create_task(gate.keep_usage())
-    worker = asyncio.create_task(supervisor.run())
-    worker.add_done_callback(lambda _: end())
+    watching = asyncio.create_task(services.watch())
+    services.begin()
     try:
         await server.serve(sockets=[listener])
     finally:
-        await supervisor.stop()
-        await worker
+        watching.cancel()
+        await services.stop()
         usage.cancel()
-        await asyncio.gather(usage, return_exceptions=True)
-    return 1 if supervisor.state.status == "failed" else 0
+        await asyncio.gather(usage, watching, return_exceptions=True)
+    return 1 if services.current.supervisor.state.status == "failed" else 0
 
 
 def _listen(directory: Path, asked: int) -> socket.socket:

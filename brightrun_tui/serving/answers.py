@@ -56,7 +56,7 @@ class AnswerStream:
     def __init__(self, ask: Ask, ref: str) -> None:
         self._ask = ask
         self._ref = ref
-        self._cutter = StopCutter(ask.stops)
+        self._cutters: dict[int, StopCutter] = {}
         self.tokens = Tokens()
         self.failed = False
 
@@ -90,18 +90,19 @@ class AnswerStream:
             return event(piece)
         usage = piece.pop("usage", None)
         if not self._ask.usage:
-            return event(piece)
+            return event(piece) if piece["choices"] else ""
         counts = event(piece | {"choices": [], "usage": usage}) if usage else ""
-        return event(piece | {"usage": None}) + counts
+        return (event(piece | {"usage": None}) if piece["choices"] else "") + counts
 
     def _cut(self, document: dict[str, Any]) -> None:
         for choice in document.get("choices", []):
             holder, key = (
                 (choice, "text") if self._ask.dialect == "completions" else (choice.get("delta", {}), "content")
             )
-            text = self._cutter.feed(holder.get(key) or "")
+            cutter = self._cutters.setdefault(choice.get("index", 0), StopCutter(self._ask.stops))
+            text = cutter.feed(holder.get(key) or "")
             if choice.get("finish_reason"):
-                text += self._cutter.rest()
+                text += cutter.rest()
             if text or holder.get(key) is not None:
                 holder[key] = text
 
@@ -115,25 +116,42 @@ def whole_answer(pieces: Sequence[dict[str, Any]], dialect: Dialect) -> dict[str
     if dialect == "responses":
         return dict(pieces[-1]["response"])
     choices = [choice for piece in pieces for choice in piece["choices"]]
-    whole: dict[str, Any] = {"index": 0, "finish_reason": choices[-1]["finish_reason"]}
-    if dialect == "completions":
-        whole["text"] = _joined(choices, "text")
-    else:
-        deltas = [choice["delta"] for choice in choices]
-        whole["message"] = {"role": "assistant", "content": _joined(deltas, "content")}
-        if reasoning := _joined(deltas, "reasoning_content"):
-            whole["message"]["reasoning_content"] = reasoning
-        if calls := [call for delta in deltas for call in delta.get("tool_calls") or ()]:
-            whole["message"]["tool_calls"] = [{key: call[key] for key in ("id", "type", "function")} for call in calls]
+    numbers = sorted({choice.get("index", 0) for choice in choices})
     last = pieces[-1]
     return {
         "id": last["id"],
         "object": "text_completion" if dialect == "completions" else "chat.completion",
         "created": last["created"],
         "model": last["model"],
-        "choices": [whole],
+        "choices": [
+            _whole_choice(number, [each for each in choices if each.get("index", 0) == number], dialect)
+            for number in numbers
+        ],
         "usage": last["usage"],
     }
+
+
+def _whole_choice(number: int, pieces: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
+    whole: dict[str, Any] = {"index": number, "finish_reason": pieces[-1]["finish_reason"]}
+    said = [piece["logprobs"] for piece in pieces if piece.get("logprobs")]
+    whole["logprobs"] = {key: _chained(said, key) for key in said[0]} if said else None
+    if dialect == "completions":
+        return whole | {"text": _joined(pieces, "text")}
+    deltas = [piece["delta"] for piece in pieces]
+    calls = [call for delta in deltas for call in delta.get("tool_calls") or ()]
+    content = _joined(deltas, "content")
+    message: dict[str, Any] = {"role": "assistant", "content": content if content or not calls else None}
+    if reasoning := _joined(deltas, "reasoning_content"):
+        message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = [{key: call[key] for key in ("id", "type", "function")} for call in calls]
+    return whole | {"message": message}
+
+
+def _chained(said: list[dict[str, Any]], key: str) -> list[Any] | None:
+    """The lists under ``key`` of all pieces, one after the other."""
+    found = [each for piece in said for each in piece[key] or ()]
+    return found or None
 
 
 def _joined(parts: Sequence[dict[str, Any]], key: str) -> str:

@@ -1,7 +1,7 @@
 """The door of an endpoint: who may come in, what may be asked, what is counted.
 
-A reverse proxy before transformers' own server, which has no key, lets any caller load other models, and ignores
-requests that it cannot honour.
+A reverse proxy before the server of an engine: that has no key, lets any caller load other models, or ignores requests that it
+cannot honour.
 """
 
 from __future__ import annotations
@@ -26,13 +26,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
-from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, Ask, RequestRefused, parse
-from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
+from brightrun_tui.serving.llama_dialect import llama_body, translated
+from brightrun_tui.serving.metrics import exposition
+from brightrun_tui.serving.openai_requests import (
+    DEFAULT_NEW_TOKENS,
+    ROUTES,
+    Ask,
+    Dialect,
+    RequestRefused,
+    model_of,
+    parse,
+)
 from brightrun_tui.serving.process import shorten_log
-from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.prompts import Prompt
+from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
-from brightrun_tui.serving.state import Usage, read_usage
-from brightrun_tui.serving.supervisor import Supervisor
+from brightrun_tui.serving.state import Usage, read_usage, show_life
+from brightrun_tui.serving.swap import Service, Services
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
@@ -40,7 +51,12 @@ USAGE_EVERY_SECONDS = 2.0
 MAX_BYTES_A_TOKEN = 64
 """Of a text that could fit: a longer prompt is refused without counting. An English token has four or five."""
 
-_LENGTH_FIELDS = {"chat": "max_completion_tokens", "completions": "max_tokens", "responses": "max_output_tokens"}
+_PROMPT_FIELDS: dict[Dialect, str] = {"chat": "messages", "completions": "prompt", "responses": "input"}
+_LENGTH_FIELDS: dict[Dialect, str] = {
+    "chat": "max_completion_tokens",
+    "completions": "max_tokens",
+    "responses": "max_output_tokens",
+}
 
 
 class BearerKey:
@@ -92,16 +108,20 @@ class _Visit:
     streams: bool = False
     outcome: Literal["answered", "refused", "failed"] = "answered"
     tokens: Tokens = field(default_factory=Tokens)
+    first: float = 0.0
+    service: Service | None = None
+
+    def begun(self) -> None:
+        """The first piece of the answer is here."""
+        self.first = self.first or time.monotonic() - self.started
 
 
 class Gate:
     """The requests of one endpoint."""
 
-    def __init__(self, directory: Path, plan: EndpointPlan, supervisor: Supervisor, prompts: Prompts) -> None:
+    def __init__(self, directory: Path, services: Services) -> None:
         self._directory = directory
-        self._plan = plan
-        self._supervisor = supervisor
-        self._prompts = prompts
+        self._services = services
         self._in_flight = 0
         self.usage = read_usage(directory)
 
@@ -109,6 +129,7 @@ class Gate:
         """The ASGI application."""
         routes = [
             Route("/health", self.health),
+            Route("/metrics", self.metrics),
             Route("/v1/models", self.models),
             Route("/v1/models/{name}", self.model),
             *(Route(path, self.generate, methods=["POST"]) for path in ROUTES),
@@ -132,6 +153,7 @@ class Gate:
             while True:
                 await asyncio.sleep(USAGE_EVERY_SECONDS)
                 await asyncio.to_thread(shorten_log, self._directory)
+                await asyncio.to_thread(show_life, self._directory)
                 if self.usage is not written:
                     written = self.usage
                     await asyncio.to_thread(written.write, self._directory)
@@ -141,15 +163,20 @@ class Gate:
 
     async def health(self, request: Request) -> Response:
         return JSONResponse(
-            {"status": "ok" if self._supervisor.ready else self._supervisor.state.status},
-            200 if self._supervisor.ready else 503,
+            {"status": "ok" if self._ready else self._services.current.supervisor.state.status},
+            200 if self._ready else 503,
         )
+
+    async def metrics(self, request: Request) -> Response:
+        """What the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
+        text = exposition(self.usage, self._in_flight, ready=self._ready, model=self._services.current.plan.ref)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self._model_object()]})
 
     async def model(self, request: Request) -> Response:
-        if request.path_params["name"] not in (self._plan.model, self._plan.ref):
+        if request.path_params["name"] not in self._services.current.plan.names:
             raise RequestRefused("there is no such model here", param="model", code="model_not_found", status=404)
         return JSONResponse(self._model_object())
 
@@ -169,7 +196,7 @@ class Gate:
                 self._count(visit)
 
     async def _generate(self, request: Request, visit: _Visit) -> Response:
-        if not self._supervisor.ready:
+        if not self._ready:
             raise RequestRefused(
                 "the model is being loaded; try again in some seconds",
                 status=503,
@@ -182,27 +209,40 @@ class Gate:
             )
         self._in_flight += 1
         visit.counted_in = True
-        ask = await asyncio.to_thread(parse, request.url.path, await _read_body(request), self._plan)
-        reply = await self._supervisor.engine.post(request.url.path, await self._engine_body(ask))
+        content = await _read_body(request)
+        service = self._services.named(model_of(content) if self._services.candidate is not None else "")
+        service.answering += 1
+        visit.service = service
+        ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
+        engine = service.supervisor.state.engine
+        llama = engine == "llama.cpp"
+        _check_engine_can(ask, engine)
+        prompt, new_tokens = await _prompt(service, ask)
+        told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, llama)
+        reply = await service.supervisor.engine.post(LLAMA_PATH if llama else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
             raise _engine_refused(reply.status, content)
-        answer = AnswerStream(ask, self._plan.ref)
+        answer = AnswerStream(ask, service.plan.ref)
+        said = lines(reply.chunks())
+        if llama:
+            said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
         if ask.stream:
             visit.streams = True
-            return self._relay(reply, answer, visit)
+            return self._relay(reply, said, answer, visit)
         try:
-            whole = await _unless_left(request, _whole(reply, answer, ask))
+            whole = await _unless_left(request, _whole(said, answer, ask, visit))
         finally:
             await reply.close()
         visit.tokens = answer.tokens
         return Response(status_code=499) if whole is None else JSONResponse(whole)
 
-    def _relay(self, reply: Reply, answer: AnswerStream, visit: _Visit) -> Response:
+    def _relay(self, reply: Reply, said: AsyncIterator[str], answer: AnswerStream, visit: _Visit) -> Response:
         async def pieces() -> AsyncIterator[str]:
             try:
-                async for line in lines(reply.chunks()):
+                async for line in said:
+                    visit.begun()
                     if rewritten := answer.rewrite(line):
                         yield rewritten
                 yield answer.end()
@@ -222,6 +262,8 @@ class Gate:
     def _count(self, visit: _Visit) -> None:
         """One request is over."""
         self._in_flight -= visit.counted_in
+        if visit.service is not None:
+            visit.service.answering -= 1
         before = self.usage
         self.usage = Usage(
             requests=before.requests + 1,
@@ -230,46 +272,79 @@ class Gate:
             prompt_tokens=before.prompt_tokens + visit.tokens.prompt,
             completion_tokens=before.completion_tokens + visit.tokens.completion,
             seconds=before.seconds + (time.monotonic() - visit.started if visit.outcome != "refused" else 0.0),
+            first_token_seconds=before.first_token_seconds + visit.first,
+            answers=before.answers + bool(visit.first),
         )
 
-    async def _engine_body(self, ask: Ask) -> bytes:
-        """What the engine is told: the finished prompt, and an answer no longer than what the model can hold beside it.
-
-        The engine notices that nobody waits any more only while it streams, so it always does.
-        """
-        wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, self._plan.context_length
-        param = "input" if ask.dialect == "responses" else "prompt" if ask.dialect == "completions" else "messages"
-        if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
-            raise RequestRefused(
-                f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens",
-                param=param,
-                code="context_length_exceeded",
-            )
-        prompt = await self._prompts.prepare(ask)
-        if room and prompt.tokens >= room:
-            raise RequestRefused(
-                f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
-                param=param,
-                code="context_length_exceeded",
-            )
-        given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
-        body = ask.body | {
-            "model": "view",
-            "stream": True,
-            param: given,
-            _LENGTH_FIELDS[ask.dialect]: min(wanted, room - prompt.tokens) if room else wanted,
-        }
-        return await asyncio.to_thread(lambda: json.dumps(body).encode())
+    @property
+    def _ready(self) -> bool:
+        return self._services.current.supervisor.ready
 
     def _model_object(self) -> dict[str, Any]:
+        plan = self._services.current.plan
         return {
-            "id": self._plan.ref,
+            "id": plan.ref,
             "object": "model",
-            "created": int(self._plan.created_at),
+            "created": int(plan.created_at),
             "owned_by": "brightrun",
-            "parent": self._plan.base_id,
-            "max_model_len": self._plan.context_length or None,
+            "parent": plan.base_id,
+            "max_model_len": plan.context_length or None,
         }
+
+
+def _check_engine_can(ask: Ask, engine: str) -> None:
+    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it."""
+    if engine == "llama.cpp":
+        counted = next((name for name in ("frequency_penalty", "presence_penalty") if ask.body.get(name)), None)
+        if counted:
+            raise RequestRefused(
+                f"“{counted}” cannot be honoured here: llama.cpp counts the prompt, too. “repetition_penalty” can, or serve "
+                "the model with: brightrun deploy --engine transformers",
+                param=counted,
+                code="unsupported_parameter",
+            )
+    elif ask.needs:
+        raise RequestRefused(
+            f"“{ask.needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
+            param=ask.needs[0],
+            code="unsupported_parameter",
+        )
+
+
+async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
+    """The finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
+    wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, service.plan.context_length
+    param = _PROMPT_FIELDS[ask.dialect]
+    if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
+        raise RequestRefused(
+            f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens",
+            param=param,
+            code="context_length_exceeded",
+        )
+    prompt = await service.prompts.prepare(ask)
+    if room and prompt.tokens >= room:
+        raise RequestRefused(
+            f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
+            param=param,
+            code="context_length_exceeded",
+        )
+    return prompt, min(wanted, room - prompt.tokens) if room else wanted
+
+
+def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, llama: bool) -> bytes:
+    if llama:
+        return json.dumps(llama_body(ask, prompt.ids, new_tokens, service.defaults)).encode()
+    return _transformers_body(ask, prompt, new_tokens)
+
+
+def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
+    """What transformers' server is told: it notices that nobody waits any more only while it streams, so it always does."""
+    given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
+    body = ask.body | ({"tools": ask.tools} if ask.tools else {})
+    return json.dumps(
+        body
+        | {"model": "view", "stream": True, _PROMPT_FIELDS[ask.dialect]: given, _LENGTH_FIELDS[ask.dialect]: new_tokens}
+    ).encode()
 
 
 async def _read_body(request: Request) -> bytes:
@@ -284,9 +359,13 @@ async def _read_body(request: Request) -> bytes:
     return bytes(content)
 
 
-async def _whole(reply: Reply, answer: AnswerStream, ask: Ask) -> dict[str, Any]:
+async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit: _Visit) -> dict[str, Any]:
     """The engine's streamed answer in one piece."""
-    pieces = [piece async for line in lines(reply.chunks()) if (piece := answer.read(line))]
+    pieces = []
+    async for line in said:
+        visit.begun()
+        if piece := answer.read(line):
+            pieces.append(piece)
     if answer.failed or not pieces:
         raise _engine_refused(500, b"")
     return whole_answer(pieces, ask.dialect)
@@ -313,7 +392,8 @@ def _engine_refused(status: int, content: bytes) -> RequestRefused:
     """What the engine said against a request, in OpenAI's words."""
     detail: Any = None
     with suppress(ValueError, AttributeError):
-        detail = json.loads(content).get("detail")
+        document = json.loads(content)
+        detail = document.get("detail") or document.get("error", {}).get("message")
     if 400 <= status < 500:
         return RequestRefused(str(detail or "the model server refused the request"))
     return RequestRefused(

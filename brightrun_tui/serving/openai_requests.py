@@ -1,7 +1,7 @@
 """What callers may ask, and what the engine is told.
 
-The engine beneath ignores what it cannot do (``response_format``, ``n``, ``logprobs`` …) and answers as if it had not
-been asked. Here every field is declared; one that would change the answer and cannot be honoured is refused.
+An engine may ignore what it cannot do (transformers' server: ``response_format``, ``n``, ``logprobs`` …) and answer as if it
+had not been asked. Here every field is declared; one that would change the answer and cannot be honoured is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import from_json
 
 from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.structured import (
+    FlatJsonSchema,
+    JsonObject,
+    JsonSchema,
+    NamedTool,
+    TextFormat,
+    call_schema,
+    told_of_tools,
+)
 
 DEFAULT_NEW_TOKENS = 1024
 GREEDY_BELOW = 1e-4
@@ -48,7 +57,9 @@ class Ask:
 
     ``messages`` and ``tools`` are the conversation as a chat template takes it; where there is none, ``prompt`` is what the
     model reads. ``stops`` are the strings at which the answer ends. ``new_tokens`` is the longest answer wanted, None when the
-    caller did not say. ``usage``: token counts at a stream's end.
+    caller did not say. ``usage``: token counts at a stream's end. ``n``: how many answers. ``logprobs``: with how many of the
+    likeliest tokens, None for none. ``schema``: of the JSON that the answer must be; ``call_schema``: of the call of a tool.
+    ``needs``: fields that not every engine can honour.
     """
 
     dialect: Dialect
@@ -61,11 +72,23 @@ class Ask:
     stops: tuple[str, ...] = ()
     new_tokens: int | None = None
     usage: bool = False
+    n: int = 1
+    logprobs: int | None = None
+    schema: dict[str, Any] | None = None
+    call_schema: dict[str, Any] | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
         """The size of what was said, without chat template and tools."""
         return len(self.prompt.encode()) + sum(len(message["content"].encode()) for message in self.messages or ())
+
+
+_NEEDED = ("top_k", "min_p", "repetition_penalty")
+_SAMPLES = {"top_p", "top_k", "min_p"}
+"""Who sets one of these wants answers to be drawn."""
+MAX_ANSWERS = 8
+MAX_LOGPROBS = 20
 
 
 class _Strict(BaseModel):
@@ -146,12 +169,9 @@ class _ResponseMessage(_Message):
     phase: Name | None = None
 
 
-class _TextFormat(_Strict):
-    type: Literal["text"]
-
-
 class _ResponseText(_Strict):
-    format: _TextFormat | None = None
+    format: TextFormat | JsonObject | FlatJsonSchema | None = Field(None, discriminator="type")
+    verbosity: Literal["medium"] | None = None
 
 
 class _Common(_Strict):
@@ -161,6 +181,9 @@ class _Common(_Strict):
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     user: Name | None = None
     metadata: Annotated[dict[Name, Name], Field(max_length=16)] | None = None
@@ -171,10 +194,14 @@ class _Common(_Strict):
 
     def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
         """How to sample; without a word from the caller as the base model's own settings say."""
-        given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        given = self.model_dump(include={"temperature", "top_p", "seed", *_NEEDED}, exclude_none=True)
         if given.get("temperature", 1.0) < GREEDY_BELOW:
             given["temperature"] = 0.0
-        return ({"temperature": 0.0} | given) if plan.greedy and "top_p" not in given else given
+        return ({"temperature": 0.0} | given) if plan.greedy and not given.keys() & _SAMPLES else given
+
+    def needed(self, *further: str) -> tuple[str, ...]:
+        """Fields of the request that not every engine can honour."""
+        return (*(name for name in _NEEDED if getattr(self, name) is not None), *further)
 
 
 class _Generation(_Common):
@@ -182,7 +209,7 @@ class _Generation(_Common):
 
     max_tokens: Tokens | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
-    n: Literal[1] | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_ANSWERS)] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
@@ -199,6 +226,9 @@ class _Generation(_Common):
         )
         return body | ({"stop": list(self.stops())} if self.stops() else {})
 
+    def needed(self, *further: str) -> tuple[str, ...]:
+        return super().needed(*(("n",) if (self.n or 1) > 1 else ()), *further)
+
 
 class ChatRequest(_Generation):
     """``POST /v1/chat/completions``."""
@@ -213,16 +243,21 @@ class ChatRequest(_Generation):
         | None
     ) = None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None = None
-    tool_choice: Literal["auto", "none"] | None = None
+    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
-    logprobs: Literal[False] | None = None
-    top_logprobs: Literal[0] | None = None
-    response_format: _TextFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_LOGPROBS)] | None = None
+    response_format: TextFormat | JsonObject | JsonSchema | None = Field(None, discriminator="type")
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
 
     def ask(self, plan: EndpointPlan) -> Ask:
-        if self.tools and not plan.tools:
-            raise RequestRefused("this model's chat template knows no tools", param="tools", code="unsupported_value")
+        forced = self._forced()
+        if self.tools and not plan.tools and forced is None and self.tool_choice != "none":
+            raise RequestRefused(
+                "this model's chat template knows no tools; “tool_choice”: “required” makes it call one",
+                param="tools",
+                code="unsupported_value",
+            )
         strange = next((token for token in self.logit_bias or () if 0 < plan.vocabulary <= int(token)), None)
         if strange is not None:
             raise RequestRefused(
@@ -232,17 +267,44 @@ class ChatRequest(_Generation):
             )
         body = self.generation(plan) | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
         tools = [tool.model_dump() for tool in self.tools] if self.tools and self.tool_choice != "none" else None
+        messages = [message.plain() for message in self.messages]
+        if tools and not plan.tools:
+            messages, tools = told_of_tools(messages, tools), None
+        wanted = self.response_format.wanted() if self.response_format and forced is None else None
         return Ask(
             "chat",
             self.model,
             bool(self.stream),
-            body | ({"tools": tools} if tools else {}),
-            messages=[message.plain() for message in self.messages],
+            body,
+            messages=messages,
             tools=tools,
             stops=self.stops(),
             new_tokens=self.max_completion_tokens or self.max_tokens,
             usage=self.usage(),
+            n=self.n or 1,
+            logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+            schema=wanted,
+            call_schema=forced,
+            needs=self.needed(
+                *(("logprobs",) if self.logprobs else ()),
+                *(("response_format",) if wanted else ()),
+                *(("tool_choice",) if forced else ()),
+            ),
         )
+
+    def _forced(self) -> dict[str, Any] | None:
+        """The form of the call that must be made; None where the model is free."""
+        if self.tool_choice in (None, "auto", "none"):
+            return None
+        name = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
+        schema = call_schema([tool.model_dump() for tool in self.tools or ()], name)
+        if schema is None:
+            raise RequestRefused(
+                f"“tool_choice”: there is no tool “{name}”" if name else "“tool_choice”: there are no tools",
+                param="tool_choice",
+                code="invalid_value",
+            )
+        return schema
 
 
 class CompletionRequest(_Generation):
@@ -251,7 +313,7 @@ class CompletionRequest(_Generation):
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
     best_of: Literal[1] | None = None
     echo: Literal[False] | None = None
-    logprobs: Literal[0] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MAX_LOGPROBS)] | None = None
     logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     suffix: Literal[""] | None = None
 
@@ -266,6 +328,9 @@ class CompletionRequest(_Generation):
             stops=self.stops(),
             new_tokens=self.max_tokens,
             usage=self.usage(),
+            n=self.n or 1,
+            logprobs=self.logprobs or None,
+            needs=self.needed(*(("logprobs",) if self.logprobs else ())),
         )
 
 
@@ -303,6 +368,7 @@ class ResponseRequest(_Common):
             rest = messages[1:] if messages[0]["role"] == "system" else messages
             own = [messages[0]["content"]] if len(rest) < len(messages) else []
             messages = [{"role": "system", "content": "\n\n".join([self.instructions, *own])}, *rest]
+        wanted = self.text.format.wanted() if self.text and self.text.format else None
         return Ask(
             "responses",
             self.model,
@@ -310,6 +376,8 @@ class ResponseRequest(_Common):
             self.sampling(plan),
             messages=messages,
             new_tokens=self.max_output_tokens,
+            schema=wanted,
+            needs=self.needed(*(("text",) if wanted else ())),
         )
 
 
@@ -318,6 +386,15 @@ ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseReq
     "/v1/completions": CompletionRequest,
     "/v1/responses": ResponseRequest,
 }
+
+
+def model_of(content: bytes) -> str:
+    """The model that a body names; empty where it names none. What is wrong with it, `parse` says."""
+    try:
+        document = from_json(content)
+    except ValueError:
+        return ""
+    return str(document.get("model")) if isinstance(document, dict) else ""
 
 
 def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
@@ -336,7 +413,7 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
         request = ROUTES[path].model_validate(document)
     except ValidationError as error:
         raise _refusal(error) from None
-    if request.model not in (plan.model, plan.ref):
+    if request.model not in plan.names:
         raise RequestRefused(
             f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
             param="model",

@@ -16,6 +16,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.redaction import keep_secret
+from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
@@ -30,7 +31,8 @@ class EndpointPlan(BaseModel):
     unknown.
 
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
-    ``tools`` says that the chat template can present tools to the model.
+    ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
+    stands in ``state.json``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +51,14 @@ class EndpointPlan(BaseModel):
     greedy: bool = True
     tools: bool = False
     port: int = 0
+    host: str = "127.0.0.1"
+    engine: EngineChoice = "auto"
     created_at: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What callers may call the model."""
+        return (self.model, self.ref, self.id)
 
     @property
     def ref(self) -> str:
@@ -57,7 +66,15 @@ class EndpointPlan(BaseModel):
         return f"{self.model}:{self.version}"
 
 
-def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: int = 0) -> EndpointPlan:
+def prepare(
+    directory: Path,
+    *,
+    endpoint_id: str,
+    version: ModelVersion,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    engine: EngineChoice = "auto",
+) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
     May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
@@ -94,6 +111,8 @@ def prepare(directory: Path, *, endpoint_id: str, version: ModelVersion, port: i
             greedy=facts.greedy,
             tools=facts.tools,
             port=port,
+            host=host,
+            engine=engine,
             created_at=version.created_at,
         )
         if not (directory / KEY).exists():
@@ -141,6 +160,20 @@ def read_key(directory: Path) -> str:
             "the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY
         )
     return key
+
+
+def put_key(directory: Path, key: str) -> None:
+    """Make ``key`` the bearer key of the endpoint in ``directory``.
+
+    Raises:
+        UsageError: it is too short, too long, or not one word of ASCII.
+        OSError: the place cannot be written.
+    """
+    keep_secret(key)
+    if not _KEY_FORM.fullmatch(key):
+        raise UsageError("a key is one word of 16 to 512 ASCII characters", where="the key file", kind=ErrorKind.NO_KEY)
+    private_directory(directory)
+    write_atomic(directory / KEY, f"{key}\n", mode=0o600)
 
 
 def forget_key(directory: Path) -> None:

@@ -108,7 +108,8 @@ def _processes(directory: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if place in (process.info["cmdline"] or []) and any(word in _MODULES for word in process.info["cmdline"])
+        if any(word == place or word.startswith(f"{place}{os.sep}") for word in process.info["cmdline"] or [])
+        and any(word in _MODULES for word in process.info["cmdline"])
     ]
 
 

@@ -26,10 +26,14 @@ TOO_LARGE = "its chat template takes more memory than a prompt may"
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model is given. ``tokens`` as the model's own tokenizer counts them, with those of the chat template."""
+    """What the model is given: text and token ids, as the model's own tokenizer makes them of text and chat template."""
 
     text: str
-    tokens: int
+    ids: list[int]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
 
 
 class _RendererEnded(Exception):

@@ -4,7 +4,7 @@ A chat template is a program that came with the model. Here it may take what tim
 process after `CPU_SECONDS` for one request, and neither the model nor any answer is lost. torch is never imported.
 
 Writes {"loaded"} when it is. Then it reads one JSON object a line, {"messages", "tools"} or {"prompt"}, and writes {"text"}
-and then {"tokens"}, or {"refused"}.
+and then {"tokens"}, their ids, or {"refused"}.
 It ends when its standard input does.
 """
 
@@ -58,7 +58,7 @@ def _say(document: dict[str, Any]) -> None:
 
 
 def _answers(tokenizer: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The prompt, then its number of tokens: who reads knows what took too long."""
+    """The prompt, then its tokens: who reads knows what took too long."""
     if "prompt" in asked:
         text = asked["prompt"]
     else:
@@ -74,7 +74,7 @@ def _answers(tokenizer: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if len(text) > MAX_TEXT:
             raise MemoryError
     yield {"text": text}
-    yield {"tokens": len(tokenizer(text, add_special_tokens="prompt" in asked)["input_ids"])}
+    yield {"tokens": tokenizer(text, add_special_tokens="prompt" in asked)["input_ids"]}
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.files import write_atomic
 
 STATE_FILE = "state.json"
@@ -26,7 +29,8 @@ class ServerState(BaseModel):
     """``state.json``. ``url`` is what an OpenAI client takes as ``base_url`` (it ends in ``/v1``).
 
     ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
-    ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``.
+    ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``. ``engine`` computes the answers;
+    ``engine_note`` says why it is not a faster one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +43,8 @@ class ServerState(BaseModel):
     worker_pid: int | None = None
     restarts: int = 0
     device: str = ""
+    engine: str = ""
+    engine_note: str = ""
     error: str = ""
     updated_at: float = 0.0
 
@@ -50,6 +56,7 @@ class ServerState(BaseModel):
 class Usage(BaseModel):
     """``usage.json``: what the endpoint has done over its whole life. ``seconds`` is time spent answering.
 
+    ``answers`` are those whose beginning was seen, after ``first_token_seconds`` in all.
     ``requests`` are all that came with the right key; of those ``refused`` were not to be served, and ``failed`` broke.
     """
 
@@ -61,6 +68,19 @@ class Usage(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    first_token_seconds: float = 0.0
+    answers: int = 0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens of an answer a second, from the first one on; None before there was an answer."""
+        writing = self.seconds - self.first_token_seconds
+        return self.completion_tokens / writing if self.answers and writing > 0 else None
+
+    @property
+    def first_token(self) -> float | None:
+        """Mean seconds until an answer begins."""
+        return self.first_token_seconds / self.answers if self.answers else None
 
     def write(self, directory: Path) -> None:
         write_atomic(directory / USAGE, self.model_dump_json())
@@ -87,6 +107,29 @@ def read_usage(directory: Path) -> Usage:
         return Usage.model_validate_json((directory / USAGE).read_bytes())
     except (FileNotFoundError, ValidationError):
         return Usage()
+
+
+def show_life(directory: Path) -> None:
+    """Leave the time as that of the server's last sign of life."""
+    with suppress(OSError):
+        os.utime(directory / STATE_FILE)
+
+
+def with_liveness(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of life."""
+    return [
+        endpoint.model_copy(update={"down_since": _last_life(Path(endpoint.directory))})
+        if endpoint.state == "ready" and not alive(Path(endpoint.directory))
+        else endpoint
+        for endpoint in endpoints
+    ]
+
+
+def _last_life(directory: Path) -> float:
+    try:
+        return (directory / STATE_FILE).stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def alive(directory: Path) -> bool:

@@ -18,31 +18,41 @@ from brightrun_tui.serving.engine_client import EngineClient, EngineGone
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus
-from brightrun_tui.serving.worker_files import REPORT, SOCKET
+from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 MAX_DEATHS = 5
 DEATH_WINDOW_SECONDS = 600.0
 
 
 class Supervisor:
-    """One worker process and what is known of it. The current directory must be the endpoint's."""
+    """One worker process and what is known of it. The current directory must be the endpoint's.
 
-    def __init__(self, directory: Path, url: str, port: int, prompts: Prompts) -> None:
-        self._directory = directory
+    ``place`` is where the version lies, relative to it; what is known is written to ``home``.
+    """
+
+    def __init__(self, place: Path, home: Path, url: str, port: int, prompts: Prompts) -> None:
+        self._place = place
+        self._home: Path | None = home
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
         self._stopping = False
         self._deaths: deque[float] = deque()
         self._prompts = prompts
-        self.engine = EngineClient(SOCKET)
+        self.engine = EngineClient(str(place / SOCKET))
         self.state = ServerState(
             status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
         )
-        self.state.write(directory)
+        self.state.write(home)
 
     @property
     def ready(self) -> bool:
         return self.state.status == "ready"
+
+    def speak_at(self, home: Path | None) -> None:
+        """Write what is known to another directory from now on, or nowhere."""
+        self._home = home
+        if home is not None:
+            self.state.write(home)
 
     async def run(self) -> None:
         """Returns when `stop` was called, or when the worker cannot be kept alive (then the state is ``failed``)."""
@@ -55,7 +65,15 @@ class Supervisor:
                 self._say("failed", worker_pid=None, error=f"the model cannot be served: {fault}")
                 return
             if was_ready:
-                self._say("ready", worker_pid=process.pid, device=str(self._report().get("device", "")), error="")
+                report = self._report()
+                self._say(
+                    "ready",
+                    worker_pid=process.pid,
+                    device=str(report.get("device", "")),
+                    engine=str(report.get("engine", "")),
+                    engine_note=_text(self._place / NOTE),
+                    error="",
+                )
             code = await process.wait()
             if self._stopping:
                 return
@@ -77,7 +95,7 @@ class Supervisor:
         self._close_pipe()
         await self._prompts.close()
         await self.engine.close()
-        Path(SOCKET).unlink(missing_ok=True)
+        (self._place / SOCKET).unlink(missing_ok=True)
         if self.state.status != "failed":
             self._say("stopped", worker_pid=None)
 
@@ -96,7 +114,7 @@ class Supervisor:
         ours, self._pipe = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *python("-m", "brightrun_tui.serving.worker", str(self._directory), str(ours)),
+                *python("-m", "brightrun_tui.serving.worker", str(self._place.absolute()), str(ours)),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(ours,),
                 env=environment(),
@@ -110,7 +128,12 @@ class Supervisor:
         """Loading takes seconds or many minutes; given up only when the process ends, or the chat template turns out bad."""
         while process.returncode is None and not self._stopping and not (looking.done() and looking.result()):
             try:
-                if looking.done() and await self.engine.status("/health", timeout=5.0) == 200:
+                # llama.cpp answers before its answers have been compared; the report comes after that.
+                if (
+                    looking.done()
+                    and self._report().get("engine")
+                    and await self.engine.status("/health", timeout=5.0) == 200
+                ):
                     return True
             except EngineGone:
                 pass
@@ -119,7 +142,7 @@ class Supervisor:
 
     def _report(self) -> dict[str, object]:
         try:
-            document = json.loads(Path(REPORT).read_bytes())
+            document = json.loads((self._place / REPORT).read_bytes())
         except (OSError, ValueError):
             return {}
         return document if isinstance(document, dict) else {}
@@ -134,9 +157,17 @@ class Supervisor:
 
     def _say(self, status: ServerStatus, **facts: object) -> None:
         self.state = self.state.model_copy(update={"status": status, **facts})
-        self.state.write(self._directory)
+        if self._home is not None:
+            self.state.write(self._home)
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

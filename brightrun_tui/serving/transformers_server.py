@@ -65,7 +65,14 @@ def serve(plan: EndpointPlan) -> None:
             device = torch.cuda.get_device_name() if gpu else "CPU"
             write_atomic(
                 Path(REPORT),
-                json.dumps({"device": device, "dtype": str(dtype).removeprefix("torch."), "adapter_tensors": tensors}),
+                json.dumps(
+                    {
+                        "engine": "transformers",
+                        "device": device,
+                        "dtype": str(dtype).removeprefix("torch."),
+                        "adapter_tensors": tensors,
+                    }
+                ),
             )
             return model
 

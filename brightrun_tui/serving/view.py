@@ -133,6 +133,11 @@ def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str,
     return generation | ({"eos_token_id": list(dict.fromkeys(ends))} if ends else {})
 
 
+def generation_defaults(directory: Path) -> dict[str, Any]:
+    """The generation settings of the view in an endpoint's ``directory``."""
+    return _read_json(directory / VIEW / "generation_config.json")
+
+
 def _ids(value: Any) -> list[int]:
     return value if isinstance(value, list) else [] if value is None else [value]
 

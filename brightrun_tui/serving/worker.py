@@ -1,4 +1,4 @@
-"""The process that holds the model: transformers' own server, on a socket that only the gate can reach.
+"""The process that holds the model: the server of llama.cpp or of transformers, on a socket that only the gate can reach.
 
 Started by the gate as ``python -m brightrun_tui.serving.worker DIRECTORY PIPE``. It ends with the gate, even when
 the gate is killed, because ``PIPE`` then reaches its end. Whether loading worked is in ``worker.json``.
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from brightrun_tui.files import write_atomic
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.serving.engines import EngineUnsuitableError, order
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
-from brightrun_tui.serving.worker_files import REPORT
+from brightrun_tui.serving.worker_files import NOTE, REPORT
 
 
 def main(directory: Path, pipe: int) -> int:
@@ -38,9 +39,24 @@ def _end_with_gate(pipe: int) -> None:
 
 
 def _serve(plan: EndpointPlan) -> None:
-    with without_garbage_collection():
-        from brightrun_tui.serving.transformers_server import serve
-    serve(plan)
+    engines, note = order(plan.engine)
+    for engine in engines:
+        write_atomic(Path(NOTE), note)
+        try:
+            if engine == "llama.cpp":
+                from brightrun_tui.serving.llama_server import serve as serve_llama
+
+                serve_llama(plan)
+            else:
+                with without_garbage_collection():
+                    from brightrun_tui.serving.transformers_server import serve
+                serve(plan)
+            return
+        except EngineUnsuitableError as error:
+            note = f"not llama.cpp: {error}"
+            print(note, file=sys.stderr)
+            if engine == engines[-1]:
+                raise
 
 
 if __name__ == "__main__":

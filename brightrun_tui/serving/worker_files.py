@@ -2,3 +2,5 @@
 
 SOCKET = "engine.sock"
 REPORT = "worker.json"
+NOTE = "engine_note"
+"""Why it is not a faster engine, in one sentence; empty where there is nothing to say."""

@@ -20,7 +20,8 @@ async def save(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChang
     async with db.transaction():
         await db.execute(
             "INSERT INTO endpoints (id, model, version, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+            "ON CONFLICT (id) DO UPDATE SET model = excluded.model, version = excluded.version, state = excluded.state, "
+            "doc = excluded.doc",
             (
                 endpoint.id,
                 endpoint.model,
@@ -50,7 +51,8 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointCh
             changes.pop("state", None)
         now = now.model_copy(update={**changes, "updated_at": time.time()})
         await db.execute(
-            "UPDATE endpoints SET state = ?, doc = ? WHERE id = ?", (now.state, now.model_dump_json(), now.id)
+            "UPDATE endpoints SET version = ?, state = ?, doc = ? WHERE id = ?",
+            (now.model_version, now.state, now.model_dump_json(), now.id),
         )
     return now
 

@@ -70,14 +70,18 @@ async def find(db: Database, ref: str) -> ModelVersion:
 
 
 async def locate(db: Database, ref: str) -> tuple[str, int]:
-    """Name and number of ``name``, ``name:2`` or ``name:champion``, also of a version that cannot be read.
+    """Name and number of ``name`` (its champion; the newest where there is none), ``name:2`` or ``name:champion``, also of a
+    version that cannot be read.
 
     Raises:
         UsageError: there is none.
     """
     name, _, wanted = ref.partition(":")
-    if not wanted or wanted.isdigit():
-        return name, int((await _row(db, name, int(wanted) if wanted else None))["version"])
+    if not wanted:
+        champion = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = 'champion'", (name,))
+        return name, int((champion or await _row(db, name, None))["version"])
+    if wanted.isdigit():
+        return name, int((await _row(db, name, int(wanted)))["version"])
     row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = ?", (name, wanted))
     if row is None:
         raise UsageError(

@@ -18,6 +18,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
+from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import (
     Database,
     datasets,
@@ -206,7 +207,7 @@ class SnapshotReader:
             damaged=damaged,
             vitals=vitals,
             models=tuple(await models.list_models(db)),
-            endpoints=tuple(await endpoints.list_endpoints(db)),
+            endpoints=tuple(await asyncio.to_thread(with_liveness, await endpoints.list_endpoints(db))),
             datasets=tuple(await datasets.list_datasets(db)),
             leases=tuple(await leases.list_leases(db, open_only=True)),
             month=await leases.month_spending(db),

@@ -41,9 +41,15 @@ def answer(directory: Path, toy: Toy) -> str:
 def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: Path) -> None:
     directory = tmp_path / "endpoint"
     try:
-        first = serve(directory, toy.version())
+        first = serve(directory, toy.version(), engine="transformers")
         worker = first.worker_pid
-        assert worker is not None
+        assert worker is not None and first.engine == "transformers"
+
+        # What only the other engine can is refused by name.
+        with pytest.raises(openai.BadRequestError, match=r"“n” cannot be honoured by the engine transformers"):
+            openai.OpenAI(base_url=first.url, api_key=serving.read_key(directory)).chat.completions.create(
+                model="harbour", messages=[{"role": "user", "content": "When?"}], n=2
+            )
 
         # The worker is killed in the middle of an answer: the caller learns it, and the same address answers again.
         client = openai.OpenAI(base_url=first.url, api_key=serving.read_key(directory), max_retries=0, timeout=30)
@@ -81,7 +87,7 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
 
         # Started again it has the same address and key; SIGTERM ends both cleanly.
         key = serving.read_key(directory)
-        third = serve(directory, toy.version())
+        third = serve(directory, toy.version(), engine="transformers")
         assert third.url == first.url and serving.read_key(directory) == key
         os.kill(third.pid, signal.SIGTERM)
         wait_for(lambda: gone(third.pid) and gone(third.worker_pid or 0), "both have ended", 20)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from brightrun_tui import serving
 from brightrun_tui.domain.model import ModelVersion, Report, SampleAnswer
@@ -59,9 +60,9 @@ def wait_for(fact: Callable[[], object], what: str, seconds: float = 120.0) -> N
         time.sleep(0.05)
 
 
-def serve(directory: Path, version: ModelVersion) -> serving.ServerState:
+def serve(directory: Path, version: ModelVersion, **wanted: Any) -> serving.ServerState:
     """Start an endpoint and wait until it is ready."""
-    serving.prepare(directory, endpoint_id="e1", version=version)
+    serving.prepare(directory, endpoint_id="e1", version=version, **wanted)
     serving.start(directory)
     wait_for(lambda: settled(directory), "the endpoint is ready or has failed")
     state = serving.read_state(directory)

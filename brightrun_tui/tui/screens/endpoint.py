@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -11,7 +13,7 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.serving import read_key
+from brightrun_tui.serving import Usage, read_key, read_usage
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.snapshot import Snapshot
@@ -19,6 +21,7 @@ from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.model_text import endpoint_mark
 from brightrun_tui.tui.widgets.reflow import Flow
 
+USAGE_SECONDS = 2.0
 HIDDEN = "•" * 16
 
 
@@ -32,6 +35,7 @@ class EndpointScreen(Dialog[None]):
         super().__init__("Endpoint", classes="-large -endpoint")
         self._id = endpoint_id
         self._revealed = False
+        self._usage = Usage()
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True):
@@ -40,7 +44,9 @@ class EndpointScreen(Dialog[None]):
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
         self.app.snapshot_signal.subscribe(self, lambda _: self._show())
+        self.set_interval(USAGE_SECONDS, self._read_usage)
         self._show()
+        self._read_usage()
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -54,7 +60,7 @@ class EndpointScreen(Dialog[None]):
     def _lines(self, endpoint: Endpoint | None, width: int) -> reflow.Lines:
         if endpoint is None:
             return [Content.styled("The endpoint is being set up …", "$muted")]
-        ready = endpoint.state == "ready"
+        ready = endpoint.state == "ready" and not endpoint.down
         key = self._key(endpoint) if self._revealed else HIDDEN
         rows: list[tuple[str, str | Content]] = [
             ("State", endpoint_mark(endpoint) + Content("" if ready else f"  {self._waiting(endpoint)}")),
@@ -63,10 +69,11 @@ class EndpointScreen(Dialog[None]):
             (
                 "Key",
                 Content.assemble(
-                    (key, "bold $accent"), ("" if self._revealed else "  k shows it, c copies it", "$muted")
+                    (key, "bold $accent"), ("" if self._revealed else "  s shows it, c copies it", "$muted")
                 ),
             ),
             ("Key file", str(Path(endpoint.directory) / "key")),
+            *self._numbers(endpoint),
         ]
         lines = reflow.pairs(rows, width, 11)
         if ready:
@@ -83,10 +90,30 @@ class EndpointScreen(Dialog[None]):
             ]
         return lines
 
+    def _numbers(self, endpoint: Endpoint) -> list[tuple[str, str | Content]]:
+        """What computes the answers, and what became of the requests so far."""
+        usage = self._usage
+        note = f"  {cells.plain(endpoint.engine_note)}" if endpoint.engine_note else ""
+        refused = f", {humanize.count(usage.refused)} refused, {humanize.count(usage.failed)} failed"
+        return [
+            ("Engine", Content.assemble(endpoint.engine or humanize.NOTHING, (note, "$muted"))),
+            (
+                "Speed",
+                f"{humanize.rate(usage.tokens_per_second)} tokens, begins after {humanize.duration(usage.first_token)}",
+            ),
+            ("Requests", f"{humanize.count(usage.requests)}{refused}"),
+        ]
+
+    @work(exclusive=True)
+    async def _read_usage(self) -> None:
+        if self.endpoint is not None:
+            self._usage = await asyncio.to_thread(read_usage, Path(self.endpoint.directory))
+            self._show()
+
     def _waiting(self, endpoint: Endpoint) -> str:
         if endpoint.state == "starting":
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
-        return cells.plain(endpoint.error)
+        return "start it again: brightrun engine start" if endpoint.down else cells.plain(endpoint.error)
 
     def _key(self, endpoint: Endpoint) -> str:
         try:

@@ -37,6 +37,8 @@ def endpoint_mark(endpoint: Endpoint | None) -> Content:
     """Glyph and word; empty when the model is not served."""
     if endpoint is None or endpoint.state == "stopped":
         return Content("")
+    if endpoint.down:
+        return Content.styled(f"✗ down since {humanize.clock(endpoint.down_since)}", ENDPOINT_GLYPHS["failed"][1])
     glyph, style = ENDPOINT_GLYPHS[endpoint.state]
     return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
 

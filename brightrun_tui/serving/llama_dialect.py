@@ -1,0 +1,270 @@
+"""How llama.cpp is asked, and its answers in the form of each of OpenAI's dialects.
+
+It is always given token ids at ``/v1/completions`` and always streams; what it says there is text, log-probabilities, the reason
+for the end and token counts. Chat and responses are made of these here.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from brightrun_tui.serving.openai_requests import Ask
+from brightrun_tui.serving.segments import Part, Segments, read_call
+
+PATH = "/v1/completions"
+SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
+"""In the order in which transformers applies them, whose settings a base model brings along."""
+
+ALL = 1 << 20
+"""Tokens, more than a prompt and its answer have: a repetition penalty counts both."""
+
+_COMPACT = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""Between the parts of JSON a small model may write blanks for ever."""
+
+
+def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The request. ``defaults`` are the model's own generation settings, for what the caller left open."""
+    own = {
+        name: defaults[name] for name in ("temperature", "top_k", "top_p", "min_p") if defaults.get(name) is not None
+    }
+    body = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0} | own | ask.body
+    if "seed" in body:
+        body["seed"] %= 2**32 - 1
+    return body | {
+        "prompt": ids,
+        "max_tokens": new_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "samplers": list(SAMPLERS),
+        "repeat_penalty": body.pop("repetition_penalty", defaults.get("repetition_penalty") or 1.0),
+        "repeat_last_n": ALL,
+        "cache_prompt": True,
+        "n": ask.n,
+        **({"logprobs": max(1, ask.logprobs)} if ask.logprobs is not None else {}),
+        **({"json_schema": wanted | _COMPACT} if (wanted := ask.call_schema or ask.schema) else {}),
+    }
+
+
+async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False) -> AsyncIterator[str]:
+    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it."""
+    answer = _Answer(ask, reasoning_begun)
+    async for line in lines:
+        if not line.startswith("data:"):
+            if line.startswith("error:"):
+                yield "data: " + line.removeprefix("error:").strip()
+            continue
+        if line[5:].strip() == "[DONE]":
+            break
+        document = json.loads(line[5:])
+        if "error" in document:
+            yield line
+            return
+        for piece in answer.read(document):
+            yield f"data: {json.dumps(piece)}"
+    for piece in answer.end():
+        yield f"data: {json.dumps(piece)}"
+
+
+class _Answer:
+    """All choices of one answer."""
+
+    def __init__(self, ask: Ask, reasoning_begun: bool) -> None:
+        self._ask = ask
+        created = int(time.time())
+        self._head: dict[str, Any] = {
+            "id": f"{'cmpl' if ask.dialect == 'completions' else 'chatcmpl'}-{secrets.token_hex(12)}",
+            "object": "text_completion" if ask.dialect == "completions" else "chat.completion.chunk",
+            "created": created,
+            "model": "",
+        }
+        self._choices: dict[int, _Choice] = {}
+        self._begun = reasoning_begun
+        self._tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self._responses = _Responses(created)
+
+    def read(self, document: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        if usage := document.get("usage"):
+            self._tokens["prompt_tokens"] = int(usage.get("prompt_tokens") or 0)
+            self._tokens["completion_tokens"] += int(usage.get("completion_tokens") or 0)
+        for given in document.get("choices", []):
+            index = int(given.get("index") or 0)
+            if self._ask.dialect == "completions":
+                logprobs = _completion_logprobs(given.get("logprobs"))
+                found.append(self._head | {"choices": [given | {"logprobs": logprobs if self._ask.logprobs else None}]})
+                continue
+            choice = self._choices.setdefault(index, _Choice(self._ask, self._begun))
+            if self._ask.dialect == "responses":
+                found += self._responses.read(choice.read(given))
+            else:
+                found += [self._head | {"choices": [{"index": index, **each}]} for each in choice.read(given)]
+        return found
+
+    def end(self) -> list[dict[str, Any]]:
+        usage = self._tokens | {"total_tokens": sum(self._tokens.values())}
+        if self._ask.dialect == "responses":
+            return self._responses.end(usage)
+        return [self._head | {"choices": [], "usage": usage}]
+
+
+class _Choice:
+    """One answer of a chat: deltas of content, reasoning and calls."""
+
+    def __init__(self, ask: Ask, reasoning_begun: bool) -> None:
+        looked_for: tuple[Part, ...] = ("reasoning", "call") if ask.tools else ("reasoning",)
+        constrained = bool(ask.schema or ask.call_schema)
+        self._segments = Segments(() if constrained else looked_for, "reasoning" if reasoning_begun else "content")
+        self._ask = ask
+        self._call = ""
+        self._calls = 0
+        self._spoke = False
+
+    def read(self, given: dict[str, Any]) -> list[dict[str, Any]]:
+        """The deltas that one piece of text makes."""
+        deltas: list[dict[str, Any]] = [] if self._spoke else [{"role": "assistant", "content": ""}]
+        self._spoke = True
+        parts = self._segments.feed(given.get("text") or "")
+        reason = given.get("finish_reason")
+        if reason:
+            parts += self._segments.rest()
+        for part, text in parts:
+            if part == "call" or self._ask.call_schema:
+                self._call += text
+                continue
+            deltas += self._finished_call()
+            kind = "content" if part == "content" else "reasoning_content"
+            deltas.append({kind: text})
+        if reason:
+            deltas += self._finished_call()
+            reason = "tool_calls" if self._calls and reason == "stop" else reason
+        logprobs = _chat_logprobs(given.get("logprobs"), self._ask.logprobs)
+        if not deltas and (logprobs or reason):
+            deltas.append({})
+        made: list[dict[str, Any]] = [{"delta": delta, "finish_reason": None, "logprobs": None} for delta in deltas]
+        if made:
+            made[-1] |= {"finish_reason": reason, "logprobs": logprobs}
+        return made
+
+    def _finished_call(self) -> list[dict[str, Any]]:
+        """The call that was collected; as content where it is none."""
+        text, self._call = self._call, ""
+        if not text.strip():
+            return []
+        call = read_call(text, self._calls)
+        if call is None:
+            return [{"content": text}]
+        self._calls += 1
+        return [{"tool_calls": [call]}]
+
+
+class _Responses:
+    """The events of ``POST /v1/responses``: one message of one text."""
+
+    def __init__(self, created: int) -> None:
+        self._id, self._item = f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}"
+        self._created = created
+        self._text = ""
+        self._number = 0
+        self._cut = False
+
+    def read(self, pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        if not self._number:
+            found += [
+                self._event("response.created", response=self._response("in_progress")),
+                self._event("response.in_progress", response=self._response("in_progress")),
+                self._event("response.output_item.added", output_index=0, item=self._message("in_progress", [])),
+                self._event("response.content_part.added", **self._place(), part=self._part()),
+            ]
+        for piece in pieces:
+            self._cut = self._cut or piece["finish_reason"] == "length"
+            if text := piece["delta"].get("content"):
+                self._text += text
+                found.append(self._event("response.output_text.delta", **self._place(), delta=text, logprobs=[]))
+        return found
+
+    def end(self, usage: dict[str, int]) -> list[dict[str, Any]]:
+        counts = {
+            "input_tokens": usage["prompt_tokens"],
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": usage["completion_tokens"],
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": usage["total_tokens"],
+        }
+        status = "incomplete" if self._cut else "completed"
+        message = self._message(status, [self._part()])
+        return [
+            *(self.read([]) if not self._number else []),
+            self._event("response.output_text.done", **self._place(), text=self._text, logprobs=[]),
+            self._event("response.content_part.done", **self._place(), part=self._part()),
+            self._event("response.output_item.done", output_index=0, item=message),
+            self._event(f"response.{status}", response=self._response(status, [message], counts)),
+        ]
+
+    def _event(self, kind: str, **facts: Any) -> dict[str, Any]:
+        self._number += 1
+        return {"type": kind, "sequence_number": self._number - 1, **facts}
+
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self._item, "output_index": 0, "content_index": 0}
+
+    def _part(self) -> dict[str, Any]:
+        return {"type": "output_text", "text": self._text, "annotations": []}
+
+    def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"id": self._item, "type": "message", "role": "assistant", "status": status, "content": content}
+
+    def _response(
+        self, status: str, output: list[dict[str, Any]] | None = None, usage: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "model": "",
+            "output": output or [],
+            "usage": usage,
+            "error": None,
+            "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "instructions": None,
+            "metadata": {},
+            "parallel_tool_calls": False,
+            "temperature": None,
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": None,
+        }
+
+
+def _chat_logprobs(given: dict[str, Any] | None, wanted: int | None) -> dict[str, Any] | None:
+    """As a chat has them; ``wanted``: how many of the likeliest tokens were asked for, None for no log-probabilities."""
+    content = (given or {}).get("content") or []
+    if wanted is None or not content:
+        return None
+    names = ("token", "logprob", "bytes")
+    return {
+        "content": [
+            {name: each.get(name) for name in names}
+            | {"top_logprobs": [{name: top.get(name) for name in names} for top in each["top_logprobs"][:wanted]]}
+            for each in content
+        ],
+        "refusal": None,
+    }
+
+
+def _completion_logprobs(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As the older dialect has them."""
+    content = (given or {}).get("content") or []
+    if not content:
+        return None
+    return {
+        "tokens": [each["token"] for each in content],
+        "token_logprobs": [each["logprob"] for each in content],
+        "top_logprobs": [{top["token"]: top["logprob"] for top in each["top_logprobs"]} for each in content],
+        "text_offset": [],
+    }

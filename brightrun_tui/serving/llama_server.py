@@ -1,0 +1,146 @@
+"""llama.cpp's own server over the graded model as a GGUF. Only the worker imports this.
+
+It is given token ids, made by the model's own tokenizer, so that its reading of text and templates plays no part. Before it is
+used, its first answers are compared with those of the graded model in full precision.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from brightrun_tui.files import write_atomic
+from brightrun_tui.process import python
+from brightrun_tui.serving.engines import EngineUnsuitableError
+from brightrun_tui.serving.graded_gguf import Reference, read_references, ready_gguf
+from brightrun_tui.serving.plan import EndpointPlan
+from brightrun_tui.serving.process import environment
+from brightrun_tui.serving.worker_files import REPORT, SOCKET
+
+SLOTS = 8
+"""Answers made at once; further requests wait."""
+MAX_CONTEXT = 32_768
+"""Tokens that all slots share at most, but never less than one answer of full length may need."""
+NOISE = 0.1
+"""Nats by which rounding weights to 16 bits may move the likelihood of a token."""
+UNTRIED_CONTEXT = 4096
+
+
+def serve(plan: EndpointPlan) -> None:
+    """Load the model, compare it, and serve it until the process ends. The current directory must be the endpoint's.
+
+    Raises:
+        EngineUnsuitableError: no GGUF can be made of this model, or it answers otherwise than the graded model.
+    """
+    gguf = graded_gguf(plan)
+    server = _start(gguf, plan)
+    deviation = compare(read_references(gguf))
+    write_atomic(Path(REPORT), json.dumps({"engine": "llama.cpp", "device": _device(), "deviation": deviation}))
+    threading.Event().wait()
+    del server
+
+
+def _device() -> str:
+    """What computes: a GPU where this build of llama.cpp knows one."""
+    import xllamacpp
+
+    gpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_GPU
+    gpus = [str(found["description"]) for found in xllamacpp.get_device_info() if found["type"] == gpu]
+    return gpus[0] if gpus else "CPU"
+
+
+def graded_gguf(plan: EndpointPlan) -> Path:
+    """The version's GGUF, made now where it is not there yet. Raises ``EngineUnsuitableError``."""
+    base, adapter = Path(plan.base), Path(plan.adapter)
+    held = plan.quantisation if plan.quantisation == "none" or not plan.double_quant else "nf4-double"
+    known = ready_gguf(base, adapter, held)
+    if known is None:
+        done = subprocess.run(
+            python("-m", "brightrun_tui.serving.graded_gguf", str(base), str(adapter), held),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        known = ready_gguf(base, adapter, held)
+        if done.returncode or known is None:
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            raise EngineUnsuitableError(lines[-1][:300] if lines else f"converting ended with code {done.returncode}")
+    return known
+
+
+def _start(gguf: Path, plan: EndpointPlan) -> Any:
+    import xllamacpp
+
+    one = plan.context_length or UNTRIED_CONTEXT
+    slots = SLOTS if one * SLOTS <= MAX_CONTEXT else max(1, MAX_CONTEXT // one)
+    cores = max(1, psutil.cpu_count(logical=False) or 1)
+    Path(SOCKET).unlink(missing_ok=True)
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf)
+    params.hostnames = [SOCKET]
+    params.n_parallel = slots
+    params.n_ctx = one * slots
+    params.ui = False
+    params.enable_chat_template = False
+    params.endpoint_slots = False
+    params.verbosity = 2
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = min(cores, len(os.sched_getaffinity(0)))
+        threads.poll = 0  # threads that spin while they wait take the cores from everything else
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise EngineUnsuitableError(f"llama.cpp cannot load it ({error}); see server.log") from None
+
+
+def compare(references: list[Reference]) -> float:
+    """The largest difference (nats) between the likelihoods of the tokens that this server and the graded model answer.
+
+    Raises:
+        EngineUnsuitableError: the first answers differ by more than rounding explains.
+    """
+    worst = 0.0
+    with httpx.Client(transport=httpx.HTTPTransport(uds=SOCKET), base_url="http://engine", timeout=600) as client:
+        for known in references:
+            reply = client.post(
+                "/v1/completions",
+                json={
+                    "prompt": list(known.prompt),
+                    "max_tokens": len(known.tokens),
+                    "temperature": 0,
+                    "logprobs": 1,
+                    "return_tokens": True,
+                },
+            )
+            reply.raise_for_status()
+            probabilities = (reply.json()["choices"][0].get("logprobs") or {}).get("content") or []
+            worst = max(worst, _difference(known, [(each["id"], each["logprob"]) for each in probabilities]))
+    if not worst <= NOISE or math.isnan(worst):
+        raise EngineUnsuitableError(
+            f"llama.cpp answers otherwise than the graded model: a token is {worst:.2g} nats more or less likely"
+        )
+    return worst
+
+
+def _difference(known: Reference, said: list[tuple[int, float]]) -> float:
+    """Up to the first token that differs; where another one was as likely, that is no difference."""
+    worst = 0.0
+    for place, token in enumerate(known.tokens):
+        if place >= len(said):
+            # The token that ends an answer is not listed.
+            return worst if place == len(known.tokens) - 1 else math.inf
+        if said[place][0] != token:
+            return worst if known.margins[place] <= 2 * NOISE else math.inf
+        worst = max(worst, abs(said[place][1] - known.logprobs[place]))
+    return worst

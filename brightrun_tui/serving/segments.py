@@ -1,0 +1,78 @@
+"""What a model says between markers: its reasoning, and its calls of tools."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any, Literal
+
+Part = Literal["content", "reasoning", "call"]
+
+MARKERS: dict[Part, tuple[str, str]] = {"reasoning": ("<think>", "</think>"), "call": ("<tool_call>", "</tool_call>")}
+
+
+class Segments:
+    """Cuts a growing text at `MARKERS`, which do not appear in what comes out, however the text is cut into pieces.
+
+    ``parts`` are those to look for; ``begin``: the part in which the text starts.
+    """
+
+    def __init__(self, parts: tuple[Part, ...], begin: Part = "content") -> None:
+        self._openings = {MARKERS[part][0]: part for part in parts}
+        self._part: Part = begin
+        self._held = ""
+        self._first = True
+
+    def feed(self, piece: str) -> list[tuple[Part, str]]:
+        """What can be passed on now; what may be the beginning of a marker is held back."""
+        self._held += piece
+        found: list[tuple[Part, str]] = []
+        while True:
+            wanted = list(self._openings) if self._part == "content" else [MARKERS[self._part][1]]
+            places = [(place, marker) for marker in wanted if (place := self._held.find(marker)) >= 0]
+            if not places:
+                break
+            place, marker = min(places)
+            found.append((self._part, self._held[:place]))
+            self._held = self._held[place + len(marker) :]
+            before, self._part = self._part, self._openings.get(marker, "content")
+            if before == "reasoning":
+                self._held = self._held.lstrip("\n")
+        kept = max((_overlap(self._held, marker) for marker in wanted), default=0)
+        cut = len(self._held) - kept
+        found.append((self._part, self._held[:cut]))
+        self._held = self._held[cut:]
+        return [(part, text) for part, text in found if text]
+
+    def rest(self) -> list[tuple[Part, str]]:
+        """What was held back, when the text has ended."""
+        text, self._held = self._held, ""
+        return [(self._part, text)] if text else []
+
+
+def _overlap(text: str, marker: str) -> int:
+    """How many characters at the end of ``text`` may be the beginning of ``marker``."""
+    return next((size for size in range(min(len(text), len(marker) - 1), 0, -1) if marker.startswith(text[-size:])), 0)
+
+
+def read_call(text: str, index: int) -> dict[str, Any] | None:
+    """A call of a tool as OpenAI writes it, from the JSON that a model wrote; None where that is none.
+
+    Models name the arguments ``arguments`` or ``parameters``.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+        return None
+    arguments = document.get("arguments", document.get("parameters", {}))
+    return {
+        "index": index,
+        "id": f"call_{secrets.token_hex(12)}",
+        "type": "function",
+        "function": {
+            "name": document["name"],
+            "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
+        },
+    }

@@ -1,0 +1,111 @@
+"""The version that an endpoint serves, and the one that is loaded beside it to take its place: see `places`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.serving.places import CANDIDATE, read_place, serving_place
+from brightrun_tui.serving.plan import EndpointPlan, read_plan
+from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.supervisor import Supervisor
+from brightrun_tui.serving.view import generation_defaults
+
+LOOK_SECONDS = 0.3
+LAST_ANSWER_SECONDS = 900.0
+
+
+@dataclass
+class Service:
+    """One version with all that answers for it."""
+
+    place: str
+    plan: EndpointPlan
+    supervisor: Supervisor
+    prompts: Prompts
+    defaults: dict[str, Any]
+    answering: int = 0
+    running: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Services:
+    """The version that serves, and the one that may take its place. The current directory must be the endpoint's."""
+
+    def __init__(self, directory: Path, port: int, ended: Callable[[], None]) -> None:
+        self._directory, self._port, self._ended = directory, port, ended
+        self._leaving: dict[asyncio.Task[None], Service] = {}
+        self.candidate: Service | None = None
+        self.current = self._load(serving_place(directory), directory)
+
+    def named(self, model: str) -> Service:
+        """Which of them answers to this name in a request."""
+        beside = self.candidate
+        return beside if beside is not None and beside.supervisor.ready and model == beside.plan.ref else self.current
+
+    def begin(self) -> None:
+        """Start the version that serves. When it cannot be kept alive, `ended` is called."""
+        self._run(self.current)
+
+    async def watch(self) -> None:
+        """Do what ``candidate`` and ``current`` say, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            wanted, serving = read_place(self._directory / CANDIDATE), serving_place(self._directory)
+            if self.candidate is not None and serving == self.candidate.place:
+                self._switch(self.candidate)
+            elif self.candidate is not None and wanted != self.candidate.place:
+                given_up, self.candidate = self.candidate, None
+                self._leave(given_up)
+            elif self.candidate is None and wanted and wanted != self.current.place:
+                with suppress(
+                    Exception
+                ):  # what is not prepared is not loaded; whoever asked for it sees no state and gives up
+                    self.candidate = self._load(wanted, self._directory / wanted)
+                    self._run(self.candidate)
+
+    async def stop(self) -> None:
+        """End all of them."""
+        leaving = dict(self._leaving)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        for service in (self.current, self.candidate, *leaving.values()):
+            if service is not None:
+                await self._end(service)
+
+    def _load(self, place: str, home: Path) -> Service:
+        root = self._directory / place
+        prompts = Prompts(root)
+        supervisor = Supervisor(Path(place), home, f"http://127.0.0.1:{self._port}/v1", self._port, prompts)
+        return Service(place, read_plan(root), supervisor, prompts, generation_defaults(root))
+
+    def _run(self, service: Service) -> None:
+        service.running = asyncio.create_task(service.supervisor.run())
+        service.running.add_done_callback(lambda _: self._ended() if service is self.current else None)
+
+    def _switch(self, candidate: Service) -> None:
+        before, self.current, self.candidate = self.current, candidate, None
+        before.supervisor.speak_at(None)
+        candidate.supervisor.speak_at(self._directory)
+        self._leave(before)
+
+    def _leave(self, service: Service) -> None:
+        task = asyncio.create_task(self._after_last_answer(service))
+        self._leaving[task] = service
+        task.add_done_callback(lambda done: self._leaving.pop(done, None))
+
+    async def _after_last_answer(self, service: Service) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWER_SECONDS):
+                while service.answering:
+                    await asyncio.sleep(LOOK_SECONDS)
+        await self._end(service)
+
+    async def _end(self, service: Service) -> None:
+        await service.supervisor.stop()
+        if service.running is not None:
+            await service.running
