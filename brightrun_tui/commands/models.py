@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
+from brightrun_tui.commands.model_corrections import corrections
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import (
     JsonOption,
@@ -282,6 +283,9 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
         print_json({"deleted": ref})
     else:
         say_done(f"{ref} deleted")
+
+
+app.command()(corrections)
 
 
 def _ask_about_answers(model: ModelVersion) -> ModelVersion:

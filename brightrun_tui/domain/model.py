@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.time_parts import TimeParts
 
@@ -183,6 +184,7 @@ class Report(BaseModel):
 
     ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
     ``ticks``: at most one for each sample, in their order. ``planned``, ``planned_memory`` (bytes): what was expected before.
+    ``corrections``: what became of the corrections that its data holds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -205,6 +207,7 @@ class Report(BaseModel):
     quantised_base: SplitScore | None = None
     findings: Findings | None = None
     ticks: tuple[Tick, ...] = ()
+    corrections: tuple[CorrectionOutcome, ...] = ()
 
 
 class ModelVersion(BaseModel):

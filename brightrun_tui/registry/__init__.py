@@ -9,6 +9,7 @@ from brightrun_tui.domain.verdict import judgement_sentence
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.compare import Comparison, Row, compare
+from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
 from brightrun_tui.registry.curate import delete, rate, rollback, tag, tick
 from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
@@ -35,11 +36,13 @@ __all__ = [
     "PERPLEXITY_MEANS",
     "QUANTISED_BASE_MEANS",
     "Comparison",
+    "CorrectedDataset",
     "ExportKind",
     "Row",
     "ScoreLine",
     "UntrustedError",
     "compare",
+    "correct",
     "delete",
     "export",
     "export_kinds",
@@ -49,8 +52,10 @@ __all__ = [
     "judge_version",
     "judgement_sentence",
     "left_out",
+    "make_dataset",
     "mark_words",
     "model_name",
+    "outcomes_of",
     "rate",
     "register",
     "report_markdown",
@@ -61,4 +66,5 @@ __all__ = [
     "tag",
     "tick",
     "times",
+    "who",
 ]

@@ -46,4 +46,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE services (
             name TEXT PRIMARY KEY, state TEXT NOT NULL, detail TEXT NOT NULL, checked_at REAL NOT NULL)""",
     ),
+    (
+        """CREATE TABLE corrections (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, created_at REAL NOT NULL, doc TEXT NOT NULL)""",
+        "CREATE INDEX corrections_by_model ON corrections (model)",
+    ),
 )

@@ -21,6 +21,7 @@ from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.answers import ask, compare, with_other_base
 from brightrun_tui.trainer.baseline import Baseline
+from brightrun_tui.trainer.corrections import ask_corrections, mark_corrections
 from brightrun_tui.trainer.evaluate import by_category, conversations, loss_difference, require_finite, worse_categories
 from brightrun_tui.trainer.events import read_whole_lines
 from brightrun_tui.trainer.examples import Example, spread
@@ -77,6 +78,7 @@ def write_report(
     if session.prompts:
         session.phase("answering", "the tuned model")
     asked = ask(session, template, baseline)
+    corrected = ask_corrections(session, template)
     session.phase("reporting")
     everyday = probe_examples(session.tokenizer, template)
     general = _general_loss(session, everyday)
@@ -127,6 +129,7 @@ def write_report(
             verdict=UNDECIDED,
             findings=found,
             quantised_base=baseline.scores.split_score(held_out) if original else None,
+            corrections=mark_corrections(corrected, answers.yardstick),
             scores={
                 "token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference,
