@@ -12,6 +12,9 @@ from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
+from brightrun_tui.tui.screens.chat_settings import ChatSettingsScreen
+from brightrun_tui.tui.screens.correct import CorrectScreen
+from brightrun_tui.tui.screens.corrections import CorrectionsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.endpoint import EndpointScreen
@@ -29,6 +32,7 @@ from tests.tui.conftest import SIZES, Opened
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
+    CorrectScreen, CorrectionsScreen, ChatSettingsScreen,
 )  # fmt: skip
 
 

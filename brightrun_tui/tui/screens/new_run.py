@@ -100,6 +100,15 @@ class NewRunScreen(ModeScreen):
             self.form.put_number("budget_usd", defaults.budget_usd)
         self._show_plan()
 
+    def fill(self, draft: Draft) -> None:
+        """Take over a draft that another screen made; what was typed here before is gone."""
+        self._typed = {key: str(value) for key, value in draft.overrides.items()}
+        self._refused = {}
+        self._drop_offer()
+        self.form.put_number("budget_usd", draft.budget_usd)
+        self._change(**dict(draft.model_copy(update={"overrides": dict(self._typed)})))
+        self._show_plan()
+
     def show(self, snapshot: Snapshot) -> None:
         self._ask_again_if_mended()
         self._show_plan()

@@ -132,7 +132,7 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "rate", "tag", "export", "delete"):
+        for name in ("chat", "corrections", "rate", "tag", "export", "delete"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -175,6 +175,15 @@ class RegistryScreen(ModeScreen):
 
         if self.model is not None and self.model.report.samples:
             self.app.push_screen(AnswersScreen(self.model))
+
+    @work(group="ask")
+    async def action_corrections(self) -> None:
+        from brightrun_tui.tui.screens.corrections import CorrectionsScreen
+
+        model = self.model
+        draft = await self.app.push_screen_wait(CorrectionsScreen(model)) if model else None
+        if draft is not None:
+            await self.app.show_draft(draft)
 
     @work(group="ask")
     async def action_rate(self) -> None:
