@@ -109,6 +109,7 @@ class ErrorKind(StrEnum):
     BAD_REPORT = "bad_report"
     BAD_SAFETENSORS = "bad_safetensors"
     BAD_TAG = "bad_tag"
+    CONVERSION_FAILED = "conversion_failed"
     CUSTOM_CODE = "custom_code"
     DIGEST_MISMATCH = "digest_mismatch"
     FILE_NOT_ALLOWED = "file_not_allowed"

@@ -96,11 +96,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    # Bytes only: learning merges breaks ties at random, and every toy would be another one.
+    # Bytes, and one merge that no text here has (llama.cpp wants one): learning more breaks ties at random, and every toy would
+    # be another one.
     inner.train_from_iterator(
-        [],
+        ["qzqz"],
         trainers.BpeTrainer(
-            vocab_size=0,
+            vocab_size=262,
             special_tokens=specials,
             show_progress=False,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
