@@ -210,8 +210,22 @@ class Report(BaseModel):
     corrections: tuple[CorrectionOutcome, ...] = ()
 
 
+class Review(BaseModel):
+    """What one person said of a version at one time. ``rating``: 1 to 5 stars, None where none were given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    author: str
+    at: float
+    rating: int | None = None
+    note: str = ""
+
+
 class ModelVersion(BaseModel):
-    """One immutable version of a model: ``name:version``."""
+    """One immutable version of a model: ``name:version``.
+
+    ``rating`` and ``note`` are those in force; ``reviews`` is their history, oldest first. ``archived``: kept, but not offered.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -228,6 +242,9 @@ class ModelVersion(BaseModel):
     tags: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     bytes: int = 0
+    reviews: tuple[Review, ...] = ()
+    description: str = ""
+    archived: bool = False
 
     @property
     def ref(self) -> str:
@@ -273,3 +290,5 @@ class Remarks(TypedDict, total=False):
     rating: int | None
     note: str
     tags: tuple[str, ...]
+    description: str
+    archived: bool

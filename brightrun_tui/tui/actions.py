@@ -224,6 +224,7 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
         footer=5,
     ),
+    _a("registry.html", "H", "HTML card", "Write the report card as one HTML file, to mail or print.", changes=True),
     _a("registry.delete", "D delete", "Delete", "Remove this version and its files.", changes=True),
     _a(
         "registry.next_pane",

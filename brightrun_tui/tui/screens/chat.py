@@ -213,9 +213,11 @@ class ChatScreen(Dialog[None]):
 
     @work(group="ask")
     async def action_save(self) -> None:
-        from brightrun_tui.tui.screens.save_talk import SaveTalkScreen
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
 
-        target = await self.app.push_screen_wait(SaveTalkScreen(self._partners[0].model))
+        name = f"chat-{self._partners[0].model.name}-{time.strftime('%Y%m%d-%H%M%S')}.md"
+        question = "Where. “.md” is for reading, “.jsonl” is training data."
+        target = await self.app.push_screen_wait(SaveFileScreen("Save the talk", question, name))
         if target is None:
             return
         talks = [[*self._system(), *partner.turns] for partner in self._partners]

@@ -17,7 +17,6 @@ from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.store import models as store
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
@@ -78,7 +77,11 @@ class RegistryScreen(ModeScreen):
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
-        shown = [model for model in snapshot.models if fits(self._filter, model.ref, *model.tags, *model.aliases)]
+        shown = [
+            model
+            for model in snapshot.models
+            if not model.archived and fits(self._filter, model.ref, *model.tags, *model.aliases)
+        ]
         if snapshot.model(self._chosen) is None:
             self._chosen = shown[0].ref if shown else ""
         with self.prevent(OptionList.OptionHighlighted):
@@ -132,7 +135,7 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "corrections", "rate", "tag", "export", "delete"):
+        for name in ("chat", "corrections", "rate", "tag", "export", "html", "delete"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -213,7 +216,7 @@ class RegistryScreen(ModeScreen):
             yes="Promote",
             danger=False,
         ):
-            await self._change(store.move_alias, model.name, CHAMPION, model.version)
+            await self._change(registry.promote, model.ref)
 
     @work(group="ask")
     async def action_rollback(self) -> None:
@@ -251,6 +254,25 @@ class RegistryScreen(ModeScreen):
         wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
         if model and wanted:
             self.app.export_model(model, *wanted)
+
+    @work(group="ask")
+    async def action_html(self) -> None:
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
+
+        model = self.model
+        if model is None:
+            return
+        target = await self.app.push_screen_wait(
+            SaveFileScreen("HTML report card", "Where to write it", f"{model.name}-v{model.version}.html")
+        )
+        if target is None:
+            return
+        try:
+            path = await registry.write_html_card(self.app.db, model, target)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(str(path), title=f"The card of {model.ref} is written")
 
     @work(group="ask")
     async def action_judge(self) -> None:

@@ -12,6 +12,7 @@ from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
     QUANTISED_BASE_MEANS,
+    corrections_line,
     grades_line,
     mark_words,
     ruling_words,
@@ -93,6 +94,10 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
     ]
     if report.samples:
         facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
+    if corrected := corrections_line(report):
+        facts.append(("Corrected", f"{corrected}; x shows them"))
+    if model.description:
+        facts.append(("About", cells.plain(model.description)))
     if model.note:
         facts.append(("Note", cells.plain(model.note)))
     if model.tags:

@@ -1,8 +1,7 @@
-"""Where to write a conversation."""
+"""Where to write a file."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -10,23 +9,22 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Label
 
-from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import TextField
 
 
-class SaveTalkScreen(Dialog[Path]):
-    """Answers a path; its ending says in which form."""
+class SaveFileScreen(Dialog[Path]):
+    """Answers a path."""
 
-    def __init__(self, model: ModelVersion) -> None:
-        super().__init__("Save the talk")
-        self._model = model
+    def __init__(self, title: str, question: str, name: str) -> None:
+        """``name``: of the file that is proposed, in the current directory."""
+        super().__init__(title)
+        self._question, self._proposed = question, name
 
     def compose_body(self) -> ComposeResult:
-        yield Label(Content("Where. “.md” is for reading, “.jsonl” is training data."))
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        yield TextField("target", str(Path.cwd() / f"chat-{self._model.name}-{stamp}.md"), last=True)
+        yield Label(Content(self._question))
+        yield TextField("target", str(Path.cwd() / self._proposed), last=True)
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 
