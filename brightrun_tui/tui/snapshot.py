@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -19,7 +20,19 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, metrics, models, runs
+from brightrun_tui.registry.attention import needs_attention
+from brightrun_tui.store import (
+    Database,
+    corrections,
+    datasets,
+    endpoints,
+    engine,
+    events,
+    leases,
+    metrics,
+    models,
+    runs,
+)
 from brightrun_tui.store.runs import DamagedRun
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
@@ -76,6 +89,7 @@ class RunDetail:
 class Snapshot:
     """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
+    ``attention``: by ``name:version`` why a model needs somebody.
     ``damaged``: runs whose record cannot be read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
 
@@ -91,6 +105,7 @@ class Snapshot:
     detail: RunDetail | None = None
     loaded: bool = False
     trouble: str = ""
+    attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.id == run_id), None)
@@ -199,17 +214,21 @@ class SnapshotReader:
         """``watched`` is the id of the run whose detail is wanted, or empty."""
         db = self._db
         whole, damaged = await runs.list_all(db)
+        versions, serving = await models.list_models(db), await endpoints.list_endpoints(db)
+        data = await datasets.list_datasets(db)
+        waiting = await corrections.waiting(db)
         return Snapshot(
             runs=tuple(whole),
             damaged=tuple(damaged),
-            models=tuple(await models.list_models(db)),
-            endpoints=tuple(await endpoints.list_endpoints(db)),
-            datasets=tuple(await datasets.list_datasets(db)),
+            models=tuple(versions),
+            endpoints=tuple(serving),
+            datasets=tuple(data),
             leases=tuple(await leases.list_leases(db, open_only=True)),
             month=await leases.month_spending(db),
             services=await engine.services(db),
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
+            attention=await asyncio.to_thread(needs_attention, versions, serving, data, waiting, time.time()),
             loaded=True,
         )
 

@@ -77,11 +77,8 @@ class RegistryScreen(ModeScreen):
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
-        shown = [
-            model
-            for model in snapshot.models
-            if not model.archived and fits(self._filter, model.ref, *model.tags, *model.aliases)
-        ]
+        kept = [model for model in snapshot.models if not model.archived]
+        shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
         if snapshot.model(self._chosen) is None:
             self._chosen = shown[0].ref if shown else ""
         with self.prevent(OptionList.OptionHighlighted):
@@ -95,15 +92,17 @@ class RegistryScreen(ModeScreen):
     def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
         tall = not self.has_class("-narrow")
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
-        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall)
-        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall))
+        needs = bool(self.app.snapshot.attention.get(model.ref))
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall, needs)
+        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs))
 
     def _show_page(self) -> None:
         model, endpoint = self.model, self.endpoint
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
-        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
+        why = self.app.snapshot.attention.get(model.ref, ()) if model else ()
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint, why))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
         retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
@@ -352,11 +351,11 @@ class RegistryScreen(ModeScreen):
         self.app.look_now()
 
 
-def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, width: int) -> Lines:
+def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, why: tuple[str, ...], width: int) -> Lines:
     if model is None:
         return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
     if page == "Report card":
-        return model_text.report_card(model, endpoint, width)
+        return model_text.report_card(model, endpoint, width, why)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](
         model, width
     )
