@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.humanize import ago
+from brightrun_tui.domain.humanize import ago, size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
 from brightrun_tui.store import runs
@@ -337,10 +338,53 @@ def export(
 @app.command(name="import")
 def import_(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
+    base: Annotated[
+        str,
+        typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
-    _change(lambda session: registry.import_bundle(session.db, session.paths, bundle.absolute()), as_json)
+
+    async def take(session: Session) -> ModelVersion:
+        found = await registry.import_bundle(session.db, session.paths, bundle.absolute())
+        if base:
+            found = await registry.set_base(session.db, session.paths, found.ref, base)
+        if not registry.has_base(found):
+            say(
+                ("!", "yellow"),
+                f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
+                (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
+            )
+        say("Its report card is as the sender wrote it: nothing of it was measured here.")
+        return found
+
+    _change(take, as_json)
+
+
+@app.command(name="set-base")
+def set_base(
+    model: ModelArgument,
+    place: Annotated[str, typer.Argument(metavar="DIR|ID", help="A directory, or a base model's name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a version's base model is on this machine. Another one than it was trained on is refused."""
+    _change(lambda session: registry.set_base(session.db, session.paths, model, place), as_json)
+
+
+@app.command()
+def clean(yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove the checkpoints of completed runs whose models are in the registry. Models and report cards stay."""
+    require_changes()
+    spare = with_store(lambda session: registry.find_spare(session.db))
+    total = size(sum(each.bytes for each in spare))
+    if spare:
+        confirm(yes, f"Remove the checkpoints of {len(spare)} completed runs, {total}?")
+        asyncio.run(registry.clean(spare))
+    if as_json:
+        print_json({"removed": spare, "bytes": sum(each.bytes for each in spare)})
+    else:
+        say_done(f"{total} freed" if spare else "nothing to remove")
 
 
 @app.command()

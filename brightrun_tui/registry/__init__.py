@@ -6,8 +6,10 @@ A version is a directory ``models/<name>/<number>/`` with the adapter, its token
 
 from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict import judgement_sentence
+from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
+from brightrun_tui.registry.cleaning import Spare, clean, find_spare
 from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.compare_many import ManyComparison, compare_many
 from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
@@ -55,8 +57,10 @@ __all__ = [
     "ManyComparison",
     "Row",
     "ScoreLine",
+    "Spare",
     "UntrustedError",
     "archive",
+    "clean",
     "compare",
     "compare_many",
     "correct",
@@ -66,7 +70,9 @@ __all__ = [
     "drop_alias",
     "export",
     "export_kinds",
+    "find_spare",
     "grades_line",
+    "has_base",
     "held_in",
     "import_bundle",
     "judge_version",
@@ -85,6 +91,7 @@ __all__ = [
     "ruling_words",
     "score_lines",
     "set_alias",
+    "set_base",
     "splits_words",
     "tag",
     "tick",

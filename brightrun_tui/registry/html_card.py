@@ -13,6 +13,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors, write_atomic
+from brightrun_tui.process import users_umask
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
@@ -104,7 +105,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
     }
     with plain_disk_errors(target):
         text = report_html(version.ref, version.report, curves)
-        await asyncio.to_thread(write_atomic, target, text, mode=0o644)
+        await asyncio.to_thread(write_atomic, target, text, mode=0o666 & ~users_umask())
     return target
 
 
