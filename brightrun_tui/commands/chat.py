@@ -9,15 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from brightrun_tui import registry
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.serve import deploy_and_wait
 from brightrun_tui.commands.shared.options import bounded
-from brightrun_tui.commands.shared.output import JsonOption, print_json, say
-from brightrun_tui.commands.shared.session import with_store
+from brightrun_tui.commands.shared.output import JsonOption, print_json, say, say_done, say_problem
+from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
+from brightrun_tui.files import plain_disk_errors
+from brightrun_tui.paths import typed_path
 from brightrun_tui.serving import chat as stream_chat
 from brightrun_tui.serving import read_key
 
@@ -49,17 +53,21 @@ def chat(
     options = {"temperature": temperature, "max_tokens": max_tokens}
     if prompt is None:
         _converse(endpoint, messages, options)
+        say(f"{_ref(endpoint)} goes on being served; end that: ", (f"brightrun undeploy {endpoint.id}", "bold"))
         return
     question = sys.stdin.read() if prompt == "-" else prompt
     answer = asyncio.run(
         _answer(endpoint, [*messages, {"role": "user", "content": question}], options, show=not as_json)
     )
     if as_json:
-        print_json({"model": f"{endpoint.model}:{endpoint.model_version}", "prompt": question, "answer": answer})
+        print_json({"model": _ref(endpoint), "prompt": question, "answer": answer})
 
 
 def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any]) -> None:
-    say((f"{endpoint.model}:{endpoint.model_version}", "bold"), ("  an empty line or Ctrl-D ends it", "dim"))
+    say(
+        (_ref(endpoint), "bold"),
+        ("  /wrong corrects an answer, /save FILE keeps the talk, an empty line ends it", "dim"),
+    )
     while True:
         try:
             question = input("› ").strip()
@@ -67,17 +75,61 @@ def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[
             return
         if not question:
             return
+        word, _, rest = question.partition(" ")
+        if word in ("/wrong", "/save"):
+            try:
+                _correct(endpoint, messages) if word == "/wrong" else _save(endpoint, messages, rest.strip())
+            except BrightrunError as error:
+                say_problem(error)
+            continue
         messages.append({"role": "user", "content": question})
         messages.append({"role": "assistant", "content": asyncio.run(_answer(endpoint, messages, options, show=True))})
+
+
+def _correct(endpoint: Endpoint, messages: list[dict[str, str]]) -> None:
+    """Ask what the newest answer should have been, and keep it."""
+    if not messages or messages[-1]["role"] != "assistant":
+        raise UsageError("nothing was answered yet", where="/wrong", kind=ErrorKind.BAD_CORRECTION)
+    require_changes()
+    say(("What should it have said?", "bold"), ("  an empty line: nothing is kept", "dim"))
+    try:
+        wanted = input("✎ ").strip()
+    except EOFError:
+        return
+    if not wanted:
+        return
+    before, answer = messages[:-1], messages[-1]["content"]
+    kept = with_store(lambda session: registry.correct(session.db, _ref(endpoint), before, wanted, answer=answer))
+    say_done(f"correction {kept.id} kept; new data from them: brightrun models corrections {kept.model} --dataset")
+
+
+def _save(endpoint: Endpoint, messages: list[dict[str, str]], target: str) -> None:
+    """Write the talk: ``.jsonl`` as training data, anything else to read."""
+    if not target:
+        raise UsageError(
+            "where to?", where="/save", fix="/save talk.md, or /save talk.jsonl", kind=ErrorKind.BAD_OPTION
+        )
+    turns = [TalkTurn(**turn, speaker=_ref(endpoint) if turn["role"] == "assistant" else "") for turn in messages]
+    path = typed_path(target)
+    text = talk_jsonl(turns) if path.suffix == ".jsonl" else talk_markdown(f"Chat with {_ref(endpoint)}", turns)
+    with plain_disk_errors(path):
+        if path.exists():
+            raise UsageError(
+                "there is something already", where=str(path), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
+            )
+        path.write_text(text, encoding="utf-8")
+    say_done(str(path))
+
+
+def _ref(endpoint: Endpoint) -> str:
+    return f"{endpoint.model}:{endpoint.model_version}"
 
 
 async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool) -> str:
     """The answer, printed piece by piece as it comes."""
     pieces: list[str] = []
     key = read_key(Path(endpoint.directory))
-    async for piece in stream_chat(
-        endpoint.url, key, f"{endpoint.model}:{endpoint.model_version}", messages, **options
-    ):
+    async for piece in stream_chat(endpoint.url, key, _ref(endpoint), messages, **options):
         if show:
             before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
             print(sanitize(before + piece, kept="\n\t")[len(before) :], end="", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
+from brightrun_tui.commands.model_corrections import corrections
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import (
     JsonOption,
@@ -30,13 +32,12 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.humanize import ago
+from brightrun_tui.domain.humanize import ago, size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
 from brightrun_tui.store import runs
 
 ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
-CHAMPION = "champion"
 _TICKS = {"y": True, "n": False, "s": None}
 
 app = typer.Typer(
@@ -46,13 +47,18 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
+def list_models(
+    ctx: typer.Context,
+    archived: Annotated[bool, typer.Option("--archived", help="Those too that were archived.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Model versions, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
 
     async def look(session: Session) -> tuple[list[ModelVersion], list[str]]:
-        return await store.list_models(session.db), await store.unreadable(session.db)
+        found = await store.list_models(session.db)
+        return [each for each in found if archived or not each.archived], await store.unreadable(session.db)
 
     found, unreadable = with_store(look)
     for ref in unreadable:
@@ -109,11 +115,14 @@ def show(
 
 
 @app.command()
-def compare(one: ModelArgument, other: ModelArgument, as_json: JsonOption = False) -> None:
-    """Two versions side by side: losses, verdicts, and the settings that differ."""
+def compare(
+    models: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]…", help="Two versions or more.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Versions side by side: losses, verdicts, the settings that differ, answers to the same questions; ✓ marks the best."""
 
-    async def find(session: Session) -> registry.Comparison:
-        return registry.compare(await store.find(session.db, one), await store.find(session.db, other))
+    async def find(session: Session) -> registry.ManyComparison:
+        return registry.compare_many([await store.find(session.db, ref) for ref in models])
 
     found = with_store(find)
     if as_json:
@@ -197,12 +206,39 @@ def answers(
 @app.command()
 def rate(
     model: ModelArgument,
-    stars: Annotated[int, typer.Argument(min=1, max=5, callback=bounded, help="1 to 5.")],
+    stars: Annotated[
+        int | None,
+        typer.Argument(min=0, max=5, callback=bounded, help="1 to 5; 0 takes them away; none: only the note."),
+    ] = None,
     note: Annotated[str | None, typer.Option("--note", help="Why, in your words.")] = None,
+    author: Annotated[str, typer.Option("--author", help="Who says so; else your user name.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Give a version 1 to 5 stars."""
-    _change(lambda session: registry.rate(session.db, model, stars, note), as_json)
+    """Give a version stars, a note, or both. Who said what, and when, stays on record."""
+    if stars is None and note is None:
+        raise UsageError("neither stars nor a note", fix="1 to 5, or --note TEXT", kind=ErrorKind.BAD_RATING)
+    _change(
+        lambda session: registry.rate(session.db, model, stars or None, note, author=author, keep_stars=stars is None),
+        as_json,
+    )
+
+
+@app.command()
+def card(
+    model: ModelArgument,
+    html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where to write it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """The report card as one HTML file with curves, to mail or print."""
+
+    async def write(session: Session) -> Path:
+        return await registry.write_html_card(session.db, await store.find(session.db, model), html.absolute())
+
+    path = with_store(write)
+    if as_json:
+        print_json({"path": str(path)})
+    else:
+        put(str(path))
 
 
 @app.command()
@@ -222,15 +258,53 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Make an earlier version the champion again."""
+    change = registry.promote if ":" in model else registry.rollback
+    _change(lambda session: change(session.db, model), as_json)
 
-    async def change(session: Session) -> ModelVersion:
-        if ":" not in model:
-            return await registry.rollback(session.db, model)
-        found = await store.find(session.db, model)
-        await store.move_alias(session.db, found.name, CHAMPION, found.version)
-        return await store.find(session.db, found.ref)
 
-    _change(change, as_json)
+@app.command()
+def promote(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Make a version the champion: what the model's bare alias “champion” means."""
+    _change(lambda session: registry.promote(session.db, model), as_json)
+
+
+@app.command()
+def alias(
+    model: ModelArgument,
+    name: Annotated[str, typer.Argument(metavar="ALIAS", help="A word; NAME:ALIAS then means that version.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Point a name of your own at a version."""
+    if not remove:
+        _change(lambda session: registry.set_alias(session.db, model, name), as_json)
+        return
+
+    async def drop(session: Session) -> ModelVersion:
+        await registry.drop_alias(session.db, model.partition(":")[0], name)
+        return await store.find(session.db, model)
+
+    _change(drop, as_json)
+
+
+@app.command()
+def describe(
+    model: ModelArgument,
+    text: Annotated[str, typer.Argument(help="What it is for; empty takes it away.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a version is for."""
+    _change(lambda session: registry.describe(session.db, model, text), as_json)
+
+
+@app.command()
+def archive(
+    model: ModelArgument,
+    back: Annotated[bool, typer.Option("--back", help="Put it back into the list.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a version out of the list without deleting anything."""
+    _change(lambda session: registry.archive(session.db, model, not back), as_json)
 
 
 @app.command()
@@ -264,10 +338,53 @@ def export(
 @app.command(name="import")
 def import_(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
+    base: Annotated[
+        str,
+        typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
-    _change(lambda session: registry.import_bundle(session.db, session.paths, bundle.absolute()), as_json)
+
+    async def take(session: Session) -> ModelVersion:
+        found = await registry.import_bundle(session.db, session.paths, bundle.absolute())
+        if base:
+            found = await registry.set_base(session.db, session.paths, found.ref, base)
+        if not registry.has_base(found):
+            say(
+                ("!", "yellow"),
+                f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
+                (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
+            )
+        say("Its report card is as the sender wrote it: nothing of it was measured here.")
+        return found
+
+    _change(take, as_json)
+
+
+@app.command(name="set-base")
+def set_base(
+    model: ModelArgument,
+    place: Annotated[str, typer.Argument(metavar="DIR|ID", help="A directory, or a base model's name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a version's base model is on this machine. Another one than it was trained on is refused."""
+    _change(lambda session: registry.set_base(session.db, session.paths, model, place), as_json)
+
+
+@app.command()
+def clean(yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove the checkpoints of completed runs whose models are in the registry. Models and report cards stay."""
+    require_changes()
+    spare = with_store(lambda session: registry.find_spare(session.db))
+    total = size(sum(each.bytes for each in spare))
+    if spare:
+        confirm(yes, f"Remove the checkpoints of {len(spare)} completed runs, {total}?")
+        asyncio.run(registry.clean(spare))
+    if as_json:
+        print_json({"removed": spare, "bytes": sum(each.bytes for each in spare)})
+    else:
+        say_done(f"{total} freed" if spare else "nothing to remove")
 
 
 @app.command()
@@ -282,6 +399,9 @@ def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = F
         print_json({"deleted": ref})
     else:
         say_done(f"{ref} deleted")
+
+
+app.command()(corrections)
 
 
 def _ask_about_answers(model: ModelVersion) -> ModelVersion:

@@ -11,6 +11,7 @@ from pathlib import Path
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.source import fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
+from brightrun_tui.domain.correction import correction_number
 from brightrun_tui.domain.dataset import PreparedData, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
@@ -41,8 +42,12 @@ def prepare(
         return open_dataset(path, columns=columns, format=format, clean=settings.marks == "clean")
 
     before = fingerprint(path)
-    keys = [split_key(record) for record in _records(opened(), progress, "read", 0.0)]
-    plan = plan_split(keys, settings.eval_fraction, settings.eval_max_records, settings.split_seed)
+    keys, taught = [], set()
+    for number, record in enumerate(_records(opened(), progress, "read", 0.0)):
+        keys.append(split_key(record))
+        if correction_number(record.id) is not None:
+            taught.add(number)
+    plan = plan_split(keys, settings.eval_fraction, settings.eval_max_records, settings.split_seed, taught=taught)
     held_out = sum(plan)
     if not held_out:
         raise DatasetError(

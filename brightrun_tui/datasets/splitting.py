@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -57,13 +57,18 @@ def split(
     return sides
 
 
-def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, seed: int) -> list[bool]:
+def plan_split(
+    keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, seed: int, *, taught: Set[int] = frozenset()
+) -> list[bool]:
     """Choose the records to hold out: one entry a record.
 
     Records that belong together (`find_units`) stay on one side. Whole units are taken in the order of
     a hash of seed and content, so that the choice does not depend on the order of the file, until their number
     is as close to ``eval_fraction`` of all records as whole units allow, and at most ``eval_max``. With two
     units or more each side gets at least one; where all records are the same, none is held out.
+
+    Args:
+        taught: indices of records that are there to be learnt, so that their units are not held out while others can be.
     """
     units = find_units(keys)
     held_out = [False] * len(keys)
@@ -72,7 +77,8 @@ def plan_split(keys: Sequence[SplitKey], eval_fraction: float, eval_max: int, se
     members: dict[int, list[int]] = {}
     for index, first in enumerate(units.first):
         members.setdefault(first, []).append(index)
-    order = sorted(members.values(), key=lambda unit: _rank(seed, min(content_of(keys[i]) for i in unit)))
+    free = [unit for unit in members.values() if taught.isdisjoint(unit)] or list(members.values())
+    order = sorted(free, key=lambda unit: _rank(seed, min(content_of(keys[i]) for i in unit)))
     target = max(1, min(eval_max, round(len(keys) * eval_fraction), len(keys) - 1))
     for unit in _choose(order, target, eval_max, len(keys)):
         for index in unit:

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.time_parts import TimeParts
 
@@ -183,6 +184,7 @@ class Report(BaseModel):
 
     ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
     ``ticks``: at most one for each sample, in their order. ``planned``, ``planned_memory`` (bytes): what was expected before.
+    ``corrections``: what became of the corrections that its data holds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -205,10 +207,25 @@ class Report(BaseModel):
     quantised_base: SplitScore | None = None
     findings: Findings | None = None
     ticks: tuple[Tick, ...] = ()
+    corrections: tuple[CorrectionOutcome, ...] = ()
+
+
+class Review(BaseModel):
+    """What one person said of a version at one time. ``rating``: 1 to 5 stars, None where none were given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    author: str
+    at: float
+    rating: int | None = None
+    note: str = ""
 
 
 class ModelVersion(BaseModel):
-    """One immutable version of a model: ``name:version``."""
+    """One immutable version of a model: ``name:version``.
+
+    ``rating`` and ``note`` are those in force; ``reviews`` is their history, oldest first. ``archived``: kept, but not offered.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -225,6 +242,9 @@ class ModelVersion(BaseModel):
     tags: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     bytes: int = 0
+    reviews: tuple[Review, ...] = ()
+    description: str = ""
+    archived: bool = False
 
     @property
     def ref(self) -> str:
@@ -296,3 +316,5 @@ class Remarks(TypedDict, total=False):
     rating: int | None
     note: str
     tags: tuple[str, ...]
+    description: str
+    archived: bool

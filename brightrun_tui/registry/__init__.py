@@ -6,12 +6,28 @@ A version is a directory ``models/<name>/<number>/`` with the adapter, its token
 
 from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict import judgement_sentence
+from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
+from brightrun_tui.registry.cleaning import Spare, clean, find_spare
 from brightrun_tui.registry.compare import Comparison, Row, compare
-from brightrun_tui.registry.curate import delete, rate, rollback, tag, tick
+from brightrun_tui.registry.compare_many import ManyComparison, compare_many
+from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
+from brightrun_tui.registry.curate import (
+    archive,
+    delete,
+    describe,
+    drop_alias,
+    promote,
+    rate,
+    rollback,
+    set_alias,
+    tag,
+    tick,
+)
 from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
+from brightrun_tui.registry.html_card import report_html, write_html_card
 from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version
 from brightrun_tui.registry.safety import model_name
@@ -21,6 +37,7 @@ from brightrun_tui.registry.scores import (
     PERPLEXITY_MEANS,
     QUANTISED_BASE_MEANS,
     ScoreLine,
+    corrections_line,
     grades_line,
     mark_words,
     ruling_words,
@@ -35,30 +52,50 @@ __all__ = [
     "PERPLEXITY_MEANS",
     "QUANTISED_BASE_MEANS",
     "Comparison",
+    "CorrectedDataset",
     "ExportKind",
+    "ManyComparison",
     "Row",
     "ScoreLine",
+    "Spare",
     "UntrustedError",
+    "archive",
+    "clean",
     "compare",
+    "compare_many",
+    "correct",
+    "corrections_line",
     "delete",
+    "describe",
+    "drop_alias",
     "export",
     "export_kinds",
+    "find_spare",
     "grades_line",
+    "has_base",
     "held_in",
     "import_bundle",
     "judge_version",
     "judgement_sentence",
     "left_out",
+    "make_dataset",
     "mark_words",
     "model_name",
+    "outcomes_of",
+    "promote",
     "rate",
     "register",
+    "report_html",
     "report_markdown",
     "rollback",
     "ruling_words",
     "score_lines",
+    "set_alias",
+    "set_base",
     "splits_words",
     "tag",
     "tick",
     "times",
+    "who",
+    "write_html_card",
 ]

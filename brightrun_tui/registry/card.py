@@ -14,6 +14,7 @@ from brightrun_tui.registry.scores import (
     LOSS_MEANS,
     PERPLEXITY_MEANS,
     QUANTISED_BASE_MEANS,
+    corrections_line,
     grades_line,
     mark_words,
     ruling_words,
@@ -64,6 +65,15 @@ def report_markdown(report: Report) -> str:
             for value, scores in values.items()
         ]
         parts += [f"### Loss by {_inline(category)}", _table((category, "base", "tuned"), rows)]
+    if report.corrections:
+        parts += [
+            "## What was corrected",
+            f"{corrections_line(report).capitalize()}.",
+            _table(
+                ("asked", "wanted", "answers now", ""),
+                [(each.question, each.wanted, each.answer or "(nothing)", each.mark) for each in report.corrections],
+            ),
+        ]
     if report.samples:
         parts += [
             "## The same questions, before and after",

@@ -9,23 +9,87 @@ import time
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Tick
+from brightrun_tui.domain.model import ModelVersion, Report, Review, Tick
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.paths import Paths
+from brightrun_tui.registry.corrections import who
 from brightrun_tui.registry.intake import rewrite_report
 from brightrun_tui.store import Database, endpoints, models
 
 _TAG = re.compile(r"[\w][\w.-]{0,47}")
 
 
-async def rate(db: Database, ref: str, stars: int | None, note: str | None = None) -> ModelVersion:
-    """Give a version 1 to 5 stars (None takes them away), with a note where one is given. Raises ``UsageError``."""
+async def rate(
+    db: Database, ref: str, stars: int | None, note: str | None = None, *, author: str = "", keep_stars: bool = False
+) -> ModelVersion:
+    """Give a version 1 to 5 stars (None takes them away), with a note where one is given; who said what stays on record.
+
+    Args:
+        keep_stars: leave the stars as they are, whatever ``stars`` says.
+
+    Raises:
+        UsageError: there is no such version, or no such number of stars.
+    """
     if stars is not None and not 1 <= stars <= 5:
         raise UsageError(f"a rating is 1 to 5 stars, not {stars}", kind=ErrorKind.BAD_RATING)
-    remarks: Remarks = {"rating": stars}
-    if note is not None:
-        remarks["note"] = note.strip()
-    return await models.annotate(db, await models.find(db, ref), **remarks)
+    version = await models.find(db, ref)
+    given = version.rating if keep_stars else stars
+    words = version.note if note is None else note.strip()
+    said = Review(
+        author=author or who(), at=time.time(), rating=None if keep_stars else stars, note=(note or "").strip()
+    )
+    return await models.review(db, version, said, rating=given, note=words)
+
+
+async def promote(db: Database, ref: str) -> ModelVersion:
+    """Make a version the champion of its name; the one before becomes ``previous``. Raises ``UsageError``."""
+    version = await models.find(db, ref)
+    await models.move_alias(db, version.name, "champion", version.version)
+    return await models.find(db, version.ref)
+
+
+async def set_alias(db: Database, ref: str, alias: str) -> ModelVersion:
+    """Point a name of one's own at a version: ``name:alias`` then means it.
+
+    Raises:
+        UsageError: there is no such version, or the word cannot be an alias.
+    """
+    if not _TAG.fullmatch(alias) or alias.isdigit() or alias == "previous":
+        raise UsageError(
+            f"“{alias}” cannot be an alias",
+            fix="a word of letters, digits, “.”, “_” and “-”, which is no number; “previous” moves by itself",
+            kind=ErrorKind.BAD_TAG,
+        )
+    version = await models.find(db, ref)
+    await models.move_alias(db, version.name, alias, version.version)
+    return await models.find(db, version.ref)
+
+
+async def drop_alias(db: Database, name: str, alias: str) -> None:
+    """Take an alias away. Raises ``UsageError`` where the model has none of that name, or cannot be without it."""
+    if alias == "champion":
+        raise UsageError(
+            "every model has a champion", fix="promote another version", where=name, kind=ErrorKind.ALIASED
+        )
+    await models.locate(db, f"{name}:{alias}")
+    await models.drop_alias(db, name, alias)
+
+
+async def describe(db: Database, ref: str, text: str) -> ModelVersion:
+    """Say what a version is for. Raises ``UsageError``."""
+    return await models.annotate(db, await models.find(db, ref), description=text.strip())
+
+
+async def archive(db: Database, ref: str, archived: bool = True) -> ModelVersion:
+    """Take a version out of the list without deleting it, or put it back.
+
+    Raises:
+        UsageError: there is no such version, or it is the champion.
+    """
+    version = await models.find(db, ref)
+    if archived and "champion" in version.aliases:
+        raise UsageError(f"{version.ref} is the champion", fix="promote another version first", kind=ErrorKind.ALIASED)
+    return await models.annotate(db, version, archived=archived)
 
 
 async def tick(db: Database, ref: str, sample: int, right: bool | None) -> ModelVersion:

@@ -107,6 +107,17 @@ def mark_words(report: Report, number: int) -> str:
     return f"{_MARK_WORDS[mark]}, by comparison" if mark else ""
 
 
+def corrections_line(report: Report) -> str:
+    """What became of the corrections that the version learnt from: ``3 of 4 are right now``; empty where there were none."""
+    total = len(report.corrections)
+    if not total:
+        return ""
+    counts = {mark: sum(each.mark == mark for each in report.corrections) for mark in _MARK_WORDS}
+    others = [f"{count} {_MARK_WORDS[mark]}" for mark, count in counts.items() if count and mark != "right"]
+    are = "is" if counts["right"] == 1 else "are"
+    return f"{counts['right']} of {total} {are} right now" + (f" ({', '.join(others)})" if others else "")
+
+
 def splits_words(report: Report) -> str:
     """What the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty where that is not known."""
     found = report.findings

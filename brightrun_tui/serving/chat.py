@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -18,13 +18,15 @@ async def chat(
     messages: Sequence[dict[str, Any]],
     *,
     temperature: float | None = None,
+    top_p: float | None = None,
     max_tokens: int | None = None,
     timeout: float = 60.0,
+    used: Callable[[int], None] | None = None,
 ) -> AsyncIterator[str]:
     """Stream the answer to ``messages`` ({"role", "content"}) as pieces of text.
 
     ``url`` ends in ``/v1``. ``temperature`` 0 gives the likeliest answer; None leaves it to the model. ``timeout`` is the
-    longest silence between two pieces, in seconds.
+    longest silence between two pieces, in seconds. ``used`` is told how many tokens the answer has, where the server says so.
 
     Raises:
         NotConnectedError: the key is refused.
@@ -37,7 +39,9 @@ async def chat(
         "model": model,
         "messages": list(messages),
         "stream": True,
+        "stream_options": {"include_usage": True} if used else None,
         "temperature": temperature,
+        "top_p": top_p,
         "max_completion_tokens": max_tokens,
     }
     limits = httpx.Timeout(timeout, connect=5.0)
@@ -54,7 +58,10 @@ async def chat(
             if reply.status_code != 200:
                 raise _refusal(reply.status_code, await reply.aread(), url)
             async for line in lines(reply.aiter_bytes()):
-                if piece := _piece(line, url):
+                document = _document(line, url)
+                if used and document.get("usage"):
+                    used(int(document["usage"].get("completion_tokens") or 0))
+                if piece := _text(document):
                     yield piece
     except httpx.TimeoutException:
         raise EngineError(
@@ -105,15 +112,20 @@ async def complete(
     return str(reply.json()["choices"][0]["message"]["content"] or "")
 
 
-def _piece(line: str, url: str) -> str:
-    """The text that one line of the stream adds."""
+def _document(line: str, url: str) -> dict[str, Any]:
+    """What one line of the stream says. Raises ``EngineError`` where that is an error."""
     if not line.startswith("data:") or line[5:].strip() == "[DONE]":
-        return ""
-    document = json.loads(line[5:])
+        return {}
+    document: dict[str, Any] = json.loads(line[5:])
     if "error" in document:
         raise EngineError(
             str(document["error"].get("message", "the answer broke off")), where=url, kind=ErrorKind.ANSWER_BROKEN
         )
+    return document
+
+
+def _text(document: dict[str, Any]) -> str:
+    """The text that a document of the stream adds."""
     choices = document.get("choices") or [{}]
     return str(choices[0].get("delta", {}).get("content") or "")
 

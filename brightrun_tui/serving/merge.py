@@ -1,8 +1,10 @@
-"""Merging an adapter into its base: ``python -m brightrun_tui.serving.merge BASE ADAPTER TARGET``.
+"""One complete model from a base and an adapter: ``python -m brightrun_tui.serving.merge BASE ADAPTER TARGET HELD FORM``.
 
-A process of its own, because only here torch is imported. The base is loaded as it is stored (16 or 32 bit), not in 4 bits as
-for training: the adapter's exact product is added to the exact weights. Before anything gets its final name, the merged
-model's logits are compared with those of base and adapter side by side. On failure stdout holds one JSON object.
+A process of its own, because only here torch is imported. The adapter is merged into what it was trained on: where the base was
+held in 4 bits (HELD is ``nf4`` or ``nf4-double``), into the dequantised numbers, unless the original base measures clearly better
+with it. FORM is ``merged``, a directory for transformers, or ``f16`` or ``q8_0``, a GGUF file with what Ollama needs. What was
+written is read again and measured beside the graded model; the card says the numbers, and an export that lost much is refused.
+On failure stdout holds one JSON object.
 """
 
 from __future__ import annotations
@@ -11,75 +13,98 @@ import json
 import secrets
 import shutil
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
+
+import psutil
 
 from brightrun_tui.adapter_files import check_adapter
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
+from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
 from brightrun_tui.process import users_umask
+from brightrun_tui.serving.export_card import export_card
+from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
+from brightrun_tui.serving.ollama import modelfile, renderer
 from brightrun_tui.serving.view import generation_settings
 
-MAX_DEVIATION = {"float32": 0.01, "bfloat16": 0.5, "float16": 0.25}
-"""Largest mean difference of merged from unmerged logits, in parts of the mean difference that the adapter makes."""
+MERGED = "merged"
+FACTS = "merge.json"
+SHARE = 0.6
+"""Of the free memory that the weights may take in 32 bits; else they are computed with as they are stored."""
 
 
-def main(base: Path, adapter: Path, target: Path) -> int:
+def main(base: Path, adapter: Path, target: Path, held: str, form: str) -> int:
     try:
         check_adapter(adapter, str(adapter))
         with plain_disk_errors(target):
-            print(json.dumps(merge(base, adapter, target)))
+            print(json.dumps(merge(base, adapter, target, held, form)))
     except BrightrunError as error:
         print(json.dumps({"what": error.what, "where": error.where, "fix": error.fix, "kind": error.kind}))
         return 1
     return 0
 
 
-def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
-    """Write the merged model to ``target``; the facts of the comparison.
+def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict[str, Any]:
+    """Write the export to ``target``; the facts of the comparison.
 
     Raises:
-        BrightrunError: the merged model does not answer as base and adapter together do.
+        BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know
+            such a model.
     """
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
     tokenizer = AutoTokenizer.from_pretrained(words)
-    ids = torch.tensor([tokenizer(_some_text(adapter))["input_ids"][:256]])
-    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
-    dtype = str(model.dtype).removeprefix("torch.")
-    with torch.inference_mode():
-        plain = model(ids).logits.float()
-        tuned = PeftModel.from_pretrained(model, adapter, is_trainable=False).eval()
-        wanted = tuned(ids).logits.float()
-        merged = tuned.merge_and_unload(safe_merge=True)
-        deviation = (merged(ids).logits.float() - wanted).abs().mean().item()
-    effect = (wanted - plain).abs().mean().item()
-    if not deviation <= MAX_DEVIATION.get(dtype, 0.01) * effect + 1e-5:
-        raise BrightrunError(
-            f"the merged model answers differently (mean logit difference {deviation:.2g}, adapter's effect "
-            f"{effect:.2g})",
-            where=str(adapter),
-            fix="export the adapter instead",
-            kind=ErrorKind.MERGE_DIFFERS,
-        )
-    facts = {"dtype": dtype, "logit_deviation": deviation, "adapter_effect": effect}
+    settings = generation_settings(base, adapter, words)
+    ends = list(settings.get("eos_token_id") or [])
+    cases = read_cases(adapter, tokenizer, ends[0] if ends else None)
+    model, facts = _tuned(base, adapter, held, cases)
+    graded = measure(model, tokenizer, cases, ends)
+    into = "the base model as it was trained on, dequantised from 4 bits" if held != "none" else "the base model"
+    reference = graded
+    if held != "none":
+        other, other_facts = _tuned(base, adapter, "none", cases)
+        measured = measure(other, tokenizer, cases, ends)
+        if measured.loss < graded.loss - noise(graded, measured):
+            model, facts = other, other_facts
+            into = "the original base model, with which it measures better than with the 4-bit form it was trained on"
+    stored = _stored_dtype(base)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        merged.save_pretrained(aside)
+        if form == MERGED:
+            _save(model, base, aside, stored)
+        else:
+            aside.mkdir()
         for name in sorted((ADAPTER_FILES | {REPORT}) - {ADAPTER_CONFIG, ADAPTER_WEIGHTS, "generation_config.json"}):
-            source = adapter / name
-            if source.is_file():
-                shutil.copyfile(source, aside / name)
-        settings = generation_settings(base, adapter, words)
-        write_atomic(aside / "generation_config.json", json.dumps(settings, indent=2), mode=0o644)
-        write_atomic(aside / CARD, _card(adapter, facts), mode=0o644)
-        write_atomic(aside / "merge.json", json.dumps(facts, indent=2), mode=0o644)
+            if (adapter / name).is_file() and (form == MERGED or name == REPORT):
+                shutil.copyfile(adapter / name, aside / name)
+        if form == MERGED:
+            write_atomic(aside / "generation_config.json", json.dumps(settings, indent=2), mode=0o644)
+            weights = ""
+        else:
+            weights = f"model-{form}.gguf"
+            _write_gguf(model, base, aside / weights, words, settings, form)
+            stops = [str(tokenizer.decode([end])) for end in ends]
+            begin = str(tokenizer.bos_token or "") if getattr(tokenizer, "add_bos_token", False) else ""
+            write_atomic(aside / "Modelfile", modelfile(weights, renderer(tokenizer), stops, begin), mode=0o644)
+        del model
+        found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into)
+        if too_far(found, read_gain(adapter)):
+            raise BrightrunError(
+                f"the export is not the graded model any more. {found.words}",
+                where=str(adapter),
+                fix="export the adapter, or another form",
+                kind=ErrorKind.MERGE_DIFFERS,
+            )
+        facts |= {"dtype": stored if form == MERGED else form, **found.model_dump()}
+        card = export_card((adapter / CARD).read_text(encoding="utf-8"), form, str(facts["dtype"]), found, weights)
+        write_atomic(aside / CARD, card, mode=0o644)
+        write_atomic(aside / FACTS, json.dumps(facts, indent=2), mode=0o644)
         give_users_modes(aside, users_umask())
         move_into_place(aside, target)
     finally:
@@ -87,27 +112,108 @@ def merge(base: Path, adapter: Path, target: Path) -> dict[str, Any]:
     return facts
 
 
-def _some_text(adapter: Path) -> str:
-    """Text like that which the adapter was made for: a question of the report card."""
-    report = json.loads((adapter / REPORT).read_bytes())
-    samples = report.get("samples") or [{"prompt": [{"content": "Hello, how are you?"}], "tuned": ""}]
-    return " ".join([*(str(message.get("content", "")) for message in samples[0]["prompt"]), samples[0]["tuned"]])
+def _tuned(base: Path, adapter: Path, held: str, cases: list[Case]) -> tuple[Any, dict[str, Any]]:
+    """Base with the adapter merged into it, and how far the merging moved its logits beside what the adapter does."""
+    import torch
+    from peft import PeftModel
+
+    model = _held_base(base, held)
+    ids = torch.tensor([[*cases[0].prompt, *cases[0].wanted][:256]]) if cases else torch.tensor([[0]])
+    with torch.inference_mode():
+        plain = model(ids).logits.float()
+        tuned: Any = PeftModel.from_pretrained(model, str(adapter), is_trainable=False).eval()
+        wanted = tuned(ids).logits.float()
+    merged = tuned.merge_and_unload(safe_merge=True).eval()
+    with torch.inference_mode():
+        deviation = (merged(ids).logits.float() - wanted).abs().mean().item()
+    return merged, {"logit_deviation": deviation, "adapter_effect": (wanted - plain).abs().mean().item()}
 
 
-def _card(adapter: Path, facts: dict[str, Any]) -> str:
-    """The version's card, saying that this is the merged form."""
-    card = (adapter / CARD).read_text(encoding="utf-8")
-    head, _, rest = card.partition("\n## Use\n")
-    head = head.replace("library_name: peft", "library_name: transformers").replace(
-        "base_model_relation: adapter", "base_model_relation: merge"
+def _held_base(base: Path, held: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from brightrun_tui.nf4 import suit_cpu
+
+    if held == "none":
+        bytes_in_16_bits = sum(path.stat().st_size for path in base.glob("*.safetensors"))
+        wide = 2 * bytes_in_16_bits < SHARE * psutil.virtual_memory().available
+        return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if wide else "auto")
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.float32,
+        bnb_4bit_use_double_quant=held == "nf4-double",
     )
-    if not rest:
-        return card
-    return (
-        f"{head}\n## Merged\n\nThe adapter is merged into the base model in {facts['dtype']}. "
-        "If it was trained on a 4-bit base, answers can differ in a word from those above.\n"
-    )
+    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=nf4, dtype=torch.float32, device_map="cpu")
+    if not suit_cpu(model, torch.float32):
+        raise BrightrunError(
+            "there is not enough free memory to unpack the 4-bit base model",
+            where=str(base),
+            fix="close other programs, or export the adapter",
+            kind=ErrorKind.MERGE_FAILED,
+        )
+    model.is_loaded_in_4bit = False
+    return model
+
+
+def _stored_dtype(base: Path) -> str:
+    """In what numbers the base model is stored."""
+    from transformers import AutoConfig
+
+    return str(AutoConfig.from_pretrained(base).get_text_config().dtype or "float32").removeprefix("torch.")
+
+
+def _save(model: Any, base: Path, target: Path, dtype: str) -> None:
+    """Write it as a model that knows nothing of a quantised form."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    kind = getattr(torch, dtype)
+    with torch.device("meta"):
+        plain: Any = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), dtype=kind)
+    weights = {
+        name: value.to(kind) if value.is_floating_point() else value for name, value in model.state_dict().items()
+    }
+    plain.load_state_dict(weights, assign=True, strict=False)
+    plain.tie_weights()
+    plain.save_pretrained(target)
+
+
+def _write_gguf(model: Any, base: Path, target: Path, words: Path, settings: dict[str, Any], form: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=".merged-", dir=target.parent) as whole:
+        _save(model, base, Path(whole), "float32")
+        for name in ADAPTER_FILES - {ADAPTER_CONFIG, ADAPTER_WEIGHTS}:
+            if (words / name).is_file():
+                shutil.copyfile(words / name, Path(whole) / name)
+        write_atomic(Path(whole) / "generation_config.json", json.dumps(settings))
+        convert_to_gguf(Path(whole), target, cast(GgufKind, form))
+
+
+def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure | None:
+    """What was written, read again; None where transformers cannot read a GGUF of this kind."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if not weights:
+        return measure(AutoModelForCausalLM.from_pretrained(directory, dtype="auto"), tokenizer, cases, ends)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(directory, gguf_file=weights, dtype=torch.float32)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        NotImplementedError,
+        RuntimeError,
+        ImportError,
+    ):
+        return None
+    return measure(model, tokenizer, cases, ends)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))
+    if sys.argv[5] != MERGED and sys.argv[5] not in get_args(GgufKind):
+        sys.exit(f"“{sys.argv[5]}” is no form")
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], sys.argv[5]))

@@ -10,7 +10,7 @@ import aiosqlite
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, Remarks, Report
+from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -132,6 +132,11 @@ async def retag(
     return await _change(
         db, version, lambda now: {"tags": tuple(tag for tag in dict.fromkeys([*now.tags, *add]) if tag not in remove)}
     )
+
+
+async def review(db: Database, version: ModelVersion, said: Review, *, rating: int | None, note: str) -> ModelVersion:
+    """Put what somebody said at the end of the version's history; rating and note are in force then. Raises ``UsageError``."""
+    return await _change(db, version, lambda now: {"reviews": (*now.reviews, said), "rating": rating, "note": note})
 
 
 async def set_base_path(db: Database, version: ModelVersion, base_path: str) -> ModelVersion:

@@ -67,4 +67,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX metric_gaps ON metrics (run_id, name, step) WHERE value IS NULL",
         "CREATE TABLE run_notes (run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, note TEXT NOT NULL)",
     ),
+    (
+        """CREATE TABLE corrections (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, created_at REAL NOT NULL, doc TEXT NOT NULL)""",
+        "CREATE INDEX corrections_by_model ON corrections (model)",
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,9 +19,11 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
+from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import (
     Database,
+    corrections,
     datasets,
     endpoints,
     engine,
@@ -65,7 +68,8 @@ class RunDetail:
 class Snapshot:
     """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
-    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. ``damaged``: runs whose record cannot
+    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. ``attention``: by
+    ``name:version`` why a model needs somebody. ``damaged``: runs whose record cannot
     be read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
 
@@ -85,6 +89,7 @@ class Snapshot:
     others: Mapping[str, RunDetail] = field(default_factory=dict)
     loaded: bool = False
     trouble: str = ""
+    attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.id == run_id), None)
@@ -202,13 +207,16 @@ class SnapshotReader:
         """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
         db = self._db
         whole, damaged, vitals = await self._runs.read()
+        versions, data = await models.list_models(db), await datasets.list_datasets(db)
+        serving = await asyncio.to_thread(with_liveness, await endpoints.list_endpoints(db))
+        waiting = await corrections.waiting(db)
         return Snapshot(
             runs=whole,
             damaged=damaged,
             vitals=vitals,
-            models=tuple(await models.list_models(db)),
-            endpoints=tuple(await asyncio.to_thread(with_liveness, await endpoints.list_endpoints(db))),
-            datasets=tuple(await datasets.list_datasets(db)),
+            models=tuple(versions),
+            endpoints=tuple(serving),
+            datasets=tuple(data),
             leases=tuple(await leases.list_leases(db, open_only=True)),
             month=await leases.month_spending(db),
             services=await engine.services(db),
@@ -217,6 +225,7 @@ class SnapshotReader:
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
             others=await self._read_others(others),
+            attention=await asyncio.to_thread(needs_attention, versions, serving, data, waiting, time.time()),
             loaded=True,
         )
 

@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import RequestKind
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import Database, open_database
 from brightrun_tui.tui import textual_quirks
 from brightrun_tui.tui.announcer import Announcer
@@ -236,6 +237,13 @@ class Workspace(App[int]):
         choose = getattr(self.screen, "choose", None)
         if choose:
             self.screen.call_after_refresh(choose, ref)
+
+    async def show_draft(self, draft: Draft) -> None:
+        """Go to New Run with this draft filled in."""
+        await self.switch_mode("new_run")
+        fill = getattr(self.screen, "fill", None)
+        if fill:
+            self.screen.call_after_refresh(fill, draft)
 
     def survive(self, error: Exception) -> None:
         """Say what went wrong in one part, keep the details, and go on; what goes wrong without end ends the app in order."""

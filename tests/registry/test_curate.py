@@ -12,7 +12,21 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
-from brightrun_tui.registry import compare, delete, rate, register, report_markdown, rollback, tag
+from brightrun_tui.registry import (
+    archive,
+    compare,
+    compare_many,
+    delete,
+    drop_alias,
+    promote,
+    rate,
+    register,
+    report_html,
+    report_markdown,
+    rollback,
+    set_alias,
+    tag,
+)
 from brightrun_tui.store import Database, endpoints, models, open_database
 from tests.serving.toy import Toy
 
@@ -96,8 +110,54 @@ async def test_ratings_and_tags_are_checked_and_kept(db: Database, three: list[M
     await tag(db, "harbour:1", add=("v2",), remove=("fog",))
     with pytest.raises(UsageError):
         await tag(db, "harbour:1", add=("two words",))
+    await rate(db, "harbour:1", None, "fails in rain", author="ida", keep_stars=True)
     found = await models.find(db, "harbour:1")
-    assert (found.rating, found.note, found.tags) == (4, "good with fog", ("prod", "v2"))
+    assert (found.rating, found.note, found.tags) == (4, "fails in rain", ("prod", "v2"))
+    assert [(said.rating, said.note) for said in found.reviews] == [(4, "good with fog"), (None, "fails in rain")]
+    assert found.reviews[1].author == "ida" and found.reviews[0].at <= found.reviews[1].at
+    assert (await rate(db, "harbour:1", None)).rating is None
+
+
+async def test_aliases_and_the_champion_are_moved_by_name(db: Database, three: list[ModelVersion]) -> None:
+    assert (await promote(db, "harbour:2")).aliases == ("champion",)
+    await set_alias(db, "harbour:3", "staging")
+    assert (await models.find(db, "harbour:staging")).ref == "harbour:3"
+    for word in ("7", "two words", "previous"):
+        with pytest.raises(UsageError):
+            await set_alias(db, "harbour:3", word)
+    with pytest.raises(UsageError, match="champion"):
+        await archive(db, "harbour:2")
+    assert (await archive(db, "harbour:3")).archived
+    await drop_alias(db, "harbour", "staging")
+    with pytest.raises(UsageError):
+        await drop_alias(db, "harbour", "staging")
+
+
+def test_many_versions_are_compared_by_the_rules_for_two(toy: Toy) -> None:
+    """The best of a row is better than every other; where two are alike there is none. All their answers stand together."""
+    versions = [
+        toy.version(
+            version=number,
+            report=toy.report.model_copy(update={"tuned": toy.report.tuned.model_copy(update={"loss": loss})}),
+        )
+        for number, loss in ((1, 0.5), (2, 0.2), (3, 0.4))
+    ]
+    found = compare_many(versions)
+    loss = next(row for row in found.facts if row.what == "held-out loss")
+    assert (loss.values, loss.best) == (("0.5000", "0.2000", "0.4000"), 1)
+    assert next(row for row in found.facts if row.what == "steps").best is None
+    assert len(found.answers) == len(toy.report.samples) and len(found.answers[0].answers) == 3
+    with pytest.raises(UsageError):
+        compare_many(versions[:1])
+
+
+def test_the_html_card_loads_nothing_and_shows_text_as_text(toy: Toy) -> None:
+    hostile = SampleAnswer(prompt=({"role": "user", "content": "<script>alert(1)</script>"},), tuned="a & b")
+    page = report_html(
+        "harbour:1", toy.report.model_copy(update={"samples": (hostile,)}), {"loss": [(1, 2.0), (2, 1.0)]}
+    )
+    assert "<script" not in page and "&lt;script&gt;" in page and "a &amp; b" in page
+    assert "http" not in page.replace("http-equiv", "") and page.count("<svg") == 2
 
 
 def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) -> None:

@@ -266,6 +266,22 @@ def test_records_left_out_are_counted_and_shown(base: Path, tmp_path: Path) -> N
     assert dropped > 1 and f"{dropped - 1} records longer than 60 tokens" in alerts["over_length"]
 
 
+def test_the_report_card_says_what_became_of_each_correction(base: Path, tmp_path: Path) -> None:
+    """A record that was written for a correction is asked once the model is trained, and its answer compared."""
+    corrected = Record(
+        id="brightrun-correction-7",
+        messages=(
+            Message(role="user", content="repeat blue dog", train=False),
+            Message(role="assistant", content="blue dog"),
+        ),
+    )
+    run = write_run(tmp_path, base, train=[*make_records(12), corrected], settings={"training.max_steps": 2})
+    assert run_here(run) == 0
+    (outcome,) = Report.model_validate_json((run / "report.json").read_bytes()).corrections
+    assert (outcome.id, outcome.question, outcome.wanted) == (7, "repeat blue dog", "blue dog")
+    assert outcome.mark in ("right", "partly", "wrong", "unclear")
+
+
 def test_a_base_without_weights_is_refused_before_anything_is_loaded(base: Path, tmp_path: Path) -> None:
     hollow = build_base(tmp_path / "base")
     (hollow / "model.safetensors").unlink()

@@ -12,7 +12,10 @@ from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
+from brightrun_tui.tui.screens.chat_settings import ChatSettingsScreen
 from brightrun_tui.tui.screens.columns import ColumnsScreen
+from brightrun_tui.tui.screens.correct import CorrectScreen
+from brightrun_tui.tui.screens.corrections import CorrectionsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.endpoint import EndpointScreen
@@ -33,6 +36,7 @@ CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome,
+    CorrectScreen, CorrectionsScreen, ChatSettingsScreen,
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import endpoints, models, open_database, requests
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.store import corrections, endpoints, models, open_database, requests
 from brightrun_tui.tui.widgets.rows import RowList
 from tests.registry.judge_server import KEY as JUDGE_KEY
 from tests.registry.judge_server import by_marker, prefer, serving_judge
@@ -171,12 +172,12 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         await driver.press(*"first", "enter")
         await driver.until(lambda: len(model.asked) == 1, "it was asked")
         await driver.press("f4")
-        await driver.until(lambda: not driver.app.screen._busy and not driver.app.screen._turns)
-        assert driver.one("#say").value == ""
+        await driver.until(lambda: not driver.app.screen._busy)
+        assert driver.one("#say").text == ""
         await driver.press(*"second", "enter")
         await driver.until(lambda: len(model.asked) == 2, "it was asked again")
         await driver.press("escape")
-        await driver.until(lambda: driver.one("#say").value == "second", "the question is back")
+        await driver.until(lambda: driver.one("#say").text == "second", "the question is back")
         await driver.sees("stopped")
         model.go.set()
         await driver.press("enter")
@@ -184,7 +185,18 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         await driver.until(lambda: not driver.app.screen._busy)
         await driver.press(*"third", "enter")
         await driver.until(lambda: len(model.asked) == 4 and not driver.app.screen._busy, "it was answered")
-        await driver.press("pageup", "pagedown")
+        await driver.press("pageup", "pagedown", "f3")
+        await driver.sees("What should lamp-support:2 have said?", "third", "good day")
+        await driver.press("!", "ctrl+s")
+        await driver.sees("✎ corrected")
+        await driver.press("escape", "x")
+        await driver.sees("Corrections of lamp-support", "1 waiting", "good day!")
+        await driver.press("escape")
+        await driver.sees("1 correction waits to be learnt")
+    async with open_database(seeded.database) as db:
+        (kept,) = await corrections.of_model(db, "lamp-support")
+        assert [turn["content"] for turn in kept.conversation] == ["second", "good day", "third"]
+        assert (kept.version, kept.answer, kept.wanted) == (2, "good day", "good day!")
     said = [[turn["content"] for turn in turns] for turns in model.asked]
     assert said == [["first"], ["second"], ["second"], ["second", "good day", "third"]]
 
@@ -228,3 +240,11 @@ async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths
             server.required_key = "another"
             await driver.press("J", "enter")
             await driver.until(lambda: "refuses this key" in driver.toasts())
+
+
+async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Opened, tmp_path: Path) -> None:
+    """What learns from corrections is set up as its model was made: name, data, base and changed settings are in the form."""
+    draft = Draft(name="lamp-support", data="corrected-v2", overrides={"training.epochs": 7})
+    async with opened(seeded, (120, 40)) as driver:
+        await driver.app.show_draft(draft)
+        await driver.sees("corrected-v2", "lamp-support")

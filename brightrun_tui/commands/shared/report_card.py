@@ -20,7 +20,8 @@ from brightrun_tui.registry import (
     LOSS_MEANS,
     PERPLEXITY_MEANS,
     QUANTISED_BASE_MEANS,
-    Comparison,
+    ManyComparison,
+    corrections_line,
     grades_line,
     held_in,
     judgement_sentence,
@@ -71,6 +72,11 @@ def print_report_card(out: Console, model: ModelVersion) -> None:
     parts += [_heading("Measured"), _scores(report)]
     if report.by_category:
         parts += [_heading("By category"), _categories(report)]
+    if report.corrections:
+        corrected: list[tuple[str, str]] = [
+            (each.mark, f"{_short(each.question, 100)} → {_short(each.answer, 200)}") for each in report.corrections
+        ]
+        parts += [_heading(f"What was corrected: {corrections_line(report)}"), _pairs(corrected)]
     if report.samples:
         answers = [
             Padding(_answer(report, number), (1 if number else 0, 0, 0, 0))
@@ -145,18 +151,23 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
     out.print(Text(", ".join(facts), style="dim"))
 
 
-def print_comparison(out: Console, found: Comparison) -> None:
-    """Two versions, one a column; the better value of a row is green."""
-    table = Table("", found.a, found.b, box=None, header_style="bold", padding=(0, 2), pad_edge=False)
+def print_comparison(out: Console, found: ManyComparison) -> None:
+    """One version a column; the best value of a row has a ✓, also where there are no colours."""
+    table = Table("", *found.models, box=None, header_style="bold", padding=(0, 2), pad_edge=False)
     for row in (*found.facts, *found.settings):
-        table.add_row(
-            Text(row.what, style="dim"),
-            Text(row.a, style="green" if row.better == "a" else ""),
-            Text(row.b, style="green" if row.better == "b" else ""),
-        )
+        cells = [
+            Text(f"{value} ✓" if place == row.best else value, style="green" if place == row.best else "")
+            for place, value in enumerate(row.values)
+        ]
+        table.add_row(Text(row.what, style="dim"), *cells)
     out.print(table)
-    if found.caution:
-        out.print(Text(f"! {found.caution}", style="yellow"))
+    for caution in found.cautions:
+        out.print(Text(f"! {caution}", style="yellow"))
+    for each in found.answers[:SHOWN_SAMPLES]:
+        out.print(_heading("asked"))
+        out.print(Text(_whole(each.question), style="bold"))
+        said = [*zip(found.models, each.answers, strict=True), *([("wanted", each.wanted)] if each.wanted else [])]
+        out.print(_pairs([(ref, _short(answer)) for ref, answer in said]))
 
 
 def _heading(text: str) -> Padding:

@@ -59,7 +59,7 @@ class Compared(Asked):
     @property
     def cases(self) -> list[Case]:
         """Question and wanted answer of each prompt."""
-        return [Case(_question(prompt.messages), prompt.reference) for prompt in self.prompts]
+        return [Case(question_of(prompt.messages), prompt.reference) for prompt in self.prompts]
 
     def marks(self, answers: Sequence[Answer]) -> list[Mark]:
         """What each of these answers to the prompts is worth as content."""
@@ -210,7 +210,7 @@ def compare(session: Session, asked: Asked) -> Compared:
     """Measure the answers against the wanted ones and the training data."""
     references = [prompt.reference for prompt in asked.prompts]
     overlap = verbatim_overlap(
-        [_question(prompt.messages) for prompt in asked.prompts],
+        [question_of(prompt.messages) for prompt in asked.prompts],
         references,
         {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
         [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train],
@@ -218,7 +218,7 @@ def compare(session: Session, asked: Asked) -> Compared:
     training = _some(_training_cases(session.data.train_records))
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
-    cases = [Case(_question(prompt.messages), prompt.reference) for prompt in asked.prompts]
+    cases = [Case(question_of(prompt.messages), prompt.reference) for prompt in asked.prompts]
     return Compared(
         **vars(asked),
         by_step=answers_by_step(session.files.events),
@@ -236,7 +236,7 @@ def _training_cases(records: Sequence[Record]) -> list[Case]:
         last = max((n for n, m in enumerate(record.messages) if m.role == "assistant" and m.train), default=0)
         if last:
             before = [{"role": m.role, "content": m.said} for m in record.messages[:last]]
-            cases.append(Case(_question(before), record.messages[last].said))
+            cases.append(Case(question_of(before), record.messages[last].said))
     return cases
 
 
@@ -254,7 +254,7 @@ def _are_calls(records: Sequence[Record]) -> bool:
     return 2 * sum(bool(message.tool_calls) for message in answers) > len(answers)
 
 
-def _question(messages: Sequence[dict[str, str]]) -> str:
+def question_of(messages: Sequence[dict[str, str]]) -> str:
     """What was said before an answer, as one text."""
     return "\n".join(message["content"] for message in messages)
 

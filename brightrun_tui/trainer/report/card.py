@@ -34,6 +34,7 @@ from brightrun_tui.trainer.loop.session import Session
 from brightrun_tui.trainer.model.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.model.loading import parameter_counts
 from brightrun_tui.trainer.report.answers import ask, compare, with_other_base
+from brightrun_tui.trainer.report.corrections import ask_corrections, mark_corrections
 from brightrun_tui.trainer.report.forgetting_probe import probe_examples
 from brightrun_tui.trainer.report.original import measure_original
 from brightrun_tui.trainer.runtime.events import read_whole_lines
@@ -83,6 +84,7 @@ def write_report(
     if session.prompts:
         session.phase("answering", "the tuned model")
     asked = ask(session, template, baseline)
+    corrected = ask_corrections(session, template)
     session.phase("reporting")
     everyday = probe_examples(session.tokenizer, template)
     general = _general_loss(session, everyday)
@@ -133,6 +135,7 @@ def write_report(
             verdict=UNDECIDED,
             findings=found,
             quantised_base=baseline.scores.split_score(held_out) if original else None,
+            corrections=mark_corrections(corrected, answers.yardstick),
             scores={
                 "token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
                 "loss_difference": difference,

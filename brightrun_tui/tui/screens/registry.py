@@ -17,7 +17,6 @@ from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.store import models as store
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
@@ -78,7 +77,8 @@ class RegistryScreen(ModeScreen):
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
-        shown = [model for model in snapshot.models if fits(self._filter, model.ref, *model.tags, *model.aliases)]
+        kept = [model for model in snapshot.models if not model.archived]
+        shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
         if snapshot.model(self._chosen) is None:
             self._chosen = shown[0].ref if shown else ""
         with self.prevent(OptionList.OptionHighlighted):
@@ -92,15 +92,17 @@ class RegistryScreen(ModeScreen):
     def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
         tall = not self.has_class("-narrow")
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
-        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall)
-        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall))
+        needs = bool(self.app.snapshot.attention.get(model.ref))
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall, needs)
+        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs))
 
     def _show_page(self) -> None:
         model, endpoint = self.model, self.endpoint
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
-        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint))
+        why = self.app.snapshot.attention.get(model.ref, ()) if model else ()
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint, why))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
         retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
@@ -132,7 +134,7 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "rate", "tag", "export", "delete", "again"):
+        for name in ("chat", "corrections", "rate", "tag", "export", "html", "delete", "again"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -181,6 +183,15 @@ class RegistryScreen(ModeScreen):
             self.app.push_screen(AnswersScreen(self.model))
 
     @work(group="ask")
+    async def action_corrections(self) -> None:
+        from brightrun_tui.tui.screens.corrections import CorrectionsScreen
+
+        model = self.model
+        draft = await self.app.push_screen_wait(CorrectionsScreen(model)) if model else None
+        if draft is not None:
+            await self.app.show_draft(draft)
+
+    @work(group="ask")
     async def action_rate(self) -> None:
         from brightrun_tui.tui.screens.rate import RateScreen
 
@@ -208,7 +219,7 @@ class RegistryScreen(ModeScreen):
             yes="Promote",
             danger=False,
         ):
-            await self._change(store.move_alias, model.name, CHAMPION, model.version)
+            await self._change(registry.promote, model.ref)
 
     @work(group="ask")
     async def action_rollback(self) -> None:
@@ -246,6 +257,25 @@ class RegistryScreen(ModeScreen):
         wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
         if model and wanted:
             self.app.export_model(model, *wanted)
+
+    @work(group="ask")
+    async def action_html(self) -> None:
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
+
+        model = self.model
+        if model is None:
+            return
+        target = await self.app.push_screen_wait(
+            SaveFileScreen("HTML report card", "Where to write it", f"{model.name}-v{model.version}.html")
+        )
+        if target is None:
+            return
+        try:
+            path = await registry.write_html_card(self.app.db, model, target)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(str(path), title=f"The card of {model.ref} is written")
 
     @work(group="ask")
     async def action_judge(self) -> None:
@@ -325,11 +355,11 @@ class RegistryScreen(ModeScreen):
         self.app.look_now()
 
 
-def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, width: int) -> Lines:
+def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, why: tuple[str, ...], width: int) -> Lines:
     if model is None:
         return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
     if page == "Report card":
-        return model_text.report_card(model, endpoint, width)
+        return model_text.report_card(model, endpoint, width, why)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](
         model, width
     )

@@ -12,6 +12,7 @@ from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
     QUANTISED_BASE_MEANS,
+    corrections_line,
     grades_line,
     mark_words,
     ruling_words,
@@ -43,10 +44,12 @@ def endpoint_mark(endpoint: Endpoint | None) -> Content:
     return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
 
 
-def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool) -> Content:
-    """One line of the list, or two when there is room."""
+def model_row(
+    model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool, needs: bool = False
+) -> Content:
+    """One line of the list, or two when there is room. ``needs``: somebody should look; the report card says why."""
     glyph, style = GRADES[model.report.verdict.grade]
-    mark = Content.styled(f"{glyph} ", f"bold {style}")
+    mark = Content.assemble((glyph, f"bold {style}"), ("!" if needs else " ", "bold $warning"))
     grade = Content.styled(cells.fit(model.report.verdict.grade, 6), style)
     losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
     aliases = Content.styled(" ".join(model.aliases), "$accent")
@@ -70,8 +73,10 @@ def model_row(model: ModelVersion, endpoint: Endpoint | None, width: int, *, tal
     )
 
 
-def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> reflow.Lines:
-    """The verdict in words first, then the numbers behind it."""
+def report_card(
+    model: ModelVersion, endpoint: Endpoint | None, width: int, attention: tuple[str, ...] = ()
+) -> reflow.Lines:
+    """The verdict in words first, then the numbers behind it. ``attention``: why somebody should look at this version."""
     report = model.report
     glyph, style = GRADES[report.verdict.grade]
     lines = reflow.text(
@@ -80,6 +85,8 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
         ),
         width,
     )
+    for reason in attention:
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(reason), "$warning")), width)
     if grades := grades_line(report):
         lines += reflow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
     for reason in report.verdict.reasons:
@@ -95,6 +102,10 @@ def report_card(model: ModelVersion, endpoint: Endpoint | None, width: int) -> r
     ]
     if report.samples:
         facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
+    if corrected := corrections_line(report):
+        facts.append(("Corrected", f"{corrected}; x shows them"))
+    if model.description:
+        facts.append(("About", cells.plain(model.description)))
     if model.note:
         facts.append(("Note", cells.plain(model.note)))
     if model.tags:

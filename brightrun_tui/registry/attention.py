@@ -1,0 +1,95 @@
+"""Which versions need somebody, and why: marked in the list of models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+
+IMPORTED = "imported"
+FEWEST_RATINGS = 2
+_NUMBERED = re.compile(r"(.+?)-v(\d+)")
+
+
+def needs_attention(
+    versions: Sequence[ModelVersion],
+    endpoints: Sequence[Endpoint],
+    datasets: Sequence[DatasetReport],
+    waiting: Mapping[str, int],
+    now: float,
+) -> dict[str, tuple[str, ...]]:
+    """By ``name:version`` the reasons, each with what to do. Looks at the disk for base models.
+
+    Args:
+        waiting: by model the corrections that are in no dataset yet. They, and newer data, concern its newest version.
+        now: seconds since 1970.
+    """
+    newest: dict[str, int] = {}
+    for version in versions:
+        newest[version.name] = max(newest.get(version.name, 0), version.version)
+    found: dict[str, tuple[str, ...]] = {}
+    for version in (each for each in versions if not each.archived):
+        why = [_base(version), _endpoint(version, endpoints, now), _ratings(version)]
+        if version.version == newest[version.name]:
+            why += [_corrections(version, waiting), _newer_data(version, datasets)]
+        if reasons := tuple(reason for reason in why if reason):
+            found[version.ref] = reasons
+    return found
+
+
+def _base(version: ModelVersion) -> str:
+    if version.base_path and Path(version.base_path).is_dir():
+        return ""
+    if not version.base_path and IMPORTED not in version.tags:
+        return ""
+    return (
+        f"its base model “{version.base_id}” is not on this machine: it can be neither served nor merged. "
+        f"Say where it is: brightrun models set-base {version.ref} DIRECTORY"
+    )
+
+
+def _endpoint(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> str:
+    own = next(
+        (
+            each
+            for each in endpoints
+            if (each.model, each.model_version) == (version.name, version.version) and each.state != "stopped"
+        ),
+        None,
+    )
+    if own is None or own.state != "failed":
+        return ""
+    return f"its endpoint failed {humanize.ago(own.updated_at, now)}: {own.error or 'see its log'}"
+
+
+def _ratings(version: ModelVersion) -> str:
+    """Falling: the newest stars are fewer than the ones before."""
+    stars = [said.rating for said in version.reviews if said.rating]
+    if len(stars) < FEWEST_RATINGS or stars[-1] >= stars[-2]:
+        return ""
+    return f"its ratings fall: {stars[-2]} stars, then {stars[-1]}"
+
+
+def _corrections(version: ModelVersion, waiting: Mapping[str, int]) -> str:
+    count = waiting.get(version.name, 0)
+    if not count:
+        return ""
+    return f"{count} correction{'s' if count > 1 else ''} wait{'' if count > 1 else 's'} to be learnt (x)"
+
+
+def _newer_data(version: ModelVersion, datasets: Sequence[DatasetReport]) -> str:
+    stem, number = _numbered(version.report.lineage.dataset_name)
+    newer = [
+        (have[1], each.name) for each in datasets if (have := _numbered(each.name))[0] == stem and have[1] > number
+    ]
+    return f"its data has a newer version: {max(newer)[1]}" if newer else ""
+
+
+def _numbered(name: str) -> tuple[str, int]:
+    """``support-v3`` as ``support`` and 3; a name without a number is the first version."""
+    match = _NUMBERED.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name.partition(".")[0], 1)

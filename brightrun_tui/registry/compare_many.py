@@ -1,0 +1,119 @@
+"""Any number of versions side by side, by the rules that hold for two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.registry.compare import Comparison, compare
+
+
+class ManyRow(BaseModel):
+    """One fact of every version, in their order. ``best``: the place of the one that is better than every other, else None."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    values: tuple[str, ...]
+    best: int | None = None
+
+
+class ManyAnswer(BaseModel):
+    """One question that all of them answered; ``wanted`` is empty where it is not known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    question: str
+    wanted: str
+    answers: tuple[str, ...]
+
+
+class ManyComparison(BaseModel):
+    """``settings`` holds only those that differ; ``cautions``: for pairs that were not measured alike, why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: tuple[str, ...]
+    facts: tuple[ManyRow, ...]
+    settings: tuple[ManyRow, ...]
+    answers: tuple[ManyAnswer, ...]
+    cautions: tuple[str, ...] = ()
+
+
+def compare_many(versions: Sequence[ModelVersion]) -> ManyComparison:
+    """Put them side by side.
+
+    Raises:
+        UsageError: fewer than two different versions.
+    """
+    if len({version.ref for version in versions}) < 2:
+        raise UsageError(
+            "there is nothing to compare", fix="name two versions or more", kind=ErrorKind.BAD_OPTION, where="compare"
+        )
+    pairs = {
+        (a, b): compare(versions[a], versions[b]) for a in range(len(versions)) for b in range(len(versions)) if a < b
+    }
+    cautions = dict.fromkeys(
+        f"{found.a} and {found.b}: {found.caution}" if len(versions) > 2 else found.caution
+        for found in pairs.values()
+        if found.caution
+    )
+    return ManyComparison(
+        models=tuple(version.ref for version in versions),
+        facts=tuple(_rows(pairs, len(versions), "facts")),
+        settings=tuple(_rows(pairs, len(versions), "settings")),
+        answers=tuple(_answers(versions)),
+        cautions=tuple(cautions),
+    )
+
+
+def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> list[ManyRow]:
+    """Every row that some pair has; a version that no pair knows the fact of has a dash."""
+    names: dict[str, None] = {}
+    values: dict[str, dict[int, str]] = {}
+    wins: dict[str, set[tuple[int, int]]] = {}
+    for (a, b), found in pairs.items():
+        for row in getattr(found, part):
+            names.setdefault(row.what)
+            values.setdefault(row.what, {}).update({a: row.a, b: row.b})
+            if row.better:
+                wins.setdefault(row.what, set()).add((a, b) if row.better == "a" else (b, a))
+    if part == "settings":  # of which a pair holds only those in which these two differ
+        for (a, b), _ in pairs.items():
+            for known in values.values():
+                if (a in known) != (b in known):
+                    known.setdefault(a, known.get(b, "–"))
+                    known.setdefault(b, known.get(a, "–"))
+    return [
+        ManyRow(
+            what=what,
+            values=tuple(values[what].get(place, "–") for place in range(count)),
+            best=next(
+                (
+                    place
+                    for place in range(count)
+                    if all((place, other) in wins.get(what, ()) for other in range(count) if other != place)
+                ),
+                None,
+            ),
+        )
+        for what in names
+    ]
+
+
+def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
+    """The questions that every one of them answered."""
+    known = [{repr(sample.prompt): sample for sample in version.report.samples} for version in versions]
+    return [
+        ManyAnswer(
+            question="\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt),
+            wanted=sample.reference,
+            answers=tuple(samples[prompt].tuned for samples in known),
+        )
+        for prompt, sample in known[0].items()
+        if all(prompt in samples for samples in known)
+    ]

@@ -1,0 +1,91 @@
+"""A chat template as Ollama knows it, found by rendering a conversation and looking what stands around its turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Render = Callable[[Sequence[dict[str, str]], bool], str]
+"""Turns and whether the head of an answer follows, as text. May raise what jinja raises."""
+_S, _U, _A, _V = "SYSTEM·TURN", "FIRST·USER·TURN", "ANSWER·TURN", "SECOND·USER·TURN"
+
+
+def modelfile(weights: str, render: Render, stops: Sequence[str], begin: str = "") -> str:
+    """A Modelfile that serves the GGUF file ``weights``, which lies beside it.
+
+    Args:
+        stops: texts that end an answer.
+        begin: the text of the token that begins every prompt, which Ollama adds by itself.
+    """
+    lines = [f"FROM ./{weights}"]
+    found = _template(render, begin)
+    if found is None:
+        lines.append("# Its chat template has no simple form: Ollama goes by the one in the file.")
+    else:
+        template, system = found
+        lines.append(f'TEMPLATE """{template}"""')
+        lines += [f'SYSTEM """{system}"""'] if system else []
+    lines += [f'PARAMETER stop "{_quoted(stop)}"' for stop in dict.fromkeys(stops) if stop.strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _template(render: Render, begin: str) -> tuple[str, str] | None:
+    """The template in Ollama's form and the system prompt that it brings along; None where turns are not laid end to end."""
+    user = [{"role": "user", "content": _U}]
+    talk = [*user, {"role": "assistant", "content": _A}]
+    again = [*talk, {"role": "user", "content": _V}]
+    system = [{"role": "system", "content": _S}]
+    try:
+        whole, ended, alone = render(again, True), render(talk, False), render(user, True)
+        (head, to_answer), (_, to_user, tail) = _parts(alone, _U), _parts(whole, _A, _V)
+        end = _parts(ended, _A)[1]
+    except Exception:  # templates raise what they like
+        return None
+    if to_answer != tail or not to_user.startswith(end):
+        return None
+    before_user = to_user.removeprefix(end)
+    first = head.removeprefix(begin)
+    if not first.endswith(before_user):
+        return None
+    usual = first[: len(first) - len(before_user)]
+    opening, default = "", ""
+    try:
+        told, between, _ = _parts(render([*system, *user], True), _S, _U)
+        told = told.removeprefix(begin)
+        if between.endswith(before_user):
+            closing = between[: len(between) - len(before_user)]
+            opening = f"{{{{ if .System }}}}{told}{{{{ .System }}}}{closing}{{{{ end }}}}"
+            if usual.startswith(told) and usual.endswith(closing) and len(usual) > len(told) + len(closing):
+                default, usual = usual[len(told) : len(usual) - len(closing)], ""
+    except Exception:  # a template without a place for a system prompt
+        opening = ""
+    if '"""' in whole or usual:
+        return None
+    return (
+        f"{opening}{{{{ if .Prompt }}}}{before_user}{{{{ .Prompt }}}}{{{{ end }}}}{to_answer}{{{{ .Response }}}}{end}",
+        default,
+    )
+
+
+def _parts(text: str, *marks: str) -> list[str]:
+    """What stands around the marks. Raises ``ValueError`` where one of them is not there once."""
+    parts: list[str] = []
+    for mark in marks:
+        if text.count(mark) != 1:
+            raise ValueError(mark)
+        before, text = text.split(mark)
+        parts.append(before)
+    return [*parts, text]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def renderer(tokenizer: Any) -> Render:
+    """The template of a tokenizer of transformers."""
+
+    def render(turns: Sequence[dict[str, str]], answer: bool) -> str:
+        return str(tokenizer.apply_chat_template(list(turns), add_generation_prompt=answer, tokenize=False))
+
+    return render

@@ -1,0 +1,42 @@
+"""What Ollama needs beside a GGUF file is found from the model's own chat template."""
+
+from __future__ import annotations
+
+import jinja2
+
+from brightrun_tui.serving.ollama import Render, modelfile
+
+CHATML = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+WITHOUT_SYSTEM = (
+    "<s>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %}{{ m['content'] }}</s>{% endif %}{% endfor %}"
+)
+
+
+def rendering(template: str) -> Render:
+    compiled = jinja2.Template(template)
+    return lambda turns, answer: compiled.render(messages=list(turns), add_generation_prompt=answer)
+
+
+def test_a_template_becomes_ollamas_with_the_system_prompt_it_brings() -> None:
+    text = modelfile("m.gguf", rendering(CHATML), ["<|im_end|>"])
+    assert (
+        'TEMPLATE """{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}'
+        "{{ if .Prompt }}<|im_start|>user\n{{ .Prompt }}{{ end }}<|im_end|>\n<|im_start|>assistant\n"
+        '{{ .Response }}<|im_end|>\n"""' in text
+    )
+    assert 'SYSTEM """Be kind."""' in text and 'PARAMETER stop "<|im_end|>"' in text
+
+
+def test_a_template_without_a_place_for_a_system_prompt_and_one_of_no_simple_form() -> None:
+    text = modelfile("m.gguf", rendering(WITHOUT_SYSTEM), ["</s>"], "<s>")
+    assert (
+        '"""{{ if .Prompt }}[INST] {{ .Prompt }}{{ end }} [/INST]{{ .Response }}</s>"""' in text
+        and "SYSTEM" not in text
+    )
+    odd = modelfile("m.gguf", rendering("{{ messages | length }}"), [])
+    assert odd.startswith("FROM ./m.gguf\n# ") and "TEMPLATE" not in odd
