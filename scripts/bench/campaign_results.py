@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 LARGEST = {"over_usd", "off_usd", "late_seconds"}
@@ -104,7 +104,7 @@ class Parts:
 
     def keep(self, seed: str, runs: int, result: Result) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        document = {**self._head(seed, runs), "result": asdict(result)}
+        document = {**self._head(seed, runs), "result": vars(result)}
         aside = self._file(seed).with_suffix(".part")
         aside.write_text(json.dumps(document, indent=1))
         os.replace(aside, self._file(seed))
