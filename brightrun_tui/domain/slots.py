@@ -7,12 +7,13 @@ instead, spread evenly. A GPU on which somebody else's processes hold memory is 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
+MOST_NAMES = 4
+"""Runs that are named in one sentence."""
 OTHERS_BYTES = 1 << 30
 """Memory in use on a GPU from which on somebody else is at work there; drivers and screens take less."""
 
@@ -129,8 +130,10 @@ def why_not(seats: Seats, card: Card, wish: Wish) -> str:
 
 
 def names(holders: Sequence[Holder]) -> str:
-    """“run a”, “runs a and b”; a name that several have is said once."""
-    told = list(Counter(holder.name for holder in holders))
+    """“run a”, “runs a and b”, “runs a, b, c and 4 others”; a name that several have is said once."""
+    told = list(dict.fromkeys(holder.name for holder in holders))
+    if len(told) > MOST_NAMES:
+        told = [*told[: MOST_NAMES - 1], f"{len(told) - MOST_NAMES + 1} others"]
     return f"run {told[0]}" if len(told) == 1 else f"runs {', '.join(told[:-1])} and {told[-1]}"
 
 

@@ -168,7 +168,8 @@ def check_gpus(draft: Draft, wish: Wish) -> Check | None:
                 kind=ErrorKind.BAD_SETTING,
             ),
         )
-    there = cards() if torch_uses_gpu() else ()
+    there = cards()
+    there = there if there and torch_uses_gpu() else ()
     seat = assign(Seats(there), wish)
     if wish.cards and not any(map(wish.fits, there)):
         fix = (

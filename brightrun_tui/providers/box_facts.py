@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.slots import Card, Holder, Seats
 from brightrun_tui.hosts.boot import REMOTE_HOME
 from brightrun_tui.providers.gpus import peak_flops
-from brightrun_tui.providers.names import run_of
+from brightrun_tui.providers.names import LONGEST, run_of
 
 LEASES = f"{REMOTE_HOME}/leases"
 """On the box: a directory for each run that has a place there."""
 GPU_FILE = "gpu"
 """In such a directory: the UUID of the GPU that the run has."""
 CPU_FLOPS_PER_CORE = 40e9
-MOST_CARDS = 64
+MOST_CARDS, MOST_LEASES = 64, 256
+MOST_NUMBER = 1 << 50
 MIB = 1024**2
 
 QUESTION = f"""
@@ -52,7 +54,7 @@ class BoxFacts:
     def read(cls, seen: str) -> BoxFacts:
         """From the answer to `QUESTION`. What is not in its words is left out."""
         rows = (one.partition(" ") for one in _rows(seen, "lease") if one)
-        leases = {name: as_gpu_id(gpu) for name, _, gpu in rows}
+        leases = {name: as_gpu_id(gpu) for name, _, gpu in islice(rows, MOST_LEASES)}
         return cls(
             cores=max(1, _number(_first(seen, "cores"))),
             memory=_number(_first(seen, "memory")) * 1024,
@@ -63,7 +65,7 @@ class BoxFacts:
 
     def seats(self, slots: int) -> Seats:
         """The box as the rule of `domain.slots` sees it."""
-        holders = tuple(Holder(run_of(name) or name, card) for name, card in self.leases.items())
+        holders = tuple(Holder((run_of(name) or name)[:LONGEST], card) for name, card in self.leases.items())
         return Seats(self.cards, holders, slots)
 
     def hardware(self, card: Card | None) -> Hardware:
@@ -134,6 +136,6 @@ def _first(seen: str, kind: str) -> str:
 
 def _number(word: str) -> int:
     try:
-        return max(0, int(float(word)))
+        return max(0, min(int(float(word)), MOST_NUMBER))
     except (ValueError, OverflowError):
         return 0

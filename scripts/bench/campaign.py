@@ -2,9 +2,11 @@
 """Hundreds of runs against stand-in clouds, with seeded faults and kill -9 of engine and app: does anything leak?
 
     scripts/bench/campaign.py [--runs 200] [--seed 1] [--parallel 6] [--quick] [--json]
+    scripts/bench/campaign.py --runs 300 --parts 12 --at-most 1 --into DIRECTORY     again and again, until no part is left
 
 The clouds, the SSH machines and the engine are real processes; the worker is one that learns nothing, so that a run
-takes seconds. The same seed draws the same runs and the same sequence of faults.
+takes seconds. The same seed draws the same runs and the same sequence of faults. In parts, each has a seed of its own
+and a file, and the summary is of all that are through: who is cut off goes on with the same command.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+from campaign_results import Parts, Result
 
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
@@ -120,7 +124,7 @@ class Campaign:
     """One campaign's world and its book of what happened."""
 
     clouds: CloudServer
-    seed: int
+    seed: str
     injected: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     app_kills: int = 0
@@ -293,7 +297,7 @@ async def submit(db: Database, number: int, chance: random.Random, toy: Toy, dat
     return await runs.create(db, spec, str(paths.run_directory(spec.run_id)), ESTIMATE)
 
 
-async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> dict[str, object]:
+async def play(campaign: Campaign, count: int, parallel: int, toy: Toy, data: Path) -> Result:
     paths = get_paths()
     async with open_database(paths.database) as db:
         await client.ensure_engine(paths)
@@ -308,7 +312,7 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
     """Start runs as others end, with trouble all the while, and wait until everything has been returned."""
     stop = asyncio.Event()
     trouble = asyncio.create_task(campaign.make_trouble(stop))
-    chance, started = random.Random(campaign.seed + 1), 0
+    chance, started = random.Random(f"{campaign.seed}/runs"), 0
     while True:
         everything = await runs.list_runs(db)
         waiting = [run for run in everything if run.state not in TERMINAL]
@@ -345,10 +349,10 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
         await asyncio.sleep(1.0)
 
 
-async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
+async def judge(campaign: Campaign, db: Database) -> Result:
     """The promises, counted in the clouds' own books."""
     everything = {run.id: run for run in await runs.list_runs(db)}
-    over, doubled, late, off = 0.0, [], 0.0, {}
+    over, doubled, late, off = 0.0, list[list[object]](), 0.0, dict[str, float]()
     for run in everything.values():
         mine = sorted((m for _cloud, m in campaign.machines() if f"-{run.id}-" in m.name), key=lambda m: m.created)
         cost = sum(cloud.ledger.total(m.id) for cloud, m in campaign.machines() if f"-{run.id}-" in m.name)
@@ -357,7 +361,7 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
         for earlier, later in pairwise(mine):
             if (earlier.gone_at or time.time()) > later.created:
                 doubled.append(
-                    (run.id, earlier.id, later.id, round((earlier.gone_at or time.time()) - later.created, 1))
+                    [run.id, earlier.id, later.id, round((earlier.gone_at or time.time()) - later.created, 1)]
                 )
         ends = [m.gone_at for m in mine if m.gone_at]
         if run.finished_at and ends:
@@ -365,49 +369,40 @@ async def judge(campaign: Campaign, db: Database) -> dict[str, object]:
     tight = [run for run in everything.values() if run.spec.limits.budget_usd == TIGHT_BUDGET]
     poor = [run for run in everything.values() if run.failure and run.failure.error == "no_funds"]
     roomy = [run for run in everything.values() if run not in tight and run not in poor]
-    completed = [run for run in roomy if run.state == "completed"]
-    failures = Counter(run.failure.error if run.failure else run.state for run in roomy if run.state != "completed")
-    return {
-        "runs": len(everything),
-        "faults injected": sum(campaign.injected.values()),
-        "engine kills": campaign.kills,
-        "app kills": campaign.app_kills,
-        "nights without an engine": campaign.nights,
-        "leases created": len(campaign.machines()),
-        "leases leaked": sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
-        "double-rented": len(doubled),
-        "dollars beyond a budget": round(max(0.0, over), 6),
-        "finished models lost": len(campaign.lost),
-        "data sent to a GPU that is not fit": len(campaign.trusted),
-        "furthest of a run's cost from the clouds' book ($)": round(max(off.values()), 6),
-        "runs further than a cent from it": sum(each > 0.01 for each in off.values()),
-        "completed without help": f"{100 * len(completed) / len(roomy):.1f} % of {len(roomy)}",
-        "ended for want of money, which only a person can add": len(poor),
-        "with a tight budget": dict(Counter(run.failure.error if run.failure else run.state for run in tight)),
-        "foreign machines touched": sum(
-            m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign
-        ),
-        "longest billing after the end (s)": round(late, 1),
-        "not completed": dict(failures),
-        "double": doubled[:5],
-        "faults by kind": dict(campaign.injected),
-    }
+    return Result(
+        runs=len(everything),
+        engine_kills=campaign.kills,
+        app_kills=campaign.app_kills,
+        nights=campaign.nights,
+        leases=len(campaign.machines()),
+        leaked=sum(len(cloud.alive()) for cloud in campaign.clouds.clouds),
+        doubled=len(doubled),
+        over_usd=max(0.0, over),
+        lost=len(campaign.lost),
+        trusted=len(campaign.trusted),
+        off_usd=max(off.values()),
+        far=sum(each > 0.01 for each in off.values()),
+        completed=sum(run.state == "completed" for run in roomy),
+        roomy=len(roomy),
+        poor=len(poor),
+        foreign=sum(m.touched for c in campaign.clouds.clouds for m in c.instances.values() if m.foreign),
+        late_seconds=late,
+        tight=Counter(_how_it_ended(run) for run in tight),
+        failures=Counter(_how_it_ended(run) for run in roomy if run.state != "completed"),
+        faults=campaign.injected,
+        double=doubled,
+    )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--parallel", type=int, default=6)
-    parser.add_argument("--quick", action="store_true", help="8 runs")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--keep", help="leave the home directory here")
-    arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # the clouds and their machines end with us
+def _how_it_ended(run: Run) -> str:
+    return str(run.failure.error) if run.failure else run.state
+
+
+def campaign_of(seed: str, count: int, parallel: int, keep: str) -> Result:
+    """One campaign in a world of its own: clouds, machines, home. Returns what came of it."""
     toy = make_toy()
     with tempfile.TemporaryDirectory() as scratch, CloudServer() as clouds:
-        home = Path(arguments.keep or scratch) / "home"
+        home = Path(keep or scratch) / "home"
         data = Path(scratch) / "data.jsonl"
         data.write_text("".join(json.dumps({"prompt": f"q{i}", "completion": f"a{i}"}) + "\n" for i in range(20)))
         os.environ.update(
@@ -420,15 +415,42 @@ def main() -> int:
         )
         for cloud in clouds.clouds:
             cloud.add_foreign("somebody-elses-machine")
-        campaign = Campaign(clouds, arguments.seed)
+        campaign = Campaign(clouds, seed)
         campaign.watch()
         began = time.monotonic()
-        result = asyncio.run(play(campaign, 8 if arguments.quick else arguments.runs, arguments.parallel, toy, data))
-        result["minutes"] = round((time.monotonic() - began) / 60, 1)
-    if arguments.json:
-        print(json.dumps({"name": "campaign", "seed": arguments.seed, **result}))
+        result = asyncio.run(play(campaign, count, parallel, toy, data))
+        result.minutes = (time.monotonic() - began) / 60
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--parallel", type=int, default=6)
+    parser.add_argument("--quick", action="store_true", help="8 runs")
+    parser.add_argument("--parts", type=int, default=0, help="play it in so many parts, each kept once it is through")
+    parser.add_argument("--into", type=Path, default=Path("campaign"), help="directory of the parts; those in it count")
+    parser.add_argument("--at-most", type=int, default=0, help="so many parts in this call; the next call goes on")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", default="", help="leave the home directory here")
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # the clouds and their machines end with us
+    count, left = 8 if arguments.quick else arguments.runs, 0
+    if arguments.parts:
+        parts = Parts(arguments.into, arguments.seed, count, min(arguments.parts, count), arguments.parallel)
+        for seed, runs_of_it in parts.open()[: arguments.at_most or None]:
+            print(f"part {seed}: {runs_of_it} runs", file=sys.stderr)
+            parts.keep(seed, runs_of_it, campaign_of(seed, runs_of_it, arguments.parallel, arguments.keep))
+        left, result = len(parts.open()), Result.total(parts.results())
     else:
-        for what, value in result.items():
+        result = campaign_of(str(arguments.seed), count, arguments.parallel, arguments.keep)
+    table = {**result.table(), **({"parts to be played": left} if arguments.parts else {})}
+    if arguments.json:
+        print(json.dumps({"name": "campaign", "seed": arguments.seed, **table}))
+    else:
+        for what, value in table.items():
             print(f"{what:54} {value}")
     return 0
 

@@ -153,6 +153,8 @@ lease br-abcd1234-two-1 ; rm -rf /
     assert facts.cards[2].name == "NVIDIA RTX 4090, D" and facts.cards[2].others == 20000 << 20
     assert facts.leases == {"br-abcd1234-one-1": "MIG-1111", "br-abcd1234-two-1": ""}
     assert BoxFacts.read("\x00 gpu ,,,, lease\n" * 50).cards == ()
+    flood = BoxFacts.read("cores 9e99\n" + "".join(f"lease {'x' * 200}{n}\n" for n in range(9999)))
+    assert flood.cores < 1 << 60 and len(assign(flood.seats(0), Wish()).waits_for) < 400
 
 
 async def test_a_wrong_key_and_a_dead_box_are_told_apart(server: CloudServer, tmp_path: Path) -> None:

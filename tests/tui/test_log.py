@@ -78,6 +78,9 @@ def test_what_the_worker_says_is_readable(tmp_path: Path) -> None:
     assert "step 40    loss " in text and "checkpoint" in text and "! 8 records have no answer" in text
     assert news.lines[-1] == "printed" and "{" not in text
     assert log.read() is None
+    (tmp_path / "setup.log").write_text("installing the training packages\n")
+    news = log.read()
+    assert news is not None and news.lines == ("installing the training packages",)
 
 
 def test_a_new_file_starts_anew(tmp_path: Path) -> None:

@@ -100,6 +100,19 @@ async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> N
     assert await asked(seeded) == []
 
 
+async def test_a_run_that_waits_can_be_moved_and_no_other(seeded: Paths, opened: Opened) -> None:
+    async with open_database(seeded.database) as db:
+        await runs.update(db, "r-0007", phase="queued", phase_detail="waits for a free GPU: 0 busy with run shop-faq")
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0007")
+        await driver.sees("waits for a free GPU")
+        with FileLock(seeded.engine_lock):
+            await driver.press("K")
+            while not (waiting := await asked(seeded)):
+                await driver.pilot.pause(0.02)
+    assert [(one.kind, one.target, one.payload) for one in waiting] == [("move_run", "r-0007", {"to": "up"})]
+
+
 async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, opened: Opened) -> None:
     """The others stay what they were; nothing but its deletion is offered for it."""
     async with open_database(seeded.database) as db:

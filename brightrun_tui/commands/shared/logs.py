@@ -50,21 +50,26 @@ def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
 
 
 async def follow_text(session: Session, run: Run, lines: int) -> None:
-    """The log of a run, until the run ends."""
-    path = RunDirectory(Path(run.directory)).log
-    offset = print_last_lines(path, lines, whole=True) if path.exists() else 0
-    await _follow(session, run, path, offset, _plain_text)
+    """The log of a run, until the run ends: what the preparation of its machines prints, and what its worker prints."""
+    files = RunDirectory(Path(run.directory))
+    offsets = dict.fromkeys((files.setup_log, files.log), 0)
+    there = [path for path in offsets if path.exists()]
+    for path in there:
+        last = path == there[-1] or not lines
+        offsets[path] = print_last_lines(path, lines, whole=True) if last else path.stat().st_size
+    await _follow(session, run, offsets, _plain_text)
 
 
 async def follow_events(session: Session, run: Run) -> None:
     """The events of a run as JSON lines, from the first, until the run ends."""
-    await _follow(session, run, RunDirectory(Path(run.directory)).events, 0, plain_json)
+    await _follow(session, run, {RunDirectory(Path(run.directory)).events: 0}, plain_json)
 
 
-async def _follow(session: Session, run: Run, path: Path, offset: int, fit: Fit) -> None:
+async def _follow(session: Session, run: Run, offsets: dict[Path, int], fit: Fit) -> None:
     while True:
         ended = (await runs.get(session.db, run.id)).state in TERMINAL
-        offset = print_from(path, offset, fit)
+        for path, offset in offsets.items():
+            offsets[path] = print_from(path, offset, fit)
         if ended:
             return
         await asyncio.sleep(LOOK_SECONDS)

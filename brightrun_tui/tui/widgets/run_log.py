@@ -1,4 +1,7 @@
-"""The log of a run: what its worker said and what it printed, as one stream of lines. No widgets, no store."""
+"""The log of a run: what the preparation of its machines printed, what its worker said and printed, as one stream of lines.
+
+No widgets, no store.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +26,24 @@ MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
 
 class RunLog:
-    """Follows ``events.jsonl`` and ``worker.log`` of one run directory. Blocking; call it from a thread."""
+    """Follows ``setup.log``, ``events.jsonl`` and ``worker.log`` of one run directory. Blocking; call it from a thread."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory
+        self._setup = LogTail(RunDirectory(directory).setup_log)
         self._events = LogTail(RunDirectory(directory).events, event_line)
         self._printed = LogTail(RunDirectory(directory).log)
 
     def read(self) -> News | None:
-        """What is new of both; None when nothing is. Raises ``OSError``."""
-        said, printed = self._events.read(), self._printed.read()
-        if said is None or printed is None:
-            return said or printed
+        """What is new of all three; None when nothing is. Raises ``OSError``."""
+        found = [news for one in (self._setup, self._events, self._printed) if (news := one.read()) is not None]
+        if len(found) < 2:
+            return found[0] if found else None
         return News(
-            said.lines + printed.lines,
-            printed.tail,
-            said.skipped + printed.skipped,
-            said.restarted or printed.restarted,
+            tuple(line for news in found for line in news.lines),
+            found[-1].tail,
+            sum(news.skipped for news in found),
+            any(news.restarted for news in found),
         )
 
 
