@@ -389,7 +389,7 @@ def as_markdown() -> str:
         "`:` finds any by name.\nActions marked • change something and are refused with `--read-only`.\n"
     ]
     for scope, title in SCOPES.items():
-        rows = "\n".join(_markdown_row(action) for action in of_scope(scope))
+        rows = "\n".join(_markdown_row(action) for action in ACTIONS if action.scope == scope)
         parts.append(f"## {title}\n\n| keys | action | what it does |\n|---|---|---|\n{rows}\n")
     return "\n".join(parts)
 

@@ -142,7 +142,7 @@ class DataScreen(Dialog[ChosenData]):
         """Check what is under the cursor and show what is in it; with ``take``, answer it if it can be used."""
         known = next((report for report in self._known if report.name == word), None)
         place = known.path if known else word
-        if os.path.isdir(typed_path(place)) and not known and not place.endswith(WHOLE_FOLDER):
+        if os.path.isdir(typed_path(place)) and not (take or known or place.endswith(WHOLE_FOLDER)):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
             return
         if is_hub_dataset(place) and not take:
@@ -174,7 +174,7 @@ class DataScreen(Dialog[ChosenData]):
                 ]
             )
             return
-        found = self._maps.get(place)
+        found = self._maps.get(_key(place))
         self.refresh_keys()
         self.query_one("#verdict-text", Flow).show(
             lambda width: [
@@ -187,7 +187,7 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _mapped_report(self, place: str) -> DatasetReport:
         """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
-        if place not in self._maps:
+        if _key(place) not in self._maps:
             try:
                 return await self._report(place, {})
             except DatasetError as error:
@@ -196,12 +196,12 @@ class DataScreen(Dialog[ChosenData]):
                 found = await asyncio.to_thread(column_map, place, self.app.paths)
                 if not {"prompt", "completion"} <= found.mapping.keys():
                     raise
-                self._maps[place] = found
-        return await self._report(place, dict(self._maps[place].mapping))
+                self._maps[_key(place)] = found
+        return await self._report(place, dict(self._maps[_key(place)].mapping))
 
     async def _answer(self, word: str, place: str) -> None:
         """Take it, and remember how its columns were mapped."""
-        found = self._maps.get(place)
+        found = self._maps.get(_key(place))
         if found:
             try:
                 await asyncio.to_thread(remember, found.table, found.mapping, self.app.paths)
@@ -227,7 +227,7 @@ class DataScreen(Dialog[ChosenData]):
         """Say which column is what."""
         place = self._place_here
         try:
-            known = self._maps.get(place)
+            known = self._maps.get(_key(place))
             found = known if known else await asyncio.to_thread(column_map, place, self.app.paths)
         except BrightrunError as error:
             self.app.show_error(error)
@@ -237,7 +237,7 @@ class DataScreen(Dialog[ChosenData]):
             return
         mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
         if mapping is not None:
-            self._maps[place] = replace(found, mapping=mapping, remembered=True)
+            self._maps[_key(place)] = replace(found, mapping=mapping, remembered=True)
             self._look_into(place)
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
@@ -271,6 +271,11 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
     how = "as you said" if found.remembered else "guessed from the content"
     text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
+
+
+def _key(place: str) -> str:
+    """The same for the same file, however it is written; a dataset of the Hub is its name."""
+    return place if is_hub_dataset(place) else str(typed_path(place).absolute())
 
 
 class PreviewScreen(Dialog[None]):
