@@ -33,6 +33,7 @@ from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.workspace import Workspace
 
 SAY_EVERY_SECONDS = 0.2
 
@@ -64,6 +65,7 @@ class DataScreen(Dialog[ChosenData]):
         self._chosen = chosen
         self._choices: list[Choice] = []
         self._maps: dict[str, ColumnMap] = {}
+        self._usable: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
         yield Input(
@@ -109,7 +111,12 @@ class DataScreen(Dialog[ChosenData]):
         if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
             self._go_to(Path(os.path.realpath(path)))
         elif word:
-            self._look_into(str(path.absolute()) if whole or os.path.isfile(path) else word, take=True)
+            word = str(path.absolute()) if whole or os.path.isfile(path) else word
+            place = next((report.path for report in self._known if report.name == word), word)
+            if _key(place) in self._usable:  # keys typed ahead are for the form already
+                self._answer(word, place)
+            else:
+                self._look_into(word, take=True)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -159,8 +166,9 @@ class DataScreen(Dialog[ChosenData]):
         self._say([Content.styled("◌ checking …", "$primary")])
         try:
             report = await self._mapped_report(place)
+            self._usable.add(_key(place))
             if take:
-                await self._answer(word, place)
+                self._answer(word, place)
                 return
         except BrightrunError as error:
             text, fix = (
@@ -199,15 +207,12 @@ class DataScreen(Dialog[ChosenData]):
                 self._maps[_key(place)] = found
         return await self._report(place, dict(self._maps[_key(place)].mapping))
 
-    async def _answer(self, word: str, place: str) -> None:
+    def _answer(self, word: str, place: str) -> None:
         """Take it, and remember how its columns were mapped."""
         found = self._maps.get(_key(place))
-        if found:
-            try:
-                await asyncio.to_thread(remember, found.table, found.mapping, self.app.paths)
-            except OSError as error:
-                self.app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
         self.dismiss(ChosenData(word, found.mapping if found else {}))
+        if found:
+            self.app.run_worker(_remember(self.app, found), group="columns")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "columns":
@@ -237,6 +242,7 @@ class DataScreen(Dialog[ChosenData]):
             return
         mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
         if mapping is not None:
+            self._usable.discard(_key(place))
             self._maps[_key(place)] = replace(found, mapping=mapping, remembered=True)
             self._look_into(place)
 
@@ -271,6 +277,14 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
     how = "as you said" if found.remembered else "guessed from the content"
     text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
+
+
+async def _remember(app: Workspace, found: ColumnMap) -> None:
+    """Keep the mapping for the next table of this shape; that it cannot be kept is said, and no more."""
+    try:
+        await asyncio.to_thread(remember, found.table, found.mapping, app.paths)
+    except OSError as error:
+        app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
 
 
 def _key(place: str) -> str:
