@@ -297,11 +297,11 @@ class Setting(BaseModel):
         if self.kind == "text":
             return "a word that is not too long"
         said = []
-        for name, words in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below")):
+        for name, words in (("ge", "from"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
             bound = next((b for m in self.field.metadata if (b := getattr(m, name, None)) is not None), None)
             if bound is not None:
                 said.append(f"{words} {bound:,}" if isinstance(bound, int) else f"{words} {bound:g}")
-        return " ".join(["a whole number" if self.kind == "int" else "a number", " ".join(said)]).strip()
+        return " ".join(["a whole number" if self.kind == "int" else "a number", " and ".join(said)]).strip()
 
 
 def iter_settings() -> Iterator[Setting]:

@@ -483,10 +483,12 @@ def as_markdown() -> str:
     """The table for people, as docs/keys.md holds it."""
     parts = [
         "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
-        "`:` finds any by name.\nActions marked • change something and are refused with `--read-only`.\n"
+        "`:` finds any by name.\nOther keys for an action go into config.toml, by the name of its place and its own: "
+        '`[keys]` and below it `"monitor.pause" = "p ctrl+p"`.\n'
+        "Actions marked • change something and are refused with `--read-only`.\n"
     ]
     for scope, title in SCOPES.items():
-        rows = "\n".join(_markdown_row(action) for action in of_scope(scope))
+        rows = "\n".join(_markdown_row(action) for action in ACTIONS if action.scope == scope)
         parts.append(f"## {title}\n\n| keys | action | what it does |\n|---|---|---|\n{rows}\n")
     return "\n".join(parts)
 

@@ -24,7 +24,7 @@ from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
-from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
@@ -35,8 +35,7 @@ from tests.tui.conftest import SIZES, Opened
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
-    ColumnsScreen, Welcome,
-    CorrectScreen, CorrectionsScreen, ChatSettingsScreen,
+    ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen,
 )  # fmt: skip
 
 
@@ -89,7 +88,7 @@ async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Op
     async with opened(seeded) as driver:
         await driver.press("2")
         await driver.until(lambda: driver.app.current_mode == "new_run")
-        driver.app.screen.query_one("TextField").focus()
-        await driver.pilot.pause()
+        driver.app.screen.query_one(WaitingField).focus()
+        await driver.press("enter")
         await driver.until(lambda: "f1 Help" in driver.keys(), "the keys of a field")
         assert " q Quit" not in driver.keys() and "d Dataset" not in driver.keys()

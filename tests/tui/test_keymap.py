@@ -24,7 +24,7 @@ async def test_a_key_of_ones_own_works_and_is_shown(paths: Paths, opened: Opened
         await driver.press("f1")
         assert len(driver.app.screen_stack) == 1
         await driver.press("f9")
-        await driver.sees("every action has a key")
+        await driver.sees("╭─ Help")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         assert not driver.app.snapshot.runs and server.runpod.count("POST", "/v2/pods") == 0
         driver.app.screen.form.row("budget_usd").field.focus()
-        await driver.press(*"0.01")
+        await driver.press("enter", *"0.01")
         await driver.sees("✗ budget", "✗ not yet")
 
 

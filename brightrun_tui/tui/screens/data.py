@@ -33,6 +33,7 @@ from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.workspace import Workspace
 
 SAY_EVERY_SECONDS = 0.2
 
@@ -64,6 +65,7 @@ class DataScreen(Dialog[ChosenData]):
         self._chosen = chosen
         self._choices: list[Choice] = []
         self._maps: dict[str, ColumnMap] = {}
+        self._usable: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
         yield Input(
@@ -109,7 +111,12 @@ class DataScreen(Dialog[ChosenData]):
         if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
             self._go_to(Path(os.path.realpath(path)))
         elif word:
-            self._look_into(str(path.absolute()) if whole or os.path.isfile(path) else word, take=True)
+            word = str(path.absolute()) if whole or os.path.isfile(path) else word
+            place = next((report.path for report in self._known if report.name == word), word)
+            if _key(place) in self._usable:  # keys typed ahead are for the form already
+                self._answer(word, place)
+            else:
+                self._look_into(word, take=True)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -142,7 +149,7 @@ class DataScreen(Dialog[ChosenData]):
         """Check what is under the cursor and show what is in it; with ``take``, answer it if it can be used."""
         known = next((report for report in self._known if report.name == word), None)
         place = known.path if known else word
-        if os.path.isdir(typed_path(place)) and not known and not place.endswith(WHOLE_FOLDER):
+        if os.path.isdir(typed_path(place)) and not (take or known or place.endswith(WHOLE_FOLDER)):
             self._say([Content.styled("A directory; enter goes in.", "$muted")])
             return
         if is_hub_dataset(place) and not take:
@@ -159,8 +166,9 @@ class DataScreen(Dialog[ChosenData]):
         self._say([Content.styled("◌ checking …", "$primary")])
         try:
             report = await self._mapped_report(place)
+            self._usable.add(_key(place))
             if take:
-                await self._answer(word, place)
+                self._answer(word, place)
                 return
         except BrightrunError as error:
             text, fix = (
@@ -174,7 +182,7 @@ class DataScreen(Dialog[ChosenData]):
                 ]
             )
             return
-        found = self._maps.get(place)
+        found = self._maps.get(_key(place))
         self.refresh_keys()
         self.query_one("#verdict-text", Flow).show(
             lambda width: [
@@ -187,7 +195,7 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _mapped_report(self, place: str) -> DatasetReport:
         """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
-        if place not in self._maps:
+        if _key(place) not in self._maps:
             try:
                 return await self._report(place, {})
             except DatasetError as error:
@@ -196,18 +204,15 @@ class DataScreen(Dialog[ChosenData]):
                 found = await asyncio.to_thread(column_map, place, self.app.paths)
                 if not {"prompt", "completion"} <= found.mapping.keys():
                     raise
-                self._maps[place] = found
-        return await self._report(place, dict(self._maps[place].mapping))
+                self._maps[_key(place)] = found
+        return await self._report(place, dict(self._maps[_key(place)].mapping))
 
-    async def _answer(self, word: str, place: str) -> None:
+    def _answer(self, word: str, place: str) -> None:
         """Take it, and remember how its columns were mapped."""
-        found = self._maps.get(place)
-        if found:
-            try:
-                await asyncio.to_thread(remember, found.table, found.mapping, self.app.paths)
-            except OSError as error:
-                self.app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
+        found = self._maps.get(_key(place))
         self.dismiss(ChosenData(word, found.mapping if found else {}))
+        if found:
+            self.app.run_worker(_remember(self.app, found), group="columns")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "columns":
@@ -227,7 +232,7 @@ class DataScreen(Dialog[ChosenData]):
         """Say which column is what."""
         place = self._place_here
         try:
-            known = self._maps.get(place)
+            known = self._maps.get(_key(place))
             found = known if known else await asyncio.to_thread(column_map, place, self.app.paths)
         except BrightrunError as error:
             self.app.show_error(error)
@@ -237,7 +242,8 @@ class DataScreen(Dialog[ChosenData]):
             return
         mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
         if mapping is not None:
-            self._maps[place] = replace(found, mapping=mapping, remembered=True)
+            self._usable.discard(_key(place))
+            self._maps[_key(place)] = replace(found, mapping=mapping, remembered=True)
             self._look_into(place)
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
@@ -271,6 +277,19 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
     how = "as you said" if found.remembered else "guessed from the content"
     text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
+
+
+async def _remember(app: Workspace, found: ColumnMap) -> None:
+    """Keep the mapping for the next table of this shape; that it cannot be kept is said, and no more."""
+    try:
+        await asyncio.to_thread(remember, found.table, found.mapping, app.paths)
+    except OSError as error:
+        app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
+
+
+def _key(place: str) -> str:
+    """The same for the same file, however it is written; a dataset of the Hub is its name."""
+    return place if is_hub_dataset(place) else str(typed_path(place).absolute())
 
 
 class PreviewScreen(Dialog[None]):

@@ -55,36 +55,21 @@ class _InForm:
 
 
 class TextField(_InForm, Input):
-    """A line of text. One that ``waits`` takes text only after enter, so that single keys stay keys until then."""
+    """A line of text."""
 
-    SCOPES = ("field", "form")
-    BINDINGS = bindings("field", "form")
+    SCOPES: ClassVar[tuple[str, ...]] = ("form",)
+    BINDINGS = bindings("form")
 
     def __init__(
-        self,
-        key: str,
-        value: str = "",
-        *,
-        placeholder: str = "",
-        password: bool = False,
-        last: bool = False,
-        waits: bool = False,
+        self, key: str, value: str = "", *, placeholder: str = "", password: bool = False, last: bool = False
     ) -> None:
         """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field."""
         value = one_line(value)
-        super().__init__(
-            value,
-            placeholder=placeholder,
-            compact=True,
-            password=password,
-            classes="field -waits" if waits else "field",
-            select_on_focus=not waits,
-        )
+        super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
         self.key = key
         self._last = last
         self._told = value
-        self._waits = waits
-        self.typing = not waits
+        self.typing = True
 
     def put(self, value: str) -> None:
         """Set the value without telling anybody; what is just being typed stays."""
@@ -92,15 +77,37 @@ class TextField(_InForm, Input):
             self._told = value
             self.value = value
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self._told:
+            self._told = event.value
+            self.post_message(FieldChanged(self.key, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if not self._last:
+            event.stop()
+            self.screen.focus_next()
+
+
+class WaitingField(TextField):
+    """A line of text that takes text only after enter, so that single keys stay keys until then."""
+
+    SCOPES = ("field", "form")
+    BINDINGS = bindings("field")
+
+    def __init__(self, key: str, value: str = "", *, placeholder: str = "") -> None:
+        super().__init__(key, value, placeholder=placeholder)
+        self.add_class("-waits")
+        self.select_on_focus = False
+        self.typing = False
+
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return self.typing and super().check_consume_key(key, character)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "edit":
-            return self._waits
         if action == "drop":
-            return True if self._waits and self.typing else False
-        if not self.typing and (action.startswith("delete_") or action in ("cut", "submit")):
+            return self.typing
+        if not self.typing and (action.startswith("delete_") or action == "cut"):
             return False
         return super().check_action(action, parameters)
 
@@ -137,22 +144,11 @@ class TextField(_InForm, Input):
         self.post_message(EditBegan(self.key))
 
     def _end(self, *, kept: bool) -> None:
-        if self._waits and self.typing:
+        if self.typing:
             self.typing = False
             self.remove_class("-typing")
             self.action_end()
             self.post_message(EditEnded(self.key, kept))
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        if event.value != self._told:
-            self._told = event.value
-            self.post_message(FieldChanged(self.key, event.value))
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if not self._last:
-            event.stop()
-            self.screen.focus_next()
 
 
 class ChoiceField(_InForm, Widget, can_focus=True):

@@ -44,7 +44,13 @@ def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
             state = node.check_action(action.name, ())
             if state is not False:
                 found.append(Live(action, node, spell(free[0]) if free else "", bool(state)))
-        taken.update(key for scope in scopes_of(node) for action in of_scope(scope) for key in action.keys)
+        taken.update(
+            key
+            for scope in scopes_of(node)
+            for action in of_scope(scope)
+            if node.check_action(action.name, ()) is not False
+            for key in action.keys
+        )
     return found
 
 

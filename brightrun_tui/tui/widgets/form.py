@@ -13,7 +13,7 @@ from textual.widgets import Static
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import Setting
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
+from brightrun_tui.tui.widgets.fields import ChoiceField, TextField, WaitingField
 
 YES_NO = ("on", "off")
 
@@ -52,7 +52,7 @@ class SettingRow(FormRow):
         if setting.kind in ("choice", "bool"):
             field = ChoiceField(setting.key, setting.choices or YES_NO, show_value(setting.default))
         else:
-            field = TextField(setting.key, show_value(setting.default), waits=True)
+            field = WaitingField(setting.key, show_value(setting.default))
         super().__init__(setting.title, field, setting.hint)
         self._field = field
 

@@ -17,7 +17,7 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.tui.widgets import cells, plan_text
-from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
+from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
 from brightrun_tui.tui.widgets.reflow import Flow
@@ -42,10 +42,7 @@ class RunForm(VerticalScroll, can_focus=False):
         yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
         yield _pick_row("Template", "template", "A proven set of settings for a kind of task (t).")
         yield FormRow(
-            "Name",
-            TextField("name", waits=True),
-            "Of the run and of its model. The same name again makes version 2.",
-            long=True,
+            "Name", WaitingField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
         )
         yield FormRow(
             "Where",
@@ -55,18 +52,16 @@ class RunForm(VerticalScroll, can_focus=False):
             "This machine is free; rented ones cost money by the hour.",
             long=True,
         )
-        yield FormRow(
-            "GPU", TextField("gpu", placeholder="any that fits", waits=True), "The GPU to rent, e.g. RTX 4090."
-        )
+        yield FormRow("GPU", WaitingField("gpu", placeholder="any that fits"), "The GPU to rent, e.g. RTX 4090.")
         yield FormRow(
             "Interruptible",
             ChoiceField("interruptible", ("no", "yes")),
             "Cheaper machines that may be taken away at any time; the run then goes on elsewhere.",
         )
         yield _pick_row("Machine", "machine", "The machine that is rented, with its price; m shows all others.")
-        yield FormRow("Budget ($)", TextField("budget_usd", placeholder="no limit", waits=True),
+        yield FormRow("Budget ($)", WaitingField("budget_usd", placeholder="no limit"),
                       "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
-        yield FormRow("Time limit (h)", TextField("max_hours", placeholder="no limit", waits=True),
+        yield FormRow("Time limit (h)", WaitingField("max_hours", placeholder="no limit"),
                       "The run is saved and ended after so many hours.")  # fmt: skip
         yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
         for setting in iter_settings():
