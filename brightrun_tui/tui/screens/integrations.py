@@ -69,7 +69,8 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)
-            if known and is_due(known["state"], known["checked_at"], now):
+            tested = max(known["checked_at"], self._tested_at.get(service.name, 0.0)) if known else now
+            if known and is_due(known["state"], tested, now):
                 self._test(service)
         if self.app.current_mode == self.MODE:
             self.redraw()
