@@ -124,7 +124,7 @@ async def test_a_machine_of_ones_own_is_tried_before_it_is_kept(paths: Paths, op
 async def test_a_channel_is_tried_and_kept_and_told_of(
     paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By arrows to the card at the bottom of a small terminal, enter, a name, an address that is not shown; t sends a word again."""
+    """Arrows reach the card at the bottom of a small terminal; the address typed there is not shown; t sends a word again."""
     from brightrun_tui.integrations.channels import saved_channels
     from tests.notify.receivers import web_server
 
