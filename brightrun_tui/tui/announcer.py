@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
@@ -12,16 +12,29 @@ from brightrun_tui.domain.notification import Level, Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.opening import NotifySettings, notify_settings, open_channels, send
+from brightrun_tui.paths import Paths
 from brightrun_tui.tui.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from brightrun_tui.tui.workspace import Workspace
 
 AT_ONCE = 3
 """Toasts that come together; of more only the number is said."""
 _SEVERITIES = {Level.INFO: "information", Level.WARNING: "warning", Level.ERROR: "error"}
 _KEEP_TITLE, _TITLE_BEFORE = "\x1b[22;2t", "\x1b[23;2t"
 """The terminal's own stack of titles."""
+
+
+class Teller(Protocol):
+    """What the app does for it."""
+
+    paths: Paths
+
+    def bell(self) -> None:
+        """Ring."""
+
+    def write_terminal(self, sequence: str) -> None:
+        """An escape sequence for the terminal itself."""
+
+    def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
+        """A short note."""
 
 
 class Announcer:
@@ -31,7 +44,7 @@ class Announcer:
         problems: channels that are wished for and cannot be used, and why.
     """
 
-    def __init__(self, app: Workspace) -> None:
+    def __init__(self, app: Teller) -> None:
         self._app = app
         opened = open_channels(app.paths, Home.APP, app.bell, app.write_terminal)
         self._channels, self.problems = opened.channels, list(opened.problems)

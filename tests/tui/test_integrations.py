@@ -119,3 +119,30 @@ async def test_a_machine_of_ones_own_is_tried_before_it_is_kept(paths: Paths, op
         await driver.sees("Forget where it is and how to log in?")
         await driver.press("y")
         await driver.until(lambda: not saved_boxes(paths))
+
+
+async def test_a_channel_is_tried_and_kept_and_told_of(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrows reach the card at the bottom of a small terminal; the address typed there is not shown; t sends a word again."""
+    from brightrun_tui.integrations.channels import saved_channels
+    from tests.notify.receivers import web_server
+
+    with web_server() as web:
+        address = f"json://127.0.0.1:{web.port}/verysecretpart"
+        async with opened(paths, (80, 24)) as driver:
+            await driver.sees("You can train here now")
+            await driver.press("down", "down", "down")
+            await driver.sees("enter adds a channel", "enter Configure")
+            await driver.press("enter")
+            await driver.sees("A channel for news")
+            await driver.press(*"hook", "enter", *address, "enter")
+            assert "verysecretpart" not in driver.text()
+            await driver.press(*"failed", "enter", "enter")
+            await driver.until(lambda: bool(saved_channels(paths)), "it is saved")
+            await driver.sees("1 channel")
+            await driver.press("t")
+            await driver.until(lambda: len(web.got) == 2, "a word more")
+    (name, channel), *_ = saved_channels(paths).items()
+    assert (name, channel.service, [*channel.kinds]) == ("hook", "JSON", ["failed"])
+    assert web.got[0][0] == "/verysecretpart"

@@ -79,7 +79,7 @@ class ModeScreen(Screen[None]):
 
     def refresh_keys(self) -> None:
         """Show in the footer what is possible now."""
-        self.query_one(KeyFooter).refresh()
+        self.query_one(KeyFooter).look()
 
     async def confirm(
         self, title: str, question: Content | str, *, yes: str, danger: bool = True, safe: bool = False

@@ -32,6 +32,10 @@ ANOTHER = "…"
 """Stands for a box that is not known yet; no box can have this name."""
 
 
+class Cards(VerticalScroll, inherit_bindings=False):
+    """Arrows go from card to card, and it scrolls with them."""
+
+
 class IntegrationsScreen(ModeScreen):
     """A card a service."""
 
@@ -51,7 +55,7 @@ class IntegrationsScreen(ModeScreen):
 
     def compose_body(self) -> ComposeResult:
         yield Flow(id="welcome")
-        with VerticalScroll(id="cards", classes="scroll", can_focus=False):
+        with Cards(id="cards", classes="scroll", can_focus=False):
             for service in services():
                 yield ServiceCard(service)
 
@@ -65,7 +69,8 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)
-            if known and is_due(known["state"], known["checked_at"], now):
+            tested = max(known["checked_at"], self._tested_at.get(service.name, 0.0)) if known else now
+            if known and is_due(known["state"], tested, now):
                 self._test(service)
         if self.app.current_mode == self.MODE:
             self.redraw()

@@ -62,13 +62,23 @@ def _typed_into(focused: Widget | None, key: str) -> bool:
 class KeyFooter(Widget):
     """As many keys as fit, the most useful ones first; help and quit stay on the right."""
 
-    def on_mount(self) -> None:
-        self.watch(self.screen, "focused", self._focus_moved, init=False)
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = Content("")
 
-    def _focus_moved(self) -> None:
-        self.refresh()
+    def on_mount(self) -> None:
+        self.watch(self.screen, "focused", self.look, init=False)
+
+    def look(self) -> None:
+        """Draw what is possible now, if that is something else than what is shown."""
+        if not self._keys().is_same(self._shown):
+            self.refresh()
 
     def render(self) -> RenderResult:
+        self._shown = self._keys()
+        return self._shown
+
+    def _keys(self) -> Content:
         live = [
             entry
             for entry in live_actions(self.screen.focused, self.screen)

@@ -14,8 +14,8 @@ from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import run_text
 
-ROOMY = 120
-"""Columns from which on the header has room for the month."""
+WIDE, ROOMY = 110, 120
+"""Columns from which on the header has room for whole words, and for the month."""
 COUNTED = "monitor"
 """The tab with the number of unread news."""
 TABS = ("integrations", "new_run", "monitor", "registry")
@@ -61,7 +61,7 @@ class Header(Horizontal):
         for tab in self.query(Tab):
             tab.count(snapshot.unread if tab.mode == COUNTED else 0)
         text = engine_words(
-            snapshot, read_only=read_only, wide=self.app.size.width >= 100, roomy=self.app.size.width >= ROOMY
+            snapshot, read_only=read_only, wide=self.app.size.width >= WIDE, roomy=self.app.size.width >= ROOMY
         )
         state = self.query_one(".state", Static)
         if state.content != text:

@@ -26,13 +26,17 @@ class Flow(Widget):
         super().__init__(id=id, classes=classes)
         self._build: Build = build or (lambda width: [])
         self._made: tuple[int, Lines] = (-1, [])
+        self._awaited = False
 
     def show(self, build: Build) -> None:
-        """Show something else; painted only if it looks different."""
+        """Show something else; painted only if it looks different. What has no place yet asks for one once: where it is hidden,
+        every asking would lay out, and so paint, the others."""
         self._build = build
         width = self._made[0]
         if width < 1:
-            self.refresh(layout=True)
+            if not self._awaited:
+                self._awaited = True
+                self.refresh(layout=True)
             return
         old, new = self._made[1], self._make(width)
         if len(old) == len(new) and all(a.is_same(b) for a, b in zip(old, new, strict=True)):
