@@ -22,7 +22,7 @@ from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_livene
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
-READY_SECONDS = 300.0
+READY_SECONDS = 960.0
 UNDEPLOY_ANSWER_SECONDS = 10.0
 UNDEPLOY_SECONDS = 40.0
 """Longer than the engine takes to end a server that does not want to."""

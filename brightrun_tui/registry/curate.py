@@ -111,4 +111,6 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
         for alias in aliases:
             await models.drop_alias(db, name, alias)
     await models.delete(db, name, number)
-    await asyncio.to_thread(shutil.rmtree, paths.models / name / str(number), ignore_errors=True)
+    directory = paths.models / name / str(number)
+    for gone in (directory, serving.cached_at(directory)):
+        await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)

@@ -23,6 +23,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, REPORT
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
+from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
 
 KIND: GgufKind = "f16"
@@ -44,11 +45,6 @@ class Reference(BaseModel):
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     margins: tuple[float, ...]
-
-
-def cached_at(adapter: Path) -> Path:
-    """The directory beside a version's own that holds its GGUF; it goes with the version."""
-    return adapter.with_name(f".{adapter.name}-served")
 
 
 def ready_gguf(base: Path, adapter: Path, quantisation: str) -> Path | None:
