@@ -13,6 +13,7 @@ from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Tick
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.intake import rewrite_report
+from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.store import Database, endpoints, models
 
 _TAG = re.compile(r"[\w][\w.-]{0,47}")
@@ -112,5 +113,5 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
             await models.drop_alias(db, name, alias)
     await models.delete(db, name, number)
     directory = paths.models / name / str(number)
-    for gone in (directory, serving.cached_at(directory)):
+    for gone in (directory, cached_at(directory)):
         await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
