@@ -15,7 +15,7 @@ from brightrun_tui.commands.shared.output import JsonOption, print_json, print_t
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.humanize import ago, clock, count, duration, rate
+from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
@@ -250,7 +250,7 @@ def engine_text(endpoint: Endpoint) -> str:
 def usage_texts(usage: Usage) -> tuple[str, str, str]:
     """Tokens a second, time to the first token, and requests with those refused."""
     refused = f", {count(usage.refused)} refused" if usage.refused else ""
-    return rate(usage.tokens_per_second), duration(usage.first_token), f"{count(usage.requests)}{refused}"
+    return rate(usage.tokens_per_second), latency(usage.first_token), f"{count(usage.requests)}{refused}"
 
 
 def _served_name(endpoint: Endpoint) -> str:

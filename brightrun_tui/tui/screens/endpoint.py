@@ -99,7 +99,7 @@ class EndpointScreen(Dialog[None]):
             ("Engine", Content.assemble(endpoint.engine or humanize.NOTHING, (note, "$muted"))),
             (
                 "Speed",
-                f"{humanize.rate(usage.tokens_per_second)} tokens, begins after {humanize.duration(usage.first_token)}",
+                f"{humanize.rate(usage.tokens_per_second)} tokens, begins after {humanize.latency(usage.first_token)}",
             ),
             ("Requests", f"{humanize.count(usage.requests)}{refused}"),
         ]
