@@ -3,8 +3,9 @@
 
     scripts/bench/serve.py ENDPOINT_DIRECTORY [--tokens 40] [--rounds 3]
 
-ENDPOINT_DIRECTORY is that of a running endpoint of llama.cpp (`brightrun endpoints --json`). The servers are asked one after the other
-in each round, so that a busy machine slows all of them. Prints medians: tokens a second of all clients, and the slowest first token.
+ENDPOINT_DIRECTORY is that of a running endpoint of llama.cpp (`brightrun endpoints --json`). The servers are asked one after
+the other in each round, so that a busy machine slows all of them. Prints medians: tokens a second of all clients, and the
+slowest first token.
 """
 
 from __future__ import annotations
