@@ -77,7 +77,7 @@ def deploy(
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
         return
-    say(("✓", "green"), f" {_served_name(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    say(("✓", "green"), f" {_version(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
     say(f"Engine: {engine_text(endpoint)}")
     put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
@@ -124,7 +124,7 @@ def endpoints(
             [
                 (
                     endpoint.id,
-                    _served_name(endpoint),
+                    _version(endpoint),
                     state_text(endpoint),
                     endpoint.url,
                     endpoint.engine,
@@ -254,6 +254,11 @@ def usage_texts(usage: Usage) -> tuple[str, str, str]:
 
 
 def _served_name(endpoint: Endpoint) -> str:
+    """The model's name in the API: without its version where that may change."""
+    return endpoint.model if endpoint.follows else _version(endpoint)
+
+
+def _version(endpoint: Endpoint) -> str:
     return f"{endpoint.model}:{endpoint.model_version}"
 
 

@@ -23,6 +23,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, REPORT
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
+from brightrun_tui.serving.attached import check_attached
 from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
 
@@ -105,6 +106,7 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path) -> list[Re
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
     held: Any = PeftModel.from_pretrained(_held_base(base, quantisation), str(adapter), is_trainable=False)
+    check_attached(held, adapter / ADAPTER_WEIGHTS)
     merged = held.merge_and_unload(safe_merge=True).eval()
     settings = generation_settings(base, adapter, words)
     references = _references(merged, AutoTokenizer.from_pretrained(words), adapter, settings)
