@@ -60,10 +60,14 @@ class EndpointScreen(Dialog[None]):
     def _lines(self, endpoint: Endpoint | None, width: int) -> reflow.Lines:
         if endpoint is None:
             return [Content.styled("The endpoint is being set up …", "$muted")]
-        ready = endpoint.state == "ready" and not endpoint.down
+        ready = endpoint.state == "ready"
         key = self._key(endpoint) if self._revealed else HIDDEN
         rows: list[tuple[str, str | Content]] = [
-            ("State", endpoint_mark(endpoint) + Content("" if ready else f"  {self._waiting(endpoint)}")),
+            (
+                "State",
+                endpoint_mark(endpoint)
+                + Content("" if ready and not endpoint.down else f"  {self._waiting(endpoint)}"),
+            ),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
             (
                 "Model",
