@@ -15,14 +15,14 @@ from brightrun_tui.commands.shared.output import JsonOption, print_json, print_t
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.humanize import ago, clock, count, duration, rate
+from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
-READY_SECONDS = 300.0
+READY_SECONDS = 960.0
 UNDEPLOY_ANSWER_SECONDS = 10.0
 UNDEPLOY_SECONDS = 40.0
 """Longer than the engine takes to end a server that does not want to."""
@@ -77,7 +77,7 @@ def deploy(
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
         return
-    say(("✓", "green"), f" {_served_name(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    say(("✓", "green"), f" {_version(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
     say(f"Engine: {engine_text(endpoint)}")
     put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
@@ -124,7 +124,7 @@ def endpoints(
             [
                 (
                     endpoint.id,
-                    _served_name(endpoint),
+                    _version(endpoint),
                     state_text(endpoint),
                     endpoint.url,
                     endpoint.engine,
@@ -250,10 +250,15 @@ def engine_text(endpoint: Endpoint) -> str:
 def usage_texts(usage: Usage) -> tuple[str, str, str]:
     """Tokens a second, time to the first token, and requests with those refused."""
     refused = f", {count(usage.refused)} refused" if usage.refused else ""
-    return rate(usage.tokens_per_second), duration(usage.first_token), f"{count(usage.requests)}{refused}"
+    return rate(usage.tokens_per_second), latency(usage.first_token), f"{count(usage.requests)}{refused}"
 
 
 def _served_name(endpoint: Endpoint) -> str:
+    """The model's name in the API: without its version where that may change."""
+    return endpoint.model if endpoint.follows else _version(endpoint)
+
+
+def _version(endpoint: Endpoint) -> str:
     return f"{endpoint.model}:{endpoint.model_version}"
 
 

@@ -69,6 +69,13 @@ def rate(per_second: float | None) -> str:
     return f"{per_second:,.0f} /s" if per_second >= 10 else f"{per_second:.1f} /s"
 
 
+def latency(seconds: float | None) -> str:
+    """``145 ms``, ``2.4 s``; a dash where it is unknown."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
 def loss(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING

@@ -19,7 +19,9 @@ class EngineTimings(Section):
     beat_seconds: float = Field(5.0, gt=0, description="Between two signs of life.")
     idle_seconds: float = Field(60.0, ge=0, description="Without work for so long, the engine ends.")
     endpoint_ready_seconds: float = Field(
-        240.0, gt=0, description="An endpoint that does not answer by then has failed."
+        900.0,
+        gt=0,
+        description="An endpoint that does not answer by then has failed; making a model's GGUF the first time is part of it.",
     )
     endpoint_poll_seconds: float = Field(3.0, gt=0, description="Between two looks at an endpoint that serves.")
     stop_seconds: float = Field(15.0, gt=0, description="Between asking a process to end and killing it.")

@@ -14,6 +14,7 @@ from brightrun_tui.domain.verdict import decide
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.corrections import who
 from brightrun_tui.registry.intake import rewrite_report
+from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.store import Database, endpoints, models
 
 _TAG = re.compile(r"[\w][\w.-]{0,47}")
@@ -175,4 +176,6 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
         for alias in aliases:
             await models.drop_alias(db, name, alias)
     await models.delete(db, name, number)
-    await asyncio.to_thread(shutil.rmtree, paths.models / name / str(number), ignore_errors=True)
+    directory = paths.models / name / str(number)
+    for gone in (directory, cached_at(directory)):
+        await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)

@@ -17,6 +17,7 @@ from brightrun_tui.serving.canary import Canary, canary
 from brightrun_tui.serving.chat import chat, complete
 from brightrun_tui.serving.plan import (
     EndpointPlan,
+    cached_at,
     forget_key,
     prepare,
     put_key,
@@ -34,6 +35,7 @@ __all__ = [
     "ServerState",
     "Usage",
     "alive",
+    "cached_at",
     "canary",
     "chat",
     "command",

@@ -23,6 +23,8 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, REPORT
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
+from brightrun_tui.serving.attached import check_attached
+from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
 
 KIND: GgufKind = "f16"
@@ -44,11 +46,6 @@ class Reference(BaseModel):
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     margins: tuple[float, ...]
-
-
-def cached_at(adapter: Path) -> Path:
-    """The directory beside a version's own that holds its GGUF; it goes with the version."""
-    return adapter.with_name(f".{adapter.name}-served")
 
 
 def ready_gguf(base: Path, adapter: Path, quantisation: str) -> Path | None:
@@ -109,6 +106,7 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path) -> list[Re
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
     held: Any = PeftModel.from_pretrained(_held_base(base, quantisation), str(adapter), is_trainable=False)
+    check_attached(held, adapter / ADAPTER_WEIGHTS)
     merged = held.merge_and_unload(safe_merge=True).eval()
     settings = generation_settings(base, adapter, words)
     references = _references(merged, AutoTokenizer.from_pretrained(words), adapter, settings)

@@ -130,6 +130,11 @@ def prepare(
     return plan
 
 
+def cached_at(adapter: Path) -> Path:
+    """The directory beside a version's own that holds its GGUF; it goes with the version."""
+    return adapter.with_name(f".{adapter.name}-served")
+
+
 def read_plan(directory: Path) -> EndpointPlan:
     """Raises ``UsageError`` when the directory was not prepared."""
     try:

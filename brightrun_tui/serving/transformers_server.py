@@ -21,6 +21,7 @@ from transformers.generation import LogitsProcessorList, StoppingCriteriaList
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.files import write_atomic
 from brightrun_tui.nf4 import suit_cpu
+from brightrun_tui.serving.attached import check_attached
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.sampling import Penalties, StopTexts
 from brightrun_tui.serving.view import VIEW
@@ -58,7 +59,7 @@ def serve(plan: EndpointPlan) -> None:
 
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
             model = super()._load_model(*args, **kwargs)
-            tensors = _check_adapter(model, Path(VIEW) / ADAPTER_WEIGHTS)
+            tensors = check_attached(model, Path(VIEW) / ADAPTER_WEIGHTS)
             if plan.quantisation == "nf4" and not gpu:
                 suit_cpu(model, dtype)
             model.generate = functools.partial(_generate, model.generate)
@@ -142,21 +143,3 @@ def _compute_dtype(plan: EndpointPlan) -> Any:
     if not torch.cuda.is_available():
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
-
-def _check_adapter(model: Any, file: Path) -> int:
-    """Compare the LoRA matrices in memory with those on disk; how many there are.
-
-    Raises:
-        RuntimeError: some are missing or differ, so that the bare base model would answer.
-    """
-    from safetensors import safe_open
-
-    with safe_open(file, "pt") as stored:
-        names = [name for name in stored.keys() if "lora_" in name and "magnitude" not in name]
-        weight = sum(float(stored.get_tensor(name).float().abs().sum()) for name in names)
-    loaded = [parameter for name, parameter in model.named_parameters() if "lora_" in name and "magnitude" not in name]
-    found = sum(float(parameter.detach().float().abs().sum()) for parameter in loaded)
-    if not names or len(loaded) != len(names) or abs(found - weight) > 0.02 * weight:
-        raise RuntimeError(f"the adapter did not attach to the base model ({len(loaded)} of {len(names)} matrices)")
-    return len(names)

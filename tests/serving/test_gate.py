@@ -285,7 +285,8 @@ def test_a_tool_that_must_be_called_is_called_with_arguments_of_its_schema(
     at_six = {"properties": {"at": {"const": 6}}, "required": ["at"], "additionalProperties": False}
     tool = {"type": "function", "function": {"name": "book", "parameters": at_six}}
     for choice in ("required", {"type": "function", "function": {"name": "book"}}):
-        asked = ask(toy) | {"tools": [tool], "tool_choice": choice}
+        short = [{"role": "user", "content": "Six?"}]
+        asked = ask(toy) | {"messages": short, "tools": [tool], "tool_choice": choice}
         if stream:
             chunks = list(served.client().chat.completions.create(**asked, stream=True))
             calls = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]

@@ -60,12 +60,19 @@ class EndpointScreen(Dialog[None]):
     def _lines(self, endpoint: Endpoint | None, width: int) -> reflow.Lines:
         if endpoint is None:
             return [Content.styled("The endpoint is being set up …", "$muted")]
-        ready = endpoint.state == "ready" and not endpoint.down
+        ready = endpoint.state == "ready"
         key = self._key(endpoint) if self._revealed else HIDDEN
         rows: list[tuple[str, str | Content]] = [
-            ("State", endpoint_mark(endpoint) + Content("" if ready else f"  {self._waiting(endpoint)}")),
+            (
+                "State",
+                endpoint_mark(endpoint)
+                + Content("" if ready and not endpoint.down else f"  {self._waiting(endpoint)}"),
+            ),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
-            ("Model", Content.styled(served_name(endpoint), "bold")),
+            (
+                "Model",
+                Content.assemble((served_name(endpoint), "bold"), (f"  version {endpoint.model_version}", "$muted")),
+            ),
             (
                 "Key",
                 Content.assemble(
@@ -98,8 +105,8 @@ class EndpointScreen(Dialog[None]):
         return [
             ("Engine", Content.assemble(endpoint.engine or humanize.NOTHING, (note, "$muted"))),
             (
-                "Speed",
-                f"{humanize.rate(usage.tokens_per_second)} tokens, begins after {humanize.duration(usage.first_token)}",
+                "Tokens",
+                f"{humanize.rate(usage.tokens_per_second)}, the first after {humanize.latency(usage.first_token)}",
             ),
             ("Requests", f"{humanize.count(usage.requests)}{refused}"),
         ]
@@ -143,8 +150,8 @@ class EndpointScreen(Dialog[None]):
 
 
 def served_name(endpoint: Endpoint) -> str:
-    """The model's name in the API."""
-    return f"{endpoint.model}:{endpoint.model_version}"
+    """The model's name in the API: without its version where that may change."""
+    return endpoint.model if endpoint.follows else f"{endpoint.model}:{endpoint.model_version}"
 
 
 def curl_call(endpoint: Endpoint, key: str) -> str:
