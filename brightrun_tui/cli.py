@@ -94,6 +94,10 @@ def root(
         print(f"brightrun {__version__}")
         raise typer.Exit()
     close_home(get_paths())
+    if not read_only:
+        from brightrun_tui.config_file import adopt_former_files
+
+        adopt_former_files(get_paths())
     if ctx.invoked_subcommand is None:
         _open_app(read_only=read_only)
     elif read_only:

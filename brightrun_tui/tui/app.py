@@ -21,6 +21,8 @@ from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui.config import Section, load_section  # noqa: E402
+from brightrun_tui.config_file import set_config  # noqa: E402
+from brightrun_tui.domain.errors import BrightrunError  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
@@ -34,7 +36,7 @@ textual_quirks.apply()
 class AppSettings(Section):
     """``[app]`` of config.toml."""
 
-    theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
+    theme: str = Field("", description="A theme's name, as it was chosen last; empty: ours.")
     mouse: bool = Field(True, description="False leaves the mouse to the terminal, for selecting text.")
 
 
@@ -149,9 +151,9 @@ class BrightRunApp(Workspace):
         self.theme = chosen or before
         if chosen:
             try:
-                theming.save_choice(self.paths, chosen)
-            except OSError as error:
-                self.toast(f"The choice could not be saved ({error.strerror}).", severity="warning")
+                await asyncio.to_thread(set_config, self.paths, ("app", "theme"), chosen)
+            except BrightrunError as error:
+                self.toast(f"The choice could not be saved: {error.what}.", severity="warning")
 
     def action_screenshot(self) -> None:  # type: ignore[override]
         try:
@@ -181,7 +183,7 @@ class BrightRunApp(Workspace):
     def _first_theme(self) -> str:
         if "NO_COLOR" in os.environ or self.no_color:
             return theming.PLAIN_THEME
-        wanted = self._settings.theme or theming.chosen_theme(self.paths)
+        wanted = self._settings.theme
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 
