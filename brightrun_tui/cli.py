@@ -97,6 +97,10 @@ def root(
         print(f"brightrun {__version__}")
         raise typer.Exit()
     close_home(get_paths())
+    if not read_only:
+        from brightrun_tui.config_file import adopt_former_files
+
+        adopt_former_files(get_paths())
     if ctx.invoked_subcommand is None:
         _open_app(read_only=read_only, plain_glyphs=plain_glyphs, run_name=run_name)
     elif read_only:

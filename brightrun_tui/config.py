@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
 from brightrun_tui import plugins
+from brightrun_tui.config_file import read_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_toml
 from brightrun_tui.paths import Paths
 
 LARGEST = 1_000_000_000
@@ -68,7 +67,7 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
         UsageError: the file cannot be read or is not a TOML, a key is unknown, a value does not fit.
     """
     path = paths.config_file
-    document = _read(path)
+    document = read_config(paths, name.partition(".")[0])
     for stray in _strays(document):
         raise UsageError(
             f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
@@ -113,19 +112,3 @@ def _strays(document: dict[str, Any]) -> set[str]:
 def reason(error: ValidationError) -> str:
     """Why the first value that does not fit does not, in words."""
     return error.errors()[0]["msg"].removeprefix("Value error, ")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_toml(path)
-    except NoSuchFileError:
-        return {}
-    except ForeignFileError as error:
-        fix = (
-            "correct that line"
-            if error.kind == ErrorKind.FILE_DAMAGED
-            else "let BRIGHTRUN_CONFIG name a file that can be read"
-        )
-        raise UsageError(
-            f"the configuration {error.what}", where=str(path), fix=fix, kind=ErrorKind.BAD_CONFIG
-        ) from None

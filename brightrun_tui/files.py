@@ -5,7 +5,6 @@ What lies in our own directories is for the user alone; what is written where th
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
@@ -127,10 +127,11 @@ def plain_disk_errors(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if is_disk_full(error):
+            raise disk_full(where, fix="free some space and try again") from None
         raise BrightrunError(
-            "the disk is full" if full else f"cannot write here ({error.strerror or error})",
+            f"cannot write here ({error.strerror or error})",
             where=str(where),
-            fix="free some space and try again" if full else "check the permissions of this directory",
-            kind=ErrorKind.DISK_FULL if full else ErrorKind.NOT_WRITABLE,
+            fix="check the permissions of this directory",
+            kind=ErrorKind.NOT_WRITABLE,
         ) from None

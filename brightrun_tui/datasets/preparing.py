@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
@@ -13,6 +12,7 @@ from brightrun_tui.datasets.source import fingerprint, readable
 from brightrun_tui.datasets.splitting import plan_split, split_key
 from brightrun_tui.domain.correction import correction_number
 from brightrun_tui.domain.dataset import PreparedData, Record
+from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.run_directory import EVAL, TRAIN
@@ -155,13 +155,8 @@ def _partial(directory: Path, name: str) -> Path:
 
 
 def _cannot_write(directory: Path, error: OSError) -> BrightrunError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError(
-            "the disk is full",
-            where=str(directory),
-            kind=ErrorKind.DISK_FULL,
-            fix="free some space, or set BRIGHTRUN_HOME to another disk",
-        )
+    if is_disk_full(error):
+        return disk_full(directory)
     return BrightrunError(
         f"the data of the run cannot be written ({error.strerror or error})",
         where=str(directory),

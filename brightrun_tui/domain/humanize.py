@@ -52,6 +52,11 @@ def money(amount: float | None) -> str:
     return f"${amount:.4f}" if abs(amount) >= 0.00005 else f"${amount:.2g}"
 
 
+def money_counted(amount: float) -> str:
+    """US dollars that are being counted up before one's eyes: to the hundredth of a cent below a dollar."""
+    return f"${amount:,.4f}" if amount < 1 else money(amount)
+
+
 def count(number: float | None) -> str:
     """``950``, ``12.3 k``, ``1.24 M``, ``7.6 B``."""
     if number is None:

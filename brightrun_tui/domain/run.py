@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from brightrun_tui.domain.disk import DISK_IS_FULL
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
@@ -176,8 +178,8 @@ class Failure(BaseModel):
 
 
 DISK_FULL = Failure(
-    error="disk_full",
-    cause="the disk is full",
+    error=ErrorKind.DISK_FULL,
+    cause=DISK_IS_FULL,
     fix="free some space (old runs, checkpoints, caches) and retry: it goes on from the newest checkpoint",
 )
 

@@ -51,17 +51,20 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
         HostKeyChangedError, BadHostKeyError, MachineLiesError: at once.
         HostUnreachableError, HostRefusedError: what it still was after ``seconds``.
     """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            await host.connection.connect()
-            return
-        except (HostKeyChangedError, BadHostKeyError, MachineLiesError):
-            raise
-        except HostError:
-            if time.monotonic() + pause > deadline:
-                raise
-        await asyncio.sleep(pause)
+    import tenacity  # only the engine gets here
+
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, HostError) and not isinstance(
+            error, HostKeyChangedError | BadHostKeyError | MachineLiesError
+        )
+
+    again = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(may_pass),
+        stop=tenacity.stop_before_delay(seconds),
+        wait=tenacity.wait_fixed(pause),
+        reraise=True,
+    )
+    await again(host.connection.connect)
 
 
 async def gpus(host: SshHost) -> list[GpuSeen]:

@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from brightrun_tui import __version__
+from brightrun_tui.domain.disk import DISK_IS_FULL, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
@@ -54,8 +55,8 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
     said = await engine_facts.fact(db, "engine") or {}
     beat_at = said.get("beat_at")
     troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
-    if not any("disk is full" in trouble for trouble in troubles) and _disk_is_full(paths):
-        troubles = (*troubles, f"{paths.data}: the disk is full")
+    if not any(DISK_IS_FULL in trouble for trouble in troubles) and _disk_is_full(paths):
+        troubles = (*troubles, f"{paths.data}: {DISK_IS_FULL}")
     return EngineStatus(
         running=True,
         pid=said.get("pid"),
@@ -100,10 +101,9 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
             break
         await asyncio.sleep(0.05)
     if _disk_is_full(paths):
-        raise EngineError(
-            "the disk is full",
-            where=str(paths.data),
-            kind=ErrorKind.DISK_FULL,
+        raise disk_full_as(
+            EngineError,
+            paths.data,
             fix="free some space; runs then go on from their newest checkpoint: brightrun engine start",
         )
     raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN)

@@ -12,6 +12,7 @@ from typing import Any
 
 from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
@@ -111,7 +112,7 @@ class Engine:
     async def _beat(self) -> None:
         full = await asyncio.to_thread(self._reserve.look)
         said = [*self.troubles.words(), *self.courier.words()]
-        said += [f"{self.paths.data}: the disk is full"] if full else []
+        said += [f"{self.paths.data}: {DISK_IS_FULL}"] if full else []
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal as signals
 import time
@@ -14,7 +13,7 @@ from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
-from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.disk import disk_full_as, is_disk_full
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
@@ -127,10 +126,8 @@ class Runner:
 
     async def _surprise(self, error: Exception) -> tuple[Signal | None, Failure | None]:
         """Nobody foresaw this. It is tried again, and when that does not help it ends this run, with a word, and no other."""
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                "the disk is full", where=str(self.paths.data), fix="free some space", kind=ErrorKind.DISK_FULL
-            ) from error
+        if is_disk_full(error):
+            raise disk_full_as(StoreError, self.paths.data) from error
         log.error("%s: failed", self.name, exc_info=error)
         now = time.monotonic()
         self._surprised_at = [then for then in self._surprised_at if now - then < SURPRISE_SECONDS] + [now]

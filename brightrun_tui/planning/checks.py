@@ -5,6 +5,7 @@ from __future__ import annotations
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.disk import LARGER_HOME
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
@@ -246,7 +247,7 @@ def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
             "disk",
             BrightrunError(
                 f"about {humanize.size(need)} of disk are needed, {humanize.size(hardware.disk_free)} are free",
-                fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
+                fix=LARGER_HOME,
                 kind=ErrorKind.DISK_FULL,
             ),
         )

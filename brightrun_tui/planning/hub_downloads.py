@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import threading
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.providers.local import disk_free
@@ -29,13 +29,8 @@ def require_space(cache: Path, wanted: int) -> None:
 
 
 def disk_error(error: OSError, cache: Path) -> BrightrunError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError(
-            "the disk is full",
-            where=str(cache),
-            kind=ErrorKind.DISK_FULL,
-            fix="free some space, or let HF_HOME name a larger disk; what was fetched stays",
-        )
+    if is_disk_full(error):
+        return disk_full(cache, fix="free some space, or let HF_HOME name a larger disk; what was fetched stays")
     return BrightrunError(
         f"the download cannot be stored ({error.strerror or error})",
         where=str(cache),

@@ -38,27 +38,7 @@ def report_markdown(report: Report) -> str:
                 for number, each in enumerate(report.verdict.advice, 1)
             ),
         ]
-    parts += [
-        "## On records held out from training",
-        _table(
-            ("", "base", "tuned", "what it means"),
-            [
-                ("loss", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}", LOSS_MEANS),
-                *(
-                    [("loss of the 4-bit base", f"{report.quantised_base.loss:.4f}", "", QUANTISED_BASE_MEANS)]
-                    if report.quantised_base
-                    else []
-                ),
-                ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}", PERPLEXITY_MEANS),
-                ("records", str(report.base.records), str(report.tuned.records), ""),
-                ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}", ""),
-                *(
-                    (line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned, line.means)
-                    for line in score_lines(report)
-                ),
-            ],
-        ),
-    ]
+    parts += ["## On records held out from training", _scores(report)]
     for category, values in report.by_category.items():
         rows = [
             (value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")
@@ -79,60 +59,80 @@ def report_markdown(report: Report) -> str:
             "## The same questions, before and after",
             *(_sample(report, number) for number in range(len(report.samples))),
         ]
-    facts, lineage = report.training, report.lineage
-    parts += [
-        "## Training",
-        _table(
-            ("what", "value"),
-            [
-                ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")),
-                ("epochs", f"{facts.epochs:.2f}"),
-                ("training records", f"{facts.train_records:,}"),
-                ("tokens learnt from", f"{facts.supervised_tokens:,}"),
-                ("records left out", f"{facts.records_dropped:,}"),
-                ("records cut", f"{facts.records_truncated:,}"),
-                ("adapter parameters", f"{facts.trainable_parameters:,}"),
-                ("base parameters", f"{facts.base_parameters:,}"),
-                ("device", facts.device),
-                ("time of training", f"{facts.seconds:,.0f} s"),
-                *(
-                    (
-                        f"time: {what}",
-                        f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""),
-                    )
-                    for what, took, planned in times(report)
-                ),
-                ("sample prompts", left_out(report)),
-                ("cost", humanize.money(report.cost_usd)),
-            ],
-        ),
-    ]
+    parts += ["## Training", _training(report), "## Where it comes from", _lineage(report)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(report: Report) -> str:
+    return _table(
+        ("", "base", "tuned", "what it means"),
+        [
+            ("loss", f"{report.base.loss:.4f}", f"{report.tuned.loss:.4f}", LOSS_MEANS),
+            *(
+                [("loss of the 4-bit base", f"{report.quantised_base.loss:.4f}", "", QUANTISED_BASE_MEANS)]
+                if report.quantised_base
+                else []
+            ),
+            ("perplexity", f"{report.base.perplexity:.3f}", f"{report.tuned.perplexity:.3f}", PERPLEXITY_MEANS),
+            ("records", str(report.base.records), str(report.tuned.records), ""),
+            ("tokens", f"{report.base.tokens:,}", f"{report.tuned.tokens:,}", ""),
+            *(
+                (line.what, line.base, f"{line.tuned} ({line.note})" if line.note else line.tuned, line.means)
+                for line in score_lines(report)
+            ),
+        ],
+    )
+
+
+def _training(report: Report) -> str:
+    facts = report.training
+    return _table(
+        ("what", "value"),
+        [
+            ("steps", f"{facts.steps}" + (" (stopped early)" if facts.early_stopped else "")),
+            ("epochs", f"{facts.epochs:.2f}"),
+            ("training records", f"{facts.train_records:,}"),
+            ("tokens learnt from", f"{facts.supervised_tokens:,}"),
+            ("records left out", f"{facts.records_dropped:,}"),
+            ("records cut", f"{facts.records_truncated:,}"),
+            ("adapter parameters", f"{facts.trainable_parameters:,}"),
+            ("base parameters", f"{facts.base_parameters:,}"),
+            ("device", facts.device),
+            ("time of training", f"{facts.seconds:,.0f} s"),
+            *(
+                (f"time: {what}", f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""))
+                for what, took, planned in times(report)
+            ),
+            ("sample prompts", left_out(report)),
+            ("cost", humanize.money(report.cost_usd)),
+        ],
+    )
+
+
+def _lineage(report: Report) -> str:
+    lineage = report.lineage
     settings = [
         (f"{group}.{name}", str(value))
         for group, values in lineage.settings.items()
         if isinstance(values, dict)
         for name, value in values.items()
     ]
-    parts += [
-        "## Where it comes from",
-        _table(
-            ("what", "value"),
-            [
-                ("run", lineage.run_id),
-                ("dataset", lineage.dataset_name),
-                ("dataset fingerprint", lineage.dataset_fingerprint),
-                ("base model", lineage.base_id),
-                ("base revision", lineage.base_revision),
-                ("base fingerprint", lineage.base_fingerprint),
-                *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
-                ("base held in", held_in(report)),
-                ("template", lineage.template),
-                *settings,
-                *sorted(lineage.packages.items()),
-            ],
-        ),
-    ]
-    return "\n\n".join(parts) + "\n"
+    return _table(
+        ("what", "value"),
+        [
+            ("run", lineage.run_id),
+            ("dataset", lineage.dataset_name),
+            ("dataset fingerprint", lineage.dataset_fingerprint),
+            ("base model", lineage.base_id),
+            ("base revision", lineage.base_revision),
+            ("base fingerprint", lineage.base_fingerprint),
+            *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
+            ("base held in", held_in(report)),
+            ("template", lineage.template),
+            *settings,
+            *sorted(lineage.packages.items()),
+        ],
+    )
 
 
 def model_card(report: Report, manifest: Manifest) -> str:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
+from brightrun_tui.domain.disk import disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 
@@ -143,12 +144,7 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
             kind=ErrorKind.STORE_BUSY,
         )
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return StoreError(
-            "the disk is full",
-            where=str(path.parent),
-            fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
-            kind=ErrorKind.DISK_FULL,
-        )
+        return disk_full_as(StoreError, path.parent)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreError(
             f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE

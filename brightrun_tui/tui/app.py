@@ -41,7 +41,7 @@ textual_quirks.apply()
 class AppSettings(Section):
     """``[app]`` of config.toml."""
 
-    theme: str = Field("", description="A theme's name; empty: the one chosen last in the app.")
+    theme: str = Field("", description="A theme's name, as it was chosen last; empty: ours.")
     run_columns: list[str] = Field(
         [],
         description='Columns of the runs table in their order, e.g. ["state", "eval", "cost"]; empty: as many as fit.',
@@ -189,10 +189,7 @@ class BrightRunApp(Workspace):
         chosen = await self.push_screen_wait(PickScreen("Theme", choices, chosen=before, preview=preview))
         self.theme = chosen or before
         if chosen:
-            try:
-                theming.save_choice(self.paths, chosen)
-            except OSError as error:
-                self.toast(f"The choice could not be saved ({error.strerror}).", severity="warning")
+            await self.keep_theme(chosen)
 
     def action_screenshot(self) -> None:  # type: ignore[override]
         try:
@@ -225,7 +222,7 @@ class BrightRunApp(Workspace):
     def _first_theme(self) -> str:
         if "NO_COLOR" in os.environ or self.no_color:
             return theming.PLAIN_THEME
-        wanted = self._settings.theme or theming.chosen_theme(self.paths)
+        wanted = self._settings.theme
         return wanted if wanted in self._themes.found else theming.DEFAULT_THEME
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from textual.color import Color, ColorParseError
 from textual.css.constants import VALID_STYLE_FLAGS
 from textual.theme import Theme
 
-from brightrun_tui.files import write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, fit, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
@@ -115,26 +113,6 @@ def load_themes(paths: Paths) -> Themes:
                 continue
             found[theme.name] = theme
     return Themes(found, tuple(problems))
-
-
-def chosen_theme(paths: Paths) -> str:
-    """The theme a person chose last; empty when they never did."""
-    try:
-        document = read_toml(_choice_file(paths))
-    except ForeignFileError:
-        return ""
-    return str(document.get("theme", ""))
-
-
-def save_choice(paths: Paths, theme: str) -> None:
-    """Remember the choice for the next start. Raises ``OSError``."""
-    path = _choice_file(paths)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, tomli_w.dumps({"theme": theme}))
-
-
-def _choice_file(paths: Paths) -> Path:
-    return paths.config / "app.toml"
 
 
 def _read(path: Path) -> ThemeFile:

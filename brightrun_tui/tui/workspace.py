@@ -14,6 +14,7 @@ from textual.app import App
 from textual.signal import Signal
 from textual.worker import WorkerFailed
 
+from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
@@ -216,6 +217,13 @@ class Workspace(App[int]):
                     await asyncio.sleep(SHOW_SECONDS / 100)
         self.watched_run = run_id
         await self.switch_mode("monitor")
+
+    async def keep_theme(self, theme: str) -> None:
+        """Write the chosen theme into config.toml; where that cannot be, it is said."""
+        try:
+            await asyncio.to_thread(set_config, self.paths, ("app", "theme"), theme)
+        except BrightrunError as error:
+            self.toast(f"The choice could not be saved: {error.what}.", severity="warning")
 
     async def start_again(self, run_id: str) -> None:
         """Go to New Run, filled in as it was for this run."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import stat
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -156,13 +155,14 @@ async def test_a_machine_that_answers_to_nothing_is_given_up(connect: Callable[.
         await host.read("worker.log", 0)
 
 
+AN_HOUR = 3600.0
+
+
 @pytest.mark.parametrize("home", [b"relative", b"", b"/home/\x1b]0;pwned\x07", b"/" + b"a" * 5000, b"/home/x\ny"])
 async def test_a_home_that_is_no_path_ends_the_first_contact(connect: Callable[..., Any], home: bytes) -> None:
     host = await connect(home=home)
-    began = time.monotonic()
     with pytest.raises(MachineLiesError):
-        await first_contact(host, 600, pause=300)
-    assert time.monotonic() - began < 300, "it is not tried again and again"
+        await first_contact(host, 2 * AN_HOUR, pause=AN_HOUR)  # it is not tried again, or this would not end
 
 
 async def test_a_command_that_never_stops_to_print_is_broken_off(connect: Callable[..., Any]) -> None:

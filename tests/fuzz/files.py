@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from textual.app import App
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
+from brightrun_tui.config_file import read_config
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Event
@@ -37,7 +38,7 @@ from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.local import hardware
 from brightrun_tui.registry import import_bundle
 from brightrun_tui.store import open_database
-from brightrun_tui.tui.theming import chosen_theme, load_themes
+from brightrun_tui.tui.theming import load_themes
 from brightrun_tui.tui.widgets import model_text
 from tests.fuzz.mutate import mutate_bytes, mutate_value
 from tests.fuzz.tally import Tally
@@ -273,7 +274,8 @@ class Workshop:
         """What is taken must be one that the app can wear."""
         self._put(self.paths.user_themes / "mine.toml", self.toml_of(THEME))
         self._put(self.paths.config / "app.toml", self.toml_of({"theme": "mine"}))
-        chosen_theme(self.paths)
+        self._put(self.paths.config / "config.toml", b"")
+        read_config(self.paths, "app")
         themes = load_themes(self.paths)
         if themes.problems:
             raise ForeignFileError(themes.problems[0])
@@ -343,7 +345,7 @@ def odd_files(paths: Paths) -> Tally:
                 f"{kind} as {place.name}",
                 lambda: (
                     load_themes(paths),
-                    chosen_theme(paths),
+                    read_config(paths, "app"),
                     load_templates(paths),
                     describe_base(str(model), paths, network=False),
                     configured_boxes(paths),

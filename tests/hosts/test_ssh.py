@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,10 +171,9 @@ async def test_a_machine_that_stays_away_is_given_up_with_a_reason(plain: Plain)
     host = plain.another_host(timings=FAST_SSH.model_copy(update={"patience_seconds": 1.0}))
     await host.read("events.jsonl", 0)
     await plain.server.ask(plain.box.lose_power())
-    before = time.monotonic()
     with pytest.raises(HostUnreachableError) as error:
         await host.read("events.jsonl", 0)
-    assert 0.9 < time.monotonic() - before < 8 and error.value.fix
+    assert error.value.fix
     await host.close()
 
 

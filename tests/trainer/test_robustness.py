@@ -240,6 +240,7 @@ def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: py
     def alerts() -> list[dict[str, Any]]:
         return [e for e in read_events(tmp_path) if e["kind"] == "alert"]
 
+    begun = time.time()
     with HardwareMonitor(log):
         wait_for(lambda: len(alerts()) == 1, "the alert")
         seen = len(read_events(tmp_path))
@@ -248,7 +249,7 @@ def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: py
     assert len(alerts()) == 1 and alerts()[0]["code"] == "stuck"
     reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
     assert 0 < reading["process_memory"] < reading["memory_total"] and 0 <= reading["utilisation"] <= 1
-    assert abs(reading["time"] - time.time()) < 60
+    assert begun <= reading["time"] <= time.time()
 
 
 def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(

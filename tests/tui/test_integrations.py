@@ -99,7 +99,7 @@ async def test_test_says_testing_and_then_the_result(paths: Paths, opened: Opene
 
 async def test_a_machine_of_ones_own_is_tried_before_it_is_kept(paths: Paths, opened: Opened) -> None:
     """Nobody answers at that address: the reason is said, nothing is saved unless the person insists; x forgets it."""
-    from brightrun_tui.integrations.boxes import saved_boxes
+    from brightrun_tui.integrations.boxes import configured_boxes
 
     async with opened(paths) as driver:
         await focus(driver, "ssh")
@@ -108,17 +108,17 @@ async def test_a_machine_of_ones_own_is_tried_before_it_is_kept(paths: Paths, op
         await driver.sees("Your own machine", "Key file")
         await driver.press("enter", *"127.0.0.1", "enter", "enter", "enter", "enter", "enter")
         await driver.sees("no SSH connection", "Save untested")
-        assert not saved_boxes(paths)
+        assert not configured_boxes(paths)
         await driver.pilot.click("#anyway")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
-        assert saved_boxes(paths)["127-0-0-1"].host == "127.0.0.1"
+        assert configured_boxes(paths)["127-0-0-1"].host == "127.0.0.1"
         await focus(driver, "ssh")
         await driver.press("x")
         await driver.sees("Forget a machine", "root@127.0.0.1:22")
         await driver.press("enter")
         await driver.sees("Forget where it is and how to log in?")
         await driver.press("y")
-        await driver.until(lambda: not saved_boxes(paths))
+        await driver.until(lambda: not configured_boxes(paths))
 
 
 async def test_a_channel_is_tried_and_kept_and_told_of(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from brightrun_tui.config_file import read_config
 from brightrun_tui.paths import Paths
-from brightrun_tui.tui.theming import chosen_theme, load_themes
+from brightrun_tui.tui.theming import load_themes
 from tests.tui.conftest import Opened
 
 OWN = 'name = "mine"\ntitle = "My colours"\n[colors]\nprimary = "#ff00ff"\n'
@@ -50,7 +51,8 @@ async def test_a_theme_is_tried_before_it_is_taken_and_remembered(paths: Paths, 
         await driver.press("escape")
         await driver.until(lambda: driver.app.theme == "bright-dark")
         await driver.press("f2", *"my col", "enter")
-        await driver.until(lambda: driver.app.theme == "mine" and chosen_theme(paths) == "mine")
+        await driver.until(lambda: read_config(paths, "app") == {"app": {"theme": "mine"}})
+        assert driver.app.theme == "mine"
     async with opened(paths) as driver:
         assert driver.app.theme == "mine"
 

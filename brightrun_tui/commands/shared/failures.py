@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from brightrun_tui.commands.shared.output import print_json, say
+from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.logs import append_crash
@@ -34,13 +35,8 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
         return UsageError(
             error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BrightrunError(
-            "the disk is full",
-            where=str(error.filename or get_paths().data),
-            kind=ErrorKind.DISK_FULL,
-            fix="free some space, or set BRIGHTRUN_HOME to a larger disk",
-        )
+    if isinstance(error, OSError) and is_disk_full(error):
+        return disk_full(error.filename or get_paths().data)
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return BrightrunError(
             f"not allowed ({error.strerror})",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import threading
 import time
 from pathlib import Path
 
+from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.events import BadEventError, Body, Event, Failed
 from brightrun_tui.domain.run_directory import RunDirectory
 
@@ -57,7 +57,7 @@ class EventLog:
             try:
                 self._append(line)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not isinstance(body, Failed):
+                if not is_disk_full(error) or not isinstance(body, Failed):
                     raise
                 self._give_up_room()
                 self._append(line)

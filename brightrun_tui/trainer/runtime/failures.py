@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from brightrun_tui.domain import disk
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import DISK_FULL, Failure
@@ -39,7 +40,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether a write failed for want of space (the safetensors library reports it in words only)."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk.is_disk_full(error):
         return True
     return "no space left on device" in str(error).lower() or "os error 28" in str(error).lower()
 

@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
-from brightrun_tui.integrations.boxes import delete_box, saved_boxes
+from brightrun_tui.integrations.boxes import configured_boxes, delete_box
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.services import Service, services
@@ -92,7 +92,7 @@ class IntegrationsScreen(ModeScreen):
                     if service.environment
                 }
             )
-            self._boxes = bool(await asyncio.to_thread(saved_boxes, self.app.paths))
+            self._boxes = bool(await asyncio.to_thread(configured_boxes, self.app.paths))
         except BrightrunError as error:
             self.app.show_error(error)
             return
@@ -230,10 +230,10 @@ class IntegrationsScreen(ModeScreen):
             await self._keep(card.service, status)
 
     async def _configure_box(self, service: Service) -> None:
-        """Add a machine of one's own, or change one that was added here."""
+        """Add a machine of one's own, or change one."""
         from brightrun_tui.tui.screens.box import BoxScreen
 
-        boxes = await asyncio.to_thread(saved_boxes, self.app.paths)
+        boxes = await asyncio.to_thread(configured_boxes, self.app.paths)
         chosen = await self._pick_box("Your own machines", boxes, another="Another machine") if boxes else ""
         if chosen is None:
             return
@@ -276,7 +276,7 @@ class IntegrationsScreen(ModeScreen):
         return "" if chosen == ANOTHER else chosen
 
     async def _forget_box(self, service: Service) -> None:
-        chosen = await self._pick_box("Forget a machine", await asyncio.to_thread(saved_boxes, self.app.paths))
+        chosen = await self._pick_box("Forget a machine", await asyncio.to_thread(configured_boxes, self.app.paths))
         question = "Forget where it is and how to log in? Nothing on the machine itself is changed."
         if chosen and await self.confirm(f"Forget {chosen}", question, yes="Forget it"):
             await asyncio.to_thread(delete_box, self.app.paths, chosen)

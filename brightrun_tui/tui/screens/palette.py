@@ -14,7 +14,6 @@ from textual.types import IgnoreReturnCallbackType
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run
 from brightrun_tui.tui.actions import SCOPES, Action, of_scope
-from brightrun_tui.tui.theming import save_choice
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions
@@ -101,12 +100,9 @@ class ActionProvider(Provider):
 
         self.app.push_screen(SweepScreen(runs))
 
-    def _take_theme(self, theme: str) -> None:
+    async def _take_theme(self, theme: str) -> None:
         self.app.theme = theme
-        try:
-            save_choice(self._workspace.paths, theme)
-        except OSError as error:
-            self._workspace.toast(f"The choice could not be saved ({error.strerror}).", severity="warning")
+        await self._workspace.keep_theme(theme)
 
     async def discover(self) -> Hits:
         for command in self._here():

@@ -43,7 +43,7 @@ def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
         return []
     now = time.time()
     cost = total(lease.spending(now) for lease in rented).total
-    lines = reflow.heading("Machines", width, f"{cents(cost)} in all" if cost else "")
+    lines = reflow.heading("Machines", width, f"{humanize.money_counted(cost)} in all" if cost else "")
     for lease in rented:
         lines += _machine(lease, now, width)
     refused = len(leases) - len(rented)
@@ -65,17 +65,12 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
         if lease.quoted_per_hour and abs(hourly(lease) - lease.quoted_per_hour) > 0.005:
             rate += f" (quoted {humanize.money(lease.quoted_per_hour)})"
         lasted = humanize.duration((lease.released_at or now) - lease.created_at)
-        facts = [rate, lasted] + ([cents(lease.spending(now).total)] if hourly(lease) else [])
-        facts += [f"billed {cents(lease.billed_usd)}"] if lease.billed_usd is not None else []
+        facts = [rate, lasted] + ([humanize.money_counted(lease.spending(now).total)] if hourly(lease) else [])
+        facts += [f"billed {humanize.money_counted(lease.billed_usd)}"] if lease.billed_usd is not None else []
         lines += reflow.indented(reflow.text(" · ".join(facts), width - 2, "$muted"))
     if said := lease.note or lease.reason:
         lines += reflow.indented(reflow.text(cells.plain(said), width - 2, "$faint")[:2])
     return lines
-
-
-def cents(amount: float) -> str:
-    """An amount that is being counted: to the hundredth of a cent below a dollar."""
-    return f"${amount:,.4f}" if amount < 1 else f"${amount:,.2f}"
 
 
 def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
@@ -85,7 +80,7 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
     budget = run.spec.limits.budget_usd
     rate = sum(hourly(lease) for lease in leases)
     return (
-        cents(run.cost_usd)
+        humanize.money_counted(run.cost_usd)
         + (f" of {humanize.money(budget)}" if budget else "")
         + (f" at {humanize.money(rate)}/h" if rate and run.active else "")
     )

@@ -1,0 +1,30 @@
+"""The disk is full: how that is recognised, and what is said of it."""
+
+from __future__ import annotations
+
+import errno
+from os import PathLike
+from typing import TypeVar
+
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError
+
+DISK_IS_FULL = "the disk is full"
+LARGER_HOME = "free some space, or set BRIGHTRUN_HOME to a larger disk"
+
+Error = TypeVar("Error", bound=BrightrunError)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the system refused a write for want of space, or of the user's share of it."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_full(where: str | PathLike[str], *, fix: str = LARGER_HOME) -> BrightrunError:
+    """The error to raise."""
+    return disk_full_as(BrightrunError, where, fix=fix)
+
+
+def disk_full_as(kind: type[Error], where: str | PathLike[str], *, fix: str = LARGER_HOME) -> Error:
+    """The same, as an error of a class that callers wait for."""
+    return kind(DISK_IS_FULL, where=str(where), fix=fix, kind=ErrorKind.DISK_FULL)
