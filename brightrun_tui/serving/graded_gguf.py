@@ -8,9 +8,11 @@ how far it is from the model that was graded.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +35,7 @@ REFERENCE = "reference.json"
 MADE_OF = "made_of"
 MAX_PROMPTS = 3
 ANSWER_TOKENS = 16
+_PR_SET_PDEATHSIG = 1
 
 
 class Reference(BaseModel):
@@ -194,5 +197,11 @@ def _made_of(base: Path, adapter: Path, quantisation: str) -> str:
     return digest.hexdigest()
 
 
+def _end_with_parent() -> None:
+    """Whoever wanted the file is gone, and so is this process: Linux sends the signal."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
