@@ -1,4 +1,4 @@
-"""The graded model as a GGUF file: ``python -m brightrun_tui.serving.graded_gguf BASE ADAPTER QUANTISATION``.
+"""The graded model as a GGUF file: ``python -m brightrun_tui.serving.graded_gguf BASE ADAPTER QUANTISATION ENDPOINT``.
 
 A process of its own, because torch is imported and its memory given back before the model is served. The base is held as it was
 held in training (NF4 weights are dequantised to the very numbers that training saw), the adapter is added to it, and the sum
