@@ -1,4 +1,4 @@
-"""The graded model as a GGUF file: ``python -m brightrun_tui.serving.graded_gguf BASE ADAPTER QUANTISATION``.
+"""The graded model as a GGUF file: ``python -m brightrun_tui.serving.graded_gguf BASE ADAPTER QUANTISATION ENDPOINT``.
 
 A process of its own, because torch is imported and its memory given back before the model is served. The base is held as it was
 held in training (NF4 weights are dequantised to the very numbers that training saw), the adapter is added to it, and the sum
@@ -8,9 +8,11 @@ how far it is from the model that was graded.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +35,7 @@ REFERENCE = "reference.json"
 MADE_OF = "made_of"
 MAX_PROMPTS = 3
 ANSWER_TOKENS = 16
+_PR_SET_PDEATHSIG = 1
 
 
 class Reference(BaseModel):
@@ -194,5 +197,11 @@ def _made_of(base: Path, adapter: Path, quantisation: str) -> str:
     return digest.hexdigest()
 
 
+def _end_with_parent() -> None:
+    """Whoever wanted the file is gone, and so is this process: Linux sends the signal."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

@@ -64,7 +64,7 @@ def graded_gguf(plan: EndpointPlan) -> Path:
     known = ready_gguf(base, adapter, held)
     if known is None:
         done = subprocess.run(
-            python("-m", "brightrun_tui.serving.graded_gguf", str(base), str(adapter), held),
+            python("-m", "brightrun_tui.serving.graded_gguf", str(base), str(adapter), held, str(Path.cwd())),
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

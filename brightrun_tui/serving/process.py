@@ -21,7 +21,12 @@ from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 LOG = "server.log"
 MAX_LOG_BYTES = 10 << 20
 
-_MODULES = ("brightrun_tui.serving", "brightrun_tui.serving.worker", "brightrun_tui.serving.renderer")
+_MODULES = (
+    "brightrun_tui.serving",
+    "brightrun_tui.serving.worker",
+    "brightrun_tui.serving.renderer",
+    "brightrun_tui.serving.graded_gguf",
+)
 
 # Nothing else is handed down: a credential in the caller's environment is none of the server's business.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
