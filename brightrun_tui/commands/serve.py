@@ -64,7 +64,7 @@ def deploy(
             kind=ErrorKind.UNKNOWN_PROVIDER,
         )
     pinned = ":" in model
-    wish = {
+    payload = {
         "name": name or ("" if pinned else model),
         "port": port,
         "engine": engine,
@@ -72,7 +72,7 @@ def deploy(
         "keeps_key": bool(name),
         "follows": "" if pinned else "champion",
     }
-    endpoint = with_store(lambda session: deploy_and_wait(session, model, wish))
+    endpoint = with_store(lambda session: deploy_and_wait(session, model, payload))
     key = read_key(Path(endpoint.directory))
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
@@ -154,7 +154,7 @@ def undeploy(
         say_done(f"{ended.id} {ended.state}")
 
 
-async def deploy_and_wait(session: Session, ref: str, wish: dict[str, Any] | None = None) -> Endpoint:
+async def deploy_and_wait(session: Session, ref: str, payload: dict[str, Any] | None = None) -> Endpoint:
     """The endpoint of a model version, ready; the one that serves it already, if there is one.
 
     Raises:
@@ -162,7 +162,7 @@ async def deploy_and_wait(session: Session, ref: str, wish: dict[str, Any] | Non
         EngineError: the server did not come up; says why and where its log lies.
     """
     version = await models.find(session.db, ref)
-    answer = await ask_engine(session, "deploy", version.ref, wish)
+    answer = await ask_engine(session, "deploy", version.ref, payload)
     if takes := answer.get("takes"):
         return await _await_version(session, answer["endpoint"], takes)
     if not answer.get("already"):

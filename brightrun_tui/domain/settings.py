@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
-from brightrun_tui.domain.slots import GPUS_PATTERN, Wish, chosen
+from brightrun_tui.domain.slots import GPUS_PATTERN, GpuRequest, chosen
 
 SIMPLE: JsonDict = {"simple": True}
 MOST = 1_000_000_000
@@ -216,9 +216,9 @@ class MachineSettings(SettingsGroup):
     )
 
     @property
-    def wish(self) -> Wish:
+    def gpu_request(self) -> GpuRequest:
         """What the run asks of a machine with GPUs."""
-        return Wish(chosen(self.gpus), self.shared_gpu)
+        return GpuRequest(chosen(self.gpus), self.shared_gpu)
 
 
 class RunSettings(SettingsGroup):

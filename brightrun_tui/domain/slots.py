@@ -40,7 +40,7 @@ class Card(BaseModel):
 
 
 @dataclass(frozen=True)
-class Wish:
+class GpuRequest:
     """What a run asks for. ``cards``: numbers or UUIDs, one of which it wants; none: any. ``shared``: other people's memory
     on a card does not matter."""
 
@@ -100,14 +100,16 @@ class Seat:
     waits_for: str = ""
 
 
-def assign(seats: Seats, wish: Wish) -> Seat:
+def assign(seats: Seats, gpu_request: GpuRequest) -> Seat:
     """Where the next run of a machine goes: to the GPU that it may have with the fewest runs, then the most free memory."""
-    if wish.cards and not any(map(wish.fits, seats.cards)):
+    if gpu_request.cards and not any(map(gpu_request.fits, seats.cards)):
         there = ", ".join(card.index for card in seats.cards) or "none"
-        return Seat(False, waits_for=f"GPU {', '.join(wish.cards)}, which this machine has not; it has {there}")
-    free = [card for card in seats.cards if wish.fits(card) and not why_not(seats, card, wish)]
+        return Seat(False, waits_for=f"GPU {', '.join(gpu_request.cards)}, which this machine has not; it has {there}")
+    free = [card for card in seats.cards if gpu_request.fits(card) and not why_not(seats, card, gpu_request)]
     if seats.cards and not free:
-        why = "; ".join(f"{card.index} {why_not(seats, card, wish)}" for card in seats.cards if wish.fits(card))
+        why = "; ".join(
+            f"{card.index} {why_not(seats, card, gpu_request)}" for card in seats.cards if gpu_request.fits(card)
+        )
         return Seat(False, waits_for=f"a free GPU: {why}")
     if len(seats.holders) >= seats.capacity:
         said = f"{names(seats.holders)} at work, and this machine takes {seats.capacity} at once"
@@ -119,12 +121,12 @@ def assign(seats: Seats, wish: Wish) -> Seat:
     return Seat(True, best)
 
 
-def why_not(seats: Seats, card: Card, wish: Wish) -> str:
+def why_not(seats: Seats, card: Card, gpu_request: GpuRequest) -> str:
     """Why a run cannot begin on a GPU now, in words that follow its number; empty where it can."""
     here = seats.on(card)
     if len(here) >= seats.per_card:
         return f"busy with {names(here)}"
-    if here or wish.shared or card.others <= OTHERS_BYTES:
+    if here or gpu_request.shared or card.others <= OTHERS_BYTES:
         return ""
     return f"used by {card.who or 'another process'} ({gigabytes(card.others)})"
 

@@ -1,4 +1,4 @@
-"""Which channels there are, as `config.toml` wishes, and one way to use any of them."""
+"""Which channels there are, as `config.toml` says, and one way to use any of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NotifySettings(Section):
 
 @dataclass(frozen=True)
 class Opened:
-    """Channels by name, and why those are missing that are wished for and cannot be used."""
+    """Channels by name, and why those are missing that are configured and cannot be used."""
 
     channels: dict[str, Channel]
     problems: tuple[BrightrunError, ...] = ()
@@ -52,10 +52,10 @@ def open_channels(
     channels: dict[str, Channel] = {}
     problems: list[BrightrunError] = []
     try:
-        wished = notify_settings(paths).channels
+        configured = notify_settings(paths).channels
     except BrightrunError as error:
         return Opened({}, (error,))
-    for name in wished:
+    for name in configured:
         try:
             spec = plugins.require(
                 Door.NOTIFICATIONS,

@@ -230,7 +230,7 @@ class Acquirer:
         )
 
     def _need(self, run: Run, estimate: Estimate) -> Need:
-        need = need_of(estimate, run.spec, run.spec.settings.machine.wish)
+        need = need_of(estimate, run.spec, run.spec.settings.machine.gpu_request)
         # a machine on which the run is tight was agreed to: machines like it are good enough
         agreed = estimate.memory_available if run.spec.offer else 0
         return replace(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.slots import Card, Holder, Seat, Seats, Wish, assign
+from brightrun_tui.domain.slots import Card, GpuRequest, Holder, Seat, Seats, assign
 from brightrun_tui.integrations.packages import torch_uses_gpu
 from brightrun_tui.providers.base import OwnMachines, Provider
 from brightrun_tui.providers.nvml import cards_here
@@ -50,12 +50,12 @@ class Admission:
         self._cards: tuple[Card, ...] = ()
         self._cards_at = float("-inf")
 
-    async def here(self, wish: Wish, at_work: Sequence[Run]) -> Seat:
+    async def here(self, gpu_request: GpuRequest, at_work: Sequence[Run]) -> Seat:
         """Whether a run may begin on this machine, where ``at_work`` have not ended."""
         if time.monotonic() - self._cards_at > FRESH_SECONDS:
             self._cards, self._cards_at = await asyncio.to_thread(usable_cards), time.monotonic()
         holders = tuple(Holder(one.name, one.gpu_id) for one in at_work)
-        return assign(Seats(self._cards, holders, self._slots), wish)
+        return assign(Seats(self._cards, holders, self._slots), gpu_request)
 
     async def elsewhere(self, run: Run, starting: Sequence[Run], names: Mapping[str, str]) -> Seat:
         """Whether a run may begin elsewhere. Machines for rent have room for everybody.
@@ -105,7 +105,7 @@ def _take(machines: dict[str, Seats], run: Run) -> Seat:
     """The first machine that has room for the run, which then has less; else what it waits for on each of them."""
     told = []
     for name, seats in machines.items():
-        seat = assign(seats, run.spec.settings.machine.wish)
+        seat = assign(seats, run.spec.settings.machine.gpu_request)
         if seat.granted:
             machines[name] = seats.with_run(run.name, seat.card)
             return seat

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Wish:
+class EndpointRequest:
     """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
     ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
     version it serves from then on.
@@ -48,15 +48,17 @@ class Wish:
     follows: str = ""
 
 
-async def create(db: Database, paths: Paths, version: ModelVersion, wish: Wish = Wish()) -> Endpoint:
+async def create(
+    db: Database, paths: Paths, version: ModelVersion, wanted: EndpointRequest = EndpointRequest()
+) -> Endpoint:
     """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
-    endpoint_id = wish.name or f"{version.name}-{version.version}-{secrets.token_hex(2)}"
+    endpoint_id = wanted.name or f"{version.name}-{version.version}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
-    if wish.key:
-        await asyncio.to_thread(serving.put_key, directory, wish.key)
+    if wanted.key:
+        await asyncio.to_thread(serving.put_key, directory, wanted.key)
     if base_is_here(version):
         await asyncio.to_thread(
-            serving.prepare, directory, endpoint_id=endpoint_id, version=version, port=wish.port, engine=wish.engine
+            serving.prepare, directory, endpoint_id=endpoint_id, version=version, port=wanted.port, engine=wanted.engine
         )
         await asyncio.to_thread(let_serve, directory, ".")
     now = time.time()
@@ -68,10 +70,10 @@ async def create(db: Database, paths: Paths, version: ModelVersion, wish: Wish =
             model_version=version.version,
             state="starting",
             directory=str(directory),
-            wanted_engine=wish.engine,
-            wanted_port=wish.port,
-            keeps_key=wish.keeps_key,
-            follows=wish.follows,
+            wanted_engine=wanted.engine,
+            wanted_port=wanted.port,
+            keeps_key=wanted.keeps_key,
+            follows=wanted.follows,
             created_at=now,
             updated_at=now,
         ),

@@ -18,7 +18,7 @@ from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
-from brightrun_tui.domain.slots import Wish
+from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock
@@ -228,10 +228,10 @@ class Engine:
     async def _seat(self, run: Run, begun: list[Run]) -> bool:
         """Start a run of the queue if it has room beside those that have ``begun``. Whether it was started."""
         there = [one for one in begun if one.spec.provider == run.spec.provider]
-        wish = run.spec.settings.machine.wish
+        gpu_request = run.spec.settings.machine.gpu_request
         try:
             if run.spec.provider == LOCAL:
-                seat = await self.admission.here(wish, there)
+                seat = await self.admission.here(gpu_request, there)
             else:
                 open_leases = await leases.list_leases(self.db, open_only=True)
                 held = {lease.run_id for lease in open_leases if lease.state == "live"}
@@ -252,7 +252,7 @@ class Engine:
     async def next_gpu(self) -> str | None:
         """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
         begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.provider == LOCAL]
-        seat = await self.admission.here(Wish(), begun)
+        seat = await self.admission.here(GpuRequest(), begun)
         return (seat.card.id if seat.card else "") if seat.granted else None
 
     def _has_begun(self, run: Run) -> bool:

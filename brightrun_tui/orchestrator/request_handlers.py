@@ -17,7 +17,7 @@ from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher, Wish
+from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.run_commands import RunCommand
@@ -128,26 +128,26 @@ async def _move(engine: Engine, request: Request) -> Answer:
 async def _deploy(engine: Engine, request: Request) -> Answer:
     """Serve a version: by a name that keeps its address and key where one is given, which may serve another version now."""
     version = await models.find(engine.db, request.target)
-    wish = await asyncio.to_thread(_wish, request)
-    if wish.name:
-        known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wish.name), None)
+    wanted = await asyncio.to_thread(_endpoint_request, request)
+    if wanted.name:
+        known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wanted.name), None)
         if known is not None and known.state in ("starting", "ready"):
-            return await _redeploy(engine, known, version, wish)
+            return await _redeploy(engine, known, version, wanted)
         if known is not None and known.state == "stopping":
             raise UsageError(
                 f"endpoint {known.id} is ending", fix="try again in some seconds", kind=ErrorKind.ENDPOINT_NOT_READY
             )
-        engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wish))
-        return {"endpoint": wish.name, "already": False}
+        engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
+        return {"endpoint": wanted.name, "already": False}
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         if (endpoint.model, endpoint.model_version) == (version.name, version.version) and endpoint.state != "stopping":
             return {"endpoint": endpoint.id, "already": True}
-    endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wish)
+    endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
     return {"endpoint": endpoint.id, "already": False}
 
 
-async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wish: Wish) -> Answer:
+async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> Answer:
     """A name that serves already: another version takes the place of the present one, without a pause."""
     if known.model != version.name:
         raise UsageError(
@@ -155,7 +155,11 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wish
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",
             kind=ErrorKind.IN_USE,
         )
-    if (wish.port and wish.port != known.wanted_port) or wish.engine not in ("auto", known.wanted_engine) or wish.key:
+    if (
+        (wanted.port and wanted.port != known.wanted_port)
+        or wanted.engine not in ("auto", known.wanted_engine)
+        or wanted.key
+    ):
         raise UsageError(
             f"endpoint {known.id} runs; its port, engine and key are fixed",
             fix=f"brightrun undeploy {known.id}, and deploy it again",
@@ -165,7 +169,7 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wish
     await endpoints.advance(
         engine.db,
         known,
-        follows=wish.follows,
+        follows=wanted.follows,
         wanted_version=0 if same else version.version,
         refused_version=0,
         error="",
@@ -173,7 +177,7 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wish
     return {"endpoint": known.id, "already": same, "takes": 0 if same else version.version}
 
 
-def _wish(request: Request) -> Wish:
+def _endpoint_request(request: Request) -> EndpointRequest:
     """What was asked for beside the model. Raises ``UsageError``."""
     given = request.payload
     name, engine, key_file = str(given.get("name", "")), given.get("engine", "auto"), str(given.get("key_file", ""))
@@ -199,7 +203,7 @@ def _wish(request: Request) -> Wish:
             where=key_file,
             kind=ErrorKind.NO_KEY,
         ) from None
-    return Wish(
+    return EndpointRequest(
         name=name,
         port=int(given.get("port", 0)),
         engine=engine,

@@ -17,7 +17,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.slots import Seats, Wish, assign
+from brightrun_tui.domain.slots import GpuRequest, Seats, assign
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
@@ -154,10 +154,10 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
     return ok("machine", f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour")
 
 
-def check_gpus(draft: Draft, wish: Wish) -> Check | None:
+def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
     """Whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
     if draft.provider != "local":
-        spec = provider_spec(draft.provider) if wish.cards else None
+        spec = provider_spec(draft.provider) if gpu_request.cards else None
         if spec is None or spec.guard is None:
             return None
         return failed(
@@ -171,14 +171,14 @@ def check_gpus(draft: Draft, wish: Wish) -> Check | None:
         )
     there = cards()
     there = there if there and torch_uses_gpu() else ()
-    seat = assign(Seats(there), wish)
-    if wish.cards and not any(map(wish.fits, there)):
+    seat = assign(Seats(there), gpu_request)
+    if gpu_request.cards and not any(map(gpu_request.fits, there)):
         fix = (
             f"this machine has {', '.join(card.index for card in there)}"
             if there
             else "leave it empty: there is no GPU here"
         )
-        what = f"there is no GPU {', '.join(wish.cards)} that training could use"
+        what = f"there is no GPU {', '.join(gpu_request.cards)} that training could use"
         return failed("machine", UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
     if not seat.granted:
         fix = "it begins by itself when there is room; to begin at once: --shared-gpu (machine.shared_gpu)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from brightrun_tui.domain.money import GIB, Estimate, Offer
-from brightrun_tui.domain.slots import Wish
+from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.planning.memory import SAFE
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.gpus import peak_flops
@@ -25,8 +25,8 @@ class Wants(Protocol):
     def interruptible(self) -> bool: ...
 
 
-def need_of(estimate: Estimate, wants: Wants, wish: Wish) -> Need:
-    """What the run asks of a machine that is not this one; ``wish``: of one's own machines, which GPU."""
+def need_of(estimate: Estimate, wants: Wants, gpu_request: GpuRequest) -> Need:
+    """What the run asks of a machine that is not this one; ``gpu_request``: of one's own machines, which GPU."""
     return Need(
         gpu=wants.gpu,
         gpu_memory=int(estimate.memory * SAFE),
@@ -35,7 +35,7 @@ def need_of(estimate: Estimate, wants: Wants, wish: Wish) -> Need:
         download=estimate.download + PACKAGES_BYTES,
         upload=estimate.upload,
         hours=estimate.seconds_high / 3600,
-        wish=wish,
+        gpu_request=gpu_request,
     )
 
 

@@ -157,7 +157,7 @@ def _need(draft: Draft, plan: Plan) -> Need:
     """Raises the plan's first problem where it is not known what the run needs."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
-    return need_of(plan.estimate, draft, plan.settings.machine.wish)
+    return need_of(plan.estimate, draft, plan.settings.machine.gpu_request)
 
 
 def _weigh(plan: Plan, offer: Offer) -> WeighedOffer:

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.slots import Wish
+from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.integrations.packages import torch_uses_gpu
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks
@@ -103,7 +103,7 @@ def make_plan(
     report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths))
     base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
     resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
-    machine = _machine(draft, paths, offer, resolved.settings.machine.wish)
+    machine = _machine(draft, paths, offer, resolved.settings.machine.gpu_request)
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
@@ -117,7 +117,7 @@ def make_plan(
         ("settings", lambda: checks.check_defaults(paths)),
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
         ("settings", lambda: checks.check_objective(draft, resolved.settings)),
-        ("machine", lambda: checks.check_gpus(draft, resolved.settings.machine.wish)),
+        ("machine", lambda: checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
         ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
         ("training packages", lambda: checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),
@@ -207,12 +207,12 @@ def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Foun
         return None
 
 
-def _machine(draft: Draft, paths: Paths, offer: Offer | None, wish: Wish) -> Hardware:
+def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRequest) -> Hardware:
     """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
         return with_speed(offer.hardware)
     if draft.provider == "local":
-        here = hardware(paths.data, wish)
+        here = hardware(paths.data, gpu_request)
         return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
     gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)
     assert gpu, "the nominal GPU is in the table"

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.slots import Seats, Wish
+from brightrun_tui.domain.slots import GpuRequest, Seats
 from brightrun_tui.hosts.boot import GuardOptions
 
 MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
@@ -66,7 +66,7 @@ class Need:
     """What a run asks of a machine. Memory, disk, ``download`` (model, data and packages) and ``upload`` (results) in bytes.
 
     ``interruptible``: machines that may be taken away are welcome too. ``without_hosts``: physical machines that failed before.
-    ``wish``: which GPU of a machine of one's own.
+    ``gpu_request``: which GPU of a machine of one's own.
     """
 
     gpu: str = ""
@@ -79,7 +79,7 @@ class Need:
     upload: int = 0
     hours: float = 0.0
     without_hosts: frozenset[str] = frozenset()
-    wish: Wish = field(default_factory=Wish)
+    gpu_request: GpuRequest = field(default_factory=GpuRequest)
 
 
 class Provider(Protocol):

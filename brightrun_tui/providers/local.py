@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.domain.money import Hardware, Offer
-from brightrun_tui.domain.slots import Card, Wish
+from brightrun_tui.domain.slots import Card, GpuRequest
 from brightrun_tui.providers.base import Account, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.nvml import cards_here
@@ -23,11 +23,11 @@ GPU_FACTS_SECONDS = 5
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def hardware(directory: Path | None = None, wish: Wish | None = None) -> Hardware:
+def hardware(directory: Path | None = None, gpu_request: GpuRequest | None = None) -> Hardware:
     """What this machine can give to a run: a few milliseconds, the GPU's facts kept for some seconds.
 
     Memory and cores are those that this process may use (containers are often given less than the machine has);
-    ``disk_free`` is that of the disk which holds ``directory``. Of several GPUs it is the freest that fits ``wish``.
+    ``disk_free`` is that of the disk which holds ``directory``. Of several GPUs it is the freest that fits ``gpu_request``.
     """
     memory = psutil.virtual_memory()
     limit, used = _cgroup_memory()
@@ -44,7 +44,9 @@ def hardware(directory: Path | None = None, wish: Wish | None = None) -> Hardwar
     found = cards()
     if not found:
         return facts
-    best = max([card for card in found if wish is None or wish.fits(card)] or found, key=lambda card: card.free)
+    best = max(
+        [card for card in found if gpu_request is None or gpu_request.fits(card)] or found, key=lambda card: card.free
+    )
     return facts.model_copy(
         update={
             "device": "cuda",

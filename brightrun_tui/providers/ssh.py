@@ -21,7 +21,7 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
 )
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.slots import Seats, Wish, assign
+from brightrun_tui.domain.slots import GpuRequest, Seats, assign
 from brightrun_tui.hosts.boot import GuardOptions
 from brightrun_tui.hosts.connection import SshTimings, known_host_key
 from brightrun_tui.hosts.ssh import SshHost
@@ -89,11 +89,11 @@ class Ssh:
             offer
             for name, seen in facts.items()
             if isinstance(seen, BoxFacts)
-            for offer in self._offers_of(name, seen, need.wish)
+            for offer in self._offers_of(name, seen, need.gpu_request)
         ]
         return sorted(cheapest_first(found, need), key=lambda offer: bool(offer.busy))
 
-    def _offers_of(self, name: str, seen: BoxFacts, wish: Wish) -> list[Offer]:
+    def _offers_of(self, name: str, seen: BoxFacts, gpu_request: GpuRequest) -> list[Offer]:
         seats, box = seen.seats(self.boxes[name].slots), self.boxes[name]
         several = len(seen.cards) > 1
         return [
@@ -106,10 +106,10 @@ class Ssh:
                 price_per_hour=box.price_per_hour,
                 host_id=name,
                 gpu_id=card.id if card else "",
-                busy=assign(seats, replace(wish, cards=(card.id,) if card else ())).waits_for,
+                busy=assign(seats, replace(gpu_request, cards=(card.id,) if card else ())).waits_for,
             )
             for card in (seen.cards or (None,))
-            if card is None or wish.fits(card)
+            if card is None or gpu_request.fits(card)
         ]
 
     async def launch(

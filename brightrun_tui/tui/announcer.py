@@ -41,7 +41,7 @@ class Announcer:
     """Tells what is new since the picture before; what was there when the app opened is only counted.
 
     Attributes:
-        problems: channels that are wished for and cannot be used, and why.
+        problems: channels that are configured and cannot be used, and why.
     """
 
     def __init__(self, app: Teller) -> None:

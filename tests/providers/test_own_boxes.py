@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.slots import Wish, assign
+from brightrun_tui.domain.slots import GpuRequest, assign
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
 from brightrun_tui.orchestrator.admission import Admission
 from brightrun_tui.providers.base import Need, Provider
@@ -75,7 +75,7 @@ async def test_each_gpu_of_a_box_has_one_run_whoever_takes_it(server: CloudServe
         ("studio:0", "GPU-standin-0", 1),
         ("studio:1", "GPU-standin-1", 1),
     ]
-    assert [o.gpu_id for o in await one.offers(Need(wish=Wish(("1",))))] == ["GPU-standin-1"]
+    assert [o.gpu_id for o in await one.offers(Need(gpu_request=GpuRequest(("1",))))] == ["GPU-standin-1"]
     taken = await asyncio.gather(
         one.launch(first, f"br-{OURS}-run-1", "", disk=0, deadline=0),
         other.launch(first, "br-ffff0000-other-1", "", disk=0, deadline=0),
@@ -88,7 +88,7 @@ async def test_each_gpu_of_a_box_has_one_run_whoever_takes_it(server: CloudServe
     found = await other.inspect(machine.provider_id)
     assert machine.gpu_id == "GPU-standin-1" and found is not None and found.gpu_id == machine.gpu_id
     seats = (await one.seats())["studio"]
-    assert len(seats.holders) == 2 and not assign(seats, Wish()).granted
+    assert len(seats.holders) == 2 and not assign(seats, GpuRequest()).granted
     (box.home / f".brightrun/leases/br-{OURS}-next-1/gpu").unlink()  # a run of an earlier version has the first GPU
     assert [holder.name for holder in (await one.seats())["studio"].on(seats.cards[0])] != []
 
@@ -154,7 +154,7 @@ lease br-abcd1234-two-1 ; rm -rf /
     assert facts.leases == {"br-abcd1234-one-1": "MIG-1111", "br-abcd1234-two-1": ""}
     assert BoxFacts.read("\x00 gpu ,,,, lease\n" * 50).cards == ()
     flood = BoxFacts.read("cores 9e99\n" + "".join(f"lease {'x' * 200}{n}\n" for n in range(9999)))
-    assert flood.cores < 1 << 60 and len(assign(flood.seats(0), Wish()).waits_for) < 400
+    assert flood.cores < 1 << 60 and len(assign(flood.seats(0), GpuRequest()).waits_for) < 400
 
 
 async def test_a_wrong_key_and_a_dead_box_are_told_apart(server: CloudServer, tmp_path: Path) -> None:
