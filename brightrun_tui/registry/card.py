@@ -8,6 +8,8 @@ from typing import Any
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import Report
+from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.planning.bases import catalogue
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -137,28 +139,80 @@ def _lineage(report: Report) -> str:
 
 def model_card(report: Report, manifest: Manifest) -> str:
     """``README.md`` of a version, with the metadata that the Hugging Face Hub reads."""
-    from huggingface_hub import ModelCardData
+    from huggingface_hub import EvalResult, ModelCardData
 
     on_hub = "/" in manifest.base
     data: dict[str, Any] = {
         "library_name": "peft",
         "pipeline_tag": "text-generation",
         "tags": ["lora", "qlora", "brightrun"],
+        "model_name": manifest.model,
+        "eval_results": [
+            EvalResult(
+                task_type="text-generation",
+                dataset_type="held-out",
+                dataset_name=report.lineage.dataset_name or "held-out records",
+                metric_type=name,
+                metric_value=round(value, 4),
+            )
+            for name, value in (("loss", report.tuned.loss), ("perplexity", report.tuned.perplexity))
+        ],
     }
     if on_hub:
         data |= {"base_model": manifest.base, "base_model_relation": "adapter"}
-    load = f'AutoModelForCausalLM.from_pretrained("{manifest.base}"' + (
-        f', revision="{manifest.base_revision}")' if manifest.base_revision else ")"
+    if license_ := next((base.license for base in catalogue().base if base.id == manifest.base), ""):
+        data["license"] = license_
+    return (
+        f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{_usage(report, manifest, on_hub)}"
     )
+
+
+def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
+    """How to load what was graded, the base held as in training, and to end an answer where the model ends its turn."""
+    quantisation = QuantisationSettings.model_validate(report.lineage.settings.get("quantisation", {}))
+    in_4_bits = quantisation.method != "none"
+    held = (
+        'BitsAndBytesConfig(\n    load_in_4bit=True, bnb_4bit_quant_type="nf4", '
+        f"bnb_4bit_use_double_quant={quantisation.double_quant}\n)"
+    )
+    arguments = [f'"{manifest.base}"']
+    arguments += [f'revision="{manifest.base_revision}"'] if manifest.base_revision else []
+    arguments += ["quantization_config=held"] if in_4_bits else []
+    names = [
+        "AutoModelForCausalLM",
+        "AutoTokenizer",
+        *(["BitsAndBytesConfig"] if in_4_bits else []),
+        "GenerationConfig",
+    ]
+    lines = [
+        "from peft import PeftModel",
+        f"from transformers import {', '.join(names)}",
+        "",
+        *([f"held = {held}  # as it was trained and graded"] if in_4_bits else []),
+        f"base = AutoModelForCausalLM.from_pretrained({', '.join(arguments)})",
+        'model = PeftModel.from_pretrained(base, ".")',
+        'tokenizer = AutoTokenizer.from_pretrained(".")',
+        'ends = GenerationConfig.from_pretrained(".").eos_token_id',
+        'messages = [{"role": "user", "content": "Hello"}]',
+        "inputs = tokenizer.apply_chat_template(",
+        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
+        ").to(model.device)",
+        "output = model.generate(**inputs, max_new_tokens=256, do_sample=False, eos_token_id=ends)",
+        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))',
+    ]
+    code = "\n".join(lines)
     note = (
         "" if on_hub else "\nThe base model is not on the Hugging Face Hub: put the path of your copy in its place.\n"
     )
-    usage = (
-        "## Use\n\n```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f'base = {load}\nmodel = PeftModel.from_pretrained(base, ".")\ntokenizer = AutoTokenizer.from_pretrained(".")\n'
-        f"```\n{note}"
-    )
-    return f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{usage}"
+    vllm = f"vllm serve {manifest.base} --enable-lora --lora-modules {manifest.model}=. --max-lora-rank {_rank(report)}"
+    caution = " It holds the base in 16 bits, so answers can differ: export “merged” for it." if in_4_bits else ""
+    return f"## Use\n\n```python\n{code}\n```\n{note}\nWith vLLM: `{vllm}`.{caution}\n"
+
+
+def _rank(report: Report) -> int:
+    lora = report.lineage.settings.get("lora")
+    rank = lora.get("r") if isinstance(lora, dict) else None
+    return rank if isinstance(rank, int) else 16
 
 
 def _sample(report: Report, number: int) -> str:

@@ -16,7 +16,7 @@ from brightrun_tui.tui.widgets.fields import TextField
 from brightrun_tui.tui.widgets.message_box import MessageBox
 
 LIMITS: dict[str, tuple[str, float, float]] = {
-    "temperature": ("0: the likeliest answer; 1: as it was trained; empty: the model's own", 0.0, 2.0),
+    "temperature": ("0 is the likeliest answer; empty: the model's own", 0.0, 2.0),
     "top_p": ("only the likeliest words that together have this share, 0–1", 0.0, 1.0),
     "max_tokens": ("longest answer, in tokens", 1.0, 100_000.0),
 }
