@@ -17,9 +17,11 @@ from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
 from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.files import write_atomic
 from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
+from brightrun_tui.tui.pager import page
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
@@ -29,6 +31,8 @@ from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
 from brightrun_tui.tui.widgets.alert_text import alerts_of
+from brightrun_tui.tui.widgets.chart_export import as_csv, as_svg
+from brightrun_tui.tui.widgets.curves import curves_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -238,6 +242,12 @@ class MonitorScreen(RunActions):
     def _search_asked(self) -> None:
         self.query_one("#log-search", FilterBar).open()
 
+    @on(LogView.PagerAsked)
+    def _pager_asked(self, event: LogView.PagerAsked) -> None:
+        why = page(self.app, event.path)
+        if why:
+            self.app.toast(why, severity="warning")
+
     @on(FilterBar.Typed, "#log-search")
     def _search_changed(self, event: FilterBar.Typed) -> None:
         self.log_view.search(event.text)
@@ -365,6 +375,28 @@ class MonitorScreen(RunActions):
         if mine:
             self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
             self.redraw()
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        run, detail = self.run, self.app.snapshot.detail
+        if run is None or detail is None or detail.run_id != run.id:
+            return
+        curves = {name: curve.copy() for name, curve in detail.curves.items()}
+        folder = self.app.paths.cache / "curves" / run.id
+
+        def write() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            texts = {"curves.csv": as_csv(curves)}
+            texts |= {f"{spec.name}.svg": as_svg(spec, curves, run.name) for spec in curves_of(curves)}
+            for name, text in texts.items():
+                write_atomic(folder / name, text)
+
+        try:
+            await asyncio.to_thread(write)
+        except OSError as error:
+            self.app.toast(f"The curves could not be written ({error.strerror}).", severity="error")
+        else:
+            self.app.toast(str(folder), title=f"The curves of {run.name}, as CSV and SVG")
 
     @work(group="note")
     async def action_note(self) -> None:

@@ -28,7 +28,8 @@ class RunLog:
     def __init__(self, directory: Path) -> None:
         self.path = directory
         self._events = LogTail(RunDirectory(directory).events, event_line)
-        self._printed = LogTail(RunDirectory(directory).log)
+        self.printed = RunDirectory(directory).log
+        self._printed = LogTail(self.printed)
 
     def read(self) -> News | None:
         """What is new of both; None when nothing is. Raises ``OSError``."""

@@ -132,7 +132,10 @@ def summary(
     """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong."""
     if run is None:
         return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
-    lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
+    lines = [
+        _headline(run, leases, width, with_cost=not rich),
+        _bar_line(run, width, silent=any(alert.code == "silent" for alert in alerts)),
+    ]
     if rich:
         lines.append(_numbers(run, leases, width))
         if (strip := phase_strip(run, detail, width)) is not None:
@@ -182,15 +185,17 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     return line.truncate(width, ellipsis=True)
 
 
-def _bar_line(run: Run, width: int) -> Content:
-    """Progress in steps; before the first step, what is being done instead."""
+def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
+    """Progress in steps; before the first step, what is being done instead. What a silent run said of its end is not repeated."""
     if run.active and not run.total_steps:
         words_of_phase = cells.one_line(run.phase_detail) or "waiting for its turn"
         return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = run.spec.settings.training.epochs
     note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
-    if run.active and run.eta_seconds is not None:
+    if silent:
+        note += "  silent"
+    elif run.active and run.eta_seconds is not None:
         note += f"  {humanize.duration(run.eta_seconds)} left"
     elif run.finished_at and run.started_at:
         worked = run.active_seconds or run.finished_at - run.started_at
