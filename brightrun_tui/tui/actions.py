@@ -193,6 +193,13 @@ ACTIONS: tuple[Action, ...] = (
         "Mark",
         "Mark the run; stop, pause, delete and the curves then take all that are marked.",
     ),
+    _a(
+        "monitor.compare",
+        "m",
+        "Compare",
+        "Put the marked runs side by side: results, and what was set differently.",
+        footer=5,
+    ),
     _a("monitor.sort", "S", "Sort", "Order the runs by a column; the same one again turns it round."),
     _a("monitor.group", "b", "Group", "Group the runs by name, state, dataset, base or project."),
     _a("monitor.fold", "F", "Fold the past", "Hide all but the newest runs that have ended, or show them again."),

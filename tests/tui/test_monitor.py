@@ -154,6 +154,9 @@ async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> 
         await driver.pilot.pause()
         await driver.press("space")
         await driver.sees("2 marked")
+        await driver.press("m")
+        await driver.sees("Runs side by side", "Held-out loss, best", "poems", "contracts-de")
+        await driver.press("escape")
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete 2 runs", "poems", "contracts-de")

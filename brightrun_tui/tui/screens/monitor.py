@@ -25,6 +25,7 @@ from brightrun_tui.tui.pager import page
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
+from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
 from brightrun_tui.tui.screens.note import NoteScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
@@ -269,6 +270,7 @@ class MonitorScreen(RunActions):
         possible = {
             **self.possible(),
             "open": bool(run and run.model_version is not None),
+            "compare": sum(isinstance(target, Run) for target in self.targets()) > 1,
             "note": bool(run),
             "acknowledge": any(alert.key not in self._left.acknowledged for alert in self._alerts),
             "mark": bool(run),
@@ -375,6 +377,11 @@ class MonitorScreen(RunActions):
         if mine:
             self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
             self.redraw()
+
+    def action_compare(self) -> None:
+        runs = [target for target in self.targets() if isinstance(target, Run)]
+        if len(runs) > 1:
+            self.app.push_screen(CompareRunsScreen(runs))
 
     @work(group="export")
     async def action_export(self) -> None:

@@ -65,6 +65,14 @@ def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
     return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
 
 
+def named(run: Run, width: int) -> Content:
+    """One line for a question about a run: its name first, and whole if it can be."""
+    note = f"  {run.state}" + (f" · {humanize.percent(run.fraction)}" if run.total_steps else "")
+    name = cells.one_line(run.name)
+    mark = (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    return Content.assemble(mark, (name, "bold"), (note, "$muted")).truncate(width, ellipsis=True)
+
+
 def caption(name: str, count: int, width: int) -> Content:
     """The line above a group of runs."""
     title = Content.assemble((cells.fit(name, min(len(name), width - 8)), "bold $primary"), (f"  {count} ", "$muted"))
