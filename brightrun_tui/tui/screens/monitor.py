@@ -158,7 +158,7 @@ class MonitorScreen(RunActions):
         silent = silence(run, vitals.heard_at, now) is not None
         stamp = (run.updated_at, run.state, narrow, mark, vitals, silent, self._columns)
         if narrow:
-            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark))
+            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark, silent=silent))
         return Row(
             run.id, stamp, partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
         )

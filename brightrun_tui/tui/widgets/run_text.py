@@ -48,13 +48,13 @@ def how_many(runs: Sequence[Run]) -> list[str]:
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
 
 
-def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
-    """One line of the runs list, or two when there is room. ``mark``: a glyph before it."""
+def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = False) -> Content:
+    """One line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard of it."""
     width -= 2 if mark else 0
     state = Content.assemble(
         (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
     )
-    right = _right_of(run)
+    right = Content.styled("silent", "$warning") if silent else _right_of(run)
     if tall:
         first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
