@@ -34,6 +34,14 @@ class Curve:
         """Whether some entries stand for several points."""
         return bool(self.counts) and max(self.counts[0], self.counts[len(self.counts) // 2]) > 1
 
+    def copy(self) -> Curve:
+        """As it is now, for a thread."""
+        other = Curve()
+        for name in ("steps", "times", "values", "lows", "highs", "counts", "gaps"):
+            setattr(other, name, list(getattr(self, name)))
+        other.last, other.version = self.last, self.version
+        return other
+
     def add(self, step: int, value: float | None, time: float = 0.0) -> None:
         """``value`` None (the worker saw NaN or infinity) is kept as NaN and its step among ``gaps``."""
         number = math.nan if value is None or not math.isfinite(value) else value

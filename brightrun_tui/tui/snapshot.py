@@ -42,7 +42,7 @@ B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
 MOST_OTHERS = 4
 """Runs whose curves are drawn over those of the chosen one."""
-AT_ONCE = 2_000
+AT_ONCE = 500
 """Points that are taken over before something else gets its turn."""
 LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""

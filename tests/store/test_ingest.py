@@ -99,3 +99,24 @@ async def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path)
         async with open_database(tmp_path / "file" / "b.db"):
             pytest.fail("opened")
     assert "BRIGHTRUN_HOME" in caught.value.fix
+
+
+async def test_a_long_curve_is_read_in_buckets_that_always_fit_its_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown of a long run at a glance has every extreme, also after steps were trained again with other values."""
+    monkeypatch.setattr(metrics, "LONG", 1_000)
+    context, db = await with_run(tmp_path / "b.db")
+    steps = [*range(1, 1_501), *range(700, 900)]
+    told = [Event.from_line(line) for line in lines(steps)]
+    for start in range(0, len(told), 400):
+        await events.ingest(db, "run1", told[start : start + 400], offset=start)
+    _, curves = await metrics.overview(db, "run1")
+    points = await metrics.series(db, "run1", "train_loss")
+    values = [point.value for point in points if point.value is not None]
+    entries = curves["train_loss"]
+    assert len(entries) < 10 and sum(entry[4] for entry in entries) == len(values) == 1_500
+    assert (min(e[1] for e in entries), max(e[2] for e in entries)) == (min(values), max(values))
+    near = await metrics.between(db, "run1", "train_loss", 700, 709, 100)
+    assert [entry[1] for entry in near] == [point.value for point in points if 700 <= point.step <= 709]
+    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]

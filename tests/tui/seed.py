@@ -7,6 +7,7 @@ import math
 import random
 import sys
 import time
+from dataclasses import replace
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
 from brightrun_tui.domain.events import Body, Event, body_of
@@ -118,7 +119,8 @@ def training_events(
         tokens_per_second=412.0,
         eta_seconds=(total - steps) * 2.1,
     )
-    return told
+    late = time.time() - told[-1].time  # the newest word is of this moment
+    return [replace(event, time=event.time + late) for event in told]
 
 
 async def add_run(

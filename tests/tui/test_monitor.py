@@ -107,7 +107,7 @@ async def test_a_run_that_waits_can_be_moved_and_no_other(seeded: Paths, opened:
         await choose(driver, "r-0007")
         await driver.sees("waits for a free GPU")
         with FileLock(seeded.engine_lock):
-            await driver.press("K")
+            await driver.press("less_than_sign")
             while not (waiting := await asked(seeded)):
                 await driver.pilot.pause(0.02)
     assert [(one.kind, one.target, one.payload) for one in waiting] == [("move_run", "r-0007", {"to": "up"})]
@@ -167,6 +167,9 @@ async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> 
         await driver.pilot.pause()
         await driver.press("space")
         await driver.sees("2 marked")
+        await driver.press("m")
+        await driver.sees("Runs side by side", "Held-out loss, best", "poems", "contracts-de")
+        await driver.press("escape")
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete 2 runs", "poems", "contracts-de")

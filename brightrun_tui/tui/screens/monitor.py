@@ -17,18 +17,23 @@ from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
 from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.files import write_atomic
 from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
+from brightrun_tui.tui.pager import page
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
+from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
 from brightrun_tui.tui.screens.note import NoteScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
 from brightrun_tui.tui.widgets.alert_text import alerts_of
+from brightrun_tui.tui.widgets.chart_export import as_csv, as_svg
+from brightrun_tui.tui.widgets.curves import curves_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -153,7 +158,7 @@ class MonitorScreen(RunActions):
         silent = silence(run, vitals.heard_at, now) is not None
         stamp = (run.updated_at, run.state, narrow, mark, vitals, silent, self._columns)
         if narrow:
-            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark))
+            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark, silent=silent))
         return Row(
             run.id, stamp, partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
         )
@@ -238,6 +243,12 @@ class MonitorScreen(RunActions):
     def _search_asked(self) -> None:
         self.query_one("#log-search", FilterBar).open()
 
+    @on(LogView.PagerAsked)
+    def _pager_asked(self, event: LogView.PagerAsked) -> None:
+        why = page(self.app, event.path)
+        if why:
+            self.app.toast(why, severity="warning")
+
     @on(FilterBar.Typed, "#log-search")
     def _search_changed(self, event: FilterBar.Typed) -> None:
         self.log_view.search(event.text)
@@ -260,6 +271,7 @@ class MonitorScreen(RunActions):
             **self.possible(),
             "again": run is not None,
             "open": bool(run and run.model_version is not None),
+            "compare": sum(isinstance(target, Run) for target in self.targets()) > 1,
             "note": bool(run),
             "acknowledge": any(alert.key not in self._left.acknowledged for alert in self._alerts),
             "mark": bool(run),
@@ -370,6 +382,33 @@ class MonitorScreen(RunActions):
         if mine:
             self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
             self.redraw()
+
+    def action_compare(self) -> None:
+        runs = [target for target in self.targets() if isinstance(target, Run)]
+        if len(runs) > 1:
+            self.app.push_screen(CompareRunsScreen(runs))
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        run, detail = self.run, self.app.snapshot.detail
+        if run is None or detail is None or detail.run_id != run.id:
+            return
+        curves = {name: curve.copy() for name, curve in detail.curves.items()}
+        folder = self.app.paths.cache / "curves" / run.id
+
+        def write() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            texts = {"curves.csv": as_csv(curves)}
+            texts |= {f"{spec.name}.svg": as_svg(spec, curves, run.name) for spec in curves_of(curves)}
+            for name, text in texts.items():
+                write_atomic(folder / name, text)
+
+        try:
+            await asyncio.to_thread(write)
+        except OSError as error:
+            self.app.toast(f"The curves could not be written ({error.strerror}).", severity="error")
+        else:
+            self.app.toast(str(folder), title=f"The curves of {run.name}, as CSV and SVG")
 
     @work(group="note")
     async def action_note(self) -> None:

@@ -151,10 +151,7 @@ def _stop_words(runs: Sequence[Run]) -> str:
 
 def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:
     """The rows of the runs as the list has them, and the question."""
-    rows = [
-        run_text.run_row(run, 56, tall=False) if isinstance(run, Run) else run_text.damaged_row(run, 56)
-        for run in runs[:LISTED]
-    ]
+    rows = [run_text.named(run, 56) if isinstance(run, Run) else run_text.damaged_row(run, 56) for run in runs[:LISTED]]
     if len(runs) > LISTED:
         rows.append(Content.styled(f"  and {len(runs) - LISTED} more", "$muted"))
     return Content("\n").join([*rows, Content(""), Content(cells.plain(question))])

@@ -186,6 +186,18 @@ def _bottom(
     return [cells, [("axis", " " * (gutter + 1) + "".join(below))]]
 
 
+def ticks_of(low: float, high: float, wanted: int) -> list[tuple[float, str]]:
+    """Round numbers on an axis, and how they are written."""
+    places = ticks(low, high, wanted)
+    return list(
+        zip(
+            places,
+            _labels(places) if any(place != int(place) for place in places) else map(_step_words, places),
+            strict=True,
+        )
+    )
+
+
 def value_at(line: Line, place: float) -> float:
     """The value of the newest point at or before a place; NaN before the first."""
     index = bisect_left(line.steps, place)

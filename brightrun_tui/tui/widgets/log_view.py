@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -34,6 +36,12 @@ class LogView(ScrollView, can_focus=True):
     SCOPES = ("log",)
     BINDINGS = bindings("log")
 
+    @dataclass
+    class PagerAsked(Message):
+        """The person wants to read this file in a program of their own."""
+
+        path: Path
+
     class SearchAsked(Message):
         """The person wants to type what to look for."""
 
@@ -49,6 +57,7 @@ class LogView(ScrollView, can_focus=True):
         self._skipped = 0
         self._needle = ""
         self._match: int | None = None
+        self._matches = 0
         self._width = 0
 
     @property
@@ -83,6 +92,7 @@ class LogView(ScrollView, can_focus=True):
         """Mark every place where ``needle`` stands, and go to the last one."""
         self._needle = needle.casefold()
         self._match = None
+        self._matches = self._count(self._lines)
         if self._needle:
             self._go_to_match(range(len(self._lines) - 1, -1, -1))
         self._retitle()
@@ -106,6 +116,10 @@ class LogView(ScrollView, can_focus=True):
         if self._needle and self._needle in text.casefold():
             cells = self._marked(text, base, index == self._match)
         return Strip(cells, cell_len(text)).crop_extend(left, left + width, base)
+
+    def _count(self, lines: Sequence[str]) -> int:
+        """How many of these lines have what is looked for."""
+        return sum(self._needle in line.casefold() for line in lines) if self._needle else 0
 
     def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
         variables = self.app.theme_variables
@@ -136,6 +150,10 @@ class LogView(ScrollView, can_focus=True):
 
     def action_search(self) -> None:
         self.post_message(self.SearchAsked())
+
+    def action_pager(self) -> None:
+        if self._log is not None:
+            self.post_message(self.PagerAsked(self._log.printed))
 
     def action_next_match(self) -> None:
         start = -1 if self._match is None else self._match
@@ -194,6 +212,7 @@ class LogView(ScrollView, can_focus=True):
             self._clear()
         self._skipped += news.skipped
         self._lines.extend(news.lines)
+        self._matches += self._count(news.lines)
         tail_changed, self._tail = self._tail != news.tail, news.tail
         if len(self._lines) > MAX_LINES:
             self._drop(len(self._lines) - KEEP_LINES)
@@ -209,6 +228,7 @@ class LogView(ScrollView, can_focus=True):
         self._retitle()
 
     def _drop(self, count: int) -> None:
+        self._matches -= self._count(self._lines[:count])
         del self._lines[:count]
         self._dropped += count
         self._match = None if self._match is None or self._match < count else self._match - count
@@ -216,7 +236,7 @@ class LogView(ScrollView, can_focus=True):
             self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
 
     def _clear(self) -> None:
-        self._lines, self._tail, self._match, self._width = [], "", None, 0
+        self._lines, self._tail, self._match, self._width, self._matches = [], "", None, 0, 0
         self._unseen = self._dropped = self._skipped = 0
         self._following = True
         self.virtual_size = Size(0, 0)
@@ -253,7 +273,8 @@ class LogView(ScrollView, can_focus=True):
             state = Content.styled("paused", "$warning")
         parts = [Content("Log"), state] if self._log else [Content("Log")]
         if self._needle:
-            parts.append(Content(f"“{self._needle}”" if self._match is not None else f"“{self._needle}” not found"))
+            count = f"{humanize.count(self._matches)} line{'s' if self._matches != 1 else ''}"
+            parts.append(Content(f"“{self._needle}” {count}" if self._matches else f"“{self._needle}” not found"))
         left_out = [f"{humanize.count(self._dropped)} older lines dropped"] if self._dropped else []
         left_out += [f"{humanize.size(self._skipped)} skipped"] if self._skipped else []
         retitle(self, Content("  ").join(parts), " · ".join(left_out))

@@ -174,7 +174,7 @@ def table_row(run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], ma
         Content.styled(cells.fit(run.name, name_width(width, wanted)), "bold"),
     ]
     for column in columns_for(width, wanted):
-        made = column.cell(run, vitals)
+        made = "silent" if silent and column.name == "left" else column.cell(run, vitals)
         text = made if isinstance(made, Content) else Content(cells.one_line(made))
         text = text.truncate(column.width, ellipsis=True)
         gap = max(0, column.width - text.cell_length)

@@ -32,7 +32,8 @@ class RunLog:
         self.path = directory
         self._setup = LogTail(RunDirectory(directory).setup_log)
         self._events = LogTail(RunDirectory(directory).events, event_line)
-        self._printed = LogTail(RunDirectory(directory).log)
+        self.printed = RunDirectory(directory).log
+        self._printed = LogTail(self.printed)
 
     def read(self) -> News | None:
         """What is new of all three; None when nothing is. Raises ``OSError``."""

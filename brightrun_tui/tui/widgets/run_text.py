@@ -48,13 +48,13 @@ def how_many(runs: Sequence[Run]) -> list[str]:
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
 
 
-def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
-    """One line of the runs list, or two when there is room. ``mark``: a glyph before it."""
+def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = False) -> Content:
+    """One line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard of it."""
     width -= 2 if mark else 0
     state = Content.assemble(
         (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
     )
-    right = _right_of(run)
+    right = Content.styled("silent", "$warning") if silent else _right_of(run)
     if tall:
         first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
@@ -63,6 +63,14 @@ def run_row(run: Run, width: int, *, tall: bool, mark: str = "") -> Content:
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
     return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def named(run: Run, width: int) -> Content:
+    """One line for a question about a run: its name first, and whole if it can be."""
+    note = f"  {run.state}" + (f" · {humanize.percent(run.fraction)}" if run.total_steps else "")
+    name = cells.one_line(run.name)
+    mark = (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
+    return Content.assemble(mark, (name, "bold"), (note, "$muted")).truncate(width, ellipsis=True)
 
 
 def caption(name: str, count: int, width: int) -> Content:
@@ -132,7 +140,10 @@ def summary(
     """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong."""
     if run is None:
         return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
-    lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width)]
+    lines = [
+        _headline(run, leases, width, with_cost=not rich),
+        _bar_line(run, width, silent=any(alert.code == "silent" for alert in alerts)),
+    ]
     if rich:
         lines.append(_numbers(run, leases, width))
         if (strip := phase_strip(run, detail, width)) is not None:
@@ -182,15 +193,17 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     return line.truncate(width, ellipsis=True)
 
 
-def _bar_line(run: Run, width: int) -> Content:
-    """Progress in steps; before the first step, what is being done instead."""
+def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
+    """Progress in steps; before the first step, what is being done instead. What a silent run said of its end is not repeated."""
     if run.active and not run.total_steps:
         words_of_phase = cells.one_line(run.phase_detail) or "waiting for its turn"
         return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = run.spec.settings.training.epochs
     note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
-    if run.active and run.eta_seconds is not None:
+    if silent:
+        note += "  silent"
+    elif run.active and run.eta_seconds is not None:
         note += f"  {humanize.duration(run.eta_seconds)} left"
     elif run.finished_at and run.started_at:
         worked = run.active_seconds or run.finished_at - run.started_at

@@ -1,0 +1,61 @@
+"""Runs side by side: what was set differently, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.run import Run
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One fact of every run, in the order of the runs. ``differs``: not the same for all. ``best``: places of the best values."""
+
+    group: str
+    label: str
+    values: tuple[str, ...]
+    best: frozenset[int] = frozenset()
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
+    """Results first, then data, base and machine, then every setting that is not the same for all."""
+    rows = [
+        ComparedRow("Result", "State", tuple(run.state for run in runs)),
+        _measured("Held-out loss, best", [run.best_eval_loss for run in runs]),
+        _measured("Held-out loss, last", [run.eval_loss for run in runs]),
+        _measured("Training loss, last", [run.train_loss for run in runs]),
+        ComparedRow("Result", "Steps", tuple(f"{run.step:,} of {run.total_steps:,}" for run in runs)),
+        ComparedRow("Result", "Time at work", tuple(humanize.duration(run.active_seconds or None) for run in runs)),
+        ComparedRow("Result", "Cost", tuple(humanize.money(run.cost_usd) for run in runs)),
+        ComparedRow("Set", "Dataset", tuple(run.spec.dataset.name for run in runs)),
+        ComparedRow("Set", "Base model", tuple(run.spec.base.id for run in runs)),
+        ComparedRow("Set", "Template", tuple(run.spec.template for run in runs)),
+        ComparedRow("Set", "Machine", tuple(run.hardware.device or run.spec.gpu or run.spec.provider for run in runs)),
+    ]
+    documents = [_flat(run) for run in runs]
+    settings = [
+        ComparedRow("Settings that differ", key, tuple(document.get(key, humanize.NOTHING) for document in documents))
+        for key in dict.fromkeys(key for document in documents for key in document)
+    ]
+    return (*rows, *(row for row in settings if row.differs))
+
+
+def _measured(label: str, values: Sequence[float | None]) -> ComparedRow:
+    known = [value for value in values if value is not None]
+    best = frozenset(place for place, value in enumerate(values) if value is not None and value == min(known))
+    return ComparedRow("Result", label, tuple(map(humanize.loss, values)), best if len(known) > 1 else frozenset())
+
+
+def _flat(run: Run) -> dict[str, str]:
+    return {
+        f"{group}.{name}": str(value)
+        for group, values in run.spec.settings.model_dump().items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }

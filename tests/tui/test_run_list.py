@@ -1,0 +1,69 @@
+"""The list of runs: what a filter means, and in which order they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from brightrun_tui.domain.run import Run, RunState
+from brightrun_tui.tui.run_list import Order, arrange
+from brightrun_tui.tui.widgets import run_columns
+from brightrun_tui.tui.widgets.run_filter import matches
+from tests.tui import seed
+
+
+def run(id_: str, name: str, state: RunState, **facts: object) -> Run:
+    spec = seed.spec(name, id_)
+    return Run(
+        id=id_, name=name, state=state, spec=spec, directory="/runs", created_at=float(id_[2:]), updated_at=1.0, **facts
+    )  # type: ignore[arg-type]
+
+
+RUNS = (
+    run("r-1", "lamp", "completed", eval_loss=1.5),
+    run("r-2", "shop", "failed"),
+    run("r-3", "lamp", "running", eval_loss=0.9),
+    run("r-4", "tone", "paused", eval_loss=1.2),
+)
+
+
+@pytest.mark.parametrize(
+    ("needle", "fits"),
+    [
+        ("", "r-1 r-2 r-3 r-4"),
+        ("lamp", "r-1 r-3"),
+        ("LAMP run", "r-3"),
+        ("!lamp", "r-2 r-4"),
+        ("state:failed", "r-2"),
+        ("!state:failed !paused", "r-1 r-3"),
+        ("data:lamp state:comp", "r-1"),
+        ("nosuchfield:x", ""),
+    ],
+)
+def test_a_filter_takes_words_negation_and_fields(needle: str, fits: str) -> None:
+    """Every word must fit; `!` turns a word round; `field:` looks in one field."""
+    assert " ".join(one.id for one in RUNS if matches(needle, one)) == fits
+
+
+def test_runs_are_ordered_grouped_and_folded() -> None:
+    """What moves comes first; a column sorts and what has no value comes last; a pinned run is at the top; the past is folded."""
+
+    def ids(order: Order, *pinned: str) -> list[tuple[str, str]]:
+        return [(group.caption, " ".join(one.id for one in group.runs)) for group in arrange(RUNS, order, pinned)]
+
+    assert ids(Order()) == [("", "r-3 r-4 r-2 r-1")]
+    assert ids(Order(), "r-1") == [("", "r-1 r-3 r-4 r-2")]
+    assert ids(Order(sort="eval")) == [("", "r-3 r-4 r-1 r-2")]
+    assert ids(Order(sort="eval", reverse=True)) == [("", "r-1 r-4 r-3 r-2")]
+    assert ids(Order(group="name")) == [("lamp", "r-3 r-1"), ("tone", "r-4"), ("shop", "r-2")]
+    many = [run(f"r-{number}", "old", "completed") for number in range(10, 30)]
+    folded = arrange([*RUNS, *many], Order(folded=True), ())[0]
+    assert [one.id for one in folded.runs[:2]] == ["r-3", "r-4"] and folded.hidden == 19
+
+
+@pytest.mark.parametrize("width", [98, 118, 198])
+def test_a_row_has_the_width_of_the_table(width: int) -> None:
+    """No cell pushes another one off its column, whatever is in it; the heading fits the rows."""
+    long = run("r-9", "模型" * 40, "running", hardware={"device": "NVIDIA H200 [b]x" * 5}, eval_loss=123456.0)
+    vitals = run_columns.Vitals(learning_rate=1e-9)
+    row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True)
+    assert row.cell_length == run_columns.heading(width, (), "eval", True).cell_length <= width
