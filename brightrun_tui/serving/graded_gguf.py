@@ -26,6 +26,7 @@ from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, 
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
 from brightrun_tui.serving.attached import check_attached
+from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
 
@@ -103,48 +104,21 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path) -> list[Re
     Raises:
         BrightrunError: it does not fit into memory.
     """
-    import torch
     from peft import PeftModel
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
-    held: Any = PeftModel.from_pretrained(_held_base(base, quantisation), str(adapter), is_trainable=False)
+    held: Any = PeftModel.from_pretrained(load_held(base, quantisation), str(adapter), is_trainable=False)
     check_attached(held, adapter / ADAPTER_WEIGHTS)
     merged = held.merge_and_unload(safe_merge=True).eval()
     settings = generation_settings(base, adapter, words)
     references = _references(merged, AutoTokenizer.from_pretrained(words), adapter, settings)
-    # A model of the same numbers that knows nothing of the quantised form.
-    with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), dtype=torch.float32)
-    plain.load_state_dict(merged.state_dict(), assign=True, strict=False)
-    plain.tie_weights()
-    plain.save_pretrained(target)
+    save_plain(merged, base, target, "float32")
     for name in TOKENIZER_FILES:
         if (words / name).is_file():
             shutil.copyfile(words / name, target / name)
     write_atomic(target / "generation_config.json", json.dumps(settings))
     return references
-
-
-def _held_base(base: Path, quantisation: str) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    from brightrun_tui.nf4 import suit_cpu
-
-    if quantisation == "none":
-        return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    nf4 = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.float32,
-        bnb_4bit_use_double_quant=quantisation == "nf4-double",
-    )
-    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=nf4, dtype=torch.float32, device_map="cpu")
-    if not suit_cpu(model, torch.float32):
-        raise BrightrunError("there is not enough free memory to unpack the model")
-    model.is_loaded_in_4bit = False
-    return model
 
 
 def _references(model: Any, tokenizer: Any, adapter: Path, settings: dict[str, Any]) -> list[Reference]:

@@ -28,6 +28,7 @@ from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
+from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.ollama import modelfile, renderer
 from brightrun_tui.serving.view import generation_settings
 
@@ -77,7 +78,7 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if form == MERGED:
-            _save(model, base, aside, stored)
+            save_plain(model, base, aside, stored)
         else:
             aside.mkdir()
         for name in sorted((ADAPTER_FILES | {REPORT}) - {ADAPTER_CONFIG, ADAPTER_WEIGHTS, "generation_config.json"}):
@@ -117,7 +118,9 @@ def _tuned(base: Path, adapter: Path, held: str, cases: list[Case]) -> tuple[Any
     import torch
     from peft import PeftModel
 
-    model = _held_base(base, held)
+    bytes_in_16_bits = sum(path.stat().st_size for path in base.glob("*.safetensors"))
+    wide = 2 * bytes_in_16_bits < SHARE * psutil.virtual_memory().available
+    model = load_held(base, held, dtype="float32" if wide else "auto")
     ids = torch.tensor([[*cases[0].prompt, *cases[0].wanted][:256]]) if cases else torch.tensor([[0]])
     with torch.inference_mode():
         plain = model(ids).logits.float()
@@ -129,34 +132,6 @@ def _tuned(base: Path, adapter: Path, held: str, cases: list[Case]) -> tuple[Any
     return merged, {"logit_deviation": deviation, "adapter_effect": (wanted - plain).abs().mean().item()}
 
 
-def _held_base(base: Path, held: str) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    from brightrun_tui.nf4 import suit_cpu
-
-    if held == "none":
-        bytes_in_16_bits = sum(path.stat().st_size for path in base.glob("*.safetensors"))
-        wide = 2 * bytes_in_16_bits < SHARE * psutil.virtual_memory().available
-        return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if wide else "auto")
-    nf4 = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.float32,
-        bnb_4bit_use_double_quant=held == "nf4-double",
-    )
-    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=nf4, dtype=torch.float32, device_map="cpu")
-    if not suit_cpu(model, torch.float32):
-        raise BrightrunError(
-            "there is not enough free memory to unpack the 4-bit base model",
-            where=str(base),
-            fix="close other programs, or export the adapter",
-            kind=ErrorKind.MERGE_FAILED,
-        )
-    model.is_loaded_in_4bit = False
-    return model
-
-
 def _stored_dtype(base: Path) -> str:
     """In what numbers the base model is stored."""
     from transformers import AutoConfig
@@ -164,25 +139,9 @@ def _stored_dtype(base: Path) -> str:
     return str(AutoConfig.from_pretrained(base).get_text_config().dtype or "float32").removeprefix("torch.")
 
 
-def _save(model: Any, base: Path, target: Path, dtype: str) -> None:
-    """Write it as a model that knows nothing of a quantised form."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    kind = getattr(torch, dtype)
-    with torch.device("meta"):
-        plain: Any = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base), dtype=kind)
-    weights = {
-        name: value.to(kind) if value.is_floating_point() else value for name, value in model.state_dict().items()
-    }
-    plain.load_state_dict(weights, assign=True, strict=False)
-    plain.tie_weights()
-    plain.save_pretrained(target)
-
-
 def _write_gguf(model: Any, base: Path, target: Path, words: Path, settings: dict[str, Any], form: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".merged-", dir=target.parent) as whole:
-        _save(model, base, Path(whole), "float32")
+        save_plain(model, base, Path(whole), "float32")
         for name in ADAPTER_FILES - {ADAPTER_CONFIG, ADAPTER_WEIGHTS}:
             if (words / name).is_file():
                 shutil.copyfile(words / name, Path(whole) / name)
