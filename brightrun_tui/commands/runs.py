@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 import time
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from brightrun_tui.commands.shared.output import (
     say,
     say_done,
 )
+from brightrun_tui.commands.shared.plots import plot
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.humanize import ago, duration, money
@@ -126,6 +128,7 @@ def logs(
 def metrics(
     run: RunArgument,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row a step, one column a curve.")] = False,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Draw the curves.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """The curves of a run: losses, learning rate, gradient norm, speed."""
@@ -141,6 +144,9 @@ def metrics(
     if as_json:
         print_json({"metrics": {name: [list(pair) for pair in points.items()] for name, points in found.items()}})
         return
+    if as_plot:
+        _draw(found)
+        return
     steps = sorted({step for points in found.values() for step in points})
     rows = [[str(step), *(_number(points.get(step)) for points in found.values())] for step in steps]
     if as_csv:
@@ -149,6 +155,18 @@ def metrics(
     elif rows:
         print_table(("step", *found), rows)
     else:
+        say("No numbers yet.")
+
+
+def _draw(curves: dict[str, dict[int, float | None]]) -> None:
+    """Losses in one picture, everything else in one of its own."""
+    losses = {name: points for name, points in curves.items() if name.endswith("loss")}
+    together = [("loss", losses), *((name, {name: curves[name]}) for name in curves if name not in losses)]
+    width = shutil.get_terminal_size().columns
+    pictures = [plot(shown, one_line(title), width) for title, shown in together]
+    for picture in filter(None, pictures):
+        print(picture)
+    if not any(pictures):
         say("No numbers yet.")
 
 

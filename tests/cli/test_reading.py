@@ -67,6 +67,13 @@ def test_runs_are_found_by_id_beginning_name_or_last(seeded: CommandLine) -> Non
     assert seeded("runs", "show", "aa", "--json").error["kind"] == "ambiguous_run"
 
 
+def test_curves_are_drawn_in_any_terminal(seeded: CommandLine) -> None:
+    """A picture for each kind of curve, in plain characters: it can be piped, and steers no terminal."""
+    drawn = seeded("runs", "metrics", "faq", "--plot").out
+    assert "train_loss" in drawn and "step" in drawn
+    assert "\x1b" not in drawn
+
+
 def test_metrics_come_as_csv_that_a_spreadsheet_reads(seeded: CommandLine) -> None:
     """One row a step, one column a curve, an empty cell where there is no number."""
     lines = seeded("runs", "metrics", "faq", "--csv").out.splitlines()
