@@ -17,13 +17,13 @@ def configure(paths: Paths, text: str) -> None:
 
 
 async def test_a_key_of_ones_own_works_and_is_shown(paths: Paths, opened: Opened) -> None:
-    """F9 shows the help, the footer says so, and the key it had before does nothing any more."""
-    configure(paths, '[keys]\n"app.help" = "f9 ?"\n')
+    """F10 shows the help, the footer says so, and the key it had before does nothing any more."""
+    configure(paths, '[keys]\n"app.help" = "f10 ?"\n')
     async with opened(paths) as driver:
-        await driver.until(lambda: "f9 Help" in driver.keys())
+        await driver.until(lambda: "f10 Help" in driver.keys())
         await driver.press("f1")
         assert len(driver.app.screen_stack) == 1
-        await driver.press("f9")
+        await driver.press("f10")
         await driver.sees("╭─ Help")
 
 
