@@ -19,7 +19,7 @@ from brightrun_tui.cli import COMMANDS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "brightrun_tui"
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "pandas", "pyarrow")
-OF_RICH = ("linkify_it", "markdown_it", "mdurl", "pygments")
+OF_RICH = ("attr", "linkify_it", "markdown_it", "mdurl", "pygments")
 HELP_NEEDS = ("cli", "domain", "files", "importing", "logs", "paths", "process", "redaction")
 """Of our rooms: what every call begins with."""
 EVERYWHERE = {"pip"}

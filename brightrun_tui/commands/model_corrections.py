@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
+from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain import humanize
@@ -33,7 +34,9 @@ def corrections(
     answer: Annotated[str, typer.Option("--answer", help="With --add: what the model said instead.")] = "",
     system: Annotated[str, typer.Option("--system", help="With --add: what the model was told beforehand.")] = "",
     author: Annotated[str, typer.Option("--author", help="With --add: who says so; else your user name.")] = "",
-    remove: Annotated[int | None, typer.Option("--remove", metavar="NUMBER", help="Forget one.")] = None,
+    remove: Annotated[
+        int | None, typer.Option("--remove", metavar="NUMBER", callback=bounded, help="Forget one.")
+    ] = None,
     dataset: Annotated[
         bool, typer.Option("--dataset", help="Write a new version of the model's dataset that holds them.")
     ] = False,

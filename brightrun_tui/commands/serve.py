@@ -11,6 +11,7 @@ import typer
 
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
+from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -38,7 +39,9 @@ def deploy(
             "--name", help="The endpoint's name; its key is kept, too, when it is undeployed. Without: the model's."
         ),
     ] = "",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one, kept from then on.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, callback=bounded, help="0: a free one, kept from then on.")
+    ] = 0,
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
     ] = None,

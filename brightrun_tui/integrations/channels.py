@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-import tomli_w
+import tomlkit
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 from brightrun_tui import plugins
@@ -155,7 +155,7 @@ def _write(paths: Paths, channels: dict[str, SavedChannel]) -> None:
     document = {name: channel.model_dump(mode="json") for name, channel in channels.items()}
     try:
         private_directory(paths.config)
-        write_atomic(_file(paths), tomli_w.dumps(document), mode=0o600)
+        write_atomic(_file(paths), tomlkit.dumps(document), mode=0o600)
     except OSError as error:
         raise BrightrunError(
             f"the channel cannot be saved ({error.strerror})",

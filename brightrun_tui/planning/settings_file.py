@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import tomli_w
+import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -114,7 +114,7 @@ def _dotted(table: dict[str, Any], before: str = "") -> dict[str, Any]:
 def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, tomli_w.dumps(document), mode=mode)
+        write_atomic(path, tomlkit.dumps(document), mode=mode)
     except OSError as error:
         raise UsageError(
             f"the file cannot be written ({error.strerror})",

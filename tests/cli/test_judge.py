@@ -26,14 +26,14 @@ def server() -> Iterator[JudgeServer]:
 def test_the_judgement_is_printed_and_stays_on_the_report_card(seeded: CommandLine, server: JudgeServer) -> None:
     """Configured once, asked by name; whoever is shown the data is named before; the key is in no output."""
     environment = {"BRIGHTRUN_JUDGE_URL": server.url, "BRIGHTRUN_JUDGE_MODEL": "judge-1", "BRIGHTRUN_JUDGE_KEY": KEY}
-    done = seeded("models", "judge", "tone", **environment)
+    done = seeded("models", "judge", "tone:2", **environment)
     assert done.code == 0, done.err
     host = server.url.split("/")[2]
     assert f"{host} is shown 1 questions of tone:2" in done.err
     assert "✓ tuned" in done.out and "preferred its answer in 1 of 1 cases" in done.out.replace("\n", " ")
-    shown = seeded("models", "show", "tone").out
+    shown = seeded("models", "show", "tone:2").out
     assert "the tuned answer is better" in shown and "a judge (judge-1" in shown
-    document = seeded("models", "show", "tone", "--json").document
+    document = seeded("models", "show", "tone:2", "--json").document
     assert document["model"]["report"]["judgement"]["rulings"][0]["outcome"] == "win"
     assert KEY not in done.out + done.err + shown
 

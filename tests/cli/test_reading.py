@@ -89,7 +89,7 @@ def test_tables_are_tab_separated_in_a_pipe(seeded: CommandLine) -> None:
 
 def test_the_report_card_tells_before_and_after(seeded: CommandLine) -> None:
     """Verdict, losses, both answers and the origin are on it; text of the data is not taken for markup."""
-    card = seeded("models", "show", "tone").out
+    card = seeded("models", "show", "tone:2").out
     for part in (
         "tone:2",
         "GOOD",

@@ -109,8 +109,8 @@ def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, mo
     path = write("faq.jsonl", lines(*pairs(50)))
     real = preparing.plan_split
 
-    def change_meanwhile(*args):
-        plan = real(*args)
+    def change_meanwhile(*args, **settings):
+        plan = real(*args, **settings)
         path.write_text(lines(*changed))
         return plan
 

@@ -88,7 +88,7 @@ async def connect_box(driver: Driver, clouds: CloudServer, directory: Path) -> N
     driver.app.screen.query(TextField).last().focus()
     await driver.press("enter")
     await driver.sees("it lets us in", "studio")
-    assert box.host_key.split()[1] in (get_paths().config / "boxes.toml").read_text()
+    assert box.host_key.split()[1] in get_paths().config_file.read_text()
 
 
 async def set_up(driver: Driver, home: Home, place: str) -> None:
@@ -110,7 +110,7 @@ async def set_up(driver: Driver, home: Home, place: str) -> None:
     await driver.press("enter")
     await driver.sees(f"‹ {TITLES[place]} ›", "✓ ready")
     driver.app.screen.form.row("budget_usd").field.focus()
-    await driver.press("5")
+    await driver.press("enter", "5", "enter")
     await driver.until(lambda: driver.app.screen._draft.budget_usd == 5.0 and driver.app.screen._plan.ready)
 
 

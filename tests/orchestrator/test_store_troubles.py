@@ -41,7 +41,7 @@ async def test_a_database_that_is_locked_for_a_while_fails_no_run(tmp_path: Path
     async with on_stage(tmp_path, STEADY) as stage:
         await stage.until(lambda run: run.step > 3, "it trains")
         stage.db.patience = 0.1
-        other = sqlite3.connect(stage.paths.database, isolation_level=None)
+        other = sqlite3.connect(stage.paths.database, isolation_level=None, timeout=60)
         other.execute("BEGIN EXCLUSIVE")
         while not stage.troubles.words():
             await asyncio.sleep(0.02)

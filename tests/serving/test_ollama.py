@@ -13,7 +13,7 @@ CHATML = (
 )
 WITHOUT_SYSTEM = (
     "<s>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
-    "{% else %}{{ m['content'] }}</s>{% endif %}{% endfor %}"
+    "{% elif m['role'] == 'assistant' %}{{ m['content'] }}</s>{% endif %}{% endfor %}"
 )
 
 

@@ -16,10 +16,11 @@ from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.optim import make_optimizer
 from brightrun_tui.trainer.data.batches import Batch
 from brightrun_tui.trainer.data.examples import Example
+from brightrun_tui.trainer.model import loading
 from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
 from brightrun_tui.trainer.model.kernels import fuse_elementwise
-from brightrun_tui.trainer.model.loading import choose_machine, load_base, loading, packed_implementations
+from brightrun_tui.trainer.model.loading import choose_machine, load_base, packed_implementations
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from scripts.bench.gpu_parts.models import make_examples, make_model
 
