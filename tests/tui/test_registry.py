@@ -34,9 +34,9 @@ async def test_the_verdict_comes_first_and_in_words(seeded: Paths, opened: Opene
     """Good or not is said in plain words with a glyph, the numbers follow."""
     async with opened(seeded, size) as driver:
         await choose(driver, "lamp-support:2")
-        await driver.sees(
-            "✓ good", "Clearly better than the base model", "loss 2.910", "loss 0.960", "67% less loss", "★★★★★"
-        )
+        await driver.sees("✓ good", "Clearly better than the base model", "fell by 67%, from 2.910", "★★★★★")
+        if size[1] > 24:
+            await driver.sees("loss 2.910", "loss 0.960", "67% less loss")
         await choose(driver, "poems:1")
         await driver.sees("✗ poor", "No better than the base model")
 

@@ -137,7 +137,7 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
         for cloud in server.clouds:
             await driver.until(lambda name=cloud.name: driver.app.snapshot.services.get(name, {}).get("checked_at"))  # type: ignore[misc]
             tested[cloud.name] = len(cloud.requests)
-        await driver.until(lambda: driver.text().count(card) == 2, f"“{card}” on both cards")
+        await driver.until(lambda: driver.text().count(card) >= 2, f"“{card}” on both cards")
         for cloud in server.clouds:
             await rented_draft(driver, cloud.name)
             await driver.until(lambda name=cloud.name: said in seen(driver, name), f"“{said}” in the checks")  # type: ignore[misc]
@@ -191,6 +191,6 @@ async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Op
     async with opened(seeded, size) as driver:
         await driver.press("3")
         await driver.sees("80 % of the budget is spent", "$0.69/h")
-        assert ("$0.17 this month" in driver.text()) == (size[0] >= 120)
-        driver.one("#runs").choose("r-0003")
+        assert ("month $0.17" in driver.text()) == (size[0] >= 120)
+        driver.one("#runs").go("r-0003")
         await driver.sees("! still billing", "$0.69/h · RunPod pod-9")

@@ -69,7 +69,7 @@ class Header(Horizontal):
 
 
 def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool = False) -> Content:
-    """“● engine · 1 running · $0.40/h”; with room for it “· $3.20 this month”."""
+    """“● engine · 1 running · $0.40/h”; with room for it “· month $3.20”."""
     engine = snapshot.engine
     parts: list[Any] = []
     if read_only:
@@ -97,5 +97,5 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool
     elif wide:
         parts += [(" · $0.00/h", "$faint")]
     if snapshot.month.total and roomy:
-        parts += [(f" · {humanize.money(snapshot.month.total)} this month", "$muted")]
+        parts += [(f" · month {humanize.money(snapshot.month.total)}", "$muted")]
     return Content.assemble(*parts)
