@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,7 +88,8 @@ def train(
         columns,
         project,
         settings_file=settings_file,
-    ).with_overrides(machine_overrides(gpus, shared_gpu))
+        machine=machine_overrides(gpus, shared_gpu),
+    )
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
@@ -132,7 +134,8 @@ def estimate(
         settings,
         columns,
         settings_file=settings_file,
-    ).with_overrides(machine_overrides(gpus, shared_gpu))
+        machine=machine_overrides(gpus, shared_gpu),
+    )
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
     if _probed(plan):
@@ -183,8 +186,12 @@ def make_draft(
     project: str | None = None,
     *,
     settings_file: str = "",
+    machine: Mapping[str, Any],
 ) -> Draft:
-    """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``."""
+    """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``.
+
+    ``machine``: what `machine_overrides` made of ``--gpus`` and ``--shared-gpu``.
+    """
     defaults = load_section(get_paths(), "defaults", RunDefaults)
     given = read_settings(typed_path(settings_file)) if settings_file else SettingsFile()
     return Draft(
@@ -192,7 +199,7 @@ def make_draft(
         data=_absolute(data),
         base=_absolute(base or given.base or defaults.base),
         template=template or given.template or defaults.template,
-        overrides={**given.settings, **parse_overrides(settings or [])},
+        overrides={**given.settings, **parse_overrides(settings or []), **machine},
         provider=provider or defaults.provider,
         gpu=gpu,
         interruptible=interruptible,

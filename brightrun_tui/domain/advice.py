@@ -8,7 +8,7 @@ from typing import Any
 
 from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Advice, Report
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, flatten
 
 MOST = 4
 STILL_FALLING = 0.01
@@ -154,10 +154,10 @@ def _train(report: Report, changes: dict[str, Any], base: str = "") -> str:
         "--base",
         base or lineage.base_id,
     ]
-    defaults = _flat(RunSettings().model_dump(mode="json"))
+    defaults = flatten(RunSettings().model_dump(mode="json"))
     kept = {
         name: value
-        for name, value in _flat(_settings(report).model_dump(mode="json")).items()
+        for name, value in flatten(_settings(report).model_dump(mode="json")).items()
         if value != defaults[name]
     }
     for name, value in (kept | changes).items():
@@ -171,10 +171,6 @@ def _settings(report: Report) -> RunSettings:
         return RunSettings.model_validate(report.lineage.settings)
     except ValueError:
         return RunSettings()
-
-
-def _flat(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {f"{group}.{name}": value for group, values in settings.items() for name, value in values.items()}
 
 
 def _written(value: object) -> str:

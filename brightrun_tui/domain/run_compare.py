@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.settings import flatten
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,11 @@ def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
         ComparedRow("Set", "Template", tuple(run.spec.template for run in runs)),
         ComparedRow("Set", "Machine", tuple(run.hardware.device or run.spec.gpu or run.spec.provider for run in runs)),
     ]
-    documents = [_flat(run) for run in runs]
+    documents = [flatten(run.spec.settings.model_dump()) for run in runs]
     settings = [
-        ComparedRow("Settings that differ", key, tuple(document.get(key, humanize.NOTHING) for document in documents))
+        ComparedRow(
+            "Settings that differ", key, tuple(str(document.get(key, humanize.NOTHING)) for document in documents)
+        )
         for key in dict.fromkeys(key for document in documents for key in document)
     ]
     return (*rows, *(row for row in settings if row.differs))
@@ -50,12 +53,3 @@ def _measured(label: str, values: Sequence[float | None]) -> ComparedRow:
     known = [value for value in values if value is not None]
     best = frozenset(place for place, value in enumerate(values) if value is not None and value == min(known))
     return ComparedRow("Result", label, tuple(map(humanize.loss, values)), best if len(known) > 1 else frozenset())
-
-
-def _flat(run: Run) -> dict[str, str]:
-    return {
-        f"{group}.{name}": str(value)
-        for group, values in run.spec.settings.model_dump().items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-    }

@@ -7,7 +7,7 @@ puts a field among the main ones instead of under "advanced".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -324,6 +324,16 @@ def iter_settings() -> Iterator[Setting]:
                 default=field.default,
                 field=field,
             )
+
+
+def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"training": {"epochs": 3}}`` → ``{"training.epochs": 3}``; what is not in a group is left out."""
+    return {
+        f"{group}.{name}": value
+        for group, values in document.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }
 
 
 def _is_literal(annotation: Any) -> bool:

@@ -27,7 +27,3 @@ class Draft(BaseModel):
     max_hours: float | None = None
     project: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
-
-    def with_overrides(self, overrides: dict[str, Any]) -> Draft:
-        """The same with further settings, as typed."""
-        return self.model_copy(update={"overrides": {**self.overrides, **overrides}})

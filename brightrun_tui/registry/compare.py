@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.settings import flatten
 from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.registry.scores import score_lines
 
@@ -83,10 +84,8 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         Row(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
         Row(what="base model", a=a.base_id, b=b.base_id),
     ]
-    settings = {
-        name: (_flat(left.lineage.settings).get(name, "–"), _flat(right.lineage.settings).get(name, "–"))
-        for name in sorted(_flat(left.lineage.settings) | _flat(right.lineage.settings))
-    }
+    ours, theirs = _as_text(left.lineage.settings), _as_text(right.lineage.settings)
+    settings = {name: (ours.get(name, "–"), theirs.get(name, "–")) for name in sorted(ours | theirs)}
     return Comparison(
         a=a.ref,
         b=b.ref,
@@ -146,7 +145,7 @@ def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
     left, right = a.report, b.report
     if left.lineage.dataset_fingerprint != right.lineage.dataset_fingerprint:
         return "trained and measured on different data: their losses cannot be compared"
-    ours, theirs = _flat(left.lineage.settings), _flat(right.lineage.settings)
+    ours, theirs = _as_text(left.lineage.settings), _as_text(right.lineage.settings)
     if any(ours.get(name) != theirs.get(name) for name in _WHAT_IS_HELD_OUT):
         return "measured on different held-out records: their losses cannot be compared"
     if other := [name for name in _WHAT_IS_CUT if ours.get(name) != theirs.get(name)]:
@@ -192,10 +191,5 @@ def _stars(rating: int | None) -> str:
     return "★" * rating if rating else "–"
 
 
-def _flat(settings: dict[str, object]) -> dict[str, str]:
-    return {
-        f"{group}.{name}": str(value)
-        for group, values in settings.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-    }
+def _as_text(settings: dict[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in flatten(settings).items()}

@@ -234,7 +234,11 @@ class IntegrationsScreen(ModeScreen):
         from brightrun_tui.tui.screens.box import BoxScreen
 
         boxes = await asyncio.to_thread(configured_boxes, self.app.paths)
-        chosen = await self._pick_box("Your own machines", boxes, another="Another machine") if boxes else ""
+        chosen: str | None = ""
+        if boxes:
+            chosen = await self._pick(
+                "Your own machines", _addresses(boxes), another="Another machine", hint="address, user and key"
+            )
         if chosen is None:
             return
         if await self.app.push_screen_wait(BoxScreen(chosen, boxes.get(chosen))) is not None:
@@ -246,37 +250,33 @@ class IntegrationsScreen(ModeScreen):
         from brightrun_tui.tui.screens.channel import ChannelScreen
 
         known = await asyncio.to_thread(saved_channels, self.app.paths)
-        chosen = await self._pick_channel("Channels", known, another="Another channel") if known else ""
+        chosen: str | None = ""
+        if known:
+            hint = "mail, Slack, Teams, Discord, ntfy, a webhook …"
+            chosen = await self._pick("Channels", _services(known), another="Another channel", hint=hint)
         if chosen is not None and await self.app.push_screen_wait(ChannelScreen(chosen, known.get(chosen))) is not None:
             self._test(service)
 
-    async def _pick_channel(self, title: str, known: Mapping[str, SavedChannel], *, another: str = "") -> str | None:
-        """As `_pick_box`."""
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        choices = [Choice(name, name, channel.service) for name, channel in known.items()]
-        choices += [Choice(ANOTHER, another, "mail, Slack, Teams, Discord, ntfy, a webhook …")] if another else []
-        chosen = await self.app.push_screen_wait(PickScreen(title, choices))
-        return "" if chosen == ANOTHER else chosen
-
     async def _forget_channel(self, service: Service) -> None:
         known = await asyncio.to_thread(saved_channels, self.app.paths)
-        chosen = await self._pick_channel("Forget a channel", known)
+        chosen = await self._pick("Forget a channel", _services(known))
         if chosen and await self.confirm(f"Forget {chosen}", "Forget the channel and its address?", yes="Forget it"):
             await asyncio.to_thread(remove_channel, self.app.paths, chosen)
             self._test(service)
 
-    async def _pick_box(self, title: str, boxes: Mapping[str, SshBox], *, another: str = "") -> str | None:
-        """The name of a box; empty for another one; None where nothing was chosen."""
+    async def _pick(self, title: str, notes: Mapping[str, str], *, another: str = "", hint: str = "") -> str | None:
+        """One of what is configured, by its name; empty for ``another`` one; None where nothing was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
-        choices = [Choice(name, name, f"{box.user}@{box.host}:{box.port}") for name, box in boxes.items()]
-        choices += [Choice(ANOTHER, another, "address, user and key")] if another else []
+        choices = [Choice(name, name, note) for name, note in notes.items()]
+        choices += [Choice(ANOTHER, another, hint)] if another else []
         chosen = await self.app.push_screen_wait(PickScreen(title, choices))
         return "" if chosen == ANOTHER else chosen
 
     async def _forget_box(self, service: Service) -> None:
-        chosen = await self._pick_box("Forget a machine", await asyncio.to_thread(configured_boxes, self.app.paths))
+        chosen = await self._pick(
+            "Forget a machine", _addresses(await asyncio.to_thread(configured_boxes, self.app.paths))
+        )
         question = "Forget where it is and how to log in? Nothing on the machine itself is changed."
         if chosen and await self.confirm(f"Forget {chosen}", question, yes="Forget it"):
             await asyncio.to_thread(delete_box, self.app.paths, chosen)
@@ -331,3 +331,11 @@ class IntegrationsScreen(ModeScreen):
         place = cards.index(self.card) + by if self.card in cards else 0
         if 0 <= place < len(cards):
             cards[place].focus()
+
+
+def _addresses(boxes: Mapping[str, SshBox]) -> dict[str, str]:
+    return {name: f"{box.user}@{box.host}:{box.port}" for name, box in boxes.items()}
+
+
+def _services(channels: Mapping[str, SavedChannel]) -> dict[str, str]:
+    return {name: channel.service for name, channel in channels.items()}
