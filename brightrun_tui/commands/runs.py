@@ -165,7 +165,7 @@ def _draw(curves: dict[str, dict[int, float | None]]) -> None:
     width = shutil.get_terminal_size().columns
     pictures = [plot(shown, one_line(title), width) for title, shown in together]
     for picture in filter(None, pictures):
-        print(picture)
+        put(picture)
     if not any(pictures):
         say("No numbers yet.")
 
