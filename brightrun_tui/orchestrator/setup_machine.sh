@@ -3,7 +3,10 @@
 # $1 names the wanted set of packages; $2 is an interpreter to look at first (may be empty). May be run again.
 set -u
 home="$HOME/.brightrun"; stamp="$home/env.$1"; given="$2"
-check='import torch, transformers, peft, bitsandbytes, pydantic, safetensors, tokenizers'
+# torch must load; that the rest is there is enough here, since the GPU's proof and the worker import it.
+check='import torch
+from importlib.metadata import version
+for name in ("transformers", "peft", "bitsandbytes", "pydantic", "safetensors", "tokenizers"): version(name)'
 good() { [ -n "$1" ] && "$1" -c "$check" >/dev/null 2>&1; }
 if [ -s "$stamp" ] && good "$(cat "$stamp")"; then echo "packages are ready"; exit 0; fi
 if good "$given"; then echo "$given" > "$stamp"; echo "packages are ready"; exit 0; fi

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 
+import peft  # noqa: F401  (with the rest of this, what a worker imports: a package that does not load is found here)
 import torch
 
 from brightrun_tui.domain.error_kinds import ErrorKind

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from brightrun_tui.hosts.connection import new_key_pair
@@ -24,6 +26,8 @@ from tests.e2e.renting import (
     machines,
     train_words,
 )
+
+TRAINER = "brightrun_tui.trainer"
 
 
 @pytest.mark.slow
@@ -53,11 +57,11 @@ def test_a_rented_run_comes_home_and_costs_what_the_cloud_says(
 
 
 @pytest.mark.slow
-def test_a_box_of_ones_own_trains_and_is_left_as_it_was(
+def test_a_box_of_ones_own_trains_on_each_of_its_gpus_and_is_left_as_it_was(
     clouds: CloudServer, home: Home, tmp_path: Path, calm: dict[str, dict[int, float | None]]
 ) -> None:
-    """Host, user and key are all it takes; afterwards nothing of the run runs or lies there."""
-    box, keys = clouds.do(clouds.make_box("box")), new_key_pair("test")
+    """Host, user and key are all it takes for two runs at once; afterwards nothing of them runs or lies there."""
+    box, keys = clouds.do(clouds.make_box("box", gpus=2)), new_key_pair("test")
     box.authorise(keys.public)
     key = tmp_path / "id_ed25519"
     key.write_text(keys.private)
@@ -68,11 +72,21 @@ def test_a_box_of_ones_own_trains_and_is_left_as_it_was(
         f'[boxes.box]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
         f'host_key = "{box.host_key}"\n'
     )
-    run_id = begin(home, "ssh")
-    run = check_outcome(home, run_id, calm)
-    assert run.cost_usd == 0 and books(home, run_id)[0].gpu_id == "GPU-standin-0"
+    gpus = ["GPU-standin-0", "GPU-standin-1"]
+    run_ids = [begin(home, "ssh") for _ in gpus]
+
+    def seen() -> list[str]:
+        found = set()
+        for worker in box.processes(TRAINER):
+            with suppress(psutil.Error):
+                found.add(worker.environ().get("CUDA_VISIBLE_DEVICES", "all"))
+        return sorted(found)
+
+    wait_until(lambda: seen() == gpus, "both are at work, each with a GPU of its own", 180)
+    assert [check_outcome(home, run_id, calm).cost_usd for run_id in run_ids] == [0, 0]
+    assert sorted(books(home, run_id)[0].gpu_id for run_id in run_ids) == gpus
     assert not list((box.home / ".brightrun" / "leases").iterdir())
-    wait_until(lambda: not box.processes("brightrun_tui.trainer"), "no worker is left")
+    wait_until(lambda: not box.processes(TRAINER), "no worker is left")
 
 
 def bad_key(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from brightrun_tui.domain.dataset import Record
-from brightrun_tui.trainer.compute.forward import Forward
-from brightrun_tui.trainer.compute.scores import Scores
-from brightrun_tui.trainer.data.batches import Batch
 from brightrun_tui.trainer.data.examples import Prepared, tokenise
-from brightrun_tui.trainer.data.template import ChatTemplate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from brightrun_tui.domain.dataset import Record
+    from brightrun_tui.trainer.compute.forward import Forward
+    from brightrun_tui.trainer.compute.scores import Scores
+    from brightrun_tui.trainer.data.batches import Batch
+    from brightrun_tui.trainer.data.template import ChatTemplate
 
 
 class SupervisedFineTuning:
