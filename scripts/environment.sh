@@ -64,6 +64,10 @@ show_pip() { # one line in place on a terminal, a line every tenth package elsew
   done
 }
 
+compile() { # compile DIRECTORY: bytecode beside the sources, whatever PYTHONDONTWRITEBYTECODE says
+  "$PYTHON" -m compileall -q -j 0 "$1" >/dev/null || true # packages carry files for other versions of Python
+}
+
 need_environment() { # need_environment EXTRAS, e.g. train,serve
   if command -v flock >/dev/null; then
     exec 9>"$ROOT/.venv.lock"
@@ -75,12 +79,15 @@ need_environment() { # need_environment EXTRAS, e.g. train,serve
   if [[ "$(cat "$stamp" 2>/dev/null)" != "$want" ]]; then
     say "· packages: brightrun[$1], versions as in scripts/constraints.txt"
     : >"$VENV/install.log"
-    if ! "$PYTHON" -m pip install --progress-bar off --disable-pip-version-check \
+    # compiled below, by all cores; pip uses one
+    if ! "$PYTHON" -m pip install --no-compile --progress-bar off --disable-pip-version-check \
         -c "$ROOT/scripts/constraints.txt" -e "$ROOT[$1]" 2>&1 | show_pip; then
       fail 1 "packages could not be installed: $(grep -m1 -E '^ERROR' "$VENV/install.log" || tail -n1 "$VENV/install.log") (all of it: $VENV/install.log)"
     fi
+    compile "$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
     echo "$want" >"$stamp"
   fi
+  compile "$ROOT/brightrun_tui" # of an editable installation; nothing to do where nothing changed
   exec 9>&-
   export PATH="$VENV/bin:$PATH"
 }
