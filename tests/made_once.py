@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -31,7 +32,12 @@ def finish() -> None:
 
 
 def made_once(name: str, make: Callable[[Path], None]) -> Path:
-    """The directory ``name``, filled by ``make`` for whoever asks first; the others wait for it and must not write to it."""
+    """The directory ``name``, filled by ``make`` for whoever asks first; the others wait for it and must not write to it.
+
+    A script that borrows it is a session of its own, which ends with its process.
+    """
+    if begin():
+        atexit.register(finish)
     target = Path(os.environ[SESSION]) / name
     done = target.with_name(f"{name}.done")
     with FileLock(f"{target}.lock"):
