@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -386,34 +388,38 @@ def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
     assert serving.read_usage(served.directory).failed == before.failed
 
 
-def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy: Toy) -> None:
-    """Long answers whose callers hang up at once: the next question does not wait for them to be written."""
-    before = serving.read_usage(served.directory).requests
-    started = work_done(served)
-    for _ in range(5):
-        stream = served.client().chat.completions.create(**endless(toy), stream=True)
-        next(iter(stream))
-        stream.close()
-    assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
-    left = work_done(served)
-    served.client().chat.completions.create(**endless(toy))
-    assert left - started < 3 * (work_done(served) - left), "the endless answers were written to their end"
-    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 7, "all were counted", 10)
-    assert "Traceback" not in (served.directory / "server.log").read_text()
+def hang_up(served: Served, body: dict[str, Any]) -> None:
+    """Ask, and go as soon as the first of the answer is there, or where it is not streamed, is being computed."""
+    began = work_done(served)
+    address = httpx.URL(served.url)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    headers = {"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    if body["stream"]:
+        connection.getresponse().read(1)
+    else:
+        wait_for(lambda: work_done(served) > began, "the answer is being computed", 10)
+    connection.close()
 
 
-def test_a_caller_who_gives_up_waiting_for_a_whole_answer_holds_nobody_up(served: Served, toy: Toy) -> None:
-    """What nobody waits for any more is not written to its end, also when it was not to be streamed."""
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy: Toy, streamed: bool) -> None:
+    """Long answers whose callers hang up: what nobody waits for is not written to its end, and the next one is answered.
+
+    On a busy machine a caller may be slow to go; of several, one is quick.
+    """
     before = serving.read_usage(served.directory).requests
-    working = work_done(served)
-    served.client().chat.completions.create(**endless(toy))
-    left = work_done(served)
-    for _ in range(6):
-        with pytest.raises(openai.APITimeoutError):
-            served.client().with_options(timeout=0.005).chat.completions.create(**endless(toy))
-    assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
-    assert work_done(served) - left < 4 * (left - working), "answers that nobody waits for were written to their end"
-    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 8, "all were counted", 10)
+
+    def cost_of(question: Callable[[], object]) -> float:
+        began = work_done(served)
+        question()
+        assert served.client().chat.completions.create(**ask(toy)).choices[0].message.content == toy.sample.tuned
+        return work_done(served) - began
+
+    whole = cost_of(lambda: served.client().chat.completions.create(**endless(toy)))
+    left = [cost_of(lambda: hang_up(served, endless(toy) | {"stream": streamed})) for _ in range(6)]
+    assert min(left) < 0.75 * whole, "answers that nobody waits for were written to their end"
+    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 14, "all were counted", 10)
     assert "Traceback" not in (served.directory / "server.log").read_text()
 
 
