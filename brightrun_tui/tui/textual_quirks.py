@@ -22,6 +22,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.worker import active_worker
@@ -60,6 +61,7 @@ def apply() -> None:
     _click_what_is_there()
     _close_what_was_meant()
     _measure_a_new_text()
+    _fire_however_late()
 
 
 def _go_on_after_a_fault() -> None:
@@ -157,3 +159,15 @@ def _measure_a_new_text() -> None:
         return original(self, *regions, layout=layout, **options)
 
     Widget.refresh = refresh  # type: ignore[method-assign,assignment]
+
+
+def _fire_however_late() -> None:
+    """A timer for one shot never fires where the machine stalls just as it starts: a resize, say, then is never drawn."""
+    original = Timer.__init__
+
+    def __init__(self: Timer, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        if self._repeat == 0:
+            self._skip = False
+
+    Timer.__init__ = __init__  # type: ignore[method-assign]

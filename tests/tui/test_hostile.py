@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from textual import events
@@ -78,6 +79,18 @@ async def test_a_storm_of_resizes_ends_in_order(seeded: Paths, opened: Opened) -
         await driver.sees("4 Registry", "q Quit")
         lines = driver.text().splitlines()
         assert len(lines) == 24 and driver.app.screen.has_class("-narrow")
+
+
+async def test_what_was_to_happen_once_happens_however_busy_the_machine(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock jumps whenever it is read, as it does where a process stalls: nothing that waits a moment is left out."""
+    async with opened(paths) as driver:
+        fired: list[bool] = []
+        now = itertools.count(1e9)
+        monkeypatch.setattr("textual._time.get_time", lambda: next(now))
+        driver.app.set_timer(0.01, lambda: fired.append(True))
+        await driver.until(lambda: fired, "the timer fires")
 
 
 async def test_a_screen_left_at_another_size_fits_when_it_comes_back(seeded: Paths, opened: Opened) -> None:
