@@ -67,13 +67,14 @@ class ChatScreen(Dialog[None]):
         return self.query_one("#say", MessageBox)
 
     @property
-    def _busy(self) -> bool:
+    def answering(self) -> bool:
+        """Whether an answer is being written."""
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
 
     def on_message_box_sent(self, event: MessageBox.Sent) -> None:
         event.stop()
         said = event.text.strip()
-        if said and not self._busy:
+        if said and not self.answering:
             event.box.put("")
             self._answer(said)
 
@@ -82,9 +83,9 @@ class ChatScreen(Dialog[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
-            return True if self._busy else None
+            return True if self.answering else None
         if action == "wrong":
-            return True if self._chosen is not None and not self._busy else None
+            return True if self._chosen is not None and not self.answering else None
         if action == "save":
             return True if self._partners[0].turns else None
         return True
@@ -95,7 +96,7 @@ class ChatScreen(Dialog[None]):
 
     async def action_dismiss(self, result: None = None) -> None:
         """Escape ends the answer first, then the conversation."""
-        if self._busy:
+        if self.answering:
             self.action_stop()
         elif self._started_here():
             self._leave()

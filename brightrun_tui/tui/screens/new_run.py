@@ -190,6 +190,21 @@ class NewRunScreen(DraftActions):
         self._change(**{key: number})
 
     @property
+    def draft(self) -> Draft:
+        """What the form says."""
+        return self._draft
+
+    @property
+    def plan(self) -> Plan | None:
+        """What it would come to; None until it was first reckoned."""
+        return self._plan
+
+    @property
+    def offer(self) -> Offer | None:
+        """The machine that would be rented; None where none is, and while one is looked for."""
+        return self._offer
+
+    @property
     def _state(self) -> FormState:
         return FormState(self._draft, dict(self._typed))
 
