@@ -54,7 +54,7 @@ class Clouds:
 
 @pytest.fixture
 def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
-    clouds = Clouds({"lying": Lying(time)})  # type: ignore[arg-type]
+    clouds = Clouds({"lying": Lying(time)})  # type: ignore[arg-type]  # the module has what is used of a Clock
 
     async def provider(of: object, name: str) -> Any:
         return await clouds.provider(of, name)
@@ -205,7 +205,7 @@ async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_re
                 raise KeyError("odd")
             await super().terminate(provider_id)
 
-    odd = Odd(time)  # type: ignore[arg-type]
+    odd = Odd(time)  # type: ignore[arg-type]  # the module has what is used of a Clock
     clouds.known["odd"] = odd
 
     async def before(db: Database, _: Paths) -> None:
