@@ -292,9 +292,10 @@ def _children(line: CommandLine) -> list[tuple[int, bytes, bytes]]:
 
 def _words(process: psutil.Process) -> list[str]:
     """Its command line; empty when it has ended meanwhile."""
+    words: list[str] = []
     with suppress(psutil.Error):
-        return process.cmdline()
-    return []
+        words = process.cmdline()
+    return words
 
 
 def _wait_for_engine(line: CommandLine, home: Path) -> int:
@@ -302,7 +303,9 @@ def _wait_for_engine(line: CommandLine, home: Path) -> int:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         log = home / "logs" / "engine.log"
-        engines = [process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)]
+        engines: list[int] = [
+            process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)
+        ]
         if engines and log.exists() and "sweep" in log.read_text():
             return engines[0]
         time.sleep(0.05)
