@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +197,12 @@ async def test_a_change_that_does_not_fit_is_refused_and_nothing_is_stored(
 
 async def test_changes_of_leases_and_endpoints_are_checked_as_well(store: Database) -> None:
     lease, endpoint = (await leases.list_leases(store))[0], await endpoints.find(store, "m-1-bb")
-    for ask in (
-        leases.save(store, lease, price_per_hour="much"),
-        leases.save(store, lease, colour="red"),  # type: ignore[arg-type, call-arg]
-        endpoints.save(store, endpoint, state="gone"),
-        endpoints.save(store, endpoint, size=1),
-    ):  # type: ignore[arg-type, call-arg]
+    wrong: list[tuple[Callable[..., Awaitable[object]], Lease | Endpoint, dict[str, object]]] = [
+        (leases.save, lease, {"price_per_hour": "much"}),
+        (leases.save, lease, {"colour": "red"}),
+        (endpoints.save, endpoint, {"state": "gone"}),
+        (endpoints.save, endpoint, {"size": 1}),
+    ]
+    for save, record, changes in wrong:
         with pytest.raises((ValidationError, TypeError)):
-            await ask
+            await save(store, record, **changes)
