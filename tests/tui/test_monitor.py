@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from filelock import FileLock
+from textual.widgets import Button
 
 from brightrun_tui.domain.requests import Request
 from brightrun_tui.paths import Paths
@@ -42,7 +43,7 @@ async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opene
     async with opened(seeded, size) as driver:
         await choose(driver, "r-0004")
         await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
-        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].gaps == [11, 12]
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
 
 
 async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:
@@ -173,7 +174,7 @@ async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> 
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete 2 runs", "poems", "contracts-de")
-            driver.app.screen.query_one("#yes").press()
+            driver.app.screen.query_one("#yes", Button).press()
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting: list[Request] = []
             while len(waiting) < 2:
@@ -195,7 +196,7 @@ async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
             later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
             await events.ingest(db, "r-0006", later, 999)
         await driver.sees("step 120/160", "75%")
-        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].steps[-1] == 120
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120
 
 
 async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:
@@ -228,7 +229,7 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
         assert chart.view.window is None
         await driver.press("v")
         await driver.sees("Learning rate", "rate 0.0002")
-        assert set(chart._curves()) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
+        assert set(chart.drawn) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
         await driver.press("v", "v")
         await driver.sees("train 0.")
         await driver.press("V")
