@@ -86,8 +86,9 @@ for words in given["verbs"]:
     assert cli.run(words) in (0, 1, 2, 3, 4, 5), words
 
 from brightrun_tui.commands.shared.session import with_store
+from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.orchestrator import client
-with_store(lambda session: client.ask(session.db, session.paths, "stand_by", wait=20))
+with_store(lambda session: client.ask(session.db, session.paths, StandBy(), wait=20))
 
 from brightrun_tui.integrations import credentials
 from brightrun_tui.commands import locate

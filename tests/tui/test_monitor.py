@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 from textual.widgets import Button
 
-from brightrun_tui.domain.requests import Request
+from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -61,7 +61,7 @@ async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert [(request.kind, request.target) for request in waiting] == [("stop_run", "r-0006")]
+    assert [(request.ask.kind, request.ask.target) for request in waiting] == [("stop_run", "r-0006")]
 
 
 @pytest.mark.parametrize(("run_id", "key"), [("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")])
@@ -86,7 +86,7 @@ async def test_retry_offers_the_suggested_change(seeded: Paths, opened: Opened) 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert waiting[0].kind == "retry_run" and waiting[0].payload["apply_suggestion"] is True
+    assert waiting[0].ask == RetryRun(target="r-0004", apply_suggestion=True)
 
 
 async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> None:
@@ -111,7 +111,7 @@ async def test_a_run_that_waits_can_be_moved_and_no_other(seeded: Paths, opened:
             await driver.press("less_than_sign")
             while not (waiting := await asked(seeded)):
                 await driver.pilot.pause(0.02)
-    assert [(one.kind, one.target, one.payload) for one in waiting] == [("move_run", "r-0007", {"to": "up"})]
+    assert [one.ask for one in waiting] == [MoveRun(target="r-0007", to="up")]
 
 
 async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, opened: Opened) -> None:
@@ -128,7 +128,7 @@ async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert [(request.kind, request.target) for request in waiting] == [("delete_run", "r-0004")]
+    assert [(request.ask.kind, request.ask.target) for request in waiting] == [("delete_run", "r-0004")]
 
 
 async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened) -> None:
@@ -180,7 +180,7 @@ async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> 
             while len(waiting) < 2:
                 await driver.pilot.pause(0.05)
                 waiting = await asked(seeded)
-    assert {(request.kind, request.target) for request in waiting} == {
+    assert {(request.ask.kind, request.ask.target) for request in waiting} == {
         ("delete_run", "r-0003"),
         ("delete_run", "r-0004"),
     }

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
@@ -65,9 +67,8 @@ async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, op
             async with open_database(seeded.database) as db:
                 while not (waiting := await requests.pending(db)):
                     await driver.pilot.pause(0.05)
-                assert [(request.kind, request.target) for request in waiting] == [("deploy", "poems:1")]
-                why = {"error": {"what": "no [/] memory", "fix": "free some"}}
-                await requests.answer(db, waiting[0].id, failed=True, result=why)
+                assert [request.ask for request in waiting] == [Deploy(target="poems:1")]
+                await requests.refuse(db, waiting[0].id, EngineError("no [/] memory", fix="free some"))
             await driver.until(lambda: "no [/] memory" in driver.toasts(), "the reason as a toast")
 
 

@@ -17,6 +17,7 @@ from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
@@ -253,7 +254,7 @@ class NewRunScreen(DraftActions):
             self.app.show_error(error)
         else:
             if wanted:
-                await self.app.ask("stand_by", wait=0.0)
+                await self.app.ask(StandBy(), wait=0.0)
 
     @work(exclusive=True, group="offers")
     async def _find_offer(self, draft: Draft) -> None:
