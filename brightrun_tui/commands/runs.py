@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -91,7 +91,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Everything about one run, every machine that it rented and what that cost included."""
 
-    async def read(session: Session) -> tuple[Run, list[Lease], list[dict[str, Any]]]:
+    async def read(session: Session) -> tuple[Run, list[Lease], list[rented.LedgerLine]]:
         one = await store.find(session.db, run)
         return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, one.id)
 

@@ -27,7 +27,8 @@ async def test_requests_that_wait_since_an_older_version_are_carried_out(tmp_pat
     async with open_database(tmp_path / "brightrun.db") as db:
         for kind, target, payload, _ in LEFT_BY_0_1:
             await db.execute(
-                "INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, 1.0)", (kind, target, payload)
+                "INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, 1.0)",
+                (kind, target, payload),
             )
         assert [request.ask for request in await requests.pending(db)] == [ask for *_, ask in LEFT_BY_0_1]
 
