@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ NOW = 1_000_000.0
 STEPS = range(1, 61)
 
 
-def run(**facts: object) -> Run:
+def run(**facts: Any) -> Run:
     spec = RunSpec(
         run_id="r-1",
         name="faq",
@@ -22,12 +23,18 @@ def run(**facts: object) -> Run:
         dataset=DatasetRef(path="/d", name="d", format="messages", fingerprint="0", records=9, usable=9),
         limits={"budget_usd": 2.0},
     )
-    known = {"state": "running", "phase": "training", "step": 60, "total_steps": 400, "eta_seconds": 340.0, **facts}
-    return Run(id="r-1", name="faq", spec=spec, directory="/r", created_at=0, updated_at=0, **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {
+        "state": "running",
+        "phase": "training",
+        "step": 60,
+        "total_steps": 400,
+        "eta_seconds": 340.0,
+    }
+    return Run(id="r-1", name="faq", spec=spec, directory="/r", created_at=0, updated_at=0, **{**known, **facts})
 
 
 FALLING = [(step, 3 * math.exp(-step / 30)) for step in STEPS]
-HEALTHY = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(step, 1.0) for step in STEPS]}
+HEALTHY: dict[str, Any] = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(step, 1.0) for step in STEPS]}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +52,9 @@ HEALTHY = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(step, 1.0) for s
         ("memory_full", {"hardware": {"memory_used": 99, "memory_total": 100}}, {}),
     ],
 )
-def test_each_trouble_is_said_and_nothing_else(code: str, facts: dict[str, object], numbers: dict[str, object]) -> None:
+def test_each_trouble_is_said_and_nothing_else(code: str, facts: dict[str, Any], numbers: dict[str, Any]) -> None:
     """One alert for one trouble, with its evidence and advice; none for a run that learns well."""
-    found = judge(run(**facts), Numbers(now=NOW, **{**HEALTHY, **numbers}))  # type: ignore[arg-type]
+    found = judge(run(**facts), Numbers(now=NOW, **{**HEALTHY, **numbers}))
     assert [alert.code for alert in found] == ([code] if code else [])
     assert all(alert.what and alert.evidence and alert.advice for alert in found)
 

@@ -88,7 +88,9 @@ def test_every_library_that_is_imported_is_declared() -> None:
 def test_constraints_pin_everything_that_gets_installed() -> None:
     """The same versions on every machine: no dependency, however indirect, is left to the day of the installation."""
     lines = (ROOT / "scripts" / "constraints.txt").read_text("utf-8").splitlines()
-    pinned = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
+    pinned: dict[str, str] = {
+        canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line
+    }
     installed = _closure("brightrun", {"train", "serve", "parquet", "dev"})
     assert {name: version for name, version in installed.items() if pinned.get(name) != version} == {}
 

@@ -18,6 +18,7 @@ from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors
@@ -48,7 +49,7 @@ def chat(
             fix="add --prompt TEXT, or --prompt - for stdin",
             kind=ErrorKind.NO_TERMINAL,
         )
-    endpoint = with_store(lambda session: deploy_and_wait(session, model))
+    endpoint = with_store(lambda session: deploy_and_wait(session, Deploy(target=model)))
     messages = [{"role": "system", "content": system}] if system else []
     options = {"temperature": temperature, "max_tokens": max_tokens}
     if prompt is None:

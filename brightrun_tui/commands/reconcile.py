@@ -16,6 +16,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
 from brightrun_tui.orchestrator import client
 from brightrun_tui.providers.base import Machine
@@ -133,7 +134,7 @@ async def _reconcile(session: Session) -> Found:
             others += [machine for machine in answer[1] if machine.status != "gone"]
     holdings = await _merge(session, machines)
     if holdings and changes_allowed():
-        await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
+        await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {row.name for row in holdings}
     strangers = [
@@ -166,7 +167,7 @@ async def _adopt(session: Session, found: Found) -> Found:
                 note="adopted from another installation",
             ),
         )
-    await client.ask(session.db, session.paths, "sweep", wait=SWEEP_SECONDS)
+    await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
     return await _reconcile(session)
 
 

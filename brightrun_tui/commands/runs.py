@@ -6,7 +6,8 @@ import csv
 import shutil
 import sys
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -29,6 +30,19 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.requests import (
+    Answer,
+    Ask,
+    CheckpointRun,
+    DeleteRun,
+    MoveRun,
+    PauseRun,
+    ResumeRun,
+    RetryAnswer,
+    RetryRun,
+    StopAnswer,
+    StopRun,
+)
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.orchestrator import client
@@ -77,7 +91,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Everything about one run, every machine that it rented and what that cost included."""
 
-    async def read(session: Session) -> tuple[Run, list[Lease], list[dict[str, Any]]]:
+    async def read(session: Session) -> tuple[Run, list[Lease], list[rented.LedgerLine]]:
         one = await store.find(session.db, run)
         return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, one.id)
 
@@ -181,19 +195,19 @@ def stop(
 ) -> None:
     """End a run; what it has learned so far becomes a model. Stopped once more, it is ended at once."""
     confirm(yes, f"Stop run {run}?")
-    _ask("stop_run", run, as_json, "stopping; its newest state is saved first", {"force": force})
+    _ask(lambda run_id: StopRun(target=run_id, force=force), run, as_json, "stopping; its newest state is saved first")
 
 
 @app.command()
 def pause(run: RunArgument, as_json: JsonOption = False) -> None:
     """Save a checkpoint and let the machine go; “resume” continues exactly there."""
-    _ask("pause_run", run, as_json, "pausing")
+    _ask(lambda run_id: PauseRun(target=run_id), run, as_json, "pausing")
 
 
 @app.command()
 def resume(run: RunArgument, as_json: JsonOption = False) -> None:
     """Continue a paused run from its newest checkpoint. A stopped or failed one is retried."""
-    _ask("resume_run", run, as_json, "continues")
+    _ask(lambda run_id: ResumeRun(target=run_id), run, as_json, "continues")
 
 
 @app.command()
@@ -206,14 +220,19 @@ def retry(
     """Try a failed run again: as it was from its newest checkpoint, or as a new run with changes."""
     from brightrun_tui.commands.shared.options import parse_overrides
 
-    payload = {"overrides": parse_overrides(settings or []), "apply_suggestion": suggested}
-    _ask("retry_run", run, as_json, "tries again", payload)
+    overrides = parse_overrides(settings or [])
+    _ask(
+        lambda run_id: RetryRun(target=run_id, overrides=overrides, apply_suggestion=suggested),
+        run,
+        as_json,
+        "tries again",
+    )
 
 
 @app.command()
 def checkpoint(run: RunArgument, as_json: JsonOption = False) -> None:
     """Save a checkpoint now and go on."""
-    _ask("checkpoint_run", run, as_json, "saves a checkpoint")
+    _ask(lambda run_id: CheckpointRun(target=run_id), run, as_json, "saves a checkpoint")
 
 
 @app.command()
@@ -223,14 +242,14 @@ def move(
     as_json: JsonOption = False,
 ) -> None:
     """Give a run that waits another place in the queue."""
-    _ask("move_run", run, as_json, "has another place in the queue", {"to": to})
+    _ask(lambda run_id: MoveRun(target=run_id, to=to), run, as_json, "has another place in the queue")
 
 
 @app.command()
 def delete(run: RunArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Forget a run that has ended, its files included. Its model stays."""
     confirm(yes, f"Delete run {run}, its checkpoints and its logs?")
-    _ask("delete_run", run, as_json, "deleted")
+    _ask(lambda run_id: DeleteRun(target=run_id), run, as_json, "deleted")
 
 
 async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
@@ -241,21 +260,22 @@ async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bo
     return found, damaged, idle
 
 
-def _ask(kind: Any, word: str, as_json: bool, said: str, payload: dict[str, Any] | None = None) -> None:
-    async def ask(session: Session) -> tuple[str, str, dict[str, Any]]:
+def _ask(make: Callable[[str], Ask[Answer]], word: str, as_json: bool, said: str) -> None:
+    async def ask(session: Session) -> tuple[str, str, Answer]:
         run_id = await store.locate(session.db, word)
         name = (await store.names(session.db))[run_id]
-        return run_id, name, await ask_engine(session, kind, run_id, payload)
+        return run_id, name, await ask_engine(session, make(run_id))
 
     require_changes()
     run_id, name, answer = with_store(ask)
     if as_json:
-        print_json({"run": run_id, **answer})
+        print_json({"run": run_id, **answer.model_dump(mode="json", exclude_unset=True)})
     else:
-        said = _PRESSED.get(answer.get("ending", ""), said) if answer.get("state") == "stopping" else said
+        if isinstance(answer, StopAnswer) and answer.state == "stopping":
+            said = _PRESSED.get(answer.ending, said)
         say_done(f"run {name} ({run_id}) {said}")
-        if answer.get("run", run_id) != run_id:
-            put(str(answer["run"]))
+        if isinstance(answer, RetryAnswer) and answer.run != run_id:
+            put(answer.run)
 
 
 def _row(run: Run, now: float) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
@@ -67,15 +68,16 @@ def deploy(
             kind=ErrorKind.UNKNOWN_PROVIDER,
         )
     pinned = ":" in model
-    payload = {
-        "name": name or ("" if pinned else model),
-        "port": port,
-        "engine": engine,
-        "key_file": str(key_file.absolute()) if key_file else "",
-        "keeps_key": bool(name),
-        "follows": "" if pinned else "champion",
-    }
-    endpoint = with_store(lambda session: deploy_and_wait(session, model, payload))
+    wanted = Deploy(
+        target=model,
+        name=name or ("" if pinned else model),
+        port=port,
+        engine=engine,
+        key_file=str(key_file.absolute()) if key_file else "",
+        keeps_key=bool(name),
+        follows="" if pinned else "champion",
+    )
+    endpoint = with_store(lambda session: deploy_and_wait(session, wanted))
     key = read_key(Path(endpoint.directory))
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
@@ -157,20 +159,20 @@ def undeploy(
         say_done(f"{ended.id} {ended.state}")
 
 
-async def deploy_and_wait(session: Session, ref: str, payload: dict[str, Any] | None = None) -> Endpoint:
+async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     """The endpoint of a model version, ready; the one that serves it already, if there is one.
 
     Raises:
         UsageError: there is no such model.
         EngineError: the server did not come up; says why and where its log lies.
     """
-    version = await models.find(session.db, ref)
-    answer = await ask_engine(session, "deploy", version.ref, payload)
-    if takes := answer.get("takes"):
-        return await _await_version(session, answer["endpoint"], takes)
-    if not answer.get("already"):
+    version = await models.find(session.db, wanted.target)
+    answer = await ask_engine(session, wanted.model_copy(update={"target": version.ref}))
+    if answer.takes:
+        return await _await_version(session, answer.endpoint, answer.takes)
+    if not answer.already:
         say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
-    endpoint = await _await_state(session, answer["endpoint"], ("ready", "failed", "stopped"))
+    endpoint = await _await_state(session, answer.endpoint, ("ready", "failed", "stopped"))
     if endpoint.state != "ready":
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
@@ -211,7 +213,7 @@ async def _undeploy(session: Session, word: str) -> Endpoint:
     directory = Path(endpoint.directory)
     if endpoint.state not in ENDED:
         try:
-            await ask_engine(session, "undeploy", endpoint.id, wait=UNDEPLOY_ANSWER_SECONDS)
+            await ask_engine(session, Undeploy(target=endpoint.id), wait=UNDEPLOY_ANSWER_SECONDS)
             return await _await_state(session, endpoint.id, ENDED, UNDEPLOY_SECONDS)
         except EngineError as error:
             say(f"The engine does not end it ({error.what}); ending the server directly.")

@@ -68,7 +68,7 @@ async def _left_over(paths: Paths) -> bool:
     """Whether a request came in between our last look and the release of the lock."""
     try:
         async with open_database(paths.database) as db:
-            return any(request.kind != "stop_engine" for request in await requests.pending(db))
+            return any(request.ask.kind != "stop_engine" for request in await requests.pending(db))
     except StoreError:
         return False  # the verb that left it starts an engine
 

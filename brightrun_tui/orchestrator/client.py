@@ -7,16 +7,17 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from brightrun_tui import __version__
 from brightrun_tui.domain.disk import DISK_IS_FULL, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
-from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.domain.requests import Answer, Ask, Reply, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
 from brightrun_tui.paths import Paths
@@ -24,6 +25,7 @@ from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
 from brightrun_tui.store import engine as engine_facts
 
+A = TypeVar("A", bound=Answer)
 _SEE_LOG = "see: brightrun engine logs"
 
 STALE_SECONDS = 30.0
@@ -119,23 +121,29 @@ async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate |
     return run
 
 
-async def ask(
-    db: Database,
-    paths: Paths,
-    kind: RequestKind,
-    target: str = "",
-    payload: dict[str, Any] | None = None,
-    *,
-    wait: float = 0.0,
-) -> Request:
-    """Leave a request; with ``wait`` seconds, stay for its answer. An unanswered request comes back ``pending``."""
-    request = await requests.add(db, kind, target, payload)
+async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> Reply[A]:
+    """Leave a request; with ``wait`` seconds, stay for its answer.
+
+    Raises:
+        EngineError: there is no engine to be had, or what it answered cannot be understood.
+    """
+    request = await requests.add(db, ask)
     deadline = time.monotonic() + wait
     await ensure_engine(paths)
     while request.state == "pending" and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
         request = await requests.get(db, request.id) or request
-    return request
+    if request.state != "done":
+        return Reply(refusal=request.refusal)
+    try:
+        return Reply(ask.read_answer(request.result))
+    except ValidationError:
+        raise EngineError(
+            f"the engine's answer to {request.ask.kind} cannot be understood",
+            where=str(paths.engine_log),
+            fix=_SEE_LOG,
+            kind=ErrorKind.ENGINE_SILENT,
+        ) from None
 
 
 async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> bool:
@@ -146,7 +154,7 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     """
     if not await asyncio.to_thread(_lock_is_held, paths):
         return False
-    await requests.add(db, "stop_engine")
+    await requests.add(db, StopEngine())
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(_lock_is_held, paths):

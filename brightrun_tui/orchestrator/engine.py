@@ -16,7 +16,7 @@ from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.requests import Request
+from brightrun_tui.domain.requests import Answer, Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
@@ -27,7 +27,7 @@ from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.rented import RentedMachine
-from brightrun_tui.orchestrator.request_handlers import HANDLERS
+from brightrun_tui.orchestrator.request_handlers import respond
 from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.service_tests import ServiceTests
@@ -158,7 +158,7 @@ class Engine:
         for request in await requests.pending(self.db):
             if request.id not in self._taken:
                 self._taken.add(request.id)
-                self._spawn(f"request {request.id} ({request.kind})", self._answer(request), lambda: None)
+                self._spawn(f"request {request.id} ({request.ask.kind})", self._answer(request), lambda: None)
         return False
 
     async def _look_at_work(self) -> bool:
@@ -285,28 +285,26 @@ class Engine:
 
     async def _answer(self, request: Request) -> None:
         """Do what a person asked for, once, and say what came of it, when that can be written down."""
+        came_of_it: Answer | BrightrunError
         try:
-            failed, result = False, await HANDLERS[request.kind](self, request)
+            came_of_it = await respond(self, request)
         except BrightrunError as error:
-            failed, result = True, {"error": error.as_dict()}
+            came_of_it = error
         except Exception as error:
-            log.exception("request %s (%s) failed", request.id, request.kind)
-            failed, result = (
-                True,
-                {
-                    "error": EngineError(
-                        f"the engine itself failed ({type(error).__name__})",
-                        where=str(self.paths.engine_log),
-                        kind=ErrorKind.INTERNAL,
-                        fix="see: brightrun engine logs",
-                    ).as_dict()
-                },
+            log.exception("request %s (%s) failed", request.id, request.ask.kind)
+            came_of_it = EngineError(
+                f"the engine itself failed ({type(error).__name__})",
+                where=str(self.paths.engine_log),
+                kind=ErrorKind.INTERNAL,
+                fix="see: brightrun engine logs",
             )
         while True:
             try:
-                return await requests.answer(self.db, request.id, failed=failed, result=result)
+                if isinstance(came_of_it, BrightrunError):
+                    return await requests.refuse(self.db, request.id, came_of_it)
+                return await requests.answer(self.db, request.id, came_of_it)
             except StoreError as error:
-                await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.kind})", error))
+                await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.ask.kind})", error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
         """A task of its own, whose failure is nobody else's."""

@@ -6,14 +6,37 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, assert_never
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.domain.requests import (
+    Answer,
+    CheckpointRun,
+    DeleteAnswer,
+    DeleteRun,
+    Deploy,
+    DeployAnswer,
+    MoveAnswer,
+    MoveRun,
+    PauseRun,
+    Request,
+    ResumeRun,
+    RetryAnswer,
+    RetryRun,
+    RunAnswer,
+    StandBy,
+    StandByAnswer,
+    StopAnswer,
+    StopEngine,
+    StopRun,
+    Sweep,
+    SweepAnswer,
+    Undeploy,
+    UndeployAnswer,
+)
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
 from brightrun_tui.orchestrator import lifecycle
@@ -30,8 +53,6 @@ from brightrun_tui.serving.engines import ENGINE_CHOICES
 from brightrun_tui.store import Database, endpoints, models, runs
 
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-Answer = dict[str, Any]
 
 
 class Engine(Protocol):
@@ -65,70 +86,60 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
     return await runs.transition(engine.db, run_id, decision.state, **decision.changes)
 
 
-async def _stop(engine: Engine, request: Request) -> Answer:
-    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last."""
-    run = await ask_run(engine, request.target, "force_asked" if request.payload.get("force") else "stop_asked")
-    return {"state": run.state, "ending": run.ending}
+async def _stop(engine: Engine, ask: StopRun) -> StopAnswer:
+    run = await ask_run(engine, ask.target, "force_asked" if ask.force else "stop_asked")
+    return StopAnswer(state=run.state, ending=run.ending)
 
 
-async def _pause(engine: Engine, request: Request) -> Answer:
-    return {"state": (await ask_run(engine, request.target, "pause_asked")).state}
-
-
-async def _resume(engine: Engine, request: Request) -> Answer:
-    return {"state": (await ask_run(engine, request.target, "resume_asked")).state}
-
-
-async def _retry(engine: Engine, request: Request) -> Answer:
+async def _retry(engine: Engine, ask: RetryRun) -> RetryAnswer:
     """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
-    run = await runs.get(engine.db, request.target)
-    overrides = dict(request.payload.get("overrides") or {})
-    if request.payload.get("apply_suggestion") and run.failure:
+    run = await runs.get(engine.db, ask.target)
+    overrides = ask.overrides
+    if ask.apply_suggestion and run.failure:
         overrides = {**run.failure.suggestion, **overrides}
     if not overrides:
-        return {"run": run.id, "state": (await ask_run(engine, run.id, "retry_asked")).state}
+        return RetryAnswer(run=run.id, state=(await ask_run(engine, run.id, "retry_asked")).state)
     lifecycle.step(run, "retry_asked")
     settings = run.spec.settings.with_overrides(overrides)
     spec = run.spec.model_copy(update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings})
     again = await runs.create(engine.db, spec, str(engine.paths.run_directory(spec.run_id)), run.estimate)
-    return {"run": again.id, "state": again.state}
+    return RetryAnswer(run=again.id, state=again.state)
 
 
-async def _checkpoint(engine: Engine, request: Request) -> Answer:
-    run = await runs.get(engine.db, request.target)
+async def _checkpoint(engine: Engine, ask: CheckpointRun) -> RunAnswer:
+    run = await runs.get(engine.db, ask.target)
     if not run.permits(RunAction.CHECKPOINT) or run.id not in engine.runners:
         raise UsageError(
             f"run {run.name} is {run.state}", fix="ask for a checkpoint while it trains", kind=ErrorKind.WRONG_STATE
         )
     await engine.runners[run.id].target.ask("checkpoint")
-    return {"state": run.state}
+    return RunAnswer(state=run.state)
 
 
-async def _delete(engine: Engine, request: Request) -> Answer:
+async def _delete(engine: Engine, ask: DeleteRun) -> DeleteAnswer:
     """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
-    directory = engine.paths.run_directory(request.target)
+    directory = engine.paths.run_directory(ask.target)
     try:
-        run = await runs.get(engine.db, request.target)
+        run = await runs.get(engine.db, ask.target)
         if not run.permits(RunAction.DELETE):
             raise UsageError(f"run {run.name} is {run.state}", fix="stop it first", kind=ErrorKind.RUN_ACTIVE)
         directory = Path(run.directory)
     except DamagedRecordError:
         await LocalTarget(directory, 0.0, engine.warm_worker).end()
-    await runs.delete(engine.db, request.target)
+    await runs.delete(engine.db, ask.target)
     await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
-    return {"deleted": request.target}
+    return DeleteAnswer(deleted=ask.target)
 
 
-async def _move(engine: Engine, request: Request) -> Answer:
-    """Another place in the queue; ``to``: first, last, up, down, or a number from 1."""
-    order = await runs.move(engine.db, request.target, str(request.payload.get("to", "first")))
-    return {"queue": [run.id for run in order]}
+async def _move(engine: Engine, ask: MoveRun) -> MoveAnswer:
+    order = await runs.move(engine.db, ask.target, ask.to)
+    return MoveAnswer(queue=tuple(run.id for run in order))
 
 
-async def _deploy(engine: Engine, request: Request) -> Answer:
+async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
     """Serve a version: by a name that keeps its address and key where one is given, which may serve another version now."""
-    version = await models.find(engine.db, request.target)
-    wanted = await asyncio.to_thread(_endpoint_request, request)
+    version = await models.find(engine.db, ask.target)
+    wanted = await asyncio.to_thread(_endpoint_request, ask)
     if wanted.name:
         known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wanted.name), None)
         if known is not None and known.state in ("starting", "ready"):
@@ -138,16 +149,16 @@ async def _deploy(engine: Engine, request: Request) -> Answer:
                 f"endpoint {known.id} is ending", fix="try again in some seconds", kind=ErrorKind.ENDPOINT_NOT_READY
             )
         engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
-        return {"endpoint": wanted.name, "already": False}
+        return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         if (endpoint.model, endpoint.model_version) == (version.name, version.version) and endpoint.state != "stopping":
-            return {"endpoint": endpoint.id, "already": True}
+            return DeployAnswer(endpoint=endpoint.id, already=True)
     endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
-    return {"endpoint": endpoint.id, "already": False}
+    return DeployAnswer(endpoint=endpoint.id, already=False)
 
 
-async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> Answer:
+async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> DeployAnswer:
     """A name that serves already: another version takes the place of the present one, without a pause."""
     if known.model != version.name:
         raise UsageError(
@@ -174,82 +185,87 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
         refused_version=0,
         error="",
     )
-    return {"endpoint": known.id, "already": same, "takes": 0 if same else version.version}
+    return DeployAnswer(endpoint=known.id, already=same, takes=0 if same else version.version)
 
 
-def _endpoint_request(request: Request) -> EndpointRequest:
+def _endpoint_request(ask: Deploy) -> EndpointRequest:
     """What was asked for beside the model. Raises ``UsageError``."""
-    given = request.payload
-    name, engine, key_file = str(given.get("name", "")), given.get("engine", "auto"), str(given.get("key_file", ""))
-    if name and not _ENDPOINT_NAME.fullmatch(name):
+    if ask.name and not _ENDPOINT_NAME.fullmatch(ask.name):
         raise UsageError(
-            f"“{name}” cannot be an endpoint's name",
+            f"“{ask.name}” cannot be an endpoint's name",
             where="--name",
             fix="letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
             kind=ErrorKind.BAD_NAME,
         )
-    if engine not in ENGINE_CHOICES:
+    engine = next((choice for choice in ENGINE_CHOICES if choice == ask.engine), None)
+    if engine is None:
         raise UsageError(
-            f"there is no engine “{engine}”",
+            f"there is no engine “{ask.engine}”",
             where="--engine",
             fix=f"one of {', '.join(ENGINE_CHOICES)}",
             kind=ErrorKind.UNKNOWN_ENGINE,
         )
     try:
-        key = Path(key_file).read_text().strip() if key_file else ""
+        key = Path(ask.key_file).read_text().strip() if ask.key_file else ""
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"the key file cannot be read ({getattr(error, 'strerror', None) or 'not text'})",
-            where=key_file,
+            where=ask.key_file,
             kind=ErrorKind.NO_KEY,
         ) from None
     return EndpointRequest(
-        name=name,
-        port=int(given.get("port", 0)),
-        engine=engine,
-        key=key,
-        keeps_key=bool(given.get("keeps_key")),
-        follows=str(given.get("follows", "")),
+        name=ask.name, port=ask.port, engine=engine, key=key, keeps_key=ask.keeps_key, follows=ask.follows
     )
 
 
-async def _undeploy(engine: Engine, request: Request) -> Answer:
-    endpoint = await endpoints.find(engine.db, request.target)
+async def _undeploy(engine: Engine, ask: Undeploy) -> UndeployAnswer:
+    endpoint = await endpoints.find(engine.db, ask.target)
     if endpoint.state not in ("stopped", "failed"):
         await endpoints.advance(engine.db, endpoint, state="stopping")
     if (watcher := engine.watchers.get(endpoint.id)) is not None:
         watcher.leave.set()
-    return {"endpoint": endpoint.id}
+    return UndeployAnswer(endpoint=endpoint.id)
 
 
-async def _sweep(engine: Engine, request: Request) -> Answer:
+async def _sweep(engine: Engine) -> SweepAnswer:
     """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
-    return {"returning": [lease.name for lease in await engine.lease_manager.sweep()]}
+    return SweepAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
 
 
-async def _prewarm(engine: Engine, request: Request) -> Answer:
-    """Somebody is about to start a run on this machine."""
+async def _prewarm(engine: Engine) -> StandByAnswer:
     gpu_id = await engine.next_gpu()
-    return {"ready": gpu_id is not None and await engine.warm_worker.want(gpu_id)}
+    return StandByAnswer(ready=gpu_id is not None and await engine.warm_worker.want(gpu_id))
 
 
-async def _stop_engine(engine: Engine, request: Request) -> Answer:
-    if request.created_at >= engine.started_at:
-        engine.ending.set()
-    return {}
-
-
-HANDLERS: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
-    "stop_run": _stop,
-    "pause_run": _pause,
-    "resume_run": _resume,
-    "retry_run": _retry,
-    "checkpoint_run": _checkpoint,
-    "delete_run": _delete,
-    "move_run": _move,
-    "deploy": _deploy,
-    "undeploy": _undeploy,
-    "sweep": _sweep,
-    "stand_by": _prewarm,
-    "stop_engine": _stop_engine,
-}
+async def respond(engine: Engine, request: Request) -> Answer:
+    """Do what was asked for. Raises ``BrightrunError`` with why it is refused."""
+    ask = request.ask
+    match ask:
+        case StopRun():
+            return await _stop(engine, ask)
+        case PauseRun():
+            return RunAnswer(state=(await ask_run(engine, ask.target, "pause_asked")).state)
+        case ResumeRun():
+            return RunAnswer(state=(await ask_run(engine, ask.target, "resume_asked")).state)
+        case RetryRun():
+            return await _retry(engine, ask)
+        case CheckpointRun():
+            return await _checkpoint(engine, ask)
+        case DeleteRun():
+            return await _delete(engine, ask)
+        case MoveRun():
+            return await _move(engine, ask)
+        case Deploy():
+            return await _deploy(engine, ask)
+        case Undeploy():
+            return await _undeploy(engine, ask)
+        case Sweep():
+            return await _sweep(engine)
+        case StandBy():
+            return await _prewarm(engine)
+        case StopEngine():
+            if request.created_at >= engine.started_at:
+                engine.ending.set()
+            return Answer()
+        case _:
+            assert_never(ask)

@@ -10,7 +10,7 @@ from brightrun_tui.gguf_conversion import can_convert
 
 EngineName = Literal["llama.cpp", "transformers"]
 EngineChoice = Literal["auto", "llama.cpp", "transformers"]
-ENGINE_CHOICES: tuple[str, ...] = get_args(EngineChoice)
+ENGINE_CHOICES: tuple[EngineChoice, ...] = get_args(EngineChoice)
 
 NVIDIA = Path("/dev/nvidiactl")
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from brightrun_tui.domain.notification import Level, NewsKind, Notification
 from brightrun_tui.domain.run import ACTIVE
@@ -22,6 +22,16 @@ INSTALLATION_FILE = "installation"
 """Beside the store, so that the id outlives it."""
 _INSTALLATION = "[0-9a-f]{8}"
 _SET = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+class ServiceFacts(TypedDict, total=False):
+    """How a service was when it was last tested. ``checked_at``: seconds since the epoch; ``fix``: what to do about it."""
+
+    state: str
+    detail: str
+    facts: dict[str, str]
+    fix: str
+    checked_at: float
 
 
 async def fact(db: Database, name: str) -> Any:
@@ -113,8 +123,8 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
     ]
 
 
-async def services(db: Database) -> dict[str, dict[str, Any]]:
-    """By name: ``state``, ``detail``, ``facts``, ``fix``, ``checked_at`` (seconds since the epoch)."""
+async def services(db: Database) -> dict[str, ServiceFacts]:
+    """By name; those that were never tested are not among them."""
     rows = await db.all("SELECT name, state, detail, facts, fix, checked_at FROM services")
     return {
         row["name"]: {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TypedDict, Unpack
 
 import aiosqlite
 
@@ -60,6 +60,16 @@ async def paid(db: Database) -> list[Lease]:
     return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]
 
 
+class LedgerLine(TypedDict):
+    """``time``: seconds since the epoch; ``lease``: its name; ``kind``: ``quoted``, ``observed`` or ``billed``."""
+
+    time: float
+    lease: str
+    kind: str
+    amount_usd: float
+    note: str
+
+
 async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
     """One line of the ledger: ``quoted``, ``observed`` or ``billed``."""
     async with db.transaction():
@@ -69,12 +79,17 @@ async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: flo
         )
 
 
-async def entries(db: Database, run_id: str) -> list[dict[str, Any]]:
-    """A run's lines of the ledger, oldest first: ``time``, ``lease``, ``kind``, ``amount_usd``, ``note``."""
+async def entries(db: Database, run_id: str) -> list[LedgerLine]:
+    """A run's lines of the ledger, oldest first."""
     found = await db.all(
         "SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,)
     )
-    return [dict(row) for row in found]
+    return [
+        LedgerLine(
+            time=row["time"], lease=row["lease"], kind=row["kind"], amount_usd=row["amount_usd"], note=row["note"]
+        )
+        for row in found
+    ]
 
 
 async def month_spending(db: Database) -> Spending:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import aiosqlite
 
-from brightrun_tui.domain.errors import DamagedRecordError
-from brightrun_tui.domain.requests import Request, RequestKind
+from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError
+from brightrun_tui.domain.requests import Answer, Ask, Request
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
 
-async def add(db: Database, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None) -> Request:
+async def add(db: Database, ask: Ask[Answer]) -> Request:
     now = time.time()
     async with db.transaction():
         cursor = await db.execute(
             "INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, ?)",
-            (kind, target, json.dumps(payload or {}), now),
+            (ask.kind, ask.target, json.dumps(ask.payload()), now),
         )
     assert cursor.lastrowid is not None
-    return Request(id=cursor.lastrowid, kind=kind, target=target, payload=payload or {}, created_at=now)
+    return Request.model_validate({"id": cursor.lastrowid, "ask": ask, "created_at": now})
 
 
 async def pending(db: Database) -> list[Request]:
@@ -32,7 +31,7 @@ async def pending(db: Database) -> list[Request]:
         try:
             found.append(_request(row))
         except DamagedRecordError as error:
-            await answer(db, int(row["id"]), failed=True, result={"error": error.as_dict()})
+            await refuse(db, int(row["id"]), error)
     return found
 
 
@@ -42,25 +41,34 @@ async def get(db: Database, request_id: int) -> Request | None:
     return _request(row) if row else None
 
 
-async def answer(db: Database, request_id: int, *, failed: bool = False, result: dict[str, Any] | None = None) -> None:
+async def answer(db: Database, request_id: int, answer: Answer) -> None:
+    await _close(db, request_id, "done", answer.model_dump_json(exclude_unset=True))
+
+
+async def refuse(db: Database, request_id: int, error: BrightrunError) -> None:
+    await _close(db, request_id, "failed", json.dumps({"error": error.as_dict()}))
+
+
+async def _close(db: Database, request_id: int, state: str, result: str) -> None:
     async with db.transaction():
         await db.execute(
             "UPDATE requests SET state = ?, result = ?, handled_at = ? WHERE id = ?",
-            ("failed" if failed else "done", json.dumps(result or {}), time.time(), request_id),
+            (state, result, time.time(), request_id),
         )
 
 
 def _request(row: aiosqlite.Row) -> Request:
     try:
-        return Request(
-            id=row["id"],
-            kind=row["kind"],
-            target=row["target"],
-            payload=json.loads(row["payload"]),
-            created_at=row["created_at"],
-            state=row["state"],
-            result=json.loads(row["result"]),
-            handled_at=row["handled_at"],
+        payload = json.loads(row["payload"])
+        return Request.model_validate(
+            {
+                "id": row["id"],
+                "ask": {**payload, "kind": row["kind"], "target": row["target"]},
+                "created_at": row["created_at"],
+                "state": row["state"],
+                "result": json.loads(row["result"]),
+                "handled_at": row["handled_at"],
+            }
         )
     except (ValueError, TypeError, RecursionError):
         raise rows.damaged(f"request {row['id']}", where="brightrun.db", fix="ask again") from None

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import StoreError
@@ -34,6 +34,7 @@ from brightrun_tui.store import (
     notes,
     notifications,
 )
+from brightrun_tui.store.engine import ServiceFacts
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.curve import MOST_GAPS, Curve
 from brightrun_tui.tui.run_reader import RunReader, Vitals
@@ -80,7 +81,7 @@ class Snapshot:
     datasets: tuple[DatasetReport, ...] = ()
     leases: tuple[Lease, ...] = ()
     month: Spending = field(default_factory=Spending)
-    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    services: Mapping[str, ServiceFacts] = field(default_factory=dict)
     news: tuple[Notification, ...] = ()
     unread: int = 0
     engine: EngineStatus | None = None

@@ -6,7 +6,7 @@ import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.text import Text
 from textual import work
@@ -18,7 +18,7 @@ from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.requests import RequestKind
+from brightrun_tui.domain.requests import Answer, Ask, Reply
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import Database, open_database
@@ -36,6 +36,9 @@ RETRY_SECONDS = 2.0
 """Between two attempts to read a store that could not be read."""
 SHOW_SECONDS = 3.0
 """How long a run that was just made may take to appear before Monitor opens without it."""
+
+
+A = TypeVar("A", bound=Answer)
 
 
 class Workspace(App[int]):
@@ -147,31 +150,21 @@ class Workspace(App[int]):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 
-    async def ask(
-        self, kind: RequestKind, target: str = "", payload: dict[str, Any] | None = None, *, wait: float = 10.0
-    ) -> dict[str, Any] | None:
-        """Ask the engine; returns its answer ({} when there is none in time), or None after a toast with the reason."""
+    async def ask(self, ask: Ask[A], *, wait: float = 10.0) -> Reply[A] | None:
+        """Ask the engine; returns its reply, which lacks an answer when there is none in time, or None after a toast with why."""
         from brightrun_tui.orchestrator import client
 
         try:
-            request = await client.ask(self.db, self.paths, kind, target, payload, wait=wait)
+            reply = await client.ask(self.db, self.paths, ask, wait=wait)
         except BrightrunError as error:
             self.show_error(error)
             return None
         finally:
             self.look_now()
-        if request.state == "failed":
-            said = request.result.get("error", {})
-            self.show_error(
-                BrightrunError(
-                    said.get("what", "the engine refused"),
-                    where=said.get("where", ""),
-                    fix=said.get("fix", ""),
-                    kind=said.get(ErrorKind.KIND, ""),
-                )
-            )
+        if reply.refusal is not None:
+            self.show_error(reply.refusal)
             return None
-        return request.result
+        return reply
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
         """A short note; never through markup."""

@@ -25,23 +25,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-
-from campaign_results import Parts, Result
 
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
+from scripts.bench.campaign_results import Parts, Result
 from tests.clouds.core import Cloud, Instance
+from tests.clouds.link import Link
 from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 from tests.serving.toy import Toy, make_toy
 
-FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create_500", {"count": 1}),
     ("create_500_nothing", {"count": 1}),
     ("create_hangs", {"count": 1, "value": 2.0}),
@@ -176,7 +177,7 @@ class Campaign:
             kind = chance.choices(list(KINDS), weights=list(KINDS.values()))[0]
             if kind == "fault":
                 name, arguments = chance.choice(FAULTS)
-                chance.choice(self.clouds.clouds).faults.set(name, **arguments)  # type: ignore[arg-type]
+                chance.choice(self.clouds.clouds).faults.set(name, **arguments)
                 self.injected[name] += 1
             elif kind == "event" and (running := self.running()):
                 what = chance.choice(EVENTS)
@@ -215,7 +216,7 @@ class Campaign:
         else:
             for link in links:
                 link.stall(True)
-            asyncio.get_running_loop().call_later(2.0, lambda: [link.stall(False) for link in links])
+            asyncio.get_running_loop().call_later(2.0, _flow_again, links)
 
     async def _empty_account(self, cloud: Cloud) -> None:
         """The balance is gone, and the provider takes every machine back; somebody adds funds a moment later."""
@@ -255,6 +256,11 @@ class Campaign:
                 self.kills += 1
         await asyncio.sleep(down_seconds)
         await client.ensure_engine(paths)
+
+
+def _flow_again(links: list[Link]) -> None:
+    for link in links:
+        link.stall(False)
 
 
 async def _ask_more(cloud: Cloud, machine: Instance) -> None:

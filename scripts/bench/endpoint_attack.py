@@ -23,6 +23,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -68,7 +69,7 @@ class Attack:
 async def clients(url: str, key: str, toy: Toy, number: int, seconds: float) -> Seen:
     """``number`` clients, each asking again as soon as it has its answer."""
     seen, deadline = Seen(), time.monotonic() + seconds
-    messages = [dict(turn) for turn in toy.sample.prompt]
+    question: dict[str, Any] = {"messages": [dict(turn) for turn in toy.sample.prompt]}
 
     async def one() -> None:
         async with openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=CLIENT_PATIENCE) as client:
@@ -76,11 +77,7 @@ async def clients(url: str, key: str, toy: Toy, number: int, seconds: float) -> 
                 begun = time.monotonic()
                 try:
                     stream = await client.chat.completions.create(
-                        model="harbour:1",
-                        messages=messages,
-                        temperature=0,
-                        max_tokens=ANSWER_TOKENS,  # type: ignore[arg-type]
-                        stream=True,
+                        model="harbour:1", temperature=0, max_tokens=ANSWER_TOKENS, stream=True, **question
                     )
                     pieces = [piece async for piece in stream]
                     if not any(piece.choices and piece.choices[0].finish_reason for piece in pieces):
@@ -244,7 +241,7 @@ def main() -> int:
         print(json.dumps({"name": "endpoint_attack", "machine": f"{os.cpu_count()} cores", "rows": rows}))
     else:
         for row in rows:
-            met = {True: "met", False: "NOT MET", None: ""}[row["met"]]  # type: ignore[index]
+            met = "" if row["met"] is None else "met" if row["met"] else "NOT MET"
             beside = f"{row['peer_name']} {row['peer']} (x {row['ratio']})" if row["peer"] else ""
             print(f"{row['what']:42} {row['ours']:>10} {row['unit']:12} {met:8} {beside}")
     return 0 if all(row["met"] is not False for row in rows) else 1

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -211,7 +212,8 @@ def main() -> int:
         for base, data, micro, held_out in product(given or ("small", "starter"), SHAPES, (0, 1, 4), (8, 32))
     ]
     chosen = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
-    rows, known = [], []
+    rows: list[Row] = []
+    known: list[Any] = []
     with tempfile.TemporaryDirectory(prefix="brightrun-estimates-") as folder:
         home = Path(folder)
         paths = Paths(home / "config", home / "data", home / "cache", home / "logs")

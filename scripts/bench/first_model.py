@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from brightrun_tui.domain.events import Event
+from brightrun_tui.domain.events import Body, Event
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.paths import Paths, get_paths
@@ -95,7 +95,7 @@ def ours(
     return whole * _until_saved(told), whole, share, files.adapter
 
 
-def _until_saved(told: list[Event]) -> float:  # type: ignore[type-arg]
+def _until_saved(told: list[Event[Body]]) -> float:
     """Part of the run until the adapter was written."""
     saved = next(event.time for event in told if getattr(event.body, "phase", "") == "reporting")
     return (saved - told[0].time) / (told[-1].time - told[0].time)

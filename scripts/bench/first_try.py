@@ -28,9 +28,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "bench")]
-
-from first_try_data import DATASETS, make_records
+sys.path.insert(0, str(ROOT))
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Report
@@ -41,6 +39,7 @@ from brightrun_tui.planning.bases import fetch_base
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan, make_spec
 from brightrun_tui.planning.templates import load_templates
+from scripts.bench.first_try_data import DATASETS, make_records
 from tests.small_model import kept_small_model
 
 GOAL = 0.95

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE_IN = 50
@@ -135,7 +135,7 @@ def main() -> int:
             ours.append(measure(OURS, str(path)))
             peer.append(measure(PEER, str(path), str(Path(scratch) / f"cache-{run}")))
     found = ours[-1].found
-    rows = [
+    rows: list[dict[str, Any]] = [
         _row(
             "records a second of processor time", "1/s", records, [run.cpu for run in ours], [run.cpu for run in peer]
         ),
@@ -169,7 +169,7 @@ def main() -> int:
     return 0
 
 
-def _row(what: str, unit: str, records: int, ours: list[float], peer: list[float]) -> dict[str, str | int | None]:
+def _row(what: str, unit: str, records: int, ours: list[float], peer: list[float]) -> dict[str, Any]:
     return {
         "what": what,
         "unit": unit,

@@ -34,12 +34,8 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 
 BATCH, RATE, RANK = 8, 1e-3, 16
-GOALS = {
-    "speed": {"short chats": 1.5, "prompt-heavy": 2.0, "long context": 1.5},
-    "first step": 0.7,
-    "memory": 0.6,
-    "loss": 0.02,
-}
+SPEED_GOALS = {"short chats": 1.5, "prompt-heavy": 2.0, "long context": 1.5}
+GOALS = {"first step": 0.7, "memory": 0.6, "loss": 0.02}
 WORDS = [
     a + b
     for a in ("ba", "de", "fi", "go", "lu", "ma", "ne", "pi", "ro", "su")
@@ -194,7 +190,7 @@ def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: in
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=options.environment
     )
     watch = Watch(process, options.cpu_seconds)
-    eval_loss = None
+    eval_loss: float | None = None
     assert process.stdout is not None
     for line in process.stdout:
         said = json.loads(line) if line.startswith('{"event"') else {"event": ""}
@@ -206,7 +202,7 @@ def run_peer(kind: str, base: Path, data: Path, options: Options, supervised: in
             watch.training = watch.clock() - watch.first_step
             watch.look_at_memory()
         elif said["event"] == "end":
-            eval_loss = said["eval_loss"]
+            eval_loss = float(said["eval_loss"])
     if process.wait() or eval_loss is None:
         raise SystemExit(f"{NAMES[kind]} failed; try: {' '.join(command)}")
     return watch.result(supervised * (steps - 1) / steps, eval_loss)
@@ -361,7 +357,7 @@ def table_rows(workload: str, ours: Result, waiting: float, peer: Result, name: 
 
     loss_ratio = ours.eval_loss / peer.eval_loss
     return [
-        row("supervised tokens", "1/s", ours.speed, peer.speed, GOALS["speed"][workload], True),
+        row("supervised tokens", "1/s", ours.speed, peer.speed, SPEED_GOALS[workload], True),
         row("first step, worker in waiting", "s", waiting, peer.first_step, GOALS["first step"], False),
         row("first step, fresh worker", "s", ours.first_step, peer.first_step, GOALS["first step"], False),
         row("peak memory above the loaded model", "MB", ours.memory / 1e6, peer.memory / 1e6, GOALS["memory"], False),

@@ -38,7 +38,7 @@ def say(**fields: Any) -> None:
     print(json.dumps(fields), flush=True)
 
 
-class Steps(TrainerCallback):
+class Steps(TrainerCallback):  # type: ignore[misc]  # mypy does not read transformers
     def __init__(self, tell: Callable[..., None]) -> None:
         self._tell = tell
 
@@ -182,4 +182,5 @@ def train(
 
 
 if __name__ == "__main__":
-    train(*sys.argv[1:])
+    kind, base, data, batch, rate, rank, *device = sys.argv[1:]
+    train(kind, base, data, batch, rate, rank, device[0] if device else "cpu")

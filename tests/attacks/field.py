@@ -14,6 +14,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.model import Lineage, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.money import Estimate, Lease, Limits
+from brightrun_tui.domain.requests import StopRun
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.run_directory import LOG_LIMIT, RunDirectory
 from brightrun_tui.orchestrator import client
@@ -165,7 +166,7 @@ async def _play(names: list[str]) -> dict[str, Outcome]:
             )
             for run in waiting:
                 if run.name == "log-without-an-end" and run.step and run.state == "running":
-                    await client.ask(db, paths, "stop_run", run.id, wait=20)
+                    await client.ask(db, paths, StopRun(target=run.id), wait=20)
             await asyncio.sleep(0.3)
         while await leases.list_leases(db, open_only=True) and time.monotonic() < deadline:
             await asyncio.sleep(0.3)

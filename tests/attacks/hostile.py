@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clouds"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import fast_worker
+from tests.clouds import fast_worker
 
 fast_worker.STEPS, fast_worker.SAVE_EVERY, fast_worker.STEP_SECONDS = 6, 3, 0.05
 ESCAPE = "../../../../"
@@ -48,7 +48,11 @@ class Hostile(fast_worker.Worker):
 
 def results(change: Callable[[dict[str, Any]], object]) -> Callable[[Hostile], None]:
     def attack(worker: Hostile) -> None:
-        worker.finish = lambda outcome, step: (worker.hand_in(step, change), worker.end(step))  # type: ignore[method-assign]
+        def finish(outcome: str, step: int) -> None:
+            worker.hand_in(step, change)
+            worker.end(step)
+
+        worker.finish = finish  # type: ignore[method-assign]  # the attack takes the place of the honest end
         worker.work()
 
     return attack
@@ -56,7 +60,12 @@ def results(change: Callable[[dict[str, Any]], object]) -> Callable[[Hostile], N
 
 def after_results(spoil: Callable[[Path], object]) -> Callable[[Hostile], None]:
     def attack(worker: Hostile) -> None:
-        worker.finish = lambda outcome, step: (worker.hand_in(step), spoil(worker.run), worker.end(step))  # type: ignore[method-assign]
+        def finish(outcome: str, step: int) -> None:
+            worker.hand_in(step)
+            spoil(worker.run)
+            worker.end(step)
+
+        worker.finish = finish  # type: ignore[method-assign]  # the attack takes the place of the honest end
         worker.work()
 
     return attack
@@ -73,7 +82,7 @@ def in_a_checkpoint(spoil: Callable[[Path], object]) -> Callable[[Hostile], None
                 spoil(worker.run / str(data["path"]))
             honest(kind, **data)
 
-        worker.tell = tell  # type: ignore[method-assign]
+        worker.tell = tell  # type: ignore[method-assign]  # the attack takes the place of the honest one
         fast_worker.STEPS = 200
         worker.work()
 
@@ -200,7 +209,7 @@ def no_report(worker: Hostile) -> None:
         manifest_of(worker.run, json.dumps(listing_of))
         worker.end(step)
 
-    worker.finish = finish  # type: ignore[method-assign]
+    worker.finish = finish  # type: ignore[method-assign]  # the attack takes the place of the honest one
     worker.work()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui.domain.money import Estimate, Lease, Limits
+from brightrun_tui.domain.requests import DeleteRun, StopRun
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
@@ -80,7 +81,7 @@ async def _play(names: list[str]) -> tuple[dict[str, tuple[Run, list[Lease]]], l
             )
             for run in waiting:
                 if run.name in poison.BORNE and run.step == 4 and run.state == "running":
-                    await client.ask(db, paths, "stop_run", run.id, wait=30)
+                    await client.ask(db, paths, StopRun(target=run.id), wait=30)
             await asyncio.sleep(0.3)
         while await leases.list_leases(db, open_only=True) and time.monotonic() < deadline:
             await asyncio.sleep(0.3)
@@ -88,7 +89,7 @@ async def _play(names: list[str]) -> tuple[dict[str, tuple[Run, list[Lease]]], l
         snapshot = await SnapshotReader(db, paths).read("p00")
         ended = {run.name: (run, await leases.list_leases(db, run_id=run.id)) for run in snapshot.runs}
         for run in snapshot.runs:
-            await client.ask(db, paths, "delete_run", run.id, wait=30)
+            await client.ask(db, paths, DeleteRun(target=run.id), wait=30)
         left = [run.name for run in (await runs.list_all(db))[0]]
         await client.stop_engine(db, paths)
         return ended, verbs, left

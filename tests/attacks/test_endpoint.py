@@ -233,7 +233,7 @@ async def bare_server(app: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asy
             app, http=front.GuardedProtocol, ws="none", lifespan="off", log_level="error", timeout_graceful_shutdown=1
         )
     )
-    server.capture_signals = ExitStack  # type: ignore[method-assign,assignment]
+    server.capture_signals = ExitStack  # type: ignore[method-assign,assignment]  # the signals stay pytest's
     serving_it = asyncio.create_task(server.serve(sockets=[listener]))
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     try:
@@ -292,7 +292,7 @@ async def test_a_caller_who_does_not_take_the_answer_is_let_go(monkeypatch: pyte
             watch.cancel()
 
     async with bare_server(endless) as (_, writer):
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # transports of sockets have it
         writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         await asyncio.wait_for(left.wait(), 20)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,7 +153,7 @@ NAMES = [
 )
 def test_any_document_is_an_event_or_is_refused_in_words(fields: dict[str, object], kind: str, tail: bytes) -> None:
     document = {"seq": 0, "time": 1.0, "kind": kind, "step": 1, **fields}
-    for line in (poison.json.dumps(document).encode(), poison.json.dumps(document).encode() + tail, tail):
+    for line in (json.dumps(document).encode(), json.dumps(document).encode() + tail, tail):
         try:
             event = Event.from_line(line)
         except BadEventError as error:

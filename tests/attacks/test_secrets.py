@@ -86,8 +86,9 @@ for words in given["verbs"]:
     assert cli.run(words) in (0, 1, 2, 3, 4, 5), words
 
 from brightrun_tui.commands.shared.session import with_store
+from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.orchestrator import client
-with_store(lambda session: client.ask(session.db, session.paths, "stand_by", wait=20))
+with_store(lambda session: client.ask(session.db, session.paths, StandBy(), wait=20))
 
 from brightrun_tui.integrations import credentials
 from brightrun_tui.commands import locate
@@ -292,9 +293,10 @@ def _children(line: CommandLine) -> list[tuple[int, bytes, bytes]]:
 
 def _words(process: psutil.Process) -> list[str]:
     """Its command line; empty when it has ended meanwhile."""
+    words: list[str] = []
     with suppress(psutil.Error):
-        return process.cmdline()
-    return []
+        words = process.cmdline()
+    return words
 
 
 def _wait_for_engine(line: CommandLine, home: Path) -> int:
@@ -302,7 +304,9 @@ def _wait_for_engine(line: CommandLine, home: Path) -> int:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         log = home / "logs" / "engine.log"
-        engines = [process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)]
+        engines: list[int] = [
+            process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)
+        ]
         if engines and log.exists() and "sweep" in log.read_text():
             return engines[0]
         time.sleep(0.05)

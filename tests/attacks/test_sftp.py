@@ -31,7 +31,7 @@ FILE = b"what the worker wrote\n" * 1000
 FACTS = FileFacts(sha256=hashlib.sha256(FILE).hexdigest(), bytes=len(FILE))
 
 
-class Liar(asyncssh.SFTPServer):
+class Liar(asyncssh.SFTPServer):  # type: ignore[misc]  # mypy does not read asyncssh
     """Serves one file under every name; what it says of it is what the test chose."""
 
     size: int | None = len(FILE)
@@ -68,7 +68,7 @@ async def _shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.exit(0)
 
 
-class Trusting(asyncssh.SSHServer):
+class Trusting(asyncssh.SSHServer):  # type: ignore[misc]  # mypy does not read asyncssh
     def begin_auth(self, username: str) -> bool:
         return False
 

@@ -253,10 +253,11 @@ def test_the_command_line_prints_through_its_own_console_only() -> None:
     allowed = {"output.py", "console.py", "follow.py", "chat.py"}
     for path in sorted((PACKAGE / "commands").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-            if name in ("print", "Console") and path.name not in allowed:
-                raise AssertionError(
-                    f"{path.name}:{node.lineno} calls {name}; use the functions of commands/shared/output.py"
-                )
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                name = node.func.id
+                if name in ("print", "Console") and path.name not in allowed:
+                    raise AssertionError(
+                        f"{path.name}:{node.lineno} calls {name}; use the functions of commands/shared/output.py"
+                    )
             words = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
             assert not words & {"escape", "from_markup", "render_markup"}, f"{path.name} deals in markup"

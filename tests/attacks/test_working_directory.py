@@ -81,9 +81,9 @@ def test_every_python_that_is_started_is_started_by_one_function() -> None:
     found = 0
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            parts = (
-                node.elts if isinstance(node, ast.List | ast.Tuple) else node.args if isinstance(node, ast.Call) else []
-            )
+            if not isinstance(node, ast.List | ast.Tuple | ast.Call):
+                continue
+            parts = node.args if isinstance(node, ast.Call) else node.elts
             words = [ast.unparse(part) for part in parts]
             for word, following in pairwise(words):
                 if word == "sys.executable" and following.startswith(("'-", "sys.orig_argv")):

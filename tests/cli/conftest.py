@@ -15,6 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+PATIENCE = 240.0
+"""Seconds after which a call counts as hanging."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -33,7 +36,7 @@ class Outcome:
     def error(self) -> dict[str, str]:
         """The error that ``--json`` printed; nobody got to see a traceback."""
         assert "Traceback" not in self.out + self.err
-        error = self.document["error"]
+        error: dict[str, str] = self.document["error"]
         assert set(error) == {"kind", "what", "where", "fix"}
         return error
 
@@ -44,13 +47,13 @@ class CommandLine:
 
     home: Path
 
-    def __call__(self, *arguments: str | Path, stdin: str = "", timeout: float = 60, **environment: str) -> Outcome:
+    def __call__(self, *arguments: str | Path, stdin: str = "", **environment: str) -> Outcome:
         done = subprocess.run(
             self.command(*arguments),
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE,
             env=self.environment(**environment),
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.events import Body, Event, Metric, Phase
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SampleAnswer, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec, RunState
 from brightrun_tui.registry.intake import finish_directory
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.store import Database, events, models, open_database, runs
@@ -20,16 +20,19 @@ def seed(home: Path) -> None:
     asyncio.run(_seed(home))
 
 
+MADE: tuple[RunState, ...] = ("preparing", "launching", "running", "collecting", "registering")
+
+
 async def _seed(home: Path) -> None:
     async with open_database(home / "data" / "brightrun.db") as db:
         for number, (run_id, loss) in enumerate((("aaaa1111", 2.0), ("aabb2222", 1.5))):
             await _run(db, home, run_id, "tone", 1000.0 + number)
-            for state in ("preparing", "launching", "running", "collecting", "registering"):
+            for state in MADE:
                 await runs.transition(db, run_id, state)
             await _model(db, home, run_id, loss)
             await runs.transition(db, run_id, "completed", model="tone", model_version=number + 1)
         await _run(db, home, "cccc3333", "faq", 1002.0)
-        for state in ("preparing", "launching", "running"):
+        for state in MADE[:3]:
             await runs.transition(db, "cccc3333", state)
 
 

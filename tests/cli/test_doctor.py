@@ -9,7 +9,7 @@ from tests.cli.conftest import CommandLine
 
 def test_a_sound_machine_is_found_sound(brightrun: CommandLine) -> None:
     """Where the tests run, everything needed is there; looking starts no engine and makes no store."""
-    done = brightrun("doctor", "--gpu", "--json", timeout=180)
+    done = brightrun("doctor", "--gpu", "--json")
     checks = {check["name"]: check for check in done.document["checks"]}
     assert done.code == 0, [check for check in checks.values() if check["state"] == "failed"]
     assert {"python", "packages: app", "themes and presets", "home", "disk", "engine", "torch", "gpu proof"} <= set(
@@ -22,7 +22,7 @@ def test_a_sound_machine_is_found_sound(brightrun: CommandLine) -> None:
 
 def test_a_home_that_cannot_be_written_is_found(tmp_path: Path) -> None:
     """Something essential is broken: exit code 1, and the fix is named."""
-    done = CommandLine(Path("/proc/brightrun"))("doctor", "--json", timeout=180)
+    done = CommandLine(Path("/proc/brightrun"))("doctor", "--json")
     home = next(check for check in done.document["checks"] if check["name"] == "home")
     assert (done.code, home["state"]) == (1, "failed")
     assert "BRIGHTRUN_HOME" in home["fix"]
@@ -33,7 +33,7 @@ def test_a_broken_torch_is_found_without_hurting_anything(brightrun: CommandLine
     broken = tmp_path / "torch"
     broken.mkdir()
     (broken / "__init__.py").write_text("import os; os._exit(11)")
-    done = brightrun("doctor", "--json", timeout=180, PYTHONPATH=str(tmp_path))
+    done = brightrun("doctor", "--json", PYTHONPATH=str(tmp_path))
     torch = next(check for check in done.document["checks"] if check["name"] == "torch")
     assert (done.code, torch["state"]) == (1, "failed")
     assert "pip install" in torch["fix"]

@@ -63,17 +63,7 @@ def wait_for(fact: Callable[[], Any], what: str, seconds: float = 90) -> Any:
 def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data: Path, base: Path) -> None:
     """One call trains (in 4 bits), registers and reports; deploy waits for the answer; undeploy ends it; nothing is left."""
     done = brightrun(
-        "train",
-        data,
-        "--base",
-        base,
-        "--name",
-        "greet",
-        *QUICK,
-        "--set",
-        "quantisation.method=nf4",
-        "--json",
-        timeout=240,
+        "train", data, "--base", base, "--name", "greet", *QUICK, "--set", "quantisation.method=nf4", "--json"
     )
     assert done.code == 0, done.err
     document = done.document
@@ -85,7 +75,7 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
         brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"]
     )
     assert "quantization_config" not in json.loads((merged / "config.json").read_bytes())
-    deployed = brightrun("deploy", "greet", "--json", timeout=240).document
+    deployed = brightrun("deploy", "greet", "--json").document
     assert deployed["url"].startswith("http://127.0.0.1:") and deployed["url"].endswith("/v1")
     assert brightrun("deploy", "greet:1", "--json").document["url"] == deployed["url"]
     listed = brightrun("endpoints", "--json").document["endpoints"][0]

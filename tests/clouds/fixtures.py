@@ -86,7 +86,8 @@ class Rig:
             now = await provider.inspect(machine.provider_id)
             return now if now and now.status == "running" and now.ssh_host else None
 
-        return await until(look)
+        found: Machine = await until(look)
+        return found
 
     def instance(self, machine: Machine) -> Instance:
         return self.cloud.instances[machine.provider_id]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.clouds.core import Cloud, Seen
 
@@ -27,20 +28,18 @@ class BrokenOff(Response):
 class Gate:
     """ASGI middleware. ``limits`` may answer in the provider's own words; every answer carries an ``x-request-id``."""
 
-    def __init__(
-        self, app: Callable[..., Awaitable[None]], cloud: Cloud, limits: Callable[[Request], Response | None]
-    ) -> None:
+    def __init__(self, app: ASGIApp, cloud: Cloud, limits: Callable[[Request], Response | None]) -> None:
         self._app = app
         self._cloud = cloud
         self._limits = limits
 
-    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_standin"):
             await self._app(scope, receive, send)
             return
         key = Request(scope).headers.get("authorization", "").removeprefix("Bearer ")
 
-        async def noting(message: dict) -> None:  # type: ignore[type-arg]
+        async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._cloud.requests.append(
                     Seen(self._cloud.clock.now(), scope["method"], scope["path"], message["status"], key)

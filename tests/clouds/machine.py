@@ -206,8 +206,8 @@ class Machine:
                 "-e",
                 "-f",
                 str(self.directory / "sshd_config"),
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=log,
                 env={MARK: str(self.directory), "PATH": "/usr/bin:/bin"},
             )

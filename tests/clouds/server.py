@@ -52,7 +52,7 @@ class CloudServer:
         self.runpod = runpod.RunPod(self.directory / "runpod", factor=factor, delays=delays, balance=balance)
         self.vast = vast.Vast(self.directory / "vast", factor=factor, delays=delays, balance=balance, pace=pace)
         self.runpod_url, self.vast_url = (f"http://127.0.0.1:{s.getsockname()[1]}" for s in self._sockets)
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stand-in clouds", daemon=True)
         self._servers: list[uvicorn.Server] = []
         self._boxes: list[Machine] = []
@@ -82,18 +82,18 @@ class CloudServer:
 
     def __exit__(self, *_error: object) -> None:
         self.do(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
-        self._loop.close()
+        self.loop.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something in the clouds' event loop and wait for it; for callers without a loop of their own."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     async def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for callers with an event loop."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
         return await asyncio.wrap_future(future)
 
     async def new_box(self, name: str = "box", gpus: int = 1) -> Machine:
@@ -111,8 +111,8 @@ class CloudServer:
         return machine
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
 
     async def _start(self) -> None:
         for cloud, application, sock in zip(

@@ -364,7 +364,7 @@ class Vast(Cloud):
     def _charges_of(self, instance: Instance) -> dict[str, Any]:
         items, names = self.ledger.items(instance.id), {"gpu": "gpu", "storage": "disk", "down": "bwd", "up": "bwu"}
         start, end = int(instance.created), int(instance.gone_at or self.clock.now())
-        listed = [
+        listed: list[dict[str, Any]] = [
             {
                 "start": start,
                 "end": end,

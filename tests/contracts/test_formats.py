@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brightrun_tui.datasets.formats import formats
 from brightrun_tui.datasets.parsed import ParsedRecord
 from brightrun_tui.datasets.turns import Unusable
 
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     7,

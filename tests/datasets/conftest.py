@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+Write = Callable[[str, str | bytes], Path]
+"""Writes a file of this name and content, and says where it lies."""
+
 
 def lines(*rows: Any) -> str:
     """JSON Lines."""
@@ -27,7 +30,7 @@ def pairs(count: int, start: int = 0) -> Iterable[dict[str, str]]:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+def write(tmp_path: Path) -> Write:
     """Write a file of this name and content into the test's own directory."""
 
     def write(name: str, content: str | bytes) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from brightrun_tui.domain.settings import DataSettings
 from tests.datasets.conftest import chat, lines, pairs
 
 
-def test_the_files_of_a_folder_are_one_dataset(tmp_path):
+def test_the_files_of_a_folder_are_one_dataset(tmp_path: Path) -> None:
     """All records in the order of names, packed ones too; places name the file, copies are found across files."""
     (tmp_path / "part-2.jsonl.gz").write_bytes(gzip.compress(lines(*pairs(20, 20), chat("hello", "you")).encode()))
     (tmp_path / "part-1.jsonl").write_text(lines(*pairs(20), {"prompt": "x", "completion": ""}, *pairs(1)))
@@ -32,7 +33,7 @@ def test_the_files_of_a_folder_are_one_dataset(tmp_path):
     assert datasets.fingerprint(tmp_path) != report.fingerprint
 
 
-def test_what_is_for_testing_is_not_learnt(tmp_path):
+def test_what_is_for_testing_is_not_learnt(tmp_path: Path) -> None:
     """Beside files named after training those named after testing are left out, and the check says which."""
     for name, start in (
         ("train-00000.jsonl", 0),
@@ -58,7 +59,7 @@ def test_what_is_for_testing_is_not_learnt(tmp_path):
         (("README.md", "sub/a.jsonl"), "holds no dataset file"),
     ],
 )
-def test_other_folders_are_refused_by_name(tmp_path, names, said):
+def test_other_folders_are_refused_by_name(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
     """Kinds that are mixed, files of unknown kinds, and nothing at all: said with the names and what to do."""
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -68,7 +69,7 @@ def test_other_folders_are_refused_by_name(tmp_path, names, said):
     assert said in refused.value.what and refused.value.fix
 
 
-def test_a_file_of_a_folder_that_is_broken_or_a_preference_file_is_named(tmp_path):
+def test_a_file_of_a_folder_that_is_broken_or_a_preference_file_is_named(tmp_path: Path) -> None:
     """Every file is looked at as if it were given alone."""
     (tmp_path / "a.jsonl").write_text(lines(*pairs(30)))
     for content in (lines(*({"prompt": "a", "chosen": "b", "rejected": "c"} for _ in range(5))), "{"):

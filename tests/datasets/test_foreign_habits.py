@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import pytest
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import lines
+from tests.datasets.conftest import Write, lines
 
 COUNT = 24
-Write = Callable[[str, str | bytes], Path]
 
 
 def workbook(path: Path, sheets: dict[str, list[list[Any]]], formats: dict[str, str] | None = None) -> Path:
@@ -60,13 +58,13 @@ def answer(path: Path) -> str:
         (True, "General", "true"),
     ],
 )
-def test_a_cell_is_learnt_as_a_person_sees_it(tmp_path, value, form, seen):
+def test_a_cell_is_learnt_as_a_person_sees_it(tmp_path: Path, value: Any, form: str, seen: str) -> None:
     """Leading zeros, per cent, currencies, and dates in the order the sheet shows."""
     rows = [["prompt", "completion"], *([f"Which one has number {i}?", value] for i in range(COUNT))]
     assert answer(workbook(tmp_path / "a.xlsx", {"Sheet": rows}, {"B": form})) == seen
 
 
-def test_a_title_over_the_table_and_a_cover_sheet_are_passed_over(tmp_path, write: Write):
+def test_a_title_over_the_table_and_a_cover_sheet_are_passed_over(tmp_path: Path, write: Write) -> None:
     """The names of the columns are in the first row with several cells, on the first sheet with several columns."""
     rows = [["Questions and answers 2026"], [], ["Frage", "Antwort"]]
     rows += ([f"Was kostet {i}?", f"Es kostet {i}."] for i in range(COUNT))
@@ -100,13 +98,13 @@ def many(row: dict[str, Any]) -> str:
     ],
     ids=str,
 )
-def test_what_people_disliked_is_not_learnt(write: Write, mark):
+def test_what_people_disliked_is_not_learnt(write: Write, mark: dict[str, Any]) -> None:
     """Thumbs in words and numbers: every second record is left out, and why is said."""
     report = datasets.check(write("a.jsonl", many({**PAIR, **mark})))
     assert report.usable == COUNT // 2 and [p.kind for p in report.problems if not p.remark] == ["thumbs_down"]
 
 
-def test_a_turn_that_was_disliked_is_context_only(write: Write):
+def test_a_turn_that_was_disliked_is_context_only(write: Write) -> None:
     """A thumb on a message; a comment in the same field is none."""
     turns = [
         {"role": "user", "content": "Hi"},
@@ -118,7 +116,7 @@ def test_a_turn_that_was_disliked_is_context_only(write: Write):
     assert [m.train for m in record.messages if m.role == "assistant"] == [False, True]
 
 
-def test_ratings_and_html_are_remarked_on(write: Write):
+def test_ratings_and_html_are_remarked_on(write: Write) -> None:
     """Stars say nothing of where to draw the line, and markup may be meant: both are said."""
     rows = many({**PAIR, "rating": [1, 5, 3], "completion": "<p>It is&nbsp;{i}.</p>"})
     assert {p.kind for p in datasets.check(write("a.jsonl", rows)).problems} == {"rated", "markup"}
@@ -133,14 +131,14 @@ def test_ratings_and_html_are_remarked_on(write: Write):
     ],
     ids=lambda row: list(row)[1],
 )
-def test_no_fix_leads_to_the_worse_of_two_answers(write: Write, row):
+def test_no_fix_leads_to_the_worse_of_two_answers(write: Write, row: dict[str, Any]) -> None:
     """Answers called a and b, where a further field says which is better, are refused without a mapping."""
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("a.jsonl", many(row)))
     assert refused.value.kind == "dataset_preferences" and "=" not in refused.value.fix
 
 
-def test_turns_that_are_rows_of_their_own_are_told(write: Write):
+def test_turns_that_are_rows_of_their_own_are_told(write: Write) -> None:
     """A table with a speaker in each row gets neither a wrong mapping nor is it learnt turn by turn."""
     table = "conversation_id,role,content\n" + "".join(
         f"{i},user,Text {i}\n{i},assistant,Text {i}\n" for i in range(COUNT)
@@ -150,7 +148,7 @@ def test_turns_that_are_rows_of_their_own_are_told(write: Write):
 
 
 @pytest.mark.parametrize("nothing", ["nan", "None", "<noinput>", "N/A"])
-def test_words_for_nothing_are_not_part_of_the_question(write: Write, nothing):
+def test_words_for_nothing_are_not_part_of_the_question(write: Write, nothing: str) -> None:
     """What pandas and Alpaca put where there is no input."""
     record = first(write("a.jsonl", many({"instruction": "Do {i}", "input": nothing, "output": "Done {i}"})))
     assert record.messages[0].content == "Do 0"
@@ -161,7 +159,7 @@ def test_words_for_nothing_are_not_part_of_the_question(write: Write, nothing):
     ["It is 1.", {"role": "assistant", "content": "It is 1."}, [{"role": "assistant", "content": "It is 1."}]],
     ids=["text", "turn", "turns"],
 )
-def test_a_question_in_turns_takes_its_answer_in_any_form(write: Write, completion):
+def test_a_question_in_turns_takes_its_answer_in_any_form(write: Write, completion: Any) -> None:
     """prompt as a list of messages, with the answer as text, as one message or as several."""
     prompt = [{"role": "system", "content": "Be short"}, {"role": "user", "content": "What is it?"}]
     record = first(
@@ -172,7 +170,7 @@ def test_a_question_in_turns_takes_its_answer_in_any_form(write: Write, completi
     ].content == "It is 1."
 
 
-def test_answers_of_squad_and_tools_without_texts_are_read(write: Write):
+def test_answers_of_squad_and_tools_without_texts_are_read(write: Write) -> None:
     """The first of SQuAD's answers; a call without a text beside it; a tool's result that is an object stays JSON."""
     squad = [
         {"context": f"Tower {i} is {i} m high.", "question": "How high?", "answers": {"text": [f"{i} m", f"{i} m"]}}
@@ -189,7 +187,7 @@ def test_answers_of_squad_and_tools_without_texts_are_read(write: Write):
     assert record.messages[1].tool_calls[0].name == "w" and record.messages[2].content == '{"celsius": 3}'
 
 
-def test_answers_that_look_wrong_are_told(write: Write):
+def test_answers_that_look_wrong_are_told(write: Write) -> None:
     """Cut off at one length, repeating the question, or not written yet; none of these where answers are labels or differ."""
     rows = [
         {"prompt": f"What is the number {i} about?", "completion": f"It is about {i}." + " And so on." * (i % 9)}
@@ -206,7 +204,7 @@ def test_answers_that_look_wrong_are_told(write: Write):
     assert not datasets.check(write("c.jsonl", labels)).problems
 
 
-def test_escapes_of_a_workbook_are_not_learnt(tmp_path):
+def test_escapes_of_a_workbook_are_not_learnt(tmp_path: Path) -> None:
     """Excel writes control characters of a cell as _x000D_."""
     rows = [["prompt", "completion"], *([f"Question {i}?", f"One_x000D_\nTwo {i}"] for i in range(COUNT))]
     assert answer(workbook(tmp_path / "a.xlsx", {"Sheet": rows})) == "One\nTwo 0"

@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -21,7 +23,7 @@ from brightrun_tui.datasets.opening import open_dataset
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import chat, lines, pairs
+from tests.datasets.conftest import Write, chat, lines, pairs
 
 TALKS = [
     ("Why is the sky blue?", "Air scatters blue light, more than red."),
@@ -67,7 +69,7 @@ def as_workbook() -> bytes:
     return out.getvalue()
 
 
-def as_parquet(rows: list[dict]) -> bytes:
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     out = io.BytesIO()
@@ -204,7 +206,9 @@ FILES = [
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), FILES, ids=[file[0] for file in FILES])
-def test_every_format_gives_the_same_conversations(write, name, content, expected):
+def test_every_format_gives_the_same_conversations(
+    write: Write, name: str, content: str | bytes | Callable[[], str | bytes], expected: Any
+) -> None:
     """Whatever the shape of the file, check recognises it and read gives the same turns, in order."""
     path = write(name, content() if callable(content) else content)
     report = datasets.check(path)
@@ -214,13 +218,13 @@ def test_every_format_gives_the_same_conversations(write, name, content, expecte
     assert {p.kind for p in report.problems} - {"encoding"} == {"few_records"}
 
 
-def test_known_formats_cover_what_check_can_report():
+def test_known_formats_cover_what_check_can_report() -> None:
     """Help and errors list every format by the name that a report carries, with an example."""
     assert set(formats()) == {file[2] for file in FILES}
     assert all(one.title and one.looks for one in formats().values())
 
 
-def test_columns_can_be_mapped_by_name(write):
+def test_columns_can_be_mapped_by_name(write: Write) -> None:
     """A table whose columns have other names is read through a mapping; unmapped columns do not matter."""
     path = write("faq.csv", "Frage;Antwort;Ton;Thema;output\nWas?;Das.;Sei nett;x;-\nWer?;Die.;Sei nett;y;-\n")
     mapping = {"prompt": "Frage", "completion": "Antwort", "system": "Ton", "category": "Thema"}
@@ -236,7 +240,7 @@ def test_columns_can_be_mapped_by_name(write):
         datasets.check(path, columns={"querry": "Frage", "completion": "Antwort"})
 
 
-def test_group_and_id_may_be_numbers_of_any_kind(write):
+def test_group_and_id_may_be_numbers_of_any_kind(write: Write) -> None:
     """A table's whole numbers become floats where some are missing; they name the same group as whole numbers do."""
     rows = [
         {"q": f"Question {i}?", "a": f"Answer {i}.", "talk": float(i // 2) if i < 7 else None, "no": i + 0.5}
@@ -248,13 +252,15 @@ def test_group_and_id_may_be_numbers_of_any_kind(write):
     assert [(r.id, r.group) for r in records[:3]] == [("0.5", "0"), ("1.5", "0"), ("2.5", "1")] and records[
         7
     ].group == ""
-    document = write("a.json", json.dumps([{**row, "talk": 12.0 if row["no"] < 4 else 12} for row in rows]))
+    document = write("a.json", json.dumps([{**row, "talk": 12.0 if no < 4 else 12} for no, row in enumerate(rows)]))
     assert {r.group for r in datasets.read(document, columns=mapping)} == {"12"}
 
 
 @pytest.mark.parametrize("value", [None, "", True, ["x"], float("nan")], ids=str)
 @pytest.mark.parametrize("role", ["group", "id"])
-def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(write, tmp_path, role, value):
+def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(
+    write: Write, tmp_path: Path, role: str, value: Any
+) -> None:
     """Instead of splitting without the groups that were asked for; check and prepare agree."""
     path = write(
         "a.parquet", as_parquet([{"q": f"Question {i}?", "a": f"Answer {i}.", "Talk no": value} for i in range(30)])
@@ -270,7 +276,7 @@ def test_a_column_mapped_to_group_or_id_that_names_nothing_is_refused(write, tmp
     assert not (tmp_path / "data").exists()
 
 
-def test_a_mapping_also_applies_to_json(write):
+def test_a_mapping_also_applies_to_json(write: Write) -> None:
     """Field names in JSON can be mapped like columns, also when the array lies in an object."""
     path = write(
         "x.json", json.dumps({"tags": [{"name": "t"}], "rows": [{"q1": "a", "a1": "bcd"}, {"q1": "c", "a1": "def"}]})
@@ -279,7 +285,7 @@ def test_a_mapping_also_applies_to_json(write):
     assert said(records) == [[("user", "a"), ("assistant", "bcd")], [("user", "c"), ("assistant", "def")]]
 
 
-def test_a_forced_format_that_does_not_fit_is_refused(write):
+def test_a_forced_format_that_does_not_fit_is_refused(write: Write) -> None:
     """Naming the wrong format says so and names the right one; an unknown name lists the known ones."""
     path = write("a.jsonl", lines(*MESSAGES))
     with pytest.raises(DatasetError, match="not in the format alpaca") as refused:
@@ -289,7 +295,7 @@ def test_a_forced_format_that_does_not_fit_is_refused(write):
         datasets.check(path, format="alpacca")
 
 
-def test_instructions_carry_their_input_and_questions_their_context(write):
+def test_instructions_carry_their_input_and_questions_their_context(write: Write) -> None:
     """An alpaca input and a question's context become part of what the user says; history comes before it."""
     path = write(
         "a.jsonl",
@@ -341,7 +347,9 @@ FIELD = st.sampled_from(TEXT_FIELDS)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sets(FIELD, min_size=2), st.sets(FIELD), st.booleans())
-def test_no_text_of_a_record_is_lost_without_a_word(tmp_path, names, blank, long):
+def test_no_text_of_a_record_is_lost_without_a_word(
+    tmp_path: Path, names: set[str], blank: set[str], long: bool
+) -> None:
     """Whatever fields stand side by side: their text is in the turns, or their names are among those not used."""
 
     def value(name: str) -> Any:
@@ -408,7 +416,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("row", "question", "answer"), ASKED)
-def test_everything_asked_is_in_the_question(write, row, question, answer):
+def test_everything_asked_is_in_the_question(write: Write, row: dict[str, Any], question: str, answer: str) -> None:
     """Fields that belong together are put together, once; the position of a choice becomes its text."""
     report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
     assert said(list(report.preview))[0] == [("user", question), ("assistant", answer)]
@@ -424,7 +432,9 @@ def test_everything_asked_is_in_the_question(write, row, question, answer):
         ({"question": "Which?", "choices": ["red", "green"], "answer": "1"}, "1", "no_such_choice"),
     ],
 )
-def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, answer, kind):
+def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(
+    write: Write, row: dict[str, Any], answer: str, kind: str
+) -> None:
     """Of several answers one is learned, never a list of them; a number that is not a choice is pointed out."""
     report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
     assert report.preview[0].messages[-1].content == answer
@@ -432,7 +442,7 @@ def test_an_answer_that_may_not_be_what_was_meant_is_remarked_on(write, row, ans
     assert (problem.count, problem.places) == (1, ("line 1",)) and problem.remark and problem.fix
 
 
-def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
+def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write: Write) -> None:
     """Titles, links, the thoughts of a reasoning model: one remark with the names as the file spells them."""
     rows = [
         {
@@ -481,7 +491,7 @@ def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write):
         {"system": "Be kind", "prompt": chat("Hi")["messages"], "completion": chat("", "Hello")["messages"][1:]},
     ],
 )
-def test_a_system_message_given_twice_is_said_once(write, row):
+def test_a_system_message_given_twice_is_said_once(write: Write, row: dict[str, Any]) -> None:
     """A record's own system field often repeats the first turn; another text is put before it."""
     other = {**row, "system": "Be brief"} if "system" in row else {**row, "system_prompt": "Be brief"}
     once, both = said(list(datasets.read(write("a.jsonl", lines(row, other)))))
@@ -489,7 +499,7 @@ def test_a_system_message_given_twice_is_said_once(write, row):
     assert both[0][1].startswith("Be brief") and both[1:] == once[1:]
 
 
-def test_conversational_prompt_and_completion_trains_the_completion_only(write):
+def test_conversational_prompt_and_completion_trains_the_completion_only(write: Write) -> None:
     """Prompt and completion given as lists of messages: answers in the prompt are context."""
     path = write(
         "a.jsonl",
@@ -506,7 +516,7 @@ def test_conversational_prompt_and_completion_trains_the_completion_only(write):
     ]
 
 
-def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write):
+def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write: Write) -> None:
     """brightrun-lora-v4: the history often ends with the current input; it is said once, and only the target trains."""
     history = [
         {"role": "user", "content": "One"},
@@ -547,7 +557,7 @@ def test_a_training_pair_trains_its_target_only_and_repeats_nothing(write):
     assert first.categories == {"persona": "planner", "emotional_arc": "calm", "topic": "Taxes"}
 
 
-def test_nested_pairs_belong_to_their_own_conversation(write):
+def test_nested_pairs_belong_to_their_own_conversation(write: Write) -> None:
     """In the JSON shape the pairs' own ids repeat; ids are made unique and the outer conversation is the group."""
     pair = {"id": "turn1", "conversation_id": "same", "current_user_input": "Hi", "target_response": "Hello there"}
     document = {
@@ -570,7 +580,7 @@ def test_nested_pairs_belong_to_their_own_conversation(write):
     ]
 
 
-def test_a_document_with_several_lists_says_what_it_left_out(write):
+def test_a_document_with_several_lists_says_what_it_left_out(write: Write) -> None:
     """Only one list of a JSON object is read; entries of the others are counted, not silently dropped."""
     document = {"train": [chat(f"question {i}", f"answer {i}") for i in range(30)], "test": [chat("x", "yes")]}
     report = datasets.check(write("both.json", json.dumps(document)))
@@ -579,7 +589,7 @@ def test_a_document_with_several_lists_says_what_it_left_out(write):
     assert "“test”" in report.statement
 
 
-def test_files_of_mixed_formats_are_read_by_each_record(write):
+def test_files_of_mixed_formats_are_read_by_each_record(write: Write) -> None:
     """Two exports pasted into one file still work."""
     report = datasets.check(write("mixed.jsonl", lines(*MESSAGES, ALPACA[0], SHAREGPT[1])))
     assert (report.format, report.usable, report.duplicates) == ("messages", 5, 2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport, Problem
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import lines
+from tests.datasets.conftest import Write, lines
 
 DICE = random.Random(4)
 WORDS = [
@@ -34,7 +35,7 @@ def found(report: DatasetReport, kind: str) -> Problem | None:
     return next((problem for problem in report.problems if problem.kind == kind), None)
 
 
-def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write, tmp_path):
+def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write: Write, tmp_path: Path) -> None:
     """A changed word or two, capitals and punctuation do not make another record: both go to one side; the check says which."""
     rows = [row(said(12), said(60)) for _ in range(40)]
     for i in (3, 7, 11, 19):
@@ -53,7 +54,7 @@ def test_near_copies_are_named_with_their_lines_and_kept_on_one_side(write, tmp_
         assert all((copy in held) == (original in held) for copy, original in ((41, 4), (42, 8), (43, 12), (44, 20)))
 
 
-def test_exact_copies_and_contradictions_are_named_with_their_lines(write):
+def test_exact_copies_and_contradictions_are_named_with_their_lines(write: Write) -> None:
     """Which line repeats which, and which one answers the same question otherwise; a near-copy is not a contradiction."""
     rows = [row(said(8), said(30)) for _ in range(30)]
     rows += [
@@ -69,7 +70,7 @@ def test_exact_copies_and_contradictions_are_named_with_their_lines(write):
     }
 
 
-def test_what_only_looks_alike_is_no_copy(write):
+def test_what_only_looks_alike_is_no_copy(write: Write) -> None:
     """Short questions that differ in a word, many wordings of one question, and cases that are in the system message."""
     colours = [
         row(f"How much is the {a} {b} vase ?".split(), f"The {a} {b} vase is {i} euros .".split())
@@ -82,7 +83,7 @@ def test_what_only_looks_alike_is_no_copy(write):
         assert found(datasets.check(write("a.jsonl", lines(*rows))), "near_copy") is None
 
 
-def test_a_form_that_all_share_is_said_with_its_share_and_copies_within_it_are_found(write):
+def test_a_form_that_all_share_is_said_with_its_share_and_copies_within_it_are_found(write: Write) -> None:
     """Three hundred long orders of one form are split all the same; two that differ by a comma are not."""
     form = said(50)
     rows = [row([*form, *said(3)], [*form, *said(3)]) for _ in range(300)]
@@ -94,7 +95,7 @@ def test_a_form_that_all_share_is_said_with_its_share_and_copies_within_it_are_f
     assert (near := found(report, "near_copy")) is not None and "line 301 as line 10" in near.places
 
 
-def test_near_copies_are_found_in_scripts_without_spaces(write):
+def test_near_copies_are_found_in_scripts_without_spaces(write: Write) -> None:
     """Chinese and Japanese are compared by characters."""
     signs = [chr(code) for code in range(0x4E00, 0x4F00)]
     texts = ["".join(DICE.choices(signs, k=60)) for _ in range(20)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,15 +13,16 @@ from hypothesis import strategies as st
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets import preparing
+from brightrun_tui.datasets.splitting import plan_split
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import chat, lines, pairs
+from tests.datasets.conftest import Write, chat, lines, pairs
 
 SETTINGS = DataSettings()
 
 
-def test_prepare_writes_every_usable_record_once(write, tmp_path):
+def test_prepare_writes_every_usable_record_once(write: Write, tmp_path: Path) -> None:
     """Train and eval together are the usable records of the file; counts and fingerprints are those of the files."""
     path = write("faq.jsonl", lines(*pairs(50), {"prompt": "?", "completion": ""}))
     prepared = datasets.prepare(path, tmp_path / "run" / "data", SETTINGS)
@@ -33,7 +36,7 @@ def test_prepare_writes_every_usable_record_once(write, tmp_path):
     assert sorted(p.name for p in (tmp_path / "run" / "data").iterdir()) == ["eval.jsonl", "train.jsonl"]
 
 
-def test_preparing_again_gives_the_same_bytes(write, tmp_path):
+def test_preparing_again_gives_the_same_bytes(write: Write, tmp_path: Path) -> None:
     """Same file, same settings: same fingerprints, also when a directory is written over."""
     path = write("faq.jsonl", lines(*pairs(50)))
     first = datasets.prepare(path, tmp_path / "a", SETTINGS)
@@ -50,7 +53,9 @@ ONE_CONVERSATION = {
 
 
 @pytest.mark.parametrize("rows", ONE_CONVERSATION.values(), ids=ONE_CONVERSATION)
-def test_one_conversation_is_split_with_a_warning_before_the_start(write, tmp_path, rows):
+def test_one_conversation_is_split_with_a_warning_before_the_start(
+    write: Write, tmp_path: Path, rows: list[Any]
+) -> None:
     """If all records are one conversation, there is still a held-out part, and the check says what that means."""
     path = write("one.jsonl", lines(*rows))
     prepared = datasets.prepare(path, tmp_path / "data", SETTINGS)
@@ -80,7 +85,9 @@ MESSAGES = st.builds(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MESSAGES, min_size=2, max_size=6, unique=True))
-def test_the_canonical_form_is_read_back_as_it_was_written(tmp_path, conversations):
+def test_the_canonical_form_is_read_back_as_it_was_written(
+    tmp_path: Path, conversations: list[tuple[Message, ...]]
+) -> None:
     """What prepare writes is itself a dataset: reading it gives the same records, categories and groups included."""
     records = [
         Record(id=f"r{i}", messages=messages, group=f"g{i}", categories={"topic": f"t{i % 2}"}, line=i + 1)
@@ -104,13 +111,14 @@ def test_the_canonical_form_is_read_back_as_it_was_written(tmp_path, conversatio
 
 
 @pytest.mark.parametrize("changed", [pairs(40), pairs(50, start=1)], ids=["shorter", "other content"])
-def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, monkeypatch, changed):
+def test_a_file_that_changes_while_it_is_read_leaves_nothing(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: Iterable[dict[str, str]]
+) -> None:
     """A dataset being written by someone else is refused instead of being half used."""
     path = write("faq.jsonl", lines(*pairs(50)))
-    real = preparing.plan_split
 
-    def change_meanwhile(*args, **settings):
-        plan = real(*args, **settings)
+    def change_meanwhile(*args: Any, **settings: Any) -> Any:
+        plan = plan_split(*args, **settings)
         path.write_text(lines(*changed))
         return plan
 
@@ -120,7 +128,7 @@ def test_a_file_that_changes_while_it_is_read_leaves_nothing(write, tmp_path, mo
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_broken_file_leaves_the_earlier_data_alone(write, tmp_path):
+def test_a_broken_file_leaves_the_earlier_data_alone(write: Write, tmp_path: Path) -> None:
     """An error while preparing neither removes nor mixes what was there before."""
     data = tmp_path / "data"
     datasets.prepare(write("good.jsonl", lines(*pairs(50))), data, SETTINGS)
@@ -132,21 +140,21 @@ def test_a_broken_file_leaves_the_earlier_data_alone(write, tmp_path):
     assert {p.name: p.read_bytes() for p in data.iterdir()} == before
 
 
-def test_a_full_disk_is_one_clear_error(write, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_clear_error(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No space left: the kind is disk_full, and no partial file stays."""
     path = write("faq.jsonl", lines(*pairs(50)))
 
     def full(_handle: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(preparing.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BrightrunError) as refused:
         datasets.prepare(path, tmp_path / "data", SETTINGS)
     assert refused.value.kind == "disk_full" and refused.value.fix
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_one_clear_error(write, tmp_path):
+def test_a_place_that_cannot_be_written_is_one_clear_error(write: Write, tmp_path: Path) -> None:
     """The data directory's parent is a file: said plainly."""
     path = write("faq.jsonl", lines(*pairs(50)))
     with pytest.raises(BrightrunError) as refused:
@@ -154,7 +162,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(write, tmp_path):
     assert refused.value.kind == "not_writable"
 
 
-def test_damaged_prepared_data_names_its_line(tmp_path: Path):
+def test_damaged_prepared_data_names_its_line(tmp_path: Path) -> None:
     """A worker that finds its data damaged can say where."""
     (tmp_path / "train.jsonl").write_text('{"id": "a", "messages": []}\n{"id": \n')
     with pytest.raises(DatasetError, match=r"train\.jsonl:2"):

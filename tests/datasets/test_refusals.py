@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.formats import formats
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import chat, lines, pairs
+from tests.datasets.conftest import Write, chat, lines, pairs
 
 GOOD = '{"prompt": "a", "completion": "bcd"}\n'
 UTF8 = '{"prompt": "é", "completion": "bcd"}\n'
@@ -64,7 +67,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "content", "kind", "place"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, place):
+def test_bad_files_are_refused_with_place_and_fix(
+    write: Write, name: str, content: str | bytes, kind: str, place: str
+) -> None:
     """One DatasetError of a stable kind that names the file, the line where there is one, and the fix."""
     path = write(name, content)
     with pytest.raises(DatasetError) as refused:
@@ -75,10 +80,10 @@ def test_bad_files_are_refused_with_place_and_fix(write, name, content, kind, pl
     assert error.what and error.fix and "Error" not in error.what
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path, write):
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path, write: Write) -> None:
     """Missing (with the name that was probably meant), an empty directory, a pipe, a locked file."""
     path = write("customers.jsonl", GOOD)
-    cases = [
+    cases: list[tuple[str | Path, str, str]] = [
         (tmp_path / "costumers.jsonl", "dataset_missing", "customers.jsonl"),
         (tmp_path / "no" / "x.jsonl", "dataset_missing", "no directory"),
         (tmp_path / "empty", "dataset_is_directory", "files of one kind"),
@@ -96,7 +101,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path, write):
         assert refused.value.kind == kind and hint in refused.value.fix
 
 
-def test_wrong_columns_are_named_with_a_mapping_that_would_work(write):
+def test_wrong_columns_are_named_with_a_mapping_that_would_work(write: Write) -> None:
     """The error lists the columns found and a mapping by what they are called; that mapping is accepted."""
     path = write("faq.csv", "Id;Customer Question;Our Reply\n1;What?;That.\n2;Who?;Them.\n")
     with pytest.raises(DatasetError) as refused:
@@ -106,7 +111,7 @@ def test_wrong_columns_are_named_with_a_mapping_that_would_work(write):
     assert datasets.check(path, columns={"prompt": "Customer Question", "completion": "Our Reply"}).usable == 2
 
 
-def test_an_unknown_shape_names_its_fields_and_the_known_formats(write):
+def test_an_unknown_shape_names_its_fields_and_the_known_formats(write: Write) -> None:
     """Whoever sees the error learns what was found and what is wanted."""
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("x.jsonl", lines({"alpha": 1, "beta": 2})))
@@ -114,11 +119,11 @@ def test_an_unknown_shape_names_its_fields_and_the_known_formats(write):
     assert all(name in refused.value.fix for name in formats())
 
 
-def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
+def test_parquet_without_pyarrow_names_the_extra(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """A core installation has no pyarrow; the error says how to get it."""
     real = builtins.__import__
 
-    def without_pyarrow(name, *args, **kwargs):
+    def without_pyarrow(name: str, *args: Any, **kwargs: Any) -> ModuleType:
         if name.startswith("pyarrow"):
             raise ImportError(name)
         return real(name, *args, **kwargs)
@@ -147,7 +152,7 @@ print(kind, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 102
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["huge.jsonl", "huge.json", "huge.csv", "hugelist.json"])
-def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_path, name):
+def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_path: Path, name: str) -> None:
     """Time and memory are bounded by the longest record allowed (32 MiB), not by the file."""
     path = tmp_path / name
     with path.open("wb") as file:
@@ -161,7 +166,7 @@ def test_a_single_line_of_200_mb_is_refused_quickly_and_without_loading_it(tmp_p
     assert kind == "dataset_record_too_long" and int(megabytes) < 200
 
 
-def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path):
+def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path: Path) -> None:
     """A large, good file takes some hundred bytes a record, also where all records are much alike."""
     path = tmp_path / "many.jsonl"
     with path.open("w") as file:
@@ -174,7 +179,7 @@ def test_many_lines_of_one_form_are_checked_in_bounded_memory(tmp_path):
     assert kind == "accepted" and int(megabytes) < 30
 
 
-def test_a_document_is_read_as_a_stream(write):
+def test_a_document_is_read_as_a_stream(write: Write) -> None:
     """A JSON array far longer than one record may be is fine: the limit is on records, not on files."""
     from brightrun_tui.datasets import source
 
@@ -185,7 +190,7 @@ def test_a_document_is_read_as_a_stream(write):
     assert datasets.check(path).usable == 40
 
 
-def test_checking_stays_cheap_to_import():
+def test_checking_stays_cheap_to_import() -> None:
     """Neither torch nor pyarrow nor ijson is loaded by importing the room."""
     code = (
         "import sys, brightrun_tui.datasets\n"

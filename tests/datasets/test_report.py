@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,12 +14,12 @@ from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import chat, lines, pairs
+from tests.datasets.conftest import Write, chat, lines, pairs
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "eq-sample"
 
 
-def test_the_report_measures_the_usable_records(write):
+def test_the_report_measures_the_usable_records(write: Write) -> None:
     """Characters, turns, categories and the first records of what will be trained on."""
     rows = [
         {**chat("q" * n, "a" * 10 * n, system="s"), "category": "even" if n % 2 == 0 else "odd"} for n in range(1, 101)
@@ -42,7 +43,7 @@ def kinds(report: DatasetReport) -> dict[str, int]:
     return {p.kind: p.count for p in report.problems}
 
 
-def test_remarks_count_what_a_careful_reader_would_see(write):
+def test_remarks_count_what_a_careful_reader_would_see(write: Write) -> None:
     """Copies, repeated ids, garbled letters, endless records, stubs of answers and a sameness of answers."""
     rows = [
         *pairs(30),
@@ -64,7 +65,7 @@ def test_remarks_count_what_a_careful_reader_would_see(write):
     assert kinds(same) == {"same_answer": 40}
 
 
-def test_copies_are_told_whatever_their_spaces_and_capitals(write):
+def test_copies_are_told_whatever_their_spaces_and_capitals(write: Write) -> None:
     """A trailing space or another capital does not hide a copy; answers marked otherwise make another record."""
     rows = [*pairs(20), *({name: f" {text.upper()}\n" for name, text in row.items()} for row in pairs(20))]
     report = datasets.check(write("a.jsonl", lines(*rows)))
@@ -76,7 +77,7 @@ def test_copies_are_told_whatever_their_spaces_and_capitals(write):
     assert datasets.check(write("b.jsonl", lines(*({"messages": turns} for turns in asked)))).duplicates == 0
 
 
-def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(write):
+def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(write: Write) -> None:
     """Forty poems on one demand are split all the same, and the report says so; five answers to a question stay together."""
     poems = [{"prompt": "Write a poem", "completion": f"Poem number {i}"} for i in range(40)]
     same = [{"prompt": f"What is {i // 5}?", "completion": f"It is {i}."} for i in range(100)]
@@ -88,7 +89,7 @@ def test_an_instruction_with_too_many_answers_to_hold_it_out_is_remarked_on(writ
     assert kinds(datasets.check(write("c.jsonl", lines(*grouped)))) == {"other_answer": 80}
 
 
-def test_short_labels_are_no_problem_where_all_answers_are_labels(write):
+def test_short_labels_are_no_problem_where_all_answers_are_labels(write: Write) -> None:
     """A classification dataset is not blamed for its one-letter answers."""
     report = datasets.check(
         write("a.jsonl", lines(*({"prompt": f"text {i}", "completion": "AB"[i % 2]} for i in range(40))))
@@ -96,13 +97,13 @@ def test_short_labels_are_no_problem_where_all_answers_are_labels(write):
     assert report.problems == ()
 
 
-def test_too_many_labels_are_no_categories(write):
+def test_too_many_labels_are_no_categories(write: Write) -> None:
     """A field that is different in every record is not a category to evaluate by."""
     rows = [{**row, "topic": f"topic {i}", "language": "en"} for i, row in enumerate(pairs(300))]
     assert datasets.check(write("a.jsonl", lines(*rows))).categories == {"language": {"en": 300}}
 
 
-def test_the_header_is_held_to_its_word(write):
+def test_the_header_is_held_to_its_word(write: Write) -> None:
     """A file that announces more records than follow says so in the statement."""
     pair = {"current_user_input": "Hi", "target_response": "Hello there"}
     rows = [{**pair, "current_user_input": f"Hi {i}"} for i in range(30)]
@@ -170,7 +171,7 @@ RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, H
 
 @RELAXED
 @given(st.lists(ROW, max_size=12), st.sampled_from(["rows.jsonl", "rows.json"]))
-def test_check_read_and_prepare_agree(tmp_path, rows, name):
+def test_check_read_and_prepare_agree(tmp_path: Path, rows: list[Any], name: str) -> None:
     """For any JSON at all: refused with a DatasetError, or check counts exactly what read gives and prepare writes."""
     path = tmp_path / name
     path.write_text(json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows))
@@ -205,7 +206,7 @@ BYTES = (
     BYTES,
     st.sampled_from([b"", b'{"prompt": "a", "completion": "b"}\n', b"prompt,completion\n", b"PAR1", b'[{"a":']),
 )
-def test_no_bytes_whatsoever_end_in_a_traceback(tmp_path, name, content, start):
+def test_no_bytes_whatsoever_end_in_a_traceback(tmp_path: Path, name: str, content: bytes, start: bytes) -> None:
     """Whatever the file holds, the only error is a DatasetError with words and a fix."""
     path = tmp_path / name
     path.write_bytes(start + content)
@@ -217,7 +218,7 @@ def test_no_bytes_whatsoever_end_in_a_traceback(tmp_path, name, content, start):
 
 @RELAXED
 @given(st.data())
-def test_a_damaged_good_file_is_refused_or_read_never_crashed_on(tmp_path, data):
+def test_a_damaged_good_file_is_refused_or_read_never_crashed_on(tmp_path: Path, data: st.DataObject) -> None:
     """Cutting a good file anywhere, or overwriting a piece of it, still gives a report or one clear error."""
     content = bytearray(data.draw(st.sampled_from(GOOD_FILES), label="file")[1])
     cut = data.draw(st.integers(0, len(content)), label="cut")
@@ -242,7 +243,7 @@ GOOD_FILES = [
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample dataset is not beside this checkout")
-def test_the_company_sample_gives_the_same_44_records_in_both_shapes():
+def test_the_company_sample_gives_the_same_44_records_in_both_shapes() -> None:
     """The real files: 44 of 89 usable in the JSON, 44 of 44 in the JSONL whose header announces 89; equal records."""
     document = datasets.check(SAMPLE / "EQ-12-conversations-demo.json", preview=100)
     assert (document.format, document.records, document.usable, document.duplicates) == ("brightrun-lora-v4", 89, 44, 0)
@@ -270,7 +271,7 @@ def test_the_company_sample_gives_the_same_44_records_in_both_shapes():
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample dataset is not beside this checkout")
-def test_the_company_sample_keeps_conversations_together(tmp_path):
+def test_the_company_sample_keeps_conversations_together(tmp_path: Path) -> None:
     """Held-out records of the sample are whole conversations."""
     prepared = datasets.prepare(SAMPLE / "EQ-12-conversations-demo.json", tmp_path, DataSettings())
     train, held = ({r.group for r in datasets.read_prepared(tmp_path / f"{side}.jsonl")} for side in ("train", "eval"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -21,9 +21,9 @@ def record(number: int, text: str, group: str = "") -> Record:
 
 def units(records: list[Record]) -> int:
     """How many sets of records hang together by group or content (the slow, obvious way)."""
-    sets: list[set] = []
+    sets: list[set[tuple[str, object]]] = []
     for r in records:
-        marks = {("text", r.messages)} | ({("group", r.group)} if r.group else set())
+        marks: set[tuple[str, object]] = {("text", r.messages)} | ({("group", r.group)} if r.group else set())
         for other in [s for s in sets if s & marks]:
             marks |= other
             sets.remove(other)
@@ -38,7 +38,9 @@ RECORDS = st.lists(st.tuples(st.sampled_from("abcdefghijklm"), GROUPS), max_size
 
 
 @given(RECORDS, st.floats(0.01, 0.89), st.integers(1, 50), st.integers(0, 5))
-def test_split_is_a_deterministic_partition_without_leaks(records, fraction, most, seed):
+def test_split_is_a_deterministic_partition_without_leaks(
+    records: list[Record], fraction: float, most: int, seed: int
+) -> None:
     """Every record is on exactly one side, in order; no group and no content is on both; both sides have some."""
     train, held = datasets.split(records, fraction, most, seed)
     assert sorted(train + held, key=lambda r: int(r.id[1:])) == records
@@ -56,7 +58,7 @@ def test_split_is_a_deterministic_partition_without_leaks(records, fraction, mos
 
 
 @given(RECORDS, st.randoms(use_true_random=False))
-def test_the_order_of_the_file_does_not_decide(records, shuffler: random.Random):
+def test_the_order_of_the_file_does_not_decide(records: list[Record], shuffler: random.Random) -> None:
     """Shuffling the lines of a file holds out the same records."""
     shuffled = shuffler.sample(records, len(records))
     assert {r.id for r in datasets.split(records, 0.2, 50, 1)[1]} == {
@@ -77,7 +79,9 @@ def test_the_order_of_the_file_does_not_decide(records, shuffler: random.Random)
         (5, 10, 0.3, 500, 10, 20),
     ],
 )
-def test_the_held_out_share_is_as_close_as_whole_groups_allow(groups, size, fraction, most, low, high):
+def test_the_held_out_share_is_as_close_as_whole_groups_allow(
+    groups: int, size: int, fraction: float, most: int, low: int, high: int
+) -> None:
     """About the wanted share for many small groups and for few large ones, and never above the limit while that can be."""
     records = [record(g * size + i, f"{g} {i}", f"g{g}") for g in range(groups) for i in range(size)]
     train, held = datasets.split(records, fraction, most, 13)
@@ -85,20 +89,20 @@ def test_the_held_out_share_is_as_close_as_whole_groups_allow(groups, size, frac
     assert not {r.group for r in train} & {r.group for r in held}
 
 
-def test_one_huge_group_goes_to_training():
+def test_one_huge_group_goes_to_training() -> None:
     """With one group of 90 and ten single records, the held-out ones come from the small ones."""
     records = [record(i, f"t{i}", "big" if i < 90 else "") for i in range(100)]
     train, held = datasets.split(records, 0.1, 500, 3)
     assert len(held) == 10 and all(not r.group for r in held) and len(train) == 90
 
 
-def test_seeds_choose_different_records():
+def test_seeds_choose_different_records() -> None:
     """Another seed holds out others."""
     records = [record(i, f"t{i}") for i in range(200)]
     assert datasets.split(records, 0.1, 500, 1)[1] != datasets.split(records, 0.1, 500, 2)[1]
 
 
-def test_new_records_leave_most_of_the_choice_as_it_was():
+def test_new_records_leave_most_of_the_choice_as_it_was() -> None:
     """When a dataset grows, records once held out stay held out, so that versions can be compared."""
     records = [record(i, f"t{i}") for i in range(220)]
     before = {r.id for r in datasets.split(records[:200], 0.1, 500, 1)[1]}
@@ -106,7 +110,7 @@ def test_new_records_leave_most_of_the_choice_as_it_was():
     assert len(before & after) >= 0.8 * len(before)
 
 
-def test_records_that_have_nothing_in_common_are_split_as_they_always_were():
+def test_records_that_have_nothing_in_common_are_split_as_they_always_were() -> None:
     """A run is repeated with the records it held out in an earlier version."""
     held = datasets.split([record(i, f"t{i}") for i in range(100)], 0.1, 500, 1)[1]
     assert [int(r.id[1:]) for r in held] == [3, 7, 15, 43, 66, 68, 82, 85, 88, 92]
@@ -119,7 +123,8 @@ def talk(name: str, turns: Sequence[str], system: str = "") -> Record:
 
 def respaced(text: str, dice: random.Random) -> str:
     """The same words in other capitals and with other spaces."""
-    text = dice.choice([str.upper, str.lower, str])(text)
+    changes: list[Callable[[str], str]] = [str.upper, str.lower, str]
+    text = dice.choice(changes)(text)
     return dice.choice(["", " ", "\n"]) + text.replace(" ", dice.choice([" ", "  ", "\t"]))
 
 
@@ -134,7 +139,9 @@ def conversation_of(r: Record) -> str:
     st.integers(0, 5),
     st.randoms(use_true_random=False),
 )
-def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, system, opening, seed, dice: random.Random):
+def test_a_conversation_exported_turn_by_turn_stays_on_one_side(
+    exchanges: list[int], system: bool, opening: str | None, seed: int, dice: random.Random
+) -> None:
     """Growing prefixes without an id, in any order and spacing, also where all conversations open alike."""
     records = []
     for c, length in enumerate(exchanges):
@@ -156,7 +163,7 @@ def test_a_conversation_exported_turn_by_turn_stays_on_one_side(exchanges, syste
 
 
 @given(st.integers(20, 60), st.integers(2, 6), st.integers(0, 5), st.randoms(use_true_random=False))
-def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice: random.Random):
+def test_answers_to_one_question_stay_on_one_side(questions: int, answers: int, seed: int, dice: random.Random) -> None:
     """A held-out question was never asked in training, not even with another answer."""
     answers = min(answers, questions * answers // 10)
     records = [
@@ -172,7 +179,7 @@ def test_answers_to_one_question_stay_on_one_side(questions, answers, seed, dice
 @pytest.mark.parametrize(
     ("prompts", "answers", "held_out"), [(1, 200, 20), (3, 100, 30), (11, 100, 110), (1, 5, 1), (2, 8, 2)]
 )
-def test_a_constant_instruction_does_not_keep_everything_together(prompts, answers, held_out):
+def test_a_constant_instruction_does_not_keep_everything_together(prompts: int, answers: int, held_out: int) -> None:
     """Where one instruction has many good answers, the answers are split as asked, and nobody speaks of one conversation."""
     records = [
         talk(f"p{p}/{a}", [f"Write a poem {p}", f"poem {a} of {p}"]) for p in range(prompts) for a in range(answers)
@@ -181,13 +188,13 @@ def test_a_constant_instruction_does_not_keep_everything_together(prompts, answe
     assert not find_units([split_key(r) for r in records]).one_group
 
 
-def test_instructions_in_the_system_message_are_not_one_conversation():
+def test_instructions_in_the_system_message_are_not_one_conversation() -> None:
     """The text to work on may be in the system message and the question always the same."""
     records = [talk(str(i), ["Is this spam?", "yes" if i % 2 else "no"], f"Message {i}") for i in range(100)]
     assert len(datasets.split(records, 0.1, 500, 1)[1]) == 10
 
 
-def test_answers_of_given_groups_do_not_chain_the_groups():
+def test_answers_of_given_groups_do_not_chain_the_groups() -> None:
     """Where the file names its conversations, one question asked in all of them does not make them one."""
     records = [record(g * 5 + i, f"{g} {i}", f"g{g}") for g in range(40) for i in range(4)]
     records += [talk(f"hello{g}", ["Hi", f"hello from {g}"]).model_copy(update={"group": f"g{g}"}) for g in range(15)]

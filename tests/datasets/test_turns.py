@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import chat, lines
+from tests.datasets.conftest import Write, chat, lines
 
 GOOD = chat("Is this fine?", "Yes it is.")
 
 
-def turns(*given: tuple) -> dict:
+def turns(*given: tuple[Any, ...]) -> dict[str, Any]:
     return {
         "messages": [
             {"role": role, "content": content, **(extra[0] if extra else {})} for role, content, *extra in given
@@ -19,11 +22,13 @@ def turns(*given: tuple) -> dict:
     }
 
 
-def check_one(write, record) -> tuple[list[tuple[str, str, bool]], list[str]]:
+def check_one(write: Write, record: Any) -> tuple[list[tuple[str, str, bool]], list[str]]:
     """The turns of the record, and the kinds of what was found."""
     report = datasets.check(write("one.jsonl", lines(record, GOOD)))
-    messages = [(m.role, m.content, m.train) for m in report.preview[0].messages] if report.usable == 2 else []
-    return messages, [p.kind for p in report.problems if p.kind != "few_records"]
+    messages = report.preview[0].messages if report.usable == 2 else ()
+    return [(m.role, m.content, m.train) for m in messages], [
+        p.kind for p in report.problems if p.kind != "few_records"
+    ]
 
 
 U, A = ("user", "Hello?"), ("assistant", "Hi you.")
@@ -53,7 +58,7 @@ LEFT_OUT = [
 
 
 @pytest.mark.parametrize(("record", "kind"), LEFT_OUT)
-def test_a_record_that_cannot_be_trained_on_is_left_out_with_its_reason(tmp_path, record, kind):
+def test_a_record_that_cannot_be_trained_on_is_left_out_with_its_reason(tmp_path: Path, record: Any, kind: str) -> None:
     """Each is counted under one reason with its line and a fix; the rest of the file is used."""
     import json
 
@@ -66,7 +71,7 @@ def test_a_record_that_cannot_be_trained_on_is_left_out_with_its_reason(tmp_path
     assert problem.fix and f"1 {problem.what}" in report.statement
 
 
-def test_roles_of_other_tools_mean_the_same(write):
+def test_roles_of_other_tools_mean_the_same(write: Write) -> None:
     """human, gpt, developer, function and friends are the four canonical roles."""
     messages, kinds = check_one(
         write,
@@ -76,7 +81,7 @@ def test_roles_of_other_tools_mean_the_same(write):
     assert kinds == []
 
 
-def test_only_marked_answers_are_context(write):
+def test_only_marked_answers_are_context(write: Write) -> None:
     """Every answer of a chat trains unless it carries weight 0 or train false."""
     messages, _ = check_one(
         write,
@@ -92,7 +97,7 @@ def test_only_marked_answers_are_context(write):
     assert [train for role, _, train in messages if role == "assistant"] == [False, False, True]
 
 
-def test_text_parts_are_text(write):
+def test_text_parts_are_text(write: Write) -> None:
     """Content may be a list of text parts."""
     messages, kinds = check_one(
         write, turns(("user", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), A)
@@ -112,20 +117,20 @@ def test_text_parts_are_text(write):
         (turns(U, ("assistant", ""), U, A), "ua", "empty_turn"),
     ],
 )
-def test_a_mended_record_is_used_and_remarked_on(write, record, roles, remark):
+def test_a_mended_record_is_used_and_remarked_on(write: Write, record: Any, roles: str, remark: str) -> None:
     """Open ends are cut, doubled turns joined, empty ones dropped – and the report says so."""
     messages, kinds = check_one(write, record)
     assert "".join(role[0] for role, _, _ in messages) == roles
     assert remark in kinds
 
 
-def test_joined_turns_keep_all_that_was_said(write):
+def test_joined_turns_keep_all_that_was_said(write: Write) -> None:
     """Two turns of one speaker become one, with a blank line between."""
     messages, _ = check_one(write, turns(("user", "one"), ("user", "two"), A))
     assert messages[0][1] == "one\n\ntwo"
 
 
-def test_a_joined_answer_that_was_partly_excluded_does_not_train(write):
+def test_a_joined_answer_that_was_partly_excluded_does_not_train(write: Write) -> None:
     """Nothing marked with weight 0 is ever trained on, also when two answers in a row are joined."""
     messages, _ = check_one(write, turns(U, ("assistant", "bad", {"weight": 0}), ("assistant", "good"), U, A))
     assert [(text, train) for role, text, train in messages if role == "assistant"] == [
@@ -134,13 +139,13 @@ def test_a_joined_answer_that_was_partly_excluded_does_not_train(write):
     ]
 
 
-def test_numbers_are_answers_too(write):
+def test_numbers_are_answers_too(write: Write) -> None:
     """Labels written as numbers or true/false in JSON become text."""
     path = write("labels.jsonl", lines({"prompt": "2+2", "completion": 4}, {"prompt": 7, "completion": True}))
     assert [[m.content for m in r.messages] for r in datasets.read(path)] == [["2+2", "4"], ["7", "true"]]
 
 
-def test_a_file_without_a_single_answer_is_refused(write):
+def test_a_file_without_a_single_answer_is_refused(write: Write) -> None:
     """All records lack an answer: one error that says how many and why."""
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("none.jsonl", lines(turns(U), turns(U, ("assistant", "")), {"messages": None})))

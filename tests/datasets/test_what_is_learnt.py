@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.settings import DataSettings
-from tests.datasets.conftest import chat, lines
-
-Write = Callable[[str, "str | bytes"], Path]
+from tests.datasets.conftest import Write, chat, lines
 
 
 def problems(report: DatasetReport) -> dict[str, int]:

@@ -13,7 +13,8 @@ import pytest
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import leases, open_database
-from tests.clouds.core import Cloud, Instance, Machine
+from tests.clouds.core import Cloud, Instance
+from tests.clouds.machine import Machine
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from brightrun_tui.domain.run import Run
 from tests.e2e.conftest import Home, wait_until
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
@@ -62,13 +65,16 @@ def test_pause_resume_and_stop_keep_what_was_learnt(home: Home) -> None:
     assert sorted(home.losses(run_id)) == list(range(1, run.step + 1))
 
 
+def ended(home: Home, run_id: str) -> Run | None:
+    run = home.run(run_id)
+    return run if run.state in ("completed", "failed") else None
+
+
 @pytest.mark.slow
 def test_the_same_name_again_makes_the_next_version_and_both_stay(home: Home) -> None:
     quick = ("training.max_steps=5", "evaluation.sample_prompts=1", "evaluation.max_new_tokens=4")
     for expected in (1, 2):
         run_id = home.start_training(*quick)
-        run = wait_until(
-            lambda run_id=run_id: (r := home.run(run_id)).state in ("completed", "failed") and r, "it ends"
-        )
+        run = wait_until(partial(ended, home, run_id), "it ends")
         assert (run.state, run.model_version) == ("completed", expected)
     assert {m["version"] for m in home.json("models")["models"]} == {1, 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -57,7 +58,7 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
     ids = gpus.cards(4, used={1: 12 * GB})
     first = [home.start_training(*LONG) for _ in range(2)]
     chosen = home.start_training(*LONG, "machine.gpus=3")
-    where = {run: wait_until(lambda run=run: trains(home, run), "it trains", 180) for run in (*first, chosen)}
+    where = {run: wait_until(partial(trains, home, run), "it trains", 180) for run in (*first, chosen)}
     assert where[chosen] == ids[3] and sorted(where.values()) == [ids[0], ids[2], ids[3]]
 
     fourth, fifth = home.start_training(*LONG), home.start_training(*LONG, "machine.gpus=3")

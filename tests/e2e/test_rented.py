@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,6 +108,9 @@ def edge_block(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.faults.set("edge_block")
 
 
+Trouble = Callable[[Cloud, pytest.MonkeyPatch], None]
+
+
 def down(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.faults.set("api_down")
 
@@ -114,11 +118,11 @@ def down(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("trouble", "code"), [(bad_key, 4), (no_scope, 4), (no_money, 3), (edge_block, 4), (down, 4)])
 def test_a_refusal_is_one_sentence_the_right_exit_code_and_few_requests(
-    clouds: CloudServer, home: Home, provider: str, trouble: object, code: int, monkeypatch: pytest.MonkeyPatch
+    clouds: CloudServer, home: Home, provider: str, trouble: Trouble, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is rented, no engine is started, and the provider is asked a handful of times at most."""
     cloud = cloud_of(clouds, provider)
-    trouble(cloud, monkeypatch)  # type: ignore[operator]
+    trouble(cloud, monkeypatch)
     done = home.command(*train_words(home, provider))
     assert done.returncode == code, done.stdout + done.stderr
     error = json.loads(done.stdout)["error"]

@@ -109,9 +109,9 @@ async def set_up(driver: Driver, home: Home, place: str) -> None:
     driver.one("#narrow").value = "studio" if place == "ssh" else TITLES[place]
     await driver.press("enter")
     await driver.sees(f"‹ {TITLES[place]} ›", "✓ ready")
-    driver.app.screen.form.row("budget_usd").field.focus()
+    driver.new_run.form.row("budget_usd").field.focus()
     await driver.press("enter", "5", "enter")
-    await driver.until(lambda: driver.app.screen._draft.budget_usd == 5.0 and driver.app.screen._plan.ready)
+    await driver.until(lambda: driver.new_run.draft.budget_usd == 5.0 and driver.plan.ready)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import asyncio
 import psutil
 import pytest
 
+from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import open_database
@@ -24,7 +25,8 @@ def stand_by(home: Home, monkeypatch: pytest.MonkeyPatch) -> psutil.Process:
     async def ask() -> bool:
         paths = get_paths()
         async with open_database(paths.database) as db:
-            return bool((await client.ask(db, paths, "stand_by", wait=30)).result.get("ready"))
+            reply = await client.ask(db, paths, StandBy(), wait=30)
+            return reply.answer is not None and reply.answer.ready
 
     home.json("runs")
     assert asyncio.run(ask())

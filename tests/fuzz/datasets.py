@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -168,7 +169,7 @@ def fuzz(count: int, seed: int, directory: Path) -> list[Tally]:
     random = Random(seed)
     bytewise, valuewise, odd = Tally("datasets, bytes"), Tally("datasets, values"), Tally("datasets, no files")
     for label, path in odd_things(directory):
-        odd.feed(label, lambda path=path: checked(path, {}))
+        odd.feed(label, partial(checked, path, {}))
     for number in range(count):
         rows = random.choice(FORMS)(random.choice((1, 3, 12, 40)))
         by_value = random.random() < 0.5
@@ -189,9 +190,7 @@ def fuzz(count: int, seed: int, directory: Path) -> list[Tally]:
         bad = tally.bad
         tally.feed(
             f"seed {seed} number {number}",
-            lambda path=path, columns=columns, number=number: checked(
-                path, columns, directory / f"out-{number % 50}" if number % 10 == 0 else None
-            ),
+            partial(checked, path, columns, directory / f"out-{number % 50}" if number % 10 == 0 else None),
         )
         if tally.bad == bad:
             path.unlink()

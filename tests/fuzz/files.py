@@ -10,8 +10,9 @@ import shutil
 import struct
 import tarfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -31,8 +32,9 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.foreign_files import ForeignFileError
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import describe_base, list_bases, starter_directory
+from brightrun_tui.planning.bases import describe_base, list_bases
 from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.starter import starter_directory
 from brightrun_tui.planning.templates import load_templates
 from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.providers.local import hardware
@@ -89,7 +91,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
         "suggestion": {"a.b": 1},
     },
 )
-CONFIG = {
+CONFIG: dict[str, dict[str, Any]] = {
     "app": {"theme": "bright-dark", "mouse": True},
     "defaults": {"base": "starter", "budget_usd": 3.0},
     "money": {"monthly_limit_usd": 50.0},
@@ -180,7 +182,7 @@ class Workshop:
     def header(self) -> None:
         self.base("model.safetensors", self.weights(WEIGHTS))
 
-    def weights(self, shapes: dict[str, tuple[int, ...]]) -> bytes:
+    def weights(self, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
         """A safetensors file, broken in its bytes, its header, or the length of its header."""
         whole = safetensors(shapes)
         (length,) = struct.unpack("<Q", whole[:8])
@@ -377,7 +379,7 @@ def fuzz(count: int, seed: int, paths: Paths) -> list[Tally]:
     tallies = {kind: Tally(kind) for kind in KINDS}
     for number in range(count):
         kind = list(KINDS)[number % len(KINDS)]
-        tallies[kind].feed(f"seed {seed} number {number}", lambda kind=kind: KINDS[kind](shop))
+        tallies[kind].feed(f"seed {seed} number {number}", partial(KINDS[kind], shop))
     for kind in ("config.toml", "boxes.toml", "app.toml"):
         (paths.config / kind).unlink(missing_ok=True)
     return [*tallies.values(), odd_files(paths)]

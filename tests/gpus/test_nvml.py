@@ -31,7 +31,8 @@ def look(gpus: PretendGpus, visible: str | None = None) -> list[dict[str, Any]]:
         **({"CUDA_VISIBLE_DEVICES": visible} if visible is not None else {}),
     }
     done = subprocess.run([sys.executable, "-c", LOOK], env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    seen: list[dict[str, Any]] = json.loads(done.stdout)
+    return seen
 
 
 def test_cards_parts_and_who_holds_their_memory(gpus: PretendGpus) -> None:

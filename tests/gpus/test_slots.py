@@ -25,10 +25,12 @@ requests = st.builds(GpuRequest, st.lists(numbers.map(str), max_size=3, unique=T
 
 
 @given(machines(), st.lists(st.tuples(st.booleans(), numbers, requests), max_size=25))
-def test_no_gpu_is_shared_unasked_and_none_idle_that_is_waited_for(seats: Seats, events: list[object]) -> None:
+def test_no_gpu_is_shared_unasked_and_none_idle_that_is_waited_for(
+    seats: Seats, events: list[tuple[bool, int, GpuRequest]]
+) -> None:
     """Runs come, each with its request, and go again; after each of them the machine is as it was promised."""
     at_work: list[tuple[Holder, GpuRequest]] = []
-    for number, (comes, which, gpu_request) in enumerate(events):  # type: ignore[misc]
+    for number, (comes, which, gpu_request) in enumerate(events):
         if not comes:
             at_work = [one for place, one in enumerate(at_work) if place != which]
             continue

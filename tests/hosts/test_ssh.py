@@ -17,7 +17,8 @@ from brightrun_tui.domain.errors import HostError, HostKeyChangedError, HostRefu
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts.connection import SshAddress, SshTimings, new_key_pair
 from brightrun_tui.hosts.ready import first_contact, require_gpus
-from brightrun_tui.hosts.ssh import CHUNK, SshHost
+from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.hosts.transfer import CHUNK
 from tests.clouds.fixtures import FAST_SSH, until
 from tests.clouds.link import Link
 from tests.clouds.machine import Machine
@@ -58,7 +59,7 @@ class Plain:
 async def plain(server: CloudServer) -> AsyncIterator[Plain]:
     box, keys = await server.new_box(), new_key_pair("test")
     box.authorise(keys.public)
-    made = Plain(server, box, keys.private, None)  # type: ignore[arg-type]
+    made = Plain(server, box, keys.private, None)  # type: ignore[arg-type]  # the host is made from it, in the next line
     made.host = made.another_host()
     yield made
     await made.host.close()
@@ -157,7 +158,7 @@ async def test_a_changed_file_is_never_mixed_with_an_older_half(plain: Plain, tm
 async def test_a_network_that_stalls_is_noticed_and_survived(plain: Plain, tmp_path: Path) -> None:
     data = some_bytes(tmp_path / "file", 8 * MB)
     await plain.host.put(tmp_path / "file", "first")
-    loop = plain.server._loop
+    loop = plain.server.loop
     loop.call_soon_threadsafe(plain.link.stall, True)
     transfer = asyncio.create_task(plain.host.put(tmp_path / "file", "second"))
     await asyncio.sleep(2.0)
@@ -263,11 +264,9 @@ async def test_secrets_reach_the_job_and_no_command_line(plain: Plain) -> None:
 async def test_many_things_at_once_share_the_one_connection(plain: Plain, tmp_path: Path) -> None:
     """More commands than an sshd allows sessions, with a transfer beside them."""
     some_bytes(tmp_path / "file", 8 * MB)
-    done = await asyncio.gather(
-        plain.host.put(tmp_path / "file", "file"),
-        *(plain.host.run(f"sleep 0.1; echo {n}", repeat=True) for n in range(20)),
-    )
-    assert [finished.output.strip() for finished in done[1:]] == [str(n) for n in range(20)]
+    commands = (plain.host.run(f"sleep 0.1; echo {n}", repeat=True) for n in range(20))
+    _, done = await asyncio.gather(plain.host.put(tmp_path / "file", "file"), asyncio.gather(*commands))
+    assert [finished.output.strip() for finished in done] == [str(n) for n in range(20)]
 
 
 async def test_only_the_machine_that_was_pinned_is_talked_to(plain: Plain) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from keyring.backend import KeyringBackend
 
 
-class Good(KeyringBackend):
+class Good(KeyringBackend):  # type: ignore[misc]  # mypy does not read keyring
     """Works, and keeps its secrets where the test can look."""
 
     priority = 5.0

@@ -15,7 +15,7 @@ from brightrun_tui.domain.notification import Level, NewsKind, Notification, new
 from brightrun_tui.domain.quiet_hours import is_quiet, is_quiet_hours
 from brightrun_tui.domain.run import Failure, Notice, Run
 from brightrun_tui.notify.channel import Home
-from brightrun_tui.notify.desktop import choose, sequence, through
+from brightrun_tui.notify.desktop import Escape, choose, sequence, through
 from brightrun_tui.notify.opening import open_channels, send
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
@@ -98,8 +98,9 @@ def test_the_escape_is_the_terminals_own_and_nothing_in_it_ends_it() -> None:
     assert choose("xterm-kitty", {}) == choose("xterm-256color", {"KITTY_WINDOW_ID": "1"}) == "osc99"
     assert choose("foot", {}) == choose("xterm-256color", {"VTE_VERSION": "7600"}) == "osc777"
     assert choose("xterm-256color", {"LC_TERMINAL": "iTerm2"}) == "osc9" and choose("linux", {}) == "none"
-    for escape in ("osc9", "osc777", "osc99"):
-        written = sequence(escape, PIECE.subject, PIECE.message, PIECE.id)  # type: ignore[arg-type]
+    escapes: tuple[Escape, ...] = ("osc9", "osc777", "osc99")
+    for escape in escapes:
+        written = sequence(escape, PIECE.subject, PIECE.message, PIECE.id)
         assert written.count("\x1b]") == written.count("\x1b\\") == (2 if escape == "osc99" else 1)
         assert "\x07" not in written and "a" in written
     assert sequence("osc777", "a; run", "b") == "\x1b]777;notify;a, run;b\x1b\\"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from unittest import mock
 
 import pytest
@@ -40,16 +41,12 @@ def world() -> Iterator[tuple[VirtualLoop, Billing]]:
     async def opened(_self: object, _name: str) -> Billing:
         return provider
 
-    patches = [mock.patch.object(module, "time", clock) for module in (leases, lease_manager)]
-    patches += [
-        mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]),
-        mock.patch.object(lease_manager.LeaseManager, "provider", opened),
-    ]
-    for patch in patches:
-        patch.start()
-    yield loop, provider
-    for patch in patches:
-        patch.stop()
+    with ExitStack() as patches:
+        for module in (leases, lease_manager):
+            patches.enter_context(mock.patch.object(module, "time", clock))
+        patches.enter_context(mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]))
+        patches.enter_context(mock.patch.object(lease_manager.LeaseManager, "provider", opened))
+        yield loop, provider
     loop.close()
 
 

@@ -22,7 +22,9 @@ FINISH, RELEASE, POLL = 180.0, 30.0, 2.0
 seconds = st.floats(0.1, 20_000)
 
 
-def play(price: float, ceiling: float, needed: float, ending: float, releasing: float) -> tuple[float, list[str]]:
+def play(
+    price: float, ceiling: float, needed: float, ending: float, releasing: float
+) -> tuple[float, list[budget.Verdict]]:
     """What a run costs that would take ``needed`` seconds, ends in ``ending`` when asked to, and is let go in ``releasing``."""
     now, asked_at, said = 0.0, None, []
     while True:

@@ -128,7 +128,7 @@ async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_th
     (earlier,) = lease.earlier_rates
     lease = lease.model_copy(update={"earlier_rates": (earlier.model_copy(update={"until": began + HOUR}),)})
     spending = lease.spending(began + 2 * HOUR)
-    assert (spending.machine, spending.storage) == (pytest.approx(1.02), pytest.approx(0.2))
+    assert [spending.machine, spending.storage] == pytest.approx([1.02, 0.2])
     assert lease.rate == 0.8 and (await lease_store.list_leases(db))[0].price_per_hour == 0.8
 
 

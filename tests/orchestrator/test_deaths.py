@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,16 @@ from brightrun_tui.orchestrator import deaths, runner
 from brightrun_tui.orchestrator.lifecycle import MAX_CRASHES, MAX_KILLS
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.timings import EngineTimings
-from tests.orchestrator.workers import SHORT, STEADY, on_stage
+from tests.orchestrator.workers import SHORT, STEADY, Scripted, on_stage
 
 KILLED_AT_ONCE = "os.kill(os.getpid(), signal.SIGKILL)"
 CRASHES = "os.kill(os.getpid(), signal.SIGSEGV)"
 NEVER_FURTHER = "steps(1, 4); os.kill(os.getpid(), signal.SIGKILL)"
 FURTHER_EACH_TIME = "done = seq // 2; steps(done, done + 3); os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def started_oftener(target: Scripted, before: int, run: Run) -> bool:
+    return target.starts > before
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +68,7 @@ async def test_what_died_with_its_engine_counts_for_nothing(tmp_path: Path) -> N
                 stage.db, stage.paths, EngineTimings(**SHORT), await stage.run(), stage.target, stage.troubles
             )
             stage.task = asyncio.create_task(stage.runner.drive())
-            await stage.until(
-                lambda run, starts=stage.target.starts: stage.target.starts > starts, "it is started again"
-            )
+            await stage.until(partial(started_oftener, stage.target, stage.target.starts), "it is started again")
         run = await stage.until(lambda run: run.state == "running", "it trains")
         assert run.deaths == 0
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import lifecycle
 from tests.orchestrator.workers import BUSY, DEAF, POLITE, STEADY, on_stage
+
+
+def says_or_is_stopped(words: str, run: Run) -> bool:
+    return words in run.phase_detail or run.state == "stopped"
 
 
 async def test_a_worker_that_hangs_is_ended_step_by_step_and_a_person_sees_each(tmp_path: Path) -> None:
@@ -20,7 +26,7 @@ async def test_a_worker_that_hangs_is_ended_step_by_step_and_a_person_sees_each(
         assert (await stage.ask("stop_asked")).state == "stopping"
         seen = []
         for words in ("asked to stop", "told to end", "killed"):
-            run = await stage.until(lambda run, words=words: words in run.phase_detail or run.state == "stopped", words)
+            run = await stage.until(partial(says_or_is_stopped, words), words)
             seen.append((run.ending, run.phase_detail.split(" s ago")[0].rstrip("0123456789 ")))
         run = await stage.until(lambda run: run.state == "stopped", "it is stopped")
         assert seen[:2] == [("asked", "asked to stop"), ("terminated", "told to end")] and run.ending == "killed"

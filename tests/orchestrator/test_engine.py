@@ -15,8 +15,9 @@ import pytest
 from brightrun_tui.domain.errors import UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
+from brightrun_tui.domain.requests import RetryRun, Sweep
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.orchestrator import lease_manager
+from brightrun_tui.orchestrator import lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -54,7 +55,7 @@ class Clouds:
 
 @pytest.fixture
 def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
-    clouds = Clouds({"lying": Lying(time)})  # type: ignore[arg-type]
+    clouds = Clouds({"lying": Lying(time)})  # type: ignore[arg-type]  # the module has what is used of a Clock
 
     async def provider(of: object, name: str) -> Any:
         return await clouds.provider(of, name)
@@ -205,7 +206,7 @@ async def test_a_lease_whose_return_fails_oddly_is_tried_again_and_others_are_re
                 raise KeyError("odd")
             await super().terminate(provider_id)
 
-    odd = Odd(time)  # type: ignore[arg-type]
+    odd = Odd(time)  # type: ignore[arg-type]  # the module has what is used of a Clock
     clouds.known["odd"] = odd
 
     async def before(db: Database, _: Paths) -> None:
@@ -264,12 +265,18 @@ async def test_an_endpoint_whose_keeper_breaks_is_tried_again_with_pauses(
 
 
 async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_is_served(
-    tmp_path: Path, clouds: Clouds
+    tmp_path: Path, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def unforeseen(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lifecycle, "step", unforeseen)
+
     async def before(db: Database, _: Paths) -> None:
         await add_run(db, "done")
-        await requests.add(db, "retry_run", "done", {"overrides": 5})
-        await requests.add(db, "sweep")
+        await runs.transition(db, "done", "failed")
+        await requests.add(db, RetryRun(target="done"))
+        await requests.add(db, Sweep())
 
     async with an_engine(tmp_path, before) as (engine, _):
 

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -56,13 +56,12 @@ class LeaseMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _loop, _context: None)
         self.dead = False
         clock = Clock(self.loop)
-        self.patches = [
-            mock.patch.object(module, "time", clock) for module in (leases, lease_manager, acquire, troubles)
-        ]
-        self.patches.append(mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"]))
-        self.patches.append(mock.patch.object(lease_manager.LeaseManager, "provider", self.provider))
-        for patch in self.patches:
-            patch.start()
+        self.patches = ExitStack()
+        for module in (leases, lease_manager, acquire, troubles):
+            self.patches.enter_context(mock.patch.object(module, "time", clock))
+        connected = mock.patch.object(lease_manager, "connected_providers", lambda _paths: ["lying"])
+        self.patches.enter_context(connected)
+        self.patches.enter_context(mock.patch.object(lease_manager.LeaseManager, "provider", self.provider))
         self.home = Path(tempfile.mkdtemp(prefix="lease-machine-"))
         self.db, self.cloud = memory_store(), Lying(clock)
         self.cloud.machines["foreign"] = Rented("foreign", "somebody-elses", 0.5, clock.time(), foreign=True)
@@ -232,8 +231,7 @@ class LeaseMachine(RuleBasedStateMachine):
                 assert lease.spending(end).counted >= paid - 1e-6, "less on record than was paid"
             self.crash()
         finally:
-            for patch in self.patches:
-                patch.stop()
+            self.patches.close()
             self.loop.close()
             shutil.rmtree(self.home, ignore_errors=True)
 

@@ -20,6 +20,7 @@ from brightrun_tui.domain.run import (
     Run,
     RunAction,
     RunSpec,
+    RunState,
 )
 from brightrun_tui.orchestrator.lifecycle import LOST, MAX_CRASHES, MAX_KILLS, Signal, adopt, step
 
@@ -103,12 +104,14 @@ def test_a_worker_that_makes_progress_may_die_any_number_of_times() -> None:
 
 
 def test_a_worker_that_never_gets_anywhere_is_given_up_with_a_reason_and_a_change_to_try() -> None:
-    for signal, limit in (("worker_crashed", MAX_CRASHES), ("worker_lost", MAX_KILLS)):
+    limits: dict[Signal, int] = {"worker_crashed": MAX_CRASHES, "worker_lost": MAX_KILLS}
+    for signal, limit in limits.items():
         run, launches = a_run().model_copy(update={"state": "running"}), 1
         while (decision := step(run, signal)).effects == ("launch",):
             run, launches = run.model_copy(update={**decision.changes, "state": "running"}), launches + 1
         assert (launches, decision.state) == (limit, "failed")
-        assert decision.changes["failure"].suggestion and str(limit) in decision.changes["failure"].cause
+        failure = decision.changes["failure"]
+        assert failure and failure.suggestion and str(limit) in failure.cause
 
 
 def test_deaths_that_nobody_saw_never_end_a_run() -> None:
@@ -148,12 +151,13 @@ def test_a_forced_end_keeps_what_was_saved_and_asks_nobody() -> None:
 
 def test_no_refusal_contradicts_itself() -> None:
     """What a person is told to do instead is possible in that state."""
-    for state, verb, words in (
+    cases: tuple[tuple[RunState, Signal, str], ...] = (
         ("stopping", "pause_asked", "stop it again"),
         ("collecting", "stop_asked", "--force"),
         ("registering", "stop_asked", "by itself"),
         ("completed", "stop_asked", "not ended"),
-    ):
+    )
+    for state, verb, words in cases:
         with pytest.raises(UsageError) as refused:
             step(a_run().model_copy(update={"state": state}), verb)
         assert words in refused.value.fix and "now" in refused.value.what

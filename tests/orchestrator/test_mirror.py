@@ -128,9 +128,9 @@ def checkpoint(step: int, **more: object) -> dict[str, object]:
 
 
 async def bring_all(mirror: Mirror, shelf: Shelf) -> None:
-    while not await mirror.follow(shelf):  # type: ignore[arg-type]
+    while not await mirror.follow(shelf):  # type: ignore[arg-type]  # a Shelf has what is used of a host
         continue
-    await mirror.pull_the_rest(shelf, 10)  # type: ignore[arg-type]
+    await mirror.pull_the_rest(shelf, 10)  # type: ignore[arg-type]  # a Shelf has what is used of a host
 
 
 async def test_what_is_home_stays_whatever_the_machine_lists(shelf: Shelf, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ async def test_a_lie_of_a_checkpoint_is_told_by_the_next_look(shelf: Shelf, tmp_
     mirror = Mirror(tmp_path / "home", 1)
     await bring_all(mirror, shelf)
     with pytest.raises(MachineLiesError, match=r"state\.json"):
-        await mirror.follow(shelf)  # type: ignore[arg-type]
+        await mirror.follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert list((tmp_path / "home/checkpoints").iterdir()) == []
 
 
@@ -182,7 +182,7 @@ async def test_a_calm_log_is_copied_byte_for_byte(shelf: Shelf, tmp_path: Path) 
     for n in range(5):
         with (shelf.directory / "worker.log").open("a") as log:
             log.write(f"line {n}\n" * 1000)
-        await copy.follow(shelf)  # type: ignore[arg-type]
+        await copy.follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert (tmp_path / "home/worker.log").read_bytes() == (shelf.directory / "worker.log").read_bytes()
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["worker.log"]
 
@@ -193,19 +193,19 @@ async def test_of_a_flooding_log_the_end_comes_home_and_what_is_left_out_is_said
     for n in range(8):
         with (shelf.directory / "worker.log").open("ab") as log:
             log.write(b"".join(b"round %d line %06d\n" % (n, line) for line in range(80_000)))
-        await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]
+        await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
         data = home.log.read_bytes()
         assert (
             data.endswith(b"round %d line 079999\n" % n) and b"left out on the machine" in data and len(data) <= 4 << 20
         )
     before = home.log.read_bytes()
-    await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]
+    await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert home.log.read_bytes() == before, "nothing is taken twice"
     with home.log.open("ab") as log:
         log.write(b"a piece whose mark was lost in a crash")
     with (shelf.directory / "worker.log").open("ab") as log:
         log.write(b"the next line\n")
-    await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]
+    await LogCopy(home, 3 << 20).follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert home.log.read_bytes() == before + b"the next line\n"
 
 
@@ -215,7 +215,7 @@ async def test_a_full_disk_takes_nothing_more_and_says_so(
     tell(shelf.directory, checkpoint(1))
     monkeypatch.setattr(arrivals, "RESERVE_BYTES", 1 << 60)
     with pytest.raises(OSError) as error:
-        await Mirror(tmp_path / "home", 1).follow(shelf)  # type: ignore[arg-type]
+        await Mirror(tmp_path / "home", 1).follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert error.value.errno == errno.ENOSPC and not (tmp_path / "home/events.jsonl").exists()
 
 
@@ -232,7 +232,7 @@ async def test_a_link_or_pipe_at_home_is_not_written_through(
     for name in ("events.jsonl", "worker.log"):
         (shelf.directory / name).write_text("a whole line\n")
     with pytest.raises(BrightrunError) as error:
-        await Mirror(tmp_path / "home", 1).follow(shelf)  # type: ignore[arg-type]
+        await Mirror(tmp_path / "home", 1).follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert error.value.kind == "in_the_way" and (tmp_path / "precious").read_text() == "mine"
 
 
@@ -242,8 +242,8 @@ async def test_a_linked_directory_at_home_is_not_written_into(shelf: Shelf, tmp_
     save(shelf.directory, 10)
     tell(shelf.directory, checkpoint(10))
     mirror = Mirror(tmp_path / "home", 1)
-    await mirror.follow(shelf)  # type: ignore[arg-type]
+    await mirror.follow(shelf)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await mirror.pull_the_rest(shelf, 10)  # type: ignore[arg-type]
+            await mirror.pull_the_rest(shelf, 10)  # type: ignore[arg-type]  # a Shelf has what is used of a host
     assert list((tmp_path / "elsewhere").iterdir()) == []

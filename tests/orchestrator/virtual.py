@@ -32,9 +32,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.now = max(self.now, self._scheduled[0]._when)  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
+        if not self._ready and self._scheduled:  # type: ignore[attr-defined]  # the loop of the standard library has it
+            self.now = max(self.now, self._scheduled[0]._when)  # type: ignore[attr-defined]  # the loop of the standard library has it
+        super()._run_once()  # type: ignore[misc]  # the loop of the standard library has it
 
 
 class Clock:
@@ -54,34 +54,34 @@ class _Connection:
     """What `Database` uses of aiosqlite, in the same thread."""
 
     def __init__(self) -> None:
-        self._sqlite = sqlite3.connect(":memory:", isolation_level=None)
-        self._sqlite.row_factory = sqlite3.Row
+        self.sqlite = sqlite3.connect(":memory:", isolation_level=None)
+        self.sqlite.row_factory = sqlite3.Row
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        return self._sqlite.execute(sql, parameters)
+        return self.sqlite.execute(sql, parameters)
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
-        return self._sqlite.executemany(sql, rows)
+        return self.sqlite.executemany(sql, rows)
 
     async def execute_fetchall(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        return self._sqlite.execute(sql, parameters).fetchall()
+        return self.sqlite.execute(sql, parameters).fetchall()
 
     async def commit(self) -> None:
-        self._sqlite.commit()
+        self.sqlite.commit()
 
     async def rollback(self) -> None:
-        self._sqlite.rollback()
+        self.sqlite.rollback()
 
     async def close(self) -> None:
-        self._sqlite.close()
+        self.sqlite.close()
 
 
 def memory_store() -> Database:
     connection = _Connection()
     for migration in MIGRATIONS:
         for statement in migration:
-            connection._sqlite.execute(statement)
-    return Database(connection, Path(":memory:"))  # type: ignore[arg-type]
+            connection.sqlite.execute(statement)
+    return Database(connection, Path(":memory:"))  # type: ignore[arg-type]  # it has what is used of aiosqlite
 
 
 @dataclass

@@ -15,10 +15,11 @@ import psutil
 
 from brightrun_tui.domain.money import Limits
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run_directory import WORKER
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
-from brightrun_tui.orchestrator.targets import WORKER, LocalTarget
+from brightrun_tui.orchestrator.targets import LocalTarget
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
@@ -101,7 +102,7 @@ class Stage:
 
     def alive(self) -> bool:
         with suppress(psutil.Error, OSError, ValueError):
-            return psutil.Process(self.pid()).status() != psutil.STATUS_ZOMBIE
+            return bool(psutil.Process(self.pid()).status() != psutil.STATUS_ZOMBIE)
         return False
 
 

@@ -101,6 +101,11 @@ def cut(file: Path, end: int) -> Path:
     return file
 
 
+def written(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
+
+
 REFUSED: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "weights that are not all there": (
         lambda d: cut(write_gguf(d / "m.gguf"), -5000),
@@ -108,12 +113,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str, str]] = {
         "bytes are there",
     ),
     "a header that is not all there": (lambda d: cut(write_gguf(d / "m.gguf"), 900), "base_damaged", "ends before"),
-    "something else of that name": (
-        lambda d: (d / "m.gguf").write_text("hello") and d / "m.gguf",
-        "base_damaged",
-        "begin",
-    ),
-    "an empty file": (lambda d: (d / "m.gguf").write_text("") or d / "m.gguf", "base_damaged", "begin"),
+    "something else of that name": (lambda d: written(d / "m.gguf", "hello"), "base_damaged", "begin"),
+    "an empty file": (lambda d: written(d / "m.gguf", ""), "base_damaged", "begin"),
     "no file": (lambda d: d / "none.gguf", "base_missing", "cannot be read"),
     "a part, by what it says": (
         lambda d: write_gguf(d / "m.gguf", values={"split.count": 3}),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, NotConnectedError
+from brightrun_tui.integrations.hub import cache_directory
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.bases import describe_base, fetch_base
@@ -29,9 +32,8 @@ def test_a_model_is_described_before_it_is_downloaded_and_then_needs_no_network(
     hub.stop()
     after = describe_base(TINY, paths)
     assert after.present and after.ref == ref == fetch_base(TINY, paths, silent)
-    assert (hub_models.cached_snapshot(TINY, paths) / "model.safetensors").read_bytes() == hub.files[
-        "model.safetensors"
-    ]  # type: ignore[operator]
+    snapshot = hub_models.cached_snapshot(TINY, paths)
+    assert snapshot and (snapshot / "model.safetensors").read_bytes() == hub.files["model.safetensors"]
 
 
 def test_a_broken_line_is_taken_up_where_it_broke(hub: StandIn, paths: Paths) -> None:
@@ -54,7 +56,7 @@ def test_a_stopped_download_keeps_what_is_whole_and_goes_on_from_there(hub: Stan
     with pytest.raises(Stop):
         fetch_base(TINY, paths, stop_half_way)
     assert not describe_base(TINY, paths).present, "half a model must never count as present"
-    snapshot = hub_models.hub.cache_directory(paths) / "models--acme--tiny" / "snapshots" / COMMIT
+    snapshot = cache_directory(paths) / "models--acme--tiny" / "snapshots" / COMMIT
     whole_before = {file.name for file in snapshot.iterdir()}
     assert "config.json" in whole_before and "model.safetensors" not in whole_before
     hub.requests.clear()
@@ -87,7 +89,7 @@ def _fault(part: str, status: int) -> object:
     ],
 )
 def test_a_refusal_of_the_hub_is_one_sentence_with_its_fix(
-    spoil: object,
+    spoil: Callable[[StandIn], object],
     token: str,
     error: type[BrightrunError],
     kind: str,
@@ -99,7 +101,7 @@ def test_a_refusal_of_the_hub_is_one_sentence_with_its_fix(
     hub.tokens = {TOKEN: "ada"}
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
-    spoil(hub)  # type: ignore[operator]
+    spoil(hub)
     for work in (lambda: describe_base(TINY, paths), lambda: fetch_base(TINY, paths, silent)):
         with pytest.raises(error) as refused:
             work()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow
@@ -107,7 +107,9 @@ def test_data_of_the_hub_is_fetched_again_where_it_is_gone(shop: StandIn, paths:
         ("hf:acme/faq", lambda hub: hub.files.clear(), "dataset_hub_files", "no Parquet"),
     ],
 )
-def test_a_refusal_is_one_sentence_with_its_fix(word, spoil, kind, said, shop: StandIn, paths: Paths) -> None:
+def test_a_refusal_is_one_sentence_with_its_fix(
+    word: str, spoil: Callable[[StandIn], object] | None, kind: str, said: str, shop: StandIn, paths: Paths
+) -> None:
     if spoil:
         spoil(shop)
     with pytest.raises(BrightrunError) as refused:

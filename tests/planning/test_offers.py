@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,13 @@ LARGE = {"base": "Qwen/Qwen2.5-14B-Instruct", "overrides": {"quantisation.method
 
 
 def weighed(
-    number: int, fits: str, price: float, cost: float, reliability: float | None, tier: str, interruptible: bool
+    number: int,
+    fits: Literal["safe", "tight", "no"],
+    price: float,
+    cost: float,
+    reliability: float | None,
+    tier: str,
+    interruptible: bool,
 ) -> WeighedOffer:
     offer = Offer(
         id=str(number),
@@ -34,7 +41,7 @@ def weighed(
         tier=tier,
         interruptible=interruptible,
     )
-    return WeighedOffer(offer=offer, fits=fits, memory=GIB, seconds=60, cost_usd=cost, cost_usd_high=2 * cost)  # type: ignore[arg-type]
+    return WeighedOffer(offer=offer, fits=fits, memory=GIB, seconds=60, cost_usd=cost, cost_usd_high=2 * cost)
 
 
 offers = st.lists(

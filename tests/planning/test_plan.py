@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from brightrun_tui import datasets
+from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.domain.errors import BudgetError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Hardware, Offer
@@ -75,7 +77,7 @@ def test_a_budget_below_the_estimate_refuses_with_its_own_exit_code(data: Path, 
     poor = make_plan(Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd / 2), paths, offer=OFFER)
     with pytest.raises(BudgetError) as refused:
         make_spec(poor)
-    assert refused.value.exit_code == ExitCode.BUDGET == 3
+    assert int(refused.value.exit_code) == int(ExitCode.BUDGET) == 3
     assert make_plan(
         Draft(data=str(data), base=model, budget_usd=free.estimate.cost_usd_high), paths, offer=OFFER
     ).ready
@@ -178,7 +180,12 @@ def test_the_data_are_read_once_for_all_changes_of_a_plan_and_again_when_they_ch
     """What is typed is answered at once."""
     read: list[Path] = []
     check = datasets.check
-    monkeypatch.setattr(datasets, "check", lambda path, **more: (read.append(path), check(path, **more))[1])
+
+    def noted(path: Path, **more: Any) -> DatasetReport:
+        read.append(path)
+        return check(path, **more)
+
+    monkeypatch.setattr(datasets, "check", noted)
     plans = [make_plan(Draft(data=str(data), overrides={"training.epochs": epochs}), paths) for epochs in range(1, 51)]
     assert read == [data]
     assert [plan.estimate.steps for plan in plans if plan.estimate] == sorted(

@@ -87,7 +87,7 @@ def test_what_a_person_sets_wins_and_everything_tells_where_it_comes_from(paths:
 
 def _differs(settings: RunSettings, key: str) -> bool:
     group, name = key.split(".")
-    return getattr(getattr(settings, group), name) != getattr(getattr(RunSettings(), group), name)
+    return bool(getattr(getattr(settings, group), name) != getattr(getattr(RunSettings(), group), name))
 
 
 def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_reason(paths: Paths) -> None:

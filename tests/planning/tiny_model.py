@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def safetensors(shapes: dict[str, tuple[int, ...]], fill: int = 0) -> bytes:
+def safetensors(shapes: Mapping[str, tuple[int, ...]], fill: int = 0) -> bytes:
     """A float32 safetensors file: length of the header, header, numbers."""
     header, offset = {}, 0
     for name, shape in shapes.items():

@@ -48,7 +48,7 @@ def install_examples(site: Path) -> None:
     for page in sorted(DOCS.glob("adding-*.md")):
         blocks = dict(_BLOCK.findall(page.read_text("utf-8")))
         modules[blocks["python"].split("\n")[0].removeprefix("# ")] = blocks["python"]
-        group, body = _GROUP.search(blocks["toml"]).groups()  # type: ignore[union-attr]
+        group, body = _GROUP.findall(blocks["toml"])[0]
         points[group] = {
             name.strip(): target.strip().strip('"')
             for name, target in (line.split("=") for line in body.strip().splitlines())

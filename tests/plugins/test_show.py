@@ -62,17 +62,7 @@ def test_a_package_outside_the_tree_works_from_the_command_line(
     config = tmp_path / "config.toml"
     config.write_text(f'[notify]\nchannels = ["journal"]\n[notify.journal]\npath = "{journal}"\n')
     done = brightrun(
-        "train",
-        chats,
-        "--base",
-        base,
-        "--name",
-        "talk",
-        *QUICK,
-        *SMOOTHED,
-        "--json",
-        timeout=240,
-        BRIGHTRUN_CONFIG=str(config),
+        "train", chats, "--base", base, "--name", "talk", *QUICK, *SMOOTHED, "--json", BRIGHTRUN_CONFIG=str(config)
     )
     assert done.code == 0, done.err
     report = done.document["report"]
@@ -114,16 +104,17 @@ async def test_it_works_in_the_app(
         await driver.sees("signed in as me@acme.example")
         await driver.press("2")
         await driver.until(lambda: driver.app.screen.query("#checks"))
-        form, screen = driver.app.screen.form, driver.app.screen
+        form, screen = driver.new_run.form, driver.new_run
         assert form.row("interruptible").has_class("-off")
-        while screen._draft.provider != "acme":
+        while screen.draft.provider != "acme":
             form.row("provider").field.focus()
             await driver.press("right")
         await driver.until(lambda: not form.row("interruptible").has_class("-off"), "what Acme can do can be chosen")
-        screen._change(data=str(chats), base=str(base), overrides={"training.objective": "smoothed"})
-        await driver.until(lambda: screen._plan and screen._plan.report and screen._plan.report.format == "chat-log")
+        wanted = {"data": str(chats), "base": str(base), "overrides": {"training.objective": "smoothed"}}
+        screen.fill(screen.draft.model_copy(update=wanted))
+        await driver.until(lambda: driver.plan.report and driver.plan.report.format == "chat-log")
         await driver.sees("Acme Cloud", "RTX 4090")
-        await driver.until(lambda: screen._plan.first_problem is None, "it may start")
+        await driver.until(lambda: driver.plan.first_problem is None, "it may start")
         await driver.press("escape", "4")
         await driver.until(lambda: driver.app.current_mode == "registry")
         await driver.press("e")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable
 
 import pytest
 
@@ -20,17 +21,19 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
 )
 from brightrun_tui.providers.http import ProviderTimings
-from brightrun_tui.providers.runpod import RunPod, RunPodSettings
-from brightrun_tui.providers.vast import Vast, VastSettings
+from brightrun_tui.providers.runpod import RunPod
+from brightrun_tui.providers.runpod_settings import RunPodSettings
+from brightrun_tui.providers.vast import Vast
+from brightrun_tui.providers.vast_settings import VastSettings
 from tests.clouds import runpod, vast
 from tests.clouds.fixtures import FAST, NEED, Rig
 
 ONE_SECOND = ProviderTimings(pace=0, backoff_seconds=0.02, longest_wait_seconds=5, tries=3)
 
 
-async def refused(call: object, error: type[BrightrunError], exit_code: ExitCode) -> BrightrunError:
+async def refused(call: Awaitable[object], error: type[BrightrunError], exit_code: ExitCode) -> BrightrunError:
     with pytest.raises(error) as caught:
-        await call  # type: ignore[misc]
+        await call
     assert caught.value.exit_code == exit_code
     assert caught.value.where and caught.value.what
     return caught.value

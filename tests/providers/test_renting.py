@@ -167,7 +167,7 @@ async def test_others_machines_are_neither_listed_nor_touched(rig: Rig) -> None:
 
 
 async def test_ours_are_found_on_any_page_of_a_long_list(rig: Rig) -> None:
-    rig.cloud.page_size = 10  # type: ignore[attr-defined]
+    rig.cloud.page_size = 10  # type: ignore[attr-defined]  # every stand-in with pages has it
     provider = rig.provider()
     for number in range(37):
         rig.cloud.add_foreign(f"other-{number}")

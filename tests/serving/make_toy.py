@@ -134,7 +134,7 @@ def greedy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, question:
         [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
     output = model.generate(**inputs, do_sample=False, max_new_tokens=NEW_TOKENS)
-    return tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return str(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
 def write_card(run: Path, model: PeftModel, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -38,7 +41,7 @@ def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
         *({"tool_calls": [call]} for call in calls),
         {},
     ]
-    pieces = [
+    pieces: list[dict[str, Any]] = [
         {
             "id": "a",
             "object": "chat.completion.chunk",
@@ -48,7 +51,7 @@ def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
         }
         for delta in deltas
     ]
-    pieces[-1]["choices"][0]["finish_reason"] = "tool_calls"  # type: ignore[index]
+    pieces[-1]["choices"][0]["finish_reason"] = "tool_calls"
     pieces[-1]["usage"] = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
     state = ChatCompletionStreamState()
     for piece in pieces:
@@ -74,14 +77,12 @@ def test_a_whole_answer_is_what_openais_client_makes_of_its_pieces() -> None:
     }
 
 
-@given(
-    st.lists(st.text(st.characters(blacklist_characters="\n\r", blacklist_categories=("Cs",))), max_size=6), st.data()
-)
+@given(st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"])), max_size=6), st.data())
 async def test_lines_survive_any_cut_between_bytes(texts: list[str], data: st.DataObject) -> None:
     raw = "".join(f"{t}\n" for t in texts).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=5)))
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for start, stop in zip([0, *cuts], [*cuts, len(raw)], strict=True):
             yield raw[start:stop]
 

@@ -11,6 +11,9 @@ import httpx
 import openai
 import psutil
 import pytest
+from openai.types.chat import ChatCompletion
+from openai.types.responses import ResponseFormatTextJSONSchemaConfigParam
+from openai.types.shared_params import ResponseFormatJSONSchema
 
 from brightrun_tui import serving
 from brightrun_tui.datasets.turns import text_of
@@ -35,7 +38,7 @@ def work_done(served: Served) -> float:
     state = serving.read_state(served.directory)
     assert state is not None
     times = psutil.Process(state.worker_pid).cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def post(served: Served, path: str, body: Any, key: str | None = None) -> httpx.Response:
@@ -262,7 +265,7 @@ def test_what_fits_is_counted_with_the_tokens_of_the_chat_template(served: Serve
     assert "256 tokens" in over.json()["error"]["message"] and over.json()["error"]["param"] == "messages"
 
 
-SHAPE = {
+SHAPE: dict[str, object] = {
     "type": "object",
     "properties": {"ferry": {"enum": ["six", "seven"]}},
     "required": ["ferry"],
@@ -272,10 +275,13 @@ SHAPE = {
 
 def test_an_answer_has_the_form_that_was_asked_for(served: Served, toy: Toy) -> None:
     client, question = served.client(), ask(toy)
-    form = {"type": "json_schema", "json_schema": {"name": "departure", "schema": SHAPE, "strict": True}}
+    form: ResponseFormatJSONSchema = {
+        "type": "json_schema",
+        "json_schema": {"name": "departure", "schema": SHAPE, "strict": True},
+    }
     whole = client.chat.completions.create(**question, response_format=form)
     assert json.loads(whole.choices[0].message.content or "")["ferry"] in ("six", "seven")
-    flat = {"type": "json_schema", "name": "departure", "schema": SHAPE}
+    flat: ResponseFormatTextJSONSchemaConfigParam = {"type": "json_schema", "name": "departure", "schema": SHAPE}
     said = client.responses.create(model="harbour", input="When?", temperature=0, text={"format": flat}).output_text
     assert json.loads(said)["ferry"] in ("six", "seven")
 
@@ -333,7 +339,8 @@ def test_a_stop_string_ends_the_answer_and_is_not_part_of_it(served: Served, toy
 def test_temperature_changes_answers_and_a_seed_repeats_them(served: Served, toy: Toy) -> None:
     def hot(seed: int) -> str | None:
         body = ask(toy) | {"temperature": 2.0, "seed": seed}
-        return served.client().chat.completions.create(**body).choices[0].message.content
+        answer: ChatCompletion = served.client().chat.completions.create(**body)
+        return answer.choices[0].message.content
 
     assert hot(1) == hot(1)
     assert len({hot(seed) for seed in range(1, 6)}) > 1

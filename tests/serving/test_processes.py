@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import openai
 import psutil
@@ -29,7 +30,7 @@ def state_of(directory: Path) -> serving.ServerState:
 
 def gone(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
@@ -53,7 +54,7 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
 
         # The worker is killed in the middle of an answer: the caller learns it, and the same address answers again.
         client = openai.OpenAI(base_url=first.url, api_key=serving.read_key(directory), max_retries=0, timeout=30)
-        question = {
+        question: dict[str, Any] = {
             "model": "harbour",
             "messages": [{"role": "user", "content": "How deep is the harbour?"}],
             "max_tokens": 10_000,

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -39,9 +40,8 @@ def test_the_adapters_stop_tokens_end_the_answer(toy: Toy, endpoint: tuple[str, 
     """``eos_token_id`` of the adapter's generation_config.json counts, beside those of base and tokenizer."""
     sample = next(s for s in toy.report.samples if "," in s.tuned)
     client = openai.OpenAI(base_url=endpoint[0], api_key=endpoint[1], max_retries=0, timeout=60)
-    reply = client.chat.completions.create(
-        model="harbour", temperature=0, max_tokens=80, messages=[dict(turn) for turn in sample.prompt]
-    )  # type: ignore[misc]
+    question: dict[str, Any] = {"messages": [dict(turn) for turn in sample.prompt]}
+    reply = client.chat.completions.create(model="harbour", temperature=0, max_tokens=80, **question)
     said = reply.choices[0].message.content or ""
     assert said.rstrip(",") == sample.tuned.split(",")[0] and reply.choices[0].finish_reason == "stop"
 

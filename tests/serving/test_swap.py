@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from brightrun_tui import serving
 from brightrun_tui.serving.places import let_serve, load_beside, serving_place
@@ -27,8 +28,8 @@ def test_another_version_takes_the_place_without_a_request_that_fails(toy: Toy, 
         done = threading.Event()
 
         def ask(model: str = "harbour") -> str:
-            question = [{"role": "user", "content": "How deep is the harbour?"}]
-            answer = client.chat.completions.create(model=model, messages=question, temperature=0, max_tokens=80)
+            question: ChatCompletionUserMessageParam = {"role": "user", "content": "How deep is the harbour?"}
+            answer = client.chat.completions.create(model=model, messages=[question], temperature=0, max_tokens=80)
             assert answer.choices[0].message.content == toy.sample.tuned
             return answer.model
 

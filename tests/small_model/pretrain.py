@@ -61,7 +61,7 @@ def pretrain(recipe: Recipe, tokenizer: Tokenizer, on_step: Callable[[int, float
     return network
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not read torch
 def tell_apart(embedding: Tensor, pad: int, seed: int) -> None:
     """Give tokens that the texts hardly contain rows of their own, in place.
 
@@ -142,7 +142,7 @@ class Optimiser:
             [network.embedding, *network.vectors()], betas=(0.9, 0.95), weight_decay=0.0, fused=True
         )
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not read torch
     def step(self, step: int) -> None:
         """Apply the gradients, at the rates of step number ``step`` (from 1), and clear them."""
         factor = self._schedule(step)

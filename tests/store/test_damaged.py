@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DamagedRecordError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, open_database, requests, runs
 from brightrun_tui.tui.snapshot import SnapshotReader
@@ -143,7 +144,7 @@ async def test_a_damaged_dataset_is_named_with_how_to_mend_it(store: Database) -
 
 @pytest.mark.parametrize("column", ["kind = 'explode'", "payload = '{'", "payload = '[1]'", "result = ''"])
 async def test_a_damaged_request_is_refused_and_keeps_no_other_from_its_turn(store: Database, column: str) -> None:
-    bad, good = await requests.add(store, "sweep"), await requests.add(store, "sweep")
+    bad, good = await requests.add(store, Sweep()), await requests.add(store, Sweep())
     await store.execute(f"UPDATE requests SET {column} WHERE id = {bad.id}")
     assert [request.id for request in await requests.pending(store)] == [good.id]
     row = await store.one("SELECT state, result FROM requests WHERE id = ?", (bad.id,))
@@ -197,11 +198,12 @@ async def test_a_change_that_does_not_fit_is_refused_and_nothing_is_stored(
 
 async def test_changes_of_leases_and_endpoints_are_checked_as_well(store: Database) -> None:
     lease, endpoint = (await leases.list_leases(store))[0], await endpoints.find(store, "m-1-bb")
-    for ask in (
-        leases.save(store, lease, price_per_hour="much"),
-        leases.save(store, lease, colour="red"),  # type: ignore[arg-type, call-arg]
-        endpoints.save(store, endpoint, state="gone"),
-        endpoints.save(store, endpoint, size=1),
-    ):  # type: ignore[arg-type, call-arg]
+    wrong: list[tuple[Callable[..., Awaitable[object]], Lease | Endpoint, dict[str, object]]] = [
+        (leases.save, lease, {"price_per_hour": "much"}),
+        (leases.save, lease, {"colour": "red"}),
+        (endpoints.save, endpoint, {"state": "gone"}),
+        (endpoints.save, endpoint, {"size": 1}),
+    ]
+    for save, record, changes in wrong:
         with pytest.raises((ValidationError, TypeError)):
-            await ask
+            await save(store, record, **changes)

@@ -55,7 +55,7 @@ async def test_how_far_a_phase_is_becomes_no_row_and_tells_when_the_run_will_end
     run = await events.ingest(db, "run1", lines, offset=10)
     assert (run.phase, run.phase_detail, run.eta_seconds) == ("reporting", "25%", 9.0)
     assert len(await events.read(db, "run1")) == 1
-    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+    await context.__aexit__(None, None, None)
 
 
 async def test_a_finished_run_teaches_what_it_took_and_an_older_one_nothing(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_a_finished_run_teaches_what_it_took_and_an_older_one_nothing(tmp_
     planned = Estimate(memory=1, steps=100, reckoned=RECKONED, mean_tokens=80, quantisation="none")
     async with open_database(paths.database) as db:
         for run_id, spent in (("old", None), ("new", TimeParts(loading=5, training=60, measuring=10, answering=30))):
-            await runs.create(db, spec(run_id), str(tmp_path), planned.model_dump())
+            await runs.create(db, spec(run_id), str(tmp_path), planned)
             number = await models.reserve(db, "demo", run_id)
             score = SplitScore(loss=1, perplexity=2, tokens=3, records=4)
             facts = TrainingFacts(

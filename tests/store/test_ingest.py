@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def spec(run_id: str = "run1") -> RunSpec:
     return RunSpec(run_id=run_id, name="demo", created_at=1.0, base=BaseModelRef(id="starter"), dataset=DATA)
 
 
-async def with_run(path: Path) -> tuple[object, Database]:
+async def with_run(path: Path) -> tuple[AbstractAsyncContextManager[Database], Database]:
     context = open_database(path)
     db = await context.__aenter__()
     await runs.create(db, spec(), "/nowhere")
@@ -57,7 +58,7 @@ def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
         assert [p.step for p in stored] == sorted(set(steps))
         newest = {step: seq + 0.5 for seq, step in enumerate(steps)}
         assert {p.step: p.value for p in stored} == newest
-        await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+        await context.__aexit__(None, None, None)
 
     asyncio.run(scenario())
 
@@ -69,7 +70,7 @@ async def test_a_gap_in_the_sequence_is_an_error_and_what_was_said_is_kept(tmp_p
     run = await events.ingest(db, "run1", [Event(2, 0.0, Alert(message="cold"))], 20)
     assert run.events_offset == 20, "a retry goes on behind the gap"
     assert [event.seq for event in await events.read(db, "run1")] == [1, 2]
-    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+    await context.__aexit__(None, None, None)
 
 
 async def test_increments_of_a_curve_bring_a_replaced_step_again(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ async def test_increments_of_a_curve_bring_a_replaced_step_again(tmp_path: Path)
     second = await metrics.changes(db, "run1", first.mark)
     assert [(p.step, p.value) for p in first.points] == [(1, 0.5), (2, 1.5)]
     assert [(p.step, p.value) for p in second.points] == [(2, 2.5)]
-    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+    await context.__aexit__(None, None, None)
 
 
 async def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -119,4 +120,4 @@ async def test_a_long_curve_is_read_in_buckets_that_always_fit_its_points(
     assert (min(e[1] for e in entries), max(e[2] for e in entries)) == (min(values), max(values))
     near = await metrics.between(db, "run1", "train_loss", 700, 709, 100)
     assert [entry[1] for entry in near] == [point.value for point in points if 700 <= point.step <= 709]
-    await context.__aexit__(None, None, None)  # type: ignore[attr-defined]
+    await context.__aexit__(None, None, None)

@@ -126,4 +126,4 @@ async def test_the_app_keeps_its_picture_and_says_why_it_is_old(
         monkeypatch.setattr(db, "all", read)
         third = await asyncio.wait_for(anext(pictures), 10)
         assert third.runs == first.runs and not third.trouble
-        await pictures.aclose()  # type: ignore[attr-defined]
+        await pictures.aclose()  # type: ignore[attr-defined]  # it is a generator

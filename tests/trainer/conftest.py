@@ -178,6 +178,14 @@ def metric(run: Path, name: str) -> dict[int, float | None]:
     return {e["step"]: e["values"][name] for e in read_events(run) if e["kind"] == "metric" and name in e["values"]}
 
 
+def numbers(run: Path, name: str) -> dict[int, float]:
+    """As `metric`; each of the values is a number."""
+    told = metric(run, name)
+    known = {step: value for step, value in told.items() if value is not None}
+    assert len(known) == len(told), f"{name} is no number in some steps"
+    return known
+
+
 def wait_for(condition: Callable[[], bool], what: str, deadline: float = 120.0) -> None:
     """Wait for a fact; fail when it does not come about."""
     end = time.monotonic() + deadline

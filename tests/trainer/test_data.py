@@ -121,7 +121,12 @@ def test_tokens_are_made_once_and_again_when_anything_they_depend_on_is_differen
     silent = Record(id="silent", messages=(Message(role="user", content="red"),), line=99)
     run = write_run(tmp_path / "run", base, train=[*make_records(20), silent])
     made: list[int] = []
-    monkeypatch.setattr(sft, "tokenise", lambda *args: (made.append(1), tokenise(*args))[1])
+
+    def counted(*given: Any) -> Any:
+        made.append(1)
+        return tokenise(*given)
+
+    monkeypatch.setattr(sft, "tokenise", counted)
     first, alerts = data_of(run, base)
     again, alerts_again = data_of(run, base)
     assert len(made) == 2 and alerts == alerts_again and "silent" in alerts[0][1]

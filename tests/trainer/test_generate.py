@@ -50,14 +50,14 @@ def test_each_answer_ends_at_its_own_length_and_all_of_them_when_time_is_up(base
     machine = choose_machine(quantisation)
     model = attach_adapter(load_base(str(base), "", quantisation, machine), LoraSettings(r=4), machine, seed=1)
     forward, tokenizer, control = Forward(model, machine), load_tokenizer(str(base), ""), Control(tmp_path)
-    forward._lm.set_attn_implementation("sdpa")
+    model.get_base_model().set_attn_implementation("sdpa")
     asked = [prompt(20, 100), prompt(30, 10), prompt(300, 100)]
     free = answer(forward, tokenizer, asked, 0, (), control=control)
     assert [said and (said.tokens, said.limit, said.cut) for said in free] == [
         (answer_room(p.expected, 0),) * 2 + (False,) for p in asked
     ]
     assert answer(forward, tokenizer, asked, 0, (), control=control, until=-1.0) == [None] * 3
-    (control._directory / "pause").touch()  # leaves off at the next token, as the end of the time does
+    (tmp_path / "pause").touch()  # leaves off at the next token, as the end of the time does
     assert answer(forward, tokenizer, asked, 0, (), control=control) == [None] * 3
     over = _Limits(lambda: False, 20, [64, 200], -1.0, lambda tokens, limit: None)
     assert over(torch.zeros((2, 23), dtype=torch.long), torch.empty(0)).tolist() == [True, True]

@@ -433,8 +433,8 @@ def test_one_call_attention_serves_shared_heads_whether_torch_knows_them_or_not(
         **options: Any,
     ) -> torch.Tensor:
         assert options == {"window_size": (-1, 0)} and query.shape == key.shape == value.shape
-        rows = (each.transpose(0, 1)[None] for each in (query, key, value))
-        return per_document_attention(torch.nn.Identity(), *rows, None, document_lengths=(12, 8), scaling=scale)[0][0]
+        q, k, v = (each.transpose(0, 1)[None] for each in (query, key, value))
+        return per_document_attention(torch.nn.Identity(), q, k, v, None, document_lengths=(12, 8), scaling=scale)[0][0]
 
     def old(
         query: torch.Tensor,
@@ -469,7 +469,7 @@ def test_one_call_attention_serves_shared_heads_whether_torch_knows_them_or_not(
         )
 
     query, key, value = torch.randn(1, 4, 20, 8), torch.randn(1, 2, 20, 8), torch.randn(1, 2, 20, 8)
-    lengths = {"cu_seq_lens_q": None, "cu_seq_lens_k": None, "max_length_q": 12, "max_length_k": 12}
+    lengths: dict[str, Any] = {"cu_seq_lens_q": None, "cu_seq_lens_k": None, "max_length_q": 12, "max_length_k": 12}
     expected = per_document_attention(torch.nn.Identity(), query, key, value, None, document_lengths=(12, 8))[0]
     for function in (old, new):
         monkeypatch.setattr(varlen, "varlen_attn", function)
@@ -527,4 +527,5 @@ def test_unpacked_weights_are_the_quantised_ones(
         way.set_training(True)
         way.set_training(False)
         scores.append(way.scores(batch)[0])
-    assert np.array_equal(*scores)
+    one, other = scores
+    assert np.array_equal(one, other)

@@ -32,7 +32,7 @@ RECORDED = [5.8436, 5.8062, 5.7527, 5.7288]
 """Training losses of the first steps, on this model, data and seed. A change of the arithmetic shows here."""
 
 
-class _Losses(TrainerCallback):
+class _Losses(TrainerCallback):  # type: ignore[misc]  # mypy does not read transformers
     def __init__(self) -> None:
         self.values: list[float] = []
         self.norms: list[float] = []
@@ -99,7 +99,7 @@ def trl_trainer(
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    class InOrder(_InOrder, SFTTrainer):  # type: ignore[misc]
+    class InOrder(_InOrder, SFTTrainer):  # type: ignore[misc]  # mypy does not read trl
         pass
 
     chats = [{"messages": [{"role": m.role, "content": m.content} for m in record.messages]} for record in records]
@@ -117,7 +117,7 @@ def trl_trainer(
 
 
 def plain_trainer(model: Any, examples: list[Example], arguments: dict[str, Any], losses: _Losses) -> Trainer:
-    class InOrder(_InOrder, Trainer):
+    class InOrder(_InOrder, Trainer):  # type: ignore[misc]  # mypy does not read transformers
         pass
 
     def collate(batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:

@@ -21,7 +21,7 @@ from brightrun_tui.trainer.compute.optim import make_optimizer
 from brightrun_tui.trainer.evaluation.evaluate import evaluate
 from brightrun_tui.trainer.loop.dry_run import SPARE_BYTES
 
-from .conftest import metric, read_events, run_here, wait_for, write_run
+from .conftest import metric, numbers, read_events, run_here, wait_for, write_run
 
 CHANCY = {
     "training.epochs": 8,
@@ -113,7 +113,12 @@ def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
     def long_one(forward: Any, examples: Any, max_tokens: int, between: Callable[[], None], *more: Any) -> Any:
         if not reached(run, step) or not any(e.get("phase") == "evaluating" for e in read_events(run)):
             return evaluate(forward, examples, max_tokens, between, *more)
-        return evaluate(forward, examples, 1, lambda: (ask(), between())[1], *more)
+
+        def meanwhile() -> None:
+            ask()
+            between()
+
+        return evaluate(forward, examples, 1, meanwhile, *more)
 
     with monkeypatch.context() as while_measuring:
         while_measuring.setattr("brightrun_tui.trainer.loop.session.evaluate", long_one)
@@ -285,7 +290,7 @@ def test_a_run_that_moves_between_cpu_and_gpu_goes_on_with_the_optimiser_of_the_
     assert [e["code"] for e in read_events(run) if e["kind"] == "alert" and e["level"] == "warning"] == [
         "optimizer_afresh"
     ]
-    losses = metric(run, "train_loss")
+    losses = numbers(run, "train_loss")
     assert sorted(losses) == list(range(1, 25)) and losses[step + 1] < losses[1], "it goes on from what was learnt"
 
 

@@ -32,7 +32,7 @@ from brightrun_tui.trainer.runtime.events import EventLog
 from brightrun_tui.trainer.runtime.failures import explain
 from brightrun_tui.trainer.runtime.hardware import HardwareMonitor, _open_gpu
 
-from .conftest import build_base, make_records, metric, read_events, run_here, wait_for, write_run
+from .conftest import build_base, make_records, metric, numbers, read_events, run_here, wait_for, write_run
 
 
 def refuse_more_than(monkeypatch: pytest.MonkeyPatch, tokens: int, *, when_recomputing: bool = True) -> None:
@@ -226,7 +226,7 @@ def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_pa
     )
     assert run_here(run) == 0
     report = Report.model_validate_json((run / "report.json").read_bytes())
-    losses = {step: loss for step, loss in metric(run, "eval_loss").items() if step}
+    losses = {step: loss for step, loss in numbers(run, "eval_loss").items() if step}
     assert report.training.early_stopped and report.training.steps < 200
     assert report.tuned.loss == pytest.approx(min(losses.values()), rel=1e-6)
     assert losses[report.training.best_step] == min(losses.values())

@@ -187,7 +187,7 @@ def test_refusing_long_records_says_which_and_how_to_go_on(tokenizer: Any) -> No
     assert refusal.value.suggestion == {"data.over_length": "drop"}
 
 
-text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=30).filter(
+text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=30).filter(
     lambda t: t.strip() == t
 )
 

@@ -21,7 +21,17 @@ from brightrun_tui.trainer.data.template import chat_template
 from brightrun_tui.trainer.model.base import load_tokenizer
 from brightrun_tui.trainer.runtime.files import matches_digests
 
-from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base, make_records, metric, read_events, run_here, write_run
+from .conftest import (
+    THOUGHTFUL,
+    UNMARKED_CHATML,
+    build_base,
+    make_records,
+    metric,
+    numbers,
+    read_events,
+    run_here,
+    write_run,
+)
 
 
 def failure(run: Path) -> dict[str, Any]:
@@ -91,7 +101,7 @@ def test_models_of_other_kinds_train_too(tmp_path: Path, kind: str, settings: di
     base = build_base(tmp_path / "base", kind=kind, **settings)
     run = write_run(tmp_path / "run", base, train=make_records(24), settings={"training.epochs": 1})
     assert run_here(run) == 0, read_events(run)[-1]
-    losses = metric(run, "eval_loss")
+    losses = numbers(run, "eval_loss")
     assert losses[max(losses)] < losses[0]
     said = " ".join(e["message"] for e in read_events(run) if e["kind"] == "alert" and e["code"] == "not_packed")
     assert (says in said) if says else not said
@@ -237,7 +247,7 @@ def test_every_setting_trains(base: Path, tmp_path: Path, settings: dict[str, An
     """Each way of training that the settings offer ends with a better model."""
     run = write_run(tmp_path, base, train=make_records(24), settings={"training.epochs": 1, **settings})
     assert run_here(run) == 0
-    losses = metric(run, "eval_loss")
+    losses = numbers(run, "eval_loss")
     assert losses[max(losses)] < losses[0]
 
 

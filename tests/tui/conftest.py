@@ -8,19 +8,23 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widget import Widget
 
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.planning.plan import Plan
 from brightrun_tui.tui.app import BrightRunApp
+from brightrun_tui.tui.screens.new_run import NewRunScreen
 from tests.processes import end_all
 from tests.tui import seed
 
 SIZES = [(80, 24), (120, 40)]
 DEADLINE = 20.0
+S = TypeVar("S", bound=Screen[Any])
 
 Opened = Callable[..., AbstractAsyncContextManager["Driver"]]
 
@@ -86,6 +90,22 @@ class Driver:
         _width, height = self.app.size
         rows = self.app.screen._compositor.render_strips()
         return "\n".join("".join(cell.text for cell in row) for row in rows[:height])
+
+    def screen(self, kind: type[S]) -> S:
+        """The screen on top, which is of this kind."""
+        screen: object = self.app.screen
+        assert isinstance(screen, kind), f"{screen} is shown"
+        return screen
+
+    @property
+    def new_run(self) -> NewRunScreen:
+        return self.screen(NewRunScreen)
+
+    @property
+    def plan(self) -> Plan:
+        """What the form of New Run comes to."""
+        assert self.new_run.plan is not None, "nothing was reckoned yet"
+        return self.new_run.plan
 
     def keys(self) -> str:
         """The last line: the keys that can be pressed."""

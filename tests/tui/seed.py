@@ -8,13 +8,17 @@ import random
 import sys
 import time
 from dataclasses import replace
+from typing import Any, Unpack
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
 from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.model import (
     Endpoint,
+    EndpointState,
+    Grade,
     Lineage,
     ModelVersion,
+    Remarks,
     Report,
     SampleAnswer,
     SplitScore,
@@ -23,7 +27,7 @@ from brightrun_tui.domain.model import (
     Verdict,
 )
 from brightrun_tui.domain.money import GIB, Limits
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunChanges, RunSpec, RunState
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.registry.intake import finish_directory
@@ -51,7 +55,7 @@ BASE_ANSWER = (
 )
 
 
-def spec(name: str, run_id: str, **changes: object) -> RunSpec:
+def spec(name: str, run_id: str, **changes: Any) -> RunSpec:
     settings = RunSettings().with_overrides({"training.epochs": 3, "training.batch_size": 8, "lora.r": 32})
     return RunSpec(
         run_id=run_id,
@@ -72,7 +76,7 @@ def spec(name: str, run_id: str, **changes: object) -> RunSpec:
         settings=settings,
         limits=Limits(budget_usd=5.0),
         **changes,
-    )  # type: ignore[arg-type]
+    )
 
 
 def training_events(
@@ -128,13 +132,13 @@ async def add_run(
     paths: Paths,
     name: str,
     run_id: str,
-    state: str,
+    state: RunState,
     *,
     steps: int,
     total: int = 160,
     log: bool = True,
     nan_at: frozenset[int] = frozenset(),
-    **changes: object,
+    **changes: Unpack[RunChanges],
 ) -> Run:
     """One run, taken through the states that lead to ``state``."""
     directory = paths.run_directory(run_id)
@@ -142,7 +146,7 @@ async def add_run(
     if log:
         (directory / "worker.log").write_text("".join(worker_log(steps)), encoding="utf-8")
     await runs.create(db, spec(name, run_id), str(directory))
-    route = {
+    routes: dict[RunState, tuple[RunState, ...]] = {
         "queued": (),
         "preparing": ("preparing",),
         "running": ("preparing", "launching", "running"),
@@ -150,15 +154,16 @@ async def add_run(
         "completed": ("preparing", "launching", "running", "collecting", "registering", "completed"),
         "stopped": ("preparing", "launching", "running", "stopping", "collecting", "registering", "stopped"),
         "failed": ("preparing", "launching", "running", "failed"),
-    }[state]
-    for number, step in enumerate(route):
-        await runs.transition(db, run_id, step)  # type: ignore[arg-type]
+    }
+    for number, step in enumerate(routes[state]):
+        await runs.transition(db, run_id, step)
         if step == "running" and steps:
             told = training_events(steps, total, seed=number + len(name), nan_at=nan_at)
             await events.ingest(db, run_id, told, steps)
             (directory / "events.jsonl").write_bytes(b"".join(event.to_line() for event in told))
-    finished = {"eta_seconds": None} if state not in ("running",) else {}
-    return await runs.update(db, run_id, attempts=1, started_at=time.time() - 3000, **finished, **changes)
+    finished: RunChanges = {"eta_seconds": None} if state != "running" else {}
+    known: RunChanges = {"attempts": 1, "started_at": time.time() - 3000, **finished, **changes}
+    return await runs.update(db, run_id, **known)
 
 
 def worker_log(steps: int) -> list[str]:
@@ -250,7 +255,7 @@ def report(name: str, run_id: str, *, base: float, tuned: float, grade: str) -> 
         ),
         verdict=Verdict(
             grade=grade,
-            summary=summary,  # type: ignore[arg-type]
+            summary=summary,
             reasons=(
                 f"its error (loss) on 48 held-out records fell by {1 - tuned / base:.0%}, from {base:.3f} to {tuned:.3f}",
                 "it gives exactly the wanted answer to 13 of 24 held-out questions, the base model to none",
@@ -269,8 +274,8 @@ async def add_model(
     *,
     base: float = 2.91,
     tuned: float = 0.96,
-    grade: str = "good",
-    **said: object,
+    grade: Grade = "good",
+    **said: Unpack[Remarks],
 ) -> ModelVersion:
     version = await models.reserve(db, name, run_id)
     directory = paths.models / name / str(version)
@@ -297,7 +302,7 @@ async def add_endpoint(
     paths: Paths,
     model: ModelVersion,
     endpoint_id: str = "ep-7f3a",
-    state: str = "ready",
+    state: EndpointState = "ready",
     url: str = "http://127.0.0.1:8311/v1",
 ) -> Endpoint:
     directory = paths.endpoints / endpoint_id
@@ -309,7 +314,7 @@ async def add_endpoint(
         model=model.name,
         model_version=model.version,
         state=state,
-        url=url,  # type: ignore[arg-type]
+        url=url,
         directory=str(directory),
         created_at=now,
         updated_at=now,

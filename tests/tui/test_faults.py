@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.snapshot import SnapshotReader
 from brightrun_tui.tui.widgets import model_text, run_columns
 from brightrun_tui.tui.widgets.loss_chart import LossChart
-from tests.tui.conftest import DEADLINE, Opened
+from tests.tui.conftest import DEADLINE, Driver, Opened
 
 
 class Unforeseen(Exception):
@@ -48,6 +49,10 @@ PARTS = [
 ]
 
 
+def more_faults(driver: Driver, before: int) -> bool:
+    return sum(driver.app.faults.counts.values()) > before
+
+
 async def test_parts_that_fail_are_said_and_the_rest_goes_on(
     seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +65,7 @@ async def test_parts_that_fail_are_said_and_the_rest_goes_on(
                 for key in keys.split():
                     await driver.press(key)
                     await driver.pilot.pause(0.5 if key in ("colon", "e") else 0.0)
-                await driver.until(lambda known=known: sum(driver.app.faults.counts.values()) > known, part)
+                await driver.until(partial(more_faults, driver, known), part)
             await driver.press("escape")
         assert "A fault of ours" in driver.toasts() and "app.log" in driver.toasts()
         await driver.press("f1")
@@ -194,9 +199,11 @@ def test_a_storm_is_many_faults_in_a_short_time() -> None:
 def test_faults_are_told_apart_by_error_and_place() -> None:
     """The same class of error from two places is two kinds, and memory stays bounded whatever comes."""
     kinds = set()
-    for work in (lambda: {}["a"], lambda: int("x"), lambda: [][1]):
+    nothing: dict[str, object] = {}
+    works: tuple[Callable[[], object], ...] = (lambda: nothing["a"], lambda: int("x"), lambda: [][1])
+    for work in works:
         try:
-            work()  # type: ignore[no-untyped-call]
+            work()
         except Exception as error:
             kinds.add(kind_of(error))
     assert len(kinds) == 3

@@ -13,6 +13,8 @@ from brightrun_tui.tui.app import _beginning
 from brightrun_tui.tui.remembered import Remembered, remember
 from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.screens.monitor import MonitorScreen
+from brightrun_tui.tui.widgets.fields import WaitingField
 from tests.tui.conftest import Opened
 from tests.tui.test_new_run import choose_example, open_form
 
@@ -50,18 +52,19 @@ async def test_single_keys_stay_keys_in_a_field(paths: Paths, opened: Opened) ->
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
-        row = driver.app.screen.form.row("training.epochs")
-        row.field.focus()
-        before = row.field.value
+        field = driver.new_run.form.row("training.epochs").field
+        assert isinstance(field, WaitingField)
+        field.focus()
+        before = field.value
         await driver.press("3")
         await driver.until(lambda: driver.app.current_mode == "monitor")
         await driver.press("2")
         await driver.until(lambda: driver.app.current_mode == "new_run")
-        assert row.field.value == before
+        assert field.value == before
         await driver.press("enter", "7")
-        await driver.until(lambda: driver.app.screen._draft.overrides == {"training.epochs": "7"})
+        await driver.until(lambda: driver.new_run.draft.overrides == {"training.epochs": "7"})
         await driver.press("escape")
-        await driver.until(lambda: row.field.value == before and not driver.app.screen._draft.overrides)
+        await driver.until(lambda: field.value == before and not driver.new_run.draft.overrides)
 
 
 async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> None:
@@ -69,7 +72,7 @@ async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> N
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
-        driver.app.screen.form.row("training.epochs").field.focus()
+        driver.new_run.form.row("training.epochs").field.focus()
         await driver.press("enter", "7", "enter")
         await driver.sees("● yours")
         await driver.press("x")
@@ -77,7 +80,7 @@ async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> N
         await driver.press("u")
         await driver.sees("● yours")
         await driver.press("u", "u")
-        await driver.until(lambda: not driver.app.screen._draft.data)
+        await driver.until(lambda: not driver.new_run.draft.data)
 
 
 async def test_slash_finds_a_setting(paths: Paths, opened: Opened) -> None:
@@ -111,7 +114,7 @@ async def test_own_headings_are_mapped_in_the_app_and_remembered(paths: Paths, o
         await driver.sees("as you said", "Category: “Datum”")
         await driver.press("enter")
         await driver.sees("✓ ready")
-        assert driver.app.screen._draft.columns["completion"] == "Unsere Antwort"
+        assert driver.new_run.draft.columns["completion"] == "Unsere Antwort"
     other = german_table(tmp_path / "next month.csv")
     found = column_map(str(other), paths)
     assert found.remembered and found.mapping["category"] == "Datum"
@@ -138,11 +141,14 @@ async def test_a_run_is_set_up_again_and_what_was_in_the_form_comes_back(seeded:
     """n in Monitor fills in New Run; u brings back what stood there."""
     async with opened(seeded) as driver:
         await driver.press("3")
-        await driver.until(lambda: driver.app.current_mode == "monitor" and driver.app.screen.run is not None)
-        run = driver.app.screen.run
+        await driver.until(
+            lambda: driver.app.current_mode == "monitor" and driver.screen(MonitorScreen).run is not None
+        )
+        run = driver.screen(MonitorScreen).run
+        assert run is not None
         await driver.press("n")
         await driver.until(lambda: driver.app.current_mode == "new_run")
-        await driver.until(lambda: driver.app.screen._draft.name == run.spec.name)
-        assert driver.app.screen._draft.data == (run.spec.dataset.source or run.spec.dataset.path)
+        await driver.until(lambda: driver.new_run.draft.name == run.spec.name)
+        assert driver.new_run.draft.data == (run.spec.dataset.source or run.spec.dataset.path)
         await driver.press("u")
-        await driver.until(lambda: not driver.app.screen._draft.data)
+        await driver.until(lambda: not driver.new_run.draft.data)

@@ -31,15 +31,21 @@ async def test_a_card_a_service_with_words(paths: Paths, opened: Opened, size: t
         await driver.sees("RunPod", "– not connected", "enter connects it")
 
 
+def focused_service(driver: Driver) -> str:
+    card = driver.app.focused
+    assert isinstance(card, ServiceCard)
+    return card.service.name
+
+
 async def test_arrows_and_letters_reach_every_card(paths: Paths, opened: Opened) -> None:
     """The cards are walked with hjkl or arrows; none can be reached by mouse only."""
     async with opened(paths) as driver:
         await driver.until(lambda: isinstance(driver.app.focused, ServiceCard))
         seen = set()
         for key in ("l", "j", "h", "j", "right", "k", "left", "up", "right", "down", "down"):
-            seen.add(driver.app.focused.service.name)
+            seen.add(focused_service(driver))
             await driver.press(key)
-        seen.add(driver.app.focused.service.name)
+        seen.add(focused_service(driver))
         assert len(seen) >= min(5, len(services()))
 
 

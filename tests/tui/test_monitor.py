@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from filelock import FileLock
+from textual.widgets import Button
 
-from brightrun_tui.domain.requests import Request
+from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -42,7 +43,7 @@ async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opene
     async with opened(seeded, size) as driver:
         await choose(driver, "r-0004")
         await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
-        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].gaps == [11, 12]
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
 
 
 async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:
@@ -60,7 +61,7 @@ async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert [(request.kind, request.target) for request in waiting] == [("stop_run", "r-0006")]
+    assert [(request.ask.kind, request.ask.target) for request in waiting] == [("stop_run", "r-0006")]
 
 
 @pytest.mark.parametrize(("run_id", "key"), [("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")])
@@ -85,7 +86,7 @@ async def test_retry_offers_the_suggested_change(seeded: Paths, opened: Opened) 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert waiting[0].kind == "retry_run" and waiting[0].payload["apply_suggestion"] is True
+    assert waiting[0].ask == RetryRun(target="r-0004", apply_suggestion=True)
 
 
 async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> None:
@@ -110,7 +111,7 @@ async def test_a_run_that_waits_can_be_moved_and_no_other(seeded: Paths, opened:
             await driver.press("less_than_sign")
             while not (waiting := await asked(seeded)):
                 await driver.pilot.pause(0.02)
-    assert [(one.kind, one.target, one.payload) for one in waiting] == [("move_run", "r-0007", {"to": "up"})]
+    assert [one.ask for one in waiting] == [MoveRun(target="r-0007", to="up")]
 
 
 async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, opened: Opened) -> None:
@@ -127,7 +128,7 @@ async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, 
             await driver.press("y")
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting = await asked(seeded)
-    assert [(request.kind, request.target) for request in waiting] == [("delete_run", "r-0004")]
+    assert [(request.ask.kind, request.ask.target) for request in waiting] == [("delete_run", "r-0004")]
 
 
 async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened) -> None:
@@ -173,13 +174,13 @@ async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> 
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete 2 runs", "poems", "contracts-de")
-            driver.app.screen.query_one("#yes").press()
+            driver.app.screen.query_one("#yes", Button).press()
             await driver.until(lambda: len(driver.app.screen_stack) == 1)
             waiting: list[Request] = []
             while len(waiting) < 2:
                 await driver.pilot.pause(0.05)
                 waiting = await asked(seeded)
-    assert {(request.kind, request.target) for request in waiting} == {
+    assert {(request.ask.kind, request.ask.target) for request in waiting} == {
         ("delete_run", "r-0003"),
         ("delete_run", "r-0004"),
     }
@@ -195,7 +196,7 @@ async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
             later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
             await events.ingest(db, "r-0006", later, 999)
         await driver.sees("step 120/160", "75%")
-        assert driver.app.screen.query_one(LossChart)._curves()["train_loss"].steps[-1] == 120
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120
 
 
 async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:
@@ -228,7 +229,7 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
         assert chart.view.window is None
         await driver.press("v")
         await driver.sees("Learning rate", "rate 0.0002")
-        assert set(chart._curves()) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
+        assert set(chart.drawn) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
         await driver.press("v", "v")
         await driver.sees("train 0.")
         await driver.press("V")

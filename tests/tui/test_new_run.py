@@ -13,6 +13,7 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.widgets.fields import WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
 from tests.planning.test_damaged import damaged_starter
@@ -73,12 +74,13 @@ async def test_the_estimate_follows_a_setting(paths: Paths, opened: Opened) -> N
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
-        before = driver.app.screen._plan.estimate.steps
+        before = driver.plan.estimate
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
         row.field.focus()
         await driver.press("enter", "end", "backspace", "9")
-        await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 9.0)
-        assert driver.app.screen._plan.estimate.steps > 2 * before
+        await driver.until(lambda: driver.plan.settings.training.epochs == 9.0)
+        after = driver.plan.estimate
+        assert before and after and after.steps > 2 * before.steps
         await driver.sees("● yours")
 
 
@@ -113,32 +115,34 @@ async def test_a_template_changes_what_was_not_typed(paths: Paths, opened: Opene
         await driver.press("escape", "t")
         await driver.sees("Template")
         await driver.press(*"code", "enter")
-        await driver.until(lambda: driver.app.screen._plan.settings.lora.r == 64)
+        await driver.until(lambda: driver.plan.settings.lora.r == 64)
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
-        await driver.until(lambda: row.field.value == "64", "the field shows it")
-        row.field.focus()
+        field = row.field
+        assert isinstance(field, WaitingField)
+        await driver.until(lambda: field.value == "64", "the field shows it")
+        field.focus()
         await driver.press("enter", "end", "backspace", "backspace", "8", "enter")
-        await driver.until(lambda: driver.app.screen._plan.settings.lora.r == 8)
+        await driver.until(lambda: driver.plan.settings.lora.r == 8)
         await driver.press("escape", "t", *"quick", "enter")
-        await driver.until(lambda: driver.app.screen._plan.draft.template == "quick")
-        assert driver.app.screen._plan.settings.lora.r == 8
+        await driver.until(lambda: driver.plan.draft.template == "quick")
+        assert driver.plan.settings.lora.r == 8
 
 
 async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opened) -> None:
     """“$4,50” is a number to a person and to the app; “much” is not."""
     async with opened(paths) as driver:
         await open_form(driver)
-        row = driver.app.screen.form.row("budget_usd")
+        row = driver.new_run.form.row("budget_usd")
         row.field.focus()
         await driver.press("enter", *"$4,50")
-        await driver.until(lambda: driver.app.screen._draft.budget_usd == 4.5)
+        await driver.until(lambda: driver.new_run.draft.budget_usd == 4.5)
         await driver.press(*["backspace"] * 5, *"much")
         await driver.sees("✗ a number above 0")
         await driver.press(*["backspace"] * 4, *"1,000")
         await driver.sees("✗ write 1000 or 1.50", "✗ not yet: budget_usd")
         assert not driver.app.screen.check_action("start", ()), "what is in force is not what is seen"
         await driver.press(*["backspace"] * 5, *"1000")
-        await driver.until(lambda: driver.app.screen._draft.budget_usd == 1000)
+        await driver.until(lambda: driver.new_run.draft.budget_usd == 1000)
         await driver.sees_no("budget_usd:", "✗ write 1000")
 
 
@@ -148,9 +152,9 @@ async def test_defaults_that_cannot_be_read_stop_a_run(paths: Paths, opened: Ope
     paths.config_file.write_text("[defaults]\nbudget_usd = 5\ntemplat = 'x'\n")
     async with opened(paths, (120, 40)) as driver:
         await open_form(driver)
-        await driver.until(lambda: driver.app.screen._plan is not None)
+        await driver.until(lambda: driver.new_run.plan is not None)
         await driver.sees("→ known keys: base, template")  # the line before, with the file's name, breaks anywhere
-        assert "templat" in str([check.error for check in driver.app.screen._plan.checks if check.error])
+        assert "templat" in str([check.error for check in driver.plan.checks if check.error])
 
 
 async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
@@ -173,7 +177,7 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.press("down")
         await driver.sees("60 of 60 records usable", "question 0?", "answer 0")
         await driver.press("enter")
-        await driver.until(lambda: driver.app.screen._draft.data == str(folder / "good.jsonl"))
+        await driver.until(lambda: driver.new_run.draft.data == str(folder / "good.jsonl"))
         await driver.sees("✓ ready")
         await driver.press("escape", "v")
         await driver.sees("Conversations of good", "assistant", "learned")

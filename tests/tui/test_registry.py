@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import corrections, endpoints, models, open_database, requests
+from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.widgets.rows import RowList
 from tests.registry.judge_server import KEY as JUDGE_KEY
 from tests.registry.judge_server import by_marker, prefer, serving_judge
@@ -63,9 +67,8 @@ async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, op
             async with open_database(seeded.database) as db:
                 while not (waiting := await requests.pending(db)):
                     await driver.pilot.pause(0.05)
-                assert [(request.kind, request.target) for request in waiting] == [("deploy", "poems:1")]
-                why = {"error": {"what": "no [/] memory", "fix": "free some"}}
-                await requests.answer(db, waiting[0].id, failed=True, result=why)
+                assert [request.ask for request in waiting] == [Deploy(target="poems:1")]
+                await requests.refuse(db, waiting[0].id, EngineError("no [/] memory", fix="free some"))
             await driver.until(lambda: "no [/] memory" in driver.toasts(), "the reason as a toast")
 
 
@@ -95,18 +98,18 @@ async def test_promote_and_roll_back(seeded: Paths, opened: Opened) -> None:
     async with opened(seeded) as driver:
         await choose(driver, "lamp-support:1")
         await driver.press("P", "enter")
-        assert "champion" in (driver.app.snapshot.model("lamp-support:2").aliases)  # type: ignore[union-attr]
+        assert "champion" in (kept(driver, "lamp-support:2").aliases)
         await driver.press("P", "y")
-        await driver.until(lambda: "champion" in driver.app.snapshot.model("lamp-support:1").aliases)  # type: ignore[union-attr]
+        await driver.until(lambda: "champion" in kept(driver, "lamp-support:1").aliases)
         await driver.press("B", "y")
-        await driver.until(lambda: "champion" in driver.app.snapshot.model("lamp-support:2").aliases)  # type: ignore[union-attr]
+        await driver.until(lambda: "champion" in kept(driver, "lamp-support:2").aliases)
 
 
 async def test_deleting_is_refused_by_default_and_final_after_yes(seeded: Paths, opened: Opened) -> None:
     """No is the default; a served model cannot be deleted and says why; any other goes with its files."""
     async with opened(seeded) as driver:
         await choose(driver, "poems:1")
-        directory = Path(driver.app.snapshot.model("poems:1").directory)  # type: ignore[union-attr]
+        directory = Path(kept(driver, "poems:1").directory)
         await driver.press("D", "enter")
         assert directory.exists()
         await driver.press("D", "y")
@@ -137,6 +140,12 @@ async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
         await driver.sees("✗ the endpoint cannot be reached")
 
 
+def kept(driver: Driver, ref: str) -> ModelVersion:
+    model = driver.app.snapshot.model(ref)
+    assert model is not None, f"{ref} is not kept"
+    return model
+
+
 class SlowModel:
     """An endpoint that begins to answer when it is told to, and remembers what it was sent."""
 
@@ -146,7 +155,7 @@ class SlowModel:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])  # type: ignore[index]
+        length = int(re.findall(rb"content-length: (\d+)", head, re.I)[0])
         self.asked.append(json.loads(await reader.readexactly(length))["messages"])
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
         await self.go.wait()
@@ -172,7 +181,7 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         await driver.press(*"first", "enter")
         await driver.until(lambda: len(model.asked) == 1, "it was asked")
         await driver.press("f4")
-        await driver.until(lambda: not driver.app.screen._busy)
+        await driver.until(lambda: not driver.screen(ChatScreen).answering)
         assert driver.one("#say").text == ""
         await driver.press(*"second", "enter")
         await driver.until(lambda: len(model.asked) == 2, "it was asked again")
@@ -182,9 +191,9 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         model.go.set()
         await driver.press("enter")
         await driver.sees("good day")
-        await driver.until(lambda: not driver.app.screen._busy)
+        await driver.until(lambda: not driver.screen(ChatScreen).answering)
         await driver.press(*"third", "enter")
-        await driver.until(lambda: len(model.asked) == 4 and not driver.app.screen._busy, "it was answered")
+        await driver.until(lambda: len(model.asked) == 4 and not driver.screen(ChatScreen).answering, "it was answered")
         await driver.press("pageup", "pagedown", "f3")
         await driver.sees("What should lamp-support:2 have said?", "third", "good day")
         await driver.press("!", "ctrl+s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -25,7 +26,7 @@ async def rented_draft(driver: Driver, provider: str = "runpod") -> None:
     """The example on a real base model, on a rented machine."""
     await driver.press("2")
     await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
-    if not driver.app.screen._draft.data:
+    if not driver.new_run.draft.data:
         await driver.press("escape", "d")
         await driver.sees("records usable")
         await driver.press("enter")
@@ -43,14 +44,14 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
     """A rented run shows machine, hourly price and sum; Enter on the question rents nothing; a budget forbids it."""
     async with opened(paths, size) as driver:
         await rented_draft(driver)
-        await driver.until(lambda: driver.app.screen._offer is not None, "a machine with a price")
+        await driver.until(lambda: driver.new_run.offer is not None, "a machine with a price")
         await driver.sees("✓ ready", "at most $")
         await driver.press("escape", "s")
         await driver.sees("Start the run", "It costs about $", "an hour")
         await driver.press("enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         assert not driver.app.snapshot.runs and server.runpod.count("POST", "/v2/pods") == 0
-        driver.app.screen.form.row("budget_usd").field.focus()
+        driver.new_run.form.row("budget_usd").field.focus()
         await driver.press("enter", *"0.01")
         await driver.sees("✗ budget", "✗ not yet")
 
@@ -62,7 +63,7 @@ async def test_machines_of_every_service_are_compared_by_what_this_run_would_cos
     """One table: price an hour, time and cost of this run, whether it fits; typing narrows it, enter takes a machine."""
     async with opened(paths, size) as driver:
         await rented_draft(driver)
-        await driver.until(lambda: driver.app.screen._offer is not None)
+        await driver.until(lambda: driver.new_run.offer is not None)
         await driver.press("escape", "m")
         await driver.sees(
             "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "at most $", "on demand"
@@ -75,9 +76,9 @@ async def test_machines_of_every_service_are_compared_by_what_this_run_would_cos
         await driver.sees("Texas, US", "It can be taken away at any time")
         await driver.sees_no("4090")
         await driver.press("enter")
-        await driver.until(lambda: driver.app.screen._plan.offer == driver.app.screen._offer, "it is planned for")
-        draft, offer = driver.app.screen._draft, driver.app.screen._offer
-        assert (draft.provider, draft.interruptible, offer.interruptible) == ("vast", True, True)
+        await driver.until(lambda: driver.plan.offer == driver.new_run.offer, "it is planned for")
+        draft, offer = driver.new_run.draft, driver.new_run.offer
+        assert offer and (draft.provider, draft.interruptible, offer.interruptible) == ("vast", True, True)
         await driver.sees("‹ Vast.ai ›", "‹ yes ›", "✓ account", "✓ ready")
 
 
@@ -88,7 +89,7 @@ async def test_one_service_that_is_silent_hides_no_other(
     server.vast.faults.set("edge_block")
     async with opened(paths) as driver:
         await rented_draft(driver)
-        await driver.until(lambda: driver.app.screen._offer is not None)
+        await driver.until(lambda: driver.new_run.offer is not None)
         await driver.press("escape", "m")
         await driver.sees("RTX 4090", "✗ Vast.ai: Vast.ai's edge network refuses")
 
@@ -135,15 +136,15 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
     async with opened(paths, (120, 40)) as driver:
         tested: dict[str, int] = {}
         for cloud in server.clouds:
-            await driver.until(lambda name=cloud.name: driver.app.snapshot.services.get(name, {}).get("checked_at"))  # type: ignore[misc]
+            await driver.until(partial(tested_at, driver, cloud.name))
             tested[cloud.name] = len(cloud.requests)
         await driver.until(lambda: driver.text().count(card) >= 2, f"“{card}” on both cards")
         for cloud in server.clouds:
             await rented_draft(driver, cloud.name)
-            await driver.until(lambda name=cloud.name: said in seen(driver, name), f"“{said}” in the checks")  # type: ignore[misc]
+            await driver.until(partial(is_seen, said, driver, cloud.name), f"“{said}” in the checks")
             assert fix in seen(driver, cloud.name) or trouble is no_scope
             await driver.sees("✗ not yet")
-            assert not driver.app.screen._plan.ready
+            assert not driver.plan.ready
             await driver.press("escape", "f5")
             assert len(driver.app.screen_stack) == 1, "it would start all the same"
         for cloud in server.clouds:
@@ -153,11 +154,19 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
             assert not cloud.instances
 
 
+def tested_at(driver: Driver, service: str) -> object:
+    return driver.app.snapshot.services.get(service, {}).get("checked_at")
+
+
+def is_seen(said: str, driver: Driver, provider: str) -> bool:
+    return said in seen(driver, provider)
+
+
 def seen(driver: Driver, provider: str) -> str:
     """The checks of the plan for this provider and their fixes as one line, however they are wrapped."""
-    plan = driver.app.screen._plan
-    known = plan is not None and plan.draft.provider == provider
-    return " ".join(f"{check.what} {check.fix}" for check in plan.checks) if known else ""
+    plan = driver.new_run.plan
+    known = plan.checks if plan is not None and plan.draft.provider == provider else ()
+    return " ".join(f"{check.what} {check.fix}" for check in known)
 
 
 async def test_a_key_that_is_mended_is_noticed_on_coming_back(

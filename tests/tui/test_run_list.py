@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brightrun_tui.domain.run import Run, RunState
 from brightrun_tui.tui.run_list import Order, arrange
+from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.widgets import run_columns
 from brightrun_tui.tui.widgets.run_filter import matches
 from tests.tui import seed
 
 
-def run(id_: str, name: str, state: RunState, **facts: object) -> Run:
+def run(id_: str, name: str, state: RunState, **facts: Any) -> Run:
     spec = seed.spec(name, id_)
     return Run(
         id=id_, name=name, state=state, spec=spec, directory="/runs", created_at=float(id_[2:]), updated_at=1.0, **facts
-    )  # type: ignore[arg-type]
+    )
 
 
 RUNS = (
@@ -64,6 +67,6 @@ def test_runs_are_ordered_grouped_and_folded() -> None:
 def test_a_row_has_the_width_of_the_table(width: int) -> None:
     """No cell pushes another one off its column, whatever is in it; the heading fits the rows."""
     long = run("r-9", "模型" * 40, "running", hardware={"device": "NVIDIA H200 [b]x" * 5}, eval_loss=123456.0)
-    vitals = run_columns.Vitals(learning_rate=1e-9)
+    vitals = Vitals(learning_rate=1e-9)
     row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True)
     assert row.cell_length == run_columns.heading(width, (), "eval", True).cell_length <= width

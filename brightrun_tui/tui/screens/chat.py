@@ -17,6 +17,7 @@ from brightrun_tui import registry
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.chat_settings import ChatSettings, ChatSettingsScreen
@@ -67,13 +68,14 @@ class ChatScreen(Dialog[None]):
         return self.query_one("#say", MessageBox)
 
     @property
-    def _busy(self) -> bool:
+    def answering(self) -> bool:
+        """Whether an answer is being written."""
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
 
     def on_message_box_sent(self, event: MessageBox.Sent) -> None:
         event.stop()
         said = event.text.strip()
-        if said and not self._busy:
+        if said and not self.answering:
             event.box.put("")
             self._answer(said)
 
@@ -82,9 +84,9 @@ class ChatScreen(Dialog[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
-            return True if self._busy else None
+            return True if self.answering else None
         if action == "wrong":
-            return True if self._chosen is not None and not self._busy else None
+            return True if self._chosen is not None and not self.answering else None
         if action == "save":
             return True if self._partners[0].turns else None
         return True
@@ -95,7 +97,7 @@ class ChatScreen(Dialog[None]):
 
     async def action_dismiss(self, result: None = None) -> None:
         """Escape ends the answer first, then the conversation."""
-        if self._busy:
+        if self.answering:
             self.action_stop()
         elif self._started_here():
             self._leave()
@@ -124,7 +126,7 @@ class ChatScreen(Dialog[None]):
         if stop is None:
             return
         for endpoint in started if stop else ():
-            await self.app.ask("undeploy", endpoint.id, wait=0.0)
+            await self.app.ask(Undeploy(target=endpoint.id), wait=0.0)
         if not stop:
             self.app.toast(f"{names} {many} still served; U in the Registry ends that.")
         self.dismiss(None)
@@ -311,12 +313,12 @@ class ChatScreen(Dialog[None]):
                 self._say("✗ not served, and read-only mode cannot deploy it", "$error")
                 return None
             self._say(f"◌ starting a server for {model.ref} …")
-            answer = await self.app.ask("deploy", model.ref, wait=30.0)
-            if answer is None:
+            reply = await self.app.ask(Deploy(target=model.ref), wait=30.0)
+            if reply is None:
                 self._say("✗ it could not be deployed", "$error")
                 return None
-            if answer.get("endpoint"):
-                self._started.add(str(answer["endpoint"]))
+            if reply.answer is not None:
+                self._started.add(reply.answer.endpoint)
         try:
             return await self._until_ready(model)
         except EngineError as error:

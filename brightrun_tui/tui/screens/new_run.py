@@ -17,6 +17,7 @@ from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
@@ -190,6 +191,21 @@ class NewRunScreen(DraftActions):
         self._change(**{key: number})
 
     @property
+    def draft(self) -> Draft:
+        """What the form says."""
+        return self._draft
+
+    @property
+    def plan(self) -> Plan | None:
+        """What it would come to; None until it was first reckoned."""
+        return self._plan
+
+    @property
+    def offer(self) -> Offer | None:
+        """The machine that would be rented; None where none is, and while one is looked for."""
+        return self._offer
+
+    @property
     def _state(self) -> FormState:
         return FormState(self._draft, dict(self._typed))
 
@@ -238,7 +254,7 @@ class NewRunScreen(DraftActions):
             self.app.show_error(error)
         else:
             if wanted:
-                await self.app.ask("stand_by", wait=0.0)
+                await self.app.ask(StandBy(), wait=0.0)
 
     @work(exclusive=True, group="offers")
     async def _find_offer(self, draft: Draft) -> None:

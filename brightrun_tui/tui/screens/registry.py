@@ -17,6 +17,7 @@ from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
@@ -144,9 +145,9 @@ class RegistryScreen(ModeScreen):
         model = self.model
         if model is None:
             return
-        answer = await self.app.ask("deploy", model.ref, wait=30.0)
-        if answer and answer.get("endpoint"):
-            self._open_endpoint(answer["endpoint"])
+        reply = await self.app.ask(Deploy(target=model.ref), wait=30.0)
+        if reply and reply.answer:
+            self._open_endpoint(reply.answer.endpoint)
 
     async def action_again(self) -> None:
         if self.model is not None:
@@ -168,7 +169,7 @@ class RegistryScreen(ModeScreen):
             return
         question = f"Stop serving {model.ref}? Programs that call {endpoint.url} will get no answer. The model stays."
         if await self.confirm("Undeploy", question, yes="Stop serving"):
-            await self.app.ask("undeploy", endpoint.id)
+            await self.app.ask(Undeploy(target=endpoint.id))
 
     def action_chat(self) -> None:
         from brightrun_tui.tui.screens.chat import ChatScreen

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from textual import work
 from textual.content import Content
 
 from brightrun_tui.domain.queue import Move
-from brightrun_tui.domain.requests import RequestKind
+from brightrun_tui.domain.requests import (
+    Answer,
+    Ask,
+    CheckpointRun,
+    DeleteRun,
+    MoveRun,
+    PauseRun,
+    ResumeRun,
+    RetryRun,
+    StopRun,
+)
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
@@ -49,17 +59,17 @@ class RunActions(ModeScreen):
     def _deletable(self) -> tuple[Run | DamagedRun, ...]:
         return tuple(run for run in self.targets() if isinstance(run, DamagedRun) or run.permits(RunAction.DELETE))
 
-    async def _ask_all(self, kind: RequestKind, runs: Sequence[Run | DamagedRun]) -> int:
-        """Ask the same of each; returns how many answered."""
-        answers = await asyncio.gather(*(self.app.ask(kind, run.id) for run in runs))
-        return sum(answer is not None for answer in answers)
+    async def _ask_all(self, asks: Iterable[Ask[Answer]]) -> int:
+        """Ask all of these; returns how many were not refused."""
+        replies = await asyncio.gather(*(self.app.ask(ask) for ask in asks))
+        return sum(reply is not None for reply in replies)
 
     @work(group="ask")
     async def action_pause(self) -> None:
         runs = self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)
         resuming = all(run.state == "paused" for run in runs)
         meant = [run for run in runs if run.permits(RunAction.RESUME if resuming else RunAction.PAUSE)]
-        done = await self._ask_all("resume_run" if resuming else "pause_run", meant)
+        done = await self._ask_all((ResumeRun if resuming else PauseRun)(target=run.id) for run in meant)
         if done:
             who = meant[0].name if len(meant) == 1 else f"{done} runs"
             ending = "" if len(meant) > 1 else "s"
@@ -79,11 +89,11 @@ class RunActions(ModeScreen):
             _about(runs, _stop_words(runs)),
             yes="Stop it" if len(runs) == 1 else "Stop them",
         ):
-            await self._ask_all("stop_run", runs)
+            await self._ask_all(StopRun(target=run.id) for run in runs)
 
     @work(group="ask")
     async def action_checkpoint(self) -> None:
-        if await self._ask_all("checkpoint_run", self.runs_that_permit(RunAction.CHECKPOINT)):
+        if await self._ask_all(CheckpointRun(target=run.id) for run in self.runs_that_permit(RunAction.CHECKPOINT)):
             self.app.toast("The worker saves a checkpoint at its next step.")
 
     @work(group="ask")
@@ -97,9 +107,9 @@ class RunActions(ModeScreen):
         changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
         question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
         if await self.confirm("Retry the run", _about(runs, question), yes="Retry", danger=False):
-            answer = await self.app.ask("retry_run", run.id, {"apply_suggestion": bool(suggestion)})
-            if answer and answer.get("run"):
-                self.app.watched_run = answer["run"]
+            reply = await self.app.ask(RetryRun(target=run.id, apply_suggestion=bool(suggestion)))
+            if reply and reply.answer:
+                self.app.watched_run = reply.answer.run
 
     @work(group="ask")
     async def action_sooner(self) -> None:
@@ -111,8 +121,9 @@ class RunActions(ModeScreen):
 
     async def _move(self, to: Move) -> None:
         for run in self.runs_that_permit(RunAction.MOVE):
-            if (answer := await self.app.ask("move_run", run.id, {"to": to})) is not None:
-                place, all_of_them = answer["queue"].index(run.id) + 1, len(answer["queue"])
+            reply = await self.app.ask(MoveRun(target=run.id, to=to))
+            if reply and reply.answer:
+                place, all_of_them = reply.answer.queue.index(run.id) + 1, len(reply.answer.queue)
                 self.app.toast(f"{run.name} is number {place} of {all_of_them} that wait.")
 
     @work(group="ask")
@@ -129,7 +140,7 @@ class RunActions(ModeScreen):
             _about(runs, question),
             yes="Delete it" if one else "Delete them",
         ):
-            await self._ask_all("delete_run", runs)
+            await self._ask_all(DeleteRun(target=run.id) for run in runs)
 
 
 def _stop_words(runs: Sequence[Run]) -> str:

@@ -213,7 +213,7 @@ class LossChart(Widget, can_focus=True):
         return known[: across * down]
 
     def _extent(self) -> tuple[float, float] | None:
-        known = [curve for curve in self._curves().values() if curve.steps]
+        known = [curve for curve in self.drawn.values() if curve.steps]
         if not known or self._detail is None:
             return None
         if self.view.by_time:
@@ -247,7 +247,9 @@ class LossChart(Widget, can_focus=True):
             left, right = max(extent[0], extent[1] - (right - left)), extent[1]
         self._look(replace(self.view, window=(left, right)))
 
-    def _curves(self) -> Mapping[str, Curve]:
+    @property
+    def drawn(self) -> Mapping[str, Curve]:
+        """What is drawn of the run, by metric."""
         known = self._detail.curves if self._detail else {}
         return {metric: known[metric] for spec in self._specs() for metric in spec.metrics if metric in known}
 
@@ -264,7 +266,7 @@ class LossChart(Widget, can_focus=True):
             self.content_size,
             self.view,
             others,
-            tuple((name, curve.version) for name, curve in self._curves().items()),
+            tuple((name, curve.version) for name, curve in self.drawn.items()),
         )
         if (seen == self._seen and not self._stale) or self._drawing_now:
             return
@@ -278,8 +280,7 @@ class LossChart(Widget, can_focus=True):
                 return
             begin = origin(detail)
             strands = {
-                name: freeze(await self._close(detail, name, curve), view, begin)
-                for name, curve in self._curves().items()
+                name: freeze(await self._close(detail, name, curve), view, begin) for name, curve in self.drawn.items()
             }
             others = [
                 (name, {metric: freeze(curve, view, origin(one)) for metric, curve in one.curves.items()})
@@ -314,7 +315,7 @@ class LossChart(Widget, can_focus=True):
         return near
 
     def _retitle(self) -> None:
-        curves, spec, view = self._curves(), self._spec, self.view
+        curves, spec, view = self.drawn, self._spec, self.view
         known = {name: curve for name, curve in curves.items() if curve.steps}
         legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS or self.in_grid else spec.title))]
         if self.screen.has_class("-zoomed") and self._name:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -109,7 +111,7 @@ def _try_ways(
     }
     for what, way in ways.items():
         if way.attention != ONE_CALL or ONE_CALL in packed_implementations(forward.machine):
-            yield what, _row(reference, lambda way=way: _gradient(forward, way), most=limit)
+            yield what, _row(reference, partial(_gradient, forward, way), most=limit)
     best = ways["packed, a call for each record"]
     yield "loss in many chunks", _row(reference, lambda: _in_chunks(forward, best), most=limit)
     yield "activations computed twice", _row(reference, lambda: _recomputed(forward, best), most=limit)
@@ -146,11 +148,8 @@ def _made(
     adapters: Callable[[torch.nn.Module], int],
 ) -> Forward:
     machine = choose_machine(settings)
-    loading.fuse_elementwise = kernels
-    try:
+    with mock.patch.object(loading, "fuse_elementwise", kernels):
         loaded = load_base(str(base), "", settings, machine)
-    finally:
-        loading.fuse_elementwise = fuse_elementwise
     adapted = attach_adapter(loaded, LoraSettings(r=8), machine, seed=1)
     adapters(adapted)
     torch.manual_seed(3)
@@ -186,12 +185,8 @@ def _collected(forward: Forward, weighted: Sequence[tuple[Batch, float]]) -> tor
 
 
 def _in_chunks(forward: Forward, way: Way) -> torch.Tensor:
-    before = loss.CHUNK_LOGITS
-    loss.CHUNK_LOGITS = 24 * 4096
-    try:
+    with mock.patch.object(loss, "CHUNK_LOGITS", 24 * 4096):
         return _gradient(forward, way)
-    finally:
-        loss.CHUNK_LOGITS = before
 
 
 def _recomputed(forward: Forward, way: Way) -> torch.Tensor:

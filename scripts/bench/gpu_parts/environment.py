@@ -92,7 +92,8 @@ def _grouped_heads(machine: Machine) -> dict[str, Any]:
         try:
 
             def both(way: Any = way) -> tuple[torch.Tensor, ...]:
-                return torch.autograd.grad(way(), (query, key, value), upstream)
+                made: tuple[torch.Tensor, ...] = torch.autograd.grad(way(), (query, key, value), upstream)
+                return made
 
             gradients[name] = torch.cat([each.float().flatten() for each in both()])
             found[name] = statistics.median(seconds_of(machine, both) for _ in range(8))

@@ -120,7 +120,8 @@ def make(directory: Path, device: str, shape: str) -> Iterator[dict[str, Any]]:
 
 def make_examples(workload: str, tokens: int, vocabulary: int = 4000) -> list[Example]:
     """Records of random tokens, ``tokens`` or a few more together, the answers supervised."""
-    chance, made, total = random.Random(workload), [], 0
+    made: list[Example] = []
+    chance, total = random.Random(workload), 0
     lengths = WORKLOADS[workload]
     while total < tokens:
         prompt, answer = (max(8, round(chance.gauss(*spread))) for spread in (lengths.prompt, lengths.answer))
@@ -147,7 +148,7 @@ def flops(shape: str, step: Step) -> float:
     key_value = hidden * model["num_key_value_heads"] // model["num_attention_heads"]
     weights = layers * (2 * hidden * hidden + 2 * hidden * key_value + 3 * hidden * wide)
     attention = layers * sum(2 * n * n * hidden for n in step.lengths)
-    return 4.0 * weights * step.tokens + 3.0 * attention + 4.0 * hidden * model["vocab_size"] * step.supervised
+    return float(4.0 * weights * step.tokens + 3.0 * attention + 4.0 * hidden * model["vocab_size"] * step.supervised)
 
 
 def write_run(run: Path, base: Path, workload: str, records: int, overrides: dict[str, Any]) -> Path:

@@ -20,7 +20,8 @@ class Fact:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """``one:two, three:four`` → pairs."""
-    return [tuple(entry.strip().split(":")) for entry in text.replace("\n", " ").split(",")]  # type: ignore[misc]
+    entries = (entry.strip().split(":") for entry in text.replace("\n", " ").split(","))
+    return [(one, two) for one, two in entries]
 
 
 @dataclass(frozen=True)
