@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -147,6 +148,8 @@ class Campaign:
         run_id = instance.name.removeprefix("br-").partition("-")[2].rpartition("-")[0]
         done, home = (place / "run" / "manifest.json").exists(), get_paths().run_directory(run_id) / "manifest.json"
         if done and not home.exists() and instance.id not in self.struck:
+            why = "".join(traceback.format_stack(limit=4)[:-1])
+            print(f"lost with {instance.name} of {run_id}, which was {instance.stage}:\n{why}", file=sys.stderr)
             self.lost.append(instance.name)
         if instance.machine.gpu_fault and (place / "run" / "spec.json").exists():
             self.trusted.add(instance.name)
@@ -221,6 +224,7 @@ class Campaign:
     async def _empty_account(self, cloud: Cloud) -> None:
         """The balance is gone, and the provider takes every machine back; somebody adds funds a moment later."""
         self.injected["empty account"] += 1
+        self.struck.update(instance.id for instance in cloud.instances.values() if instance.alive)
         cloud.prepaid = cloud.ledger.total()
         await asyncio.sleep(1.0)
         cloud.prepaid = cloud.ledger.total() + 50.0
