@@ -29,6 +29,8 @@ from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
+ENCODING, SHEET = "encoding", "sheet"
+"""Beside the roles of columns: the encoding of the text, and the sheet of the workbook, where these are not to be guessed."""
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
@@ -37,7 +39,10 @@ _LONG_NAME = 40
 
 
 class Outcome(NamedTuple):
-    """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not."""
+    """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
+
+    ``value`` is what the file holds there, where that is left out.
+    """
 
     place: str
     record: Record | None
@@ -45,6 +50,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     remarks: Sequence[str] = ()
     unused: Sequence[str] = ()
+    value: Any = None
 
 
 @dataclass
@@ -80,7 +86,7 @@ class Source:
             try:
                 record, remarks, unused = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(place, None, reason.kind, reason.detail)
+                yield Outcome(place, None, reason.kind, reason.detail, value=row.value)
                 continue
             heard = True
             key = hash(record.id)
@@ -140,15 +146,16 @@ def open_source(
             fix=f"one of: {', '.join(formats())}",
             kind=ErrorKind.UNKNOWN_FORMAT,
         )
-    unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
+    encoding, sheet, columns = split_reading(columns)
+    unknown = next((role for role in columns if role not in COLUMN_ROLES), None)
     if unknown is not None:
         raise UsageError(
             f"a column cannot be mapped to “{unknown}”",
             fix=f"one of: {', '.join(COLUMN_ROLES)}",
             kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
         )
-    file = inspect_file(path)
-    rows, document = _container(file, columns)
+    file = _inspected(path, encoding, sheet)
+    rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
@@ -179,7 +186,7 @@ def open_source(
             fix=fix,
             kind=ErrorKind.DATASET_WRONG_FORMAT,
         )
-    named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
+    named = {role: column for role, column in columns.items() if role in ("group", "id")}
     source = Source(
         file,
         chosen,
@@ -195,23 +202,59 @@ def open_source(
     return source
 
 
-def first_rows(path: Path) -> list[Row]:
+def split_reading(columns: Mapping[str, str] | None) -> tuple[str, str, dict[str, str]]:
+    """Encoding and sheet, empty where they are to be guessed, and which column holds what.
+
+    Raises:
+        UsageError: there is no such encoding.
+    """
+    given = dict(columns or {})
+    encoding, sheet = given.pop(ENCODING, ""), given.pop(SHEET, "")
+    try:
+        known = not encoding or "a".encode(encoding).decode(encoding) == "a"
+    except (LookupError, UnicodeError, ValueError, TypeError):
+        known = False
+    if not known:
+        raise UsageError(
+            f"there is no encoding “{printable(encoding)}”",
+            fix="such as utf-8, cp1252 (Windows, Western), cp1250 (Central European), cp1251 (Cyrillic), mac-roman, utf-16",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    return encoding, sheet, given
+
+
+def _inspected(path: str | PathLike[str], encoding: str, sheet: str) -> SourceFile:
+    """The file; an encoding of what is no text, or a sheet of what is no workbook, is refused."""
+    file = inspect_file(path, encoding)
+    if (sheet and not file.is_workbook) or (encoding and (file.is_workbook or file.is_parquet)):
+        raise UsageError(
+            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is none",
+            where=str(file.path),
+            fix=f"leave the {SHEET if sheet else ENCODING} out",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    return file
+
+
+def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
     """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
-        file = inspect_file(data_files(path).files[0] if os.path.isdir(path) else path)
-    rows, document = _container(file, None)
+        file = _inspected(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
+    rows, document = _container(file, None, sheet)
     first = list(islice(rows, _PEEK))
     if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
         first = table[:_PEEK]
     return first
 
 
-def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Iterator[Row], Document | None]:
+def _container(
+    file: SourceFile, columns: Mapping[str, str] | None, sheet: str
+) -> tuple[Iterator[Row], Document | None]:
     """The rows of the file by its kind, which its suffix and its first bytes tell."""
     suffix = file.suffix
     if file.is_workbook:
         document = Document(file, "")
-        return read_workbook(file, document.others), document
+        return read_workbook(file, document.others, sheet), document
     if file.is_parquet or suffix in (".parquet", ".pq"):
         return read_parquet(file), None
     start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]

@@ -36,10 +36,10 @@ class Units(NamedTuple):
 
     first: array[int]
     one_group: bool
-    parted: int
+    parted: list[int]
     near: list[list[int]]
     near_parted: bool
-    of_one_form: int
+    of_one_form: list[int]
 
     @property
     def several(self) -> bool:
@@ -167,10 +167,10 @@ def _largest(first: array[int]) -> int:
     return Counter(first).most_common(1)[0][1] if first else 0
 
 
-def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], int]:
+def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], list[int]]:
     """Sets of records that continue one another, or of at most ``most`` that begin alike.
 
-    And how many are parted from more than ``many`` that ask the same (`Units.parted`).
+    And those that are parted from more than ``many`` that ask the same (`Units.parted`).
 
     Turns that follow the same turns form a tree. Where it does not branch, the records that end on the way are together.
     """
@@ -180,7 +180,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
         return keys[index][start : start + _TURN]
 
     found: list[list[int]] = []
-    parted = 0
+    parted: list[int] = []
     todo: list[tuple[list[int], list[int], int]] = [
         ([], members, 1) for members in same(range(len(keys)), lambda i: turn(i, 0))
     ]
@@ -199,7 +199,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
         todo += [([], branch, depth + 1) for branch in same(onward, partial(turn, depth=depth))]
         answers = Counter(turn(i, depth) for i in onward if not turn(i, depth + 1))
         if len(answers) > 1 and answers.total() > many:
-            parted += answers.total()
+            parted += [i for i in onward if not turn(i, depth + 1)]
     return found, parted
 
 
