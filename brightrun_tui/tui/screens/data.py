@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 from textual import work
 from textual.app import ComposeResult
@@ -27,19 +25,15 @@ from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen
 from brightrun_tui.tui.screens.data_choices import PATH_STARTS, WHOLE_FOLDER, PathSuggester, examples, known, list_files
+from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
+from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.workspace import Workspace
-
-SAY_EVERY_SECONDS = 0.2
-
-
-class StoppedError(Exception):
-    """Nobody waits for this check any more."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +53,12 @@ class DataScreen(Dialog[ChosenData]):
     SCOPES = ("pick", "modal")
     BINDINGS = bindings("pick")
 
-    def __init__(self, known: Sequence[DatasetReport], chosen: str) -> None:
+    def __init__(self, known: Sequence[DatasetReport], chosen: str, base: str = "starter") -> None:
+        """``base``: the model whose tokens the records are shown as."""
         super().__init__("Dataset", classes="-large -data")
         self._known = known
         self._chosen = chosen
+        self._base = base
         self._choices: list[Choice] = []
         self._maps: dict[str, ColumnMap] = {}
         self._usable: set[str] = set()
@@ -215,7 +211,7 @@ class DataScreen(Dialog[ChosenData]):
             self.app.run_worker(_remember(self.app, found), group="columns")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "columns":
+        if action in ("columns", "report"):
             return True if self._place_here else None
         return True
 
@@ -248,21 +244,25 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
         """The report, in a thread that says how far it is and ends when something else is looked at."""
-        stopped, loop, said = Event(), asyncio.get_running_loop(), 0.0
+        return await told(
+            lambda tell: report_of(place, columns, self.app.paths, tell),
+            lambda what: self._say([Content.styled(cells.plain(f"◌ {what}"), "$primary")]),
+        )
 
-        def tell(what: str, share: float) -> None:
-            nonlocal said
-            if stopped.is_set():
-                raise StoppedError
-            if time.monotonic() - said > SAY_EVERY_SECONDS:
-                said = time.monotonic()
-                line = Content.styled(cells.plain(f"◌ {what} ({share:.0%})"), "$primary")
-                loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
-
-        try:
-            return await asyncio.to_thread(report_of, place, columns, self.app.paths, tell)
-        finally:
-            stopped.set()
+    @work(group="columns", exclusive=True)
+    async def action_report(self) -> None:
+        """The records of what is under the cursor, and of each finding; a new version made there is chosen next."""
+        place = self._place_here
+        found = self._maps.get(_key(place))
+        name = next((known.name for known in self._known if known.path == place), place.rpartition("/")[2])
+        made = await self.app.push_screen_wait(
+            ReportScreen(place, found.mapping if found else {}, self._base, name=name)
+        )
+        if made is not None:
+            self._known, self._chosen = [made, *self._known], made.name
+            entry = self.query_one(Input)
+            entry.value = made.name
+            self._list(made.name)
 
     def refresh_keys(self) -> None:
         self.query_one(KeyFooter).refresh()
@@ -290,22 +290,3 @@ async def _remember(app: Workspace, found: ColumnMap) -> None:
 def _key(place: str) -> str:
     """The same for the same file, however it is written; a dataset of the Hub is its name."""
     return place if is_hub_dataset(place) else str(typed_path(place).absolute())
-
-
-class PreviewScreen(Dialog[None]):
-    """The conversations of a dataset."""
-
-    def __init__(self, report: DatasetReport) -> None:
-        super().__init__(f"Conversations of {report.name}", classes="-large")
-        self._report = report
-
-    def compose_body(self) -> ComposeResult:
-        with VerticalScroll(can_focus=True):
-            yield Flow(self._lines)
-
-    def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
-    def _lines(self, width: int) -> reflow.Lines:
-        report = plan_text.data_report(self._report, width, problems=8)
-        return [*report, Content(""), *plan_text.conversations(self._report, width)]
