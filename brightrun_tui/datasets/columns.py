@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brightrun_tui.datasets.folder import data_files
+from brightrun_tui.datasets.formats import recognise
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.reading import first_rows
 from brightrun_tui.datasets.source import inspect_file, readable
@@ -20,7 +21,8 @@ MAPPABLE = ("prompt", "completion", "system", "context", "category", "group")
 
 @dataclass(frozen=True)
 class TableColumns:
-    """``names`` in their order, one ``examples`` text of each that holds any, and a mapping ``guess`` (role to name).
+    """``names`` in their order, one ``examples`` text of each that holds any, and a mapping ``guess`` (role to name), empty
+    where the names say by themselves what is what.
 
     ``sheets``: of a workbook, those with rows, first the one that is read unless another is named. ``encoding``: of text, the
     guess, by Python's name.
@@ -47,7 +49,7 @@ def look_at_columns(path: Path, encoding: str = "", sheet: str = "") -> TableCol
             if value not in (None, "") and not isinstance(value, list | dict):
                 examples.setdefault(str(name), str(value))
     found = guess_columns(rows)
-    guess = {"prompt": found[0], "completion": found[1]} if found else {}
+    guess = {"prompt": found[0], "completion": found[1]} if found and recognise(rows) is None else {}
     sheets, guessed = _kind_of(path)
     return TableColumns(names, examples, guess, sheets, guessed)
 

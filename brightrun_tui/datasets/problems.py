@@ -103,7 +103,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "encoding": Reason(
         "records read from text in {detail}, which is a guess: look at the preview",
-        "save the file as UTF-8 if letters look wrong",
+        "if letters look wrong, name the right one (--encoding, in the app F4), or save the file as UTF-8",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
@@ -170,7 +170,7 @@ REMARKS: dict[str, Reason] = {
         "name such a file, if it is to be learnt from",
     ),
     "other_lists": Reason(
-        "in the other lists of the file ({detail}), which were not read", "put all records into one list"
+        "in the other lists of the file ({detail}), which were not read", "put all records into one list; of a workbook the sheet may be named (--sheet, in the app F4)"
     ),
 }
 """What is worth knowing about records that are used all the same."""

@@ -382,6 +382,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=6,
         palette=False,
     ),
+    _a("repair.tick", "space", "Tick", "Do this, or not.", footer=3, palette=False),
     _a("repair.make", "f5 ctrl+s", "Make it", "Write the new version.", changes=True, footer=2, palette=False),
     _a("columns.use", "f5 ctrl+s", "Use them", "Take the table with these columns.", footer=2, palette=False),
     _a(

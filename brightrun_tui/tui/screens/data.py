@@ -15,15 +15,17 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from brightrun_tui.datasets.reading import ENCODING
+from brightrun_tui.datasets.unpacking import encoding_title
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import typed_path
-from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember
+from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember, remembered_reading
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen
+from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
 from brightrun_tui.tui.screens.data_choices import PATH_STARTS, WHOLE_FOLDER, PathSuggester, examples, known, list_files
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import Dialog
@@ -191,6 +193,10 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _mapped_report(self, place: str) -> DatasetReport:
         """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
+        if _key(place) not in self._maps and (
+            known := await asyncio.to_thread(remembered_reading, place, self.app.paths)
+        ):
+            self._maps[_key(place)] = known
         if _key(place) not in self._maps:
             try:
                 return await self._report(place, {})
@@ -233,7 +239,7 @@ class DataScreen(Dialog[ChosenData]):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if len(found.table.names) < 2:
+        if len(found.table.names) < 2 and not choosable(found.table):
             self.app.toast("There are no columns to choose from in this file.", severity="warning")
             return
         mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
@@ -272,8 +278,11 @@ class DataScreen(Dialog[ChosenData]):
 
 
 def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
-    """Which columns are taken for what, and by whom that was said."""
-    said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in found.mapping.items())
+    """Which columns are taken for what, encoding and sheet, and by whom that was said."""
+    if not found.mapping:
+        return []
+    named = {role: encoding_title(name) if role == ENCODING else name for role, name in found.mapping.items()}
+    said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in named.items())
     how = "as you said" if found.remembered else "guessed from the content"
     text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
@@ -282,7 +291,7 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
 async def _remember(app: Workspace, found: ColumnMap) -> None:
     """Keep the mapping for the next table of this shape; that it cannot be kept is said, and no more."""
     try:
-        await asyncio.to_thread(remember, found.table, found.mapping, app.paths)
+        await asyncio.to_thread(remember, found, app.paths)
     except OSError as error:
         app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
 

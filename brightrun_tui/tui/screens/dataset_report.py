@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Thread
 
 from textual import work
@@ -14,6 +15,8 @@ from textual.widgets.option_list import Option
 
 from brightrun_tui.datasets import Examined
 from brightrun_tui.datasets.concerned import EntryReader
+from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.repairing import droppable
 from brightrun_tui.domain.dataset import DatasetReport, Problem
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
@@ -26,9 +29,10 @@ from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.records import RecordSource, RecordsScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.screens.telling import told
-from brightrun_tui.tui.widgets import cells, plan_text, reflow
+from brightrun_tui.tui.widgets import cells, plan_text, record_text, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
 
+SHOWN_AT_ONCE = 3
 ALL = "all"
 """The first choice: every record."""
 
@@ -99,11 +103,35 @@ class ReportScreen(Dialog[DatasetReport]):
             return
         report = self._found.report
         if event.option_id == ALL:
+            self.workers.cancel_group(self, "first")
             self._show(lambda width: [*_whole(report, width), Content(""), *plan_text.conversations(report, width)])
             return
         problem = next(each for each in report.problems if each.kind == event.option_id)
-        there = bool(self._found.entries.get(problem.kind))
-        self._show(lambda width: _about(problem, there, width))
+        self._show_finding(problem, self._found, [])
+        self._read_first(problem, self._found)
+
+    @work(exclusive=True, group="first")
+    async def _read_first(self, problem: Problem, found: Examined) -> None:
+        """The first records that a finding is about, below it."""
+        read: list[Outcome] = []
+        with suppress(BrightrunError, IndexError):  # reading all of them tells
+            for number in found.entries.get(problem.kind, ())[:SHOWN_AT_ONCE]:
+                read.append(await self._entry(number))
+                self._show_finding(problem, found, list(read))
+
+    async def _entry(self, number: int) -> Outcome:
+        assert self._source, "there since the dataset was examined"
+        reader = self._source.reader
+        return await told(lambda tell: reader.at(number, lambda read: tell("", 0.0)), lambda what: None)
+
+    def _show_finding(self, problem: Problem, found: Examined, read: list[Outcome]) -> None:
+        there, droppable_too = bool(found.entries.get(problem.kind)), problem.kind in droppable(found)
+        self._show(
+            lambda width: [
+                *_about(problem, there, droppable_too, width),
+                *(line for each in read for line in (Content(""), *record_text.outcome(each, width))),
+            ]
+        )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self._open(event.option_id or ALL)
@@ -174,7 +202,7 @@ def _whole(report: DatasetReport, width: int) -> reflow.Lines:
     return lines
 
 
-def _about(problem: Problem, there: bool, width: int) -> reflow.Lines:
+def _about(problem: Problem, there: bool, droppable_too: bool, width: int) -> reflow.Lines:
     """A finding with the first places, and what to do about it."""
     lines = reflow.text(cells.plain(f"{problem.count:,} {problem.what}"), width, "bold")
     if problem.places:
@@ -182,5 +210,6 @@ def _about(problem: Problem, there: bool, width: int) -> reflow.Lines:
         lines += reflow.text(cells.plain(first), width, "$muted")
     if problem.fix:
         lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 2), 2, "→", "bold $accent")
-    said = "enter shows the records; r makes a version without them" if there else "about the file as a whole"
+    said = "enter shows the records" if there else "about the file as a whole"
+    said += "; r makes a version without them" if droppable_too else ""
     return [*lines, Content(""), *reflow.text(said, width, "$muted")]

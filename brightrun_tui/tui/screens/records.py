@@ -128,7 +128,7 @@ class RecordsScreen(Dialog[None]):
             record = self._outcome.record
             view: TokenView | None = None
             if self._view != TEXT and record is not None:
-                self._say("making tokens")
+                self._say("making tokens; the first time takes some seconds")
                 source = self._source
                 view = await told(lambda tell: source.views.of(record, source.objective), self._say)
         except BrightrunError as error:

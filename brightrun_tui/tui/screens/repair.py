@@ -8,8 +8,8 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Input, Label, SelectionList
-from textual.widgets.selection_list import Selection
+from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets.option_list import Option
 
 from brightrun_tui.datasets import Examined
 from brightrun_tui.datasets.repairing import DUPLICATE, Repairs, droppable
@@ -40,27 +40,27 @@ class RepairScreen(Dialog[DatasetReport]):
         self._found, self._columns, self._marked = found, dict(columns), marked
         self._first, self._called = first, name
         self._at_work = False
+        self._choices: dict[str, str] = {}
+        self._ticked: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
         report = self._found.report
         possible = droppable(self._found)
         problems = [each for each in report.problems if each.kind in possible]
         problems.sort(key=lambda each: each.kind != DUPLICATE)
-        ticked = {self._first} if self._marked or self._first in possible else set()
-        choices: list[Selection[str]] = []
+        ticked = {self._first} & set(possible)
         if self._marked:
             many = (
                 f"the {len(self._marked):,} records that you marked"
                 if len(self._marked) > 1
                 else "the record you marked"
             )
-            choices.append(Selection(Content(f"take out {many}"), CHOSEN, True))
-        choices += [
-            Selection(Content(cells.one_line(f"take out {each.count:,} {each.what}")), each.kind, each.kind in ticked)
-            for each in problems
-        ]
-        choices.append(Selection(Content("trim white space around every turn"), TRIM, False))
-        yield SelectionList[str](*choices, id="choices", compact=True)
+            self._choices[CHOSEN] = f"take out {many}"
+            ticked.add(CHOSEN)
+        self._choices |= {each.kind: f"take out {each.count:,} {each.what}" for each in problems}
+        self._choices[TRIM] = "trim white space around every turn"
+        self._ticked = ticked
+        yield OptionList(*(Option(self._prompt(each), id=each) for each in self._choices), id="choices", compact=True)
         values = [value for names in report.categories.values() for value in names]
         if values:
             yield Label(Content(cells.one_line(f"Relabel categories, such as {values[-1]}=new; several with commas")))
@@ -71,7 +71,23 @@ class RepairScreen(Dialog[DatasetReport]):
             yield Button("Make the new version", id="make", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(SelectionList).focus()
+        self.query_one(OptionList).focus()
+
+    def _prompt(self, choice: str) -> Content:
+        mark, style = ("[x] ", "bold $accent") if choice in self._ticked else ("[ ] ", "$muted")
+        return Content.assemble((mark, style), cells.one_line(self._choices[choice]))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._toggle(event.option_id or "")
+
+    def action_tick(self) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        self._toggle(option.id or "" if option else "")
+
+    def _toggle(self, choice: str) -> None:
+        if choice:
+            self._ticked ^= {choice}
+            self.query_one(OptionList).replace_option_prompt(choice, self._prompt(choice))
 
     def _words(self, width: int) -> reflow.Lines:
         report = self._found.report
@@ -83,7 +99,7 @@ class RepairScreen(Dialog[DatasetReport]):
 
     @property
     def _repairs(self) -> Repairs:
-        ticked = set(self.query_one(SelectionList).selected)
+        ticked = self._ticked
         pairs = [pair for field in self.query(TextField) for pair in field.value.split(",") if pair.strip()]
         return Repairs(
             drop=frozenset(ticked - {TRIM, CHOSEN}),
