@@ -170,7 +170,8 @@ REMARKS: dict[str, Reason] = {
         "name such a file, if it is to be learnt from",
     ),
     "other_lists": Reason(
-        "in the other lists of the file ({detail}), which were not read", "put all records into one list; of a workbook the sheet may be named (--sheet, in the app F4)"
+        "in the other lists of the file ({detail}), which were not read",
+        "put all records into one list; of a workbook the sheet may be named (--sheet, in the app F4)",
     ),
 }
 """What is worth knowing about records that are used all the same."""

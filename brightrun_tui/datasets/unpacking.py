@@ -38,7 +38,20 @@ _WESTERN = frozenset(
     {"Basic Latin", "Latin-1 Supplement", "Control character", "General Punctuation", "Currency Symbols"}
 )
 _NAMES = {
+    "utf-8": "UTF-8",
     "cp1252": "Windows-1252 (Western European)",
+    "cp1250": "Windows-1250 (Central European)",
+    "cp1251": "Windows-1251 (Cyrillic)",
+    "cp1253": "Windows-1253 (Greek)",
+    "cp1254": "Windows-1254 (Turkish)",
+    "iso8859-15": "ISO 8859-15 (Western, with €)",
+    "mac-roman": "Mac Roman",
+    "cp850": "DOS 850 (Western European)",
+    "koi8-r": "KOI8-R (Russian)",
+    "cp932": "Shift-JIS (Japanese)",
+    "gb18030": "GB 18030 (Chinese)",
+    "big5": "Big5 (Traditional Chinese)",
+    "euc-kr": "EUC-KR (Korean)",
     "utf-16": "UTF-16",
     "utf-32": "UTF-32",
     "utf-16-le": "UTF-16",

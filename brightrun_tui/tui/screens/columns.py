@@ -64,12 +64,10 @@ class ColumnsScreen(Dialog[dict[str, str]]):
     def compose_body(self) -> ComposeResult:
         table = self._table
         for key in choosable(table):
-            offered = table.sheets if key == SHEET else tuple(dict.fromkeys((table.encoding, *ENCODINGS)))
+            offered = table.sheets if key == SHEET else tuple(dict.fromkeys((table.encoding, *ENCODINGS[1:])))
             said = self._mapping.get(key, "")
             offered = (*offered, said) if said and said not in offered else offered
-            guess = "the first with rows" if key == SHEET else "guessed"
             titles = {each: cells.one_line(each if key == SHEET else encoding_title(each)) for each in offered}
-            titles[offered[0]] += f" ({guess})"
             field = ChoiceField(key, offered, said, titles=titles)
             yield FormRow(READING_WORDS[key], field)
         yield from self._role_rows()
@@ -98,13 +96,14 @@ class ColumnsScreen(Dialog[dict[str, str]]):
         if event.value != guess:
             self._mapping[event.key] = event.value
         if event.key in READING_WORDS:
+            self._remark()
             self._look_again()
         else:
             self._show()
 
     @work(exclusive=True, group="look")
     async def _look_again(self) -> None:
-        """The columns of another sheet, or as another encoding writes them; what is not among them any more is not mapped."""
+        """The columns of another sheet, or as another encoding writes them; these keep their roles."""
         encoding, sheet, roles = split_reading(self._mapping)
         try:
             table = await asyncio.to_thread(look_again, self._place, encoding, sheet, self.app.paths)
@@ -112,8 +111,10 @@ class ColumnsScreen(Dialog[dict[str, str]]):
             self._usable = False
             self._refuse(error)
             return
-        self._table = table
-        kept = {role: name for role, name in roles.items() if name in table.names} or dict(table.guess)
+        before, self._table = self._table, table
+        renamed = dict(zip(before.names, table.names, strict=True)) if len(before.names) == len(table.names) else {}
+        roles = {role: name if name in table.names else renamed.get(name, "") for role, name in roles.items()}
+        kept = roles if set(roles.values()) <= set(table.names) else dict(table.guess)
         self._mapping = {key: name for key, name in self._mapping.items() if key in READING_WORDS} | kept
         async with self.batch():
             await self.query(f".{ROLE_ROW}").remove()
@@ -133,10 +134,16 @@ class ColumnsScreen(Dialog[dict[str, str]]):
         return f"One column cannot be two things: {' and '.join(twice)}." if twice else ""
 
     def _show(self) -> None:
+        self._remark()
+        self._check()
+
+    def _remark(self) -> None:
         for row in self.query(FormRow):
             assert isinstance(row.field, ChoiceField)
-            row.remark(self._table.examples.get(row.field.value, ""))
-        self._check()
+            if row.field.key in READING_WORDS:
+                row.remark("" if row.field.key in self._mapping else "guessed")
+            else:
+                row.remark(self._table.examples.get(row.field.value, ""))
 
     @work(exclusive=True, group="check")
     async def _check(self) -> None:
