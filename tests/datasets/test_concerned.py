@@ -71,7 +71,7 @@ def test_a_sheet_and_an_encoding_that_are_named_are_what_is_read(tmp_path, write
     assert not datasets.check(polish, columns={"encoding": "cp1250"}).statement.count("guess")
     for columns, error, words in (
         ({"encoding": "klingon"}, UsageError, "no encoding"),
-        ({"encoding": "cp932"}, DatasetError, "not in Shift-JIS"),
+        ({"encoding": "utf-8"}, DatasetError, "not UTF-8"),
         ({"sheet": "New"}, UsageError, "only Excel"),
     ):
         with pytest.raises(error, match=words):

@@ -26,7 +26,15 @@ from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
-from brightrun_tui.tui.screens.data_choices import PATH_STARTS, WHOLE_FOLDER, PathSuggester, examples, known, list_files
+from brightrun_tui.tui.screens.data_choices import (
+    PATH_STARTS,
+    WHOLE_FOLDER,
+    PathSuggester,
+    examples,
+    first_records,
+    known,
+    list_files,
+)
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
@@ -250,10 +258,18 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
         """The report, in a thread that says how far it is and ends when something else is looked at."""
-        return await told(
-            lambda tell: report_of(place, columns, self.app.paths, tell),
-            lambda what: self._say([Content.styled(cells.plain(f"◌ {what}"), "$primary")]),
-        )
+        first = await asyncio.to_thread(first_records, place, columns)
+
+        def say(what: str) -> None:
+            line = Content.styled(cells.one_line(f"◌ {what}"), "$primary")
+            self.query_one("#verdict-text", Flow).show(
+                lambda width: [
+                    line,
+                    *(row for each in first for row in (Content(""), *plan_text.conversation(each, width))),
+                ]
+            )
+
+        return await told(lambda tell: report_of(place, columns, self.app.paths, tell), say)
 
     @work(group="columns", exclusive=True)
     async def action_report(self) -> None:
