@@ -84,7 +84,7 @@ def _size(entry: os.DirEntry[str]) -> str:
 
 
 def first_records(place: str, columns: Mapping[str, str]) -> list[Record]:
-    """Of a file whose check takes a while, some records to look at meanwhile; else, and of what cannot be read, none. Blocking."""
+    """Of a file whose check takes long some records to look at meanwhile; else, and where it cannot be read, none. Blocking."""
     path = typed_path(place)
     try:
         if path.suffix.lower() not in QUICK_TO_OPEN or path.stat().st_size < LARGE:
