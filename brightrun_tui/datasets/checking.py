@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any, NamedTuple
@@ -97,8 +97,8 @@ def examine(
 
     Args:
         path: a JSONL, JSON, CSV, TSV, Excel or Parquet file, also packed, or a folder with files of one kind.
-        columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``; also `reading.ENCODING`
-            and `reading.SHEET`.
+        columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``; also `reading_options.ENCODING`
+            and `reading_options.SHEET`.
         format: the name of one of `formats.formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
         progress: is told what is done and which share of the file has been read; what it raises ends the check.
@@ -123,8 +123,7 @@ def examine(
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
     _refuse_unless_trainable(dataset, survey)
-    progress(f"{survey.records:,} records read; looking for copies", 1.0)
-    survey.conclude(dataset)
+    survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
     return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries)
 
 
@@ -229,8 +228,8 @@ class _Survey:
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused.setdefault(name, array("L")).append(self.entry)
 
-    def conclude(self, dataset: Dataset) -> None:
-        """Remarks that need the whole picture."""
+    def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
+        """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
         if self.log.count("placeholder") * 2 > self.usable:
@@ -244,7 +243,7 @@ class _Survey:
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             same_answer = (self.entries[i] for i, said in enumerate(self._last_answers) if said == answer)
             self.log.add("same_answer", count=most, entries=same_answer)
-        self._conclude_on_copies()
+        self._conclude_on_copies(go_on)
         announced = announced_records(dataset.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
@@ -265,11 +264,14 @@ class _Survey:
         if dataset.others:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
 
-    def _conclude_on_copies(self) -> None:
+    def _conclude_on_copies(self, go_on: Callable[[], None]) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
+        go_on()
         self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i : i + 1].tobytes()))
-        units = find_units(self._keys)
+        go_on()
+        units = find_units(self._keys, go_on)
         self._name_pairs("near_copy", units.near)
+        go_on()
         near = {index for members in units.near for index in members[1:]}
         self._name_pairs(
             "other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys))

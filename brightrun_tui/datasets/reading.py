@@ -20,7 +20,8 @@ from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
 from brightrun_tui.datasets.preference import refuse_preferences
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records, readable
+from brightrun_tui.datasets.reading_options import inspect_as, split_reading
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
@@ -29,8 +30,6 @@ from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
-ENCODING, SHEET = "encoding", "sheet"
-"""Beside the roles of columns: the encoding of the text, and the sheet of the workbook, where these are not to be guessed."""
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
@@ -154,7 +153,7 @@ def open_source(
             fix=f"one of: {', '.join(COLUMN_ROLES)}",
             kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
         )
-    file = _inspected(path, encoding, sheet)
+    file = inspect_as(path, encoding, sheet)
     rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
     if all(_is_meta(row.value) for row in first):
@@ -202,44 +201,10 @@ def open_source(
     return source
 
 
-def split_reading(columns: Mapping[str, str] | None) -> tuple[str, str, dict[str, str]]:
-    """Encoding and sheet, empty where they are to be guessed, and which column holds what.
-
-    Raises:
-        UsageError: there is no such encoding.
-    """
-    given = dict(columns or {})
-    encoding, sheet = given.pop(ENCODING, ""), given.pop(SHEET, "")
-    try:
-        known = not encoding or "a".encode(encoding).decode(encoding) == "a"
-    except (LookupError, UnicodeError, ValueError, TypeError):
-        known = False
-    if not known:
-        raise UsageError(
-            f"there is no encoding “{printable(encoding)}”",
-            fix="such as utf-8, cp1252 (Windows, Western), cp1250 (Central European), cp1251 (Cyrillic), mac-roman, utf-16",
-            kind=ErrorKind.BAD_OPTION,
-        )
-    return encoding, sheet, given
-
-
-def _inspected(path: str | PathLike[str], encoding: str, sheet: str) -> SourceFile:
-    """The file; an encoding of what is no text, or a sheet of what is no workbook, is refused."""
-    file = inspect_file(path, encoding)
-    if (sheet and not file.is_workbook) or (encoding and (file.is_workbook or file.is_parquet)):
-        raise UsageError(
-            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is none",
-            where=str(file.path),
-            fix=f"leave the {SHEET if sheet else ENCODING} out",
-            kind=ErrorKind.BAD_OPTION,
-        )
-    return file
-
-
 def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
     """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
-        file = _inspected(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
+        file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
     rows, document = _container(file, None, sheet)
     first = list(islice(rows, _PEEK))
     if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -86,7 +86,7 @@ def plan_split(
     return held_out
 
 
-def find_units(keys: Sequence[SplitKey]) -> Units:
+def find_units(keys: Sequence[SplitKey], go_on: Callable[[], None] = lambda: None) -> Units:
     """Find the records that must not be parted: those of one group, and those that give one another's answers away.
 
     The latter are copies, near-copies, and records of which one continues the other (a conversation exported turn by turn).
@@ -96,15 +96,19 @@ def find_units(keys: Sequence[SplitKey]) -> Units:
     to one another.
 
     Near-copies are given up where they would chain more than half of all records together that were apart. If that leaves
-    a single unit, groups are given up; then only copies are together; then only exact copies.
+    a single unit, groups are given up; then only copies are together; then only exact copies. ``go_on`` is called between the
+    steps; what it raises ends the work.
     """
     everything = range(len(keys))
     groups = same([i for i in everything if keys[i][_GROUP] != _NO_GROUP], lambda i: keys[i][_GROUP])
     most = max(1, min(_MOST_ALIKE, len(keys) // 10))
     beginnings, parted = _beginnings(keys, 1 if groups else most, most)
+    go_on()
     copies = same(everything, lambda i: likeness(keys[i]))
     repeated = {i for members in copies for i in members[1:]}
+    go_on()
     near, of_one_form = find_near_copies([i for i in everything if i not in repeated], keys, _SKETCH, most)
+    go_on()
 
     def bonds() -> Iterator[list[list[int]]]:
         yield [*groups, *beginnings]

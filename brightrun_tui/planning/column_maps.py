@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui.datasets.columns import MAPPABLE, TableColumns, look_at_columns
-from brightrun_tui.datasets.reading import ENCODING, SHEET, split_reading
+from brightrun_tui.datasets.reading_options import ENCODING, SHEET, split_reading
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.files import write_atomic
 from brightrun_tui.paths import Paths, typed_path
@@ -23,7 +23,7 @@ MOST_KEPT = 200
 class ColumnMap:
     """The columns of a table, the mapping to begin with, and whether a person made it (else it is a guess).
 
-    ``mapping`` may hold `reading.ENCODING` and `reading.SHEET`, too. ``shape``: the names of the columns as they are without
+    ``mapping`` may hold `reading_options.ENCODING` and ``SHEET``, too. ``shape``: the names of the columns as they are without
     these, by which the mapping is remembered.
     """
 

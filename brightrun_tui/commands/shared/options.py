@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui.config import LARGEST
-from brightrun_tui.datasets.reading import ENCODING, SHEET
+from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.planning.hub_dataset_names import SYNTAX

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Button
 
 from brightrun_tui.datasets.columns import MAPPABLE, TableColumns
-from brightrun_tui.datasets.reading import ENCODING, SHEET, split_reading
+from brightrun_tui.datasets.reading_options import ENCODING, SHEET, split_reading
 from brightrun_tui.datasets.unpacking import ENCODINGS, encoding_title
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.column_maps import ColumnMap, look_again

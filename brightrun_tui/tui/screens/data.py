@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from brightrun_tui.datasets.reading import ENCODING
+from brightrun_tui.datasets.reading_options import ENCODING
 from brightrun_tui.datasets.unpacking import encoding_title
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
