@@ -18,6 +18,7 @@ from brightrun_tui.commands.shared.options import (
     BudgetOption,
     ColumnOption,
     DataArgument,
+    EncodingOption,
     GpuOption,
     GpusOption,
     HoursOption,
@@ -28,10 +29,11 @@ from brightrun_tui.commands.shared.options import (
     SetOption,
     SettingsOption,
     SharedGpuOption,
+    SheetOption,
     TemplateOption,
     machine_overrides,
-    parse_columns,
     parse_overrides,
+    parse_reading,
 )
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
@@ -67,6 +69,8 @@ def train(
     settings: SetOption = None,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
+    encoding: EncodingOption = "",
+    sheet: SheetOption = "",
     project: ProjectOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     yes: YesOption = False,
@@ -85,7 +89,7 @@ def train(
         budget,
         max_hours,
         settings,
-        columns,
+        parse_reading(columns, encoding, sheet),
         project,
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
@@ -118,6 +122,8 @@ def estimate(
     settings: SetOption = None,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
+    encoding: EncodingOption = "",
+    sheet: SheetOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Memory, time and cost of a run, before anything is paid."""
@@ -132,7 +138,7 @@ def estimate(
         budget,
         max_hours,
         settings,
-        columns,
+        parse_reading(columns, encoding, sheet),
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
     )
@@ -182,7 +188,7 @@ def make_draft(
     budget: float | None,
     max_hours: float | None,
     settings: list[str] | None,
-    columns: list[str] | None,
+    columns: dict[str, str],
     project: str | None = None,
     *,
     settings_file: str = "",
@@ -205,7 +211,7 @@ def make_draft(
         interruptible=interruptible,
         budget_usd=defaults.budget_usd if budget is None else budget,
         max_hours=max_hours,
-        columns=parse_columns(columns or []),
+        columns=columns,
         project=defaults.project if project is None else project,
     )
 

@@ -1,13 +1,13 @@
-"""`check`: everything worth knowing about a dataset before anything starts."""
+"""`check` and `examine`: everything worth knowing about a dataset before anything starts."""
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
@@ -18,6 +18,7 @@ from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -57,6 +58,21 @@ _LEAST_ECHO = 12
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
+class Examined(NamedTuple):
+    """The report, and which entries its findings are about.
+
+    Attributes:
+        entries: by kind of finding, the numbers of the entries in the dataset, from 0. None where it is about the file.
+        like: by kind of finding that compares records, for each of these the number of the earlier entry it is like.
+        usable: the numbers of all entries that are records.
+    """
+
+    report: DatasetReport
+    entries: Mapping[str, Sequence[int]]
+    like: Mapping[str, Sequence[int]]
+    usable: Sequence[int]
+
+
 def check(
     path: str | PathLike[str],
     *,
@@ -65,11 +81,24 @@ def check(
     preview: int = 5,
     progress: Progress = lambda what, share: None,
 ) -> DatasetReport:
-    """Read a dataset once, as a stream, and report on it. Memory: about 450 bytes a record.
+    """Read a dataset once, as a stream, and report on it. As `examine`."""
+    return examine(path, columns=columns, format=format, preview=preview, progress=progress).report
+
+
+def examine(
+    path: str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    preview: int = 5,
+    progress: Progress = lambda what, share: None,
+) -> Examined:
+    """Read a dataset once, as a stream: the report, and which records it speaks of. Memory: about 500 bytes a record.
 
     Args:
         path: a JSONL, JSON, CSV, TSV, Excel or Parquet file, also packed, or a folder with files of one kind.
-        columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``.
+        columns: which column holds what, e.g. ``{"prompt": "Question", "completion": "Answer"}``; also `reading_options.ENCODING`
+            and `reading_options.SHEET`.
         format: the name of one of `formats.formats`, when it should not be guessed.
         preview: how many of the first usable records to put into the report.
         progress: is told what is done and which share of the file has been read; what it raises ends the check.
@@ -83,19 +112,19 @@ def check(
     for number, outcome in enumerate(dataset.outcomes()):
         if number % REPORT_EVERY == 0:
             progress(f"{number:,} records read", dataset.share_read)
+        survey.entry = number
         if outcome.record is None:
-            survey.log.add(outcome.left_out, outcome.place, detail=outcome.detail)
+            survey.note(outcome.left_out, outcome.place, detail=outcome.detail)
             survey.records += 1
         else:
             survey.take(outcome.record, outcome.place)
             for kind in outcome.remarks:
-                survey.log.add(kind, outcome.place)
+                survey.note(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
     _refuse_unless_trainable(dataset, survey)
-    progress(f"{survey.records:,} records read; looking for copies", 1.0)
-    survey.conclude(dataset)
-    return survey.report(dataset)
+    survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
+    return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries)
 
 
 class _Survey:
@@ -103,6 +132,9 @@ class _Survey:
 
     def __init__(self, preview: int) -> None:
         self.log = ProblemLog()
+        self.entry = 0
+        self.entries = array("L")
+        self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
         self._turns = 0
@@ -115,18 +147,24 @@ class _Survey:
         self._said = array("q")
         self._answers: Counter[int] = Counter()
         self._longest = 0
-        self._of_longest: set[int] = set()
+        self._of_longest: dict[int, int] = {}
+        self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
-        self._unused: Counter[str] = Counter()
+        self._unused: dict[str, array[int]] = {}
 
     @property
     def all_the_same(self) -> bool:
         return all(content_of(key) == content_of(self._keys[0]) for key in self._keys)
 
+    def note(self, kind: str, place: str, detail: str = "") -> None:
+        """Something found in the entry that is looked at."""
+        self.log.add(kind, place, detail=detail, entries=(self.entry,))
+
     def take(self, record: Record, place: str) -> None:
         """Count a usable record."""
         self.records += 1
         self.usable += 1
+        self.entries.append(self.entry)
         if len(self._preview) < self._preview_size:
             self._preview.append(record)
         answers = [message.said for message in record.messages if message.role == "assistant" and message.train]
@@ -139,11 +177,12 @@ class _Survey:
         self._places.add(place, record.line)
         self._said.append(hash((likeness(key), *(message.train for message in record.messages))))
         if min(len(answer.strip()) for answer in answers) <= SHORT_ANSWER:
-            self.log.add("short_answer", place)
+            self.note("short_answer", place)
         if length > VERY_LONG:
-            self.log.add("very_long", place)
+            self.note("very_long", place)
         self._look_at_answers(record, answers, place)
         answer = hash(answers[-1])
+        self._last_answers.append(answer)
         if answer in self._answers or len(self._answers) < _MOST_ANSWERS:
             self._answers[answer] += 1
         self._count_categories(record)
@@ -152,28 +191,28 @@ class _Survey:
         """Remark on answers that are none, or hold more or less than one."""
         asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
         if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
-            self.log.add("echo", place)
+            self.note("echo", place)
         if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
-            self.log.add("placeholder", place)
+            self.note("placeholder", place)
         for answer in answers:
             if len(answer) > self._longest:
-                self._longest, self._of_longest = len(answer), set()
+                self._longest, self._of_longest = len(answer), {}
             if len(answer) == self._longest and not answer.rstrip().endswith(_SENTENCE_ENDS):
-                self._of_longest.add(hash(answer[-_ENDING:]))
+                self._of_longest.setdefault(hash(answer[-_ENDING:]), self.entry)
 
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
         texts = [message.content for message in record.messages]
         if any(not text.isascii() and any(mark in text for mark in _GARBLED) for text in texts):
-            self.log.add("garbled", place)
+            self.note("garbled", place)
         if mark := marks_in(texts):
-            self.log.add("marks", place, detail=mark)
+            self.note("marks", place, detail=mark)
         if markup := next(filter(None, map(markup_in, texts)), ""):
-            self.log.add("markup", place, detail=markup)
+            self.note("markup", place, detail=markup)
         if personal := personal_data(texts):
-            self.log.add("personal", place, detail=", ".join(personal))
+            self.note("personal", place, detail=", ".join(personal))
         if any(map(has_control_characters, texts)):
-            self.log.add("control_characters", place)
+            self.note("control_characters", place)
 
     def _count_categories(self, record: Record) -> None:
         for name, value in record.categories.items():
@@ -187,64 +226,75 @@ class _Survey:
         """Count fields of a record whose text is not in its turns."""
         for name in dict.fromkeys(names):
             if name in self._unused or len(self._unused) < _MOST_VALUES:
-                self._unused[name] += 1
+                self._unused.setdefault(name, array("L")).append(self.entry)
 
-    def conclude(self, dataset: Dataset) -> None:
-        """Remarks that need the whole picture."""
+    def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
+        """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
         if self.log.count("placeholder") * 2 > self.usable:
             self.log.drop("placeholder")
         cut = len(self._of_longest)
         if self._longest >= _LEAST_CUT and cut >= max(3, self.usable // 200):
-            self.log.add("cut_short", count=cut, detail=f"{self._longest:,}")
+            self.log.add("cut_short", count=cut, detail=f"{self._longest:,}", entries=self._of_longest.values())
         if self.usable < FEW_RECORDS:
-            self.log.add("few_records", count=self.usable)
-        most = self._answers.most_common(1)[0][1]
+            self.log.add("few_records", count=self.usable, entries=self.entries)
+        answer, most = self._answers.most_common(1)[0]
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
-            self.log.add("same_answer", count=most)
-        self._conclude_on_copies()
+            same_answer = (self.entries[i] for i, said in enumerate(self._last_answers) if said == answer)
+            self.log.add("same_answer", count=most, entries=same_answer)
+        self._conclude_on_copies(go_on)
         announced = announced_records(dataset.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
-        unused = {name: count for name, count in self._unused.most_common() if count * 2 > self.usable or "." in name}
+        most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
+        unused = {name: found for name, found in most_first if len(found) * 2 > self.usable or "." in name}
         if unused:
-            self.log.add("unused_fields", count=max(unused.values()), detail=_named(unused))
+            concerned = sorted({entry for found in unused.values() for entry in found})
+            most = max(map(len, unused.values()))
+            self.log.add("unused_fields", count=most, detail=_named(unused), entries=concerned)
         if dataset.ratings:
-            self.log.add("rated", count=self.usable, detail=_named(dataset.ratings))
+            self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
         if dataset.encodings:
-            self.log.add("encoding", count=self.usable, detail=", ".join(dataset.encodings))
+            detail = ", ".join(dataset.encodings)
+            self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)
         if dataset.for_testing:
             left = [file.name for file in dataset.for_testing]
             self.log.add("for_testing", count=len(left), detail=_named(left))
         if dataset.others:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
 
-    def _conclude_on_copies(self) -> None:
+    def _conclude_on_copies(self, go_on: Callable[[], None]) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
+        go_on()
         self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i : i + 1].tobytes()))
-        units = find_units(self._keys)
+        go_on()
+        units = find_units(self._keys, go_on)
         self._name_pairs("near_copy", units.near)
+        go_on()
         near = {index for members in units.near for index in members[1:]}
         self._name_pairs(
             "other_answer", ([i for i in members if i not in near] for members in other_answers(self._keys))
         )
         if units.near_parted:
-            self.log.add("near_parted", count=sum(map(len, units.near)), detail=self._share(sum(map(len, units.near))))
+            self._name_all("near_parted", sorted(index for members in units.near for index in members))
         if units.of_one_form:
-            self.log.add("one_form", count=units.of_one_form, detail=self._share(units.of_one_form))
+            self._name_all("one_form", sorted(units.of_one_form))
         if units.one_group:
-            self.log.add("one_conversation", count=self.usable)
+            self.log.add("one_conversation", count=self.usable, entries=self.entries)
         if units.parted:
-            self.log.add("shared_prompt", count=units.parted, detail=self._share(units.parted))
+            self._name_all("shared_prompt", sorted(units.parted))
+
+    def _name_all(self, kind: str, indices: Sequence[int]) -> None:
+        """Add records that are too many to be named, with their share of all."""
+        share = f"{len(indices) / self.usable:.0%}"
+        self.log.add(kind, count=len(indices), detail=share, entries=(self.entries[i] for i in indices))
 
     def _name_pairs(self, kind: str, sets: Iterable[list[int]]) -> None:
         """Add every record but the first of each set, with the first one's place beside its own."""
         for later, first in sorted((later, members[0]) for members in sets for later in members[1:]):
-            self.log.add(kind, partial(self._places.of_both, later, first))
-
-    def _share(self, count: int) -> str:
-        return f"{count / self.usable:.0%}"
+            self.log.add(kind, partial(self._places.of_both, later, first), entries=(self.entries[later],))
+            self.like.setdefault(kind, array("L")).append(self.entries[first])
 
     def report(self, dataset: Dataset) -> DatasetReport:
         path = dataset.path
@@ -266,6 +316,7 @@ class _Survey:
             answer_characters=_stats(self._answer_lengths),
             categories=categories,
             preview=tuple(self._preview),
+            origin=origin_in(dataset.header),
         )
 
 

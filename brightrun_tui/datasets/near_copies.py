@@ -36,10 +36,10 @@ _LONGEST_WORDS = 16
 
 
 class NearCopies(NamedTuple):
-    """Sets of records that are near-copies of one another, and how many others share a form with too many to tell."""
+    """Sets of records that are near-copies of one another, and the others that share a form with too many to tell."""
 
     sets: list[list[int]]
-    of_one_form: int
+    of_one_form: list[int]
 
 
 def sketch(record: Record) -> bytes:
@@ -70,7 +70,7 @@ def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int,
     more than half of all.
     """
     found: list[list[int]] = []
-    of_one_form = 0
+    of_one_form: list[int] = []
     for together in _clusters(indices, keys, offset, SIMILAR):
         if len(together) <= most:
             found.append(together)
@@ -79,7 +79,8 @@ def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int,
             copied for copied in _clusters(together, keys, offset, VERY_SIMILAR) if len(copied) <= len(indices) // 2
         ]
         found += copies
-        of_one_form += len(together) - sum(map(len, copies))
+        alike = {index for members in copies for index in members}
+        of_one_form += [index for index in together if index not in alike]
     return NearCopies(sorted(found), of_one_form)
 
 

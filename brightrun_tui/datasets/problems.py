@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from brightrun_tui.domain.dataset import Problem
@@ -102,7 +103,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "encoding": Reason(
         "records read from text in {detail}, which is a guess: look at the preview",
-        "save the file as UTF-8 if letters look wrong",
+        "if letters look wrong, name the right one (--encoding, in the app F4), or save the file as UTF-8",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
@@ -169,22 +170,35 @@ REMARKS: dict[str, Reason] = {
         "name such a file, if it is to be learnt from",
     ),
     "other_lists": Reason(
-        "in the other lists of the file ({detail}), which were not read", "put all records into one list"
+        "in the other lists of the file ({detail}), which were not read",
+        "put all records into one list; of a workbook the sheet may be named (--sheet, in the app F4)",
     ),
 }
 """What is worth knowing about records that are used all the same."""
 
 
 class ProblemLog:
-    """Counts by kind, with the first few places of each."""
+    """Counts by kind, with the first few places of each, and the numbers of all entries concerned (8 bytes each)."""
 
     def __init__(self) -> None:
+        self._entries: dict[str, array[int]] = {}
         self._counts: dict[str, int] = {}
         self._places: dict[str, list[str]] = {}
         self._details: dict[str, str] = {}
 
-    def add(self, kind: str, place: str | Callable[[], str] = "", count: int = 1, detail: str = "") -> None:
-        """Count a record; its place may be given as what makes it, which is called for the first few only."""
+    def add(
+        self,
+        kind: str,
+        place: str | Callable[[], str] = "",
+        count: int = 1,
+        detail: str = "",
+        entries: Iterable[int] = (),
+    ) -> None:
+        """Count a record; its place may be given as what makes it, which is called for the first few only.
+
+        ``entries``: the numbers, from 0, of those in the dataset that it is said of.
+        """
+        self._entries.setdefault(kind, array("L")).extend(entries)
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._details.setdefault(kind, detail)
         places = self._places.setdefault(kind, [])
@@ -194,9 +208,15 @@ class ProblemLog:
     def drop(self, kind: str) -> None:
         """Forget a kind that turned out not to be a problem."""
         self._counts.pop(kind, None)
+        self._entries.pop(kind, None)
 
     def count(self, kind: str) -> int:
         return self._counts.get(kind, 0)
+
+    @property
+    def entries(self) -> Mapping[str, Sequence[int]]:
+        """By kind, the numbers of the entries concerned; none where a kind is about the file."""
+        return self._entries
 
     def problems(self) -> tuple[Problem, ...]:
         """Reasons for leaving records out first, most frequent first; then the remarks likewise."""

@@ -20,7 +20,8 @@ from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
 from brightrun_tui.datasets.preference import refuse_preferences
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, inspect_file, no_records, readable
+from brightrun_tui.datasets.reading_options import inspect_as, split_reading
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
@@ -37,7 +38,10 @@ _LONG_NAME = 40
 
 
 class Outcome(NamedTuple):
-    """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not."""
+    """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
+
+    ``value`` is what the file holds there, where that is left out.
+    """
 
     place: str
     record: Record | None
@@ -45,6 +49,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     remarks: Sequence[str] = ()
     unused: Sequence[str] = ()
+    value: Any = None
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Source:
             try:
                 record, remarks, unused = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(place, None, reason.kind, reason.detail)
+                yield Outcome(place, None, reason.kind, reason.detail, value=row.value)
                 continue
             heard = True
             key = hash(record.id)
@@ -140,15 +145,16 @@ def open_source(
             fix=f"one of: {', '.join(formats())}",
             kind=ErrorKind.UNKNOWN_FORMAT,
         )
-    unknown = next((role for role in columns or {} if role not in COLUMN_ROLES), None)
+    encoding, sheet, columns = split_reading(columns)
+    unknown = next((role for role in columns if role not in COLUMN_ROLES), None)
     if unknown is not None:
         raise UsageError(
             f"a column cannot be mapped to “{unknown}”",
             fix=f"one of: {', '.join(COLUMN_ROLES)}",
             kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
         )
-    file = inspect_file(path)
-    rows, document = _container(file, columns)
+    file = inspect_as(path, encoding, sheet)
+    rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
@@ -179,7 +185,7 @@ def open_source(
             fix=fix,
             kind=ErrorKind.DATASET_WRONG_FORMAT,
         )
-    named = {role: column for role, column in (columns or {}).items() if role in ("group", "id")}
+    named = {role: column for role, column in columns.items() if role in ("group", "id")}
     source = Source(
         file,
         chosen,
@@ -195,23 +201,25 @@ def open_source(
     return source
 
 
-def first_rows(path: Path) -> list[Row]:
+def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
     """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
-        file = inspect_file(data_files(path).files[0] if os.path.isdir(path) else path)
-    rows, document = _container(file, None)
+        file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
+    rows, document = _container(file, None, sheet)
     first = list(islice(rows, _PEEK))
     if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
         first = table[:_PEEK]
     return first
 
 
-def _container(file: SourceFile, columns: Mapping[str, str] | None) -> tuple[Iterator[Row], Document | None]:
+def _container(
+    file: SourceFile, columns: Mapping[str, str] | None, sheet: str
+) -> tuple[Iterator[Row], Document | None]:
     """The rows of the file by its kind, which its suffix and its first bytes tell."""
     suffix = file.suffix
     if file.is_workbook:
         document = Document(file, "")
-        return read_workbook(file, document.others), document
+        return read_workbook(file, document.others, sheet), document
     if file.is_parquet or suffix in (".parquet", ".pq"):
         return read_parquet(file), None
     start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]

@@ -110,8 +110,8 @@ class SourceFile:
         return f"{self.path}:{line}" + (f":{column}" if column is not None else "")
 
 
-def inspect_file(path: str | PathLike[str]) -> SourceFile:
-    """Look at a file's first bytes.
+def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
+    """Look at a file's first bytes. ``encoding`` is that of the text, by Python's name, where it is not to be guessed.
 
     Raises:
         DatasetError: missing, a directory or device, unreadable, empty, binary, or not UTF-8 text.
@@ -146,8 +146,9 @@ def inspect_file(path: str | PathLike[str]) -> SourceFile:
         if unpacked := unpack(path, head):
             file = _copied(file, *unpacked)
         if not file.is_parquet and not file.is_workbook:
-            _refuse_unless_text(file)
-            if recoded := to_utf8(path, file.data, file.head):
+            if not encoding:
+                _refuse_unless_text(file)
+            if recoded := to_utf8(path, file.data, file.head, encoding):
                 file = replace(_copied(file, recoded[0], file.name), encoding=recoded[1])
         return file
 

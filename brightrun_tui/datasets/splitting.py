@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -36,10 +36,10 @@ class Units(NamedTuple):
 
     first: array[int]
     one_group: bool
-    parted: int
+    parted: list[int]
     near: list[list[int]]
     near_parted: bool
-    of_one_form: int
+    of_one_form: list[int]
 
     @property
     def several(self) -> bool:
@@ -86,7 +86,7 @@ def plan_split(
     return held_out
 
 
-def find_units(keys: Sequence[SplitKey]) -> Units:
+def find_units(keys: Sequence[SplitKey], go_on: Callable[[], None] = lambda: None) -> Units:
     """Find the records that must not be parted: those of one group, and those that give one another's answers away.
 
     The latter are copies, near-copies, and records of which one continues the other (a conversation exported turn by turn).
@@ -96,15 +96,19 @@ def find_units(keys: Sequence[SplitKey]) -> Units:
     to one another.
 
     Near-copies are given up where they would chain more than half of all records together that were apart. If that leaves
-    a single unit, groups are given up; then only copies are together; then only exact copies.
+    a single unit, groups are given up; then only copies are together; then only exact copies. ``go_on`` is called between the
+    steps; what it raises ends the work.
     """
     everything = range(len(keys))
     groups = same([i for i in everything if keys[i][_GROUP] != _NO_GROUP], lambda i: keys[i][_GROUP])
     most = max(1, min(_MOST_ALIKE, len(keys) // 10))
     beginnings, parted = _beginnings(keys, 1 if groups else most, most)
+    go_on()
     copies = same(everything, lambda i: likeness(keys[i]))
     repeated = {i for members in copies for i in members[1:]}
+    go_on()
     near, of_one_form = find_near_copies([i for i in everything if i not in repeated], keys, _SKETCH, most)
+    go_on()
 
     def bonds() -> Iterator[list[list[int]]]:
         yield [*groups, *beginnings]
@@ -167,10 +171,10 @@ def _largest(first: array[int]) -> int:
     return Counter(first).most_common(1)[0][1] if first else 0
 
 
-def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], int]:
+def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], list[int]]:
     """Sets of records that continue one another, or of at most ``most`` that begin alike.
 
-    And how many are parted from more than ``many`` that ask the same (`Units.parted`).
+    And those that are parted from more than ``many`` that ask the same (`Units.parted`).
 
     Turns that follow the same turns form a tree. Where it does not branch, the records that end on the way are together.
     """
@@ -180,7 +184,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
         return keys[index][start : start + _TURN]
 
     found: list[list[int]] = []
-    parted = 0
+    parted: list[int] = []
     todo: list[tuple[list[int], list[int], int]] = [
         ([], members, 1) for members in same(range(len(keys)), lambda i: turn(i, 0))
     ]
@@ -199,7 +203,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
         todo += [([], branch, depth + 1) for branch in same(onward, partial(turn, depth=depth))]
         answers = Counter(turn(i, depth) for i in onward if not turn(i, depth + 1))
         if len(answers) > 1 and answers.total() > many:
-            parted += answers.total()
+            parted += [i for i in onward if not turn(i, depth + 1)]
     return found, parted
 
 

@@ -38,7 +38,20 @@ _WESTERN = frozenset(
     {"Basic Latin", "Latin-1 Supplement", "Control character", "General Punctuation", "Currency Symbols"}
 )
 _NAMES = {
+    "utf-8": "UTF-8",
     "cp1252": "Windows-1252 (Western European)",
+    "cp1250": "Windows-1250 (Central European)",
+    "cp1251": "Windows-1251 (Cyrillic)",
+    "cp1253": "Windows-1253 (Greek)",
+    "cp1254": "Windows-1254 (Turkish)",
+    "iso8859-15": "ISO 8859-15 (Western, with €)",
+    "mac-roman": "Mac Roman",
+    "cp850": "DOS 850 (Western European)",
+    "koi8-r": "KOI8-R (Russian)",
+    "cp932": "Shift-JIS (Japanese)",
+    "gb18030": "GB 18030 (Chinese)",
+    "big5": "Big5 (Traditional Chinese)",
+    "euc-kr": "EUC-KR (Korean)",
     "utf-16": "UTF-16",
     "utf-32": "UTF-32",
     "utf-16-le": "UTF-16",
@@ -69,19 +82,53 @@ def unpack(path: Path, head: bytes) -> tuple[Copy, str] | None:
     return None
 
 
-def to_utf8(path: Path, data: Path, head: bytes) -> tuple[Copy, str] | None:
+ENCODINGS = (
+    "utf-8",
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "iso8859-15",
+    "mac-roman",
+    "cp850",
+    "koi8-r",
+    "cp932",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "utf-16",
+)
+"""Those to choose from, by Python's names; any other that Python knows can be typed."""
+
+
+def encoding_title(encoding: str) -> str:
+    """What people call an encoding that Python calls so."""
+    return _NAMES.get(encoding, encoding.replace("_", "-").upper())
+
+
+def guess_encoding(path: Path) -> str:
+    """Python's name of the encoding that a text file seems to be in. Raises ``OSError``."""
+    with path.open("rb") as stream:
+        head = stream.read(64 * 1024)
+    return _encoding(path, head) or "utf-8"
+
+
+def to_utf8(path: Path, data: Path, head: bytes, chosen: str = "") -> tuple[Copy, str] | None:
     """A UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None where it is UTF-8 or unknown.
+
+    ``chosen`` is the encoding that a person named; then nothing is guessed, and bytes that are none of it are refused.
 
     Text with characters that are UTF-8 beside bytes that are not is damaged, not of another encoding.
     """
+    if chosen:
+        if codecs.lookup(chosen).name in ("utf-8", "utf-8-sig"):
+            return None
+        return _copy(path, lambda stream: _Recoded(stream, chosen, path), data), ""
     encoding = _encoding(data, head)
     if encoding is None:
         return None
-    name = (
-        ""
-        if head.startswith(tuple(mark for mark, _ in _BOMS))
-        else _NAMES.get(encoding, encoding.replace("_", "-").upper())
-    )
+    name = "" if head.startswith(tuple(mark for mark, _ in _BOMS)) else encoding_title(encoding)
     return _copy(path, lambda stream: _Recoded(stream, encoding), data), name
 
 
@@ -168,17 +215,26 @@ def _zstd(stream: IO[bytes]) -> Any:
 
 
 class _Recoded:
-    """A binary stream of text in some encoding, read as UTF-8."""
+    """A binary stream of text in some encoding, read as UTF-8. With ``chosen_for``, a file, what is not of it is refused."""
 
-    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+    def __init__(self, stream: IO[bytes], encoding: str, chosen_for: Path | None = None) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._encoding, self._file = encoding, chosen_for
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict" if chosen_for else "replace")
 
     def read(self, size: int) -> bytes:
-        while chunk := self._stream.read(size):
-            if text := self._decoder.decode(chunk):
-                return text.encode("utf-8", "replace")
-        return self._decoder.decode(b"", True).encode("utf-8", "replace")
+        try:
+            while chunk := self._stream.read(size):
+                if text := self._decoder.decode(chunk):
+                    return text.encode("utf-8", "replace")
+            return self._decoder.decode(b"", True).encode("utf-8", "replace")
+        except UnicodeError:
+            raise DatasetError(
+                f"the text is not in {encoding_title(self._encoding)}",
+                where=str(self._file),
+                fix="choose another encoding, or none: then it is guessed",
+                kind=ErrorKind.DATASET_ENCODING,
+            ) from None
 
 
 def _encoding(data: Path, head: bytes) -> str | None:

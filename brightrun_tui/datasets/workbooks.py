@@ -1,14 +1,16 @@
-"""Excel workbooks: the first sheet that has rows, with column names in its first row."""
+"""Excel workbooks: the first sheet that has rows, or the one that is named, with column names in its first row."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from brightrun_tui.datasets.cells import shown
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -17,12 +19,49 @@ _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
 
 
-def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
+def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> Iterator[Row]:
     """A dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with rows.
 
     Raises:
         DatasetError: openpyxl is missing, the workbook is damaged, protected or a bomb, or it has no sheet with rows.
     """
+    with _opened(file) as book:
+        sheets = _with_rows(file, book)
+        chosen = next((one for one in sheets if one.title == sheet), None) if sheet else sheets[0]
+        if chosen is None:
+            named = ", ".join(f"“{printable(one.title)}”" for one in sheets)
+            raise DatasetError(
+                f"the workbook has no sheet “{printable(sheet)}” with rows",
+                where=str(file.path),
+                kind=ErrorKind.DATASET_EMPTY,
+                fix=f"one of: {named}",
+            )
+        if not sheet:
+            others.update({one.title: one.max_row - 1 for one in sheets[1:]})
+        yield from _rows(file, chosen)
+
+
+def sheet_names(file: SourceFile) -> list[str]:
+    """The sheets that have rows, the one that is read unless another is named first. Raises as `read_workbook`."""
+    with _opened(file) as book:
+        return [str(sheet.title) for sheet in _with_rows(file, book)]
+
+
+def _with_rows(file: SourceFile, book: Any) -> list[Any]:
+    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
+    if not sheets:
+        raise DatasetError(
+            "the workbook has no sheet with rows",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_EMPTY,
+            fix="put column names into the first row and a record into each row below",
+        )
+    return sheets
+
+
+@contextmanager
+def _opened(file: SourceFile) -> Iterator[Any]:
+    """The workbook; whatever goes wrong in it, here or where it is read, is a `DatasetError`."""
     try:
         import openpyxl
     except ImportError:
@@ -37,16 +76,7 @@ def read_workbook(file: SourceFile, others: dict[str, int]) -> Iterator[Row]:
         with readable(file.path):
             book = openpyxl.load_workbook(file.data, read_only=True, data_only=True)
             try:
-                sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
-                if not sheets:
-                    raise DatasetError(
-                        "the workbook has no sheet with rows",
-                        where=str(file.path),
-                        kind=ErrorKind.DATASET_EMPTY,
-                        fix="put column names into the first row and a record into each row below",
-                    )
-                others.update({sheet.title: sheet.max_row - 1 for sheet in sheets[1:]})
-                yield from _rows(file, sheets[0])
+                yield book
             finally:
                 book.close()
     except DatasetError:

@@ -135,10 +135,21 @@ class LengthStats(BaseModel):
         return max(1, sum(value > characters for value in self.percentiles)) / 100
 
 
+class DatasetOrigin(BaseModel):
+    """The dataset that a version was made from, and what was done to it, in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    fingerprint: str
+    done: tuple[str, ...] = ()
+
+
 class DatasetReport(BaseModel):
     """What `datasets.check` found: enough to show, to refuse and to estimate by.
 
     ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
+    ``origin``: what it was made from, where it is a repaired version of another dataset.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -158,6 +169,7 @@ class DatasetReport(BaseModel):
     categories: dict[str, dict[str, int]] = Field(default_factory=dict)
     preview: tuple[Record, ...] = ()
     source: str = ""
+    origin: DatasetOrigin | None = None
 
     @property
     def ok(self) -> bool:

@@ -1,13 +1,16 @@
-"""Which columns of a table are what: as the person said of a table of this shape before, else as a guess."""
+"""How a table is read: which columns are what, encoding and sheet, as said of a table of this shape before, else as a guess."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui.datasets.columns import MAPPABLE, TableColumns, look_at_columns
+from brightrun_tui.datasets.reading_options import ENCODING, SHEET, split_reading
+from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.files import write_atomic
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
@@ -18,11 +21,16 @@ MOST_KEPT = 200
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """The columns of a table, the mapping to begin with, and whether a person made it (else it is a guess)."""
+    """The columns of a table, the mapping to begin with, and whether a person made it (else it is a guess).
+
+    ``mapping`` may hold `reading_options.ENCODING` and ``SHEET``, too. ``shape``: the names of the columns as they are without
+    these, by which the mapping is remembered.
+    """
 
     table: TableColumns
     mapping: Mapping[str, str]
     remembered: bool
+    shape: tuple[str, ...] = ()
 
 
 def column_map(place: str, paths: Paths) -> ColumnMap:
@@ -30,21 +38,49 @@ def column_map(place: str, paths: Paths) -> ColumnMap:
 
     Raises as `look_at_columns` and `fetch_dataset`.
     """
-    path = (
-        Path(fetch_dataset(place, paths, lambda what, share: None).path) if is_hub_dataset(place) else typed_path(place)
-    )
-    table = look_at_columns(path)
-    known = _kept(paths).get(_shape(table.names))
-    if known and set(known.values()) <= set(table.names):
-        return ColumnMap(table, known, remembered=True)
-    return ColumnMap(table, table.guess, remembered=False)
+    path = _path(place, paths)
+    guessed = look_at_columns(path)
+    known = _kept(paths).get(_shape(guessed.names))
+    if known:
+        encoding, sheet, roles = split_reading(known)
+        table = guessed
+        with suppress(DatasetError):  # another file of this shape may have no such sheet
+            table = look_at_columns(path, encoding, sheet) if encoding or sheet else guessed
+            if set(roles.values()) <= set(table.names):
+                return ColumnMap(table, known, remembered=True, shape=guessed.names)
+    return ColumnMap(guessed, guessed.guess, remembered=False, shape=guessed.names)
 
 
-def remember(table: TableColumns, mapping: Mapping[str, str], paths: Paths) -> None:
+def remembered_reading(place: str, paths: Paths) -> ColumnMap | None:
+    """What was said of a file like this one, where that was its encoding or its sheet; such a file is not to be guessed at.
+
+    None also where the file cannot be read, which its check tells. Blocking.
+    """
+    if is_hub_dataset(place) or not any({ENCODING, SHEET} & kept.keys() for kept in _kept(paths).values()):
+        return None
+    try:
+        found = column_map(place, paths)
+    except BrightrunError:
+        return None
+    return found if found.remembered and {ENCODING, SHEET} & found.mapping.keys() else None
+
+
+def look_again(place: str, encoding: str, sheet: str, paths: Paths) -> TableColumns:
+    """The columns with another encoding or sheet. Blocking; raises as `look_at_columns`."""
+    return look_at_columns(_path(place, paths), encoding, sheet)
+
+
+def _path(place: str, paths: Paths) -> Path:
+    if is_hub_dataset(place):
+        return Path(fetch_dataset(place, paths, lambda what, share: None).path)
+    return typed_path(place)
+
+
+def remember(found: ColumnMap, paths: Paths) -> None:
     """Keep the mapping for the next table with these columns. Raises ``OSError``."""
     kept = _kept(paths)
-    kept.pop(_shape(table.names), None)
-    kept[_shape(table.names)] = dict(mapping)
+    kept.pop(_shape(found.shape), None)
+    kept[_shape(found.shape)] = dict(found.mapping)
     newest = dict(list(kept.items())[-MOST_KEPT:])
     paths.column_maps.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(paths.column_maps, json.dumps(newest, ensure_ascii=False, indent=1))
@@ -64,7 +100,11 @@ def _kept(paths: Paths) -> dict[str, dict[str, str]]:
     if not isinstance(document, dict):
         return {}
     return {
-        str(shape): {role: name for role, name in mapping.items() if role in MAPPABLE and isinstance(name, str)}
+        str(shape): {
+            role: name
+            for role, name in mapping.items()
+            if role in (*MAPPABLE, ENCODING, SHEET) and isinstance(name, str)
+        }
         for shape, mapping in document.items()
         if isinstance(mapping, dict)
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from brightrun_tui import datasets
+from brightrun_tui.datasets import Examined
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -20,14 +21,23 @@ _MOST_KEPT = 32
 _State = tuple[tuple[str, int, int], ...]
 _Key = tuple[Path, _State, tuple[tuple[str, str], ...]]
 
-_kept: dict[_Key, DatasetReport | BrightrunError] = {}
+_kept: dict[_Key, Examined | BrightrunError] = {}
 _one_at_a_time = Lock()
 
 
 def report_of(
     word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
 ) -> DatasetReport:
-    """Find and check what the word names. Blocking; ``progress`` is told how far it is, and what it raises ends the work.
+    """Find and check what the word names. Blocking; as `examined`."""
+    return examined(word, columns, paths, progress).report
+
+
+def examined(
+    word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
+) -> Examined:
+    """Find and check what the word names: the report, and the entries that it speaks of, which lie at ``report.path``.
+
+    Blocking; ``progress`` is told how far it is, and what it raises ends the work.
 
     Raises:
         DatasetError: nothing is named, or as `datasets.check`.
@@ -43,22 +53,27 @@ def report_of(
         path = Path(word)
     if is_hub_dataset(word):
         folder = fetch_dataset(word, paths, progress)
-        return check_dataset(folder.path, columns, progress).model_copy(update={"source": folder.source})
-    return check_dataset(path, columns, progress)
+        found = _examine(Path(folder.path), columns, progress)
+        return found._replace(report=found.report.model_copy(update={"source": folder.source}))
+    return _examine(path, columns, progress)
 
 
 def check_dataset(path: Path, columns: dict[str, str], progress: Progress = lambda what, share: None) -> DatasetReport:
     """The report of a file or folder; read once and kept until it changes. Raises as `datasets.check`."""
+    return _examine(path, columns, progress).report
+
+
+def _examine(path: Path, columns: dict[str, str], progress: Progress) -> Examined:
     try:
         state = _state(path)
     except (OSError, ValueError):
-        return datasets.check(path, columns=columns or None)
+        return datasets.examine(path, columns=columns or None)
     key = (Path(os.path.realpath(path)), state, tuple(sorted(columns.items())))
     with _one_at_a_time:
-        outcome: DatasetReport | BrightrunError | None = _kept.get(key)
+        outcome: Examined | BrightrunError | None = _kept.get(key)
         if outcome is None:
             try:
-                outcome = datasets.check(path, columns=columns or None, progress=progress)
+                outcome = datasets.examine(path, columns=columns or None, progress=progress)
             except BrightrunError as error:
                 if error.kind == ErrorKind.DISK_FULL:
                     raise

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui import datasets
+from brightrun_tui.datasets.versions import line_of, next_version
 from brightrun_tui.domain.correction import Correction, CorrectionOutcome
 from brightrun_tui.domain.dataset import DatasetReport, Message, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -33,7 +32,6 @@ from brightrun_tui.store import Database, corrections, models, runs
 from brightrun_tui.store import datasets as added
 
 MOST_CHARACTERS = 200_000
-_VERSION = re.compile(r"-v\d+$")
 
 
 class CorrectedDataset(BaseModel):
@@ -211,13 +209,13 @@ def _with_corrections(
         if record.id in held:
             there.add(record.id)
         if same is None or (record.id in held and record.id != same.record_id):
-            lines.append(_line(record))
+            lines.append(line_of(record))
         elif same.id not in placed:
             replaced += record.id not in held
             placed.add(same.id)
-            lines.append(_line(record.model_copy(update={"id": same.record_id, "messages": _messages(same)})))
+            lines.append(line_of(record.model_copy(update={"id": same.record_id, "messages": _messages(same)})))
     lines += [
-        _line(Record(id=each.record_id, messages=_messages(each)))
+        line_of(Record(id=each.record_id, messages=_messages(each)))
         for each in by_question.values()
         if each.id not in placed and each.record_id not in there
     ]
@@ -242,26 +240,10 @@ def _messages(correction: Correction) -> tuple[Message, ...]:
     return (*before, Message(role="assistant", content=correction.wanted))
 
 
-def _line(record: Record) -> str:
-    turns = [
-        message.for_template() | ({} if message.train or message.role != "assistant" else {"train": False})
-        for message in record.messages
-    ]
-    about: dict[str, Any] = {"id": record.id, "messages": turns}
-    for key, value in (("group", record.group), ("categories", record.categories), ("tools", list(record.tools))):
-        if value:
-            about[key] = value
-    return json.dumps(about, ensure_ascii=False)
-
-
 def _write(paths: Paths, source: Path, lines: Sequence[str]) -> DatasetReport:
     """Write and check the next free version of the dataset."""
     folder = paths.data / "datasets"
-    stem = _VERSION.sub("", source.name.split(".")[0] or "data")
-    number = 2
-    while (folder / f"{stem}-v{number}.jsonl").exists() or source.name.startswith(f"{stem}-v{number}."):
-        number += 1
-    target = folder / f"{stem}-v{number}.jsonl"
+    target = next_version(folder, source)
     with plain_disk_errors(target):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(target, "".join(f"{line}\n" for line in lines))

@@ -55,3 +55,22 @@ def test_a_dataset_of_the_hub_is_checked_added_and_found_by_its_name(brightrun: 
     assert (shown["name"], shown["usable"], shown["source"]) == ("faq", 40, f"hf:acme/faq@train#{COMMIT}")
     again = brightrun("datasets", "check", "faq", "--json", HF_ENDPOINT="http://127.0.0.1:9").document["dataset"]
     assert again["fingerprint"] == shown["fingerprint"]
+
+
+def test_findings_are_shown_and_repaired_into_a_version_of_its_own(brightrun: CommandLine, tmp_path: Path) -> None:
+    """check --show lists the records with their place; repair keeps a version by name, which knows what it was made from."""
+    path = tmp_path / "parcels.jsonl"
+    path.write_bytes(rows(30) + rows(2) + b'{"prompt": "Hello?", "completion": ""}\n')
+    shown = brightrun("datasets", "check", path, "--show", "duplicate", "--json").document
+    assert [(one["number"], one["place"], one["like"]) for one in shown["records"]] == [
+        (31, "line 31", "line 1"),
+        (32, "line 32", "line 2"),
+    ]
+    unknown = brightrun("datasets", "check", path, "--show", "garbled", "--json")
+    assert unknown.code == 2 and "no_answer, duplicate" in unknown.error["fix"]
+    made = brightrun("datasets", "repair", path, "--drop-duplicates", "--json").document["dataset"]
+    assert (made["name"], made["usable"], made["duplicates"]) == ("parcels-v2", 30, 0)
+    kept = brightrun("datasets", "show", "parcels-v2", "--json").document["dataset"]
+    assert kept["origin"]["name"] == "parcels.jsonl" and "copies" in kept["origin"]["done"][0]
+    one = brightrun("datasets", "show", "parcels-v2", "--record", "2", "--json").document
+    assert one["record"]["messages"][1]["content"] == "7 grams"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from brightrun_tui.commands.shared.output import say_over
+from brightrun_tui.datasets import Examined
+from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.dataset_reports import report_of
+from brightrun_tui.planning.dataset_reports import examined
 
 _SAY_AFTER_SECONDS = 1.0
 _SAY_EVERY_SECONDS = 0.2
@@ -15,7 +19,19 @@ _WIDTH = 78
 
 
 def check_aloud(word: str, columns: dict[str, str], paths: Paths) -> DatasetReport:
-    """The report of what the word names; progress goes to a terminal. Ctrl-C ends it at once. Raises as `report_of`."""
+    """The report of what the word names, as `examine_aloud`."""
+    return examine_aloud(word, columns, paths).report
+
+
+def examine_aloud(word: str, columns: dict[str, str], paths: Paths) -> Examined:
+    """What the word names; progress goes to a terminal. Ctrl-C ends it at once. Raises as `examined`."""
+    with told_aloud() as tell:
+        return examined(word, columns, paths, tell)
+
+
+@contextmanager
+def told_aloud() -> Iterator[Progress]:
+    """What is to be told how far some work is; it says so on a terminal where that takes long."""
     said = time.monotonic() - _SAY_EVERY_SECONDS + _SAY_AFTER_SECONDS
     line = ""
 
@@ -27,7 +43,7 @@ def check_aloud(word: str, columns: dict[str, str], paths: Paths) -> DatasetRepo
             say_over(line[:_WIDTH].ljust(_WIDTH), last=False)
 
     try:
-        return report_of(word, columns, paths, tell)
+        yield tell
     finally:
         if line:
             say_over(line[:_WIDTH].ljust(_WIDTH), last=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui.config import LARGEST
+from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
@@ -77,6 +78,13 @@ ColumnOption = Annotated[
     typer.Option("--column", metavar="ROLE=COLUMN", help="For CSV and Parquet: which column is what. Repeatable."),
 ]
 
+EncodingOption = Annotated[
+    str, typer.Option("--encoding", help="Of a text file: utf-8, cp1252, mac-roman … Default: guessed.")
+]
+SheetOption = Annotated[
+    str, typer.Option("--sheet", help="Of an Excel workbook: the sheet to read. Default: the first with rows.")
+]
+
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
     """``["training.epochs=3"]`` → ``{"training.epochs": "3"}``; values are converted where the setting is known.
@@ -99,6 +107,27 @@ def parse_columns(pairs: list[str]) -> dict[str, str]:
         UsageError: a pair without “=”.
     """
     return _pairs(pairs, "--column", "prompt=question")
+
+
+def parse_relabel(pairs: list[str]) -> dict[str, str]:
+    """``["bilings=billing"]`` → ``{"bilings": "billing"}``.
+
+    Raises:
+        UsageError: a pair without “=”, or without a name behind it.
+    """
+    found = _pairs(pairs, "--relabel", "old=new")
+    empty = next((old for old, new in found.items() if not new), None)
+    if empty is not None:
+        raise UsageError(
+            f"“{empty}” has no new name", where="--relabel", fix="write it like old=new", kind=ErrorKind.BAD_OPTION
+        )
+    return found
+
+
+def parse_reading(columns: list[str] | None, encoding: str, sheet: str) -> dict[str, str]:
+    """How a file is to be read: `parse_columns`, with encoding and sheet where they were named."""
+    named = {ENCODING: encoding, SHEET: sheet}
+    return parse_columns(columns or []) | {key: value for key, value in named.items() if value}
 
 
 def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:

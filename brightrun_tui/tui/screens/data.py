@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,29 +15,35 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from brightrun_tui.datasets.reading_options import ENCODING
+from brightrun_tui.datasets.unpacking import encoding_title
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import typed_path
-from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember
+from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember, remembered_reading
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen
-from brightrun_tui.tui.screens.data_choices import PATH_STARTS, WHOLE_FOLDER, PathSuggester, examples, known, list_files
+from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
+from brightrun_tui.tui.screens.data_choices import (
+    PATH_STARTS,
+    WHOLE_FOLDER,
+    PathSuggester,
+    examples,
+    first_records,
+    known,
+    list_files,
+)
+from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
+from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.workspace import Workspace
-
-SAY_EVERY_SECONDS = 0.2
-
-
-class StoppedError(Exception):
-    """Nobody waits for this check any more."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,12 @@ class DataScreen(Dialog[ChosenData]):
     SCOPES = ("pick", "modal")
     BINDINGS = bindings("pick")
 
-    def __init__(self, known: Sequence[DatasetReport], chosen: str) -> None:
+    def __init__(self, known: Sequence[DatasetReport], chosen: str, base: str = "starter") -> None:
+        """``base``: the model whose tokens the records are shown as."""
         super().__init__("Dataset", classes="-large -data")
         self._known = known
         self._chosen = chosen
+        self._base = base
         self._choices: list[Choice] = []
         self._maps: dict[str, ColumnMap] = {}
         self._usable: set[str] = set()
@@ -195,6 +201,10 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _mapped_report(self, place: str) -> DatasetReport:
         """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
+        if _key(place) not in self._maps and (
+            known := await asyncio.to_thread(remembered_reading, place, self.app.paths)
+        ):
+            self._maps[_key(place)] = known
         if _key(place) not in self._maps:
             try:
                 return await self._report(place, {})
@@ -215,7 +225,7 @@ class DataScreen(Dialog[ChosenData]):
             self.app.run_worker(_remember(self.app, found), group="columns")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "columns":
+        if action in ("columns", "report"):
             return True if self._place_here else None
         return True
 
@@ -237,7 +247,7 @@ class DataScreen(Dialog[ChosenData]):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if len(found.table.names) < 2:
+        if len(found.table.names) < 2 and not choosable(found.table):
             self.app.toast("There are no columns to choose from in this file.", severity="warning")
             return
         mapping = await self.app.push_screen_wait(ColumnsScreen(place, found))
@@ -248,21 +258,33 @@ class DataScreen(Dialog[ChosenData]):
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
         """The report, in a thread that says how far it is and ends when something else is looked at."""
-        stopped, loop, said = Event(), asyncio.get_running_loop(), 0.0
+        first = await asyncio.to_thread(first_records, place, columns)
 
-        def tell(what: str, share: float) -> None:
-            nonlocal said
-            if stopped.is_set():
-                raise StoppedError
-            if time.monotonic() - said > SAY_EVERY_SECONDS:
-                said = time.monotonic()
-                line = Content.styled(cells.plain(f"◌ {what} ({share:.0%})"), "$primary")
-                loop.call_soon_threadsafe(lambda: None if stopped.is_set() else self._say([line]))
+        def say(what: str) -> None:
+            line = Content.styled(cells.one_line(f"◌ {what}"), "$primary")
+            self.query_one("#verdict-text", Flow).show(
+                lambda width: [
+                    line,
+                    *(row for each in first for row in (Content(""), *plan_text.conversation(each, width))),
+                ]
+            )
 
-        try:
-            return await asyncio.to_thread(report_of, place, columns, self.app.paths, tell)
-        finally:
-            stopped.set()
+        return await told(lambda tell: report_of(place, columns, self.app.paths, tell), say)
+
+    @work(group="columns", exclusive=True)
+    async def action_report(self) -> None:
+        """The records of what is under the cursor, and of each finding; a new version made there is chosen next."""
+        place = self._place_here
+        found = self._maps.get(_key(place))
+        name = next((known.name for known in self._known if known.path == place), place.rpartition("/")[2])
+        made = await self.app.push_screen_wait(
+            ReportScreen(place, found.mapping if found else {}, self._base, name=name)
+        )
+        if made is not None:
+            self._known, self._chosen = [made, *self._known], made.name
+            entry = self.query_one(Input)
+            entry.value = made.name
+            self._list(made.name)
 
     def refresh_keys(self) -> None:
         self.query_one(KeyFooter).refresh()
@@ -272,8 +294,11 @@ class DataScreen(Dialog[ChosenData]):
 
 
 def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
-    """Which columns are taken for what, and by whom that was said."""
-    said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in found.mapping.items())
+    """Which columns are taken for what, encoding and sheet, and by whom that was said."""
+    if not found.mapping:
+        return []
+    named = {role: encoding_title(name) if role == ENCODING else name for role, name in found.mapping.items()}
+    said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in named.items())
     how = "as you said" if found.remembered else "guessed from the content"
     text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
@@ -282,7 +307,7 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
 async def _remember(app: Workspace, found: ColumnMap) -> None:
     """Keep the mapping for the next table of this shape; that it cannot be kept is said, and no more."""
     try:
-        await asyncio.to_thread(remember, found.table, found.mapping, app.paths)
+        await asyncio.to_thread(remember, found, app.paths)
     except OSError as error:
         app.toast(f"The columns could not be remembered ({error.strerror}).", severity="warning")
 
@@ -290,22 +315,3 @@ async def _remember(app: Workspace, found: ColumnMap) -> None:
 def _key(place: str) -> str:
     """The same for the same file, however it is written; a dataset of the Hub is its name."""
     return place if is_hub_dataset(place) else str(typed_path(place).absolute())
-
-
-class PreviewScreen(Dialog[None]):
-    """The conversations of a dataset."""
-
-    def __init__(self, report: DatasetReport) -> None:
-        super().__init__(f"Conversations of {report.name}", classes="-large")
-        self._report = report
-
-    def compose_body(self) -> ComposeResult:
-        with VerticalScroll(can_focus=True):
-            yield Flow(self._lines)
-
-    def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
-    def _lines(self, width: int) -> reflow.Lines:
-        report = plan_text.data_report(self._report, width, problems=8)
-        return [*report, Content(""), *plan_text.conversations(self._report, width)]

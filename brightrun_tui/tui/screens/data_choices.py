@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from textual.suggester import Suggester
 
+from brightrun_tui import datasets
 from brightrun_tui.datasets.folder import kind_of
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import typed_path
 from brightrun_tui.resources import resource
 from brightrun_tui.tui.screens.pick import Choice
 
 MOST_ENTRIES = 400
 PATH_STARTS = ("/", "~", ".")
+LARGE = 4 << 20
+"""Bytes of a file whose check takes longer than a moment."""
+QUICK_TO_OPEN = (".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".parquet", ".pq")
+SHOWN_AT_FIRST = 3
 WHOLE_FOLDER = "/."
 """The end of a path that means the folder itself, as one dataset."""
 
@@ -73,6 +81,17 @@ def _size(entry: os.DirEntry[str]) -> str:
         return humanize.size(entry.stat().st_size)
     except OSError as error:
         return error.strerror or ""
+
+
+def first_records(place: str, columns: Mapping[str, str]) -> list[Record]:
+    """Of a file whose check takes long some records to look at meanwhile; else, and where it cannot be read, none. Blocking."""
+    path = typed_path(place)
+    try:
+        if path.suffix.lower() not in QUICK_TO_OPEN or path.stat().st_size < LARGE:
+            return []
+        return list(islice(datasets.read(path, columns=columns or None), SHOWN_AT_FIRST))
+    except (BrightrunError, OSError, ValueError):  # the check says what is wrong
+        return []
 
 
 def examples() -> list[Choice]:

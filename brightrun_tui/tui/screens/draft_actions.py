@@ -39,10 +39,27 @@ class DraftActions(ModeScreen):
     async def action_dataset(self) -> None:
         from brightrun_tui.tui.screens.data import DataScreen
 
-        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, self._draft.data))
+        chosen = await self.app.push_screen_wait(
+            DataScreen(self.app.snapshot.datasets, self._draft.data, self._draft.base)
+        )
         if chosen:
             self._remember()
             self._change(data=chosen.word, columns=dict(chosen.columns))
+
+    @work(group="pick")
+    async def action_preview(self) -> None:
+        """Look at the records; a new version that was made there is what is learnt from now."""
+        from brightrun_tui.tui.screens.dataset_report import ReportScreen
+
+        plan, draft = self._plan, self._draft
+        if plan is None or plan.report is None:
+            return
+        made = await self.app.push_screen_wait(
+            ReportScreen(draft.data, draft.columns, draft.base, plan.settings, name=plan.report.name)
+        )
+        if made is not None:
+            self._remember()
+            self._change(data=made.name, columns={})
 
     @work(group="pick")
     async def action_base(self) -> None:

@@ -393,12 +393,6 @@ class NewRunScreen(DraftActions):
         self.workers.cancel_group(self, "offers")
         self._hold(offer)
 
-    def action_preview(self) -> None:
-        from brightrun_tui.tui.screens.data import PreviewScreen
-
-        if self._plan and self._plan.report:
-            self.app.push_screen(PreviewScreen(self._plan.report))
-
     async def action_advanced(self) -> None:
         if await self.form.toggle_advanced():
             self._show_plan()

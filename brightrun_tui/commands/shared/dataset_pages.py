@@ -1,0 +1,150 @@
+"""Datasets on paper: the report, single records, and a record as tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from brightrun_tui.commands.shared.output import page, print_json
+from brightrun_tui.datasets.problems import LEFT_OUT
+from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
+from brightrun_tui.domain.humanize import size
+from brightrun_tui.domain.token_view import TokenView
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+LEARNT, OPEN, CLOSE = "▌", "⟦", "⟧"
+"""The mark of a line with learnt text, and what stands around that text: read without colours."""
+_LONGEST_VALUE = 2000
+
+
+def print_report(report: DatasetReport, as_json: bool) -> None:
+    """Everything that was found."""
+    if as_json:
+        print_json({"dataset": report, "statement": report.statement})
+        return
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    origin = report.origin
+    for name, value in (
+        ("file", f"{report.path}  {size(report.bytes)}"),
+        ("format", report.format),
+        ("records", report.statement),
+        ("turns", f"{report.turns:,}"),
+        ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
+        ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
+        ("content", report.fingerprint[:16]),
+        *([("source", report.source)] if report.source else []),
+        *([("made from", f"{origin.name} ({origin.fingerprint[:16]}): {'; '.join(origin.done)}")] if origin else []),
+    ):
+        table.add_row(name, Text(value))
+    parts: list[RenderableType] = [table]
+    parts += [_problem(problem) for problem in report.problems]
+    for name, values in report.categories.items():
+        counts = ", ".join(f"{value} {count}" for value, count in list(values.items())[:6])
+        parts.append(Text(f"{name}: {counts}{' …' if len(values) > 6 else ''}", style="dim"))
+    if report.preview:
+        parts += [Text("\nThe first record"), conversation(report.preview[0], longest=200)]
+    page().print(Group(*parts))
+
+
+def _problem(problem: Problem) -> RenderableType:
+    from rich.text import Text
+
+    places = f" ({', '.join(problem.places[:3])})" if problem.places else ""
+    mark, style = ("·", "") if problem.remark else ("!", "yellow")
+    fix = f"\n  {problem.fix}" if problem.fix else ""
+    return Text.assemble(
+        (f"{mark} {problem.count:,} {problem.what}{places}", style), (f"  {problem.kind}", "dim"), (fix, "dim")
+    )
+
+
+def conversation(record: Record, longest: int = 0) -> RenderableType:
+    """The turns; those that are learnt have a mark. ``longest``: characters of a turn, 0 for all."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1))
+    for message in record.messages:
+        learnt = message.role == "assistant" and message.train
+        text = _short(message.said, longest) if longest else message.said
+        mark = "\n".join(LEARNT for _ in text.split("\n")) if learnt else ""
+        table.add_row(Text(mark, "bold cyan"), Text(message.role, "bold cyan" if learnt else "dim"), Text(text))
+    return table
+
+
+def _short(text: str, limit: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, Any]:
+    """An entry for programs; its number from 1."""
+    about: dict[str, Any] = {"number": number + 1, "place": outcome.place, "usable": outcome.record is not None}
+    if like:
+        about["like"] = like
+    if outcome.record is None:
+        return about | {"left_out": outcome.left_out, "detail": outcome.detail, "value": outcome.value}
+    return about | {"record": outcome.record, "remarks": list(outcome.remarks)}
+
+
+def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[RenderableType]:
+    """An entry with its place; of one that is left out what the file holds there, and why it is."""
+    from rich.text import Text
+
+    same = f", as {like}" if like else ""
+    yield Text.assemble((f"record {number + 1:,} · {outcome.place}{same}", "bold"))
+    if outcome.record is not None:
+        yield conversation(outcome.record)
+    else:
+        yield Text(f"! left out: {why_left_out(outcome)}", "yellow")
+        text = json.dumps(outcome.value, ensure_ascii=False, default=str)
+        yield Text(text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…")
+
+
+def why_left_out(outcome: Outcome) -> str:
+    """In words."""
+    reason = LEFT_OUT.get(outcome.left_out)
+    return reason.what.format(detail=outcome.detail) if reason else outcome.left_out
+
+
+def token_lines(view: TokenView, limit: int) -> Iterator[RenderableType]:
+    """The record as the model sees it: learnt text in ``⟦⟧``, and a mark before every line that holds some."""
+    from rich.text import Text
+
+    if view.notice:
+        yield Text(f"· {view.notice}", "dim")
+    if view.left_out:
+        yield Text(f"! left out: {view.left_out}", "yellow")
+    for number, example in enumerate(view.examples, start=1):
+        part = f"example {number} of {len(view.examples)}: " if len(view.examples) > 1 else ""
+        over = f"; the limit is {limit:,}" if limit and len(example.pieces) > limit else ""
+        yield Text(f"{part}{len(example.pieces):,} tokens, {example.learnt:,} learnt ({OPEN}…{CLOSE}){over}", "bold")
+        yield from _marked(example.runs(limit), limit)
+
+
+def _marked(runs: Iterable[tuple[str, bool, bool]], limit: int) -> Iterator[Text]:
+    from rich.text import Text
+
+    line, learnt_here, beyond_before = Text(), False, False
+    for text, learnt, beyond in runs:
+        if beyond and not beyond_before:
+            line.append(f" ── what follows is beyond {limit:,} tokens ── ", "yellow")
+            beyond_before = True
+        style = "dim strike" if beyond else "bold cyan" if learnt else ""
+        said = f"{OPEN}{text}{CLOSE}" if learnt else text
+        for index, piece in enumerate(said.split("\n")):
+            if index:
+                yield Text.assemble((f"{LEARNT} " if learnt_here else "  ", "bold cyan"), line)
+                line, learnt_here = Text(), False
+            line.append(piece, style)
+            learnt_here = learnt_here or (learnt and bool(piece.strip(OPEN + CLOSE)))
+    yield Text.assemble((f"{LEARNT} " if learnt_here else "  ", "bold cyan"), line)
