@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
@@ -91,11 +92,17 @@ class Snapshot:
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Run | DamagedRun]:
+        return {run.id: run for run in (*self.damaged, *self.runs)}
+
     def run(self, run_id: str) -> Run | None:
-        return next((run for run in self.runs if run.id == run_id), None)
+        found = self._by_id.get(run_id)
+        return found if isinstance(found, Run) else None
 
     def damaged_run(self, run_id: str) -> DamagedRun | None:
-        return next((run for run in self.damaged if run.id == run_id), None)
+        found = self._by_id.get(run_id)
+        return found if isinstance(found, DamagedRun) else None
 
     def model(self, ref: str) -> ModelVersion | None:
         return next((model for model in self.models if model.ref == ref), None)

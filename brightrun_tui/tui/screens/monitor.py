@@ -282,10 +282,9 @@ class MonitorScreen(RunActions):
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
         snapshot = self.app.snapshot
-        known: dict[str, Run | DamagedRun] = {run.id: run for run in snapshot.runs}
-        known |= {run.id: run for run in snapshot.damaged}
-        ids = [id_ for id_ in self.runs.ids if id_ in self._marked] or [self.app.watched_run]
-        return tuple(known[id_] for id_ in ids if id_ in known)
+        marked = [id_ for id_ in self.runs.ids if id_ in self._marked] if self._marked else ()
+        found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self.app.watched_run])
+        return tuple(run for run in found if run is not None)
 
     def action_runs(self) -> None:
         self.remove_class("-zoomed")
