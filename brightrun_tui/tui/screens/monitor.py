@@ -70,6 +70,8 @@ class MonitorScreen(RunActions):
         self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
         self._columns = self.app.run_columns
         self._marked: set[str] = set()
+        self._rows: dict[str, tuple[Run, object, Row]] = {}
+        self._permitted: tuple[object, dict[str, bool]] = ((), {})
         self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
         self._alerts: tuple[RunAlert, ...] = ()
@@ -141,6 +143,8 @@ class MonitorScreen(RunActions):
             if group.hidden:
                 rows.append(Row("", ("hidden", group.hidden), partial(run_text.folded, group.hidden)))
         rows += [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
+        if len(self._rows) > 2 * len(snapshot.runs):
+            self._rows.clear()
         look = (wanted, self._order.sort, self._order.reverse)
         if self._heading is None or self._heading[0] != look:
             self._heading = (look, lambda width: run_columns.heading(width, *look))
@@ -153,15 +157,23 @@ class MonitorScreen(RunActions):
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
     def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool) -> Row:
+        """The row of a run; the same one as before where nothing about it has changed."""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else ""
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
-        silent = silence(run, vitals.heard_at, now) is not None
-        stamp = (run.updated_at, run.state, narrow, mark, vitals, silent, self._columns)
-        if narrow:
-            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark, silent=silent))
-        return Row(
-            run.id, stamp, partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
+        silent = run.active and silence(run, vitals.heard_at, now) is not None
+        look = (mark, vitals, silent, narrow)
+        known = self._rows.get(run.id)
+        if known is not None and known[0] is run and known[1] == look:
+            return known[2]
+        stamp = (run.updated_at, run.state, look, self._columns)
+        build = (
+            partial(run_text.run_row, run, tall=False, mark=mark, silent=silent)
+            if narrow
+            else partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
         )
+        row = Row(run.id, stamp, build)
+        self._rows[run.id] = (run, look, row)
+        return row
 
     def _show_run(self) -> None:
         run, detail = self.run, self.app.snapshot.detail
@@ -266,9 +278,15 @@ class MonitorScreen(RunActions):
         self.log_view.resume()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        of = (id(self.app.snapshot), self.app.watched_run, *sorted(self._marked), *self._alerts, self._left)
+        if of != self._permitted[0]:
+            self._permitted = (of, self.possible())
+        return True if self._permitted[1].get(action, True) else None
+
+    def possible(self) -> dict[str, bool]:
         run = self.run
-        possible = {
-            **self.possible(),
+        return {
+            **super().possible(),
             "again": run is not None,
             "open": bool(run and run.model_version is not None),
             "compare": sum(isinstance(target, Run) for target in self.targets()) > 1,
@@ -278,7 +296,6 @@ class MonitorScreen(RunActions):
             "pin": bool(run),
             "copy": bool(run),
         }
-        return True if possible.get(action, True) else None
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
         snapshot = self.app.snapshot

@@ -13,7 +13,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
 from brightrun_tui.tui.snapshot import hourly
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.offer_text import OWN, place
+from brightrun_tui.tui.widgets.places import OWN, place
 
 MARKS = {
     "intended": ("◌", "being rented", "$secondary"),

@@ -18,7 +18,7 @@ from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
-from brightrun_tui.tui.widgets.offer_text import place
+from brightrun_tui.tui.widgets.places import place
 
 STATE_STYLE = {
     "queued": "$muted",
