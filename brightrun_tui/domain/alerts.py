@@ -178,7 +178,7 @@ def _gradient(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
 
 
 def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
-    budget = run.spec.limits.budget_usd
+    budget = run.limits.budget_usd
     if budget:
         reached = next((share for share in BUDGET_SHARES if run.cost_usd >= share * budget), None)
         if reached is not None:

@@ -214,6 +214,15 @@ class Alert(_Body):
     message: Text = ""
 
 
+class Change(_Body):
+    """A change that was asked for holds after ``step`` steps; ``number`` as it was asked."""
+
+    kind: Literal["change"] = "change"
+    number: Annotated[int, Field(ge=1, le=10**6)]
+    step: Step
+    settings: Annotated[dict[Word, Finite], Field(max_length=32)] = Field(default_factory=dict)
+
+
 class Done(_Body):
     """The worker has ended in order."""
 
@@ -244,7 +253,7 @@ class Other:
         return self.data
 
 
-Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Done | Failed
+Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Change | Done | Failed
 Body = Known | Other
 B = TypeVar("B", bound=Body, covariant=True)
 

@@ -12,6 +12,7 @@ RequestKind = Literal[
     "resume_run",
     "retry_run",
     "checkpoint_run",
+    "change_run",
     "delete_run",
     "move_run",
     "deploy",

@@ -16,7 +16,7 @@ from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Request, RequestKind
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
-from brightrun_tui.orchestrator import lifecycle
+from brightrun_tui.orchestrator import lifecycle, live_changes
 from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -66,9 +66,20 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
 
 
 async def _stop(engine: Engine, request: Request) -> Answer:
-    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last."""
+    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last. With ``after``
+    it goes on until there."""
+    if after := request.payload.get("after"):
+        runner = engine.runners.get(request.target)
+        run = await live_changes.stop_later(engine.db, request.target, after, runner.target if runner else None)
+        return {"state": run.state, "ending": run.ending, "stop_after": run.stop_after}
     run = await ask_run(engine, request.target, "force_asked" if request.payload.get("force") else "stop_asked")
     return {"state": run.state, "ending": run.ending}
+
+
+async def _change(engine: Engine, request: Request) -> Answer:
+    runner = engine.runners.get(request.target)
+    run = await live_changes.change(engine.db, request, runner.target if runner else None)
+    return {"state": run.state, "change": run.changes[-1].number, "changed": run.changes[-1].words}
 
 
 async def _pause(engine: Engine, request: Request) -> Answer:
@@ -89,7 +100,9 @@ async def _retry(engine: Engine, request: Request) -> Answer:
         return {"run": run.id, "state": (await ask_run(engine, run.id, "retry_asked")).state}
     lifecycle.step(run, "retry_asked")
     settings = run.spec.settings.with_overrides(overrides)
-    spec = run.spec.model_copy(update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings})
+    spec = run.spec.model_copy(
+        update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings, "limits": run.limits}
+    )
     again = await runs.create(engine.db, spec, str(engine.paths.run_directory(spec.run_id)), run.estimate)
     return {"run": again.id, "state": again.state}
 
@@ -245,6 +258,7 @@ HANDLERS: dict[RequestKind, Callable[[Engine, Request], Awaitable[Answer]]] = {
     "resume_run": _resume,
     "retry_run": _retry,
     "checkpoint_run": _checkpoint,
+    "change_run": _change,
     "delete_run": _delete,
     "move_run": _move,
     "deploy": _deploy,

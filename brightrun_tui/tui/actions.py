@@ -168,7 +168,16 @@ ACTIONS: tuple[Action, ...] = (
         footer=2,
     ),
     _a("monitor.stop", "s", "Stop", "End the run early and keep what it has learned.", changes=True, footer=3),
+    _a("monitor.stop_later", "T", "Stop later", "End the run after its next evaluation or the epoch.", changes=True),
     _a("monitor.checkpoint", "C", "Checkpoint now", "Save a checkpoint at the next step.", changes=True),
+    _a(
+        "monitor.change",
+        "u",
+        "Change the run",
+        "Another learning rate, other epochs, more budget or time, while it trains.",
+        changes=True,
+        footer=7,
+    ),
     _a(
         "monitor.retry",
         "R",

@@ -93,7 +93,9 @@ class Snapshot:
 
     @cached_property
     def _by_id(self) -> Mapping[str, Run | DamagedRun]:
-        return {run.id: run for run in (*self.damaged, *self.runs)}
+        known: dict[str, Run | DamagedRun] = {run.id: run for run in self.damaged}
+        known.update((run.id, run) for run in self.runs)
+        return known
 
     def run(self, run_id: str) -> Run | None:
         found = self._by_id.get(run_id)

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """What Monitor costs: time, lag of its loop, processor, memory and bytes on the wire, in a real terminal of 120 × 40.
 
-    scripts/bench/tui.py [--points 1000000] [--runs 1000] [--seconds 20] [--quick] [--keep DIRECTORY] [--json]
+    scripts/bench/tui.py [--points 1000000] [--runs 1000] [--seconds 20] [--peer-python PYTHON] [--quick] [--keep DIRECTORY] [--json]
 
-Peers in the same call: four charts of textual-plotext with as many points as it can draw (``--peer-points``), and the smallest
-Textual app for the first paint. The lag of a loop is said twice: by the clock, and as processor time of the loop's own thread, which
-does not count what other programs took. ``--keep`` keeps the store for the next call.
+Peers in the same call: the smallest Textual app for the first paint; and with ``--peer-python``, the interpreter of a virtual
+environment of its own, ``wandb leet`` on an offline run (``pip install wandb``) and four charts of textual-plotext, each with as many
+points as ``--peer-points`` says. The lag of a loop is said twice: by the clock, and as processor time of the loop's own thread,
+which does not count what other programs took. ``--keep`` keeps the store for the next call.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +29,14 @@ from tui_parts.session import Session, Window  # noqa: E402
 
 WATCHED = str(Path(__file__).resolve().parent / "tui_parts" / "watched.py")
 BARE = "from textual.app import App\nfrom textual.widgets import Static\nApp.compose = lambda self: [Static('first paint')]\nApp().run()"
+OFFLINE_RUN = """
+import math, sys, wandb
+run = wandb.init(project="bench", mode="offline")
+for step in range(1, int(sys.argv[1]) + 1):
+    value = 0.5 + 2 / (1 + step / 1e4) + 0.1 * math.sin(step)
+    run.log(dict.fromkeys(("train_loss", "learning_rate", "grad_norm", "tokens_per_second"), value), step=step)
+run.finish()
+"""
 CHARTED = b"Learning rate"
 """In the title of a chart that has been drawn."""
 SETTLE = 3.0
@@ -41,7 +50,9 @@ class Table:
     def __init__(self) -> None:
         self.rows: list[dict[str, object]] = []
 
-    def add(self, what: str, unit: str, ours: float, goal: float | None = None, peer: float | None = None, name: str = "") -> None:
+    def add(
+        self, what: str, unit: str, ours: float, goal: float | None = None, peer: float | None = None, name: str = ""
+    ) -> None:
         self.rows.append(
             {
                 "what": what,
@@ -96,10 +107,17 @@ def watched(table: Table, environment: dict[str, str], home: Path, seconds: floa
     def session(name: str, run_id: str) -> Session:
         return Session([sys.executable, WATCHED, "ours", str(home / f"{name}.json"), run_id], environment, ROOT)
 
+    resting = home / "resting"
+    environment_of_rest = {**environment, "BRIGHTRUN_HOME": str(resting)}
+    with Session([sys.executable, WATCHED, "ours", str(home / "idle.json")], environment_of_rest, ROOT) as ours:
+        ours.wait_for(b"faq-0000")
+        time.sleep(SETTLE)
+        idle = ours.watch(seconds / 2)
+        idle_keys = ours.press(b"jk", times=20)
+        ours.quit()
     with session("opening", store.QUIET) as ours:
         ours.wait_for(CHARTED)
         time.sleep(SETTLE)
-        idle = ours.watch(seconds / 2)
         opened = time.monotonic()
         ours.press(b"k")
         shown = ours.wait_for(CHARTED, opened)
@@ -109,13 +127,13 @@ def watched(table: Table, environment: dict[str, str], home: Path, seconds: floa
         ours.wait_for(CHARTED)
         time.sleep(SETTLE)
         quiet = ours.watch(seconds)
-        quiet_keys = ours.press(b"az", times=20)
+        quiet_keys = ours.press(b"jk", times=20)
         ours.quit()
     with session("heavy", store.LONG) as ours, store.Writer(home, store.LONG, metrics=20, lines=5000):
         ours.wait_for(CHARTED)
         time.sleep(SETTLE)
         together = ours.watch(seconds)
-        heavy_keys = ours.press(b"az", times=20)
+        heavy_keys = ours.press(b"jk", times=20)
         ours.press(b"cz")
         ours.press(b"z")
         time.sleep(SETTLE)
@@ -136,46 +154,76 @@ def watched(table: Table, environment: dict[str, str], home: Path, seconds: floa
         table.add(f"{name}: on the wire", "KiB/s", window.bytes_per_second / 1024, 40)
     table.add("idle: on the wire", "KiB/s", idle.bytes_per_second / 1024, 0.5)
     table.add("idle: share of a core", "%", 100 * idle.share)
+    table.add("idle: memory", "MB", idle.memory / 1e6)
+    table.add("idle: key to paint p95", "ms", 1000 * quantile(idle_keys, 0.95), 30)
+    table.add("idle: key to paint, median", "ms", 1000 * quantile(idle_keys, 0.5))
     table.add("quiet live run: on the wire", "KiB/s", quiet.bytes_per_second / 1024, 15)
     table.add("quiet live run: share of a core", "%", 100 * quiet.share)
     table.add("quiet live run: key to paint p95", "ms", 1000 * quantile(quiet_keys, 0.95), 30)
     table.add("heavy: key to paint p95", "ms", 1000 * quantile(heavy_keys, 0.95), 30)
+    table.add("heavy: key to paint, median", "ms", 1000 * quantile(heavy_keys, 0.5))
 
 
-def peer_charts(table: Table, environment: dict[str, str], home: Path, seconds: float, points: int) -> None:
-    if importlib.util.find_spec("textual_plotext") is None:
-        print("textual-plotext is not installed: its rows are left out", file=sys.stderr)
-        return
+def take_peer(table: Table, name: str, found: dict[str, float]) -> None:
+    by = {str(row["what"]): row for row in table.rows}
+    for what, value in found.items():
+        ratio = round(float(str(by[what]["ours"])) / value, 2) if value else None
+        by[what].update(peer=round(value, 3), peer_name=name, ratio=ratio)
+
+
+def peer_charts(
+    table: Table, environment: dict[str, str], home: Path, seconds: float, points: int, python: str
+) -> None:
     from tui_parts import store
 
     beats_file, log = home / "peer.json", home / store.LONG / "worker.log"
     log.touch()
-    command = [sys.executable, WATCHED, "plotext", str(beats_file), str(points), str(log)]
+    command = [python, WATCHED, "plotext", str(beats_file), str(points), str(log)]
     with Session(command, environment, ROOT) as peer:
-        began = peer.began
         shown = peer.wait_for(CHARTED)
         with store.Writer(home, store.LONG, metrics=20, lines=5000):
             time.sleep(SETTLE)
             window = peer.watch(seconds)
         peer.quit()
-    name = f"textual-plotext, {points:,} points"
     wall, own = Beats(beats_file).lag(window, 0.99)
-    by = {str(row["what"]): row for row in table.rows}
-    for what, value in (
-        ("opening the long run: first chart", shown - began),
-        ("heavy, four charts: lag p99", wall),
-        ("heavy, four charts: same, own processor time", own),
-        ("heavy, four charts: share of a core", 100 * window.share),
-        ("heavy, four charts: memory", window.memory / 1e6),
-        ("heavy, four charts: on the wire", window.bytes_per_second / 1024),
-    ):
-        row = by[what]
-        row.update(peer=round(value, 3), peer_name=name, ratio=round(float(str(row["ours"])) / value, 2) if value else None)
+    found = {
+        "opening the long run: first chart": shown - peer.began,
+        "heavy, four charts: lag p99": wall,
+        "heavy, four charts: same, own processor time": own,
+        "heavy, four charts: share of a core": 100 * window.share,
+        "heavy, four charts: memory": window.memory / 1e6,
+        "heavy, four charts: on the wire": window.bytes_per_second / 1024,
+    }
+    take_peer(table, f"textual-plotext, {points:,} points", found)
+
+
+def peer_leet(table: Table, environment: dict[str, str], seconds: float, points: int, python: str) -> None:
+    """A finished offline run, so it is compared with what stands still here."""
+    with tempfile.TemporaryDirectory() as scratch:
+        made = [python, "-c", OFFLINE_RUN, str(points)]
+        subprocess.run(made, cwd=scratch, env=environment, check=True, capture_output=True)
+        run = next(Path(scratch, "wandb").glob("offline-run-*"))
+        with Session([str(Path(python).with_name("wandb")), "leet", str(run)], environment, Path(scratch)) as peer:
+            shown = peer.wait_for(b"grad_norm")
+            time.sleep(SETTLE)
+            idle = peer.watch(seconds / 2)
+            keys = peer.press(b"sw", times=20)
+            memory = peer.memory()
+            peer.quit()
+    found = {
+        "opening the long run: first chart": shown - peer.began,
+        "idle: on the wire": idle.bytes_per_second / 1024,
+        "idle: share of a core": 100 * idle.share,
+        "idle: memory": memory / 1e6,
+        "idle: key to paint p95": 1000 * quantile(keys, 0.95),
+    }
+    take_peer(table, f"wandb leet, {points:,} points", found)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--peer-python", default="")
     parser.add_argument("--peer-points", type=int, default=2_000)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -196,11 +244,16 @@ def main() -> int:
 
         if not get_paths().database.exists():
             store.fill(home, finished=given.runs, points=given.points)
+            os.environ["BRIGHTRUN_HOME"] = str(home / "resting")
+            store.fill(home / "resting", finished=30, points=0)
+            os.environ["BRIGHTRUN_HOME"] = str(home)
         before = os.getloadavg()[0]
         table = Table()
         first_paint(table, environment)
         watched(table, environment, home, given.seconds)
-        peer_charts(table, environment, home, given.seconds, given.peer_points)
+        if given.peer_python:
+            peer_charts(table, environment, home, given.seconds, given.peer_points, given.peer_python)
+            peer_leet(table, environment, given.seconds, given.peer_points, given.peer_python)
     machine = {
         "cores": os.cpu_count(),
         "python": platform.python_version(),

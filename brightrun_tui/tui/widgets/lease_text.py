@@ -77,7 +77,7 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
     """``$0.0312 of $5.00``; with what its machines cost an hour where that is known."""
     if run.spec.provider in ("local", OWN) and not run.cost_usd:
         return "free"
-    budget = run.spec.limits.budget_usd
+    budget = run.limits.budget_usd
     rate = sum(hourly(lease) for lease in leases)
     return (
         humanize.money_counted(run.cost_usd)

@@ -125,10 +125,7 @@ def last_look(plan: Plan) -> Content:
         ("Model", plan.name),
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
-        (
-            "Where",
-            places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else ""),
-        ),
+        ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]

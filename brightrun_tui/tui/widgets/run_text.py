@@ -274,6 +274,8 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
             *reflow.heading("Settings that differ from the defaults", width),
             *reflow.pairs(changed, width, 34),
         ]
+    if run.changes or run.stop_after:
+        lines += [Content(""), *reflow.heading("Changed on the way", width), *_changes(run, width)]
     if run.notices:
         lines += [Content(""), *reflow.heading("Notices", width)]
         for notice in reversed(run.notices):
@@ -293,6 +295,16 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
     if detail.phases:
         lines += [Content(""), *reflow.heading("Phases", width)]
         lines += [_phase(name, seconds, run.cost_usd * share) for name, seconds, share in phase_times(run, detail)]
+    return lines
+
+
+def _changes(run: Run, width: int) -> reflow.Lines:
+    lines: reflow.Lines = []
+    for one in run.changes:
+        since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
+        lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
+    if run.stop_after:
+        lines += reflow.text(f"■ ends after the next {run.stop_after}", width)
     return lines
 
 

@@ -37,7 +37,7 @@ async def _fill(home: Path, finished: int, points: int) -> None:
             run_id = f"run-{number:06}"
             await runs.create(db, _spec(run_id, f"faq-{number:04}", 1000 + number), str(home / run_id))
             await runs.transition(db, run_id, "stopped")
-        for run_id, name in ((QUIET, "quiet"), (LONG, "long")):
+        for run_id, name in ((QUIET, "quiet"), (LONG, "long")) if points else ():
             await runs.create(db, _spec(run_id, name, 100), str(home / run_id))
             (home / run_id).mkdir(parents=True, exist_ok=True)
             for state in ("preparing", "launching", "running"):
@@ -94,13 +94,19 @@ class Writer:
                 step += 1
                 number += 1
                 values = {name: 0.5 + 0.1 * math.sin(step) for name in METRICS[: int(per_event)]}
-                said: list[Event[Body]] = [Event(seq + 1, time.time(), body_of("metric", {"step": step, "values": values}))]
+                said: list[Event[Body]] = [
+                    Event(seq + 1, time.time(), body_of("metric", {"step": step, "values": values}))
+                ]
                 progress = {"step": step, "total_steps": 2 * step, "tokens_per_second": 900.0, "eta_seconds": 60.0}
                 said.append(Event(seq + 2, time.time(), body_of("progress", progress)))
                 seq += 2
                 await events.ingest(db, self._run_id, said, 0)
-                due = int((time.monotonic() - begun + pause) * self._lines) - int((time.monotonic() - begun) * self._lines)
-                log.writelines(f"{step:9} line {line} of what the worker has to say about its batch\n" for line in range(due))
+                due = int((time.monotonic() - begun + pause) * self._lines) - int(
+                    (time.monotonic() - begun) * self._lines
+                )
+                log.writelines(
+                    f"{step:9} line {line} of what the worker has to say about its batch\n" for line in range(due)
+                )
                 log.flush()
                 await asyncio.sleep(max(0.0, begun + number * pause - time.monotonic()))
         log.close()
