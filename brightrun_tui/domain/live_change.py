@@ -1,8 +1,8 @@
 """What may be changed of a run that is under way, and what holds of it when.
 
-The specification of a run stays as it was. Changes are kept beside it, in the order in which they were asked for; those of the
-training come to the worker as one file (`run_directory.CHANGES`), and the worker says after which step each of them holds. From then
-on it holds from that very step in every other attempt, too, so that a run which goes on from an older checkpoint repeats its curve.
+The specification of a run stays as it was. Changes are kept beside it, in the order in which they were asked for; those of
+the training come to the worker as one file (`run_directory.CHANGES`), and the worker says after which step each of them holds.
+It holds from that very step in every later attempt, too, so that a run which goes on from an older checkpoint repeats its curve.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LiveChange(BaseModel):
-    """One change. ``number`` counts from 1 within the run; ``step``: it holds after so many steps, None until its worker says so."""
+    """One change. ``number`` counts from 1 within the run. ``step``: it holds after so many steps; None until the worker says."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,7 +1,7 @@
 """Changing a run that is under way: what may be asked, what it does to the record, and how its worker hears of it.
 
-First the record, then the worker: an engine that dies in between tells the worker when it starts the next one, and until then what is
-on record is what was asked for. The limits are the engine's own business and hold at once.
+First the record, then the worker: an engine that dies in between tells the next worker when it starts it. The limits are the
+engine's own business and hold at once.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What Monitor costs: time, lag of its loop, processor, memory and bytes on the wire, in a real terminal of 120 × 40.
 
-    scripts/bench/tui.py [--points 1000000] [--runs 1000] [--seconds 20] [--peer-python PYTHON] [--quick] [--keep DIRECTORY] [--json]
+    scripts/bench/tui.py [--points 1000000] [--runs 1000] [--seconds 20] [--peer-python PYTHON] [--quick] [--keep DIR] [--json]
 
 Peers in the same call: the smallest Textual app for the first paint; and with ``--peer-python``, the interpreter of a virtual
-environment of its own, ``wandb leet`` on an offline run (``pip install wandb``) and four charts of textual-plotext, each with as many
-points as ``--peer-points`` says. The lag of a loop is said twice: by the clock, and as processor time of the loop's own thread,
-which does not count what other programs took. ``--keep`` keeps the store for the next call.
+environment of its own with wandb and textual-plotext, ``wandb leet`` on an offline run and four charts of textual-plotext, each
+with as many points as ``--peer-points`` says. The lag of a loop is said twice: by the clock, and as processor time of the loop's
+own thread, which does not count what other programs took. ``--keep`` keeps the store for the next call.
 """
 
 from __future__ import annotations
@@ -25,10 +25,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
-from tui_parts.session import Session, Window  # noqa: E402
+from tui_parts.session import Session, Window
 
 WATCHED = str(Path(__file__).resolve().parent / "tui_parts" / "watched.py")
-BARE = "from textual.app import App\nfrom textual.widgets import Static\nApp.compose = lambda self: [Static('first paint')]\nApp().run()"
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+App.compose = lambda self: [Static("first paint")]
+App().run()
+"""
 OFFLINE_RUN = """
 import math, sys, wandb
 run = wandb.init(project="bench", mode="offline")

@@ -392,9 +392,10 @@ def test_a_change_on_the_way_holds_from_the_next_step_on_and_from_that_very_step
     base: Path, tmp_path: Path
 ) -> None:
     """What is lost with a newer checkpoint is trained again as it was: the change comes at its own step, to the bit."""
-    asked = [AskedChange(number=1, settings={"training.learning_rate": 1e-5, "training.epochs": 6})]
-    cut = write_run(tmp_path / "cut", base, settings=CHANCY)
-    changing = ask_when_reached(cut, "changes.json.new", 13)
+    settings = {**CHANCY, "training.epochs": 4, "evaluation.eval_steps": 6}
+    asked = [AskedChange(number=1, settings={"training.learning_rate": 1e-5, "training.epochs": 3.5})]
+    cut = write_run(tmp_path / "cut", base, settings=settings)
+    changing = ask_when_reached(cut, "changes.json.new", 7)
 
     def change() -> None:
         changing.join()
@@ -408,26 +409,26 @@ def test_a_change_on_the_way_holds_from_the_next_step_on_and_from_that_very_step
     assert run_here(cut) == 0
     pausing.join()
     [told] = [e for e in read_events(cut) if e["kind"] == "change"]
-    assert told["number"] == 1 and told["step"] >= 13
+    assert told["number"] == 1 and told["step"] > 6
     for newer in (cut / "checkpoints").glob("step-*"):
-        if int(newer.name.removeprefix("step-")) > 12:
+        if int(newer.name.removeprefix("step-")) > 6:
             shutil.rmtree(newer)
     assert run_here(cut) == 0
-    whole = write_run(tmp_path / "whole", base, settings=CHANCY)
+    whole = write_run(tmp_path / "whole", base, settings=settings)
     line = Event(0, 0.0, Change(number=1, step=told["step"], settings=told["settings"])).to_line()
     (whole / "events.jsonl").write_bytes(line)
     assert run_here(whole) == 0
     assert [e["kind"] for e in read_events(cut)].count("change") == 1
     rates = metric(cut, "learning_rate")
-    assert rates[told["step"]] > 1e-5 > rates[told["step"] + 1] and max(rates) < STEPS
+    assert rates[told["step"]] > 1e-5 > rates[told["step"] + 1] and max(rates) in (21, told["step"] + 1)
     assert_same_as(whole, cut)
 
 
 def test_a_run_that_is_to_stop_after_its_evaluation_goes_on_until_there(base: Path, tmp_path: Path) -> None:
-    run = write_run(tmp_path, base, settings=CHANCY)
+    run = write_run(tmp_path, base, settings={**CHANCY, "evaluation.eval_steps": 4, "evaluation.sample_prompts": 0})
     (run / "control").mkdir()
     (run / "control/stop-after-evaluation").touch()
     assert run_here(run) == 0
     last = read_events(run)[-1]
-    assert (last["outcome"], last["step"]) == ("stopped", 12) and 12 in metric(run, "eval_loss")
+    assert (last["outcome"], last["step"]) == ("stopped", 4) and 4 in metric(run, "eval_loss")
     assert (run / "adapter").is_dir() and not (run / "control/stop-after-evaluation").exists()

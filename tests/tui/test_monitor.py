@@ -261,7 +261,7 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
             await driver.press("enter")
             await driver.until(lambda: len(driver.app.screen_stack) == 1, "the list has closed")
             waiting = await asked(seeded)
-        await driver.press("i")
+        await driver.press("i", "z")
         await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
     assert [(one.kind, one.payload) for one in waiting] == [
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),

@@ -1,5 +1,8 @@
-"""Changes that people ask for while a run trains. What was taken over is in the event log: from there a worker that goes on from an
-older checkpoint knows after which step each of them holds, and repeats the same curve."""
+"""Changes that people ask for while a run trains.
+
+What was taken over is in the event log: from there a worker that goes on from an older checkpoint knows after which step each of
+them holds, and repeats the same curve.
+"""
 
 from __future__ import annotations
 

@@ -161,6 +161,8 @@ def summary(
         for lease in leases
         if lease.state in ("releasing", "unclear") or not run.active
     ]
+    if run.stop_after and run.active:
+        lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width)[:1]
     if run.notices and run.notices[-1].level != "info" and run.active:
         lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(run.notices[-1].message)), width)[:2]
     if run.failure is not None and run.state == "failed":
