@@ -353,7 +353,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     for one in run.changes:
         since = "not yet taken over" if one.step is None else f"from step {one.step} on"
         facts.append(("changed", f"{one.words}, {since}"))
-    if run.stop_after:
+    if run.stop_after and run.active:
         facts.append(("stops", f"after the next {run.stop_after}"))
     facts += [(notice.level, notice.message) for notice in run.notices]
     if run.failure:

@@ -19,9 +19,9 @@ class Terminated(Exception):
 class Control:
     """Answers the question "does anybody want something of me?" between two steps.
 
-    ``stop``: finish now with what there is. ``pause``: save a checkpoint and exit. ``checkpoint``: save one and go on. A stop after
-    the next evaluation or the epoch waits until then. ``terminate`` (SIGTERM, SIGINT): like pause. A file is removed once it was
-    answered.
+    ``stop``: finish now with what there is. ``pause``: save a checkpoint and exit. ``checkpoint``: save one and go on. A stop
+    after the next evaluation or the epoch waits until then. ``terminate`` (SIGTERM, SIGINT): like pause. A file is removed once
+    it was answered.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -276,7 +276,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
             *reflow.heading("Settings that differ from the defaults", width),
             *reflow.pairs(changed, width, 34),
         ]
-    if run.changes or run.stop_after:
+    if run.changes:
         lines += [Content(""), *reflow.heading("Changed on the way", width), *_changes(run, width)]
     if run.notices:
         lines += [Content(""), *reflow.heading("Notices", width)]
@@ -305,8 +305,6 @@ def _changes(run: Run, width: int) -> reflow.Lines:
     for one in run.changes:
         since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
         lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
-    if run.stop_after:
-        lines += reflow.text(f"■ ends after the next {run.stop_after}", width)
     return lines
 
 
