@@ -21,11 +21,11 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
-from brightrun_tui.tui.pager import page
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
+from brightrun_tui.tui.screens.log_actions import LogActions
 from brightrun_tui.tui.screens.note import NoteScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
@@ -51,7 +51,7 @@ CLOSE_ENTRIES = 1_500
 """Entries that a stretch of a long curve is read with."""
 
 
-class MonitorScreen(RunActions):
+class MonitorScreen(RunActions, LogActions):
     """Runs on the left (above, on a narrow terminal), the chosen one on the right."""
 
     MODE = "monitor"
@@ -62,7 +62,6 @@ class MonitorScreen(RunActions):
 
     runs = getters.query_one("#runs", RowTable)
     chart = getters.query_one("#curves", LossChart)
-    log_view = getters.query_one("#log", LogView)
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,22 +249,6 @@ class MonitorScreen(RunActions):
             self._arrange(reverse=True)
         else:
             self._arrange(sort="", reverse=False)
-
-    @on(LogView.SearchAsked)
-    def _search_asked(self) -> None:
-        self.query_one("#log-search", FilterBar).open()
-
-    @on(LogView.PagerAsked)
-    def _pager_asked(self, event: LogView.PagerAsked) -> None:
-        why = page(self.app, event.path)
-        if why:
-            self.app.toast(why, severity="warning")
-
-    @on(FilterBar.Typed, "#log-search")
-    def _search_changed(self, event: FilterBar.Typed) -> None:
-        self.log_view.search(event.text)
-        if event.done:
-            self.log_view.focus()
 
     def on_screen_suspend(self) -> None:
         self._keep(run=self.app.watched_run)
