@@ -241,9 +241,10 @@ def hardware_words(run: Run) -> str:
     used, total = facts.memory_used, facts.memory_total
     memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
     load = facts.utilisation
-    return " · ".join(
-        part for part in (facts.device, humanize.percent(load) if load is not None else "", memory) if part
-    )
+    heat = f"{facts.temperature:.0f} °C" if facts.temperature is not None else ""
+    power = f"{facts.power:.0f} W" if facts.power is not None else ""
+    share = humanize.percent(load) if load is not None else ""
+    return " · ".join(part for part in (facts.device, share, memory, heat, power) if part)
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
