@@ -50,6 +50,9 @@ HEALTHY: dict[str, Any] = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(
         ("budget", {"cost_usd": 1.7}, {}),
         ("idle", {"cost_usd": 0.1}, {"load": [0.01] * 30}),
         ("memory_full", {"hardware": {"memory_used": 99, "memory_total": 100}}, {}),
+        ("hot", {"hardware": {"temperature": 88.0, "temperature_limit": 90.0}}, {}),
+        ("throttled", {"hardware": {"temperature": 70.0, "power": 300.0, "throttled": True}}, {}),
+        ("disk_filling", {"hardware": {"disk_free": 1 << 30, "disk_total": 100 << 30}}, {}),
     ],
 )
 def test_each_trouble_is_said_and_nothing_else(code: str, facts: dict[str, Any], numbers: dict[str, Any]) -> None:

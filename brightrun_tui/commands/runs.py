@@ -29,10 +29,12 @@ from brightrun_tui.commands.shared.plots import plot
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.humanize import ago, duration, money
+from brightrun_tui.domain.live_change import CHANGEABLE
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import (
     Answer,
     Ask,
+    ChangeRun,
     CheckpointRun,
     DeleteRun,
     MoveRun,
@@ -55,7 +57,8 @@ from brightrun_tui.store.rows import DAMAGED
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
 
 app = typer.Typer(
-    help="Runs: list, show, logs, metrics, stop, pause, resume, retry, move, delete.", add_completion=False
+    help="Runs: list, show, logs, metrics, stop, pause, resume, change, checkpoint, retry, move, delete.",
+    add_completion=False,
 )
 
 _PRESSED = {
@@ -190,10 +193,17 @@ def stop(
     force: Annotated[
         bool, typer.Option("--force", help="Kill it now; its newest checkpoint stays, and a retry goes on there.")
     ] = False,
+    after: Annotated[
+        str, typer.Option("--after", metavar="PLACE", help="Go on until there: evaluation (the next one) or epoch.")
+    ] = "",
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """End a run; what it has learned so far becomes a model. Stopped once more, it is ended at once."""
+    if after:
+        said = f"stops after the {after} that is under way or comes next"
+        _ask(lambda run_id: StopRun(target=run_id, after=after), run, as_json, said)
+        return
     confirm(yes, f"Stop run {run}?")
     _ask(lambda run_id: StopRun(target=run_id, force=force), run, as_json, "stopping; its newest state is saved first")
 
@@ -226,6 +236,34 @@ def retry(
         run,
         as_json,
         "tries again",
+    )
+
+
+@app.command()
+def change(
+    run: RunArgument,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help=f"From the next step on: {' or '.join(CHANGEABLE)}."),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="USD", help="What the run may cost in all from now on.")
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", "--max-hours", metavar="HOURS", help="How long it may train in all from now on."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a run that is under way; what was changed, and from which step on, stays on its record."""
+    from brightrun_tui.commands.shared.options import parse_overrides
+
+    overrides = parse_overrides(settings or [])
+    _ask(
+        lambda run_id: ChangeRun(target=run_id, settings=overrides, budget_usd=budget, max_hours=time_limit),
+        run,
+        as_json,
+        "is changed; its log says from which step on",
     )
 
 
@@ -337,8 +375,13 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
     if run.spec.provider != "local":
-        budget = run.spec.limits.budget_usd
+        budget = run.limits.budget_usd
         facts.append(("cost", humanize.money(run.cost_usd) + (f" of {humanize.money(budget)}" if budget else "")))
+    for one in run.changes:
+        since = "not yet taken over" if one.step is None else f"from step {one.step} on"
+        facts.append(("changed", f"{one.words}, {since}"))
+    if run.stop_after and run.active:
+        facts.append(("stops", f"after the next {run.stop_after}"))
     facts += [(notice.level, notice.message) for notice in run.notices]
     if run.failure:
         facts += [("failed", run.failure.cause), ("fix", run.failure.fix)]

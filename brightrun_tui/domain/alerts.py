@@ -24,6 +24,9 @@ AlertCode = Literal[
     "budget",
     "still_billing",
     "memory_full",
+    "hot",
+    "throttled",
+    "disk_filling",
     "idle",
 ]
 
@@ -40,6 +43,10 @@ EXPLODES = 10.0
 BUDGET_SHARES = (0.95, 0.8)
 MEMORY_SHARE = 0.97
 IDLE_SHARE = 0.1
+HOT_MARGIN, HOT = 3.0, 90.0
+"""Degrees Celsius below its own limit from which a GPU is hot, and where it does not tell its limit."""
+DISK_SHARE, DISK_BYTES = 0.05, 2 << 30
+"""A disk with less free space than both is filling up."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ def _gradient(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
 
 
 def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
-    budget = run.spec.limits.budget_usd
+    budget = run.limits.budget_usd
     if budget:
         reached = next((share for share in BUDGET_SHARES if run.cost_usd >= share * budget), None)
         if reached is not None:
@@ -201,6 +208,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             f"{humanize.size(used)} of {humanize.size(total)}",
             "if it fails, retry with a smaller batch",
         )
+    yield from _hardware(run)
     if run.cost_usd and len(numbers.load) >= FEWEST and max(numbers.load[-FEWEST:]) < IDLE_SHARE:
         yield RunAlert(
             run.id,
@@ -209,6 +217,47 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             "a machine that is paid for does next to nothing",
             f"its load is {humanize.percent(max(numbers.load[-FEWEST:]))} at most",
             "look at its log, or pause the run",
+            RunAction.PAUSE,
+        )
+
+
+def _hardware(run: Run) -> Iterator[RunAlert]:
+    facts = run.hardware
+    degrees, limit = facts.temperature, facts.temperature_limit
+    if degrees is not None and degrees >= (limit - HOT_MARGIN if limit else HOT):
+        yield RunAlert(
+            run.id,
+            "hot",
+            "warning",
+            "its GPU is hot",
+            f"{degrees:.0f} °C" + (f"; it slows down at {limit:.0f} °C" if limit else ""),
+            "see to its cooling; it slows down before it takes harm",
+        )
+    if facts.throttled:
+        yield RunAlert(
+            run.id,
+            "throttled",
+            "warning",
+            "its GPU goes slower to protect itself",
+            " at ".join(
+                part
+                for part in (
+                    f"{degrees:.0f} °C" if degrees is not None else "heat or power",
+                    f"{facts.power:.0f} W" if facts.power is not None else "",
+                )
+                if part
+            ),
+            "see to its cooling and power; a rented machine that stays like this is worth another one",
+        )
+    free, total = facts.disk_free, facts.disk_total
+    if free is not None and total and free < min(DISK_BYTES, DISK_SHARE * total):
+        yield RunAlert(
+            run.id,
+            "disk_filling",
+            "error",
+            "the disk of its machine is nearly full",
+            f"{humanize.size(free)} of {humanize.size(total)} are free",
+            "make room before its next checkpoint, or pause it",
             RunAction.PAUSE,
         )
 

@@ -100,6 +100,21 @@ MEMORY = CurveSpec(
 UTILISATION = CurveSpec(
     name="utilisation", title="Load", order=60, show=humanize.percent, lines=(CurveLine("utilisation", "machine"),)
 )
+TEMPERATURE = CurveSpec(
+    name="temperature", title="Temperature", order=62, show="{:.0f} °C".format, lines=(CurveLine("temperature", "GPU"),)
+)
+POWER = CurveSpec(name="power", title="Power", order=64, show="{:.0f} W".format, lines=(CurveLine("power", "GPU"),))
+THROTTLING = CurveSpec(
+    name="throttling",
+    title="Throttling",
+    order=66,
+    smooth=False,
+    show=lambda value: "slowed down" if value else "no",
+    lines=(CurveLine("throttled", "GPU"),),
+)
+DISK = CurveSpec(
+    name="disk", title="Disk", order=68, smooth=False, show=humanize.size, lines=(CurveLine("disk_free", "free"),)
+)
 COST = CurveSpec(
     name="cost", title="Cost", order=70, smooth=False, show=humanize.money, lines=(CurveLine("cost_usd", "so far"),)
 )

@@ -140,8 +140,13 @@ class Metric(_Body):
     values: Annotated[dict[Word, Value], Field(max_length=64)]
 
 
+_HEAT = ("temperature", "temperature_limit", "power", "power_limit", "throttled", "disk_free", "disk_total")
+
+
 class Hardware(_Body):
-    """What the machine does just now. Memory in bytes, ``utilisation`` from 0 to 1; None where its driver does not tell."""
+    """What the machine does just now. Memory and disk in bytes, ``utilisation`` from 0 to 1, ``temperature`` in degrees Celsius
+    and ``power`` in watts, each of the GPU; None where its driver does not tell. ``throttled``: it goes slower to protect itself.
+    """
 
     kind: Literal["hardware"] = "hardware"
     device: Text = ""
@@ -149,6 +154,18 @@ class Hardware(_Body):
     memory_total: Count | None = None
     utilisation: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
     process_memory: Count | None = None
+    temperature: Annotated[float, Field(ge=-50, le=200, allow_inf_nan=False)] | None = None
+    temperature_limit: Annotated[float, Field(ge=0, le=200, allow_inf_nan=False)] | None = None
+    power: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] | None = None
+    power_limit: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] | None = None
+    throttled: bool | None = None
+    disk_free: Count | None = None
+    disk_total: Count | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """What is not known of heat, power and disk is not written."""
+        unknown = {name for name in _HEAT if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude={"kind", *unknown})
 
     def measured(self) -> dict[str, float]:
         """What it tells, by the name of its curve."""
@@ -156,6 +173,10 @@ class Hardware(_Body):
             "utilisation": self.utilisation,
             "memory_used": self.memory_used,
             "process_memory": self.process_memory,
+            "temperature": self.temperature,
+            "power": self.power,
+            "throttled": self.throttled,
+            "disk_free": self.disk_free,
         }
         return {name: float(value) for name, value in found.items() if value is not None}
 
@@ -214,6 +235,15 @@ class Alert(_Body):
     message: Text = ""
 
 
+class Change(_Body):
+    """A change that was asked for holds after ``step`` steps; ``number`` as it was asked."""
+
+    kind: Literal["change"] = "change"
+    number: Annotated[int, Field(ge=1, le=10**6)]
+    step: Step
+    settings: Annotated[dict[Word, Finite], Field(max_length=32)] = Field(default_factory=dict)
+
+
 class Done(_Body):
     """The worker has ended in order."""
 
@@ -244,7 +274,7 @@ class Other:
         return self.data
 
 
-Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Done | Failed
+Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Change | Done | Failed
 Body = Known | Other
 B = TypeVar("B", bound=Body, covariant=True)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Ending, RunState
+from brightrun_tui.domain.run import Ending, RunState, StopAfter
 
 
 class Answer(BaseModel):
@@ -23,7 +23,17 @@ class RunAnswer(Answer):
 
 
 class StopAnswer(RunAnswer):
+    """``stop_after``: where it stops by itself, where that was asked for."""
+
     ending: Ending
+    stop_after: StopAfter = ""
+
+
+class ChangeAnswer(RunAnswer):
+    """``change``: its number within the run. ``changed``: what it says, in words."""
+
+    change: int
+    changed: str
 
 
 class RetryAnswer(RunAnswer):
@@ -93,10 +103,22 @@ class Ask(BaseModel, Generic[A_co]):
 
 
 class StopRun(Ask[StopAnswer]):
-    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last."""
+    """Each stop of a run that is stopping already takes the next step at once; ``force`` begins with the last. With ``after``
+    (a `StopAfter`) it goes on until there.
+    """
 
     kind: Literal["stop_run"] = "stop_run"
     force: bool = False
+    after: str = ""
+
+
+class ChangeRun(Ask[ChangeAnswer]):
+    """Of a run under way: ``settings`` by their dotted keys, from the next step on, and its limits; None: as it is."""
+
+    kind: Literal["change_run"] = "change_run"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    budget_usd: float | None = None
+    max_hours: float | None = None
 
 
 class PauseRun(Ask[RunAnswer]):
@@ -166,6 +188,7 @@ class StopEngine(Ask[Answer]):
 
 AnyAsk = Annotated[
     StopRun
+    | ChangeRun
     | PauseRun
     | ResumeRun
     | RetryRun

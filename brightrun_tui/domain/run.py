@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
+from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
 
@@ -30,6 +31,9 @@ RunState = Literal[
     "failed",
 ]
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
+
+StopAfter = Literal["", "evaluation", "epoch"]
+"""Where a run ends by itself because somebody asked for that; empty: where its specification says."""
 
 Ending = Literal["", "asked", "terminated", "killed"]
 """How far the end of a worker has been pressed for: a request in its directory, then SIGTERM, then SIGKILL."""
@@ -65,6 +69,8 @@ class RunAction(StrEnum):
     CHECKPOINT = "checkpoint"
     DELETE = "delete"
     MOVE = "move"
+    CHANGE = "change"
+    STOP_LATER = "stop_later"
 
 
 _STOPPABLE: frozenset[RunState] = frozenset(
@@ -80,6 +86,8 @@ PERMITTED: dict[RunAction, frozenset[RunState]] = {
     RunAction.CHECKPOINT: frozenset({"running"}),
     RunAction.DELETE: TERMINAL | {"paused"},
     RunAction.MOVE: frozenset({"queued"}),
+    RunAction.CHANGE: (_STOPPABLE - {"stopping"}) | {"failed", "stopped"},
+    RunAction.STOP_LATER: frozenset({"launching", "running"}),
 }
 """In which states each action is possible: for engine, store, app and command line alike. A pause that is asked for again
 presses the worker harder, as a stop does."""
@@ -203,7 +211,7 @@ class Run(BaseModel):
     which names a boot of this machine and the seconds since then. ``tokens_per_second`` counts all tokens that were computed,
     those of prompts included. ``bad_lines``: what its worker wrote since its launch that is not an event; ``bad_in_a_row``: those
     since its newest event. ``gpu_id``: the UUID of the GPU of this machine that it was given. ``queue_time``: set when it
-    was moved in the queue.
+    was moved in the queue. ``changes``: what was changed after it was asked for, oldest first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -249,6 +257,8 @@ class Run(BaseModel):
     notices: tuple[Notice, ...] = ()
     gpu_id: str = ""
     queue_time: float | None = None
+    changes: tuple[LiveChange, ...] = ()
+    stop_after: StopAfter = ""
 
     @field_validator("estimate", mode="before")
     @classmethod
@@ -260,6 +270,11 @@ class Run(BaseModel):
             except ValidationError:
                 return None
         return stored
+
+    @property
+    def limits(self) -> Limits:
+        """What it may cost and last, by its specification and what was changed since."""
+        return limits_now(self.spec.limits, self.changes)
 
     @property
     def waits_since(self) -> float:
@@ -333,3 +348,5 @@ class RunChanges(TypedDict, total=False):
     notices: tuple[Notice, ...]
     gpu_id: str
     queue_time: float | None
+    changes: tuple[LiveChange, ...]
+    stop_after: StopAfter

@@ -13,8 +13,13 @@ from typing import Literal, get_args
 
 WORKER = "worker"
 """The name under which a host starts the worker; its log, pid and exit code lie beside it."""
-ControlRequest = Literal["stop", "pause", "checkpoint"]
-CONTROL_REQUESTS: tuple[ControlRequest, ...] = get_args(ControlRequest)
+UrgentRequest = Literal["stop", "pause", "checkpoint"]
+LaterStop = Literal["stop-after-evaluation", "stop-after-epoch"]
+ControlRequest = UrgentRequest | LaterStop
+CONTROL_REQUESTS: tuple[UrgentRequest, ...] = get_args(UrgentRequest)
+LATER_STOPS: tuple[LaterStop, ...] = get_args(LaterStop)
+CHANGES = "changes.json"
+"""Within `CONTROL`: every change of the training that was asked for, see `domain/live_change.py`. It stays."""
 
 SPEC = "spec.json"
 DATA = "data"
@@ -132,6 +137,11 @@ class RunDirectory:
     def request(self, name: ControlRequest) -> Path:
         """The file whose presence asks this of the worker."""
         return self.control / name
+
+    @property
+    def changes(self) -> Path:
+        """What is to be trained otherwise than the specification says."""
+        return self.control / CHANGES
 
     @property
     def checkpoints(self) -> Path:

@@ -168,7 +168,7 @@ class Acquirer:
                 fix=f"raise {name} and retry",
                 kind=ErrorKind.BUDGET_TOO_SMALL,
             )
-        first, limits = offers[0], run.spec.limits
+        first, limits = offers[0], run.limits
         seconds = budget.lease_seconds(
             run_budget.ceiling,
             run_budget.spent + first.once_usd,

@@ -142,7 +142,7 @@ def _asked(run: Run, signal: Signal) -> Decision:
         return _force(run) if action == RunAction.FORCE else _stop(run)
     if action == RunAction.PAUSE:
         return _press(run) if state == "pausing" else Decision("pausing", ("ask_pause", "follow"), {"ending": "asked"})
-    return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq})
+    return Decision("queued", (), {"attempts": 0, "deaths": 0, "launch_seq": run.events_seq, "stop_after": ""})
 
 
 _VERBS = {

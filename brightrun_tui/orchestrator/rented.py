@@ -7,7 +7,7 @@ import logging
 import math
 import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -24,9 +24,10 @@ from brightrun_tui.domain.errors import (
     RateLimitedError,
     UnclearError,
 )
+from brightrun_tui.domain.live_change import LiveChange, asked_of_worker
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Notice, Run
-from brightrun_tui.domain.run_directory import CONTROL, WORKER, ControlRequest
+from brightrun_tui.domain.run_directory import CHANGES, CONTROL, WORKER, ControlRequest
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
@@ -206,6 +207,9 @@ class RentedMachine:
 
     async def ask(self, name: ControlRequest) -> None:
         await self._patiently(lambda: self.host.write(f"{CONTROL}/{name}", b"\n", 0o644))
+
+    async def tell_changes(self, changes: Sequence[LiveChange]) -> None:
+        await self._patiently(lambda: self.host.write(f"{CONTROL}/{CHANGES}", asked_of_worker(changes), 0o644))
 
     async def withdraw(self) -> None:
         async def remove() -> None:
@@ -426,5 +430,5 @@ class RentedMachine:
 
 
 def _hours_left(run: Run) -> float | None:
-    limit = run.spec.limits.max_hours
+    limit = run.limits.max_hours
     return max(0.01, limit - add_time(run).active_seconds / 3600) if limit else None

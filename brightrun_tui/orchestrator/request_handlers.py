@@ -14,6 +14,8 @@ from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import (
     Answer,
+    ChangeAnswer,
+    ChangeRun,
     CheckpointRun,
     DeleteAnswer,
     DeleteRun,
@@ -39,13 +41,13 @@ from brightrun_tui.domain.requests import (
 )
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.orchestrator import endpoints as serving_endpoints
-from brightrun_tui.orchestrator import lifecycle
+from brightrun_tui.orchestrator import lifecycle, live_changes
 from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
-from brightrun_tui.orchestrator.targets import LocalTarget
+from brightrun_tui.orchestrator.targets import LocalTarget, Target
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
@@ -87,8 +89,22 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
 
 
 async def _stop(engine: Engine, ask: StopRun) -> StopAnswer:
+    if ask.after:
+        run = await live_changes.stop_later(engine.db, ask.target, ask.after, _target(engine, ask.target))
+        return StopAnswer(state=run.state, ending=run.ending, stop_after=run.stop_after)
     run = await ask_run(engine, ask.target, "force_asked" if ask.force else "stop_asked")
     return StopAnswer(state=run.state, ending=run.ending)
+
+
+async def _change(engine: Engine, ask: ChangeRun) -> ChangeAnswer:
+    run = await live_changes.change(engine.db, ask, _target(engine, ask.target))
+    return ChangeAnswer(state=run.state, change=run.changes[-1].number, changed=run.changes[-1].words)
+
+
+def _target(engine: Engine, run_id: str) -> Target | None:
+    """Where a run is at work now."""
+    runner = engine.runners.get(run_id)
+    return runner.target if runner else None
 
 
 async def _retry(engine: Engine, ask: RetryRun) -> RetryAnswer:
@@ -101,7 +117,9 @@ async def _retry(engine: Engine, ask: RetryRun) -> RetryAnswer:
         return RetryAnswer(run=run.id, state=(await ask_run(engine, run.id, "retry_asked")).state)
     lifecycle.step(run, "retry_asked")
     settings = run.spec.settings.with_overrides(overrides)
-    spec = run.spec.model_copy(update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings})
+    spec = run.spec.model_copy(
+        update={"run_id": new_run_id(), "created_at": time.time(), "settings": settings, "limits": run.limits}
+    )
     again = await runs.create(engine.db, spec, str(engine.paths.run_directory(spec.run_id)), run.estimate)
     return RetryAnswer(run=again.id, state=again.state)
 
@@ -243,6 +261,8 @@ async def respond(engine: Engine, request: Request) -> Answer:
     match ask:
         case StopRun():
             return await _stop(engine, ask)
+        case ChangeRun():
+            return await _change(engine, ask)
         case PauseRun():
             return RunAnswer(state=(await ask_run(engine, ask.target, "pause_asked")).state)
         case ResumeRun():

@@ -57,7 +57,7 @@ async def look(db: Database, limits: MoneyLimits, run: Run) -> RunBudget:
     """What the run may still spend at this moment."""
     limit, now = limits.monthly_limit_usd, time.time()
     mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
-    spent, budget = total(lease.spending(now) for lease in mine).total, run.spec.limits.budget_usd
+    spent, budget = total(lease.spending(now) for lease in mine).total, run.limits.budget_usd
     if limit is None:
         return RunBudget(spent, budget)
     everything = await leases.list_leases(db)

@@ -18,7 +18,7 @@ from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
-from brightrun_tui.orchestrator import deaths, follow, lifecycle, watching
+from brightrun_tui.orchestrator import deaths, follow, lifecycle, live_changes, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.life import Life, Patience
@@ -247,6 +247,7 @@ class Runner:
                 phase_detail="",
             )
             self._memory_kills = deaths.memory_kills()
+            await live_changes.tell_worker(self.target, await runs.get(self.db, run.id))
             await self.target.start()
         self._seen_alive = True
         return "launched"
@@ -297,7 +298,7 @@ class Runner:
                 self._seen_alive = True
                 run = await watching.note_time(self.db, run)
                 if run.state == "running" and watching.overtime(run):
-                    limit = f"the time limit of {run.spec.limits.max_hours:g} h is over: the run is ended in order"
+                    limit = f"the time limit of {run.limits.max_hours:g} h is over: the run is ended in order"
                     await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
                     return "stop_asked", None
             if (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:

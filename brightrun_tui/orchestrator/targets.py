@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, HostError
+from brightrun_tui.domain.live_change import LiveChange, asked_of_worker
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.run_directory import WORKER, ControlRequest, RunDirectory
+from brightrun_tui.domain.run_directory import LATER_STOPS, WORKER, ControlRequest, RunDirectory
+from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.effort import Effort, effort_here
@@ -19,7 +21,7 @@ from brightrun_tui.orchestrator.warm_worker import WarmWorker, only_gpu, worker_
 from brightrun_tui.process import environment_without_secrets
 from brightrun_tui.providers.nvml import cards_here
 
-WITHDRAWN: tuple[ControlRequest, ...] = ("pause", "stop")
+WITHDRAWN: tuple[ControlRequest, ...] = ("pause", "stop", *LATER_STOPS)
 """Requests that a new worker must not find; a checkpoint that was asked for may as well come later."""
 
 Say = Callable[[str], None]
@@ -61,7 +63,11 @@ class Target(Protocol):
         ...
 
     async def ask(self, name: ControlRequest) -> None:
-        """Leave a request (``stop``, ``pause``, ``checkpoint``) for the worker. Raises `OSError` on this machine."""
+        """Leave a request for the worker. Raises `OSError` on this machine."""
+        ...
+
+    async def tell_changes(self, changes: Sequence[LiveChange]) -> None:
+        """Let the worker know everything that is to be trained otherwise. Raises `OSError` on this machine."""
         ...
 
     async def withdraw(self) -> None:
@@ -134,6 +140,13 @@ class LocalTarget:
             RunDirectory(self.directory).request(name).touch()
 
         await asyncio.to_thread(touch)
+
+    async def tell_changes(self, changes: Sequence[LiveChange]) -> None:
+        def write() -> None:
+            RunDirectory(self.directory).control.mkdir(exist_ok=True)
+            write_atomic(RunDirectory(self.directory).changes, asked_of_worker(changes))
+
+        await asyncio.to_thread(write)
 
     async def withdraw(self) -> None:
         def remove() -> None:

@@ -34,5 +34,5 @@ async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run
 
 def overtime(run: Run) -> bool:
     """Whether its time limit is over."""
-    limit = run.spec.limits.max_hours
+    limit = run.limits.max_hours
     return bool(limit and add_time(run).active_seconds > limit * 3600)

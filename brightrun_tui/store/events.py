@@ -153,6 +153,11 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
         case kinds.Hardware():
             facts["hardware"] = body
+        case kinds.Change():
+            known = facts.get("changes", run.changes)
+            facts["changes"] = tuple(
+                one.model_copy(update={"step": body.step}) if one.number == body.number else one for one in known
+            )
         case kinds.Metric(step=step, values=values):
             train, held_out = values.get("train_loss"), values.get("eval_loss")
             if "train_loss" in values:

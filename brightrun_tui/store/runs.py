@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.live_change import LiveChange
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.notification import news
 from brightrun_tui.domain.queue import moved
@@ -171,6 +172,23 @@ async def update(db: Database, run_id: str, **changes: Unpack[RunChanges]) -> Ru
     """Change facts of a run, not its state; each value is checked."""
     async with db.transaction():
         return await write(db, await get(db, run_id), changes)
+
+
+async def add_change(
+    db: Database, run_id: str, *, settings: dict[str, float], budget_usd: float | None, max_hours: float | None
+) -> Run:
+    """Put a change of a run on record, behind those that there are."""
+    async with db.transaction():
+        run = await get(db, run_id)
+        change = LiveChange(
+            number=len(run.changes) + 1,
+            time=time.time(),
+            settings=settings,
+            budget_usd=budget_usd,
+            max_hours=max_hours,
+            step=None if settings else run.step,
+        )
+        return await write(db, run, {"changes": (*run.changes, change)})
 
 
 async def transition(db: Database, run_id: str, state: RunState, **changes: Unpack[RunChanges]) -> Run:

@@ -16,7 +16,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Outcome
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
-from brightrun_tui.domain.run_directory import SPEC, RunDirectory
+from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, LATER_STOPS, SPEC, RunDirectory
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.optim import make_optimizer
@@ -67,7 +67,7 @@ def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Out
         baseline = loop.baseline or measure_baseline(session)
         write_report(session, template, baseline, best_step, loop.best_scores, stopped=outcome == "stopped")
         write_manifest(session)
-        control.answered("stop", "pause", "checkpoint")
+        control.answered(*CONTROL_REQUESTS, *LATER_STOPS)
         return session.progress.step, outcome
 
 

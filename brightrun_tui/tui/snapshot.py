@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import StoreError
@@ -19,7 +20,6 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import (
     Database,
@@ -92,11 +92,19 @@ class Snapshot:
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Run | DamagedRun]:
+        known: dict[str, Run | DamagedRun] = {run.id: run for run in self.damaged}
+        known.update((run.id, run) for run in self.runs)
+        return known
+
     def run(self, run_id: str) -> Run | None:
-        return next((run for run in self.runs if run.id == run_id), None)
+        found = self._by_id.get(run_id)
+        return found if isinstance(found, Run) else None
 
     def damaged_run(self, run_id: str) -> DamagedRun | None:
-        return next((run for run in self.damaged if run.id == run_id), None)
+        found = self._by_id.get(run_id)
+        return found if isinstance(found, DamagedRun) else None
 
     def model(self, ref: str) -> ModelVersion | None:
         return next((model for model in self.models if model.ref == ref), None)
@@ -177,8 +185,10 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
             if newest != version or watch.stale or snapshot.trouble or since_engine >= ENGINE_LOOK_SECONDS:
                 watch.wanted.clear()
                 watch.stale = False
+                first = not reader.complete
                 snapshot = await reader.read(watch.run_id, watch.others)
                 version, since_engine = newest, 0.0
+                watch.stale = watch.stale or first
             elif watch.wanted.is_set():
                 watch.wanted.clear()
                 snapshot = await reader.read_detail(snapshot, watch.run_id, watch.others)
@@ -188,7 +198,7 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
         if snapshot is not before:
             yield snapshot
         with suppress(TimeoutError):
-            await asyncio.wait_for(watch.wanted.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(watch.wanted.wait(), 0.0 if watch.stale else LOOK_SECONDS)
         since_engine += LOOK_SECONDS
 
 
@@ -203,6 +213,7 @@ class SnapshotReader:
         self._seq = -1
         self._detail = RunDetail("")
         self._others: dict[str, tuple[int, RunDetail]] = {}
+        self.complete = False
 
     async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
@@ -226,9 +237,16 @@ class SnapshotReader:
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
             others=await self._read_others(others),
-            attention=await asyncio.to_thread(needs_attention, versions, serving, data, waiting, time.time()),
+            attention=await self._needed(versions, serving, data, waiting),
             loaded=True,
         )
+
+    async def _needed(self, *of: Any) -> Mapping[str, tuple[str, ...]]:
+        """The first picture does not wait for what must be imported to tell this; `complete` says that."""
+        if not self.complete:
+            self.complete = True
+            return {}
+        return await asyncio.to_thread(_attention, *of)
 
     async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """The same picture with the detail of another run."""
@@ -286,6 +304,17 @@ class SnapshotReader:
             await asyncio.sleep(0)
         curve.gaps = await metrics.gaps(self._db, run_id, name, MOST_GAPS)
         return curve
+
+
+def _attention(
+    versions: Sequence[ModelVersion],
+    serving: Sequence[Endpoint],
+    data: Sequence[DatasetReport],
+    waiting: Mapping[str, int],
+) -> Mapping[str, tuple[str, ...]]:
+    from brightrun_tui.registry.attention import needs_attention
+
+    return needs_attention(versions, serving, data, waiting, time.time())
 
 
 def _of(said: list[Event[Body]], kind: type[B]) -> tuple[Event[B], ...]:

@@ -22,7 +22,9 @@ ROWS: dict[str, Any] = json.loads((FIXTURES / "rows-0.1.0.json").read_text("utf-
 
 
 def test_every_line_says_the_same_when_it_is_written_again() -> None:
-    assert {json.loads(line)["kind"] for line in LINES} == set(EVENT_KINDS)
+    assert {json.loads(line)["kind"] for line in LINES} == set(EVENT_KINDS) - {"change"}, (
+        "it takes newer kinds as they are"
+    )
     for line in LINES:
         assert json.loads(Event.from_line(line).to_line()) == json.loads(line)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from brightrun_tui.domain.events import Change, Event
+from brightrun_tui.domain.live_change import ASKED_CHANGES, AskedChange
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.compute.optim import make_optimizer
@@ -389,3 +391,49 @@ def test_a_read_only_run_directory_is_one_clear_line(base: Path, tmp_path: Path,
     assert worker.wait(timeout=60) == 1
     run.chmod(0o700)
     assert "cannot be written" in (run / "worker.log").read_text()
+
+
+def test_a_change_on_the_way_holds_from_the_next_step_on_and_from_that_very_step_again_after_an_older_checkpoint(
+    base: Path, tmp_path: Path
+) -> None:
+    """What is lost with a newer checkpoint is trained again as it was: the change comes at its own step, to the bit."""
+    settings = {**CHANCY, "training.epochs": 4, "evaluation.eval_steps": 6}
+    asked = [AskedChange(number=1, settings={"training.learning_rate": 1e-5, "training.epochs": 3.5})]
+    cut = write_run(tmp_path / "cut", base, settings=settings)
+    changing = ask_when_reached(cut, "changes.json.new", 7)
+
+    def change() -> None:
+        changing.join()
+        (cut / "control/changes.json.new").write_bytes(ASKED_CHANGES.dump_json(asked))
+        (cut / "control/changes.json.new").rename(cut / "control/changes.json")
+        wait_for(lambda: any(e["kind"] == "change" for e in read_events(cut)), "the change")
+        (cut / "control/pause").touch()
+
+    pausing = threading.Thread(target=change)
+    pausing.start()
+    assert run_here(cut) == 0
+    pausing.join()
+    [told] = [e for e in read_events(cut) if e["kind"] == "change"]
+    assert told["number"] == 1 and told["step"] > 6
+    for newer in (cut / "checkpoints").glob("step-*"):
+        if int(newer.name.removeprefix("step-")) > 6:
+            shutil.rmtree(newer)
+    assert run_here(cut) == 0
+    whole = write_run(tmp_path / "whole", base, settings=settings)
+    line = Event(0, 0.0, Change(number=1, step=told["step"], settings=told["settings"])).to_line()
+    (whole / "events.jsonl").write_bytes(line)
+    assert run_here(whole) == 0
+    assert [e["kind"] for e in read_events(cut)].count("change") == 1
+    rates = metric(cut, "learning_rate")
+    assert rates[told["step"]] > 1e-5 > rates[told["step"] + 1] and max(rates) in (21, told["step"] + 1)
+    assert_same_as(whole, cut)
+
+
+def test_a_run_that_is_to_stop_after_its_evaluation_goes_on_until_there(base: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path, base, settings={**CHANCY, "evaluation.eval_steps": 4, "evaluation.sample_prompts": 0})
+    (run / "control").mkdir()
+    (run / "control/stop-after-evaluation").touch()
+    assert run_here(run) == 0
+    last = read_events(run)[-1]
+    assert (last["outcome"], last["step"]) == ("stopped", 4) and 4 in metric(run, "eval_loss")
+    assert (run / "adapter").is_dir() and not (run / "control/stop-after-evaluation").exists()

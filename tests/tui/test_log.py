@@ -15,6 +15,7 @@ from brightrun_tui.tui.widgets.log_view import MAX_LINES, LogView
 from brightrun_tui.tui.widgets.run_log import RunLog
 from tests.tui import seed
 from tests.tui.conftest import Opened
+from tests.tui.test_monitor import choose
 
 RUN_LOG = "runs/r-0006/worker.log"
 
@@ -152,3 +153,29 @@ async def test_five_thousand_lines_a_second_stay_bounded(
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+async def test_levels_wrapping_and_going_to_a_step(seeded: Paths, opened: Opened) -> None:
+    """Only what is bad, with the lines that belong to it; long lines whole; and the place of a step or a time, or a word."""
+    log = seeded.data / RUN_LOG
+    log.write_text(
+        "".join(f"10:00:{second:02}  step {second * 10} loss 1.0\n" for second in range(60))
+        + f"WARNING: low memory {'x' * 300} the end\nTraceback (most recent call last):\n  File x\nValueError: bad\nfine\n"
+    )
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L", "z")
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: "fine" in view.lines, "the log is there")
+        await driver.press("w")
+        await driver.sees("wrapped", "the end")
+        await driver.press("e")
+        await driver.sees("warnings and errors", "WARNING: low", "Traceback", "File x", "ValueError: bad")
+        assert "fine" not in driver.text() and "step 590" not in driver.text()
+        await driver.press("e", "e", "t", *"200", "enter")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1 and not view.following, "it stands still")
+        await driver.sees("10:00:20  step 200", "paused")
+        await driver.press("t", *"11:30", "enter")
+        await driver.sees("Nothing that is kept of the log is at or after 11:30")
+        await driver.press("t", *"soon", "enter")
+        await driver.sees("neither a time such as 14:05 nor a step")

@@ -244,3 +244,27 @@ async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened)
             await runs.delete(db, "r-0003")
         await driver.until(lambda: driver.app.watched_run not in ("", "r-0003"))
         await driver.until(lambda: "poems" not in driver.text())
+
+
+async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: Paths, opened: Opened) -> None:
+    """Only what was changed is asked for; the facts say what was changed, and from which step on."""
+    async with open_database(seeded.database) as db:
+        await runs.add_change(db, "r-0006", settings={}, budget_usd=7.5, max_hours=None)
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        with FileLock(seeded.engine_lock):  # an engine is there already, so none is started
+            await driver.press("u")
+            await driver.sees("Change ", "Learning rate", "0.0002", "Budget", "7.5")
+            await driver.press("end", *["backspace"] * 6, *"5e-5", "enter", "enter", "enter", "enter")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1, "the dialogue has closed")
+            await driver.press("T")
+            await driver.sees("After its next evaluation")
+            await driver.press("enter")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1, "the list has closed")
+            waiting = await asked(seeded)
+        await driver.press("i", "z")
+        await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
+    assert [(one.kind, one.payload) for one in waiting] == [
+        ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
+        ("stop_run", {"after": "evaluation"}),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -85,6 +85,15 @@ def make_plan(
     total = math.ceil(samples / batch)
     eval_every = evaluation.eval_steps or steps_between(total, samples * float(lengths.mean()), held_out)
     return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
+
+
+def with_epochs(plan: Plan, epochs: float, step: int) -> Plan:
+    """The same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
+    samples = max(1, round(epochs * len(plan.lengths)))
+    total = math.ceil(samples / plan.batch_size)
+    if total <= step:
+        samples, total = (step + 1) * plan.batch_size, step + 1
+    return replace(plan, samples=samples, total_steps=total)
 
 
 def split_window(

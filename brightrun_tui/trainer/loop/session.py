@@ -61,6 +61,7 @@ class Session:
     progress: Progress = field(default_factory=Progress)
     row_parallel: RowParallel = field(default_factory=RowParallel)
     scored_tokens: int = 0
+    changed: RunSettings | None = None
     answer_time: AnswerTime = field(default_factory=AnswerTime)
     _phase: tuple[str, str] = ("", "")
     _told: float = 0.0
@@ -68,7 +69,8 @@ class Session:
 
     @property
     def settings(self) -> RunSettings:
-        return self.spec.settings
+        """As they are now: by the specification, and what people have changed on the way."""
+        return self.changed or self.spec.settings
 
     @property
     def training_seconds(self) -> float:

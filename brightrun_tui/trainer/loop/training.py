@@ -12,12 +12,13 @@ import torch
 
 from brightrun_tui.domain import events
 from brightrun_tui.domain.events import Outcome
-from brightrun_tui.domain.run_directory import CHECKPOINTS, checkpoint_name
+from brightrun_tui.domain.run_directory import CHECKPOINTS, LATER_STOPS, checkpoint_name
 from brightrun_tui.trainer.compute.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.compute.threads import ThreadChooser
 from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.baseline import Baseline, measure_baseline
+from brightrun_tui.trainer.loop.changes import LiveChanges
 from brightrun_tui.trainer.loop.checkpoint import prune, save_checkpoint
 from brightrun_tui.trainer.loop.dry_run import check_what_moved, dry_run, probe
 from brightrun_tui.trainer.loop.gradients import accumulate
@@ -66,6 +67,7 @@ class Loop:
         self._evaluation_seconds = 0.0
         self._base_answer_seconds = 0.0
         self._samples_failed = False
+        self._changes = LiveChanges(session.files.changes, session.log.history)
 
     def run(self) -> Outcome:
         """Train. Asked to leave while it measures, it leaves that for the next start and keeps what was learnt.
@@ -80,14 +82,15 @@ class Loop:
             return "paused"
 
     def _train(self) -> Outcome:
-        session, plan, progress = self.session, self.session.plan, self.session.progress
-        session.phase("training", f"step {progress.step} of {plan.total_steps}")
+        session, progress = self.session, self.session.progress
+        self._changes.take(session)
+        session.phase("training", f"step {progress.step} of {session.plan.total_steps}")
         session.forward.set_training(True)
-        if progress.step and self._is_due(plan.eval_every) and progress.evaluated_step != progress.step:
+        if progress.step and self._is_due(session.plan.eval_every) and progress.evaluated_step != progress.step:
             self._evaluate()
         first = True
         self._mark = time.monotonic()
-        while progress.step < plan.total_steps and not progress.early_stopped:
+        while not progress.early_stopped and not self._has_all_steps():
             before = probe(session) if first else {}
             result = self._take_step()
             self._settle()
@@ -110,6 +113,12 @@ class Loop:
             if outcome:
                 return outcome
         return "completed"
+
+    def _has_all_steps(self) -> bool:
+        """Whether nothing is left to train, by what holds after the step that was taken last."""
+        if self.session.progress.step < self.session.plan.total_steps:
+            self._changes.take(self.session)
+        return self.session.progress.step >= self.session.plan.total_steps
 
     def _take_step(self) -> StepResult:
         session, progress = self.session, self.session.progress
@@ -317,9 +326,18 @@ class Loop:
         if not self.session.files.checkpoint(self.session.progress.step).exists():
             self._save()
 
+    def _stop_is_due(self) -> bool:
+        """Whether the place is reached after which it was asked to stop."""
+        plan, progress = self.session.plan, self.session.progress
+        asked = self.session.control.later_stops()
+        after_epoch = int(plan.epoch(progress.step) + 1e-9) > int(plan.epoch(progress.step - 1) + 1e-9)
+        return ("stop-after-evaluation" in asked and progress.evaluated_step == progress.step) or (
+            "stop-after-epoch" in asked and after_epoch
+        )
+
     def _answer_requests(self) -> Outcome | None:
         session, progress = self.session, self.session.progress
-        request = session.control.request()
+        request = session.control.request() or ("stop" if self._stop_is_due() else None)
         if request is None:
             return None
         self._settle()
@@ -330,6 +348,8 @@ class Loop:
         self._mark = time.monotonic()
         if request == "checkpoint":
             return None
+        if request == "stop":
+            session.control.answered(*LATER_STOPS)
         return "stopped" if request == "stop" else "paused"
 
 

@@ -237,6 +237,6 @@ def _lineage(session: Session) -> Lineage:
         base_fingerprint=spec.base.fingerprint,
         base_quantisation=spec.base.quantisation,
         template=spec.template,
-        settings=spec.settings.model_dump(mode="json"),
+        settings=session.settings.model_dump(mode="json"),
         packages=packages,
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, ControlRequest
+from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, LATER_STOPS, ControlRequest, LaterStop, UrgentRequest
 
-Request = ControlRequest | Literal["terminate"]
+Request = UrgentRequest | Literal["terminate"]
 
 
 class Terminated(Exception):
@@ -19,8 +19,9 @@ class Terminated(Exception):
 class Control:
     """Answers the question "does anybody want something of me?" between two steps.
 
-    ``stop``: finish now with what there is. ``pause``: save a checkpoint and exit. ``checkpoint``: save one and
-    go on. ``terminate`` (SIGTERM, SIGINT): like pause. A file is removed once it was answered.
+    ``stop``: finish now with what there is. ``pause``: save a checkpoint and exit. ``checkpoint``: save one and go on. A stop
+    after the next evaluation or the epoch waits until then. ``terminate`` (SIGTERM, SIGINT): like pause. A file is removed once
+    it was answered.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,7 +46,11 @@ class Control:
                 return name
         return None
 
-    def answered(self, *names: Request) -> None:
+    def later_stops(self) -> tuple[LaterStop, ...]:
+        """Where it is asked to stop by itself."""
+        return tuple(name for name in LATER_STOPS if (self._directory / name).exists())
+
+    def answered(self, *names: Request | ControlRequest) -> None:
         """Remove the files of requests that were carried out."""
         for name in names:
             if name != "terminate":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,6 +20,8 @@ from brightrun_tui.trainer.runtime.events import EventLog
 
 PERIOD = 4.0
 STUCK_SECONDS = 600.0
+_PROTECTION = 0x08 | 0x20 | 0x40 | 0x80
+"""NVML's reasons for slower clocks: hardware slowdown, software and hardware thermal slowdown, power brake."""
 """A run that reports nothing for this long, and ten times longer than it ever took, is called stuck."""
 
 
@@ -66,8 +70,9 @@ class HardwareMonitor:
                     )
 
     def reading(self) -> events.Hardware:
-        """Memory in bytes, utilisation 0–1; None where the driver does not tell."""
+        """As `events.Hardware` says; None where the driver does not tell."""
         own = self._process.memory_info().rss
+        disk = _disk(self._log.path.parent)
         if self._gpu is None:
             memory = psutil.virtual_memory()
             return events.Hardware(
@@ -76,6 +81,8 @@ class HardwareMonitor:
                 memory_total=memory.total,
                 utilisation=psutil.cpu_percent() / 100,
                 process_memory=own,
+                disk_free=disk[0],
+                disk_total=disk[1],
             )
         import pynvml
 
@@ -88,7 +95,43 @@ class HardwareMonitor:
             memory_total=int(memory.total) if memory else None,
             utilisation=rates.gpu / 100 if rates else None,
             process_memory=own,
+            disk_free=disk[0],
+            disk_total=disk[1],
+            **_heat(handle),
         )
+
+
+def _disk(directory: Path) -> tuple[int | None, int | None]:
+    """Free bytes and all bytes of the disk that the run lies on."""
+    try:
+        usage = shutil.disk_usage(directory)
+    except OSError:
+        return None, None
+    return usage.free, usage.total
+
+
+def _heat(handle: Any) -> dict[str, Any]:
+    """Temperature and power of a card against their limits, and whether it goes slower to protect itself.
+
+    A card at its power limit is not called throttled: that is how every card works under load.
+    """
+    import pynvml
+
+    def watts(milliwatts: int | None) -> float | None:
+        return None if milliwatts is None else milliwatts / 1000
+
+    degrees = _told(lambda card: pynvml.nvmlDeviceGetTemperature(card, pynvml.NVML_TEMPERATURE_GPU), handle)
+    limit = _told(
+        lambda card: pynvml.nvmlDeviceGetTemperatureThreshold(card, pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN), handle
+    )
+    reasons = _told(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+    return {
+        "temperature": None if degrees is None else float(degrees),
+        "temperature_limit": None if limit is None else float(limit),
+        "power": watts(_told(pynvml.nvmlDeviceGetPowerUsage, handle)),
+        "power_limit": watts(_told(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
+        "throttled": None if reasons is None else bool(reasons & _PROTECTION),
+    }
 
 
 def peak_memory() -> int:

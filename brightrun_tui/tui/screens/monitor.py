@@ -21,11 +21,11 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
-from brightrun_tui.tui.pager import page
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
+from brightrun_tui.tui.screens.log_actions import LogActions
 from brightrun_tui.tui.screens.note import NoteScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
@@ -51,7 +51,7 @@ CLOSE_ENTRIES = 1_500
 """Entries that a stretch of a long curve is read with."""
 
 
-class MonitorScreen(RunActions):
+class MonitorScreen(RunActions, LogActions):
     """Runs on the left (above, on a narrow terminal), the chosen one on the right."""
 
     MODE = "monitor"
@@ -62,7 +62,6 @@ class MonitorScreen(RunActions):
 
     runs = getters.query_one("#runs", RowTable)
     chart = getters.query_one("#curves", LossChart)
-    log_view = getters.query_one("#log", LogView)
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +69,8 @@ class MonitorScreen(RunActions):
         self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
         self._columns = self.app.run_columns
         self._marked: set[str] = set()
+        self._rows: dict[str, tuple[Run, object, Row]] = {}
+        self._permitted: tuple[object, dict[str, bool]] = ((), {})
         self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
         self._alerts: tuple[RunAlert, ...] = ()
@@ -141,6 +142,8 @@ class MonitorScreen(RunActions):
             if group.hidden:
                 rows.append(Row("", ("hidden", group.hidden), partial(run_text.folded, group.hidden)))
         rows += [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
+        if len(self._rows) > 2 * len(snapshot.runs):
+            self._rows.clear()
         look = (wanted, self._order.sort, self._order.reverse)
         if self._heading is None or self._heading[0] != look:
             self._heading = (look, lambda width: run_columns.heading(width, *look))
@@ -153,15 +156,23 @@ class MonitorScreen(RunActions):
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
     def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool) -> Row:
+        """The row of a run; the same one as before where nothing about it has changed."""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else ""
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
-        silent = silence(run, vitals.heard_at, now) is not None
-        stamp = (run.updated_at, run.state, narrow, mark, vitals, silent, self._columns)
-        if narrow:
-            return Row(run.id, stamp, partial(run_text.run_row, run, tall=False, mark=mark, silent=silent))
-        return Row(
-            run.id, stamp, partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
+        silent = run.active and silence(run, vitals.heard_at, now) is not None
+        look = (mark, vitals, silent, narrow)
+        known = self._rows.get(run.id)
+        if known is not None and known[0] is run and known[1] == look:
+            return known[2]
+        stamp = (run.updated_at, run.state, look, self._columns)
+        build = (
+            partial(run_text.run_row, run, tall=False, mark=mark, silent=silent)
+            if narrow
+            else partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
         )
+        row = Row(run.id, stamp, build)
+        self._rows[run.id] = (run, look, row)
+        return row
 
     def _show_run(self) -> None:
         run, detail = self.run, self.app.snapshot.detail
@@ -239,22 +250,6 @@ class MonitorScreen(RunActions):
         else:
             self._arrange(sort="", reverse=False)
 
-    @on(LogView.SearchAsked)
-    def _search_asked(self) -> None:
-        self.query_one("#log-search", FilterBar).open()
-
-    @on(LogView.PagerAsked)
-    def _pager_asked(self, event: LogView.PagerAsked) -> None:
-        why = page(self.app, event.path)
-        if why:
-            self.app.toast(why, severity="warning")
-
-    @on(FilterBar.Typed, "#log-search")
-    def _search_changed(self, event: FilterBar.Typed) -> None:
-        self.log_view.search(event.text)
-        if event.done:
-            self.log_view.focus()
-
     def on_screen_suspend(self) -> None:
         self._keep(run=self.app.watched_run)
         self.chart.pause()
@@ -266,9 +261,15 @@ class MonitorScreen(RunActions):
         self.log_view.resume()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        of = (id(self.app.snapshot), self.app.watched_run, *sorted(self._marked), *self._alerts, self._left)
+        if of != self._permitted[0]:
+            self._permitted = (of, self.possible())
+        return True if self._permitted[1].get(action, True) else None
+
+    def possible(self) -> dict[str, bool]:
         run = self.run
-        possible = {
-            **self.possible(),
+        return {
+            **super().possible(),
             "again": run is not None,
             "open": bool(run and run.model_version is not None),
             "compare": sum(isinstance(target, Run) for target in self.targets()) > 1,
@@ -278,14 +279,12 @@ class MonitorScreen(RunActions):
             "pin": bool(run),
             "copy": bool(run),
         }
-        return True if possible.get(action, True) else None
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
         snapshot = self.app.snapshot
-        known: dict[str, Run | DamagedRun] = {run.id: run for run in snapshot.runs}
-        known |= {run.id: run for run in snapshot.damaged}
-        ids = [id_ for id_ in self.runs.ids if id_ in self._marked] or [self.app.watched_run]
-        return tuple(known[id_] for id_ in ids if id_ in known)
+        marked = [id_ for id_ in self.runs.ids if id_ in self._marked] if self._marked else ()
+        found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self.app.watched_run])
+        return tuple(run for run in found if run is not None)
 
     def action_runs(self) -> None:
         self.remove_class("-zoomed")

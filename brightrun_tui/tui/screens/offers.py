@@ -15,7 +15,7 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets import offer_text, reflow
+from brightrun_tui.tui.widgets import offer_text, places, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.rows import Row, RowList
@@ -67,7 +67,7 @@ class OffersScreen(Dialog[WeighedOffer]):
             one
             for one in (self._market.offers if self._market else ())
             if (self._interruptible or not one.offer.interruptible)
-            and fits(needle, *(column.show(one) for column in offer_text.COLUMNS), offer_text.place(one.offer.provider))
+            and fits(needle, *(column.show(one) for column in offer_text.COLUMNS), places.place(one.offer.provider))
         ]
 
     def _show(self) -> None:

@@ -24,6 +24,8 @@ from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.change import ChangeScreen
+from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import cells, run_text
 
 LISTED = 8
@@ -49,6 +51,8 @@ class RunActions(ModeScreen):
         return {
             "pause": bool(self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)),
             "stop": bool(self.runs_that_permit(RunAction.STOP)),
+            "stop_later": bool(self.runs_that_permit(RunAction.STOP_LATER)),
+            "change": one and bool(self.runs_that_permit(RunAction.CHANGE)),
             "checkpoint": bool(self.runs_that_permit(RunAction.CHECKPOINT)),
             "retry": one and bool(self.runs_that_permit(RunAction.RETRY)),
             "sooner": one and bool(self.runs_that_permit(RunAction.MOVE)),
@@ -95,6 +99,36 @@ class RunActions(ModeScreen):
     async def action_checkpoint(self) -> None:
         if await self._ask_all(CheckpointRun(target=run.id) for run in self.runs_that_permit(RunAction.CHECKPOINT)):
             self.app.toast("The worker saves a checkpoint at its next step.")
+
+    @work(group="ask")
+    async def action_stop_later(self) -> None:
+        runs = self.runs_that_permit(RunAction.STOP_LATER)
+        if not runs:
+            return
+        places = [
+            Choice("evaluation", "After its next evaluation", "", "What it has learned by then becomes a model."),
+            Choice("epoch", "At the end of the epoch", "", "Every record has been seen as often as the others then."),
+        ]
+        title = f"Stop {runs[0].name}" if len(runs) == 1 else f"Stop {len(runs)} runs"
+        after = await self.app.push_screen_wait(PickScreen(title, places))
+        if after is None:
+            return
+        if await self._ask_all(StopRun(target=run.id, after=after) for run in runs):
+            self.app.toast(
+                f"It goes on until {'its next evaluation' if after == 'evaluation' else 'the end of the epoch'}."
+            )
+
+    @work(group="ask")
+    async def action_change(self) -> None:
+        runs = self.runs_that_permit(RunAction.CHANGE)
+        if not runs:
+            return
+        asked = await self.app.push_screen_wait(ChangeScreen(runs[0]))
+        if not asked:
+            return
+        reply = await self.app.ask(asked)
+        if reply and reply.answer:
+            self.app.toast(f"{reply.answer.changed}; its log says from which step on.", title=runs[0].name)
 
     @work(group="ask")
     async def action_retry(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import islice
 
 from textual.content import Content
 
@@ -47,8 +46,7 @@ def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
 def _points(curve: Curve | None) -> list[tuple[int, float]]:
     if curve is None:
         return []
-    start = max(0, len(curve.steps) - JUDGED)
-    return list(islice(zip(curve.steps, curve.values, strict=True), start, None))
+    return list(zip(curve.steps[-JUDGED:], curve.values[-JUDGED:], strict=True))
 
 
 def listed(alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int) -> reflow.Lines:

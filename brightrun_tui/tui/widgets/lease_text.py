@@ -13,7 +13,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
 from brightrun_tui.tui.snapshot import hourly
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.offer_text import OWN, place
+from brightrun_tui.tui.widgets.places import OWN, place
 
 MARKS = {
     "intended": ("◌", "being rented", "$secondary"),
@@ -77,7 +77,7 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
     """``$0.0312 of $5.00``; with what its machines cost an hour where that is known."""
     if run.spec.provider in ("local", OWN) and not run.cost_usd:
         return "free"
-    budget = run.spec.limits.budget_usd
+    budget = run.limits.budget_usd
     rate = sum(hourly(lease) for lease in leases)
     return (
         humanize.money_counted(run.cost_usd)

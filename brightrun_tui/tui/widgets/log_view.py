@@ -20,6 +20,7 @@ from textual.style import Style
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.widgets.log_lines import Severity, at_least, place_of, wrapped
 from brightrun_tui.tui.widgets.log_tail import News
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
@@ -27,6 +28,7 @@ from brightrun_tui.tui.widgets.titles import retitle
 POLL_SECONDS = 0.4
 MAX_LINES = 20_000
 KEEP_LINES = 16_000
+LEAST = {Severity.WARNING: "warnings and errors", Severity.ERROR: "errors"}
 """Lines left when the oldest are dropped; dropping many at once keeps it cheap."""
 
 
@@ -45,9 +47,16 @@ class LogView(ScrollView, can_focus=True):
     class SearchAsked(Message):
         """The person wants to type what to look for."""
 
+    class JumpAsked(Message):
+        """The person wants to type a time or a step to go to."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self._kept: list[str] = []
         self._lines: list[str] = []
+        self._least = Severity.INFO
+        self._severity = Severity.INFO
+        self._wrap = False
         self._tail = ""
         self._log: RunLog | None = None
         self._reading = False
@@ -62,8 +71,8 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Everything kept, oldest first."""
-        return tuple(self._lines)
+        """Everything kept, oldest first, shown or not."""
+        return tuple(self._kept)
 
     @property
     def following(self) -> bool:
@@ -155,6 +164,47 @@ class LogView(ScrollView, can_focus=True):
         if self._log is not None:
             self.post_message(self.PagerAsked(self._log.printed))
 
+    def action_jump(self) -> None:
+        self.post_message(self.JumpAsked())
+
+    def action_levels(self) -> None:
+        self._least = Severity((self._least + 1) % len(Severity))
+        self._arrange()
+
+    def action_wrap(self) -> None:
+        self._wrap = not self._wrap
+        self._arrange()
+
+    def jump(self, wanted: str) -> bool:
+        """Stand still at the first line at or after a time or a step; whether there is one. Raises `ValueError` for neither."""
+        place = place_of(self._lines, wanted)
+        if place is not None:
+            self._set_following(False)
+            self.scroll_to(y=place, animate=False, force=True)
+        return place is not None
+
+    def _arrange(self) -> None:
+        """Make what is shown anew from what is kept."""
+        self._severity = Severity.INFO
+        self._lines = self._arranged(self._kept)
+        self._match, self._matches = None, self._count(self._lines)
+        self._width = max(map(len, self._lines), default=0)
+        self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
+        if self._following:
+            self.call_after_refresh(self._to_end)
+        self._retitle()
+        self.refresh()
+
+    def _arranged(self, lines: Sequence[str]) -> list[str]:
+        """Those of new lines that are shown, in the pieces in which they are."""
+        found = list(lines)
+        if self._least:
+            found, self._severity = at_least(lines, self._least, self._severity)
+        if not self._wrap:
+            return found
+        width = self.scrollable_content_region.width
+        return [piece for line in found for piece in wrapped(line, width)]
+
     def action_next_match(self) -> None:
         start = -1 if self._match is None else self._match
         self._go_to_match([*range(start + 1, len(self._lines)), *range(start + 1)])
@@ -189,7 +239,9 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_relative(x=8, animate=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        if self._following:
+        if self._wrap:
+            self._arrange()
+        elif self._following:
             self.call_after_refresh(self._to_end)
 
     def _poll(self) -> None:
@@ -211,32 +263,41 @@ class LogView(ScrollView, can_focus=True):
         if news.restarted:
             self._clear()
         self._skipped += news.skipped
-        self._lines.extend(news.lines)
-        self._matches += self._count(news.lines)
-        tail_changed, self._tail = self._tail != news.tail, news.tail
-        if len(self._lines) > MAX_LINES:
-            self._drop(len(self._lines) - KEEP_LINES)
-        if news.lines:
-            self._width = max(self._width, max(map(len, news.lines)))
+        self._kept.extend(news.lines)
+        fresh = self._arranged(news.lines)
+        self._lines.extend(fresh)
+        self._matches += self._count(fresh)
+        tail = news.tail if self._least is Severity.INFO else ""
+        tail_changed, self._tail = self._tail != tail, tail
+        if len(self._kept) > MAX_LINES:
+            self._drop(len(self._kept) - KEEP_LINES)
+        if fresh:
+            self._width = max(self._width, max(map(len, fresh)))
         if not self._following:
-            self._unseen += len(news.lines)
-        if news.lines or tail_changed:
+            self._unseen += len(fresh)
+        if fresh or tail_changed:
             self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
             if self._following:
                 self._to_end()
             self.refresh()
         self._retitle()
 
-    def _drop(self, count: int) -> None:
-        self._matches -= self._count(self._lines[:count])
+    def _drop(self, dropped: int) -> None:
+        severity = self._severity
+        self._severity = Severity.INFO
+        shown = self._arranged(self._kept[:dropped])
+        self._severity, count = severity, len(shown)
+        self._matches -= self._count(shown)
+        del self._kept[:dropped]
         del self._lines[:count]
-        self._dropped += count
+        self._dropped += dropped
         self._match = None if self._match is None or self._match < count else self._match - count
         if not self._following:
             self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
 
     def _clear(self) -> None:
-        self._lines, self._tail, self._match, self._width, self._matches = [], "", None, 0, 0
+        self._kept, self._lines, self._tail, self._match, self._width, self._matches = [], [], "", None, 0, 0
+        self._severity = Severity.INFO
         self._unseen = self._dropped = self._skipped = 0
         self._following = True
         self.virtual_size = Size(0, 0)
@@ -275,6 +336,8 @@ class LogView(ScrollView, can_focus=True):
         if self._needle:
             count = f"{humanize.count(self._matches)} line{'s' if self._matches != 1 else ''}"
             parts.append(Content(f"“{self._needle}” {count}" if self._matches else f"“{self._needle}” not found"))
+        parts += [Content.styled(LEAST[self._least], "bold $warning")] if self._least else []
+        parts += [Content("wrapped")] if self._wrap else []
         left_out = [f"{humanize.count(self._dropped)} older lines dropped"] if self._dropped else []
         left_out += [f"{humanize.size(self._skipped)} skipped"] if self._skipped else []
         retitle(self, Content("  ").join(parts), " · ".join(left_out))

@@ -11,6 +11,7 @@ from rich.style import Style as RichStyle
 from textual import events
 from textual.color import Color
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
@@ -295,11 +296,20 @@ class LossChart(Widget, can_focus=True):
 
             drawn = await asyncio.to_thread(drawing)
             if detail.run_id == (self._detail.run_id if self._detail else ""):
-                self._drawing = drawn
+                self._paint(self._drawing, drawn)
         finally:
             self._drawing_now = False
         self._retitle()
-        self.refresh()
+
+    def _paint(self, before: Drawing, drawn: Drawing) -> None:
+        """Only the lines that differ: what is painted goes over the wire."""
+        self._drawing = drawn
+        if len(before.rows) != len(drawn.rows):
+            self.refresh()
+            return
+        changed = [y for y, (old, new) in enumerate(zip(before.rows, drawn.rows, strict=True)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, self.content_size.width, 1) for y in changed))
 
     async def _close(self, detail: RunDetail, name: str, curve: Curve) -> Curve:
         """A long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""

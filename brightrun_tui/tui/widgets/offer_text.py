@@ -10,12 +10,11 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.integrations.services import title_of
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.places import OWN, place
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
-OWN = "ssh"
 WIDE = 116
 """From so many columns of the terminal on, region, reliability and network have columns of their own."""
 
@@ -30,11 +29,6 @@ class Column:
     right: bool = False
     wide: bool = False
     style: str = ""
-
-
-def place(name: str) -> str:
-    """A provider as people call it."""
-    return cells.one_line(title_of(name))
 
 
 def gpu(offer: Offer) -> str:

@@ -9,7 +9,7 @@ from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.planning.plan import Plan
-from brightrun_tui.tui.widgets import cells, offer_text, reflow
+from brightrun_tui.tui.widgets import cells, offer_text, places, reflow
 
 CHECKS = {
     "ok": ("✓", "$success"),
@@ -97,7 +97,7 @@ def machine_words(offer: Offer) -> Content:
     """GPU and price of the machine that is planned for."""
     price = f"{offer_text.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
     taken = "may be taken away" if offer.interruptible else ""
-    kind = offer.region if offer.provider == offer_text.OWN else taken or offer.tier
+    kind = offer.region if offer.provider == places.OWN else taken or offer.tier
     note = " · ".join(part for part in (kind, offer_text.region(offer)) if part)
     return Content.assemble((offer_text.gpu(offer), "bold"), f"  {price}", (f"  {cells.one_line(note)}", "$muted"))
 
@@ -125,10 +125,7 @@ def last_look(plan: Plan) -> Content:
         ("Model", plan.name),
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
-        (
-            "Where",
-            offer_text.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else ""),
-        ),
+        ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from textual.app import RenderResult
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from brightrun_tui.tui.widgets import cells
@@ -39,10 +39,13 @@ class Flow(Widget):
                 self.refresh(layout=True)
             return
         old, new = self._made[1], self._make(width)
-        if len(old) == len(new) and all(a.is_same(b) for a, b in zip(old, new, strict=True)):
-            return
         self._made = (width, new)
-        self.refresh(layout=len(old) != len(new))
+        if len(old) != len(new):
+            self.refresh(layout=True)
+            return
+        changed = [place for place, (a, b) in enumerate(zip(old, new, strict=True)) if not a.is_same(b)]
+        if changed:
+            self.refresh(*(Region(0, place, self.content_size.width, 1) for place in changed))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))

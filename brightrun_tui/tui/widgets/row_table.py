@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -98,19 +98,34 @@ class RowTable(ScrollView, can_focus=True):
             self._rows = rows
             return
         sized = (len(rows), height, heading is None) != (len(self._rows), self._row_height, self._heading is None)
+        before, same = self._stamps[2:], heading is self._heading and not sized
         self._stamps, self._rows, self._heading, self._row_height = stamps, rows, heading, height
         self._places = {row.id: place for place, row in enumerate(rows) if row.id}
         if sized:
             self.virtual_size = Size(0, self._head + len(rows) * height)
-        self.refresh(layout=sized)
+        if not same:
+            self.refresh(layout=sized)
+            return
+        first = self.scroll_offset.y // height
+        seen = range(first, min(len(rows), first + self.size.height // height + 2))
+        self._paint(place for place in seen if before[place] != stamps[2 + place])
+
+    def _paint(self, places: Iterable[int]) -> None:
+        """Of all rows these only: what is painted goes over the wire."""
+        regions = []
+        for place in places:
+            top = self._head + place * self._row_height - self.scroll_offset.y
+            regions.append(Region(0, max(self._head, top), self.size.width, self._row_height))
+        if regions:
+            self.refresh(*regions)
 
     def choose(self, id_: str) -> bool:
         """Put the cursor on ``id_`` and into sight; False when there is no such row."""
         if id_ not in self._places:
             return False
         if id_ != self._cursor:
+            self._paint(self._places[one] for one in (self._cursor, id_) if one in self._places)
             self._cursor = id_
-            self.refresh()
             self.call_after_refresh(self._into_sight)
         return True
 

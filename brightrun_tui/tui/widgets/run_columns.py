@@ -12,7 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.offer_text import place
+from brightrun_tui.tui.widgets.places import place
 from brightrun_tui.tui.widgets.run_text import STATE_STYLE, progress
 
 Cell = str | Content

@@ -72,6 +72,9 @@ def _text(body: Body) -> str:
             return f"{_step(body.step)}answer of the {body.source} model to “{asked}”"
         case kinds.Alert():
             return f"{MARKS.get(body.level, '·')} {body.message}"
+        case kinds.Change():
+            values = (f"{key.rpartition('.')[2]} {value:g}" for key, value in body.settings.items())
+            return _step(body.step) + f"⇄ from here on {', '.join(values)}"
         case kinds.Done():
             return f"■ {body.outcome} at step {body.step}"
         case kinds.Failed():

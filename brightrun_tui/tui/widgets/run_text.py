@@ -18,7 +18,7 @@ from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
-from brightrun_tui.tui.widgets.offer_text import place
+from brightrun_tui.tui.widgets.places import place
 
 STATE_STYLE = {
     "queued": "$muted",
@@ -161,6 +161,8 @@ def summary(
         for lease in leases
         if lease.state in ("releasing", "unclear") or not run.active
     ]
+    if run.stop_after and run.active:
+        lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width)[:1]
     if run.notices and run.notices[-1].level != "info" and run.active:
         lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(run.notices[-1].message)), width)[:2]
     if run.failure is not None and run.state == "failed":
@@ -239,9 +241,10 @@ def hardware_words(run: Run) -> str:
     used, total = facts.memory_used, facts.memory_total
     memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
     load = facts.utilisation
-    return " · ".join(
-        part for part in (facts.device, humanize.percent(load) if load is not None else "", memory) if part
-    )
+    heat = f"{facts.temperature:.0f} °C" if facts.temperature is not None else ""
+    power = f"{facts.power:.0f} W" if facts.power is not None else ""
+    share = humanize.percent(load) if load is not None else ""
+    return " · ".join(part for part in (facts.device, share, memory, heat, power) if part)
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
@@ -274,6 +277,8 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
             *reflow.heading("Settings that differ from the defaults", width),
             *reflow.pairs(changed, width, 34),
         ]
+    if run.changes:
+        lines += [Content(""), *reflow.heading("Changed on the way", width), *_changes(run, width)]
     if run.notices:
         lines += [Content(""), *reflow.heading("Notices", width)]
         for notice in reversed(run.notices):
@@ -293,6 +298,14 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
     if detail.phases:
         lines += [Content(""), *reflow.heading("Phases", width)]
         lines += [_phase(name, seconds, run.cost_usd * share) for name, seconds, share in phase_times(run, detail)]
+    return lines
+
+
+def _changes(run: Run, width: int) -> reflow.Lines:
+    lines: reflow.Lines = []
+    for one in run.changes:
+        since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
+        lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
     return lines
 
 
