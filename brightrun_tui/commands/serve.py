@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.orchestrator import client
-from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
+from brightrun_tui.serving import Usage, read_key, read_state, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
@@ -224,10 +224,14 @@ async def _await_state(
     session: Session, endpoint_id: str, states: tuple[str, ...], seconds: float = READY_SECONDS
 ) -> Endpoint:
     deadline = time.monotonic() + seconds
+    told = ""
     while time.monotonic() < deadline:
         endpoint = await store.find(session.db, endpoint_id)
         if endpoint.state in states:
             return endpoint
+        if (doing := await asyncio.to_thread(_doing, endpoint)) and doing != told:
+            say(doing)
+            told = doing
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
@@ -236,6 +240,12 @@ async def _await_state(
         fix="see: brightrun engine logs",
         kind=ErrorKind.ENDPOINT_SLOW,
     )
+
+
+def _doing(endpoint: Endpoint) -> str:
+    """What a server that is starting does at the moment; empty where it does not say."""
+    server = read_state(Path(endpoint.directory))
+    return server.engine_note if server is not None and server.status in ("starting", "restarting") else ""
 
 
 def state_text(endpoint: Endpoint) -> str:

@@ -23,7 +23,7 @@ from brightrun_tui.serving.engines import EngineUnsuitableError
 from brightrun_tui.serving.graded_gguf import Reference, read_references, ready_gguf
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.process import environment
-from brightrun_tui.serving.worker_files import REPORT, SOCKET
+from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 SLOTS = 8
 """Answers made at once; further requests wait."""
@@ -41,8 +41,10 @@ def serve(plan: EndpointPlan) -> None:
         EngineUnsuitableError: no GGUF can be made of this model, or it answers otherwise than the graded model.
     """
     gguf = graded_gguf(plan)
+    write_atomic(Path(NOTE), "loading the model into llama.cpp, and comparing its answers")
     server = _start(gguf, plan)
     deviation = compare(read_references(gguf))
+    write_atomic(Path(NOTE), "")
     write_atomic(Path(REPORT), json.dumps({"engine": "llama.cpp", "device": _device(), "deviation": deviation}))
     threading.Event().wait()
     del server

@@ -30,7 +30,7 @@ class ServerState(BaseModel):
 
     ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
     ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``. ``engine`` computes the answers;
-    ``engine_note`` says why it is not a faster one.
+    ``engine_note`` says why it is not a faster one, and until it is ``ready`` what is being done.
     """
 
     model_config = ConfigDict(frozen=True)

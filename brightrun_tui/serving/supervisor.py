@@ -137,6 +137,8 @@ class Supervisor:
                     return True
             except EngineGone:
                 pass
+            if (doing := _text(self._place / NOTE)) != self.state.engine_note:
+                self._say(self.state.status, engine_note=doing)
             await asyncio.sleep(0.1)
         return False
 
