@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.options import bounded
@@ -85,12 +86,20 @@ def deploy(
     put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
 
+app = typer.Typer(add_completion=False, help="Endpoints, and where they answer; their keys.")
+app.add_typer(keys, name="keys")
+
+
+@app.callback(invoke_without_command=True)
 def endpoints(
+    ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
     show_key: Annotated[bool, typer.Option("--show-key", help="With their bearer keys.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Endpoints, and where they answer."""
+    """Endpoints, and where they answer. With a verb: what that verb says."""
+    if ctx.invoked_subcommand is not None:
+        return
     found = with_liveness(with_store(lambda session: store.list_endpoints(session.db, live_only=not every)))
     keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:

@@ -26,6 +26,7 @@ from brightrun_tui.orchestrator.targets import LocalTarget
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
+from brightrun_tui.serving import read_key_file
 from brightrun_tui.serving.engines import ENGINE_CHOICES
 from brightrun_tui.store import Database, endpoints, models, runs
 
@@ -195,19 +196,11 @@ def _endpoint_request(request: Request) -> EndpointRequest:
             fix=f"one of {', '.join(ENGINE_CHOICES)}",
             kind=ErrorKind.UNKNOWN_ENGINE,
         )
-    try:
-        key = Path(key_file).read_text().strip() if key_file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"the key file cannot be read ({getattr(error, 'strerror', None) or 'not text'})",
-            where=key_file,
-            kind=ErrorKind.NO_KEY,
-        ) from None
     return EndpointRequest(
         name=name,
         port=int(given.get("port", 0)),
         engine=engine,
-        key=key,
+        key=read_key_file(Path(key_file)) if key_file else "",
         keeps_key=bool(given.get("keeps_key")),
         follows=str(given.get("follows", "")),
     )

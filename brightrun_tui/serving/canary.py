@@ -13,7 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion, SampleAnswer
 from brightrun_tui.serving.chat import chat, complete
-from brightrun_tui.serving.plan import read_key
+from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
 
 MAX_QUESTIONS = 3

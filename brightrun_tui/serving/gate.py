@@ -7,7 +7,6 @@ cannot honour.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -22,10 +21,12 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
 from brightrun_tui.serving.metrics import exposition
@@ -57,30 +58,6 @@ _LENGTH_FIELDS: dict[Dialect, str] = {
     "completions": "max_tokens",
     "responses": "max_output_tokens",
 }
-
-
-class BearerKey:
-    """Lets in who sends the key; ``/health`` is open and tells nothing."""
-
-    def __init__(self, app: ASGIApp, key: str) -> None:
-        self._app = app
-        self._expected = f"bearer {key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/health":
-            await self._app(scope, receive, send)
-            return
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        scheme, _, secret = given.partition(b" ")
-        if hmac.compare_digest(scheme.lower() + b" " + secret.strip(), self._expected):
-            await self._app(scope, receive, send)
-            return
-        refusal = RequestRefused(
-            "wrong API key" if given else "no API key: send “Authorization: Bearer …”",
-            code="invalid_api_key",
-            status=401,
-        )
-        await JSONResponse(refusal.body, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
 
 
 class _Relay(StreamingResponse):
@@ -125,8 +102,8 @@ class Gate:
         self._in_flight = 0
         self.usage = read_usage(directory)
 
-    def app(self, key: str) -> Starlette:
-        """The ASGI application."""
+    def app(self) -> Starlette:
+        """The ASGI application. Asks for one of the keys that lie in the endpoint's directory."""
         routes = [
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -136,7 +113,7 @@ class Gate:
         ]
         return Starlette(
             routes=routes,
-            middleware=[Middleware(BearerKey, key=key)],
+            middleware=[Middleware(BearerKey, keys=KeyRing(self._directory))],
             exception_handlers={
                 RequestRefused: _refused,
                 HTTPException: _http_error,
