@@ -15,6 +15,7 @@ from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
@@ -50,6 +51,14 @@ def deploy(
         str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
     ] = "auto",
     provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
+    idle_unload: Annotated[
+        str,
+        typer.Option(
+            "--idle-unload",
+            metavar="TIME",
+            help="Without a request for so long (30m, 2h) the model leaves memory; the next one brings it back. 0: never.",
+        ),
+    ] = "0",
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
@@ -75,6 +84,7 @@ def deploy(
         "key_file": str(key_file.absolute()) if key_file else "",
         "keeps_key": bool(name),
         "follows": "" if pinned else "champion",
+        "idle_unload": parse_duration(idle_unload, "--idle-unload"),
     }
     endpoint = with_store(lambda session: deploy_and_wait(session, model, payload))
     key = read_key(Path(endpoint.directory))
@@ -110,6 +120,7 @@ def endpoints(
                         **endpoint.model_dump(mode="json"),
                         "served_name": _served_name(endpoint),
                         "down_since": endpoint.down_since or None,
+                        "asleep": endpoint.asleep,
                         "usage": read_usage(Path(endpoint.directory)).model_dump(mode="json"),
                         "key_file": str(Path(endpoint.directory) / "key"),
                         **({"key": keys[endpoint.id]} if show_key else {}),
@@ -261,6 +272,8 @@ def state_text(endpoint: Endpoint) -> str:
     """How it is, in some words."""
     if endpoint.down:
         return f"down since {clock(endpoint.down_since)}"
+    if endpoint.asleep:
+        return "asleep"
     return endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}"
 
 

@@ -160,9 +160,10 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
         (wanted.port and wanted.port != known.wanted_port)
         or wanted.engine not in ("auto", known.wanted_engine)
         or wanted.key
+        or wanted.idle_unload not in (0, known.idle_unload)
     ):
         raise UsageError(
-            f"endpoint {known.id} runs; its port, engine and key are fixed",
+            f"endpoint {known.id} runs; its port, engine, key and idle time are fixed",
             fix=f"brightrun undeploy {known.id}, and deploy it again",
             kind=ErrorKind.IN_USE,
         )
@@ -203,6 +204,7 @@ def _endpoint_request(request: Request) -> EndpointRequest:
         key=read_key_file(Path(key_file)) if key_file else "",
         keeps_key=bool(given.get("keeps_key")),
         follows=str(given.get("follows", "")),
+        idle_unload=float(given.get("idle_unload", 0.0)),
     )
 
 

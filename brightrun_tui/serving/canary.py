@@ -65,7 +65,7 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
         NotConnectedError: it refuses its own key.
     """
     state = read_state(directory)
-    if state is None or state.status != "ready":
+    if state is None or not state.serves:
         raise EngineError("the endpoint is not ready", where=str(directory), kind=ErrorKind.ENDPOINT_NOT_READY)
     key = read_key(directory)
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]

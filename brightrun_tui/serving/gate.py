@@ -139,14 +139,13 @@ class Gate:
                 self.usage.write(self._directory)
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse(
-            {"status": "ok" if self._ready else self._services.current.supervisor.state.status},
-            200 if self._ready else 503,
-        )
+        status = self._services.current.supervisor.state.status
+        return JSONResponse({"status": "ok" if status == "ready" else status}, 200 if self._serves else 503)
 
     async def metrics(self, request: Request) -> Response:
         """What the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
-        text = exposition(self.usage, self._in_flight, ready=self._ready, model=self._services.current.plan.ref)
+        current = self._services.current
+        text = exposition(self.usage, self._in_flight, current.supervisor.state.status, current.plan.ref)
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
@@ -173,13 +172,8 @@ class Gate:
                 self._count(visit)
 
     async def _generate(self, request: Request, visit: _Visit) -> Response:
-        if not self._ready:
-            raise RequestRefused(
-                "the model is being loaded; try again in some seconds",
-                status=503,
-                kind="server_error",
-                code="model_loading",
-            )
+        if not self._serves:
+            raise _loading()
         if self._in_flight >= MAX_IN_FLIGHT:
             raise RequestRefused(
                 "too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded"
@@ -190,6 +184,8 @@ class Gate:
         service = self._services.named(model_of(content) if self._services.candidate is not None else "")
         service.answering += 1
         visit.service = service
+        if not service.supervisor.ready and not await service.supervisor.wake():
+            raise _loading()
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
         llama = engine == "llama.cpp"
@@ -254,8 +250,8 @@ class Gate:
         )
 
     @property
-    def _ready(self) -> bool:
-        return self._services.current.supervisor.ready
+    def _serves(self) -> bool:
+        return self._services.current.supervisor.state.serves
 
     def _model_object(self) -> dict[str, Any]:
         plan = self._services.current.plan
@@ -267,6 +263,12 @@ class Gate:
             "parent": plan.base_id,
             "max_model_len": plan.context_length or None,
         }
+
+
+def _loading() -> RequestRefused:
+    return RequestRefused(
+        "the model is being loaded; try again in some seconds", status=503, kind="server_error", code="model_loading"
+    )
 
 
 def _check_engine_can(ask: Ask, engine: str) -> None:

@@ -97,6 +97,7 @@ def _start(gguf: Path, plan: EndpointPlan) -> Any:
     params.enable_chat_template = False
     params.endpoint_slots = False
     params.verbosity = 2
+    params.warmup = False  # the comparison does that
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads = min(cores, len(os.sched_getaffinity(0)))
         threads.poll = 0  # threads that spin while they wait take the cores from everything else

@@ -27,7 +27,7 @@ class EndpointPlan(BaseModel):
 
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
-    stands in ``state.json``.
+    stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +48,7 @@ class EndpointPlan(BaseModel):
     port: int = 0
     host: str = "127.0.0.1"
     engine: EngineChoice = "auto"
+    idle_unload: float = 0.0
     created_at: float = 0.0
 
     @property
@@ -69,6 +70,7 @@ def prepare(
     port: int = 0,
     host: str = "127.0.0.1",
     engine: EngineChoice = "auto",
+    idle_unload: float = 0.0,
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
@@ -108,6 +110,7 @@ def prepare(
             port=port,
             host=host,
             engine=engine,
+            idle_unload=idle_unload,
             created_at=version.created_at,
         )
         if not (directory / KEY).exists():

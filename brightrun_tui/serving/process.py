@@ -139,7 +139,7 @@ def shorten_log(directory: Path) -> None:
 async def healthy(directory: Path, timeout: float = 5.0) -> bool:
     """Whether the endpoint would answer a request now. ``timeout`` in seconds."""
     state = read_state(directory)
-    if state is None or state.status != "ready" or not alive(directory):
+    if state is None or not state.serves or not alive(directory):
         return False
     import httpx
 

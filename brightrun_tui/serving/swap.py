@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Service:
     prompts: Prompts
     defaults: dict[str, Any]
     answering: int = 0
+    last_use: float = field(default_factory=time.monotonic)
     running: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -54,6 +56,7 @@ class Services:
         """Do what ``candidate`` and ``current`` say, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            await self._let_sleep(self.current)
             wanted, serving = read_place(self._directory / CANDIDATE), serving_place(self._directory)
             if self.candidate is not None and serving == self.candidate.place:
                 self._switch(self.candidate)
@@ -66,6 +69,13 @@ class Services:
                 ):  # what is not prepared is not loaded; whoever asked for it sees no state and gives up
                     self.candidate = self._load(wanted, self._directory / wanted)
                     self._run(self.candidate)
+
+    async def _let_sleep(self, service: Service) -> None:
+        """Where nobody has asked for as long as was said, beginning when it was loaded."""
+        if service.answering or not service.supervisor.ready:
+            service.last_use = time.monotonic()
+        elif 0 < service.plan.idle_unload < time.monotonic() - service.last_use:
+            await service.supervisor.sleep()
 
     async def stop(self) -> None:
         """End all of them."""
