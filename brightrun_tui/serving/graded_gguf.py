@@ -143,11 +143,11 @@ def _references(model: Any, tokenizer: Any, adapter: Path, ends: set[int]) -> li
         text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         guess = tokenizer(answer, add_special_tokens=False)["input_ids"][:ANSWER_TOKENS]
-        found.append(_greedy(model, ids, guess, ends))
+        found.append(greedy_answer(model, ids, guess, ends))
     return found
 
 
-def _greedy(model: Any, prompt: list[int], guess: list[int], ends: set[int]) -> Reference:
+def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int]) -> Reference:
     """The model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the same."""
     import torch
 

@@ -38,6 +38,7 @@ class Supervisor:
         self._pipe: int | None = None
         self._stopping = False
         self._served = False
+        self._warming: asyncio.Task[str] | None = None
         self._awake = asyncio.Event()
         self._awake.set()
         self._deaths: deque[float] = deque()
@@ -63,7 +64,9 @@ class Supervisor:
 
     async def wake(self) -> bool:
         """Have the model back in memory where it slept; whether it answers now. It may take as long as loading did."""
-        self._awake.set()
+        if not self._awake.is_set():
+            self._warming = asyncio.create_task(self._prompts.fault())  # its process loads beside the model
+            self._awake.set()
         while self.state.status == "asleep" and not self._stopping:
             await asyncio.sleep(WAKE_LOOK_SECONDS)
         return self.ready
