@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -26,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
@@ -114,13 +114,7 @@ class Gate:
         return Starlette(
             routes=routes,
             middleware=[Middleware(BearerKey, keys=KeyRing(self._directory))],
-            exception_handlers={
-                RequestRefused: _refused,
-                HTTPException: _http_error,
-                EngineGone: _engine_gone,
-                ClientDisconnect: _caller_gone,
-                Exception: _fault,
-            },
+            exception_handlers=HANDLERS,
         )
 
     async def keep_usage(self) -> None:
@@ -378,31 +372,3 @@ def _engine_refused(status: int, content: bytes) -> RequestRefused:
     return RequestRefused(
         "the model server failed on this request", status=500, kind="server_error", code="engine_error"
     )
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestRefused)
-    return JSONResponse(error.body, error.status, {"retry-after": "2"} if error.status in (429, 503) else None)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse(
-        RequestRefused(f"{request.method} {request.url.path}: {error.detail.lower()}").body,
-        error.status_code,
-        error.headers,
-    )
-
-
-async def _engine_gone(request: Request, error: Exception) -> Response:
-    return JSONResponse(
-        failure("the model server ended; it is being restarted", code="engine_restarting"), 503, {"retry-after": "5"}
-    )
-
-
-async def _caller_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    return JSONResponse(failure("internal error; the server's log says more"), 500)
