@@ -87,6 +87,7 @@ class _Visit:
     tokens: Tokens = field(default_factory=Tokens)
     first: float = 0.0
     service: Service | None = None
+    room: int = 0
 
     def begun(self) -> None:
         """The first piece of the answer is here."""
@@ -185,6 +186,8 @@ class Gate:
         llama = engine == "llama.cpp"
         _check_engine_can(ask, engine)
         prompt, new_tokens = await _prompt(service, ask)
+        if llama:
+            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
         told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, llama)
         reply = await service.supervisor.engine.post(LLAMA_PATH if llama else request.url.path, told)
         if reply.status != 200:
@@ -231,6 +234,7 @@ class Gate:
         self._in_flight -= visit.counted_in
         if visit.service is not None:
             visit.service.answering -= 1
+            visit.service.room.give(visit.room)
         before = self.usage
         self.usage = Usage(
             requests=before.requests + 1,

@@ -13,6 +13,7 @@ from typing import Any
 from brightrun_tui.serving.places import CANDIDATE, read_place, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.room import Room, room_for
 from brightrun_tui.serving.supervisor import Supervisor
 from brightrun_tui.serving.view import generation_defaults
 
@@ -29,6 +30,7 @@ class Service:
     supervisor: Supervisor
     prompts: Prompts
     defaults: dict[str, Any]
+    room: Room
     answering: int = 0
     last_use: float = field(default_factory=time.monotonic)
     running: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -91,7 +93,8 @@ class Services:
         root = self._directory / place
         prompts = Prompts(root)
         supervisor = Supervisor(Path(place), home, f"http://127.0.0.1:{self._port}/v1", self._port, prompts)
-        return Service(place, read_plan(root), supervisor, prompts, generation_defaults(root))
+        plan = read_plan(root)
+        return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))
 
     def _run(self, service: Service) -> None:
         service.running = asyncio.create_task(service.supervisor.run())
