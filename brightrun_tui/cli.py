@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
     "deploy": ("serve:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
-    "endpoints": ("serve:endpoints", KEEP, "Endpoints that serve, and where."),
+    "endpoints": ("serve:app", KEEP, "Endpoints that serve, and where; their keys."),
     "undeploy": ("serve:undeploy", KEEP, "Stop serving."),
     "integrations": ("integrations:integrations", CONNECT, "Services, and whether they work right now."),
     "connect": ("integrations:connect", CONNECT, "Save a credential for a service, and test it."),

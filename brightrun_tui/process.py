@@ -9,6 +9,10 @@ import sys
 SECRET_ENDINGS = ("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
 """How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
 
+WITHOUT_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}
+"""For processes that import torch, unless the user has set it: nothing of ours is compiled by it, but bitsandbytes asks for that
+as soon as it is imported, and loading the compiler takes two seconds of a processor and 40 MB."""
+
 _OURS = 0o077
 _users_umask: int | None = None
 

@@ -9,18 +9,20 @@ from typing import Annotated
 
 import typer
 
+from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.orchestrator import client
-from brightrun_tui.serving import Usage, read_key, read_usage, stop, with_liveness
+from brightrun_tui.serving import Usage, read_key, read_state, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
@@ -50,6 +52,14 @@ def deploy(
         str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
     ] = "auto",
     provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
+    idle_unload: Annotated[
+        str,
+        typer.Option(
+            "--idle-unload",
+            metavar="TIME",
+            help="Without a request for so long (30m, 2h) the model leaves memory; the next one brings it back. 0: never.",
+        ),
+    ] = "0",
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
@@ -76,6 +86,7 @@ def deploy(
         key_file=str(key_file.absolute()) if key_file else "",
         keeps_key=bool(name),
         follows="" if pinned else "champion",
+        idle_unload=parse_duration(idle_unload, "--idle-unload"),
     )
     endpoint = with_store(lambda session: deploy_and_wait(session, wanted))
     key = read_key(Path(endpoint.directory))
@@ -87,12 +98,20 @@ def deploy(
     put(f"url    {endpoint.url}\nmodel  {_served_name(endpoint)}\nkey    {key}")
 
 
+app = typer.Typer(add_completion=False, help="Endpoints, and where they answer; their keys.")
+app.add_typer(keys, name="keys")
+
+
+@app.callback(invoke_without_command=True)
 def endpoints(
+    ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
     show_key: Annotated[bool, typer.Option("--show-key", help="With their bearer keys.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Endpoints, and where they answer."""
+    """Endpoints, and where they answer. With a verb: what that verb says."""
+    if ctx.invoked_subcommand is not None:
+        return
     found = with_liveness(with_store(lambda session: store.list_endpoints(session.db, live_only=not every)))
     keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:
@@ -103,6 +122,7 @@ def endpoints(
                         **endpoint.model_dump(mode="json"),
                         "served_name": _served_name(endpoint),
                         "down_since": endpoint.down_since or None,
+                        "asleep": endpoint.asleep,
                         "usage": read_usage(Path(endpoint.directory)).model_dump(mode="json"),
                         "key_file": str(Path(endpoint.directory) / "key"),
                         **({"key": keys[endpoint.id]} if show_key else {}),
@@ -226,10 +246,14 @@ async def _await_state(
     session: Session, endpoint_id: str, states: tuple[str, ...], seconds: float = READY_SECONDS
 ) -> Endpoint:
     deadline = time.monotonic() + seconds
+    told = ""
     while time.monotonic() < deadline:
         endpoint = await store.find(session.db, endpoint_id)
         if endpoint.state in states:
             return endpoint
+        if (doing := await asyncio.to_thread(_doing, endpoint)) and doing != told:
+            say(doing)
+            told = doing
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
@@ -240,10 +264,18 @@ async def _await_state(
     )
 
 
+def _doing(endpoint: Endpoint) -> str:
+    """What a server that is starting does at the moment; empty where it does not say."""
+    server = read_state(Path(endpoint.directory))
+    return server.engine_note if server is not None and server.status in ("starting", "restarting") else ""
+
+
 def state_text(endpoint: Endpoint) -> str:
     """How it is, in some words."""
     if endpoint.down:
         return f"down since {clock(endpoint.down_since)}"
+    if endpoint.asleep:
+        return "asleep"
     return endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}"
 
 

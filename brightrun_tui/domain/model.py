@@ -261,7 +261,8 @@ class Endpoint(BaseModel):
     ``engine`` computes the answers, ``engine_note`` says why it is not a faster one; ``wanted_engine`` and ``wanted_port`` (0:
     any) are what was asked for. ``keeps_key``: also when it has ended, because a person gave it a name. ``follows``: the alias
     whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
-    ``refused_version`` could not. ``down_since`` is not stored: whoever lists endpoints looks.
+    ``refused_version`` could not. ``idle_unload``: after so many seconds without a request the model leaves
+    memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints looks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -286,7 +287,9 @@ class Endpoint(BaseModel):
     follows: str = ""
     wanted_version: int = 0
     refused_version: int = 0
+    idle_unload: float = 0.0
     down_since: float = Field(0.0, exclude=True)
+    asleep: bool = Field(False, exclude=True)
 
     @property
     def down(self) -> bool:

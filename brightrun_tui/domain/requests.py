@@ -154,7 +154,8 @@ class MoveRun(Ask[MoveAnswer]):
 
 class Deploy(Ask[DeployAnswer]):
     """``name``: the endpoint's id, empty for a new one; ``port`` 0: any; ``key_file``: where the bearer key is read from, empty:
-    one is made up; ``keeps_key``: also when it is undeployed; ``follows``: the alias whose version it serves from then on.
+    one is made up; ``keeps_key``: also when it is undeployed; ``follows``: the alias whose version it serves from then on;
+    ``idle_unload``: seconds without a request after which the model leaves memory, 0: never.
     """
 
     kind: Literal["deploy"] = "deploy"
@@ -164,6 +165,7 @@ class Deploy(Ask[DeployAnswer]):
     key_file: str = ""
     keeps_key: bool = False
     follows: str = ""
+    idle_unload: float = 0.0
 
 
 class Undeploy(Ask[UndeployAnswer]):

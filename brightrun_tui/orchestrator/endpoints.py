@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 class EndpointRequest:
     """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
     ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
-    version it serves from then on.
+    version it serves from then on. ``idle_unload``: see `Endpoint`.
     """
 
     name: str = ""
@@ -46,6 +46,7 @@ class EndpointRequest:
     key: str = ""
     keeps_key: bool = False
     follows: str = ""
+    idle_unload: float = 0.0
 
 
 async def create(
@@ -58,7 +59,13 @@ async def create(
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
     if base_is_here(version):
         await asyncio.to_thread(
-            serving.prepare, directory, endpoint_id=endpoint_id, version=version, port=wanted.port, engine=wanted.engine
+            serving.prepare,
+            directory,
+            endpoint_id=endpoint_id,
+            version=version,
+            port=wanted.port,
+            engine=wanted.engine,
+            idle_unload=wanted.idle_unload,
         )
         await asyncio.to_thread(let_serve, directory, ".")
     now = time.time()
@@ -74,6 +81,7 @@ async def create(
             wanted_port=wanted.port,
             keeps_key=wanted.keeps_key,
             follows=wanted.follows,
+            idle_unload=wanted.idle_unload,
             created_at=now,
             updated_at=now,
         ),
@@ -186,6 +194,7 @@ class EndpointWatcher:
                 version=fetched,
                 port=self.endpoint.wanted_port,
                 engine=self.endpoint.wanted_engine,
+                idle_unload=self.endpoint.idle_unload,
             )
             await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
@@ -305,6 +314,7 @@ class EndpointWatcher:
             version=version,
             port=self.endpoint.wanted_port,
             engine=self.endpoint.wanted_engine,
+            idle_unload=self.endpoint.idle_unload,
         )
         load_beside(self.directory, home.name)
 

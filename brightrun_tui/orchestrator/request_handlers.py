@@ -51,6 +51,7 @@ from brightrun_tui.orchestrator.targets import LocalTarget, Target
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
+from brightrun_tui.serving import read_key_file
 from brightrun_tui.serving.engines import ENGINE_CHOICES
 from brightrun_tui.store import Database, endpoints, models, runs
 
@@ -188,9 +189,10 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
         (wanted.port and wanted.port != known.wanted_port)
         or wanted.engine not in ("auto", known.wanted_engine)
         or wanted.key
+        or wanted.idle_unload not in (0, known.idle_unload)
     ):
         raise UsageError(
-            f"endpoint {known.id} runs; its port, engine and key are fixed",
+            f"endpoint {known.id} runs; its port, engine, key and idle time are fixed",
             fix=f"brightrun undeploy {known.id}, and deploy it again",
             kind=ErrorKind.IN_USE,
         )
@@ -223,16 +225,14 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
             fix=f"one of {', '.join(ENGINE_CHOICES)}",
             kind=ErrorKind.UNKNOWN_ENGINE,
         )
-    try:
-        key = Path(ask.key_file).read_text().strip() if ask.key_file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"the key file cannot be read ({getattr(error, 'strerror', None) or 'not text'})",
-            where=ask.key_file,
-            kind=ErrorKind.NO_KEY,
-        ) from None
     return EndpointRequest(
-        name=ask.name, port=ask.port, engine=engine, key=key, keeps_key=ask.keeps_key, follows=ask.follows
+        name=ask.name,
+        port=ask.port,
+        engine=engine,
+        key=read_key_file(Path(ask.key_file)) if ask.key_file else "",
+        keeps_key=ask.keeps_key,
+        follows=ask.follows,
+        idle_unload=ask.idle_unload,
     )
 
 

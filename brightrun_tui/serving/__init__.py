@@ -1,8 +1,8 @@
 """Endpoints: a model version served at an OpenAI-compatible address on this machine.
 
-An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` (the bearer key, 0600), ``view/`` (links to base and
-adapter), and, written by the server process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares it,
-starts the process and watches it::
+An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
+to base and adapter), and, written by the server process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares
+it, starts the process and watches it::
 
     prepare(directory, endpoint_id=…, version=…)
     start(directory)                              # or run `command` with `environment` in another way
@@ -15,16 +15,18 @@ The process outlives the engine; a new engine finds it again through `alive`.
 
 from brightrun_tui.serving.canary import Canary, canary
 from brightrun_tui.serving.chat import chat, complete
-from brightrun_tui.serving.plan import (
-    EndpointPlan,
-    cached_at,
+from brightrun_tui.serving.keys import (
+    NamedKey,
+    add_key,
     forget_key,
-    prepare,
+    list_keys,
     put_key,
     read_key,
-    read_plan,
-    require_serve_extra,
+    read_key_file,
+    remove_key,
+    rotate_key,
 )
+from brightrun_tui.serving.plan import EndpointPlan, cached_at, prepare, read_plan, require_serve_extra
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
 from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage, with_liveness
 
@@ -32,8 +34,10 @@ __all__ = [
     "STATE_FILE",
     "Canary",
     "EndpointPlan",
+    "NamedKey",
     "ServerState",
     "Usage",
+    "add_key",
     "alive",
     "cached_at",
     "canary",
@@ -43,13 +47,17 @@ __all__ = [
     "environment",
     "forget_key",
     "healthy",
+    "list_keys",
     "prepare",
     "put_key",
     "read_key",
+    "read_key_file",
     "read_plan",
     "read_state",
     "read_usage",
+    "remove_key",
     "require_serve_extra",
+    "rotate_key",
     "start",
     "stop",
     "with_liveness",

@@ -21,8 +21,9 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.logs import guard_process
 from brightrun_tui.process import begin_privately
+from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.places import serving_place
-from brightrun_tui.serving.plan import EndpointPlan, read_key, read_plan, require_serve_extra
+from brightrun_tui.serving.plan import EndpointPlan, read_plan, require_serve_extra
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.state import PORT, failed_state
 
@@ -41,10 +42,11 @@ def main(arguments: list[str]) -> int:
     guard_process()
     try:
         require_serve_extra()
-        plan, key = read_plan(directory / serving_place(directory)), read_key(directory)
+        plan = read_plan(directory / serving_place(directory))
+        read_key(directory)
         with FileLock(directory / LOCK, timeout=0):
             os.chdir(directory)
-            return asyncio.run(_serve(directory, plan, key))
+            return asyncio.run(_serve(directory, plan))
     except Timeout:
         print("another server process has this endpoint", file=sys.stderr)
         return EXIT_TAKEN
@@ -61,7 +63,7 @@ def _forget_credentials() -> None:
         os.execve(sys.executable, sys.orig_argv, environment() | {CLEANED: str(os.getpid())})
 
 
-async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
+async def _serve(directory: Path, plan: EndpointPlan) -> int:
     import uvicorn
 
     from brightrun_tui.serving.front import BACKLOG, IDLE_SECONDS, GuardedProtocol, prepare_process
@@ -88,7 +90,7 @@ async def _serve(directory: Path, plan: EndpointPlan, key: str) -> int:
     gate = Gate(directory, services)
     server = Server(
         uvicorn.Config(
-            gate.app(key),
+            gate.app(),
             http=GuardedProtocol,
             ws="none",
             backlog=BACKLOG,

@@ -13,7 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion, SampleAnswer
 from brightrun_tui.serving.chat import chat, complete
-from brightrun_tui.serving.plan import read_key
+from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
 
 MAX_QUESTIONS = 3
@@ -65,7 +65,7 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
         NotConnectedError: it refuses its own key.
     """
     state = read_state(directory)
-    if state is None or state.status != "ready":
+    if state is None or not state.serves:
         raise EngineError("the endpoint is not ready", where=str(directory), kind=ErrorKind.ENDPOINT_NOT_READY)
     key = read_key(directory)
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]

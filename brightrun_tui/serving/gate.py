@@ -7,7 +7,6 @@ cannot honour.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -17,15 +16,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.fault_replies import HANDLERS
+from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
 from brightrun_tui.serving.metrics import exposition
@@ -59,30 +60,6 @@ _LENGTH_FIELDS: dict[Dialect, str] = {
 }
 
 
-class BearerKey:
-    """Lets in who sends the key; ``/health`` is open and tells nothing."""
-
-    def __init__(self, app: ASGIApp, key: str) -> None:
-        self._app = app
-        self._expected = f"bearer {key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/health":
-            await self._app(scope, receive, send)
-            return
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        scheme, _, secret = given.partition(b" ")
-        if hmac.compare_digest(scheme.lower() + b" " + secret.strip(), self._expected):
-            await self._app(scope, receive, send)
-            return
-        refusal = RequestRefused(
-            "wrong API key" if given else "no API key: send “Authorization: Bearer …”",
-            code="invalid_api_key",
-            status=401,
-        )
-        await JSONResponse(refusal.body, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
-
-
 class _Relay(StreamingResponse):
     """A streamed answer; ``finish`` is called whatever becomes of the caller, even before the first piece."""
 
@@ -110,6 +87,7 @@ class _Visit:
     tokens: Tokens = field(default_factory=Tokens)
     first: float = 0.0
     service: Service | None = None
+    room: int = 0
 
     def begun(self) -> None:
         """The first piece of the answer is here."""
@@ -125,8 +103,8 @@ class Gate:
         self._in_flight = 0
         self.usage = read_usage(directory)
 
-    def app(self, key: str) -> Starlette:
-        """The ASGI application."""
+    def app(self) -> Starlette:
+        """The ASGI application. Asks for one of the keys that lie in the endpoint's directory."""
         routes = [
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -136,14 +114,8 @@ class Gate:
         ]
         return Starlette(
             routes=routes,
-            middleware=[Middleware(BearerKey, key=key)],
-            exception_handlers={
-                RequestRefused: _refused,
-                HTTPException: _http_error,
-                EngineGone: _engine_gone,
-                ClientDisconnect: _caller_gone,
-                Exception: _fault,
-            },
+            middleware=[Middleware(BearerKey, keys=KeyRing(self._directory))],
+            exception_handlers=HANDLERS,
         )
 
     async def keep_usage(self) -> None:
@@ -162,14 +134,13 @@ class Gate:
                 self.usage.write(self._directory)
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse(
-            {"status": "ok" if self._ready else self._services.current.supervisor.state.status},
-            200 if self._ready else 503,
-        )
+        status = self._services.current.supervisor.state.status
+        return JSONResponse({"status": "ok" if status == "ready" else status}, 200 if self._serves else 503)
 
     async def metrics(self, request: Request) -> Response:
         """What the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
-        text = exposition(self.usage, self._in_flight, ready=self._ready, model=self._services.current.plan.ref)
+        current = self._services.current
+        text = exposition(self.usage, self._in_flight, current.supervisor.state.status, current.plan.ref)
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
@@ -196,13 +167,8 @@ class Gate:
                 self._count(visit)
 
     async def _generate(self, request: Request, visit: _Visit) -> Response:
-        if not self._ready:
-            raise RequestRefused(
-                "the model is being loaded; try again in some seconds",
-                status=503,
-                kind="server_error",
-                code="model_loading",
-            )
+        if not self._serves:
+            raise _loading()
         if self._in_flight >= MAX_IN_FLIGHT:
             raise RequestRefused(
                 "too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded"
@@ -213,11 +179,15 @@ class Gate:
         service = self._services.named(model_of(content) if self._services.candidate is not None else "")
         service.answering += 1
         visit.service = service
+        if not service.supervisor.ready and not await service.supervisor.wake():
+            raise _loading()
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
         llama = engine == "llama.cpp"
         _check_engine_can(ask, engine)
         prompt, new_tokens = await _prompt(service, ask)
+        if llama:
+            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
         told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, llama)
         reply = await service.supervisor.engine.post(LLAMA_PATH if llama else request.url.path, told)
         if reply.status != 200:
@@ -264,6 +234,7 @@ class Gate:
         self._in_flight -= visit.counted_in
         if visit.service is not None:
             visit.service.answering -= 1
+            visit.service.room.give(visit.room)
         before = self.usage
         self.usage = Usage(
             requests=before.requests + 1,
@@ -277,8 +248,8 @@ class Gate:
         )
 
     @property
-    def _ready(self) -> bool:
-        return self._services.current.supervisor.ready
+    def _serves(self) -> bool:
+        return self._services.current.supervisor.state.serves
 
     def _model_object(self) -> dict[str, Any]:
         plan = self._services.current.plan
@@ -290,6 +261,12 @@ class Gate:
             "parent": plan.base_id,
             "max_model_len": plan.context_length or None,
         }
+
+
+def _loading() -> RequestRefused:
+    return RequestRefused(
+        "the model is being loaded; try again in some seconds", status=503, kind="server_error", code="model_loading"
+    )
 
 
 def _check_engine_can(ask: Ask, engine: str) -> None:
@@ -399,31 +376,3 @@ def _engine_refused(status: int, content: bytes) -> RequestRefused:
     return RequestRefused(
         "the model server failed on this request", status=500, kind="server_error", code="engine_error"
     )
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestRefused)
-    return JSONResponse(error.body, error.status, {"retry-after": "2"} if error.status in (429, 503) else None)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse(
-        RequestRefused(f"{request.method} {request.url.path}: {error.detail.lower()}").body,
-        error.status_code,
-        error.headers,
-    )
-
-
-async def _engine_gone(request: Request, error: Exception) -> Response:
-    return JSONResponse(
-        failure("the model server ended; it is being restarted", code="engine_restarting"), 503, {"retry-after": "5"}
-    )
-
-
-async def _caller_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    return JSONResponse(failure("internal error; the server's log says more"), 500)

@@ -9,12 +9,15 @@ how far it is from the model that was graded.
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import json
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,13 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, REPORT
 from brightrun_tui.files import write_atomic
-from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
+from brightrun_tui.gguf_conversion import GgufKind
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.serving.attached import check_attached
 from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.plan import cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
+from brightrun_tui.serving.worker_files import NOTE
 
 KIND: GgufKind = "f16"
 MODEL = "model.gguf"
@@ -73,17 +78,23 @@ def read_references(gguf: Path) -> list[Reference]:
     return [Reference.model_validate(each) for each in found]
 
 
-def main(base: Path, adapter: Path, quantisation: str) -> int:
-    """Make it; on failure one line on standard error."""
+def main(base: Path, adapter: Path, quantisation: str, tell: Callable[[str], None] = lambda _: None) -> int:
+    """Make it, and ``tell`` what is being done; on failure one line on standard error."""
+    from brightrun_tui.gguf_conversion.converter import convert_here
+
     directory = cached_at(adapter)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(directory / "lock"):
             if ready_gguf(base, adapter, quantisation) is None:
                 (directory / MADE_OF).unlink(missing_ok=True)
-                with tempfile.TemporaryDirectory(prefix=".merged-", dir=directory) as merged:
-                    references = merge(base, adapter, quantisation, Path(merged))
-                    convert_to_gguf(Path(merged), directory / MODEL, KIND, token_ids_only=True)
+                with tempfile.TemporaryDirectory(prefix=".merged-", dir=directory) as aside:
+                    merged, made = Path(aside) / "merged", Path(aside) / MODEL
+                    references = merge(base, adapter, quantisation, merged, tell)
+                    gc.collect()  # the model in memory is needed no more, and the converter needs some
+                    tell("writing the GGUF for llama.cpp")
+                    convert_here(merged, made, KIND, token_ids_only=True)
+                    made.replace(directory / MODEL)
                 write_atomic(directory / REFERENCE, json.dumps([each.model_dump() for each in references]))
                 write_atomic(directory / MADE_OF, _made_of(base, adapter, quantisation))
     except BrightrunError as error:
@@ -98,21 +109,26 @@ def main(base: Path, adapter: Path, quantisation: str) -> int:
     return 0
 
 
-def merge(base: Path, adapter: Path, quantisation: str, target: Path) -> list[Reference]:
-    """Write the graded model to ``target`` in full precision, and what it answers.
+def merge(base: Path, adapter: Path, quantisation: str, target: Path, tell: Callable[[str], None]) -> list[Reference]:
+    """Write the graded model to the new directory ``target`` in full precision, and what it answers.
 
     Raises:
         BrightrunError: it does not fit into memory.
     """
-    from peft import PeftModel
-    from transformers import AutoTokenizer
+    tell("loading the base model to put the adapter into it")
+    with without_garbage_collection():
+        from peft import PeftModel
+        from transformers import AutoTokenizer
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
     held: Any = PeftModel.from_pretrained(load_held(base, quantisation), str(adapter), is_trainable=False)
     check_attached(held, adapter / ADAPTER_WEIGHTS)
     merged = held.merge_and_unload(safe_merge=True).eval()
     settings = generation_settings(base, adapter, words)
-    references = _references(merged, AutoTokenizer.from_pretrained(words), adapter, settings)
+    tell("asking the graded model, to compare")
+    references = _references(
+        merged, AutoTokenizer.from_pretrained(words), adapter, set(settings.get("eos_token_id") or [])
+    )
     save_plain(merged, base, target, "float32")
     for name in TOKENIZER_FILES:
         if (words / name).is_file():
@@ -121,41 +137,60 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path) -> list[Re
     return references
 
 
-def _references(model: Any, tokenizer: Any, adapter: Path, settings: dict[str, Any]) -> list[Reference]:
-    import torch
-
-    ends = set(settings.get("eos_token_id") or [])
+def _references(model: Any, tokenizer: Any, adapter: Path, ends: set[int]) -> list[Reference]:
     found = []
-    for prompt in _prompts(adapter):
+    for prompt, answer in _prompts(adapter):
         text = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        tokens: list[int] = []
-        logprobs: list[float] = []
-        margins: list[float] = []
-        with torch.inference_mode():
-            while len(tokens) < ANSWER_TOKENS and not (tokens and tokens[-1] in ends):
-                scores = model(torch.tensor([[*ids, *tokens]])).logits[0, -1].float().log_softmax(-1)
-                best = scores.topk(2)
-                tokens.append(int(best.indices[0]))
-                logprobs.append(float(best.values[0]))
-                margins.append(float(best.values[0] - best.values[1]))
-        found.append(
-            Reference(prompt=tuple(ids), tokens=tuple(tokens), logprobs=tuple(logprobs), margins=tuple(margins))
-        )
+        guess = tokenizer(answer, add_special_tokens=False)["input_ids"][:ANSWER_TOKENS]
+        found.append(greedy_answer(model, ids, guess, ends))
     return found
 
 
-def _prompts(adapter: Path) -> list[list[dict[str, Any]]]:
-    """Questions of the report card, which lies in the version's directory or beside it."""
+def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int]) -> Reference:
+    """The model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the same."""
+    import torch
+
+    tokens: list[int] = []
+    logprobs: list[float] = []
+    margins: list[float] = []
+
+    def take(scores: Any) -> int:
+        best = scores.float().log_softmax(-1).topk(2)
+        tokens.append(int(best.indices[0]))
+        logprobs.append(float(best.values[0]))
+        margins.append(float(best.values[0] - best.values[1]))
+        return tokens[-1]
+
+    def finished() -> bool:
+        return len(tokens) >= ANSWER_TOKENS or bool(tokens and tokens[-1] in ends)
+
+    with torch.inference_mode():
+        if guess:
+            scores = model(torch.tensor([[*prompt, *guess]]), use_cache=False).logits[0, len(prompt) - 1 :]
+            for place, guessed in enumerate([*guess, None]):
+                if finished() or take(scores[place]) != guessed:
+                    break
+        fed, cache = [*prompt, *tokens], None
+        while not finished():
+            out = model(torch.tensor([fed]), past_key_values=cache, use_cache=True)
+            fed, cache = [take(out.logits[0, -1])], getattr(out, "past_key_values", None)
+            if cache is None:  # an architecture that keeps nothing
+                fed = [*prompt, *tokens]
+    return Reference(prompt=tuple(prompt), tokens=tuple(tokens), logprobs=tuple(logprobs), margins=tuple(margins))
+
+
+def _prompts(adapter: Path) -> list[tuple[list[dict[str, Any]], str]]:
+    """Questions of the report card, which lies in the version's directory or beside it, with the answers that it has."""
     for place in (adapter / REPORT, adapter.parent / REPORT):
         try:
             samples = json.loads(place.read_bytes()).get("samples") or []
-            found = [sample["prompt"] for sample in samples if sample.get("prompt")]
+            found = [(sample["prompt"], str(sample.get("tuned") or "")) for sample in samples if sample.get("prompt")]
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
             continue
         if found:
             return found[:MAX_PROMPTS]
-    return [[{"role": "user", "content": "Hello, how are you?"}]]
+    return [([{"role": "user", "content": "Hello, how are you?"}], "")]
 
 
 def _made_of(base: Path, adapter: Path, quantisation: str) -> str:
@@ -178,4 +213,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], partial(write_atomic, Path(sys.argv[4]) / NOTE)))

@@ -23,15 +23,11 @@ from brightrun_tui.serving.engines import EngineUnsuitableError
 from brightrun_tui.serving.graded_gguf import Reference, read_references, ready_gguf
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.process import environment
-from brightrun_tui.serving.worker_files import REPORT, SOCKET
+from brightrun_tui.serving.room import SLOTS, room_for
+from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
-SLOTS = 8
-"""Answers made at once; further requests wait."""
-MAX_CONTEXT = 32_768
-"""Tokens that all slots share at most, but never less than one answer of full length may need."""
 NOISE = 0.1
 """Nats by which rounding weights to 16 bits may move the likelihood of a token."""
-UNTRIED_CONTEXT = 4096
 
 
 def serve(plan: EndpointPlan) -> None:
@@ -41,8 +37,10 @@ def serve(plan: EndpointPlan) -> None:
         EngineUnsuitableError: no GGUF can be made of this model, or it answers otherwise than the graded model.
     """
     gguf = graded_gguf(plan)
+    write_atomic(Path(NOTE), "loading the model into llama.cpp, and comparing its answers")
     server = _start(gguf, plan)
     deviation = compare(read_references(gguf))
+    write_atomic(Path(NOTE), "")
     write_atomic(Path(REPORT), json.dumps({"engine": "llama.cpp", "device": _device(), "deviation": deviation}))
     threading.Event().wait()
     del server
@@ -82,19 +80,21 @@ def graded_gguf(plan: EndpointPlan) -> Path:
 def _start(gguf: Path, plan: EndpointPlan) -> Any:
     import xllamacpp
 
-    one = plan.context_length or UNTRIED_CONTEXT
-    slots = SLOTS if one * SLOTS <= MAX_CONTEXT else max(1, MAX_CONTEXT // one)
     cores = max(1, psutil.cpu_count(logical=False) or 1)
     Path(SOCKET).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
     params.hostnames = [SOCKET]
-    params.n_parallel = slots
-    params.n_ctx = one * slots
+    params.n_parallel = SLOTS
+    params.n_ctx = room_for(plan.context_length)
+    params.kv_unified = (
+        True  # a long request may take what others leave; the gate lets in no more than there is room for
+    )
     params.ui = False
     params.enable_chat_template = False
     params.endpoint_slots = False
     params.verbosity = 2
+    params.warmup = False  # the comparison does that
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads = min(cores, len(os.sched_getaffinity(0)))
         threads.poll = 0  # threads that spin while they wait take the cores from everything else

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brightrun_tui.serving.state import Usage
+from brightrun_tui.serving.state import ServerStatus, Usage
 
 _COUNTERS = {
     "requests_total": ("requests", "Requests with the right key."),
@@ -16,7 +16,7 @@ _COUNTERS = {
 }
 
 
-def exposition(usage: Usage, in_flight: int, *, ready: bool, model: str) -> str:
+def exposition(usage: Usage, in_flight: int, status: ServerStatus, model: str) -> str:
     """One line of help, one of type and one of value for each metric, labelled with the model."""
     label = f'{{model="{model}"}}'
     lines = []
@@ -25,7 +25,8 @@ def exposition(usage: Usage, in_flight: int, *, ready: bool, model: str) -> str:
         lines.append(f"brightrun_{name}{label} {getattr(usage, field)}")
     for name, value, help_ in (
         ("requests_in_flight", in_flight, "Requests being answered."),
-        ("ready", int(ready), "Whether the model is loaded."),
+        ("ready", int(status == "ready"), "Whether the model is loaded."),
+        ("asleep", int(status == "asleep"), "Whether the model has left memory until somebody asks."),
     ):
         lines += [f"# HELP brightrun_{name} {help_}", f"# TYPE brightrun_{name} gauge"]
         lines.append(f"brightrun_{name}{label} {value}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
-import secrets
 from pathlib import Path
 from typing import Literal
 
@@ -15,15 +13,12 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
-from brightrun_tui.redaction import keep_secret
 from brightrun_tui.serving.engines import EngineChoice
+from brightrun_tui.serving.keys import KEY, new_key, put_key
 from brightrun_tui.serving.state import STATE_FILE, alive
 from brightrun_tui.serving.view import VIEW, build_view
 
 PLAN = "endpoint.json"
-KEY = "key"
-
-_KEY_FORM = re.compile(r"[\x21-\x7e]{16,512}")
 
 
 class EndpointPlan(BaseModel):
@@ -32,7 +27,7 @@ class EndpointPlan(BaseModel):
 
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
-    stands in ``state.json``.
+    stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +48,7 @@ class EndpointPlan(BaseModel):
     port: int = 0
     host: str = "127.0.0.1"
     engine: EngineChoice = "auto"
+    idle_unload: float = 0.0
     created_at: float = 0.0
 
     @property
@@ -74,6 +70,7 @@ def prepare(
     port: int = 0,
     host: str = "127.0.0.1",
     engine: EngineChoice = "auto",
+    idle_unload: float = 0.0,
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
@@ -113,10 +110,11 @@ def prepare(
             port=port,
             host=host,
             engine=engine,
+            idle_unload=idle_unload,
             created_at=version.created_at,
         )
         if not (directory / KEY).exists():
-            write_atomic(directory / KEY, f"br-{secrets.token_urlsafe(32)}\n", mode=0o600)
+            put_key(directory, new_key())
         if not alive(directory):
             (directory / STATE_FILE).unlink(missing_ok=True)
         write_atomic(directory / PLAN, plan.model_dump_json(indent=2))
@@ -146,44 +144,6 @@ def read_plan(directory: Path) -> EndpointPlan:
             fix="deploy the model again",
             kind=ErrorKind.ENDPOINT_NOT_PREPARED,
         ) from None
-
-
-def read_key(directory: Path) -> str:
-    """The bearer key that callers must send.
-
-    Raises:
-        UsageError: there is no usable key file.
-    """
-    path = directory / KEY
-    try:
-        key = path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        key = ""
-    keep_secret(key)
-    if not _KEY_FORM.fullmatch(key):
-        raise UsageError(
-            "the endpoint has no usable key", where=str(path), fix="deploy the model again", kind=ErrorKind.NO_KEY
-        )
-    return key
-
-
-def put_key(directory: Path, key: str) -> None:
-    """Make ``key`` the bearer key of the endpoint in ``directory``.
-
-    Raises:
-        UsageError: it is too short, too long, or not one word of ASCII.
-        OSError: the place cannot be written.
-    """
-    keep_secret(key)
-    if not _KEY_FORM.fullmatch(key):
-        raise UsageError("a key is one word of 16 to 512 ASCII characters", where="the key file", kind=ErrorKind.NO_KEY)
-    private_directory(directory)
-    write_atomic(directory / KEY, f"{key}\n", mode=0o600)
-
-
-def forget_key(directory: Path) -> None:
-    """Take the key of an endpoint that has ended off the disk. Raises ``OSError``."""
-    (directory / KEY).unlink(missing_ok=True)
 
 
 def require_serve_extra() -> None:

@@ -16,6 +16,7 @@ import psutil
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 
 LOG = "server.log"
@@ -30,7 +31,7 @@ _MODULES = (
 
 # Nothing else is handed down: a credential in the caller's environment is none of the server's business.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
-_KEPT_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "BRIGHTRUN_HOME", "BRIGHTRUN_LOG")
+_KEPT_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "TORCHDYNAMO_", "BRIGHTRUN_HOME", "BRIGHTRUN_LOG")
 
 
 def command(directory: Path) -> list[str]:
@@ -39,14 +40,14 @@ def command(directory: Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of the server process: an allow-list of the caller's, and how threads wait.
+    """The environment of the server process: an allow-list of the caller's, how threads wait, and that nothing is compiled.
 
     ``OMP_WAIT_POLICY`` must be set before torch is imported: spinning threads cost a factor of five on few cores.
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     package = str(Path(__file__).resolve().parents[2])
     return (
-        {"OMP_WAIT_POLICY": "passive"}
+        {"OMP_WAIT_POLICY": "passive", **WITHOUT_COMPILER}
         | kept
         | {
             "PYTHONPATH": package,
@@ -138,7 +139,7 @@ def shorten_log(directory: Path) -> None:
 async def healthy(directory: Path, timeout: float = 5.0) -> bool:
     """Whether the endpoint would answer a request now. ``timeout`` in seconds."""
     state = read_state(directory)
-    if state is None or state.status != "ready" or not alive(directory):
+    if state is None or not state.serves or not alive(directory):
         return False
     import httpx
 

@@ -97,6 +97,11 @@ class Prompts:
             )
         return Prompt(answer["text"], answer["tokens"])
 
+    async def rest(self) -> None:
+        """Give back the memory; the next prompt takes it again."""
+        async with self._turn:
+            await self._end()
+
     async def close(self) -> None:
         self._closed = True
         await self._end()

@@ -22,7 +22,8 @@ STATE_FILE = "state.json"
 USAGE = "usage.json"
 PORT = "port"
 
-ServerStatus = Literal["starting", "ready", "restarting", "failed", "stopped"]
+ServerStatus = Literal["starting", "ready", "asleep", "restarting", "failed", "stopped"]
+"""``asleep``: nobody asked for long, so the model is not in memory; the next request brings it back, and waits."""
 
 
 class ServerState(BaseModel):
@@ -30,7 +31,7 @@ class ServerState(BaseModel):
 
     ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
     ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``. ``engine`` computes the answers;
-    ``engine_note`` says why it is not a faster one.
+    ``engine_note`` says why it is not a faster one, and until it is ``ready`` what is being done.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +48,11 @@ class ServerState(BaseModel):
     engine_note: str = ""
     error: str = ""
     updated_at: float = 0.0
+
+    @property
+    def serves(self) -> bool:
+        """Whether a request would be answered, at once or after the model was loaded again."""
+        return self.status in ("ready", "asleep")
 
     def write(self, directory: Path) -> None:
         stamped = self.model_copy(update={"updated_at": time.time()})
@@ -117,12 +123,15 @@ def show_life(directory: Path) -> None:
 
 def with_liveness(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     """Each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of life."""
-    return [
-        endpoint.model_copy(update={"down_since": _last_life(Path(endpoint.directory))})
-        if endpoint.state == "ready" and not alive(Path(endpoint.directory))
-        else endpoint
-        for endpoint in endpoints
-    ]
+    return [_as_it_is(endpoint) if endpoint.state == "ready" else endpoint for endpoint in endpoints]
+
+
+def _as_it_is(endpoint: Endpoint) -> Endpoint:
+    directory = Path(endpoint.directory)
+    if not alive(directory):
+        return endpoint.model_copy(update={"down_since": _last_life(directory)})
+    state = read_state(directory)
+    return endpoint.model_copy(update={"asleep": state is not None and state.status == "asleep"})
 
 
 def _last_life(directory: Path) -> float:

@@ -22,6 +22,7 @@ from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 MAX_DEATHS = 5
 DEATH_WINDOW_SECONDS = 600.0
+WAKE_LOOK_SECONDS = 0.05
 
 
 class Supervisor:
@@ -36,6 +37,10 @@ class Supervisor:
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
         self._stopping = False
+        self._served = False
+        self._warming: asyncio.Task[str] | None = None
+        self._awake = asyncio.Event()
+        self._awake.set()
         self._deaths: deque[float] = deque()
         self._prompts = prompts
         self.engine = EngineClient(str(place / SOCKET))
@@ -47,6 +52,24 @@ class Supervisor:
     @property
     def ready(self) -> bool:
         return self.state.status == "ready"
+
+    async def sleep(self) -> None:
+        """Let the model leave memory until `wake` is called. Nothing must be under way."""
+        if not self.ready or self._process is None:
+            return
+        self._awake.clear()
+        self._say("asleep", worker_pid=None)
+        await self._end_worker(self._process, grace=5.0)
+        await self._prompts.rest()
+
+    async def wake(self) -> bool:
+        """Have the model back in memory where it slept; whether it answers now. It may take as long as loading did."""
+        if not self._awake.is_set():
+            self._warming = asyncio.create_task(self._prompts.fault())  # its process loads beside the model
+            self._awake.set()
+        while self.state.status == "asleep" and not self._stopping:
+            await asyncio.sleep(WAKE_LOOK_SECONDS)
+        return self.ready
 
     def speak_at(self, home: Path | None) -> None:
         """Write what is known to another directory from now on, or nowhere."""
@@ -65,6 +88,7 @@ class Supervisor:
                 self._say("failed", worker_pid=None, error=f"the model cannot be served: {fault}")
                 return
             if was_ready:
+                self._served = True
                 report = self._report()
                 self._say(
                     "ready",
@@ -77,11 +101,16 @@ class Supervisor:
             code = await process.wait()
             if self._stopping:
                 return
+            if not self._awake.is_set():
+                await self._awake.wait()
+                if self._stopping:
+                    return
+                continue
             cause = self._cause(code)
             self._deaths.append(time.monotonic())
             while self._deaths[0] < time.monotonic() - DEATH_WINDOW_SECONDS:
                 self._deaths.popleft()
-            if (not was_ready and self.state.restarts == 0) or len(self._deaths) > MAX_DEATHS:
+            if not (was_ready or self._served) or len(self._deaths) > MAX_DEATHS:
                 self._say("failed", worker_pid=None, error=cause)
                 return
             self._say("restarting", worker_pid=None, error=cause, restarts=self.state.restarts + 1)
@@ -90,6 +119,7 @@ class Supervisor:
     async def stop(self, *, grace: float = 5.0) -> None:
         """End the worker; after ``grace`` seconds without mercy."""
         self._stopping = True
+        self._awake.set()
         if self._process is not None:
             await self._end_worker(self._process, grace)
         self._close_pipe()
@@ -137,6 +167,8 @@ class Supervisor:
                     return True
             except EngineGone:
                 pass
+            if (doing := _text(self._place / NOTE)) != self.state.engine_note:
+                self._say(self.state.status, engine_note=doing)
             await asyncio.sleep(0.1)
         return False
 

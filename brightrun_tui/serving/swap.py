@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from brightrun_tui.serving.places import CANDIDATE, read_place, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.room import Room, room_for
 from brightrun_tui.serving.supervisor import Supervisor
 from brightrun_tui.serving.view import generation_defaults
 
@@ -28,7 +30,9 @@ class Service:
     supervisor: Supervisor
     prompts: Prompts
     defaults: dict[str, Any]
+    room: Room
     answering: int = 0
+    last_use: float = field(default_factory=time.monotonic)
     running: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -54,6 +58,7 @@ class Services:
         """Do what ``candidate`` and ``current`` say, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            await self._let_sleep(self.current)
             wanted, serving = read_place(self._directory / CANDIDATE), serving_place(self._directory)
             if self.candidate is not None and serving == self.candidate.place:
                 self._switch(self.candidate)
@@ -66,6 +71,13 @@ class Services:
                 ):  # what is not prepared is not loaded; whoever asked for it sees no state and gives up
                     self.candidate = self._load(wanted, self._directory / wanted)
                     self._run(self.candidate)
+
+    async def _let_sleep(self, service: Service) -> None:
+        """Where nobody has asked for as long as was said, beginning when it was loaded."""
+        if service.answering or not service.supervisor.ready:
+            service.last_use = time.monotonic()
+        elif 0 < service.plan.idle_unload < time.monotonic() - service.last_use:
+            await service.supervisor.sleep()
 
     async def stop(self) -> None:
         """End all of them."""
@@ -81,7 +93,8 @@ class Services:
         root = self._directory / place
         prompts = Prompts(root)
         supervisor = Supervisor(Path(place), home, f"http://127.0.0.1:{self._port}/v1", self._port, prompts)
-        return Service(place, read_plan(root), supervisor, prompts, generation_defaults(root))
+        plan = read_plan(root)
+        return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))
 
     def _run(self, service: Service) -> None:
         service.running = asyncio.create_task(service.supervisor.run())

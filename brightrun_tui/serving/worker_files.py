@@ -3,4 +3,5 @@
 SOCKET = "engine.sock"
 REPORT = "worker.json"
 NOTE = "engine_note"
-"""Why it is not a faster engine, in one sentence; empty where there is nothing to say."""
+"""While the model is loaded what is being done, then why it is not a faster engine, in one sentence; empty where there is nothing
+to say."""

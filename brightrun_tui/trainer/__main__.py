@@ -22,6 +22,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Outcome, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.trainer.runtime.control import Control, Terminated
 from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
 from brightrun_tui.trainer.runtime.failures import explain, is_disk_full
@@ -33,8 +34,9 @@ M_ARENA_MAX = -8
 
 
 def set_environment(*, hub: bool) -> None:
-    """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no chatter."""
+    """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no compiler, no chatter."""
     defaults = {
+        **WITHOUT_COMPILER,
         "GOMP_SPINCOUNT": "1000",
         "MKL_CBWR": "AUTO,STRICT",  # matrix products that do not depend on the number of threads, bit for bit
         "TOKENIZERS_PARALLELISM": "false",
@@ -79,18 +81,6 @@ def quieten_libraries() -> None:
     transformers_logging.disable_progress_bar()
 
 
-def import_bitsandbytes() -> None:
-    """Without torch's compiler, which it would load (a second, 40 MB) for fallbacks that are not used compiled here."""
-    import torch
-
-    compiler = torch.compile
-    torch.compile = lambda function=None, **options: function or (lambda decorated: decorated)
-    try:
-        import bitsandbytes  # noqa: F401
-    finally:
-        torch.compile = compiler
-
-
 def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Outcome]]:
     """The heavy imports: seconds pass here.
 
@@ -100,7 +90,8 @@ def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Ou
     try:
         with without_garbage_collection():
             quieten_libraries()
-            import_bitsandbytes()
+            import bitsandbytes  # noqa: F401
+
             from brightrun_tui.trainer.worker import work
     except ImportError as error:
         raise BrightrunError(

@@ -12,7 +12,7 @@ import sys
 import time
 
 from brightrun_tui.domain.sizing import PROBE_LENGTH, PROBE_ROWS, PROBE_TOKENS
-from brightrun_tui.trainer.__main__ import import_bitsandbytes, quieten_libraries, set_environment, share_one_heap
+from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, share_one_heap
 
 
 def measure(base: str, method: str) -> dict[str, float]:
@@ -81,7 +81,6 @@ def main(arguments: list[str]) -> int:
     share_one_heap()
     set_environment(hub=False)
     quieten_libraries()
-    import_bitsandbytes()
     print(json.dumps(measure(*arguments)))
     return 0
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast endpoints answer: ours, llama.cpp's own server on the same GGUF, and ``transformers serve``, with 1 and 8 clients.
 
-    scripts/bench/serve.py ENDPOINT_DIRECTORY [--tokens 40] [--rounds 3]
+    scripts/bench/serve.py ENDPOINT_DIRECTORY [--tokens 40] [--rounds 3] [--without-transformers]
 
 ENDPOINT_DIRECTORY is that of a running endpoint of llama.cpp (`brightrun endpoints --json`). The servers are asked one after
 the other in each round, so that a busy machine slows all of them. Prints medians: tokens a second of all clients, and the
@@ -87,7 +87,7 @@ async def until_up(url: str) -> None:
     sys.exit(f"{url} does not come up")
 
 
-async def main(directory: Path, tokens: int, rounds: int) -> None:
+async def main(directory: Path, tokens: int, rounds: int, transformers: bool) -> None:
     state, root = serving.read_state(directory), directory / serving_place(directory)
     plan = read_plan(root)
     gguf = serving.cached_at(Path(plan.adapter)) / MODEL
@@ -95,18 +95,16 @@ async def main(directory: Path, tokens: int, rounds: int) -> None:
         sys.exit("no ready endpoint of llama.cpp lies there")
     ports = free_port(), free_port()
     view = str((root / "view").absolute())
-    others = [
-        subprocess.Popen([*python("-c", PLAIN_LLAMA), str(gguf), str(ports[0])], env=environment()),
-        subprocess.Popen(
-            [str(Path(sys.executable).with_name("transformers")), "serve", view, "--port", str(ports[1])],
-            env=environment(),
-        ),
-    ]
+    others = [subprocess.Popen([*python("-c", PLAIN_LLAMA), str(gguf), str(ports[0])], env=environment())]
+    if transformers:
+        serve = [str(Path(sys.executable).with_name("transformers")), "serve", view, "--port", str(ports[1])]
+        others.append(subprocess.Popen(serve, env=environment()))
     servers = {
         "brightrun": (state.url, serving.read_key(directory), plan.ref),
         "llama.cpp": (f"http://127.0.0.1:{ports[0]}/v1", "none", "model"),
-        "transformers serve": (f"http://127.0.0.1:{ports[1]}/v1", "none", view),
     }
+    if transformers:
+        servers["transformers serve"] = (f"http://127.0.0.1:{ports[1]}/v1", "none", view)
     try:
         for url, _, _ in servers.values():
             await until_up(url)
@@ -130,5 +128,8 @@ if __name__ == "__main__":
     parser.add_argument("directory", type=Path)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--without-transformers", action="store_true", help="It takes minutes for a round of 8 clients."
+    )
     given = parser.parse_args()
-    asyncio.run(main(given.directory, given.tokens, given.rounds))
+    asyncio.run(main(given.directory, given.tokens, given.rounds, not given.without_transformers))

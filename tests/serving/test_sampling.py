@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.sampling import Penalties, StopTexts
 from tests.serving.make_toy import make_tokenizer
 
@@ -29,3 +30,13 @@ def test_an_answer_ends_where_a_stop_string_is_complete_and_the_prompt_does_not_
     stops = StopTexts([stop, "zzz"], tokenizer)
     seen = [bool(stops(torch.cat([prompt, answer[:, :n]], dim=1), None)) for n in range(1, answer.shape[1] + 1)]
     assert any(seen) == ends
+
+
+def test_no_process_of_an_endpoint_loads_torchs_compiler_unless_the_user_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes seconds to load, and nothing here is compiled by it."""
+    monkeypatch.delenv("TORCHDYNAMO_DISABLE", raising=False)
+    assert environment()["TORCHDYNAMO_DISABLE"] == "1"
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "0")
+    assert environment()["TORCHDYNAMO_DISABLE"] == "0"

@@ -66,7 +66,7 @@ class EndpointScreen(Dialog[None]):
             (
                 "State",
                 endpoint_mark(endpoint)
-                + Content("" if ready and not endpoint.down else f"  {self._waiting(endpoint)}"),
+                + Content("" if ready and not (endpoint.down or endpoint.asleep) else f"  {self._waiting(endpoint)}"),
             ),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
             (
@@ -120,6 +120,8 @@ class EndpointScreen(Dialog[None]):
     def _waiting(self, endpoint: Endpoint) -> str:
         if endpoint.state == "starting":
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
+        if endpoint.asleep:
+            return "out of memory until somebody asks"
         return "start it again: brightrun engine start" if endpoint.down else cells.plain(endpoint.error)
 
     def _key(self, endpoint: Endpoint) -> str:

@@ -40,6 +40,8 @@ def endpoint_mark(endpoint: Endpoint | None) -> Content:
         return Content("")
     if endpoint.down:
         return Content.styled(f"✗ down since {humanize.clock(endpoint.down_since)}", ENDPOINT_GLYPHS["failed"][1])
+    if endpoint.asleep:
+        return Content.styled("◌ asleep", "$muted")
     glyph, style = ENDPOINT_GLYPHS[endpoint.state]
     return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
 
