@@ -1,0 +1,38 @@
+"""``brightrun models``: the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from brightrun_tui.commands.models import corrections, curating, files, judging, looking
+
+VERBS: dict[str, Callable[..., None]] = {
+    "show": looking.show,
+    "compare": looking.compare,
+    "judge": judging.judge,
+    "answers": judging.answers,
+    "rate": curating.rate,
+    "card": looking.card,
+    "tag": curating.tag,
+    "rollback": curating.rollback,
+    "promote": curating.promote,
+    "alias": curating.alias,
+    "describe": curating.describe,
+    "archive": curating.archive,
+    "export": files.export,
+    "import": files.import_,
+    "set-base": files.set_base,
+    "clean": files.clean,
+    "delete": files.delete,
+    "corrections": corrections.corrections,
+}
+
+app = typer.Typer(
+    add_completion=False,
+    help="Models: list, report cards, compare, judge, tick answers, rate, tag, rollback, export, delete.",
+)
+app.callback(invoke_without_command=True)(looking.list_models)
+for name, verb in VERBS.items():
+    app.command(name=name)(verb)
