@@ -116,11 +116,13 @@ class ErrorKind(StrEnum):
     FILE_NOT_LISTED = "file_not_listed"
     MERGE_DIFFERS = "merge_differs"
     MERGE_FAILED = "merge_failed"
+    NOTHING_UNSEEN = "nothing_unseen"
+    NOT_LORA = "not_lora"
     NO_BUNDLE = "no_bundle"
     NO_CORRECTIONS = "no_corrections"
+    NO_DATA_NAMED = "no_data_named"
     NO_PREVIOUS = "no_previous"
     NO_SAMPLES = "no_samples"
-    NOT_LORA = "not_lora"
     UNREADABLE_MODEL = "unreadable_model"
 
     # Money

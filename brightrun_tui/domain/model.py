@@ -184,7 +184,8 @@ class Report(BaseModel):
 
     ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
     ``ticks``: at most one for each sample, in their order. ``planned``, ``planned_memory`` (bytes): what was expected before.
-    ``corrections``: what became of the corrections that its data holds.
+    ``corrections``: what became of the corrections that its data holds. ``records_key``: the same for measurements on the very
+    same records; empty on report cards of older versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -208,6 +209,7 @@ class Report(BaseModel):
     findings: Findings | None = None
     ticks: tuple[Tick, ...] = ()
     corrections: tuple[CorrectionOutcome, ...] = ()
+    records_key: str = ""
 
 
 class Review(BaseModel):

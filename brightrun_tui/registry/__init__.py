@@ -25,11 +25,31 @@ from brightrun_tui.registry.curate import (
     tag,
     tick,
 )
+from brightrun_tui.registry.evaluating import (
+    ANSWERS,
+    MOST_ANSWERS,
+    RECORDS,
+    keep_evaluation,
+    own_data,
+    plan_evaluations,
+    prepare_evaluation,
+)
 from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
 from brightrun_tui.registry.html_card import report_html, write_html_card
 from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version
+from brightrun_tui.registry.leaderboard import (
+    Board,
+    Interval,
+    Standing,
+    bounds_words,
+    leaderboards,
+    loss_of,
+    make_boards,
+    share_right,
+    shared_boards,
+)
 from brightrun_tui.registry.safety import model_name
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -39,6 +59,7 @@ from brightrun_tui.registry.scores import (
     ScoreLine,
     corrections_line,
     grades_line,
+    judging_words,
     mark_words,
     ruling_words,
     score_lines,
@@ -47,19 +68,26 @@ from brightrun_tui.registry.scores import (
 from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
+    "ANSWERS",
     "GRADES_MEAN",
     "LOSS_MEANS",
+    "MOST_ANSWERS",
     "PERPLEXITY_MEANS",
     "QUANTISED_BASE_MEANS",
+    "RECORDS",
+    "Board",
     "Comparison",
     "CorrectedDataset",
     "ExportKind",
+    "Interval",
     "ManyComparison",
     "Row",
     "ScoreLine",
     "Spare",
+    "Standing",
     "UntrustedError",
     "archive",
+    "bounds_words",
     "clean",
     "compare",
     "compare_many",
@@ -77,11 +105,19 @@ __all__ = [
     "import_bundle",
     "judge_version",
     "judgement_sentence",
+    "judging_words",
+    "keep_evaluation",
+    "leaderboards",
     "left_out",
+    "loss_of",
+    "make_boards",
     "make_dataset",
     "mark_words",
     "model_name",
     "outcomes_of",
+    "own_data",
+    "plan_evaluations",
+    "prepare_evaluation",
     "promote",
     "rate",
     "register",
@@ -92,6 +128,8 @@ __all__ = [
     "score_lines",
     "set_alias",
     "set_base",
+    "share_right",
+    "shared_boards",
     "splits_words",
     "tag",
     "tick",

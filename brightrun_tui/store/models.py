@@ -201,7 +201,8 @@ async def delete(db: Database, name: str, version: int) -> None:
                 fix="move the alias to another version first",
                 kind=ErrorKind.ALIASED,
             )
-        await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (name, version))
+        for table in ("evaluations", "model_versions"):
+            await db.execute(f"DELETE FROM {table} WHERE name = ? AND version = ?", (name, version))
         # Its number is never given again: lineages and logs may still name it.
         await db.execute(
             "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "

@@ -322,6 +322,14 @@ ACTIONS: tuple[Action, ...] = (
     _a("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     _a("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
     _a("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
+    _a(
+        "registry.evaluate",
+        "E",
+        "Evaluate",
+        "Measure this version, or several, on any data: as the report card does, whenever you like.",
+        changes=True,
+    ),
+    _a("registry.leaderboard", "L", "Leaderboard", "Who does best on which data, with how sure that is."),
     _a("registry.again", "n", "New run from this", "Fill in New Run as for the run that made this model."),
     _a(
         "registry.export",

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import StoreError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
@@ -27,6 +28,7 @@ from brightrun_tui.store import (
     datasets,
     endpoints,
     engine,
+    evaluations,
     events,
     leases,
     metrics,
@@ -90,6 +92,7 @@ class Snapshot:
     loaded: bool = False
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, ...] = ()
 
     def run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.id == run_id), None)
@@ -99,6 +102,10 @@ class Snapshot:
 
     def model(self, ref: str) -> ModelVersion | None:
         return next((model for model in self.models if model.ref == ref), None)
+
+    def evaluations_of(self, model: ModelVersion) -> tuple[Evaluation, ...]:
+        """What a version was measured to be worth besides its report card, newest first."""
+        return tuple(each for each in self.evaluations if each.ref == model.ref)
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
         """The newest endpoint of a version that has not been stopped."""
@@ -202,6 +209,7 @@ class SnapshotReader:
         self._seq = -1
         self._detail = RunDetail("")
         self._others: dict[str, tuple[int, RunDetail]] = {}
+        self._evaluations: dict[str, Evaluation | None] = {}
 
     async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
@@ -226,8 +234,17 @@ class SnapshotReader:
             detail=await self._read_detail(watched) if watched else None,
             others=await self._read_others(others),
             attention=await asyncio.to_thread(needs_attention, versions, serving, data, waiting, time.time()),
+            evaluations=await self._read_evaluations(),
             loaded=True,
         )
+
+    async def _read_evaluations(self) -> tuple[Evaluation, ...]:
+        """They never change, so each is read once."""
+        wanted = await evaluations.ids(self._db)
+        for run_id in wanted:
+            if run_id not in self._evaluations:
+                self._evaluations[run_id] = await evaluations.by_run(self._db, run_id)
+        return tuple(found for run_id in wanted if (found := self._evaluations[run_id]) is not None)
 
     async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """The same picture with the detail of another run."""

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import typer
 
-from brightrun_tui.commands.models import corrections, curating, files, judging, looking
+from brightrun_tui.commands.models import corrections, curating, evaluating, files, judging, looking
 
 VERBS: dict[str, Callable[..., None]] = {
     "show": looking.show,
     "compare": looking.compare,
+    "evaluate": evaluating.evaluate,
+    "leaderboard": evaluating.leaderboard,
     "judge": judging.judge,
     "answers": judging.answers,
     "rate": curating.rate,

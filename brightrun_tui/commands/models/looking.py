@@ -16,10 +16,11 @@ from brightrun_tui.commands.shared.output import JsonOption, page, print_json, p
 from brightrun_tui.commands.shared.session import Session, with_store
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.store import evaluations, runs
 from brightrun_tui.store import models as store
-from brightrun_tui.store import runs
 
 
 def list_models(
@@ -69,23 +70,26 @@ def show(
 ) -> None:
     """The report card: losses, answers before and after, training facts, where it comes from."""
 
-    async def look(session: Session) -> ModelVersion:
+    async def look(session: Session) -> tuple[ModelVersion, list[Evaluation]]:
         version = await store.find(session.db, model)
+        return await named(session, version), await evaluations.of_version(session.db, version.name, version.version)
+
+    async def named(session: Session, version: ModelVersion) -> ModelVersion:
         with suppress(BrightrunError):  # it may come from elsewhere, or its run be gone
             run = await runs.get(session.db, version.run_id)
             return version.model_copy(update={"report": name_data(version.report, run.spec.dataset.path)})
         return version
 
-    found = with_store(look)
+    found, measured = with_store(look)
     if as_json:
-        print_json({"model": found})
+        print_json({"model": found, "evaluations": measured})
         return
     if markdown:
         put(registry.report_markdown(found.report))
         return
     from brightrun_tui.commands.shared.report_card import print_report_card
 
-    print_report_card(page(), found)
+    print_report_card(page(), found, measured)
 
 
 def compare(
@@ -95,7 +99,9 @@ def compare(
     """Versions side by side: losses, verdicts, the settings that differ, answers to the same questions; ✓ marks the best."""
 
     async def find(session: Session) -> registry.ManyComparison:
-        return registry.compare_many([await store.find(session.db, ref) for ref in models])
+        return registry.compare_many(
+            [await store.find(session.db, ref) for ref in models], await evaluations.list_all(session.db)
+        )
 
     found = with_store(find)
     if as_json:

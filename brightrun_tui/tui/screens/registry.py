@@ -16,9 +16,10 @@ from textual.widgets import OptionList
 from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.measure_actions import MeasureActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import model_text
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
@@ -33,7 +34,7 @@ PAGES = ("Report card", "Answers", "Training", "Origin")
 CHAMPION = "champion"
 
 
-class RegistryScreen(ModeScreen):
+class RegistryScreen(MeasureActions):
     """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
 
     MODE = "registry"
@@ -101,8 +102,9 @@ class RegistryScreen(ModeScreen):
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
+        measured = self.app.snapshot.evaluations_of(model) if model else ()
         why = self.app.snapshot.attention.get(model.ref, ()) if model else ()
-        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint, why))
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint, why, measured))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
         retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
@@ -134,7 +136,8 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "corrections", "rate", "tag", "export", "html", "delete", "again"):
+        possible["leaderboard"] = bool(self.app.snapshot.models)
+        for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -355,11 +358,18 @@ class RegistryScreen(ModeScreen):
         self.app.look_now()
 
 
-def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, why: tuple[str, ...], width: int) -> Lines:
+def _page(
+    page: str,
+    model: ModelVersion | None,
+    endpoint: Endpoint | None,
+    why: tuple[str, ...],
+    measured: tuple[Evaluation, ...],
+    width: int,
+) -> Lines:
     if model is None:
         return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
     if page == "Report card":
-        return model_text.report_card(model, endpoint, width, why)
+        return model_text.report_card(model, endpoint, width, why, measured)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](
         model, width
     )
