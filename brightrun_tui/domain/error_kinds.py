@@ -107,6 +107,7 @@ class ErrorKind(StrEnum):
     BAD_MANIFEST = "bad_manifest"
     BAD_RATING = "bad_rating"
     BAD_REPORT = "bad_report"
+    BAD_REPOSITORY = "bad_repository"
     BAD_SAFETENSORS = "bad_safetensors"
     BAD_TAG = "bad_tag"
     CONVERSION_FAILED = "conversion_failed"
@@ -114,6 +115,7 @@ class ErrorKind(StrEnum):
     DIGEST_MISMATCH = "digest_mismatch"
     FILE_NOT_ALLOWED = "file_not_allowed"
     FILE_NOT_LISTED = "file_not_listed"
+    HUB_FULL = "hub_full"
     MERGE_DIFFERS = "merge_differs"
     MERGE_FAILED = "merge_failed"
     NOTHING_UNSEEN = "nothing_unseen"
@@ -122,7 +124,9 @@ class ErrorKind(StrEnum):
     NO_CORRECTIONS = "no_corrections"
     NO_DATA_NAMED = "no_data_named"
     NO_PREVIOUS = "no_previous"
+    NO_REPOSITORY = "no_repository"
     NO_SAMPLES = "no_samples"
+    REPOSITORY_PUBLIC = "repository_public"
     UNREADABLE_MODEL = "unreadable_model"
 
     # Money

@@ -37,6 +37,8 @@ from brightrun_tui.registry.evaluating import (
 from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
 from brightrun_tui.registry.html_card import report_html, write_html_card
+from brightrun_tui.registry.hub_pull import pull
+from brightrun_tui.registry.hub_push import Pushed, push
 from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version
 from brightrun_tui.registry.leaderboard import (
@@ -81,6 +83,7 @@ __all__ = [
     "ExportKind",
     "Interval",
     "ManyComparison",
+    "Pushed",
     "Row",
     "ScoreLine",
     "Spare",
@@ -119,6 +122,8 @@ __all__ = [
     "plan_evaluations",
     "prepare_evaluation",
     "promote",
+    "pull",
+    "push",
     "rate",
     "register",
     "report_html",

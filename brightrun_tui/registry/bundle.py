@@ -82,12 +82,12 @@ async def import_bundle(db: Database, paths: Paths, bundle: Path) -> ModelVersio
     try:
         with plain_disk_errors(paths.models):
             manifest, report = await asyncio.to_thread(_unpack, bundle, aside)
-        return await _take_in(db, paths, aside, manifest, report)
+        return await take_in(db, paths, aside, manifest, report)
     finally:
         await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
 
 
-async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, report: Report) -> ModelVersion:
+async def take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, report: Report) -> ModelVersion:
     """Give unpacked, checked files a version number and their place."""
     own = await models.by_run(db, manifest.run_id)
     if own is not None and _weights_digest(Path(own.directory)) == manifest.files[ADAPTER_WEIGHTS].sha256:
@@ -167,6 +167,15 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
             fix="fetch it again from where it came",
             kind=ErrorKind.BAD_BUNDLE,
         ) from None
+    return check_unpacked(aside, where)
+
+
+def check_unpacked(aside: Path, where: str) -> tuple[Manifest, Report]:
+    """Manifest and report card of the files in ``aside``, once all that can be checked was. The model card goes: ours replaces it.
+
+    Raises:
+        UntrustedError: something does not belong there, or is not what the manifest says.
+    """
     names = {path.name for path in aside.iterdir()}
     check_names(names, VERSION_FILES, where)
     manifest = read_manifest(aside / MANIFEST, where)
