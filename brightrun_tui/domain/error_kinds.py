@@ -109,6 +109,7 @@ class ErrorKind(StrEnum):
     BAD_REPORT = "bad_report"
     BAD_REPOSITORY = "bad_repository"
     BAD_SAFETENSORS = "bad_safetensors"
+    BAD_SIGNATURE = "bad_signature"
     BAD_TAG = "bad_tag"
     CONVERSION_FAILED = "conversion_failed"
     CUSTOM_CODE = "custom_code"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.domain.time_parts import TimeParts
 
 
@@ -227,6 +228,7 @@ class ModelVersion(BaseModel):
     """One immutable version of a model: ``name:version``.
 
     ``rating`` and ``note`` are those in force; ``reviews`` is their history, oldest first. ``archived``: kept, but not offered.
+    ``seal``: the signature that it came with, once it was proven to be of its files.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -247,6 +249,7 @@ class ModelVersion(BaseModel):
     reviews: tuple[Review, ...] = ()
     description: str = ""
     archived: bool = False
+    seal: Seal | None = None
 
     @property
     def ref(self) -> str:

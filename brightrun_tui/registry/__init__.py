@@ -67,6 +67,7 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
+from brightrun_tui.registry.signing import Origin, distrust, origin_of, own_key, sign, trust, trusted_keys, verify
 from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "ExportKind",
     "Interval",
     "ManyComparison",
+    "Origin",
     "Pushed",
     "Row",
     "ScoreLine",
@@ -98,6 +100,7 @@ __all__ = [
     "corrections_line",
     "delete",
     "describe",
+    "distrust",
     "drop_alias",
     "export",
     "export_kinds",
@@ -117,8 +120,10 @@ __all__ = [
     "make_dataset",
     "mark_words",
     "model_name",
+    "origin_of",
     "outcomes_of",
     "own_data",
+    "own_key",
     "plan_evaluations",
     "prepare_evaluation",
     "promote",
@@ -135,10 +140,14 @@ __all__ = [
     "set_base",
     "share_right",
     "shared_boards",
+    "sign",
     "splits_words",
     "tag",
     "tick",
     "times",
+    "trust",
+    "trusted_keys",
+    "verify",
     "who",
     "write_html_card",
 ]

@@ -17,9 +17,8 @@ from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.hub_downloads import require_space
-from brightrun_tui.registry.bundle import MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, check_unpacked, take_in
+from brightrun_tui.registry.bundle import BUNDLE_FILES, MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, check_unpacked, take_in
 from brightrun_tui.registry.hub_push import Tell
-from brightrun_tui.registry.safety import VERSION_FILES
 from brightrun_tui.store import Database
 
 
@@ -44,8 +43,8 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
     try:
         with plain_disk_errors(paths.models):
             await asyncio.to_thread(_fetch, paths, repository, tag, aside, tell)
-            manifest, report = await asyncio.to_thread(check_unpacked, aside, source)
-        return await take_in(db, paths, aside, manifest, report)
+            checked = await asyncio.to_thread(check_unpacked, aside, source)
+        return await take_in(db, paths, aside, checked)
     finally:
         await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
 
@@ -77,7 +76,7 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
 
 def _sizes(info: Any, where: str) -> dict[str, int]:
     """Bytes of the files that belong to a version. Raises `UntrustedError`."""
-    sizes = {each.rfilename: int(each.size or 0) for each in info.siblings or [] if each.rfilename in VERSION_FILES}
+    sizes = {each.rfilename: int(each.size or 0) for each in info.siblings or [] if each.rfilename in BUNDLE_FILES}
     if MANIFEST not in sizes:
         raise UntrustedError(
             f"it has no {MANIFEST}: Bright Run did not push it",

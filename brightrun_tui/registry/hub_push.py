@@ -15,11 +15,14 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import MANIFEST
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import CountedFile, check_repository, plain_errors
 from brightrun_tui.paths import Paths
+from brightrun_tui.registry.bundle import BUNDLE_FILES
 from brightrun_tui.registry.intake import settle_report
-from brightrun_tui.registry.safety import VERSION_FILES, check_files, read_manifest
+from brightrun_tui.registry.safety import check_files, read_manifest
+from brightrun_tui.registry.signing import SIGNATURE
 
 Tell = Callable[[str, float], None]
 """Told what is going on, and which share of the upload is done."""
@@ -46,11 +49,13 @@ async def push(
     *,
     tag: str = "",
     public: bool = False,
+    seal: Seal | None = None,
     tell: Tell = lambda what, share: None,
 ) -> Pushed:
     """Upload the files of a version as one commit, and tag it ``v<number>`` (or ``tag``). May be repeated after any failure.
 
-    A repository that is not there is made, private; that it is private is asked for and looked at before anything is sent.
+    With ``seal`` it is signed. A repository that is not there is made, private; that it is private is asked for and looked at
+    before anything is sent.
 
     Raises:
         UsageError: the repository's or the tag's name cannot be one, the repository is public, or the tag is another model.
@@ -61,7 +66,7 @@ async def push(
     tag = tag or f"v{version.version}"
     check_repository(repository, tag)
     await asyncio.to_thread(settle_report, version)
-    return await asyncio.to_thread(_push, paths, version, repository, tag, public, tell)
+    return await asyncio.to_thread(_push, paths, version, repository, tag, public, seal, tell)
 
 
 def require_token(paths: Paths) -> SecretStr:
@@ -74,7 +79,9 @@ def require_token(paths: Paths) -> SecretStr:
     return token
 
 
-def _push(paths: Paths, version: ModelVersion, repository: str, tag: str, public: bool, tell: Tell) -> Pushed:
+def _push(
+    paths: Paths, version: ModelVersion, repository: str, tag: str, public: bool, seal: Seal | None, tell: Tell
+) -> Pushed:
     directory = Path(version.directory)
     manifest = read_manifest(directory / MANIFEST, str(directory))
     check_files(directory, manifest.files, str(directory))
@@ -85,15 +92,15 @@ def _push(paths: Paths, version: ModelVersion, repository: str, tag: str, public
         private = _make_room(api, repository, public)
         tags = {each.name: each.target_commit for each in api.list_repo_refs(repository).tags}
         if tag in tags:
-            if not _is_the_same(api, repository, tag, directory / MANIFEST):
+            if not _is_the_same(api, repository, tag, directory / MANIFEST, signed=seal is not None):
                 raise UsageError(
-                    f"“{repository}” has a tag “{tag}” already, and it is another model",
+                    f"“{repository}” has a tag “{tag}” already, and it is another model{', or not signed' if seal else ''}",
                     where=f"{hub.endpoint()}/{repository}/tree/{tag}",
                     fix="choose another with --tag, or delete that one there",
                     kind=ErrorKind.TARGET_TAKEN,
                 )
             return _pushed(version, repository, tag, tags[tag], private, already=True)
-        commit = _upload(api, version, repository, directory, names, tell)
+        commit = _upload(api, version, repository, directory, names, seal, tell)
         api.create_tag(repository, tag=tag, revision=commit, tag_message=version.ref)
         if private and not _is_private(api, repository):  # it was made public meanwhile: nobody may think otherwise
             private = False
@@ -133,15 +140,18 @@ def _is_private(api: Any, repository: str) -> bool:
     return api.model_info(repository, expand=["private"]).private is True
 
 
-def _is_the_same(api: Any, repository: str, tag: str, manifest: Path) -> bool:
-    """Whether the manifest at this tag is the version's: Git's own digest of it is enough."""
+def _is_the_same(api: Any, repository: str, tag: str, manifest: Path, *, signed: bool) -> bool:
+    """Whether the manifest at this tag is the version's (Git's own digest of it is enough), signed if that is wanted."""
     data = manifest.read_bytes()
     wanted = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     siblings = api.model_info(repository, revision=tag, files_metadata=True).siblings or []
-    return any(each.rfilename == MANIFEST and each.blob_id == wanted for each in siblings)
+    blobs = {each.rfilename: each.blob_id for each in siblings}
+    return blobs.get(MANIFEST) == wanted and (not signed or SIGNATURE in blobs)
 
 
-def _upload(api: Any, version: ModelVersion, repository: str, directory: Path, names: list[str], tell: Tell) -> str:
+def _upload(
+    api: Any, version: ModelVersion, repository: str, directory: Path, names: list[str], seal: Seal | None, tell: Tell
+) -> str:
     """All files as one commit, those of an earlier version that this one does not have removed. Returns the commit."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -159,7 +169,9 @@ def _upload(api: Any, version: ModelVersion, repository: str, directory: Path, n
         additions = [CommitOperationAdd(name, file) for name, file in files.items()]
         for file in files.values():
             file.begin()
-        stale = sorted((VERSION_FILES & present) - set(names))
+        if seal is not None:
+            additions.append(CommitOperationAdd(SIGNATURE, seal.model_dump_json(indent=2).encode()))
+        stale = sorted((BUNDLE_FILES & present) - {each.path_in_repo for each in additions})
         done = api.create_commit(
             repository,
             [*additions, *(CommitOperationDelete(name) for name in stale)],

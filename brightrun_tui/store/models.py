@@ -11,6 +11,7 @@ import aiosqlite
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -132,6 +133,11 @@ async def retag(
     return await _change(
         db, version, lambda now: {"tags": tuple(tag for tag in dict.fromkeys([*now.tags, *add]) if tag not in remove)}
     )
+
+
+async def set_seal(db: Database, version: ModelVersion, seal: Seal) -> ModelVersion:
+    """Keep the signature that it came with. Raises ``UsageError``."""
+    return await _change(db, version, lambda _: {"seal": seal})
 
 
 async def review(db: Database, version: ModelVersion, said: Review, *, rating: int | None, note: str) -> ModelVersion:

@@ -114,15 +114,15 @@ def test_nothing_that_it_learnt_from_judges_it(known: Known) -> None:
     old, new = make_records(120), make_records(30, seed=7)
     shouted = [
         record.model_copy(
-            update={
-                "messages": tuple(m.model_copy(update={"content": m.content.upper()}) for m in record.messages),
-            }
+            update={"messages": tuple(m.model_copy(update={"content": m.content.upper()}) for m in record.messages)}
         )
         for record in old[:40]
     ]
     mixed = write_data(known.data.with_name("mixed.jsonl"), [*old[:60], *shouted, *new])
     run = planned(known, datasets.check(mixed), 2)
-    judges = [record.messages[0].content for record in datasets.read_prepared(Path(run.directory) / "data" / "eval.jsonl")]
+    judges = [
+        record.messages[0].content for record in datasets.read_prepared(Path(run.directory) / "data" / "eval.jsonl")
+    ]
     learnt = [
         record.messages[0].content
         for record in datasets.read_prepared(Path(known.run.directory) / "data" / "train.jsonl")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from brightrun_tui.commands.models import corrections, curating, evaluating, files, judging, looking
+from brightrun_tui.commands.models import corrections, curating, evaluating, files, hub, judging, looking, signers
 
 VERBS: dict[str, Callable[..., None]] = {
     "show": looking.show,
@@ -25,6 +25,10 @@ VERBS: dict[str, Callable[..., None]] = {
     "archive": curating.archive,
     "export": files.export,
     "import": files.import_,
+    "push": hub.push,
+    "pull": hub.pull,
+    "signers": signers.signers,
+    "verify": signers.verify,
     "set-base": files.set_base,
     "clean": files.clean,
     "delete": files.delete,
@@ -33,7 +37,7 @@ VERBS: dict[str, Callable[..., None]] = {
 
 app = typer.Typer(
     add_completion=False,
-    help="Models: list, report cards, compare, judge, tick answers, rate, tag, rollback, export, delete.",
+    help="Models: list, report cards, compare, evaluate, leaderboards, judge, rate, tag, export, push, delete.",
 )
 app.callback(invoke_without_command=True)(looking.list_models)
 for name, verb in VERBS.items():

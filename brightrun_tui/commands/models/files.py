@@ -15,6 +15,7 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm,
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import Paths
 from brightrun_tui.store import models as store
 
 
@@ -31,16 +32,21 @@ def export(
             "away. Others: brightrun plugins.",
         ),
     ] = "adapter",
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the bundle: who made it, and that nobody has changed it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files for other programs."""
 
     async def write(session: Session) -> Path:
-        return await registry.export(await store.find(session.db, model), target.absolute(), form=form)
+        found = await store.find(session.db, model)
+        signed_by = session.paths if sign else None
+        return await registry.export(found, target.absolute(), form=form, signed_by=signed_by)
 
     path = with_store(write)
     if as_json:
-        print_json({"path": str(path), "form": form})
+        print_json({"path": str(path), "form": form, "signed": sign})
     else:
         put(str(path))
 
@@ -59,16 +65,25 @@ def import_(
         found = await registry.import_bundle(session.db, session.paths, bundle.absolute())
         if base:
             found = await registry.set_base(session.db, session.paths, found.ref, base)
-        if not registry.has_base(found):
-            say(
-                ("!", "yellow"),
-                f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
-                (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
-            )
-        say("Its report card is as the sender wrote it: nothing of it was measured here.")
+        say_imported(session.paths, found)
         return found
 
     change_version(take, as_json)
+
+
+def say_imported(paths: Paths, found: ModelVersion) -> None:
+    """Who signed a version that came from elsewhere, what it lacks, and what nobody here has checked."""
+    origin = registry.origin_of(paths, found)
+    say(("✓", "green") if origin.standing == "verified" else ("!", "yellow"), f" {origin.words}")
+    if origin.standing == "unverified":
+        say("  trust it: ", (f"brightrun models signers --trust {origin.key} --name NAME", "bold"))
+    if not registry.has_base(found):
+        say(
+            ("!", "yellow"),
+            f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
+            (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
+        )
+    say("Its report card is as the sender wrote it: nothing of it was measured here.")
 
 
 def set_base(

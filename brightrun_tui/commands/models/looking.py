@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import get_paths
 from brightrun_tui.store import evaluations, runs
 from brightrun_tui.store import models as store
 
@@ -81,15 +82,16 @@ def show(
         return version
 
     found, measured = with_store(look)
+    origin = registry.origin_of(get_paths(), found)
     if as_json:
-        print_json({"model": found, "evaluations": measured})
+        print_json({"model": found, "evaluations": measured, "origin": origin})
         return
     if markdown:
         put(registry.report_markdown(found.report))
         return
     from brightrun_tui.commands.shared.report_card import print_report_card
 
-    print_report_card(page(), found, measured)
+    print_report_card(page(), found, measured, origin.words)
 
 
 def compare(

@@ -61,10 +61,12 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     )
 
 
-def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Evaluation] = ()) -> None:
-    """Everything the report card holds, and what was ``measured`` later, the newest first."""
+def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Evaluation] = (), origin: str = "") -> None:
+    """Everything the report card holds, what was ``measured`` later, the newest first, and whose it is by its signature."""
     report = model.report
     parts: list[RenderableType] = [_verdict(report)]
+    if origin:
+        parts.append(Text(origin, style="yellow" if origin.startswith("unverified") else "green"))
     if report.verdict.advice:
         parts += [_heading("What to try next"), _advice(report.verdict.advice)]
     parts += [_heading("Measured"), scores_table(report)]
