@@ -38,7 +38,7 @@ from brightrun_tui.registry.export import export
 from brightrun_tui.registry.export_kind import ExportKind, export_kinds
 from brightrun_tui.registry.html_card import report_html, write_html_card
 from brightrun_tui.registry.hub_pull import pull
-from brightrun_tui.registry.hub_push import Pushed, push
+from brightrun_tui.registry.hub_push import Pushed, Tell, push
 from brightrun_tui.registry.intake import register
 from brightrun_tui.registry.judging import judge_version
 from brightrun_tui.registry.leaderboard import (
@@ -67,7 +67,17 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
-from brightrun_tui.registry.signing import Origin, distrust, origin_of, own_key, sign, trust, trusted_keys, verify
+from brightrun_tui.registry.signing import (
+    Origin,
+    distrust,
+    origin_of,
+    origins_of,
+    own_key,
+    sign,
+    trust,
+    trusted_keys,
+    verify,
+)
 from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
@@ -90,6 +100,7 @@ __all__ = [
     "ScoreLine",
     "Spare",
     "Standing",
+    "Tell",
     "UntrustedError",
     "archive",
     "bounds_words",
@@ -121,6 +132,7 @@ __all__ = [
     "mark_words",
     "model_name",
     "origin_of",
+    "origins_of",
     "outcomes_of",
     "own_data",
     "own_key",

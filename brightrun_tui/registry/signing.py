@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -132,12 +132,26 @@ def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | 
     return seal
 
 
+def origins_of(paths: Paths, versions: Iterable[ModelVersion]) -> dict[str, Origin]:
+    """By reference, of every version that came from elsewhere. Blocking; where the list of keys is damaged, nobody is trusted."""
+    try:
+        trusted = trusted_keys(paths)
+    except UntrustedError:
+        trusted = {}
+    found = {version.ref: _origin(trusted, version) for version in versions}
+    return {ref: origin for ref, origin in found.items() if origin.standing != "own"}
+
+
 def origin_of(paths: Paths, version: ModelVersion) -> Origin:
-    """What is known of where a version comes from. Blocking; looks at who is trusted now."""
+    """What is known of where a version comes from. Blocking; looks at who is trusted now. Raises `UntrustedError`."""
+    return _origin(trusted_keys(paths), version)
+
+
+def _origin(keys: Mapping[str, Trusted], version: ModelVersion) -> Origin:
     if version.seal is None:
         imported = version.run_id.startswith("import-")
         return Origin(standing="unsigned" if imported else "own")
-    trusted = trusted_keys(paths).get(version.seal.key)
+    trusted = keys.get(version.seal.key)
     if trusted:
         return Origin(standing="verified", who=trusted.name, key=version.seal.key)
     return Origin(standing="unverified", who=one_line(version.seal.said.signer), key=version.seal.key)

@@ -335,10 +335,11 @@ ACTIONS: tuple[Action, ...] = (
         "registry.export",
         "e",
         "Export",
-        "Write the model to a directory, in the form you need.",
+        "Write the model to files in the form you need, or push it to the Hugging Face Hub.",
         changes=True,
         footer=5,
     ),
+    _a("registry.take", "I", "Take in", "Take a model from a bundle or from the Hugging Face Hub.", changes=True),
     _a("registry.html", "H", "HTML card", "Write the report card as one HTML file, to mail or print.", changes=True),
     _a("registry.delete", "D delete", "Delete", "Remove this version and its files.", changes=True),
     _a(

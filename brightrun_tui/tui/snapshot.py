@@ -21,6 +21,7 @@ from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.attention import needs_attention
+from brightrun_tui.registry.signing import Origin, origins_of
 from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import (
     Database,
@@ -70,9 +71,9 @@ class RunDetail:
 class Snapshot:
     """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
-    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. ``attention``: by
-    ``name:version`` why a model needs somebody. ``damaged``: runs whose record cannot
-    be read. ``trouble``: why the store cannot be read just now, and all this is older.
+    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. By ``name:version``: ``attention``, why a
+    model needs somebody, and ``origins``, whose it is where it came from elsewhere. ``damaged``: runs whose record cannot be
+    read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
 
     runs: tuple[Run, ...] = ()
@@ -93,6 +94,7 @@ class Snapshot:
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     evaluations: tuple[Evaluation, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.id == run_id), None)
@@ -235,6 +237,7 @@ class SnapshotReader:
             others=await self._read_others(others),
             attention=await asyncio.to_thread(needs_attention, versions, serving, data, waiting, time.time()),
             evaluations=await self._read_evaluations(),
+            origins=await asyncio.to_thread(origins_of, self._paths, versions),
             loaded=True,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -17,7 +16,6 @@ from textual.worker import WorkerFailed
 from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import RequestKind
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
@@ -194,19 +192,6 @@ class Workspace(App[int]):
                 f"{what} is too long for this terminal's clipboard; select it with the mouse instead.",
                 severity="warning",
             )
-
-    @work(group="export", exit_on_error=True)
-    async def export_model(self, model: ModelVersion, form: str, target: Path) -> None:
-        """Write a model as files; goes on whatever screen is shown."""
-        from brightrun_tui import registry
-
-        self.toast(f"Writing {model.ref} …")
-        try:
-            path = await registry.export(model, target, form=form)
-        except BrightrunError as error:
-            self.show_error(error)
-        else:
-            self.toast(str(path), title=f"{model.ref} exported")
 
     async def show_run(self, run_id: str) -> None:
         """Go to Monitor with this run chosen."""

@@ -41,17 +41,15 @@ def print_board(out: Console, board: Board) -> None:
     if board.note:
         out.print(Text(f"! {board.note}", style="yellow"))
     table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=False)
-    for column in ("", "model", "loss", "95 %", "base", "right", "95 %", "measured"):
+    for column in ("", "model", "loss, 95 %", "base", "answers right, 95 %", "measured"):
         table.add_column(column, overflow="fold")
     for place, each in enumerate(board.standings, 1):
         table.add_row(
             f"{place}{' =' if each.level else ''}",
             Text(f"{each.ref}{' ★' if each.champion else ''}", style="bold" if each.champion else ""),
-            f"{each.loss.value:.3f}",
-            bounds_words(each.loss, ".3f"),
+            f"{each.loss.value:.3f}  {bounds_words(each.loss, '.3f')}",
             f"{each.base_loss:.3f}",
-            f"{each.right.value:.0%} of {each.answers}" if each.right else "–",
-            bounds_words(each.right, ".0%"),
+            f"{each.right.value:.0%} of {each.answers}  {bounds_words(each.right, '.0%')}" if each.right else "–",
             f"{ago(each.measured_at, time.time())}, {each.source}",
         )
     out.print(table)

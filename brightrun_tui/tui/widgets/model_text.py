@@ -19,6 +19,7 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
+from brightrun_tui.registry.signing import Origin
 from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.measured_text import measured_again
@@ -80,10 +81,12 @@ def report_card(
     width: int,
     attention: tuple[str, ...] = (),
     measured: tuple[Evaluation, ...] = (),
+    origin: Origin | None = None,
 ) -> reflow.Lines:
     """The verdict in words first, then the numbers behind it.
 
-    ``attention``: why somebody should look at this version; ``measured``: again, later, newest first.
+    ``attention``: why somebody should look at this version; ``measured``: again, later, newest first;
+    ``origin``: whose it is, where it came from elsewhere.
     """
     report = model.report
     glyph, style = GRADES[report.verdict.grade]
@@ -95,6 +98,9 @@ def report_card(
     )
     for reason in attention:
         lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(reason), "$warning")), width)
+    if origin:
+        style = "$success" if origin.standing == "verified" else "$warning"
+        lines += reflow.text(Content.styled(cells.plain(origin.words), style), width)
     if grades := grades_line(report):
         lines += reflow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
     for reason in report.verdict.reasons:
