@@ -216,6 +216,9 @@ class Workspace(App[int]):
         if run is None:
             self.toast("The run is not on record here any more.", severity="warning")
             return
+        if run.spec.measures:
+            self.toast(f"It measured {run.spec.measures.ref}; in the Registry E measures again.", severity="warning")
+            return
         from brightrun_tui.planning.again import draft_of
 
         draft = await asyncio.to_thread(draft_of, run.spec, self.paths)
