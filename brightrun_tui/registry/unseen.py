@@ -46,7 +46,7 @@ def choose_judges(
     first: list[Record] = []
     unknown = []
     for place, version in enumerate(versions):
-        known = _learnt(version, path, fingerprint)
+        known = _learnt(version, path, fingerprint, columns)
         if known is None:
             unknown.append(version.ref)
             continue
@@ -79,15 +79,20 @@ def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int
     return [place for place, unit in zip(rest, units[len(seen) :], strict=True) if unit not in taken]
 
 
-def _learnt(version: LearntFrom, path: Path, fingerprint: str) -> tuple[list[Record], list[Record]] | None:
-    """Records that the version learnt from, and those that chose its checkpoint; None where nobody can tell."""
+def _learnt(
+    version: LearntFrom, path: Path, fingerprint: str, columns: dict[str, str]
+) -> tuple[list[Record], list[Record]] | None:
+    """Records that the version learnt from, and those that chose its checkpoint; None where nobody can tell.
+
+    Where its run is gone and ``path`` is the file that it had, the split is made again; ``columns`` say how that is read.
+    """
     data = RunDirectory(Path(version.run_directory)).data if version.run_directory else None
     try:
         if data is not None and (data / TRAIN).is_file() and (data / EVAL).is_file():
             return _read(data, version)
         if version.fingerprint and version.fingerprint == fingerprint:
             with tempfile.TemporaryDirectory(prefix="brightrun-") as again:
-                datasets.prepare(path, again, version.settings, columns=version.columns or None)
+                datasets.prepare(path, again, version.settings, columns=version.columns or columns or None)
                 return _read(Path(again), version)
     except BrightrunError:
         return None

@@ -13,10 +13,11 @@ from brightrun_tui import datasets, registry
 from brightrun_tui.datasets.splitting import split
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
-from brightrun_tui.domain.evaluation import Evaluation
+from brightrun_tui.domain.evaluation import Evaluation, LearntFrom
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.paths import get_paths
+from brightrun_tui.registry.unseen import choose_judges
 from brightrun_tui.store import evaluations, open_database, runs
 
 from .conftest import make_records, read_events, run_here, write_run
@@ -156,3 +157,20 @@ def test_a_version_whose_files_were_changed_is_not_measured(known: Known) -> Non
             planned(known, datasets.check(known.data), 5)
     finally:
         weights.write_bytes(whole)
+
+
+def test_what_it_learnt_from_is_known_when_its_run_is_gone(known: Known) -> None:
+    """The same file is split again as it was; of other data it is said that nobody can tell."""
+    gone = LearntFrom(
+        ref=known.version.ref,
+        fingerprint=datasets.fingerprint(known.data),
+        settings=known.run.spec.settings.data,
+        chosen_apart=True,
+    )
+    again = choose_judges(known.data, gone.fingerprint, {}, (gone,), 500)
+    there = gone.model_copy(update={"run_directory": known.run.directory})
+    first = choose_judges(known.data, gone.fingerprint, {}, (there,), 500)
+    assert [each.messages for each in again.records] == [each.messages for each in first.records]
+    other = write_data(known.data.with_name("other.jsonl"), make_records(20, seed=3))
+    elsewhere = choose_judges(other, datasets.fingerprint(other), {}, (gone,), 500)
+    assert elsewhere.judging.unknown == (known.version.ref,)
