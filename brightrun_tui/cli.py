@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "models": (
         "models:app",
         KEEP,
-        "Models: list, report cards, compare, judge, rate, tag, rollback, export, import, delete.",
+        "Models: list, report cards, compare, evaluate, leaderboards, judge, rate, export, import, push, pull.",
     ),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
     "deploy": ("serve:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),

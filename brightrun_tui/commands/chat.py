@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.serve import deploy_and_wait
-from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands.endpoint_keys import app as keys
-from brightrun_tui.commands.models import ModelArgument
 from brightrun_tui.commands.shared.asking import ask_engine
-from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ _GROUP, _CONTENT, _SKETCH = slice(0, 16), slice(16, 32), 32
 _TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
+FEWEST_FOR_EACH = 10
+"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 
 
 class Units(NamedTuple):
@@ -143,6 +145,24 @@ def split_key(record: Record) -> SplitKey:
     group = _digest(record.group, 16) if record.group else _NO_GROUP
     content = _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
     return b"".join((group, content, sketch(record), *_turn_keys(record)))
+
+
+def records_key(records: Iterable[Record]) -> str:
+    """32 hexadecimal digits that are the same for the very same records, in whatever order."""
+    whole = hashlib.blake2b(digest_size=16)
+    for content in sorted(content_of(split_key(record)) for record in records):
+        whole.update(content)
+    return whole.hexdigest()
+
+
+def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]] | None:
+    """Of held-out records those that choose the checkpoint, and those that judge it: halves of records that belong together.
+
+    None where there are not enough for both; all choose and judge then.
+    """
+    choosing, judging = split(records, 0.5, len(records), seed)
+    few = min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH
+    return None if few else (choosing, judging)
 
 
 def content_of(key: SplitKey) -> bytes:

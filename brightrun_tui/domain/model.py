@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.domain.time_parts import TimeParts
 
 
@@ -184,7 +185,8 @@ class Report(BaseModel):
 
     ``base`` is the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
     ``ticks``: at most one for each sample, in their order. ``planned``, ``planned_memory`` (bytes): what was expected before.
-    ``corrections``: what became of the corrections that its data holds.
+    ``corrections``: what became of the corrections that its data holds. ``records_key``: the same for measurements on the very
+    same records; empty on report cards of older versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -208,6 +210,7 @@ class Report(BaseModel):
     findings: Findings | None = None
     ticks: tuple[Tick, ...] = ()
     corrections: tuple[CorrectionOutcome, ...] = ()
+    records_key: str = ""
 
 
 class Review(BaseModel):
@@ -225,6 +228,7 @@ class ModelVersion(BaseModel):
     """One immutable version of a model: ``name:version``.
 
     ``rating`` and ``note`` are those in force; ``reviews`` is their history, oldest first. ``archived``: kept, but not offered.
+    ``seal``: the signature that it came with, once it was proven to be of its files.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -245,6 +249,7 @@ class ModelVersion(BaseModel):
     reviews: tuple[Review, ...] = ()
     description: str = ""
     archived: bool = False
+    seal: Seal | None = None
 
     @property
     def ref(self) -> str:

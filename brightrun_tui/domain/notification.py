@@ -126,6 +126,8 @@ def told_of(
 def _ending(run: Run) -> str:
     if run.state == "failed" and run.failure:
         return run.failure.cause
+    if run.spec.measures:
+        return f"measuring {run.spec.measures.ref} on {run.spec.dataset.name} has {run.state}"
     if run.model and run.model_version is not None:
         return f"the run has {run.state}; its model is {run.model}:{run.model_version}"
     return f"the run has {run.state}"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.evaluation import Subject
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
@@ -152,7 +153,8 @@ class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
     ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
-    which costs are summed. ``group``: the same for all runs of one sweep.
+    which costs are summed. ``group``: the same for all runs of one sweep. ``measures``: a version
+    that is measured; nothing is trained then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -171,6 +173,7 @@ class RunSpec(BaseModel):
     offer: str = ""
     project: str = ""
     group: str = ""
+    measures: Subject | None = None
     limits: Limits = Limits()
 
 

@@ -32,6 +32,8 @@ CONTROL = "control"
 CHECKPOINTS = "checkpoints"
 ADAPTER = "adapter"
 REPORT = "report.json"
+EVALUATION = "evaluation.json"
+JUDGING = "judging.json"
 MANIFEST = "manifest.json"
 """Of the whole run, and within each checkpoint: size and digest of every other file."""
 BASE = "base"
@@ -173,6 +175,16 @@ class RunDirectory:
     @property
     def report(self) -> Path:
         return self.root / REPORT
+
+    @property
+    def evaluation(self) -> Path:
+        """In the place of a report card, where a version was measured."""
+        return self.root / EVALUATION
+
+    @property
+    def judging(self) -> Path:
+        """Which records judge, where a version is measured."""
+        return self.data / JUDGING
 
     @property
     def manifest(self) -> Path:

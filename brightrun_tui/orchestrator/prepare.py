@@ -16,6 +16,7 @@ from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, kee
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases, shipping
 from brightrun_tui.planning.hub_datasets import fetch_dataset
+from brightrun_tui.registry import prepare_evaluation
 
 
 def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
@@ -27,9 +28,12 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     Raises:
         BaseModelError: the base model cannot be had.
         UsageError: the objective of the run cannot be sent to a rented machine.
+        UntrustedError: the version that is to be measured was changed since it was registered.
         DatasetError: the data is gone, changed since it was checked, or unusable.
         NotConnectedError: data of the Hub is no longer here, and the Hub cannot be reached.
     """
+    if run.spec.measures:
+        return prepare_evaluation(run, say)
     directory = RunDirectory(Path(run.directory))
     target = directory.spec
     if target.exists():

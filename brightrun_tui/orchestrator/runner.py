@@ -204,6 +204,10 @@ class Runner:
         if effect == "release":
             await self._end_look()
             await self.target.release(run)
+        elif effect == "register" and run.spec.measures:
+            found = await registry.keep_evaluation(self.db, run)
+            await runs.update(self.db, run.id, model=found.name, model_version=found.model_version)
+            return "registered", None
         elif effect == "register":
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)

@@ -7,6 +7,7 @@ version always gives the same bytes.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import secrets
 import shutil
@@ -14,29 +15,40 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
 from brightrun_tui.foreign_files import ForeignFileError, fit
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
-from brightrun_tui.registry.safety import VERSION_FILES, Manifest, check_files, check_names, read_manifest
+from brightrun_tui.registry.safety import VERSION_FILES, Manifest, check_files, check_names, facts_of, read_manifest
+from brightrun_tui.registry.signing import SIGNATURE, read_seal
 from brightrun_tui.store import Database, models
 
 MAX_FILE_BYTES = 16 << 30
 MAX_SMALL_FILE_BYTES = 64 << 20
 _CHUNK = 1 << 20
+BUNDLE_FILES = VERSION_FILES | {SIGNATURE}
 
 
-def write_bundle(directory: Path, name: str, target: Path) -> None:
-    """Pack a version's directory into ``target``, complete or not at all.
+class Checked(NamedTuple):
+    """What an unpacked version says of itself, once that was checked; ``seal``: the signature that it came with."""
+
+    manifest: Manifest
+    report: Report
+    seal: Seal | None
+
+
+def write_bundle(directory: Path, name: str, target: Path, seal: Seal | None = None) -> None:
+    """Pack a version's directory into ``target``, complete or not at all; with ``seal``, signed.
 
     Raises:
         OSError: ``target`` cannot be written.
@@ -53,6 +65,11 @@ def write_bundle(directory: Path, name: str, target: Path) -> None:
                     entry.size, entry.mode = (directory / member).stat().st_size, 0o644
                     with (directory / member).open("rb") as content:
                         tar.addfile(entry, content)
+                if seal is not None:
+                    signed = seal.model_dump_json(indent=2).encode()
+                    entry = tarfile.TarInfo(f"{name}/{SIGNATURE}")
+                    entry.size, entry.mode = len(signed), 0o644
+                    tar.addfile(entry, io.BytesIO(signed))
             file.flush()
             os.fsync(file.fileno())
         give_users_modes(aside, users_umask())
@@ -81,14 +98,15 @@ async def import_bundle(db: Database, paths: Paths, bundle: Path) -> ModelVersio
         aside.mkdir()
     try:
         with plain_disk_errors(paths.models):
-            manifest, report = await asyncio.to_thread(_unpack, bundle, aside)
-        return await _take_in(db, paths, aside, manifest, report)
+            checked = await asyncio.to_thread(_unpack, bundle, aside)
+        return await take_in(db, paths, aside, checked)
     finally:
         await asyncio.to_thread(shutil.rmtree, aside, ignore_errors=True)
 
 
-async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, report: Report) -> ModelVersion:
+async def take_in(db: Database, paths: Paths, aside: Path, checked: Checked) -> ModelVersion:
     """Give unpacked, checked files a version number and their place."""
+    manifest, report = checked.manifest, checked.report
     own = await models.by_run(db, manifest.run_id)
     if own is not None and _weights_digest(Path(own.directory)) == manifest.files[ADAPTER_WEIGHTS].sha256:
         return own
@@ -96,7 +114,7 @@ async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, 
     run_id = f"import-{await asyncio.to_thread(sha256, aside / MANIFEST)}"[:39]
     known = await models.by_run(db, run_id)
     if known is not None and Path(known.directory).is_dir():
-        return known
+        return known if checked.seal is None else await models.set_seal(db, known, checked.seal)
     number = await models.reserve(db, manifest.model, run_id)
     target = paths.models / manifest.model / str(number)
     config = read_json(aside / ADAPTER_CONFIG, str(aside))
@@ -114,6 +132,7 @@ async def _take_in(db: Database, paths: Paths, aside: Path, manifest: Manifest, 
         created_at=time.time(),
         bytes=size,
         tags=("imported",),
+        seal=checked.seal,
     )
     await models.complete(db, version)
     return await models.get(db, version.name, number)
@@ -148,7 +167,7 @@ async def find_base(db: Database, paths: Paths, manifest: Manifest) -> str:
     return "" if unlike else found.path
 
 
-def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
+def _unpack(bundle: Path, aside: Path) -> Checked:
     """Write the bundle's files to ``aside`` and check all that can be checked."""
     where = bundle.name
     try:
@@ -167,7 +186,16 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
             fix="fetch it again from where it came",
             kind=ErrorKind.BAD_BUNDLE,
         ) from None
-    names = {path.name for path in aside.iterdir()}
+    return check_unpacked(aside, where)
+
+
+def check_unpacked(aside: Path, where: str) -> Checked:
+    """What is in ``aside``, once all that can be checked was. Model card and signature go from there: ours come.
+
+    Raises:
+        UntrustedError: something does not belong there, or is not what the manifest says.
+    """
+    names = {path.name for path in aside.iterdir()} - {SIGNATURE}
     check_names(names, VERSION_FILES, where)
     manifest = read_manifest(aside / MANIFEST, where)
     if set(manifest.files) != names - {MANIFEST}:
@@ -175,14 +203,16 @@ def _unpack(bundle: Path, aside: Path) -> tuple[Manifest, Report]:
             "its files are not those that its manifest lists", where=where, kind=ErrorKind.FILE_NOT_LISTED
         )
     check_files(aside, manifest.files, where)
+    seal = read_seal(aside / SIGNATURE, manifest.files | {MANIFEST: facts_of(aside / MANIFEST)}, where)
     check_adapter(aside, where)
     try:
         report = fit(_harmless(read_json(aside / REPORT, where)), Report, where)
     except (ForeignFileError, ValueError) as error:
         why = error.what if isinstance(error, ForeignFileError) else f"is not valid ({error})"
         raise UntrustedError(f"its report card {why}", where=f"{where}: {REPORT}", kind=ErrorKind.BAD_REPORT) from None
-    (aside / CARD).unlink(missing_ok=True)
-    return manifest, report
+    for name in (CARD, SIGNATURE):
+        (aside / name).unlink(missing_ok=True)
+    return Checked(manifest, report, seal)
 
 
 def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
@@ -199,7 +229,7 @@ def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
             raise UntrustedError(
                 f"“{member.name[:120]}” is not a plain file of one model", where=where, kind=ErrorKind.FILE_NOT_ALLOWED
             )
-        check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, VERSION_FILES, where)
+        check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, BUNDLE_FILES, where)
         if member.size > limit:
             raise UntrustedError(
                 f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE

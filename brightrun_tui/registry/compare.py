@@ -140,9 +140,14 @@ def _judged(report: Report) -> str:
 def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
     """Why the losses of the two were not measured alike; empty where they were.
 
-    The report names the file, not how its columns were read: that shows in the tokens counted and in the prompts shown.
+    Report cards of older versions name the file, not the records: how its columns were read shows in the tokens counted and in
+    the prompts shown.
     """
     left, right = a.report, b.report
+    if left.records_key and right.records_key:
+        if left.records_key != right.records_key:
+            return "measured on different held-out records: their losses cannot be compared"
+        return _unlike_bases(a, b)
     if left.lineage.dataset_fingerprint != right.lineage.dataset_fingerprint:
         return "trained and measured on different data: their losses cannot be compared"
     ours, theirs = _as_text(left.lineage.settings), _as_text(right.lineage.settings)
@@ -150,12 +155,17 @@ def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
         return "measured on different held-out records: their losses cannot be compared"
     if other := [name for name in _WHAT_IS_CUT if ours.get(name) != theirs.get(name)]:
         return f"measured with another {' and '.join(other)}: their losses cannot be compared"
-    if (left.lineage.base_fingerprint or a.base_id) != (right.lineage.base_fingerprint or b.base_id):
-        return "made from different base models: compare their answers, too"
+    if unlike := _unlike_bases(a, b):
+        return unlike
     prompts_differ = ours.get(_PROMPTS) == theirs.get(_PROMPTS) and _prompts(left) != _prompts(right)
     if (left.base.records, left.base.tokens) != (right.base.records, right.base.tokens) or prompts_differ:
         return "measured on different text, though it comes from the same file: their losses cannot be compared"
     return ""
+
+
+def _unlike_bases(a: ModelVersion, b: ModelVersion) -> str:
+    same = (a.report.lineage.base_fingerprint or a.base_id) == (b.report.lineage.base_fingerprint or b.base_id)
+    return "" if same else "made from different base models: compare their answers, too"
 
 
 def _unlike_answers(a: Report, b: Report) -> str:

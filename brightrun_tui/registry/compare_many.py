@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.registry.compare import Comparison, compare
+from brightrun_tui.registry.leaderboard import Board, shared_boards
 
 
 class ManyRow(BaseModel):
@@ -33,7 +35,9 @@ class ManyAnswer(BaseModel):
 
 
 class ManyComparison(BaseModel):
-    """``settings`` holds only those that differ; ``cautions``: for pairs that were not measured alike, why."""
+    """``settings`` holds only those that differ; ``cautions``: for pairs that were not measured alike, why. ``boards``:
+    where some were measured again on the same records.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,10 +46,11 @@ class ManyComparison(BaseModel):
     settings: tuple[ManyRow, ...]
     answers: tuple[ManyAnswer, ...]
     cautions: tuple[str, ...] = ()
+    boards: tuple[Board, ...] = ()
 
 
-def compare_many(versions: Sequence[ModelVersion]) -> ManyComparison:
-    """Put them side by side.
+def compare_many(versions: Sequence[ModelVersion], measured: Sequence[Evaluation] = ()) -> ManyComparison:
+    """Put them side by side; ``measured``: what was measured of them besides their report cards.
 
     Raises:
         UsageError: fewer than two different versions.
@@ -68,6 +73,7 @@ def compare_many(versions: Sequence[ModelVersion]) -> ManyComparison:
         settings=tuple(_rows(pairs, len(versions), "settings")),
         answers=tuple(_answers(versions)),
         cautions=tuple(cautions),
+        boards=tuple(shared_boards(versions, measured)),
     )
 
 

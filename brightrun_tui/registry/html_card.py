@@ -10,21 +10,24 @@ from pathlib import Path
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors, write_atomic
 from brightrun_tui.process import users_umask
+from brightrun_tui.registry.leaderboard import bounds_words, loss_of, share_right
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
     corrections_line,
     grades_line,
+    judging_words,
     mark_words,
     ruling_words,
     score_lines,
 )
 from brightrun_tui.registry.training import held_in, times
-from brightrun_tui.store import Database, metrics
+from brightrun_tui.store import Database, evaluations, metrics
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 """Values by step of what was measured while training: ``loss``, ``eval_loss``."""
@@ -49,8 +52,8 @@ _COLOURS = {"loss": "var(--base)", "eval_loss": "var(--tuned)"}
 _NAMES = {"loss": "training loss", "eval_loss": "held-out loss"}
 
 
-def report_html(ref: str, report: Report, curves: Curves | None = None) -> str:
-    """The whole document. ``ref`` is what the version is called here."""
+def report_html(ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = ()) -> str:
+    """The whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first."""
     verdict = report.verdict
     parts = [
         f"<h1>{_text(ref)}</h1>",
@@ -66,6 +69,8 @@ def report_html(ref: str, report: Report, curves: Curves | None = None) -> str:
         steps = "".join(f"<li>{_text(each.why)}<br><code>{_text(each.command)}</code></li>" for each in verdict.advice)
         parts += ["<h2>What to try next</h2>", f"<ol>{steps}</ol>"]
     parts += ["<h2>On records held out from training</h2>", _bars(report), _measures(report)]
+    if measured:
+        parts += ["<h2>Measured again</h2>", _measured_again(measured)]
     if drawn := _curves(curves or {}):
         parts += ["<h2>While it was trained</h2>", drawn]
     if report.corrections:
@@ -82,6 +87,23 @@ def report_html(ref: str, report: Report, curves: Curves | None = None) -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
     )
+
+
+def _measured_again(measured: Sequence[Evaluation]) -> str:
+    rows = []
+    for each in measured:
+        loss, right = loss_of(each.tuned, each.scores), share_right(each.samples)
+        answers = f"{right.value:.0%} of {len(each.samples)} ({bounds_words(right, '.0%')})" if right else "–"
+        rows.append(
+            f"<tr><td>{_text(each.dataset_name)}, {humanize.day(each.created_at)}<br>"
+            f'<span class="soft">{_text(judging_words(each.judging))}</span></td>'
+            f'<td class="num">{loss.value:.3f} ({bounds_words(loss, ".3f")})</td>'
+            f'<td class="num">{each.base.loss:.3f}</td><td class="num">{answers}</td></tr>'
+        )
+    head = (
+        '<tr><th>on</th><th class="num">loss, 95 %</th><th class="num">base</th><th class="num">answers right</th></tr>'
+    )
+    return f"<table>{head}{''.join(rows)}</table>"
 
 
 async def write_html_card(db: Database, version: ModelVersion, target: Path) -> Path:
@@ -104,7 +126,8 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
         for name in _COLOURS
     }
     with plain_disk_errors(target):
-        text = report_html(version.ref, version.report, curves)
+        measured = await evaluations.of_version(db, version.name, version.version)
+        text = report_html(version.ref, version.report, curves, measured)
         await asyncio.to_thread(write_atomic, target, text, mode=0o666 & ~users_umask())
     return target
 

@@ -6,6 +6,7 @@ from typing import Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.evaluation import Evaluation, Judging
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.model import Report, Ruling
 
@@ -54,8 +55,8 @@ class ScoreLine(BaseModel):
     means: str = ""
 
 
-def score_lines(report: Report) -> list[ScoreLine]:
-    """Every measure of the report card that has a value for both models. Unknown measures are left out."""
+def score_lines(report: Report | Evaluation) -> list[ScoreLine]:
+    """Every measure of a report card or an evaluation that has a value for both models. Unknown measures are left out."""
     lines = []
     for name, what, form, good, means in _LINES:
         score = report.scores.get(name)
@@ -126,6 +127,19 @@ def splits_words(report: Report) -> str:
     if not found.chosen_apart:
         return " (the same ones chose the checkpoint and judged it)"
     return f" ({report.training.eval_records - found.held_out_records} chose the checkpoint, {found.held_out_records} judged it)"
+
+
+def judging_words(judging: Judging) -> str:
+    """Which records judged: ``50 records that no version learnt from (119 others left out: learnt from, or like such)``."""
+    others = [
+        *([f"{judging.learnt:,} left out: learnt from, or like such"] if judging.learnt else []),
+        *([f"{judging.over:,} more not needed"] if judging.over else []),
+    ]
+    aside = f" ({'; '.join(others)})" if others else ""
+    if not judging.unknown:
+        return f"{judging.records:,} records that no version learnt from{aside}"
+    unknown = " and ".join(judging.unknown)
+    return f"{judging.records:,} records{aside}; what {unknown} learnt from is not known here: it may have seen them"
 
 
 def grades_line(report: Report) -> str:

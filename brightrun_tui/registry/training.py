@@ -31,4 +31,4 @@ def left_out(report: Report) -> str:
     count = report.scores.get("answers_left_out")
     if not isinstance(count, int) or count <= 0:
         return ""
-    return f"{count:,} not asked: answers keep to a share of the training time"
+    return f"{count:,} not asked: answers keep to a share of the training time; brightrun models evaluate asks them all"

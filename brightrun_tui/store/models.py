@@ -11,6 +11,7 @@ import aiosqlite
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
+from brightrun_tui.domain.seal import Seal
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -134,6 +135,11 @@ async def retag(
     )
 
 
+async def set_seal(db: Database, version: ModelVersion, seal: Seal) -> ModelVersion:
+    """Keep the signature that it came with. Raises ``UsageError``."""
+    return await _change(db, version, lambda _: {"seal": seal})
+
+
 async def review(db: Database, version: ModelVersion, said: Review, *, rating: int | None, note: str) -> ModelVersion:
     """Put what somebody said at the end of the version's history; rating and note are in force then. Raises ``UsageError``."""
     return await _change(db, version, lambda now: {"reviews": (*now.reviews, said), "rating": rating, "note": note})
@@ -201,7 +207,8 @@ async def delete(db: Database, name: str, version: int) -> None:
                 fix="move the alias to another version first",
                 kind=ErrorKind.ALIASED,
             )
-        await db.execute("DELETE FROM model_versions WHERE name = ? AND version = ?", (name, version))
+        for table in ("evaluations", "model_versions"):
+            await db.execute(f"DELETE FROM {table} WHERE name = ? AND version = ?", (name, version))
         # Its number is never given again: lineages and logs may still name it.
         await db.execute(
             "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "

@@ -72,4 +72,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, created_at REAL NOT NULL, doc TEXT NOT NULL)""",
         "CREATE INDEX corrections_by_model ON corrections (model)",
     ),
+    (
+        """CREATE TABLE evaluations (
+            run_id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, created_at REAL NOT NULL,
+            doc TEXT NOT NULL)""",
+        "CREATE INDEX evaluations_by_version ON evaluations (name, version)",
+    ),
 )

@@ -21,7 +21,7 @@ from brightrun_tui.files import sha256
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.optim import make_optimizer
 from brightrun_tui.trainer.data.plan import make_plan
-from brightrun_tui.trainer.data.prepare import prepare_data
+from brightrun_tui.trainer.data.prepare import prepare_data, prepare_judged
 from brightrun_tui.trainer.data.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.evaluation.generate import choose_prompts
 from brightrun_tui.trainer.gpu_check import require_fit
@@ -36,6 +36,7 @@ from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.objectives import load_objective
 from brightrun_tui.trainer.report.card import publish_adapter, use_best_checkpoint, write_manifest, write_report
+from brightrun_tui.trainer.report.evaluation import evaluate_version
 from brightrun_tui.trainer.runtime.control import Control
 from brightrun_tui.trainer.runtime.events import EventLog
 from brightrun_tui.trainer.runtime.hardware import HardwareMonitor
@@ -52,10 +53,15 @@ def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Out
     spec = _read_spec(files)
     clear_leftovers(files)
     with HardwareMonitor(log) as monitor:
+        control.nothing_to_keep = spec.measures is not None
         session, template = _set_up(spec, files, log, control, monitor)
-        _resume(session)
+        if spec.measures is None:
+            _resume(session)
         control.leave_if_asked()
         begin(session)
+        if spec.measures is not None:
+            evaluate_version(session, template, spec.measures)
+            return 0, "completed"
         loop = Loop(session)
         outcome = loop.run()
         if outcome == "paused":
@@ -105,17 +111,8 @@ def _set_up(
     config = load_config(source, spec.base.revision)
     context = longest_context(config, tokenizer)
     template = chat_template(tokenizer)
-    data = prepare_data(
-        files,
-        settings.data,
-        tokenizer,
-        template,
-        context,
-        embedding_rows(config),
-        alert,
-        objective.examples,
-        settings.training.objective,
-    )
+    material = (files, settings.data, tokenizer, template, context, embedding_rows(config), alert, objective.examples)
+    data = prepare_judged(*material) if spec.measures else prepare_data(*material, settings.training.objective)
     prompts = choose_prompts(
         tokenizer,
         template,

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import StoreError
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
@@ -27,6 +28,7 @@ from brightrun_tui.store import (
     datasets,
     endpoints,
     engine,
+    evaluations,
     events,
     leases,
     metrics,
@@ -38,6 +40,9 @@ from brightrun_tui.store.engine import ServiceFacts
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.curve import MOST_GAPS, Curve
 from brightrun_tui.tui.run_reader import RunReader, Vitals
+
+if TYPE_CHECKING:
+    from brightrun_tui.registry.signing import Origin
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
 
@@ -69,9 +74,9 @@ class RunDetail:
 class Snapshot:
     """Everything that the store says, at one moment. Lists are newest first. ``month``: what this calendar month has cost so far.
 
-    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. ``attention``: by
-    ``name:version`` why a model needs somebody. ``damaged``: runs whose record cannot
-    be read. ``trouble``: why the store cannot be read just now, and all this is older.
+    ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. By ``name:version``: ``attention``, why a
+    model needs somebody, and ``origins``, whose it is where it came from elsewhere. ``damaged``: runs whose record cannot be
+    read. ``trouble``: why the store cannot be read just now, and all this is older.
     """
 
     runs: tuple[Run, ...] = ()
@@ -91,6 +96,8 @@ class Snapshot:
     loaded: bool = False
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @cached_property
     def _by_id(self) -> Mapping[str, Run | DamagedRun]:
@@ -108,6 +115,10 @@ class Snapshot:
 
     def model(self, ref: str) -> ModelVersion | None:
         return next((model for model in self.models if model.ref == ref), None)
+
+    def evaluations_of(self, model: ModelVersion) -> tuple[Evaluation, ...]:
+        """What a version was measured to be worth besides its report card, newest first."""
+        return tuple(each for each in self.evaluations if each.ref == model.ref)
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
         """The newest endpoint of a version that has not been stopped."""
@@ -214,6 +225,7 @@ class SnapshotReader:
         self._detail = RunDetail("")
         self._others: dict[str, tuple[int, RunDetail]] = {}
         self.complete = False
+        self._evaluations: dict[str, Evaluation | None] = {}
 
     async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
@@ -222,6 +234,7 @@ class SnapshotReader:
         versions, data = await models.list_models(db), await datasets.list_datasets(db)
         serving = await asyncio.to_thread(with_liveness, await endpoints.list_endpoints(db))
         waiting = await corrections.waiting(db)
+        attention, origins = await self._needed(versions, serving, data, waiting)
         return Snapshot(
             runs=whole,
             damaged=damaged,
@@ -237,16 +250,26 @@ class SnapshotReader:
             engine=await engine_status(db, self._paths),
             detail=await self._read_detail(watched) if watched else None,
             others=await self._read_others(others),
-            attention=await self._needed(versions, serving, data, waiting),
+            attention=attention,
+            evaluations=await self._read_evaluations(),
+            origins=origins,
             loaded=True,
         )
 
-    async def _needed(self, *of: Any) -> Mapping[str, tuple[str, ...]]:
+    async def _needed(self, *of: Any) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Origin]]:
         """The first picture does not wait for what must be imported to tell this; `complete` says that."""
         if not self.complete:
             self.complete = True
-            return {}
-        return await asyncio.to_thread(_attention, *of)
+            return {}, {}
+        return await asyncio.to_thread(_attention_and_origins, self._paths, *of)
+
+    async def _read_evaluations(self) -> tuple[Evaluation, ...]:
+        """They never change, so each is read once."""
+        wanted = await evaluations.ids(self._db)
+        for run_id in wanted:
+            if run_id not in self._evaluations:
+                self._evaluations[run_id] = await evaluations.by_run(self._db, run_id)
+        return tuple(found for run_id in wanted if (found := self._evaluations[run_id]) is not None)
 
     async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """The same picture with the detail of another run."""
@@ -306,15 +329,17 @@ class SnapshotReader:
         return curve
 
 
-def _attention(
+def _attention_and_origins(
+    paths: Paths,
     versions: Sequence[ModelVersion],
     serving: Sequence[Endpoint],
     data: Sequence[DatasetReport],
     waiting: Mapping[str, int],
-) -> Mapping[str, tuple[str, ...]]:
+) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Origin]]:
     from brightrun_tui.registry.attention import needs_attention
+    from brightrun_tui.registry.signing import origins_of
 
-    return needs_attention(versions, serving, data, waiting, time.time())
+    return needs_attention(versions, serving, data, waiting, time.time()), origins_of(paths, versions)
 
 
 def _of(said: list[Event[Body]], kind: type[B]) -> tuple[Event[B], ...]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.text import Text
 from textual import work
@@ -17,7 +16,6 @@ from textual.worker import WorkerFailed
 from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Answer, Ask, Reply
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
@@ -188,19 +186,6 @@ class Workspace(App[int]):
                 severity="warning",
             )
 
-    @work(group="export", exit_on_error=True)
-    async def export_model(self, model: ModelVersion, form: str, target: Path) -> None:
-        """Write a model as files; goes on whatever screen is shown."""
-        from brightrun_tui import registry
-
-        self.toast(f"Writing {model.ref} …")
-        try:
-            path = await registry.export(model, target, form=form)
-        except BrightrunError as error:
-            self.show_error(error)
-        else:
-            self.toast(str(path), title=f"{model.ref} exported")
-
     async def show_run(self, run_id: str) -> None:
         """Go to Monitor with this run chosen."""
         with suppress(TimeoutError):
@@ -223,6 +208,9 @@ class Workspace(App[int]):
         run = self.snapshot.run(run_id)
         if run is None:
             self.toast("The run is not on record here any more.", severity="warning")
+            return
+        if run.spec.measures:
+            self.toast(f"It measured {run.spec.measures.ref}; in the Registry E measures again.", severity="warning")
             return
         from brightrun_tui.planning.again import draft_of
 

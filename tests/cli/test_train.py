@@ -75,6 +75,13 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
         brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"]
     )
     assert "quantization_config" not in json.loads((merged / "config.json").read_bytes())
+    measured = brightrun("models", "evaluate", "greet", "--answers", "2", "--json").document
+    assert measured["runs"][0]["state"] == "completed" and measured["runs"][0]["model"] == "greet"
+    (evaluation,), card = measured["evaluations"], brightrun("models", "show", "greet", "--json").document
+    assert evaluation["records_key"] == card["model"]["report"]["records_key"]
+    assert abs(evaluation["tuned"]["loss"] - card["model"]["report"]["tuned"]["loss"]) < 1e-4
+    board = brightrun("models", "leaderboard", "greet", "--json").document["boards"][0]
+    assert [each["ref"] for each in board["standings"]] == ["greet:1"] and card["evaluations"] == [evaluation]
     deployed = brightrun("deploy", "greet", "--json").document
     assert deployed["url"].startswith("http://127.0.0.1:") and deployed["url"].endswith("/v1")
     assert brightrun("deploy", "greet:1", "--json").document["url"] == deployed["url"]

@@ -65,6 +65,7 @@ HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, callbac
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]
+ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. training.epochs=3. Repeatable."),

@@ -12,14 +12,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from brightrun_tui.commands.shared.measured import change_words, evaluations_table, print_board, scores_table
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.model import Advice, ModelVersion, Report
 from brightrun_tui.domain.verdict import ticks_sentence
 from brightrun_tui.registry import (
     GRADES_MEAN,
-    LOSS_MEANS,
-    PERPLEXITY_MEANS,
-    QUANTISED_BASE_MEANS,
     ManyComparison,
     corrections_line,
     grades_line,
@@ -28,7 +27,6 @@ from brightrun_tui.registry import (
     left_out,
     mark_words,
     ruling_words,
-    score_lines,
     splits_words,
     times,
 )
@@ -44,7 +42,7 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     """A few lines: the verdict, the losses, one answer, and what to do next."""
     report = model.report
     out.print(_headline(model))
-    out.print(Padding(_scores(report), (0, 0, 0, 2)))
+    out.print(Padding(scores_table(report), (0, 0, 0, 2)))
     if report.samples:
         out.print(Padding(_answer(report, 0), (1, 0, 0, 2)))
     if report.verdict.advice:
@@ -63,13 +61,17 @@ def print_summary(out: Console, model: ModelVersion) -> None:
     )
 
 
-def print_report_card(out: Console, model: ModelVersion) -> None:
-    """Everything the report card holds."""
+def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Evaluation] = (), origin: str = "") -> None:
+    """Everything the report card holds, what was ``measured`` later, the newest first, and whose it is by its signature."""
     report = model.report
     parts: list[RenderableType] = [_verdict(report)]
+    if origin:
+        parts.append(Text(origin, style="yellow" if origin.startswith("unverified") else "green"))
     if report.verdict.advice:
         parts += [_heading("What to try next"), _advice(report.verdict.advice)]
-    parts += [_heading("Measured"), _scores(report)]
+    parts += [_heading("Measured"), scores_table(report)]
+    if measured:
+        parts += [_heading("Measured again"), evaluations_table(measured)]
     if report.by_category:
         parts += [_heading("By category"), _categories(report)]
     if report.corrections:
@@ -163,6 +165,9 @@ def print_comparison(out: Console, found: ManyComparison) -> None:
     out.print(table)
     for caution in found.cautions:
         out.print(Text(f"! {caution}", style="yellow"))
+    for board in found.boards:
+        out.print()
+        print_board(out, board)
     for each in found.answers[:SHOWN_SAMPLES]:
         out.print(_heading("asked"))
         out.print(Text(_whole(each.question), style="bold"))
@@ -206,41 +211,6 @@ def _subtitle(model: ModelVersion) -> str:
     )
 
 
-def _scores(report: Report) -> Group:
-    table = Table("", "base", "tuned", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
-    for name, before, after, form, means in (
-        ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),
-        ("perplexity", report.base.perplexity, report.tuned.perplexity, ",.2f", PERPLEXITY_MEANS),
-    ):
-        table.add_row(
-            name,
-            f"{before:{form}}",
-            Text(f"{after:{form}}", style="bold"),
-            Text.assemble(_change(before, after), "; ", (means, "dim")),
-        )
-    if report.quantised_base:
-        table.add_row(
-            "… of the 4-bit base", f"{report.quantised_base.loss:.3f}", "", Text(QUANTISED_BASE_MEANS, style="dim")
-        )
-    for line in score_lines(report):
-        style = {"tuned": "bold green", "base": "bold red", "": "bold"}[line.better]
-        table.add_row(
-            line.what,
-            line.base,
-            Text(line.tuned, style=style),
-            Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")),
-        )
-    measured = f"on {report.tuned.records} records the training never saw, {report.tuned.tokens:,} tokens"
-    return Group(table, Text(measured, style="dim italic"))
-
-
-def _change(before: float, after: float) -> Text:
-    if not before:
-        return Text("–")
-    change = (after - before) / before
-    return Text(f"{change:+.0%}", style="green" if change < 0 else "red" if change > 0 else "dim")
-
-
 def _categories(report: Report) -> Table:
     table = Table(
         "category",
@@ -256,7 +226,7 @@ def _categories(report: Report) -> Table:
     for category, values in report.by_category.items():
         for value, scores in values.items():
             before, after = scores.get("base", 0.0), scores.get("tuned", 0.0)
-            table.add_row(category, value, f"{before:.3f}", f"{after:.3f}", _change(before, after))
+            table.add_row(category, value, f"{before:.3f}", f"{after:.3f}", change_words(before, after))
     return table
 
 

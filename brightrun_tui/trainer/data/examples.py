@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
+from brightrun_tui.datasets.splitting import records_key
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
@@ -116,6 +117,13 @@ class Data:
     def chosen_apart(self) -> bool:
         """Whether other records choose the checkpoint than those that judge it."""
         return self.judged is not self.held_out
+
+    @property
+    def records_key(self) -> str:
+        """Stands for the records that judge, as they are judged: see `datasets.splitting.records_key`."""
+        judged = sorted({example.record for example in self.judged})
+        key = records_key(self.held_out_records[place] for place in judged)
+        return f"{key}-{self.truncated}-{self.split}" if self.truncated or self.split else key
 
     @property
     def longest(self) -> int:

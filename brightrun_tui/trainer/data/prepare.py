@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from brightrun_tui.datasets.splitting import split as split_records
+from brightrun_tui.datasets import splitting
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
-from brightrun_tui.domain.run_directory import DATA, TRAIN, RunDirectory
+from brightrun_tui.domain.run_directory import DATA, EVAL, TRAIN, RunDirectory
 from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.sizing import TRAIN_SAMPLE
 from brightrun_tui.trainer.data.examples import (
     Data,
     Example,
@@ -34,8 +35,6 @@ Alert = Callable[[str, str], None]
 MakeExamples = Callable[[Any, ChatTemplate, list[Record]], Prepared]
 """Of tokenizer, template and records: what an objective trains on."""
 
-FEWEST_FOR_EACH = 10
-"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 STAND_IN_RECORDS = 50
 """Training records that are measured instead where nothing is held out."""
 
@@ -129,6 +128,59 @@ def prepare_data(
     )
 
 
+def prepare_judged(
+    files: RunDirectory,
+    settings: DataSettings,
+    tokenizer: Any,
+    template: ChatTemplate,
+    context: int,
+    rows: int,
+    alert: Alert,
+    make_examples: MakeExamples,
+) -> Data:
+    """The data of a run that trains nothing: all held-out records judge; of what was learnt from a few become examples.
+
+    Arguments and errors as `prepare_data`; what is longer than ``settings.max_length`` or ``context`` is left out.
+    """
+    learnt, records = _records(files.train), _records(files.eval)
+    if template.notice:
+        alert("chat_template", template.notice)
+    require_offsets(tokenizer)
+    some = spread(learnt, TRAIN_SAMPLE)
+    train, judged = (make_examples(tokenizer, template, each) for each in (some, records))
+    _require_rows(tokenizer, (train, judged), rows)
+    _tell_left_out(Prepared(), judged, alert)
+    if not judged.examples:
+        raise DatasetError(
+            _why_nothing(judged),
+            where=f"{DATA}/{EVAL}",
+            kind=ErrorKind.NOTHING_TO_LEARN,
+            fix="give data whose records have answers",
+        )
+    limit = min(settings.max_length or context, context)
+    limit_length(train, limit, "drop", some)
+    limit_length(judged, limit, "drop", records)
+    if not judged.examples:
+        raise DatasetError(
+            f"every record is longer than the {limit} tokens that the model takes",
+            where=f"{DATA}/{EVAL}",
+            kind=ErrorKind.OVER_LENGTH,
+            fix="give data with shorter records",
+        )
+    if judged.dropped:
+        alert("over_length", f"{judged.dropped} records longer than {limit} tokens: left out")
+    return Data(
+        learnt,
+        records,
+        train.examples or judged.examples,
+        judged.examples,
+        judged.examples,
+        records,
+        _stop_ids(tokenizer, train if train.turn_ends else judged),
+        judged.dropped + judged.unusable,
+    )
+
+
 def part_held_out(
     examples: list[Example], records: list[Record], seed: int
 ) -> tuple[list[Example], list[Example], list[Record]]:
@@ -137,9 +189,10 @@ def part_held_out(
     Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
     """
     present = sorted({example.record for example in examples})
-    choosing, judging = split_records([records[place] for place in present], 0.5, len(present), seed)
-    if min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH:
+    parted = splitting.part_held_out([records[place] for place in present], seed)
+    if parted is None:
         return examples, examples, records
+    judging = parted[1]
     ours = {id(record) for record in judging}
     judged = [example for example in examples if id(records[example.record]) in ours]
     return [example for example in examples if id(records[example.record]) not in ours], judged, judging

@@ -138,11 +138,23 @@ def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed:
 
     Whole conversations are drawn (`conversations`), because examples of one and the same rise and fall together.
     """
+    low, high = _interval(tuned.losses - base.losses, base.tokens, conversation, seed)
+    return {"mean": tuned.loss - base.loss, "low": low, "high": high, "confidence": 0.95}
+
+
+def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> dict[str, float]:
+    """Within what bounds the loss (nats a token) would fall on other records of this kind, found as in `loss_difference`."""
+    low, high = _interval(scores.losses, scores.tokens, conversation, seed)
+    return {"low": low, "high": high, "confidence": 0.95}
+
+
+def _interval(sums: np.ndarray, tokens: np.ndarray, conversation: np.ndarray, seed: int) -> tuple[float, float]:
+    """The middle 95 % of the mean a token, over draws of whole conversations."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    difference, tokens = (np.bincount(conversation, weights=each) for each in (tuned.losses - base.losses, base.tokens))
+    sums, tokens = (np.bincount(conversation, weights=each) for each in (sums, tokens))
     draws = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
         drawn = generator.integers(0, len(tokens), len(tokens))
-        draws[i] = difference[drawn].sum() / tokens[drawn].sum()
+        draws[i] = sums[drawn].sum() / tokens[drawn].sum()
     low, high = np.quantile(draws, [0.025, 0.975])
-    return {"mean": tuned.loss - base.loss, "low": float(low), "high": float(high), "confidence": 0.95}
+    return float(low), float(high)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,22 +20,14 @@ from brightrun_tui.domain.verdict import UNDECIDED, decide
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example, spread
 from brightrun_tui.trainer.data.template import ChatTemplate
-from brightrun_tui.trainer.evaluation.evaluate import (
-    by_category,
-    conversations,
-    loss_difference,
-    require_finite,
-    worse_categories,
-)
+from brightrun_tui.trainer.evaluation.evaluate import require_finite, worse_categories
 from brightrun_tui.trainer.loop.baseline import Baseline
 from brightrun_tui.trainer.loop.micro_batches import cut
 from brightrun_tui.trainer.loop.session import Session
 from brightrun_tui.trainer.model.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.model.loading import parameter_counts
-from brightrun_tui.trainer.report.answers import ask, compare, with_other_base
-from brightrun_tui.trainer.report.corrections import ask_corrections, mark_corrections
-from brightrun_tui.trainer.report.forgetting_probe import probe_examples
-from brightrun_tui.trainer.report.original import measure_original
+from brightrun_tui.trainer.report.corrections import mark_corrections
+from brightrun_tui.trainer.report.measuring import ask_tuned, measure_against_base
 from brightrun_tui.trainer.runtime.events import read_whole_lines
 from brightrun_tui.trainer.runtime.files import digest_files, publish_directory, write_json
 from brightrun_tui.trainer.runtime.hardware import peak_memory
@@ -81,80 +72,54 @@ def write_report(
     known = None if data.chosen_apart else best_scores
     tuned = require_finite(known or session.score(data.judged, session.between), "the loss on held-out records")
     trained = require_finite(session.score(_some_of_training(session), session.between), "the loss on training records")
-    if session.prompts:
-        session.phase("answering", "the tuned model")
-    asked = ask(session, template, baseline)
-    corrected = ask_corrections(session, template)
-    session.phase("reporting")
-    everyday = probe_examples(session.tokenizer, template)
-    general = _general_loss(session, everyday)
-    facts, base = _facts(session, best_step), baseline.scores
-    quantised = bool(getattr(session.model.get_base_model(), "is_loaded_in_4bit", False))
-    original = measure_original(session, asked.prompts, everyday) if quantised else None
-    if original:
-        base, asked, general = (
-            original.scores,
-            with_other_base(asked, original.answers),
-            general | {"base": original.general},
-        )
-    answers = compare(session, asked)
-    conversation = conversations(data.judged, data.held_out_records)
-    difference = loss_difference(base, tuned, conversation, session.settings.training.seed)
-    held_out = len({example.record for example in data.judged})
-    categories = by_category(data.judged, data.held_out_records, base, tuned)
+    asked = ask_tuned(session, template, baseline, tuned)
+    facts = _facts(session, best_step)
+    measured = measure_against_base(session, baseline, asked)
+    base, answers = measured.base, measured.answers
     found = Findings(
         base_loss=base.loss,
         tuned_loss=tuned.loss,
-        difference_high=difference["high"],
-        held_out_records=held_out,
-        conversations=int(conversation.max()) + 1,
+        difference_high=measured.difference["high"],
+        held_out_records=measured.records,
+        conversations=int(measured.conversation.max()) + 1,
         train_loss=trained.loss,
-        general_base=general["base"],
-        general_tuned=general["tuned"],
+        general_base=measured.general["base"],
+        general_tuned=measured.general["tuned"],
         early_stopped=progress.early_stopped,
         stopped=stopped,
         stood_in=data.held_out_records is data.train_records,
         chosen_apart=data.chosen_apart,
         falling=_falling(session),
         best_at=best_step / max(1, progress.step),
-        base_in_4_bits=quantised and original is None,
+        base_in_4_bits=measured.base_in_4_bits,
         answers=answers.findings(),
         floor=answers.floor,
-        worse=worse_categories(categories),
+        worse=worse_categories(measured.by_category),
     )
     report = decide(
         Report(
             name=session.spec.name,
             created_at=time.time(),
-            base=base.split_score(held_out),
-            tuned=tuned.split_score(held_out),
-            by_category=categories,
+            base=base.split_score(measured.records),
+            tuned=tuned.split_score(measured.records),
+            by_category=measured.by_category,
             samples=answers.samples(),
             training=facts,
             lineage=_lineage(session),
             verdict=UNDECIDED,
             findings=found,
-            quantised_base=baseline.scores.split_score(held_out) if original else None,
-            corrections=mark_corrections(corrected, answers.yardstick),
+            quantised_base=measured.quantised_base,
+            corrections=mark_corrections(measured.corrected, answers.yardstick),
+            records_key=data.records_key,
             scores={
-                "token_accuracy": {"base": base.accuracy, "tuned": tuned.accuracy},
-                "loss_difference": difference,
                 "train_loss": trained.loss,
                 "train_eval_gap": tuned.loss - trained.loss,
-                "general_loss": general,
-                **_own_scores(session, base, tuned),
-                **answers.scores(),
+                **measured.scores(session),
             },
         )
     )
     write_json(session.files.report, report.model_dump(mode="json"))
     return report
-
-
-def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict[str, float]]:
-    """What the objective measures besides, of base and tuned model."""
-    before, after = session.objective.metrics(base), session.objective.metrics(tuned)
-    return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
 def _falling(session: Session) -> float:
@@ -181,16 +146,6 @@ def write_manifest(session: Session) -> None:
     files = session.files
     artefacts: list[Path] = [files.adapter, files.report, files.spec]
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
-
-
-def _general_loss(session: Session, examples: Sequence[Example]) -> dict[str, float]:
-    """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
-    if not examples:
-        return {"base": 0.0, "tuned": 0.0}
-    with session.model.disable_adapter():
-        base = session.score(examples, session.between)
-    tuned = session.score(examples, session.between)
-    return {"base": base.loss, "tuned": tuned.loss}
 
 
 def _facts(session: Session, best_step: int) -> TrainingFacts:

@@ -26,6 +26,8 @@ class Control:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.nothing_to_keep = False
+        """A stop means what a pause means: whatever is not done is not worth keeping."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._signalled = False
 
@@ -43,7 +45,7 @@ class Control:
             return "terminate"
         for name in CONTROL_REQUESTS:
             if (self._directory / name).exists():
-                return name
+                return "pause" if name == "stop" and self.nothing_to_keep else name
         return None
 
     def later_stops(self) -> tuple[LaterStop, ...]:
@@ -62,6 +64,9 @@ class Control:
         Raises:
             Terminated: a pause or a signal is waiting.
         """
+        if self.nothing_to_keep and (self._directory / "stop").exists():
+            self.answered("stop")
+            raise Terminated
         if self._signalled or (self._directory / "pause").exists():
             self.answered("pause")
             raise Terminated

@@ -19,7 +19,8 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.measure_actions import MeasureActions
+from brightrun_tui.tui.screens.share_actions import ShareActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import model_text
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
@@ -34,7 +35,7 @@ PAGES = ("Report card", "Answers", "Training", "Origin")
 CHAMPION = "champion"
 
 
-class RegistryScreen(ModeScreen):
+class RegistryScreen(MeasureActions, ShareActions):
     """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
 
     MODE = "registry"
@@ -98,12 +99,12 @@ class RegistryScreen(ModeScreen):
         return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs))
 
     def _show_page(self) -> None:
-        model, endpoint = self.model, self.endpoint
+        model = self.model
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
-        why = self.app.snapshot.attention.get(model.ref, ()) if model else ()
-        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, endpoint, why))
+        card = partial(_card, self.app.snapshot, model) if model else None
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, card))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
         retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
@@ -135,7 +136,8 @@ class RegistryScreen(ModeScreen):
             "rollback": model is not None
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
-        for name in ("chat", "corrections", "rate", "tag", "export", "html", "delete", "again"):
+        possible["leaderboard"] = bool(self.app.snapshot.models)
+        for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
@@ -251,34 +253,6 @@ class RegistryScreen(ModeScreen):
             self.app.push_screen(CompareScreen(model, other))
 
     @work(group="ask")
-    async def action_export(self) -> None:
-        from brightrun_tui.tui.screens.export import ExportScreen
-
-        model = self.model
-        wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
-        if model and wanted:
-            self.app.export_model(model, *wanted)
-
-    @work(group="ask")
-    async def action_html(self) -> None:
-        from brightrun_tui.tui.screens.save_file import SaveFileScreen
-
-        model = self.model
-        if model is None:
-            return
-        target = await self.app.push_screen_wait(
-            SaveFileScreen("HTML report card", "Where to write it", f"{model.name}-v{model.version}.html")
-        )
-        if target is None:
-            return
-        try:
-            path = await registry.write_html_card(self.app.db, model, target)
-        except BrightrunError as error:
-            self.app.show_error(error)
-        else:
-            self.app.toast(str(path), title=f"The card of {model.ref} is written")
-
-    @work(group="ask")
     async def action_judge(self) -> None:
         from brightrun_tui.config import load_section
         from brightrun_tui.integrations import credentials
@@ -356,11 +330,22 @@ class RegistryScreen(ModeScreen):
         self.app.look_now()
 
 
-def _page(page: str, model: ModelVersion | None, endpoint: Endpoint | None, why: tuple[str, ...], width: int) -> Lines:
-    if model is None:
+def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
+    return model_text.report_card(
+        model,
+        snapshot.endpoint_of(model),
+        width,
+        snapshot.attention.get(model.ref, ()),
+        snapshot.evaluations_of(model),
+        snapshot.origins.get(model.ref),
+    )
+
+
+def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, width: int) -> Lines:
+    if model is None or card is None:
         return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
     if page == "Report card":
-        return model_text.report_card(model, endpoint, width, why)
+        return card(width)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](
         model, width
     )

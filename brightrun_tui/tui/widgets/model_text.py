@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.domain.verdict import ticks_sentence
-from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
@@ -19,8 +19,10 @@ from brightrun_tui.registry.scores import (
     score_lines,
     splits_words,
 )
+from brightrun_tui.registry.signing import Origin
 from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.measured_text import measured_again
 from brightrun_tui.tui.widgets.run_text import changed_settings, compare_answers, prompt_lines
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
@@ -76,9 +78,18 @@ def model_row(
 
 
 def report_card(
-    model: ModelVersion, endpoint: Endpoint | None, width: int, attention: tuple[str, ...] = ()
+    model: ModelVersion,
+    endpoint: Endpoint | None,
+    width: int,
+    attention: tuple[str, ...] = (),
+    measured: tuple[Evaluation, ...] = (),
+    origin: Origin | None = None,
 ) -> reflow.Lines:
-    """The verdict in words first, then the numbers behind it. ``attention``: why somebody should look at this version."""
+    """The verdict in words first, then the numbers behind it.
+
+    ``attention``: why somebody should look at this version; ``measured``: again, later, newest first;
+    ``origin``: whose it is, where it came from elsewhere.
+    """
     report = model.report
     glyph, style = GRADES[report.verdict.grade]
     lines = reflow.text(
@@ -89,6 +100,9 @@ def report_card(
     )
     for reason in attention:
         lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(reason), "$warning")), width)
+    if origin:
+        style = "$success" if origin.standing == "verified" else "$warning"
+        lines += reflow.text(Content.styled(cells.plain(origin.words), style), width)
     if grades := grades_line(report):
         lines += reflow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
     for reason in report.verdict.reasons:
@@ -125,12 +139,13 @@ def report_card(
         )
     )
     lines += [Content(""), *reflow.pairs(facts, width, 11)]
+    lines += measured_again(measured, width)
     if report.samples:
         first = report.samples[0]
         lines += [
             Content(""),
             *reflow.heading("One answer", width, "] shows the others"),
-            *prompt_lines(_turns(first), width),
+            *prompt_lines(turns(first), width),
             *compare_answers(first.base, first.tuned, first.reference, width),
             *_checked(model, 0, width),
         ]
@@ -266,7 +281,7 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
     for index, sample in enumerate(model.report.samples):
         lines += [Content("")] if lines else []
         lines += [
-            *prompt_lines(_turns(sample), width),
+            *prompt_lines(turns(sample), width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
             *_checked(model, index, width),
         ]
@@ -344,54 +359,5 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
     return lines
 
 
-def comparison(found: Comparison, width: int) -> reflow.Lines:
-    """Two versions side by side; the better value of each line is marked."""
-    column = max(10, (width - MEASURE_WIDTH - 2) // 2)
-    lines = [
-        Content.assemble(
-            " " * MEASURE_WIDTH,
-            (cells.fit(found.a, column), "bold $primary"),
-            " ",
-            (cells.fit(found.b, column), "bold $accent"),
-        )
-    ]
-    if found.caution:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (found.caution, "$warning")), width)
-    lines += [_compared(row, column) for row in found.facts]
-    if found.settings:
-        lines += [
-            Content(""),
-            *reflow.heading("Settings that differ", width),
-            *[_compared(row, column) for row in found.settings],
-        ]
-    return lines
-
-
-def _compared(row: Row, column: int) -> Content:
-    def cell(value: str, better: bool) -> Content:
-        return Content.styled(cells.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
-
-    return Content.assemble(
-        (cells.fit(row.what, MEASURE_WIDTH), "$muted"),
-        cell(row.a, row.better == "a"),
-        " ",
-        cell(row.b, row.better == "b"),
-    )
-
-
-def compared_answers(a: ModelVersion, b: ModelVersion, width: int) -> reflow.Lines:
-    """Prompts that both answered, one answer beside the other."""
-    other = {repr(sample.prompt): sample for sample in b.report.samples}
-    lines: reflow.Lines = []
-    half = reflow.column_width(width)
-    for sample in a.report.samples:
-        match = other.get(repr(sample.prompt))
-        if match is not None:
-            left = [Content.styled(a.ref, "bold $primary"), *reflow.text(cells.plain(sample.tuned), half)]
-            right = [Content.styled(b.ref, "bold $accent"), *reflow.text(cells.plain(match.tuned), half)]
-            lines += [Content(""), *prompt_lines(_turns(sample), width), *reflow.beside(left, right, width)]
-    return lines
-
-
-def _turns(sample: SampleAnswer) -> list[str]:
+def turns(sample: SampleAnswer) -> list[str]:
     return [str(turn.get("content", "")) for turn in sample.prompt]

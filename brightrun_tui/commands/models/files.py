@@ -1,0 +1,122 @@
+"""Versions as files: export, import, where their base is, and removing what is not needed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui import registry
+from brightrun_tui.commands.models.changing import change_version
+from brightrun_tui.commands.shared.options import ModelArgument
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, put, say, say_done
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.humanize import size
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import models as store
+
+
+def export(
+    model: ModelArgument,
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A directory that does not exist yet; a file for a bundle.")
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--form",
+            help="adapter: for peft. merged: one complete model. bundle: one file to carry "
+            "away. Others: brightrun plugins.",
+        ),
+    ] = "adapter",
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the bundle: who made it, and that nobody has changed it.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as files for other programs."""
+
+    async def write(session: Session) -> Path:
+        found = await store.find(session.db, model)
+        signed_by = session.paths if sign else None
+        return await registry.export(found, target.absolute(), form=form, signed_by=signed_by)
+
+    path = with_store(write)
+    if as_json:
+        print_json({"path": str(path), "form": form, "signed": sign})
+    else:
+        put(str(path))
+
+
+def import_(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
+    base: Annotated[
+        str,
+        typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself."),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
+
+    async def take(session: Session) -> ModelVersion:
+        found = await registry.import_bundle(session.db, session.paths, bundle.absolute())
+        if base:
+            found = await registry.set_base(session.db, session.paths, found.ref, base)
+        say_imported(session.paths, found)
+        return found
+
+    change_version(take, as_json)
+
+
+def say_imported(paths: Paths, found: ModelVersion) -> None:
+    """Who signed a version that came from elsewhere, what it lacks, and what nobody here has checked."""
+    origin = registry.origin_of(paths, found)
+    say(("✓", "green") if origin.standing == "verified" else ("!", "yellow"), f" {origin.words}")
+    if origin.standing == "unverified":
+        say("  trust it: ", (f"brightrun models signers --trust {origin.key} --name NAME", "bold"))
+    if not registry.has_base(found):
+        say(
+            ("!", "yellow"),
+            f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
+            (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
+        )
+    say("Its report card is as the sender wrote it: nothing of it was measured here.")
+
+
+def set_base(
+    model: ModelArgument,
+    place: Annotated[str, typer.Argument(metavar="DIR|ID", help="A directory, or a base model's name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a version's base model is on this machine. Another one than it was trained on is refused."""
+    change_version(lambda session: registry.set_base(session.db, session.paths, model, place), as_json)
+
+
+def clean(yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove the checkpoints of completed runs whose models are in the registry. Models and report cards stay."""
+    require_changes()
+    spare = with_store(lambda session: registry.find_spare(session.db))
+    total = size(sum(each.bytes for each in spare))
+    if spare:
+        confirm(yes, f"Remove the checkpoints of {len(spare)} completed runs, {total}?")
+        asyncio.run(registry.clean(spare))
+    if as_json:
+        print_json({"removed": spare, "bytes": sum(each.bytes for each in spare)})
+    else:
+        say_done(f"{total} freed" if spare else "nothing to remove")
+
+
+def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove a version and its files for good."""
+    require_changes()
+    name, number = with_store(lambda session: store.locate(session.db, model))
+    ref = f"{name}:{number}"
+    confirm(yes, f"Delete {ref} and its files for good?")
+    with_store(lambda session: registry.delete(session.db, session.paths, ref))
+    if as_json:
+        print_json({"deleted": ref})
+    else:
+        say_done(f"{ref} deleted")

@@ -1,0 +1,100 @@
+"""Measuring versions again: what is asked of the worker, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.domain.model import SampleAnswer, SplitScore
+from brightrun_tui.domain.settings import DataSettings
+
+
+class LearntFrom(BaseModel):
+    """What a version has seen: the data of its run where that is still there, else how that was split.
+
+    ``chosen_apart``: of its held-out records one half chose its checkpoint, so only the other half may judge it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ref: str
+    run_directory: str = ""
+    fingerprint: str = ""
+    settings: DataSettings = DataSettings()
+    chosen_apart: bool = False
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class Subject(BaseModel):
+    """The version that a run measures; such a run trains nothing.
+
+    ``apart_from``: those whose training records must not judge, itself among them. ``records``: at most so many judge.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: int
+    directory: str
+    apart_from: tuple[LearntFrom, ...] = ()
+    records: int = Field(500, ge=1)
+
+    @property
+    def ref(self) -> str:
+        """``name:version`` as the command line takes it."""
+        return f"{self.name}:{self.version}"
+
+
+class Judging(BaseModel):
+    """Which records of a dataset judge.
+
+    ``learnt``: left out because a version learnt from them, or from others that give them away; ``over``: left out because
+    enough others judge. ``unknown``: versions of which nobody can tell what they learnt from.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    records: int
+    learnt: int = 0
+    over: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+class Evaluation(BaseModel):
+    """``evaluation.json``: a version measured on records of some dataset, by the rules of the report card.
+
+    Attributes:
+        records_key: the same for measurements on the very same records.
+        base: the original base model wherever it could be measured; ``quantised_base``: in 4 bits, where trained on so.
+        base_fingerprint: of the base model; losses of different ones count different tokens.
+        scores: as on the report card.
+        seconds: what measuring took.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = 1
+    run_id: str
+    name: str
+    model_version: int
+    created_at: float
+    dataset_name: str
+    dataset_fingerprint: str
+    records_key: str
+    base_id: str
+    base_fingerprint: str = ""
+    base: SplitScore
+    tuned: SplitScore
+    quantised_base: SplitScore | None = None
+    by_category: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    samples: tuple[SampleAnswer, ...] = ()
+    scores: dict[str, Any] = Field(default_factory=dict)
+    judging: Judging
+    seconds: float = 0.0
+    device: str = ""
+
+    @property
+    def ref(self) -> str:
+        """``name:version`` of what was measured."""
+        return f"{self.name}:{self.model_version}"

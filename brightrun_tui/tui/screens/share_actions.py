@@ -1,0 +1,111 @@
+"""The chosen version out to files, to the Hub and into mails; and versions of others in."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from textual import work
+
+from brightrun_tui import registry
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.paths import typed_path
+from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.export import HUB, Wanted
+
+TELL_SHARE = 0.25
+"""Of an upload or a download, between two words about how far it is."""
+
+
+class ShareActions(ModeScreen):
+    """Asks where to, and does it while other screens are shown. A subclass says which version is chosen."""
+
+    @property
+    def model(self) -> ModelVersion | None:
+        """The chosen version."""
+        return None
+
+    @work(group="ask")
+    async def action_export(self) -> None:
+        from brightrun_tui.tui.screens.export import ExportScreen
+
+        model = self.model
+        wanted = await self.app.push_screen_wait(ExportScreen(model)) if model else None
+        if model and wanted:
+            self._export(model, wanted)
+
+    @work(group="export")
+    async def _export(self, model: ModelVersion, wanted: Wanted) -> None:
+        """Takes minutes for a large model; goes on whatever screen is shown."""
+        paths = self.app.paths
+        self.app.toast(f"Writing {model.ref} …")
+        try:
+            if wanted.form == HUB:
+                seal = await asyncio.to_thread(registry.sign, paths, model) if wanted.sign else None
+                pushed = await registry.push(paths, model, wanted.target, seal=seal, tell=self._telling())
+                said = f"{pushed.url}, {'private' if pushed.private else 'public'}"
+            else:
+                target = typed_path(wanted.target).absolute()
+                signed_by = paths if wanted.sign else None
+                said = str(await registry.export(model, target, form=wanted.form, signed_by=signed_by))
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(said, title=f"{model.ref} exported")
+
+    @work(group="ask")
+    async def action_take(self) -> None:
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
+        question = "A bundle's file, or owner/repo or owner/repo@tag of the Hugging Face Hub"
+        source = await self.app.push_screen_wait(AskLine("Take in a model", question, yes="Take it in"))
+        if source:
+            self._take(source)
+
+    @work(group="export")
+    async def _take(self, source: str) -> None:
+        db, paths, path = await self.app.opened_store(), self.app.paths, typed_path(source).absolute()
+        try:
+            if await asyncio.to_thread(path.is_file):
+                found = await registry.import_bundle(db, paths, path)
+            else:
+                found = await registry.pull(db, paths, source, self._telling())
+            origin = await asyncio.to_thread(registry.origin_of, paths, found)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        base = "" if registry.has_base(found) else f" Its base model {found.base_id} is not on this machine."
+        self.app.toast(f"{origin.words or 'made here'}.{base}", title=f"{found.ref} is here")
+        self.app.look_now()
+
+    def _telling(self) -> registry.Tell:
+        """Tells now and then how far it is; called from another thread."""
+        told = 0.0
+
+        def tell(what: str, share: float) -> None:
+            nonlocal told
+            if TELL_SHARE <= share - told and share < 1.0:
+                told = share
+                self.app.call_from_thread(partial(self.app.toast, what))
+
+        return tell
+
+    @work(group="ask")
+    async def action_html(self) -> None:
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
+
+        model = self.model
+        if model is None:
+            return
+        target = await self.app.push_screen_wait(
+            SaveFileScreen("HTML report card", "Where to write it", f"{model.name}-v{model.version}.html")
+        )
+        if target is None:
+            return
+        try:
+            path = await registry.write_html_card(self.app.db, model, target)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(str(path), title=f"The card of {model.ref} is written")

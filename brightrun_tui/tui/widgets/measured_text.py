@@ -1,0 +1,67 @@
+"""Measurements in words: boards of versions, and what a version was measured to be worth later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.evaluation import Evaluation
+from brightrun_tui.registry import Board, Standing, bounds_words, judging_words, loss_of, share_right
+from brightrun_tui.tui.widgets import cells, reflow
+
+NONE_YET = "Nothing was measured yet. Versions come here with their report cards; E measures them on other data."
+_REF, _LOSS, _RIGHT = 30, 25, 19
+
+
+def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
+    """One table a board: place, version, loss and share of right answers, each with its bounds."""
+    if not boards:
+        return reflow.text(NONE_YET, width, "$muted")
+    lines: reflow.Lines = []
+    for board in boards:
+        lines += [Content("")] if lines else []
+        title = f"{cells.plain(board.dataset)} · {board.records:,} records"
+        lines += reflow.heading(title, width, f"ordered by {board.by}")
+        if board.note:
+            lines += reflow.text(Content.assemble(("! ", "bold $warning"), (board.note, "$warning")), width)
+        ref = max(12, min(_REF, width - 4 - _LOSS - (_RIGHT if width > 70 else 6)))
+        lines.append(Content.styled(f"    {'':{ref}}{'loss, 95 %':{_LOSS}}{'answers right'}", "$muted").truncate(width))
+        lines += [_standing(place, each, ref).truncate(width) for place, each in enumerate(board.standings, 1)]
+    if any(each.level for board in boards for each in board.standings):
+        lines += [Content(""), *reflow.text("=: chance may explain why it is not the first", width, "$muted")]
+    return lines
+
+
+def _standing(place: int, each: Standing, ref: int) -> Content:
+    mark = "★ " if each.champion else ""
+    name = Content.styled(cells.fit(f"{mark}{each.ref}", ref - 1), "bold $accent" if each.champion else "bold")
+    right = f"{each.right.value:.0%}" if each.right else "–"
+    return Content.assemble(
+        (f"{place}{' =' if each.level else ''}".ljust(4), "$success" if place == 1 else "$muted"),
+        name,
+        " ",
+        _with_bounds(f"{each.loss.value:.3f}", bounds_words(each.loss, ".3f"), _LOSS),
+        _with_bounds(right, bounds_words(each.right, ".0%"), _RIGHT),
+    )
+
+
+def _with_bounds(value: str, bounds: str, width: int) -> Content:
+    shown = Content.assemble(value, (f"  {bounds}" if bounds != "–" else "", "$muted"))
+    return Content.assemble(shown, " " * max(0, width - shown.cell_length))
+
+
+def measured_again(found: Sequence[Evaluation], width: int) -> reflow.Lines:
+    """A heading, and some lines for each measurement; nothing where there are none."""
+    if not found:
+        return []
+    lines = [Content(""), *reflow.heading("Measured again", width, "E measures on other data")]
+    for each in found:
+        loss, right = loss_of(each.tuned, each.scores), share_right(each.samples)
+        said = f"loss {loss.value:.3f} ({bounds_words(loss, '.3f')}), base {each.base.loss:.3f}"
+        if right:
+            said += f"; {right.value:.0%} of {len(each.samples)} answers right ({bounds_words(right, '.0%')})"
+        lines += reflow.pair(humanize.day(each.created_at), f"{cells.plain(each.dataset_name)}: {said}", width, 11)
+        lines += reflow.pair("", Content.styled(f"on {judging_words(each.judging)}", "$muted"), width, 11)
+    return lines
