@@ -34,7 +34,7 @@ from brightrun_tui.commands.shared.options import (
     parse_overrides,
 )
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
-from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
+from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight, refuse
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.advice import name_data
@@ -48,6 +48,7 @@ from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.store import models
 
@@ -142,8 +143,7 @@ def estimate(
         plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
-        if plan.first_problem is not None:
-            raise plan.first_problem
+        refuse(talk(), plan, find_remedies(plan, get_paths()))
     elif not as_json:
         print_estimate(page(), plan.estimate, plan.hardware)
     if as_json:
@@ -235,6 +235,7 @@ async def _plan(draft: Draft, paths: Paths) -> Plan:
 async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
     plan = await _plan(draft, session.paths)
     print_preflight(talk(), plan)
+    refuse(talk(), plan, await asyncio.to_thread(find_remedies, plan, session.paths))
     spec = make_spec(plan)
     _agree(plan, yes=yes)
     if plan.estimate is not None:

@@ -134,6 +134,13 @@ ACTIONS: tuple[Action, ...] = (
         "Try several values of a setting (three learning rates, unasked) as a group of runs.",
         changes=True,
     ),
+    _a(
+        "new_run.fix",
+        "f",
+        "Make it fit",
+        "Apply the smallest change that makes the first red line of the plan green; u takes it back.",
+        footer=3,
+    ),
     _a("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),
@@ -485,6 +492,11 @@ def defaults() -> tuple[Action, ...]:
 def of_scope(scope: str) -> tuple[Action, ...]:
     """The actions of one scope, in the order of the table."""
     return tuple(_FROM_CONFIG.get(action.id, action) for action in ACTIONS if action.scope == scope)
+
+
+def key_of(action_id: str) -> str:
+    """The main key of an action as it is now, as people write it."""
+    return _FROM_CONFIG.get(action_id, BY_ID[action_id]).key
 
 
 def bindings(*scopes: str) -> list[BindingType]:

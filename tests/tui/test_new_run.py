@@ -248,3 +248,20 @@ async def test_a_dataset_of_the_hub_and_a_folder_are_chosen_like_a_file(
         await driver.press("down", "enter")
         await driver.sees("60 of 60 records usable")
     hub.stop()
+
+
+async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: Paths, opened: Opened) -> None:
+    """The change stands under its key with its effect; the setting is marked as changed afterwards."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
+        row.field.focus()
+        await driver.press("enter", *["backspace"] * 4, *"5000", "enter")
+        await driver.sees(" f  lora.r", "✗ settings")
+        await driver.press("f")
+        await driver.sees("✓ ready")
+        assert row.field.value == "1024" and row.has_class("-changed")
+        await driver.press("u")
+        await driver.sees("✗ settings")
+        assert row.field.value == "5000"

@@ -35,6 +35,10 @@ class DraftActions(ModeScreen):
         """Change the draft and plan anew."""
         raise NotImplementedError
 
+    def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
+        """Plan with this machine, or with the reason why there is none."""
+        raise NotImplementedError
+
     @work(group="pick")
     async def action_dataset(self) -> None:
         from brightrun_tui.tui.screens.data import DataScreen

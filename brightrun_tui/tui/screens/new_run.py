@@ -24,7 +24,7 @@ from brightrun_tui.planning.offers import best_offer
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.providers.base import Account
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.draft_actions import DraftActions
+from brightrun_tui.tui.screens.mending import Mending
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -45,7 +45,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(DraftActions):
+class NewRunScreen(Mending):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"
@@ -216,8 +216,9 @@ class NewRunScreen(DraftActions):
         )
         if draft is not self._draft or offer is not self._offer:
             return
-        self._plan = plan
+        self._plan, self._remedies = plan, ()
         self._show_plan()
+        self._find_remedies(plan)
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
@@ -285,7 +286,7 @@ class NewRunScreen(DraftActions):
         refused = f"✗ {self._refusal.what}" if self._refusal else ""
         self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
         self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
-        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan))
+        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan, self._remedies))
         self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
         ready = self._ready
         self.start_button.set_class(ready, "-ready")
@@ -325,6 +326,8 @@ class NewRunScreen(DraftActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
             return True if self._ready else None
+        if action == "fix":
+            return True if self._remedies else None
         if action == "machine":
             return True if self._plan and self._plan.estimate else None
         if action == "undo":
@@ -358,9 +361,12 @@ class NewRunScreen(DraftActions):
 
     def _put(self, draft: Draft) -> None:
         """Show and plan this draft."""
-        self._change(**{name: getattr(draft, name) for name in Draft.model_fields})
+        self._change_all(**{name: getattr(draft, name) for name in Draft.model_fields})
+
+    def _change_all(self, **changes: object) -> None:
+        self._change(**changes)
         for key in ("budget_usd", "max_hours"):
-            self.form.put_number(key, getattr(draft, key))
+            self.form.put_number(key, getattr(self._draft, key))
         self._show_plan()
 
     @work(group="pick")

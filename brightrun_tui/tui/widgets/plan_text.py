@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
@@ -9,6 +11,8 @@ from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.remedies import Remedy
+from brightrun_tui.tui import actions
 from brightrun_tui.tui.widgets import cells, offer_text, reflow
 
 CHECKS = {
@@ -145,9 +149,12 @@ def sweep_words(plans: list[Plan]) -> Content:
     return Content.assemble((f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"), "\n\n", names)
 
 
-def checks(plan: Plan | None, width: int) -> reflow.Lines:
-    """The pre-flight list: a glyph, what was found, and the fix where one is needed."""
+def checks(plan: Plan | None, remedies: Sequence[Remedy], width: int) -> reflow.Lines:
+    """The pre-flight list: a glyph, what was found, and the fix where one is needed; where a change is known that mends it,
+    that change. The first of them stands under a key.
+    """
     lines: reflow.Lines = []
+    known = {remedy.check: remedy for remedy in remedies}
     for check in plan.checks if plan else ():
         glyph, style = CHECKS[check.state]
         said = Content.assemble((f"{check.name}  ", "bold"), (cells.plain(check.what), "$muted"))
@@ -156,13 +163,28 @@ def checks(plan: Plan | None, width: int) -> reflow.Lines:
             Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
             for index, line in enumerate(body)
         ]
-        if check.fix and check.state in ("failed", "warning"):
+        remedy = known.pop(check.name, None) if check.state == "failed" else None
+        if remedy:
+            lines += _remedy(remedy, width, first=remedy is remedies[0])
+        elif check.fix and check.state in ("failed", "warning"):
             fix = reflow.text(cells.plain(check.fix), width - 4)
             lines += [
                 Content.assemble(("  → " if not index else "    ", "bold $accent"), line)
                 for index, line in enumerate(fix)
             ]
     return lines
+
+
+def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
+    """The change, and below it what becomes of the plan."""
+    mark = actions.key_of("new_run.fix") if first else "→"
+    change = reflow.text(Content.styled(cells.plain(remedy.words), "bold"), width - 6)
+    follows = reflow.text(cells.plain(remedy.effect), width - 6, "$muted") if remedy.effect else []
+    style = "bold $on-accent on $accent" if first else "bold $accent"
+    return [
+        Content.assemble("  ", (f" {mark} ", style) if not index else "   ", " ", line)
+        for index, line in enumerate(change + follows)
+    ]
 
 
 def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
