@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 from textual.widgets import Input
 
+from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
@@ -265,3 +266,15 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         await driver.press("u")
         await driver.sees("✗ settings")
         assert row.field.value == "5000"
+
+
+async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Opened) -> None:
+    """What it is, what stands there and who set it, what fits, what it brings and costs; keys come below."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
+        row.field.focus()
+        await driver.press("question_mark")
+        await driver.sees("3, by template", "above 0 and at most", "costs", "--set training.epochs=")
+    assert {setting.key for setting in iter_settings()} == set(TRADES)
