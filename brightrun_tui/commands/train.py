@@ -23,6 +23,7 @@ from brightrun_tui.commands.shared.options import (
     HoursOption,
     InterruptibleOption,
     NameOption,
+    NotBeforeOption,
     ProjectOption,
     ProviderOption,
     SetOption,
@@ -69,6 +70,7 @@ def train(
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     project: ProjectOption = None,
+    not_before: NotBeforeOption = "",
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -90,6 +92,7 @@ def train(
         project,
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
+        not_before=not_before,
     )
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
@@ -187,6 +190,7 @@ def make_draft(
     *,
     settings_file: str = "",
     machine: Mapping[str, Any],
+    not_before: str = "",
 ) -> Draft:
     """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``.
 
@@ -207,6 +211,7 @@ def make_draft(
         max_hours=max_hours,
         columns=parse_columns(columns or []),
         project=defaults.project if project is None else project,
+        not_before=not_before,
     )
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Draft(BaseModel):
     """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed.
 
-    ``interruptible``: machines that may be taken away at any time are welcome; they are cheaper.
+    ``interruptible``: machines that may be taken away at any time are welcome; they are cheaper. ``not_before``: a moment as
+    typed, such as 22:00; see `domain.schedule`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,4 +27,5 @@ class Draft(BaseModel):
     budget_usd: float | None = None
     max_hours: float | None = None
     project: str = ""
+    not_before: str = ""
     columns: dict[str, str] = Field(default_factory=dict)

@@ -61,6 +61,12 @@ BudgetOption = Annotated[
     float | None, typer.Option("--budget", metavar="USD", min=0, callback=bounded, help="Ceiling in US dollars.")
 ]
 HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, callback=bounded, help="Ceiling in hours.")]
+NotBeforeOption = Annotated[
+    str,
+    typer.Option(
+        "--not-before", metavar="TIME", help="Wait in the queue until then: 22:00, or 2026-12-01T22:00 (local time)."
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]

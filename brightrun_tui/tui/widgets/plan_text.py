@@ -10,6 +10,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
+from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui import actions
@@ -133,6 +134,7 @@ def last_look(plan: Plan) -> Content:
             "Where",
             offer_text.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else ""),
         ),
+        *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.draft import Draft
@@ -63,6 +64,8 @@ class RunForm(VerticalScroll, can_focus=False):
                       "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
         yield FormRow("Time limit (h)", WaitingField("max_hours", placeholder="no limit"),
                       "The run is saved and ended after so many hours.")  # fmt: skip
+        yield FormRow("Not before", WaitingField("not_before", placeholder="at once"),
+                      "It waits in the queue until then: 22:00, or 2026-12-01 22:00. No app need be open.")  # fmt: skip
         yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
         for setting in iter_settings():
             if setting.simple:
@@ -143,6 +146,15 @@ class RunForm(VerticalScroll, can_focus=False):
         gpu = self.row("gpu").field
         assert isinstance(gpu, TextField)
         gpu.put(draft.gpu)
+        begins = self.row("not_before")
+        if isinstance(begins.field, TextField):
+            begins.field.put(draft.not_before)
+        failed = any(check.name == "schedule" and check.error for check in plan.checks) if plan else False
+        begins.set_class(failed, "-wrong")
+        begins.remark(
+            "✗ no time to come" if failed else moment_words(plan.not_before) if plan and plan.not_before else "",
+            "$error" if failed else "$muted",
+        )
         for key in ("gpu", "machine"):
             self.row(key).set_class(draft.provider == "local", "-off")
         interruptible = self.row("interruptible")
