@@ -144,8 +144,8 @@ class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
     ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
-    which costs are summed. ``group``: the same for all runs of one sweep. ``not_before``: seconds since the epoch, until which
-    it waits in the queue.
+    which costs are summed. ``group``: the same for all runs of one sweep. ``stop_worst``: one that falls behind
+    the others is stopped early, see `domain.halving`. ``not_before``: seconds since the epoch, until which it waits in the queue.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -164,6 +164,7 @@ class RunSpec(BaseModel):
     offer: str = ""
     project: str = ""
     group: str = ""
+    stop_worst: bool = False
     not_before: Finite | None = None
     limits: Limits = Limits()
 

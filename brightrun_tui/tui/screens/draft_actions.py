@@ -7,6 +7,7 @@ import asyncio
 from textual import work
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.paths import typed_path
@@ -193,30 +194,33 @@ class DraftActions(ModeScreen):
     @work(group="start", exclusive=True)
     async def action_sweep(self) -> None:
         """The same run with several values of a setting, one after the other, as one group."""
-        from brightrun_tui.planning.sweep import parse_sweep, suggested, sweep_drafts
-        from brightrun_tui.tui.screens.ask_line import AskLine
+        from brightrun_tui.planning.sweep import are_comparable, parse_sweep, suggested, sweep_drafts
+        from brightrun_tui.tui.screens.sweep_setup import SweepSetup
 
         plan = self._plan
         if plan is None:
             return
-        asked = "Two or three values for one setting, or for two with ; between"
-        text = await self.app.push_screen_wait(AskLine("Sweep", asked, suggested(plan.settings), yes="Go on"))
-        if not text:
+        wanted = await self.app.push_screen_wait(SweepSetup(suggested(plan.settings)))
+        if wanted is None:
             return
         try:
-            drafts = sweep_drafts(plan.draft, plan.name, parse_sweep(text))
+            values = parse_sweep(wanted.values)
+            drafts = sweep_drafts(plan.draft, plan.name, values)
             plans = [await asyncio.to_thread(make_plan, draft, self.app.paths, offer=self._offer) for draft in drafts]
             specs = [make_spec(one) for one in plans]
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans), yes="Start", danger=False):
+        stop_worst = wanted.stop_worst and are_comparable(values)
+        rule = RULE if stop_worst else NOT_COMPARABLE if wanted.stop_worst else ""
+        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):
             return
         group = specs[0].run_id
         run = None
         try:
             for one, spec in zip(plans, specs, strict=True):
-                of_group = spec.model_copy(update={"group": group, "offer": "" if len(specs) > 1 else spec.offer})
+                shared = {"group": group, "stop_worst": stop_worst, "offer": "" if len(specs) > 1 else spec.offer}
+                of_group = spec.model_copy(update=shared)
                 run = await self._submit(one, of_group)
         except BrightrunError as error:
             self.app.show_error(error)

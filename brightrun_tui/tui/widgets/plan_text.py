@@ -141,14 +141,19 @@ def last_look(plan: Plan) -> Content:
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 
 
-def sweep_words(plans: list[Plan]) -> Content:
-    """Before a sweep starts: how many runs, how long all of them take, and what they cost at most."""
+def sweep_words(plans: list[Plan], rule: str) -> Content:
+    """Before a sweep starts: how many runs, how long all of them take, what they cost at most, and which are stopped early."""
     found = [plan.estimate for plan in plans if plan.estimate]
     time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
     most = sum(one.cost_usd_high for one in found)
     cost = f"at most {humanize.money(most)}" if most else "free"
     names = Content("\n").join(Content(f"  {plan.name}") for plan in plans)
-    return Content.assemble((f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"), "\n\n", names)
+    return Content.assemble(
+        (f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"),
+        "\n\n",
+        names,
+        f"\n\n{rule}" if rule else "",
+    )
 
 
 def checks(plan: Plan | None, remedies: Sequence[Remedy], width: int) -> reflow.Lines:
