@@ -21,6 +21,7 @@ from brightrun_tui.commands.shared.options import (
     GpuOption,
     GpusOption,
     HoursOption,
+    IntensityOption,
     InterruptibleOption,
     NameOption,
     NotBeforeOption,
@@ -47,6 +48,7 @@ from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.planning.remedies import find_remedies
@@ -67,6 +69,7 @@ def train(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    intensity: IntensityOption = Intensity.BALANCED,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     project: ProjectOption = None,
@@ -92,6 +95,7 @@ def train(
         project,
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
+        intensity=intensity,
         not_before=not_before,
     )
     _check_data(draft)
@@ -120,6 +124,7 @@ def estimate(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    intensity: IntensityOption = Intensity.BALANCED,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     as_json: JsonOption = False,
@@ -139,6 +144,7 @@ def estimate(
         columns,
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
+        intensity=intensity,
     )
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
@@ -190,6 +196,7 @@ def make_draft(
     *,
     settings_file: str = "",
     machine: Mapping[str, Any],
+    intensity: Intensity = Intensity.BALANCED,
     not_before: str = "",
 ) -> Draft:
     """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``.
@@ -212,6 +219,7 @@ def make_draft(
         columns=parse_columns(columns or []),
         project=defaults.project if project is None else project,
         not_before=not_before,
+        intensity=intensity,
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.planning.intensity import Intensity
+
 
 class Draft(BaseModel):
     """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed.
@@ -20,6 +22,7 @@ class Draft(BaseModel):
     data: str = ""
     base: str = "starter"
     template: str = "default"
+    intensity: Intensity = Intensity.BALANCED
     overrides: dict[str, Any] = Field(default_factory=dict)
     provider: str = "local"
     gpu: str = ""

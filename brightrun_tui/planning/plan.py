@@ -109,7 +109,7 @@ def make_plan(
     template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
     report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths))
     base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
-    resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
+    resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides, draft.intensity)
     machine = _machine(draft, paths, offer, resolved.settings.machine.gpu_request)
     estimated = None
     if report and base and machine.flops:

@@ -10,6 +10,7 @@ from brightrun_tui.config import LARGEST
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
+from brightrun_tui.planning.intensity import Intensity
 
 
 def bounded(number: float | None) -> float | None:
@@ -38,6 +39,10 @@ BaseOption = Annotated[
     ),
 ]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
+IntensityOption = Annotated[
+    Intensity,
+    typer.Option("--intensity", help="How hard it learns: learning rate, epochs and rank, on top of the template."),
+]
 ProviderOption = Annotated[
     str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")
 ]

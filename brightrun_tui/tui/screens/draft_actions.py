@@ -12,6 +12,7 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
@@ -116,7 +117,7 @@ class DraftActions(ModeScreen):
             return
         self._remember()
         self._typed = {}
-        self._change(template=name, overrides={})
+        self._change(template=name, overrides={}, intensity=Intensity.BALANCED)
         self.app.toast(str(path), title="Saved as a template of yours")
 
     @work(group="pick")
@@ -160,7 +161,7 @@ class DraftActions(ModeScreen):
         self._remember()
         self._typed = {key: show_value(value) for key, value in found.settings.items()}
         given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
-        self._change(overrides=dict(self._typed), **given)
+        self._change(overrides=dict(self._typed), intensity=Intensity.BALANCED, **given)
 
     @work(group="start", exclusive=True)
     async def action_start(self) -> None:

@@ -20,6 +20,7 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import best_offer
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.providers.base import Account
@@ -164,6 +165,8 @@ class NewRunScreen(Mending):
             if value.strip():
                 self._typed[key] = value
             self._change(overrides=dict(self._typed))
+        elif key == "intensity":
+            self._change(intensity=Intensity(value))
         elif key == "interruptible":
             self._change(interruptible=value == "yes")
         elif key in ("budget_usd", "max_hours"):
@@ -394,10 +397,10 @@ class NewRunScreen(Mending):
             self._show_plan()
 
     def action_reset(self) -> None:
-        if self._typed:
+        if self._typed or self._draft.intensity != Intensity.BALANCED:
             self._remember()
         self._typed = {}
-        self._change(overrides={})
+        self._change(overrides={}, intensity=Intensity.BALANCED)
         self.app.toast("Settings are as the template says; u takes that back.")
 
     @property

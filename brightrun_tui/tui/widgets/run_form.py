@@ -15,7 +15,10 @@ from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.resolve import intensity_source
+from brightrun_tui.planning.settings_file import changed_settings
 from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
@@ -42,6 +45,13 @@ class RunForm(VerticalScroll, can_focus=False):
         yield Flow(id="data-report")
         yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
         yield _pick_row("Template", "template", "A proven set of settings for a kind of task (t).")
+        yield FormRow(
+            "Intensity",
+            ChoiceField("intensity", [*Intensity], Intensity.BALANCED),
+            "How hard it learns, on top of the template: "
+            + "; ".join(f"{one}: {one.purpose}" for one in Intensity)
+            + ".",
+        )
         yield FormRow(
             "Name", WaitingField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
         )
@@ -146,6 +156,7 @@ class RunForm(VerticalScroll, can_focus=False):
         gpu = self.row("gpu").field
         assert isinstance(gpu, TextField)
         gpu.put(draft.gpu)
+        self._show_intensity(draft, plan)
         begins = self.row("not_before")
         if isinstance(begins.field, TextField):
             begins.field.put(draft.not_before)
@@ -165,6 +176,23 @@ class RunForm(VerticalScroll, can_focus=False):
             setting = row.setting
             value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]
             row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
+
+    def _show_intensity(self, draft: Draft, plan: Plan | None) -> None:
+        """The choice, and what it has set."""
+        row = self.row("intensity")
+        if isinstance(row.field, ChoiceField):
+            row.field.put(draft.intensity)
+        changed = draft.intensity != Intensity.BALANCED
+        row.set_class(changed, "-changed")
+        values = changed_settings(plan) if plan else {}
+        titles = {setting.key: setting.title.lower() for setting in iter_settings()}
+        source = intensity_source(draft.intensity)
+        said = [
+            f"{titles[key]} {show_value(values.get(key, 0))}"
+            for key, by in (plan.sources.items() if plan else ())
+            if by == source
+        ]
+        row.remark(", ".join(said) if changed else draft.intensity.purpose, "$accent" if changed else "$faint")
 
     def _show_pick(self, key: str, title: str, note: str, empty: str) -> None:
         shown_note = f"  {cells.one_line(note)}" if note and note.casefold() != title.casefold() else ""
