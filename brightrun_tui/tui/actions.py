@@ -24,6 +24,7 @@ SCOPES = {
     "field": "Fields",
     "form": "Forms",
     "choice": "Choices",
+    "slider": "Sliders",
     "endpoint": "Endpoint",
     "answers": "Is it right?",
     "chat": "Chat",
@@ -169,6 +170,10 @@ ACTIONS: tuple[Action, ...] = (
         "field.edit", "enter", "Type", "Type into the field; enter again keeps what was typed.", footer=1, palette=False
     ),
     _a("field.drop", "escape", "Drop", "Leave the field as it was before typing.", footer=1, palette=False),
+    _a("slider.more", "right l", "More", "The next larger value.", footer=2, palette=False),
+    _a("slider.less", "left h", "Less", "The next smaller value.", footer=2, palette=False),
+    _a("slider.much_more", "shift+right L", "Much more", "Three values up.", palette=False),
+    _a("slider.much_less", "shift+left H", "Much less", "Three values down.", palette=False),
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     _a("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
     _a("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),

@@ -278,3 +278,35 @@ async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Op
         await driver.press("question_mark")
         await driver.sees("3, by template", "above 0 and at most", "costs", "--set training.epochs=")
     assert {setting.key for setting in iter_settings()} == set(TRADES)
+
+
+async def test_arrows_move_a_setting_with_its_effect_shown_and_undo_takes_the_whole_move_back(
+    paths: Paths, opened: Opened
+) -> None:
+    """From stop to stop, three at once with shift; typed values lie between; arrows move in what is typed."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = driver.app.screen.form.row("training.epochs")
+        row.field.focus()
+        await driver.press("right", "right", "shift+right")
+        assert row.field.value == "10"
+        await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 10)
+        await driver.sees("● yours", "Epochs  time 4 min")
+        await driver.press("u")
+        await driver.until(lambda: row.field.value == "3")
+        await driver.press("enter", "7", "left", "1", "enter")
+        await driver.until(lambda: row.field.value == "17")
+        await driver.press("left")
+        assert row.field.value == "15"
+
+
+async def test_intensity_is_one_choice_and_says_what_it_sets(paths: Paths, opened: Opened) -> None:
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        driver.app.screen.form.row("intensity").field.focus()
+        await driver.press("right")
+        await driver.sees("‹ aggressive ›", "rank 32, epochs 4.5", "Learning rate 0.001, Epochs", "intensity aggr")
+        await driver.press("u")
+        await driver.sees("‹ balanced ›")

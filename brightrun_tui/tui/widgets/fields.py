@@ -92,7 +92,7 @@ class TextField(_InForm, Input):
 class WaitingField(TextField):
     """A line of text that takes text only after enter, so that single keys stay keys until then."""
 
-    SCOPES = ("field", "form")
+    SCOPES: ClassVar[tuple[str, ...]] = ("field", "form")
     BINDINGS = bindings("field")
 
     def __init__(self, key: str, value: str = "", *, placeholder: str = "") -> None:

@@ -15,7 +15,10 @@ from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import Setting
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.fields import ChoiceField, TextField, WaitingField
+from brightrun_tui.tui.widgets.slider import SliderField
 
+TRACK = 9
+"""Cells of a slider."""
 YES_NO = ("on", "off")
 
 
@@ -43,6 +46,8 @@ class FormRow(Horizontal):
     def remark(self, text: str, style: str = "$muted") -> None:
         """A word or two behind the field."""
         content = Content.styled(cells.one_line(text), style)
+        if isinstance(self.field, SliderField):
+            content = Content.assemble(self.field.track(TRACK), "  ", content)
         if not content.is_same(self._remark):
             self._remark = content
             self._said.update(content)
@@ -56,6 +61,8 @@ class SettingRow(FormRow):
         field: ChoiceField | TextField
         if setting.kind in ("choice", "bool"):
             field = ChoiceField(setting.key, setting.choices or YES_NO, show_value(setting.default))
+        elif setting.stops:
+            field = SliderField(setting.key, show_value(setting.default), setting.stops, whole=setting.kind == "int")
         else:
             field = WaitingField(setting.key, show_value(setting.default))
         super().__init__(setting.title, field, setting.hint)

@@ -34,6 +34,8 @@ GROUPS = {
     "evaluation": "Measuring",
 }
 """Groups of settings as people read them."""
+MAIN = {"lora.r": "rank", "training.epochs": "epochs", "training.learning_rate": "rate"}
+"""What an intensity moves, in few words."""
 
 
 class RunForm(VerticalScroll, can_focus=False):
@@ -184,15 +186,14 @@ class RunForm(VerticalScroll, can_focus=False):
             row.field.put(draft.intensity)
         changed = draft.intensity != Intensity.BALANCED
         row.set_class(changed, "-changed")
-        values = changed_settings(plan) if plan else {}
-        titles = {setting.key: setting.title.lower() for setting in iter_settings()}
         source = intensity_source(draft.intensity)
-        said = [
-            f"{titles[key]} {show_value(values.get(key, 0))}"
-            for key, by in (plan.sources.items() if plan else ())
-            if by == source
-        ]
-        row.remark(", ".join(said) if changed else draft.intensity.purpose, "$accent" if changed else "$faint")
+        moved = [key for key, by in plan.sources.items() if by == source] if plan else []
+        values = changed_settings(plan) if plan else {}
+        titles = {setting.key: setting.title for setting in iter_settings()}
+        said = ", ".join(f"{titles[key]} {show_value(values[key])}" for key in moved)
+        row.hint = f"{f'{said}: ' if said else ''}{draft.intensity.purpose}"
+        short = ", ".join(f"{word} {show_value(values[key])}" for key, word in MAIN.items() if key in moved)
+        row.remark(short if changed else draft.intensity.purpose, "$accent" if changed else "$faint")
 
     def _show_pick(self, key: str, title: str, note: str, empty: str) -> None:
         shown_note = f"  {cells.one_line(note)}" if note and note.casefold() != title.casefold() else ""
