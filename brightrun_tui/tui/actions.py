@@ -31,6 +31,7 @@ SCOPES = {
     "correct": "Writing",
     "corrections": "Corrections",
     "pick": "Pickers",
+    "bases": "Base models",
     "columns": "Columns of a table",
     "offers": "Machines for rent",
     "modal": "Dialogues",
@@ -367,6 +368,14 @@ ACTIONS: tuple[Action, ...] = (
     _a("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     _a("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
     _a("pick.columns", "f4 ctrl+t", "Columns", "Say which column of the table is what.", footer=2, palette=False),
+    _a(
+        "bases.hub",
+        "f3 ctrl+r",
+        "Search the Hub",
+        "Look on the Hugging Face Hub for what is typed.",
+        footer=2,
+        palette=False,
+    ),
     _a("columns.use", "f5 ctrl+s", "Use them", "Take the table with these columns.", footer=2, palette=False),
     _a(
         "offers.interruptible",

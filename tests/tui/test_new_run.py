@@ -310,3 +310,28 @@ async def test_intensity_is_one_choice_and_says_what_it_sets(paths: Paths, opene
         await driver.sees("‹ aggressive ›", "rank 32, epochs 4.5", "Learning rate 0.001, Epochs", "intensity aggr")
         await driver.press("u")
         await driver.sees("‹ balanced ›")
+
+
+async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_said_at_once(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Size, licence and gate of what it has; what is typed leaves the machine only then."""
+    listed = {"id": "acme/lamp-7b", "gated": "auto", "downloads": 1200, "tags": ["license:apache-2.0"]}
+    hub = StandIn(
+        {}, listed=[{**listed, "safetensors": {"parameters": {"BF16": 7_000_000_000}, "total": 7_000_000_000}}]
+    )
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "b")
+        await driver.sees("asks the Hub")
+        await driver.press(*"lamp", "f3")
+        await driver.sees("cannot be reached")
+        hub.start()
+        try:
+            monkeypatch.setenv("HF_ENDPOINT", hub.url)
+            await driver.press("f3")
+            await driver.sees("lamp-7b", "7 B", "licence to accept · apache", "on the Hub")
+            await driver.press("enter")
+            await driver.until(lambda: driver.app.screen._draft.base == "acme/lamp-7b")
+        finally:
+            hub.stop()

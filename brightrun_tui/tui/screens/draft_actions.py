@@ -53,7 +53,8 @@ class DraftActions(ModeScreen):
     @work(group="pick")
     async def action_base(self) -> None:
         from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.screens.pick import Choice
+        from brightrun_tui.tui.screens.pick_base import PickBase
         from brightrun_tui.tui.widgets import choice_text
 
         fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
@@ -63,15 +64,7 @@ class DraftActions(ModeScreen):
             )
             for fit in fits
         ]
-        chosen = await self.app.push_screen_wait(
-            PickScreen(
-                "Base model",
-                choices,
-                chosen=self._draft.base,
-                own="search, or type a Hugging Face id, a directory or a GGUF file",
-                head=choice_text.row(choice_text.HEAD),
-            )
-        )
+        chosen = await self.app.push_screen_wait(PickBase(choices, chosen=self._draft.base))
         if chosen:
             self._remember()
             self._change(base=chosen)
