@@ -62,7 +62,8 @@ def find_remedies(
             refusal=refusal if keeps else None,
         )
 
-    found = (_remedy(plan, check, attempt, paths) for check in plan.checks if check.state == "failed")
+    red = [check for check in plan.checks if check.error is not None and check.error.kind not in _OPEN]
+    found = (_remedy(plan, check, attempt, paths) for check in red)
     return tuple(remedy for remedy in found if remedy is not None)
 
 

@@ -35,7 +35,7 @@ def words(before: Plan, after: Plan, change: Change) -> str:
         if name == "base":
             said.append(f"{title} {after.base.title if after.base else value}")
         elif name == "gpu":
-            said.append("any GPU that fits, instead of the one that was named")
+            said.append(f"any GPU that fits instead of {before.draft.gpu}, asked for anew")
         elif value is None:
             said.append(f"no {title}")
         else:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import NoCapacityError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
@@ -112,3 +114,14 @@ def test_what_no_single_change_mends_has_no_remedy(data: Path, paths: Paths) -> 
     assert not plan.ready and find_remedies(plan, paths) == ()
     small = make_plan(Draft(data=str(data), base=BASE), paths, offer=Offer(id="1", provider="local", hardware=nothing))
     assert not small.ready and find_remedies(small, paths) == ()
+
+
+def test_a_gpu_that_nobody_rents_out_gives_way_to_any_but_not_while_it_is_asked_for(
+    data: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_0123456789")
+    draft = Draft(data=str(data), base=BASE, provider="runpod", gpu="RTX 4090")
+    assert find_remedies(make_plan(draft, paths), paths) == ()
+    refusal = NoCapacityError("no machine is for rent now", kind=ErrorKind.NO_CAPACITY)
+    (remedy,) = find_remedies(make_plan(draft, paths, refusal=refusal), paths, refusal=refusal)
+    assert remedy.fields == {"gpu": ""} and remedy.option == "without --gpu"

@@ -209,6 +209,11 @@ class PickField(_InForm, Widget, can_focus=True):
         self.key = key
         self._text = Content("")
 
+    @property
+    def value(self) -> str:
+        """What it shows, as plain text."""
+        return self._text.plain
+
     def show(self, text: Content) -> None:
         if not text.is_same(self._text):
             self._text = text
