@@ -23,19 +23,21 @@ from brightrun_tui.tui.screens.integrations import IntegrationsScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
+from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.welcome import Welcome
 from tests.tui.conftest import SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
-    ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen,
+    ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, SliderField, PickBase,
 )  # fmt: skip
 
 

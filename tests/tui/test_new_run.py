@@ -150,7 +150,7 @@ async def test_defaults_that_cannot_be_read_stop_a_run(paths: Paths, opened: Ope
     async with opened(paths, (120, 40)) as driver:
         await open_form(driver)
         await driver.until(lambda: driver.app.screen._plan is not None)
-        await driver.sees("there is no setting “templat”")
+        await driver.sees("✗ settings")
         assert "templat" in str([check.error for check in driver.app.screen._plan.checks if check.error])
 
 
