@@ -178,11 +178,11 @@ def _split(plan: Plan, _: Check, __: Paths) -> list[Change]:
 
 def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[Change]:
     """A number that is out of range at the nearest end of it; anything else as the template says."""
-    key = check.error.where.removeprefix("--set ") if check.error else ""
-    if key not in plan.draft.overrides:
-        return []
+    key = check.error.where if check.error else ""
     setting = next((setting for setting in iter_settings() if setting.key == key), None)
-    nearest = _nearest(setting, plan.draft.overrides[key]) if setting else None
+    if setting is None or key not in plan.draft.overrides:
+        return []
+    nearest = _nearest(setting, plan.draft.overrides[key])
     return [*([Change({key: nearest})] if nearest is not None else []), Change({key: None})]
 
 

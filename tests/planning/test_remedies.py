@@ -110,7 +110,7 @@ def test_a_full_disk_keeps_fewer_checkpoints_and_a_value_out_of_range_goes_to_it
 
 def test_what_no_single_change_mends_has_no_remedy(data: Path, paths: Paths) -> None:
     nothing = Hardware(device="cuda", gpu="T", gpu_count=1, gpu_memory=10**8, flops=1e12, disk_free=10**12)
-    plan = make_plan(Draft(data="/nowhere.jsonl"), paths)
+    plan = make_plan(Draft(data="/nowhere.jsonl", overrides={"training.epoch": 3}), paths)
     assert not plan.ready and find_remedies(plan, paths) == ()
     small = make_plan(Draft(data=str(data), base=BASE), paths, offer=Offer(id="1", provider="local", hardware=nothing))
     assert not small.ready and find_remedies(small, paths) == ()
