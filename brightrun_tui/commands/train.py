@@ -22,8 +22,10 @@ from brightrun_tui.commands.shared.options import (
     GpuOption,
     GpusOption,
     HoursOption,
+    IntensityOption,
     InterruptibleOption,
     NameOption,
+    NotBeforeOption,
     ProjectOption,
     ProviderOption,
     SetOption,
@@ -36,7 +38,7 @@ from brightrun_tui.commands.shared.options import (
     parse_reading,
 )
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
-from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight
+from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight, refuse
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.advice import name_data
@@ -48,8 +50,10 @@ from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths, get_paths, typed_path
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import best_offer, check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.store import models
 
@@ -67,11 +71,13 @@ def train(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    intensity: IntensityOption = Intensity.BALANCED,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     encoding: EncodingOption = "",
     sheet: SheetOption = "",
     project: ProjectOption = None,
+    not_before: NotBeforeOption = "",
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -93,6 +99,8 @@ def train(
         project,
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
+        intensity=intensity,
+        not_before=not_before,
     )
     _check_data(draft)
     run = with_store(lambda session: _start(session, draft, yes=yes))
@@ -120,6 +128,7 @@ def estimate(
     budget: BudgetOption = None,
     max_hours: HoursOption = None,
     settings: SetOption = None,
+    intensity: IntensityOption = Intensity.BALANCED,
     settings_file: SettingsOption = "",
     columns: ColumnOption = None,
     encoding: EncodingOption = "",
@@ -141,6 +150,7 @@ def estimate(
         parse_reading(columns, encoding, sheet),
         settings_file=settings_file,
         machine=machine_overrides(gpus, shared_gpu),
+        intensity=intensity,
     )
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
@@ -148,8 +158,7 @@ def estimate(
         plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
-        if plan.first_problem is not None:
-            raise plan.first_problem
+        refuse(talk(), plan, find_remedies(plan, get_paths()))
     elif not as_json:
         print_estimate(page(), plan.estimate, plan.hardware)
     if as_json:
@@ -193,6 +202,8 @@ def make_draft(
     *,
     settings_file: str = "",
     machine: Mapping[str, Any],
+    intensity: Intensity = Intensity.BALANCED,
+    not_before: str = "",
 ) -> Draft:
     """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``.
 
@@ -213,6 +224,8 @@ def make_draft(
         max_hours=max_hours,
         columns=columns,
         project=defaults.project if project is None else project,
+        not_before=not_before,
+        intensity=intensity,
     )
 
 
@@ -241,6 +254,7 @@ async def _plan(draft: Draft, paths: Paths) -> Plan:
 async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
     plan = await _plan(draft, session.paths)
     print_preflight(talk(), plan)
+    refuse(talk(), plan, await asyncio.to_thread(find_remedies, plan, session.paths))
     spec = make_spec(plan)
     _agree(plan, yes=yes)
     if plan.estimate is not None:

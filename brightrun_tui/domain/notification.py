@@ -83,6 +83,7 @@ _KINDS = (
     (("budget_", "dearer_", "first_step"), NewsKind.BUDGET),
     (("machine_",), NewsKind.MACHINE),
     (("stuck",), NewsKind.NEEDS_YOU),
+    (("stopped_early",), NewsKind.DONE),
 )
 """Kind by the beginning of a notice's code."""
 

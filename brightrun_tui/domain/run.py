@@ -153,8 +153,9 @@ class RunSpec(BaseModel):
     """``spec.json``: the whole run, resolved and immutable.
 
     ``interruptible``: it may be on a machine that its provider can take away, and goes on elsewhere then. ``project``: a tag, by
-    which costs are summed. ``group``: the same for all runs of one sweep. ``measures``: a version
-    that is measured; nothing is trained then.
+    which costs are summed. ``group``: the same for all runs of one sweep. ``stop_worst``: one that falls behind
+    the others is stopped early, see `domain.halving`. ``not_before``: seconds since the epoch, until which it waits in the queue.
+    ``measures``: a version that is measured; nothing is trained then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -174,6 +175,8 @@ class RunSpec(BaseModel):
     project: str = ""
     group: str = ""
     measures: Subject | None = None
+    stop_worst: bool = False
+    not_before: Finite | None = None
     limits: Limits = Limits()
 
 

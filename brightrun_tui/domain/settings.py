@@ -1,8 +1,8 @@
 """The settings of a run, declared once.
 
 Form fields, ``--set`` options, configuration and help text all derive from these models: the
-``title`` is the label, the ``description`` the hint, and ``json_schema_extra={"simple": True}``
-puts a field among the main ones instead of under "advanced".
+``title`` is the label, the ``description`` the hint, and `simple` puts a field among the main ones instead of under
+"advanced".
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.slots import GPUS_PATTERN, GpuRequest, chosen
 
-SIMPLE: JsonDict = {"simple": True}
 MOST = 1_000_000_000
 """No count of records or steps is larger."""
 SEEDS = Field(ge=-(2**31), lt=2**32)
+
+
+def simple(*stops: float) -> JsonDict:
+    """Marks a setting as one of the main ones; a slider goes from stop to stop, and takes any other value that is typed."""
+    return {"simple": True, "stops": list(stops)}
 
 
 class SettingsGroup(BaseModel):
@@ -38,7 +42,7 @@ class LoraSettings(SettingsGroup):
         16,
         title="Rank (r)",
         description="Size of the adapter. More learns more and needs more data and memory.",
-        json_schema_extra=SIMPLE,
+        json_schema_extra=simple(4, 8, 16, 32, 64, 128, 256),
     )
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = Field(
         16, title="Alpha", description="Scale of the adapter; its effect is alpha / r (alpha / √r with rsLoRA)."
@@ -84,7 +88,7 @@ class DataSettings(SettingsGroup):
         0.1,
         title="Held-out share",
         description="Part of the records kept away from training to measure quality.",
-        json_schema_extra=SIMPLE,
+        json_schema_extra=simple(0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
     )
     eval_max_records: Annotated[int, Field(ge=1, le=MOST)] = Field(
         500, title="Held-out at most", description="Upper limit of held-out records."
@@ -119,19 +123,19 @@ class TrainingSettings(SettingsGroup):
         2.0,
         title="Epochs",
         description="How often the data is seen. Small datasets want more (100 records: 3–5).",
-        json_schema_extra=SIMPLE,
+        json_schema_extra=simple(0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50),
     )
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         2e-4,
         title="Learning rate",
         description="Step size. 2e-4 is proven for QLoRA; above 1e-3 most runs diverge.",
-        json_schema_extra=SIMPLE,
+        json_schema_extra=simple(1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2),
     )
     batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(
         16,
         title="Batch size",
         description="Records per optimiser step (micro-batch × accumulation).",
-        json_schema_extra=SIMPLE,
+        json_schema_extra=simple(1, 2, 4, 8, 16, 32, 64, 128, 256),
     )
     micro_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, title="Micro-batch", description="Records held in memory at once. 0: found automatically."
@@ -265,6 +269,7 @@ class Setting(BaseModel):
     simple: bool
     kind: Literal["int", "float", "bool", "choice", "text"]
     choices: tuple[str, ...] = ()
+    stops: tuple[float, ...] = ()
     default: Any = None
     field: FieldInfo
 
@@ -319,6 +324,7 @@ def iter_settings() -> Iterator[Setting]:
                 title=field.title or name,
                 hint=field.description or "",
                 simple=bool(extra.get("simple")),
+                stops=_stops(extra.get("stops")),
                 kind=_kind_of(field.annotation, choices),
                 choices=choices,
                 default=field.default,
@@ -334,6 +340,10 @@ def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(values, dict)
         for name, value in values.items()
     }
+
+
+def _stops(listed: Any) -> tuple[float, ...]:
+    return tuple(float(stop) for stop in listed) if isinstance(listed, list) else ()
 
 
 def _is_literal(annotation: Any) -> bool:

@@ -60,7 +60,7 @@ def whoami(token: SecretStr) -> dict[str, Any]:
 def reach() -> None:
     """Raises `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
     with plain_errors(""):
-        answer = _library().get_session().get(f"{endpoint()}/api/models", params={"limit": 1})
+        answer = _library().get_session().get(f"{endpoint()}/api/models", params={"limit": 1}, timeout=TIMEOUT_SECONDS)
         _library().utils.hf_raise_for_status(answer)
 
 

@@ -18,6 +18,7 @@ from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Answer, Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
+from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
@@ -68,6 +69,7 @@ class Engine:
         self._queue_again_at = float("inf")
         self._reserve = Reserve(paths.data / ".engine.reserve")
         self._clock = WallClock()
+        self.wall_clock: Callable[[], float] = time.time
         self.started_at = time.time()
         self._seen_version = -1
         self._changed = True
@@ -222,7 +224,9 @@ class Engine:
         begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if self._has_begun(run)] if queue else []
         for run in queue:
             async with self.troubles.guard(_name(run.id)):
-                if await self._seat(run, begun):
+                if (moment := waits_until(run, self.wall_clock())) is not None:
+                    await self._say_what_for(run, f"waits until {moment_words(moment)}")
+                elif await self._seat(run, begun):
                     begun.append(run)
 
     async def _seat(self, run: Run, begun: list[Run]) -> bool:
@@ -245,9 +249,13 @@ class Engine:
         if seat.granted:
             gpu_id = seat.card.id if seat.card and run.spec.provider == LOCAL else ""
             await self._drive(await runs.update(self.db, run.id, gpu_id=gpu_id, phase_detail=""))
-        elif run.phase_detail != (words := f"waits for {seat.waits_for}"):
-            await runs.update(self.db, run.id, phase="queued", phase_detail=words)
+        else:
+            await self._say_what_for(run, f"waits for {seat.waits_for}")
         return seat.granted
+
+    async def _say_what_for(self, run: Run, words: str) -> None:
+        if run.phase_detail != words:
+            await runs.update(self.db, run.id, phase="queued", phase_detail=words)
 
     async def next_gpu(self) -> str | None:
         """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""

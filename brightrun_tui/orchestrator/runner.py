@@ -20,6 +20,7 @@ from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, live_changes, watching
 from brightrun_tui.orchestrator.allowance import Allowance
+from brightrun_tui.orchestrator.halving import Halving
 from brightrun_tui.orchestrator.judging import judge_if_wished
 from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
@@ -69,6 +70,7 @@ class Runner:
         self._troubles = troubles
         self._allowance = Allowance(db, paths, timings, target, money or MoneyLimits())
         self._life = Life(target, timings)
+        self._halving = Halving(db)
         self._looking: asyncio.Task[tuple[bool, int | None]] | None = None
         self._seen_alive = False
         self._memory_kills = deaths.memory_kills()
@@ -304,6 +306,8 @@ class Runner:
                 if run.state == "running" and watching.overtime(run):
                     limit = f"the time limit of {run.limits.max_hours:g} h is over: the run is ended in order"
                     await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
+                    return "stop_asked", None
+                if run.state == "running" and await self._halving.stops(run):
                     return "stop_asked", None
             if (demand := await self._allowance.demand(await runs.get(self.db, run.id))) is not None:
                 return demand, None

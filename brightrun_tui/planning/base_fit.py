@@ -34,7 +34,9 @@ def _fit(choice: BaseChoice, plan: Plan | None, paths: Paths) -> BaseFit:
         found = None
         if plan and plan.report and plan.hardware.flops:
             draft = plan.draft
-            settings = resolve_settings(plan.template, info, plan.report.usable, draft.overrides).settings
+            settings = resolve_settings(
+                plan.template, info, plan.report.usable, draft.overrides, draft.intensity
+            ).settings
             price = plan.offer.price_per_hour if plan.offer else 0.0
             found = estimate(info, plan.report, settings, plan.hardware, price)
         return BaseFit(base=choice, context=info.architecture.context, estimate=found)

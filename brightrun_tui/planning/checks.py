@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
@@ -16,6 +18,7 @@ from brightrun_tui.domain.errors import (
     UsageError,
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
+from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.slots import GpuRequest, Seats, assign
 from brightrun_tui.integrations import credentials
@@ -384,6 +387,14 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
             ),
         )
     return ok("month", f"{humanize.money(left)} of {humanize.money(limit)} are left for this month")
+
+
+def check_schedule(moment: float | None) -> Check | None:
+    """When the run begins; None where that is at once."""
+    if moment is None:
+        return None
+    left = humanize.duration(max(0.0, moment - time.time()))
+    return ok("schedule", f"begins {moment_words(moment)}, in {left}; the engine waits for it with no app open")
 
 
 def check_run_name(name: str) -> Check:

@@ -6,11 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.planning.intensity import Intensity
+
 
 class Draft(BaseModel):
     """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed.
 
-    ``interruptible``: machines that may be taken away at any time are welcome; they are cheaper.
+    ``interruptible``: machines that may be taken away at any time are welcome; they are cheaper. ``not_before``: a moment as
+    typed, such as 22:00; see `domain.schedule`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -19,6 +22,7 @@ class Draft(BaseModel):
     data: str = ""
     base: str = "starter"
     template: str = "default"
+    intensity: Intensity = Intensity.BALANCED
     overrides: dict[str, Any] = Field(default_factory=dict)
     provider: str = "local"
     gpu: str = ""
@@ -26,4 +30,5 @@ class Draft(BaseModel):
     budget_usd: float | None = None
     max_hours: float | None = None
     project: str = ""
+    not_before: str = ""
     columns: dict[str, str] = Field(default_factory=dict)

@@ -24,6 +24,8 @@ LONG_ON_CPU_SECONDS = 6 * 3600.0
 SPARE_DISK = 40_000_000
 DATA_COPIES = 3
 """The file itself, the canonical form of it, and its tokens."""
+FATES = {"drop": "left out", "truncate": "cut off", "split": "cut into pieces", "refuse": "a reason to refuse"}
+"""What becomes of records that are too long."""
 MOST_COUNTED = 50
 """Checkpoints whose way home is counted: a fast worker's are not all brought home."""
 
@@ -140,9 +142,7 @@ def _notes(
     if tokens.longest > shape.longest:
         characters = (shape.longest - TURN_TOKENS * report.turns / max(1, report.usable)) * tokens.characters_per_token
         about = max(1, round(report.usable * report.characters.share_over(characters)))
-        fate = {"drop": "left out", "truncate": "cut off", "split": "cut into pieces", "refuse": "a reason to refuse"}[
-            settings.data.over_length
-        ]
+        fate = FATES[settings.data.over_length]
         notes.append(
             f"About {about:,} of {report.usable:,} records, those over {shape.longest:,} tokens, will be {fate}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +13,7 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
+from brightrun_tui.domain.schedule import parse_moment
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.integrations.packages import torch_uses_gpu
@@ -52,11 +54,15 @@ ORDER = (
     "budget",
     "month",
     "name",
+    "schedule",
 )
 
 
 class Plan(BaseModel):
-    """What a draft comes to. ``sources`` tells for every setting that is not at its default who set it."""
+    """What a draft comes to. ``sources`` tells for every setting that is not at its default who set it.
+
+    ``not_before``: seconds since the epoch.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -70,6 +76,7 @@ class Plan(BaseModel):
     hardware: Hardware
     offer: Offer | None = None
     estimate: Estimate | None
+    not_before: float | None = None
     checks: tuple[Check, ...]
 
     @property
@@ -102,7 +109,7 @@ def make_plan(
     template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
     report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths))
     base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
-    resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides)
+    resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides, draft.intensity)
     machine = _machine(draft, paths, offer, resolved.settings.machine.gpu_request)
     estimated = None
     if report and base and machine.flops:
@@ -112,6 +119,7 @@ def make_plan(
             found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
         )
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
+    begins = _or_failed(found, "schedule", lambda: parse_moment(draft.not_before, datetime.now().astimezone()))
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[str, Callable[[], Check | None]]] = [
         ("settings", lambda: checks.check_defaults(paths)),
@@ -121,6 +129,7 @@ def make_plan(
         ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
         ("training packages", lambda: checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),
+        ("schedule", lambda: checks.check_schedule(begins)),
     ]
     if report:
         work.append(("dataset", lambda: checks.check_records(report, base, resolved.settings)))
@@ -151,6 +160,7 @@ def make_plan(
         hardware=machine,
         offer=offer,
         estimate=estimated,
+        not_before=begins,
         checks=tuple(found),
     )
 
@@ -194,6 +204,7 @@ def make_spec(plan: Plan) -> RunSpec:
         interruptible=plan.draft.interruptible,
         offer=plan.offer.id if plan.offer else "",
         project=plan.draft.project.strip(),
+        not_before=plan.not_before,
         limits=Limits(budget_usd=plan.draft.budget_usd, max_hours=plan.draft.max_hours),
     )
 

@@ -1,6 +1,7 @@
 """From a draft to the settings of the run, and where each of them comes from.
 
-Default < base model < template (with its rules by number of records) < rule by size of the model < what the person set.
+Default < base model < template (with its rules by number of records) < rule by size of the model < intensity < what the
+person set.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import SizeRule, size_rule
+from brightrun_tui.planning.intensity import Intensity, layer
 from brightrun_tui.planning.templates import Template
 from brightrun_tui.planning.timing import held_out
 
@@ -35,7 +37,11 @@ class Resolved(BaseModel):
 
 
 def resolve_settings(
-    template: Template | None, base: BaseModelInfo | None, records: int | None, overrides: dict[str, Any]
+    template: Template | None,
+    base: BaseModelInfo | None,
+    records: int | None,
+    overrides: dict[str, Any],
+    intensity: Intensity = Intensity.BALANCED,
 ) -> Resolved:
     """Put the layers on top of each other. A value that does not fit is reported and left out."""
     values: dict[str, Any] = {}
@@ -61,6 +67,7 @@ def resolve_settings(
                 {LEARNING_RATE: float(f"{rate * rule.factor:.3g}")},
                 f"{sources.get(LEARNING_RATE, 'default')} × {rule.factor:g}: {rule.why}",
             )
+    put(layer(intensity, RunSettings().with_overrides(values)), intensity_source(intensity))
     problems = []
     for key, value in overrides.items():
         try:
@@ -79,6 +86,11 @@ def resolve_settings(
         key: source for key, source in sources.items() if source == PERSON or _value(settings, key) != defaults[key]
     }
     return Resolved(settings=settings, sources=changed, problems=tuple(problems))
+
+
+def intensity_source(intensity: Intensity) -> str:
+    """How a setting that the intensity has set says so."""
+    return f"intensity {intensity}"
 
 
 def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> dict[str, Any]:

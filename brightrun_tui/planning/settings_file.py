@@ -16,6 +16,7 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.resolve import intensity_source
 from brightrun_tui.planning.templates import get_template
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -66,7 +67,7 @@ def write_settings(plan: Plan, path: Path) -> None:
 
 
 def save_template(plan: Plan, name: str, paths: Paths) -> Path:
-    """Keep the template of the plan, with what the person changed in it, as one of their own.
+    """Keep the template of the plan, with what the person and the intensity changed in it, as one of their own.
 
     Raises:
         UsageError: the name is none for a template, or the file cannot be written.
@@ -79,6 +80,8 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
         )
     own = {setting.key: setting.parse(plan.draft.overrides[setting.key]) for setting in iter_settings()
            if setting.key in plan.draft.overrides}  # fmt: skip
+    hand = intensity_source(plan.draft.intensity)
+    own |= {key: value for key, value in changed_settings(plan).items() if plan.sources.get(key) == hand}
     below = get_template(plan.draft.template, paths)
     rules = [
         {**({"up_to": rule.up_to} if rule.up_to else {}), **{k: v for k, v in rule.overrides.items() if k not in own}}

@@ -43,6 +43,11 @@ def parse_sweep(text: str) -> Values:
     return values
 
 
+def are_comparable(values: Values) -> bool:
+    """Whether the held-out losses of the runs will mean the same, so that the worst can be stopped early."""
+    return not any(key.startswith("data.") or key == "training.objective" for key in values)
+
+
 def sweep_drafts(draft: Draft, name: str, values: Values) -> list[Draft]:
     """A draft for every combination, each with a name of its own that tells the values."""
     drafts = []

@@ -24,12 +24,14 @@ SCOPES = {
     "field": "Fields",
     "form": "Forms",
     "choice": "Choices",
+    "slider": "Sliders",
     "endpoint": "Endpoint",
     "answers": "Is it right?",
     "chat": "Chat",
     "correct": "Writing",
     "corrections": "Corrections",
     "pick": "Pickers",
+    "bases": "Base models",
     "columns": "Columns of a table",
     "report": "Findings in a dataset",
     "records": "Records of a dataset",
@@ -92,7 +94,14 @@ ACTIONS: tuple[Action, ...] = (
     _a("app.new_run", "2", "New Run", "Set up a training run: data, base model, settings, price."),
     _a("app.monitor", "3", "Monitor", "Watch what is running: curves, log, cost, answers."),
     _a("app.registry", "4", "Registry", "Your models: how good they are, and how to use them."),
-    _a("app.help", "question_mark f1", "Help", "Show the keys that work here.", footer=1, palette=False),
+    _a(
+        "app.help",
+        "question_mark f1",
+        "Help",
+        "Explain the chosen field, and show the keys that work here.",
+        footer=1,
+        palette=False,
+    ),
     _a("app.news", "exclamation_mark f7", "News", "What has happened: runs that ended, money, machines, models."),
     _a("app.palette", "colon ctrl+p", "Commands", "Find any action by its name.", footer=8, palette=False),
     _a("app.theme", "f2", "Theme", "Change the colours; your own themes are in the list too."),
@@ -137,6 +146,13 @@ ACTIONS: tuple[Action, ...] = (
         "Try several values of a setting (three learning rates, unasked) as a group of runs.",
         changes=True,
     ),
+    _a(
+        "new_run.fix",
+        "f",
+        "Make it fit",
+        "Apply the smallest change that makes the first red line of the plan green; u takes it back.",
+        footer=3,
+    ),
     _a("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),
     _a("new_run.preview", "v", "Preview", "Look at the conversations as the model will see them.", footer=4),
     _a("new_run.base", "b", "Base model", "Choose the model to start from.", footer=5),
@@ -158,6 +174,10 @@ ACTIONS: tuple[Action, ...] = (
         "field.edit", "enter", "Type", "Type into the field; enter again keeps what was typed.", footer=1, palette=False
     ),
     _a("field.drop", "escape", "Drop", "Leave the field as it was before typing.", footer=1, palette=False),
+    _a("slider.more", "right l", "More", "The next larger value.", footer=2, palette=False),
+    _a("slider.less", "left h", "Less", "The next smaller value.", footer=2, palette=False),
+    _a("slider.much_more", "shift+right L", "Much more", "Three values up.", palette=False),
+    _a("slider.much_less", "shift+left H", "Much less", "Three values down.", palette=False),
     _a("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     _a("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
     _a("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
@@ -405,6 +425,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _a("repair.tick", "space", "Tick", "Do this, or not.", footer=3, palette=False),
     _a("repair.make", "f5 ctrl+s", "Make it", "Write the new version.", changes=True, footer=2, palette=False),
+    _a(
+        "bases.hub",
+        "f3 ctrl+r",
+        "Search the Hub",
+        "Look on the Hugging Face Hub for what is typed.",
+        footer=2,
+        palette=False,
+    ),
     _a("columns.use", "f5 ctrl+s", "Use them", "Take the table with these columns.", footer=2, palette=False),
     _a(
         "offers.interruptible",
@@ -542,6 +570,11 @@ def defaults() -> tuple[Action, ...]:
 def of_scope(scope: str) -> tuple[Action, ...]:
     """The actions of one scope, in the order of the table."""
     return tuple(_FROM_CONFIG.get(action.id, action) for action in ACTIONS if action.scope == scope)
+
+
+def key_of(action_id: str) -> str:
+    """The main key of an action as it is now, as people write it."""
+    return _FROM_CONFIG.get(action_id, BY_ID[action_id]).key
 
 
 def bindings(*scopes: str) -> list[BindingType]:

@@ -96,11 +96,22 @@ async def until(fact: Callable[[], Any], what: str, seconds: float = 15) -> Any:
 
 
 async def add_run(
-    db: Database, run_id: str, provider: str = "lying", path: str = "/nowhere.jsonl", estimate: Estimate | None = None
+    db: Database,
+    run_id: str,
+    provider: str = "lying",
+    path: str = "/nowhere.jsonl",
+    estimate: Estimate | None = None,
+    **more: Any,
 ) -> None:
     data = DatasetRef(path=path, name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(
-        run_id=run_id, name=run_id, created_at=time.time(), base=BaseModelRef(id="b"), dataset=data, provider=provider
+        run_id=run_id,
+        name=run_id,
+        created_at=time.time(),
+        base=BaseModelRef(id="b"),
+        dataset=data,
+        provider=provider,
+        **more,
     )
     await runs.create(db, spec, str(db.path.parent / "runs" / run_id), estimate)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 COMMIT = "c0ffee" + "0" * 34
 
@@ -19,7 +19,8 @@ COMMIT = "c0ffee" + "0" * 34
 class StandIn:
     """``faults`` maps a part of a path to a status; ``cut`` maps a file to the number of bytes after which the line breaks, once.
 
-    ``stall`` names a part of a path that is never answered before `stop`. ``kind``: models or datasets.
+    ``stall`` names a part of a path that is never answered before `stop`. ``kind``: models or datasets. ``listed``: what a
+    search looks through.
     """
 
     files: dict[str, bytes]
@@ -31,6 +32,7 @@ class StandIn:
     cut: dict[str, int] = field(default_factory=dict)
     stall: str = ""
     kind: str = "models"
+    listed: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def start(self) -> StandIn:
@@ -96,7 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
                 }
             )
         elif path == "/api/models":
-            self._json([])
+            words = parse_qs(urlsplit(self.path).query).get("search", [""])[0].casefold()
+            self._json([model for model in self.hub.listed if words in model["id"].casefold()])
         else:
             self._repository(path, token)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def test_everything_that_is_wrong_is_listed_at_once_each_with_its_fix(paths: Pat
     assert all(check.fix and check.error for check in plan.checks if check.state == "failed")
     with pytest.raises(DatasetError):
         make_spec(plan)
+
+
+def test_a_run_may_wait_for_a_time_and_one_that_has_passed_is_refused(data: Path, paths: Paths) -> None:
+    plan = make_plan(Draft(data=str(data), not_before="2999-01-01"), paths)
+    assert plan.first_problem and plan.first_problem.where == "not before"
+    soon = datetime.now().astimezone() + timedelta(hours=2)
+    spec = make_spec(make_plan(Draft(data=str(data), not_before=soon.isoformat()), paths))
+    assert spec.not_before == soon.timestamp() and RunSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
 def test_a_budget_below_the_estimate_refuses_with_its_own_exit_code(data: Path, tmp_path: Path, paths: Paths) -> None:

@@ -11,6 +11,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import catalogue, describe_base
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.resolve import PERSON, resolve_settings
 from brightrun_tui.planning.templates import get_template, load_templates
 from brightrun_tui.resources import resource
@@ -105,3 +106,14 @@ def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_re
     assert "chat" in unknown.value.fix
     (paths.user_templates / "mine.toml").write_text('title = "Mine"\n[settings]\n"lora.r" = 48\n')
     assert get_template("mine", paths).overrides == {"lora.r": 48}
+
+
+def test_intensity_moves_what_the_template_says_and_yields_to_the_person(paths: Paths) -> None:
+    """Each says of every setting that it moved that it was it; balanced moves nothing."""
+    template, base = get_template("default", paths), describe_base("Qwen/Qwen2.5-0.5B-Instruct", paths)
+    mild, plain, hard = (resolve_settings(template, base, 1000, {}, one) for one in Intensity)
+    assert plain == resolve_settings(template, base, 1000, {})
+    for found in (lambda s: s.training.learning_rate, lambda s: s.training.epochs, lambda s: s.lora.r):
+        assert found(mild.settings) < found(plain.settings) < found(hard.settings)
+    assert hard.sources["lora.r"] == "intensity aggressive"
+    assert resolve_settings(template, base, 1000, {"lora.r": 12}, Intensity.AGGRESSIVE).settings.lora.r == 12

@@ -24,6 +24,7 @@ from brightrun_tui.tui.screens.integrations import IntegrationsScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
+from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
@@ -32,6 +33,7 @@ from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import RowList
+from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.welcome import Welcome
 from tests.tui.conftest import SIZES, Opened
 
@@ -39,7 +41,7 @@ CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
-    RecordsScreen, RepairScreen,
+    RecordsScreen, RepairScreen, SliderField, PickBase,
 )  # fmt: skip
 
 

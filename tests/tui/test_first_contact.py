@@ -129,10 +129,11 @@ async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
             await driver.press("S")
             await driver.sees("Two or three values")
             await driver.press("enter")
-            await driver.sees("3 runs, one after the other", "free")
+            await driver.sees("3 runs, one after the other", "free", "a quarter and at half")
             await driver.press("y")
             await driver.until(lambda: len(driver.app.snapshot.runs) == 3, "three runs")
         assert len({run.spec.group for run in driver.app.snapshot.runs}) == 1
+        assert all(run.spec.stop_worst for run in driver.app.snapshot.runs)
         await driver.press("colon", *"sweep supp", "enter")
         await driver.sees("Sweep of 3 runs", "Learning rate 0.001")
 

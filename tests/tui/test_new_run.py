@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 from textual.widgets import Input
 
+from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
@@ -252,3 +253,89 @@ async def test_a_dataset_of_the_hub_and_a_folder_are_chosen_like_a_file(
         await driver.press("down", "enter")
         await driver.sees("60 of 60 records usable")
     hub.stop()
+
+
+async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: Paths, opened: Opened) -> None:
+    """The change stands under its key with its effect; the setting is marked as changed afterwards."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
+        row.field.focus()
+        await driver.press("enter", *["backspace"] * 4, *"5000", "enter")
+        await driver.sees(" f  lora.r", "✗ settings")
+        await driver.press("f")
+        await driver.sees("✓ ready")
+        assert row.field.value == "1024" and row.has_class("-changed")
+        await driver.press("u")
+        await driver.sees("✗ settings")
+        assert row.field.value == "5000"
+
+
+async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Opened) -> None:
+    """What it is, what stands there and who set it, what fits, what it brings and costs; keys come below."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
+        row.field.focus()
+        await driver.press("question_mark")
+        await driver.sees("3, by template", "above 0 and at most", "costs", "--set training.epochs=")
+    assert {setting.key for setting in iter_settings()} == set(TRADES)
+
+
+async def test_arrows_move_a_setting_with_its_effect_shown_and_undo_takes_the_whole_move_back(
+    paths: Paths, opened: Opened
+) -> None:
+    """From stop to stop, three at once with shift; typed values lie between; arrows move in what is typed."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = driver.app.screen.form.row("training.epochs")
+        row.field.focus()
+        await driver.press("right", "right", "shift+right")
+        assert row.field.value == "10"
+        await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 10)
+        await driver.sees("● yours", "Epochs  time 4 min")
+        await driver.press("u")
+        await driver.until(lambda: row.field.value == "3")
+        await driver.press("enter", "7", "left", "1", "enter")
+        await driver.until(lambda: row.field.value == "17")
+        await driver.press("left")
+        assert row.field.value == "15"
+
+
+async def test_intensity_is_one_choice_and_says_what_it_sets(paths: Paths, opened: Opened) -> None:
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        driver.app.screen.form.row("intensity").field.focus()
+        await driver.press("right")
+        await driver.sees("‹ aggressive ›", "rank 32, epochs 4.5", "Learning rate 0.001, Epochs", "intensity aggr")
+        await driver.press("u")
+        await driver.sees("‹ balanced ›")
+
+
+async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_said_at_once(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Size, licence and gate of what it has; what is typed leaves the machine only then."""
+    listed = {"id": "acme/lamp-7b", "gated": "auto", "downloads": 1200, "tags": ["license:apache-2.0"]}
+    hub = StandIn(
+        {}, listed=[{**listed, "safetensors": {"parameters": {"BF16": 7_000_000_000}, "total": 7_000_000_000}}]
+    )
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "b")
+        await driver.sees("asks the Hub")
+        await driver.press(*"lamp", "f3")
+        await driver.sees("cannot be reached")
+        hub.start()
+        try:
+            monkeypatch.setenv("HF_ENDPOINT", hub.url)
+            await driver.press("f3")
+            await driver.sees("lamp-7b", "7 B", "licence to accept · apache", "on the Hub")
+            await driver.press("enter")
+            await driver.until(lambda: driver.app.screen._draft.base == "acme/lamp-7b")
+        finally:
+            hub.stop()

@@ -11,6 +11,7 @@ from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
+from brightrun_tui.planning.intensity import Intensity
 
 
 def bounded(number: float | None) -> float | None:
@@ -39,6 +40,10 @@ BaseOption = Annotated[
     ),
 ]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A named set of settings.")]
+IntensityOption = Annotated[
+    Intensity,
+    typer.Option("--intensity", help="How hard it learns: learning rate, epochs and rank, on top of the template."),
+]
 ProviderOption = Annotated[
     str | None, typer.Option("--provider", help="Where it runs: “local” or a rented-GPU service.")
 ]
@@ -62,6 +67,12 @@ BudgetOption = Annotated[
     float | None, typer.Option("--budget", metavar="USD", min=0, callback=bounded, help="Ceiling in US dollars.")
 ]
 HoursOption = Annotated[float | None, typer.Option("--max-hours", min=0, callback=bounded, help="Ceiling in hours.")]
+NotBeforeOption = Annotated[
+    str,
+    typer.Option(
+        "--not-before", metavar="TIME", help="Wait in the queue until then: 22:00, or 2026-12-01T22:00 (local time)."
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +14,7 @@ from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.time_parts import PARTS
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.quantisation import held_as
+from brightrun_tui.planning.remedies import Remedy
 
 GLYPHS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "pending": ("…", "dim")}
 """The mark and its style."""
@@ -29,6 +33,24 @@ def print_preflight(out: Console, plan: Plan) -> None:
     if plan.estimate is not None:
         facts = plan.estimate
         out.print(f"  about {_time(facts)}, {size(facts.memory)} of memory, {_cost(facts)}", style="dim")
+
+
+def refuse(out: Console, plan: Plan, remedies: Sequence[Remedy]) -> None:
+    """Raise the plan's first problem, if it has one, with the smallest change that mends it as its fix; of other checks that
+    failed the change is printed.
+    """
+    problem = plan.first_problem
+    if problem is None:
+        return
+    first = next(check.name for check in plan.checks if check.error is problem)
+    for remedy in remedies:
+        effect = f" ({remedy.effect})" if remedy.effect else ""
+        if remedy.check == first:
+            problem = copy(problem)
+            problem.fix = f"{remedy.option}{effect} is the smallest change; else: {problem.fix}"
+        else:
+            out.print(Text.assemble(("→ ", "bold"), f"{remedy.check}: ", (remedy.option, "bold"), (effect, "dim")))
+    raise problem
 
 
 def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None:

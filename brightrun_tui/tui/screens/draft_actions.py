@@ -7,10 +7,12 @@ import asyncio
 from textual import work
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
@@ -33,6 +35,10 @@ class DraftActions(ModeScreen):
 
     def _change(self, **changes: object) -> None:
         """Change the draft and plan anew."""
+        raise NotImplementedError
+
+    def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
+        """Plan with this machine, or with the reason why there is none."""
         raise NotImplementedError
 
     @work(group="pick")
@@ -64,7 +70,8 @@ class DraftActions(ModeScreen):
     @work(group="pick")
     async def action_base(self) -> None:
         from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.screens.pick import Choice
+        from brightrun_tui.tui.screens.pick_base import PickBase
         from brightrun_tui.tui.widgets import choice_text
 
         fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
@@ -74,15 +81,7 @@ class DraftActions(ModeScreen):
             )
             for fit in fits
         ]
-        chosen = await self.app.push_screen_wait(
-            PickScreen(
-                "Base model",
-                choices,
-                chosen=self._draft.base,
-                own="search, or type a Hugging Face id, a directory or a GGUF file",
-                head=choice_text.row(choice_text.HEAD),
-            )
-        )
+        chosen = await self.app.push_screen_wait(PickBase(choices, chosen=self._draft.base))
         if chosen:
             self._remember()
             self._change(base=chosen)
@@ -128,7 +127,7 @@ class DraftActions(ModeScreen):
             return
         self._remember()
         self._typed = {}
-        self._change(template=name, overrides={})
+        self._change(template=name, overrides={}, intensity=Intensity.BALANCED)
         self.app.toast(str(path), title="Saved as a template of yours")
 
     @work(group="pick")
@@ -172,7 +171,7 @@ class DraftActions(ModeScreen):
         self._remember()
         self._typed = {key: show_value(value) for key, value in found.settings.items()}
         given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
-        self._change(overrides=dict(self._typed), **given)
+        self._change(overrides=dict(self._typed), intensity=Intensity.BALANCED, **given)
 
     @work(group="start", exclusive=True)
     async def action_start(self) -> None:
@@ -206,30 +205,33 @@ class DraftActions(ModeScreen):
     @work(group="start", exclusive=True)
     async def action_sweep(self) -> None:
         """The same run with several values of a setting, one after the other, as one group."""
-        from brightrun_tui.planning.sweep import parse_sweep, suggested, sweep_drafts
-        from brightrun_tui.tui.screens.ask_line import AskLine
+        from brightrun_tui.planning.sweep import are_comparable, parse_sweep, suggested, sweep_drafts
+        from brightrun_tui.tui.screens.sweep_setup import SweepSetup
 
         plan = self._plan
         if plan is None:
             return
-        asked = "Two or three values for one setting, or for two with ; between"
-        text = await self.app.push_screen_wait(AskLine("Sweep", asked, suggested(plan.settings), yes="Go on"))
-        if not text:
+        wanted = await self.app.push_screen_wait(SweepSetup(suggested(plan.settings)))
+        if wanted is None:
             return
         try:
-            drafts = sweep_drafts(plan.draft, plan.name, parse_sweep(text))
+            values = parse_sweep(wanted.values)
+            drafts = sweep_drafts(plan.draft, plan.name, values)
             plans = [await asyncio.to_thread(make_plan, draft, self.app.paths, offer=self._offer) for draft in drafts]
             specs = [make_spec(one) for one in plans]
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans), yes="Start", danger=False):
+        stop_worst = wanted.stop_worst and are_comparable(values)
+        rule = RULE if stop_worst else NOT_COMPARABLE if wanted.stop_worst else ""
+        if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):
             return
         group = specs[0].run_id
         run = None
         try:
             for one, spec in zip(plans, specs, strict=True):
-                of_group = spec.model_copy(update={"group": group, "offer": "" if len(specs) > 1 else spec.offer})
+                shared = {"group": group, "stop_worst": stop_worst, "offer": "" if len(specs) > 1 else spec.offer}
+                of_group = spec.model_copy(update=shared)
                 run = await self._submit(one, of_group)
         except BrightrunError as error:
             self.app.show_error(error)

@@ -1,7 +1,8 @@
-"""The keys that work where you are."""
+"""What has the focus, explained, and the keys that work where you are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from textual.app import ComposeResult
@@ -15,18 +16,23 @@ from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.footer import Live, live_actions
 from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.run_form import row_of
 
 
 class HelpScreen(Dialog[None]):
-    """Nearest first: the focused panel, the screen, everywhere."""
+    """The focused field first, then keys, nearest first: the focused panel, the screen, everywhere."""
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__("Help", classes="-large")
+        self._row = row_of(screen.focused)
         self._live = live_actions(screen.focused, screen)
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True, classes="help") as scroll:
             scroll.border_subtitle = Content("every action has a key; : finds any by name")
+            if self._row:
+                yield Static(Content.styled(self._row.label, "bold $primary"), classes="help-title")
+                yield Flow(partial(_explained, self._row.explain()), classes="help-field")
             for scope, title in self._sections():
                 yield Static(Content.styled(title, "bold $primary"), classes="help-title")
                 yield Flow(partial(self._lines, scope), classes="help-keys")
@@ -56,3 +62,7 @@ class HelpScreen(Dialog[None]):
         return [
             Content.assemble(head if not index else " " * head.cell_length, line) for index, line in enumerate(body)
         ]
+
+
+def _explained(facts: Sequence[tuple[str, str]], width: int) -> reflow.Lines:
+    return reflow.pairs([(label, cells.plain(text)) for label, text in facts], width, 13)

@@ -18,14 +18,13 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.requests import StandBy
-from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import best_offer
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
-from brightrun_tui.providers.base import Account
+from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.draft_actions import DraftActions
+from brightrun_tui.tui.screens.renting import Renting
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -34,6 +33,7 @@ from brightrun_tui.tui.widgets.form import SettingRow, show_value
 from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
+from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.welcome import Welcome
 
@@ -46,7 +46,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(DraftActions):
+class NewRunScreen(Renting):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"
@@ -63,15 +63,11 @@ class NewRunScreen(DraftActions):
         self._draft = Draft()
         self._typed: dict[str, str] = {}
         self._plan: Plan | None = None
-        self._offer: Offer | None = None
-        self._account: Account | BrightrunError | None = None
-        self._refusal: BrightrunError | None = None
-        self._asking = False
-        self._refused_at = 0.0
         self._stand_by_after = 0.0
         self._refused: dict[str, str] = {}
         self._history = FormHistory()
         self._greeted: bool | None = None
+        self._plan_before: Plan | None = None
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -135,15 +131,9 @@ class NewRunScreen(DraftActions):
             self._change(data=examples()[0].id, columns={})
         self._greet(False)
 
-    def _ask_again_if_mended(self) -> None:
-        """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
-        tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
-        if 0.0 < self._refused_at < tested_at:
-            self._drop_offer()
-            self._change()
-
     @on(EditBegan)
     def _edit_began(self, event: EditBegan) -> None:
+        self._plan_before = self._plan
         self._remember(event.key)
         self._show_hint()
 
@@ -165,6 +155,8 @@ class NewRunScreen(DraftActions):
             if value.strip():
                 self._typed[key] = value
             self._change(overrides=dict(self._typed))
+        elif key == "intensity":
+            self._change(intensity=Intensity(value))
         elif key == "interruptible":
             self._change(interruptible=value == "yes")
         elif key in ("budget_usd", "max_hours"):
@@ -232,8 +224,10 @@ class NewRunScreen(DraftActions):
         )
         if draft is not self._draft or offer is not self._offer:
             return
-        self._plan = plan
+        self._plan, self._remedies = plan, ()
         self._show_plan()
+        self._find_remedies(plan)
+        self._show_hint()
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
@@ -256,44 +250,6 @@ class NewRunScreen(DraftActions):
             if wanted:
                 await self.app.ask(StandBy(), wait=0.0)
 
-    @work(exclusive=True, group="offers")
-    async def _find_offer(self, draft: Draft) -> None:
-        """Take the machine that the run would get unasked, so that there is a price; then see whether it can be paid."""
-        self._asking = True
-        self._show_plan()
-        try:
-            offer = await best_offer(draft, self.app.paths)
-        except BrightrunError as error:
-            self._hold(None, error)
-        else:
-            self._hold(offer)
-
-    def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
-        """Plan with this machine, or with the reason why there is none."""
-        self._offer, self._refusal, self._asking = offer, refusal, False
-        self._refused_at = time.time() if refusal else 0.0
-        if offer is not None and self._account is None:
-            self._ask_account(offer.provider)
-        self._show_plan()
-        self._change()
-
-    @work(exclusive=True, group="account")
-    async def _ask_account(self, provider: str) -> None:
-        try:
-            account: Account | BrightrunError = await account_of(provider, self.app.paths)
-        except BrightrunError as error:
-            account, self._refused_at = error, time.time()
-        if provider == self._draft.provider:
-            self._account = account
-            self._change()
-
-    def _drop_offer(self) -> None:
-        """Whatever was found no longer counts: the plan asks anew when it needs a machine."""
-        self.workers.cancel_group(self, "offers")
-        self.workers.cancel_group(self, "account")
-        self._offer = self._account = self._refusal = None
-        self._asking, self._refused_at = False, 0.0
-
     def _show_plan(self) -> None:
         plan = self._plan
         report = plan.report if plan else None
@@ -301,7 +257,7 @@ class NewRunScreen(DraftActions):
         refused = f"✗ {self._refusal.what}" if self._refusal else ""
         self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
         self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
-        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan))
+        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan, self._remedies))
         self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
         ready = self._ready
         self.start_button.set_class(ready, "-ready")
@@ -325,22 +281,39 @@ class NewRunScreen(DraftActions):
         return bool(self._plan and self._plan.ready and not self._refused)
 
     def on_descendant_focus(self) -> None:
+        self._plan_before = None
         self._show_hint()
+
+    @property
+    def _effect(self) -> str:
+        """What the field that is being changed has made of the plan so far."""
+        before, now = self._plan_before, self._plan
+        if before is None or now is None or before is now:
+            return ""
+        return effect(before, now) or "memory, time and cost stay"
 
     def _show_hint(self) -> None:
         """The whole help of the field that has the focus, and how text gets into it."""
         row = row_of(self.focused)
-        label, hint = (f"{row.label}  ", row.hint) if row else ("", "")
+        label, hint = (row.label, row.hint) if row else ("", "")
         how = ""
         if isinstance(self.focused, TextField):
             how = "  enter keeps it, esc drops it" if self.focused.typing else "  enter to type"
-        text = Content.assemble((label, "bold"), (hint, "$muted"), (how, "$accent"))
+            how = (
+                f"  ← → change it,{how[1:]}"
+                if isinstance(self.focused, SliderField) and not self.focused.typing
+                else how
+            )
+        effect = f"  {self._effect}" if self._effect else ""
+        text = Content.assemble((label, "bold"), (effect, "bold $primary"), (how, "$accent"), "  ", (hint, "$muted"))
         self.query_one("#hint", Flow).show(lambda width: reflow.text(text, width))
         self.refresh_keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
             return True if self._ready else None
+        if action == "fix":
+            return True if self._remedies else None
         if action == "machine":
             return True if self._plan and self._plan.estimate else None
         if action == "undo":
@@ -374,34 +347,23 @@ class NewRunScreen(DraftActions):
 
     def _put(self, draft: Draft) -> None:
         """Show and plan this draft."""
-        self._change(**{name: getattr(draft, name) for name in Draft.model_fields})
+        self._change_all(**{name: getattr(draft, name) for name in Draft.model_fields})
+
+    def _change_all(self, **changes: object) -> None:
+        self._change(**changes)
         for key in ("budget_usd", "max_hours"):
-            self.form.put_number(key, getattr(draft, key))
+            self.form.put_number(key, getattr(self._draft, key))
         self._show_plan()
-
-    @work(group="pick")
-    async def action_machine(self) -> None:
-        from brightrun_tui.tui.screens.offers import OffersScreen
-
-        one = await self.app.push_screen_wait(OffersScreen(self._draft, self._offer))
-        if one is None:
-            return
-        offer = one.offer
-        welcome = self._draft.interruptible or offer.interruptible
-        if offer.provider != self._draft.provider or welcome != self._draft.interruptible:
-            self._change(provider=offer.provider, interruptible=welcome)
-        self.workers.cancel_group(self, "offers")
-        self._hold(offer)
 
     async def action_advanced(self) -> None:
         if await self.form.toggle_advanced():
             self._show_plan()
 
     def action_reset(self) -> None:
-        if self._typed:
+        if self._typed or self._draft.intensity != Intensity.BALANCED:
             self._remember()
         self._typed = {}
-        self._change(overrides={})
+        self._change(overrides={}, intensity=Intensity.BALANCED)
         self.app.toast("Settings are as the template says; u takes that back.")
 
     @property

@@ -28,7 +28,7 @@ class Choice:
 class PickScreen(Dialog[str]):
     """Answers the id that was chosen, or what was typed when ``own`` (a placeholder) allows that."""
 
-    SCOPES = ("modal",)
+    SCOPES: tuple[str, ...] = ("modal",)
 
     def __init__(
         self,

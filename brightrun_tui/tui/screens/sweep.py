@@ -7,6 +7,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.halving import STOPPED_EARLY
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.tui.screens.dialog import Dialog
@@ -43,6 +44,9 @@ class SweepScreen(Dialog[None]):
                 ).truncate(width)
             )
             lines += reflow.indented(reflow.text(self._tried(run), width - 2, "$muted"), 2)
+            for notice in run.notices:
+                if notice.code == STOPPED_EARLY:
+                    lines += reflow.indented(reflow.text(cells.plain(notice.message), width - 2, "$warning"), 2)
         return lines
 
     def _tried(self, run: Run) -> str:

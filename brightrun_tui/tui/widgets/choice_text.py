@@ -5,6 +5,7 @@ from __future__ import annotations
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.planning.base_fit import BaseFit
+from brightrun_tui.planning.hub_search import FoundModel
 from brightrun_tui.planning.templates import Template
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.form import show_value
@@ -38,6 +39,31 @@ def base_row(fit: BaseFit) -> str:
             " · ".join(remark for remark in remarks if remark),
         )
     )
+
+
+def found_row(model: FoundModel) -> str:
+    """A model of the Hub as a line of the same table; what it would take is reckoned once it is chosen."""
+    remarks = ["licence to accept" if model.gated else "", model.license]
+    return row(
+        (
+            cells.one_line(model.id.partition("/")[2] or model.id),
+            humanize.count(model.parameters) if model.parameters else "",
+            "",
+            "",
+            "",
+            "on the Hub",
+            " · ".join(remark for remark in remarks if remark),
+        )
+    )
+
+
+def found_detail(model: FoundModel) -> str:
+    """What is known of a model of the Hub before it is chosen."""
+    licence = f"licence {model.license}" if model.license else "no licence is named"
+    gate = "; it must be accepted on the model's page first" if model.gated else ""
+    size = f"{humanize.count(model.parameters)} parameters" if model.parameters else "size not told"
+    often = f", {humanize.count(model.downloads)} downloads in a month" if model.downloads else ""
+    return f"{model.id}, {size}, {licence}{gate}{often}. Enter reckons memory and time with it."
 
 
 def template_detail(template: Template) -> str:

@@ -92,7 +92,7 @@ class TextField(_InForm, Input):
 class WaitingField(TextField):
     """A line of text that takes text only after enter, so that single keys stay keys until then."""
 
-    SCOPES = ("field", "form")
+    SCOPES: ClassVar[tuple[str, ...]] = ("field", "form")
     BINDINGS = bindings("field")
 
     def __init__(self, key: str, value: str = "", *, placeholder: str = "") -> None:
@@ -208,6 +208,11 @@ class PickField(_InForm, Widget, can_focus=True):
         super().__init__(classes="field pick")
         self.key = key
         self._text = Content("")
+
+    @property
+    def value(self) -> str:
+        """What it shows, as plain text."""
+        return self._text.plain
 
     def show(self, text: Content) -> None:
         if not text.is_same(self._text):

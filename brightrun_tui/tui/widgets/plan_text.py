@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
+from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.remedies import Remedy
+from brightrun_tui.tui import actions
 from brightrun_tui.tui.widgets import cells, offer_text, places, reflow
 
 CHECKS = {
@@ -126,25 +131,34 @@ def last_look(plan: Plan) -> Content:
         ("Data", plan.report.statement if plan.report else ""),
         ("Base", plan.base.title if plan.base else ""),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
+        *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 
 
-def sweep_words(plans: list[Plan]) -> Content:
-    """Before a sweep starts: how many runs, how long all of them take, and what they cost at most."""
+def sweep_words(plans: list[Plan], rule: str) -> Content:
+    """Before a sweep starts: how many runs, how long all of them take, what they cost at most, and which are stopped early."""
     found = [plan.estimate for plan in plans if plan.estimate]
     time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
     most = sum(one.cost_usd_high for one in found)
     cost = f"at most {humanize.money(most)}" if most else "free"
     names = Content("\n").join(Content(f"  {plan.name}") for plan in plans)
-    return Content.assemble((f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"), "\n\n", names)
+    return Content.assemble(
+        (f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"),
+        "\n\n",
+        names,
+        f"\n\n{rule}" if rule else "",
+    )
 
 
-def checks(plan: Plan | None, width: int) -> reflow.Lines:
-    """The pre-flight list: a glyph, what was found, and the fix where one is needed."""
+def checks(plan: Plan | None, remedies: Sequence[Remedy], width: int) -> reflow.Lines:
+    """The pre-flight list: a glyph, what was found, and the fix where one is needed; where a change is known that mends it,
+    that change. The first of them stands under a key.
+    """
     lines: reflow.Lines = []
+    known = {remedy.check: remedy for remedy in remedies}
     for check in plan.checks if plan else ():
         glyph, style = CHECKS[check.state]
         said = Content.assemble((f"{check.name}  ", "bold"), (cells.plain(check.what), "$muted"))
@@ -153,13 +167,28 @@ def checks(plan: Plan | None, width: int) -> reflow.Lines:
             Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
             for index, line in enumerate(body)
         ]
-        if check.fix and check.state in ("failed", "warning"):
+        remedy = known.pop(check.name, None) if check.state == "failed" else None
+        if remedy:
+            lines += _remedy(remedy, width, first=remedy is remedies[0])
+        elif check.fix and check.state in ("failed", "warning"):
             fix = reflow.text(cells.plain(check.fix), width - 4)
             lines += [
                 Content.assemble(("  → " if not index else "    ", "bold $accent"), line)
                 for index, line in enumerate(fix)
             ]
     return lines
+
+
+def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
+    """The change, and below it what becomes of the plan."""
+    mark = actions.key_of("new_run.fix") if first else "→"
+    change = reflow.text(Content.styled(cells.plain(remedy.words), "bold"), width - 6)
+    follows = reflow.text(cells.plain(remedy.effect), width - 6, "$muted") if remedy.effect else []
+    style = "bold $on-accent on $accent" if first else "bold $accent"
+    return [
+        Content.assemble("  ", (f" {mark} ", style) if not index else "   ", " ", line)
+        for index, line in enumerate(change + follows)
+    ]
 
 
 def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:

@@ -11,10 +11,14 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.resolve import intensity_source
+from brightrun_tui.planning.settings_file import changed_settings
 from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
@@ -30,6 +34,8 @@ GROUPS = {
     "evaluation": "Measuring",
 }
 """Groups of settings as people read them."""
+MAIN = {"lora.r": "rank", "training.epochs": "epochs", "training.learning_rate": "rate"}
+"""What an intensity moves, in few words."""
 
 
 class RunForm(VerticalScroll, can_focus=False):
@@ -41,6 +47,13 @@ class RunForm(VerticalScroll, can_focus=False):
         yield Flow(id="data-report")
         yield _pick_row("Base model", "base", "The larger, the better and the slower (b).")
         yield _pick_row("Template", "template", "A proven set of settings for a kind of task (t).")
+        yield FormRow(
+            "Intensity",
+            ChoiceField("intensity", [*Intensity], Intensity.BALANCED),
+            "How hard it learns, on top of the template: "
+            + "; ".join(f"{one}: {one.purpose}" for one in Intensity)
+            + ".",
+        )
         yield FormRow(
             "Name", WaitingField("name"), "Of the run and of its model. The same name again makes version 2.", long=True
         )
@@ -63,6 +76,8 @@ class RunForm(VerticalScroll, can_focus=False):
                       "A ceiling: the run is saved and ended before it costs more.")  # fmt: skip
         yield FormRow("Time limit (h)", WaitingField("max_hours", placeholder="no limit"),
                       "The run is saved and ended after so many hours.")  # fmt: skip
+        yield FormRow("Not before", WaitingField("not_before", placeholder="at once"),
+                      "It waits in the queue until then: 22:00, or 2026-12-01 22:00. No app need be open.")  # fmt: skip
         yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
         for setting in iter_settings():
             if setting.simple:
@@ -143,6 +158,16 @@ class RunForm(VerticalScroll, can_focus=False):
         gpu = self.row("gpu").field
         assert isinstance(gpu, TextField)
         gpu.put(draft.gpu)
+        self._show_intensity(draft, plan)
+        begins = self.row("not_before")
+        if isinstance(begins.field, TextField):
+            begins.field.put(draft.not_before)
+        failed = any(check.name == "schedule" and check.error for check in plan.checks) if plan else False
+        begins.set_class(failed, "-wrong")
+        begins.remark(
+            "✗ no time to come" if failed else moment_words(plan.not_before) if plan and plan.not_before else "",
+            "$error" if failed else "$muted",
+        )
         for key in ("gpu", "machine"):
             self.row(key).set_class(draft.provider == "local", "-off")
         interruptible = self.row("interruptible")
@@ -153,6 +178,22 @@ class RunForm(VerticalScroll, can_focus=False):
             setting = row.setting
             value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]
             row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
+
+    def _show_intensity(self, draft: Draft, plan: Plan | None) -> None:
+        """The choice, and what it has set."""
+        row = self.row("intensity")
+        if isinstance(row.field, ChoiceField):
+            row.field.put(draft.intensity)
+        changed = draft.intensity != Intensity.BALANCED
+        row.set_class(changed, "-changed")
+        source = intensity_source(draft.intensity)
+        moved = [key for key, by in plan.sources.items() if by == source] if plan else []
+        values = changed_settings(plan) if plan else {}
+        titles = {setting.key: setting.title for setting in iter_settings()}
+        said = ", ".join(f"{titles[key]} {show_value(values[key])}" for key in moved)
+        row.hint = f"{f'{said}: ' if said else ''}{draft.intensity.purpose}"
+        short = ", ".join(f"{word} {show_value(values[key])}" for key, word in MAIN.items() if key in moved)
+        row.remark(short if changed else draft.intensity.purpose, "$accent" if changed else "$faint")
 
     def _show_pick(self, key: str, title: str, note: str, empty: str) -> None:
         shown_note = f"  {cells.one_line(note)}" if note and note.casefold() != title.casefold() else ""

@@ -1,0 +1,235 @@
+"""What can be changed to mend a check that failed, from what costs least to what costs most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from brightrun_tui.domain.settings import Setting, iter_settings
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.base_fit import base_fits
+from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.names import name_from
+from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.tokens import TURN_TOKENS, count_tokens
+
+LENGTH_STEP = 64
+FEW_LOST = 0.1
+"""Of the records, which a shorter max length may take before a smaller base is the smaller change."""
+LEAST_RANK = 8
+LEAST_EPOCHS, EPOCHS_STEP, LEAST_SHARE = 0.5, 0.1, 0.25
+BATCH, CHECKPOINTING = "training.micro_batch_size", "training.gradient_checkpointing"
+LENGTH, OVER, RANK = "data.max_length", "data.over_length", "lora.r"
+EPOCHS, STEPS, KEPT = "training.epochs", "training.max_steps", "training.keep_checkpoints"
+QUANTISATION, OPTIM = "quantisation.method", "training.optim"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Settings by dotted key (None: as the template says), and fields of the draft."""
+
+    overrides: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def _anything(_: Plan) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing to change. ``changes``: from the least to the most, of which the first that mends is taken; ``apart``: none of
+    them is more than another, so that all are tried. ``accepts``: what must be true of the mended plan besides.
+    """
+
+    changes: Callable[[Plan, Check, Paths], Sequence[Change]]
+    apart: bool = False
+    accepts: Callable[[Plan], bool] = _anything
+
+
+def _fits(plan: Plan) -> bool:
+    return plan.estimate is not None and plan.estimate.fits == "safe"
+
+
+def _in_limits(plan: Plan) -> bool:
+    """The expected cost and time are within what the person set."""
+    found, draft = plan.estimate, plan.draft
+    return (
+        found is not None
+        and (draft.budget_usd is None or found.cost_usd <= draft.budget_usd)
+        and (draft.max_hours is None or found.seconds <= draft.max_hours * 3600)
+    )
+
+
+def _smaller_micro_batch(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    now = plan.settings.training.micro_batch_size
+    sizes = [now // 2**halved for halved in range(1, 13) if now // 2**halved >= 1] if now else [1]
+    return [Change({BATCH: size}) for size in sizes]
+
+
+def _compute_twice(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({CHECKPOINTING: "on"})] if plan.settings.training.gradient_checkpointing != "on" else []
+
+
+def _four_bits(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({QUANTISATION: "nf4"})] if plan.settings.quantisation.method == "none" else []
+
+
+def _small_optimiser(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    large = plan.hardware.gpu_count and plan.settings.training.optim == "adamw_torch_fused"
+    return [Change({OPTIM: "adamw_8bit"})] if large else []
+
+
+def _smaller_rank(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    now = plan.settings.lora.r
+    return [Change({RANK: now // 2**halved}) for halved in range(1, 11) if now // 2**halved >= LEAST_RANK]
+
+
+def _shorter(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    if plan.base is None or plan.report is None:
+        return []
+    longest = min(count_tokens(plan.base, plan.report).longest, _length_limit(plan))
+    return [Change({LENGTH: length}) for length in range((longest - 1) // LENGTH_STEP * LENGTH_STEP, 0, -LENGTH_STEP)]
+
+
+def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[Change]:
+    """So that few records are longer."""
+    return [change for change in _shorter(plan, check, paths) if share_over(plan, change.overrides[LENGTH]) <= FEW_LOST]
+
+
+def share_over(plan: Plan, limit: int = 0) -> float:
+    """The part of the records, from 0 to 1, that is longer than so many tokens; 0: than the plan's max length."""
+    if plan.base is None or plan.report is None:
+        return 0.0
+    tokens = count_tokens(plan.base, plan.report)
+    limit = limit or _length_limit(plan)
+    if tokens.longest <= limit:
+        return 0.0
+    turns = TURN_TOKENS * plan.report.turns / max(1, plan.report.usable)
+    return plan.report.characters.share_over((limit - turns) * tokens.characters_per_token)
+
+
+def _length_limit(plan: Plan) -> int:
+    context = plan.base.architecture.context if plan.base else 0
+    return min(plan.settings.data.max_length or context, context)
+
+
+def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
+    """The largest first: those that are smaller than the plan's own, by its data and machine."""
+    if plan.base is None:
+        return []
+    smaller = [
+        fit.base for fit in base_fits(plan, paths) if fit.estimate and 0 < fit.base.parameters < plan.base.parameters
+    ]
+    return [
+        Change(fields={"base": base.id}) for base in sorted(smaller, key=lambda base: (-base.parameters, base.gated))
+    ]
+
+
+def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    """Of the same service, whichever suits: it is asked again."""
+    return [Change(fields={"gpu": ""})] if plan.draft.provider != "local" and plan.draft.gpu else []
+
+
+def _fewer_epochs(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    training = plan.settings.training
+    if training.max_steps:
+        least = max(1, int(training.max_steps * LEAST_SHARE))
+        return [Change({STEPS: steps}) for steps in range(training.max_steps - 1, least - 1, -1)]
+    shortest = max(LEAST_EPOCHS, training.epochs * LEAST_SHARE)
+    count = int((training.epochs - shortest) / EPOCHS_STEP + 1e-9)
+    return [Change({EPOCHS: round(training.epochs - EPOCHS_STEP * step, 1)}) for step in range(1, count + 1)]
+
+
+def _more_money(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    found, budget = plan.estimate, plan.draft.budget_usd
+    if found is None or budget is None or found.cost_usd_high <= budget:
+        return []
+    return [Change(fields={"budget_usd": math.ceil(found.cost_usd_high * 100) / 100})]
+
+
+def _more_time(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    found, limit = plan.estimate, plan.draft.max_hours
+    if found is None or limit is None or found.seconds_high <= limit * 3600:
+        return []
+    return [Change(fields={"max_hours": math.ceil(found.seconds_high / 360) / 10})]
+
+
+def _no_limit(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    """Limits that are no numbers above nothing are left out."""
+    limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
+    wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
+    return [Change(fields=dict.fromkeys(wrong))] if wrong else []
+
+
+def _fewer_kept(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({KEPT: count}) for count in range(plan.settings.training.keep_checkpoints - 1, 0, -1)]
+
+
+def _whole_context(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({LENGTH: 0})] if plan.settings.data.max_length else []
+
+
+def _split(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({OVER: way}) for way in ("split", "truncate") if plan.settings.data.over_length != way]
+
+
+def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[Change]:
+    """A number that is out of range at the nearest end of it; anything else as the template says."""
+    key = check.error.where if check.error else ""
+    setting = next((setting for setting in iter_settings() if setting.key == key), None)
+    if setting is None or key not in plan.draft.overrides:
+        return []
+    nearest = _nearest(setting, plan.draft.overrides[key])
+    return [*([Change({key: nearest})] if nearest is not None else []), Change({key: None})]
+
+
+def _nearest(setting: Setting, raw: Any) -> int | float | None:
+    """The least or the largest value, whichever the number is beyond; None where it is no number, or the end is open."""
+    try:
+        number = float(raw)
+    except (TypeError, ValueError):
+        return None
+    for bound in setting.field.metadata:
+        least, most = getattr(bound, "ge", None), getattr(bound, "le", None)
+        if least is not None and number < least:
+            return least  # type: ignore[no-any-return]
+        if most is not None and number > most:
+            return most  # type: ignore[no-any-return]
+    return int(number) if setting.kind == "int" and math.isfinite(number) and number != int(number) else None
+
+
+def _no_gpus_named(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change({"machine.gpus": None})] if plan.draft.overrides.get("machine.gpus") else []
+
+
+def _plain_name(plan: Plan, _: Check, __: Paths) -> list[Change]:
+    return [Change(fields={"name": name_from(plan.draft.name)})]
+
+
+_LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, accepts=_in_limits))
+
+LEVERS: dict[str, tuple[Lever, ...]] = {
+    "memory": (
+        Lever(_compute_twice, accepts=_fits),
+        Lever(_smaller_micro_batch, accepts=_fits),
+        Lever(_small_optimiser, accepts=_fits),
+        Lever(_four_bits, accepts=_fits),
+        Lever(_a_little_shorter, accepts=_fits),
+        Lever(_smaller_rank, accepts=_fits),
+        Lever(_any_gpu),
+        Lever(_smaller_base, apart=True, accepts=_fits),
+        Lever(_shorter, accepts=_fits),
+    ),
+    "budget": (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
+    "month": _LESS,
+    "account": _LESS,
+    "disk": (Lever(_fewer_kept), Lever(_smaller_base, apart=True)),
+    "dataset": (Lever(_whole_context), Lever(_split, apart=True)),
+    "settings": (Lever(_value_that_fits, apart=True),),
+    "machine": (Lever(_no_gpus_named), Lever(_any_gpu)),
+    "name": (Lever(_plain_name),),
+}
+"""By the name of the check. The same lever may stand twice: first where it costs little, later at any cost."""

@@ -1,0 +1,125 @@
+"""For what is red in a plan: the smallest single change that makes it green, found by planning with that change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.levers import LEVERS, Change, Lever
+from brightrun_tui.planning.plan import Plan, make_plan
+from brightrun_tui.planning.remedy_words import effect, option, words
+from brightrun_tui.providers.base import Account
+
+_OPEN = (ErrorKind.NO_OFFER,)
+"""A check that fails so is answered by the next question, not by another change: which machine, at which price."""
+
+
+class Remedy(BaseModel):
+    """One change of a draft that makes the check ``check`` pass and breaks no other.
+
+    ``overrides``: settings by dotted key, None takes back what the person set; ``fields``: of the draft itself. ``words``: the
+    change, as ``data.max_length 4,096 → 2,048``; ``effect``: what becomes of memory, time, cost and records; ``option``: the
+    same for the command line.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    check: str
+    overrides: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    words: str
+    effect: str
+    option: str
+
+
+class _Tried(NamedTuple):
+    change: Change
+    plan: Plan
+
+
+def find_remedies(
+    plan: Plan, paths: Paths, *, account: Account | BrightrunError | None = None, refusal: BrightrunError | None = None
+) -> tuple[Remedy, ...]:
+    """At most one for each check that failed, in the order of the checks. What nothing single can mend has none.
+
+    ``account`` and ``refusal`` as for `make_plan`. Blocking: plans some dozens of times, a few milliseconds each.
+    """
+
+    def attempt(change: Change) -> Plan:
+        keeps = "gpu" not in change.fields
+        return make_plan(
+            changed(plan.draft, change.overrides, change.fields),
+            paths,
+            offer=plan.offer if keeps else None,
+            account=account if keeps else None,
+            refusal=refusal if keeps else None,
+        )
+
+    red = [check for check in plan.checks if check.error is not None and check.error.kind not in _OPEN]
+    found = (_remedy(plan, check, attempt, paths) for check in red)
+    return tuple(remedy for remedy in found if remedy is not None)
+
+
+def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> Draft:
+    """The draft with a remedy's ``overrides`` and ``fields`` in it."""
+    merged = {**draft.overrides, **overrides}
+    kept = {key: value for key, value in merged.items() if value is not None}
+    return draft.model_copy(update={"overrides": kept, **fields})
+
+
+def _remedy(plan: Plan, check: Check, attempt: Callable[[Change], Plan], paths: Paths) -> Remedy | None:
+    for lever in LEVERS.get(check.name, ()):
+        best = _first_that_mends(plan, check, lever, attempt, paths)
+        if best is None:
+            continue
+        return Remedy(
+            check=check.name,
+            overrides=best.change.overrides,
+            fields=best.change.fields,
+            words=words(plan, best.plan, best.change),
+            effect=effect(plan, best.plan),
+            option=option(best.change),
+        )
+    return None
+
+
+def _first_that_mends(
+    plan: Plan, check: Check, lever: Lever, attempt: Callable[[Change], Plan], paths: Paths
+) -> _Tried | None:
+    """The first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
+    changes = lever.changes(plan, check, paths)
+    if lever.apart:
+        return next(
+            (tried for change in changes if (tried := _mended(plan, check, lever, change, attempt)) is not None), None
+        )
+    best = _mended(plan, check, lever, changes[-1], attempt) if changes else None
+    low, high = 0, len(changes) - 1
+    while best is not None and low < high:
+        middle = (low + high) // 2
+        tried = _mended(plan, check, lever, changes[middle], attempt)
+        if tried is None:
+            low = middle + 1
+        else:
+            best, high = tried, middle
+    return best
+
+
+def _mended(plan: Plan, check: Check, lever: Lever, change: Change, attempt: Callable[[Change], Plan]) -> _Tried | None:
+    """The plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
+    tried = attempt(change)
+    red = {other.name for other in plan.checks if other.state == "failed"}
+    still = {
+        other.name
+        for other in tried.checks
+        if other.state == "failed" and (other.error is None or other.error.kind not in _OPEN)
+    }
+    if check.name in still or not still <= red or not lever.accepts(tried):
+        return None
+    return _Tried(change, tried)

@@ -1,0 +1,104 @@
+"""What a remedy changes, what becomes of the plan by it, and how the command line says it."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import Any
+
+from brightrun_tui.domain import humanize
+from brightrun_tui.planning.estimate import FATES
+from brightrun_tui.planning.levers import Change, share_over
+from brightrun_tui.planning.plan import Plan
+
+NOTICEABLE = 0.02
+"""A smaller change of time or cost is not worth a word."""
+FIELDS = {
+    "base": ("base model", "--base"),
+    "budget_usd": ("budget", "--budget"),
+    "max_hours": ("time limit", "--max-hours"),
+    "gpu": ("GPU", "--gpu"),
+    "name": ("name", "--name"),
+}
+"""Field of the draft → what people call it, and its option."""
+
+
+def words(before: Plan, after: Plan, change: Change) -> str:
+    """``training.epochs 3 → 2.4``."""
+    said = [
+        f"{key} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
+        if value is not None
+        else f"{key} as the template says: {_value(_setting(after, key))}"
+        for key, value in change.overrides.items()
+    ]
+    for name, value in change.fields.items():
+        title = FIELDS[name][0]
+        if name == "base":
+            said.append(f"{title} {after.base.title if after.base else value}")
+        elif name == "gpu":
+            said.append(f"any GPU that fits instead of {before.draft.gpu}, asked for anew")
+        elif value is None:
+            said.append(f"no {title}")
+        else:
+            was = getattr(before.draft, name)
+            said.append(f"{title} {_amount(name, was)} → {_amount(name, value)}")
+    return ", ".join(said)
+
+
+def effect(before: Plan, after: Plan) -> str:
+    """What becomes of memory, time, cost and records; empty where nothing of them changes."""
+    old, new, said = before.estimate, after.estimate, []
+    if new is None:
+        return ""
+    if old is None:
+        return f"{humanize.size(new.memory)} of memory, {humanize.duration(new.seconds)}"
+    pairs = [
+        ("memory", humanize.size, old.memory, new.memory),
+        ("time", humanize.duration, old.seconds, new.seconds),
+        *([("cost", humanize.money, old.cost_usd, new.cost_usd)] if new.price_per_hour else []),
+        ("disk", humanize.size, old.disk, new.disk),
+    ]
+    for title, said_as, was, will_be in pairs:
+        if _differs(was, will_be) and said_as(was) != said_as(will_be):
+            said.append(f"{title} {said_as(was)} → {said_as(will_be)}")
+    over = share_over(after)
+    if after.report and over and (over, _fate(after)) != (share_over(before), _fate(before)):
+        about = max(1, round(after.report.usable * over))
+        said.append(f"about {about:,} of {after.report.usable:,} records {_fate(after)}")
+    return ", ".join(said)
+
+
+def option(change: Change) -> str:
+    """The change as options of the command line; where an option is to be left out, that is said."""
+    said = [
+        f"--set {key}={quote(_value(value))}" if value is not None else f"without --set {key}"
+        for key, value in change.overrides.items()
+    ]
+    for name, value in change.fields.items():
+        flag = FIELDS[name][1]
+        said.append(f"{flag} {quote(_value(value))}" if value not in (None, "") else f"without {flag}")
+    return " ".join(said)
+
+
+def _fate(plan: Plan) -> str:
+    return FATES[plan.settings.data.over_length]
+
+
+def _differs(old: float, new: float) -> bool:
+    return abs(new - old) > NOTICEABLE * max(old, new)
+
+
+def _setting(plan: Plan, key: str) -> Any:
+    group, name = key.split(".", 1)
+    return getattr(getattr(plan.settings, group), name)
+
+
+def _amount(name: str, value: Any) -> str:
+    if value is None:
+        return humanize.NOTHING
+    return humanize.money(value) if name == "budget_usd" else f"{value:g} h" if name == "max_hours" else f"“{value}”"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

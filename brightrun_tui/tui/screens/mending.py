@@ -1,0 +1,60 @@
+"""What is red in the plan, and the one change that mends it under one key."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual import work
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.planning.plan import Plan
+from brightrun_tui.planning.remedies import Remedy, find_remedies
+from brightrun_tui.providers.base import Account
+from brightrun_tui.tui.screens.draft_actions import DraftActions
+from brightrun_tui.tui.widgets.form import show_value
+
+
+class Mending(DraftActions):
+    """Looks for remedies once a plan is shown, and applies the first of them."""
+
+    _account: Account | BrightrunError | None
+    _refusal: BrightrunError | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remedies: tuple[Remedy, ...] = ()
+
+    def _show_plan(self) -> None:
+        raise NotImplementedError
+
+    @work(exclusive=True, group="remedies")
+    async def _find_remedies(self, plan: Plan) -> None:
+        """For this plan, while it is the one that is shown."""
+        if plan.ready:
+            return
+        found = await asyncio.to_thread(
+            find_remedies, plan, self.app.paths, account=self._account, refusal=self._refusal
+        )
+        if plan is self._plan:
+            self._remedies = found
+            self._show_plan()
+
+    def action_fix(self) -> None:
+        """Apply the first remedy; undo takes it back."""
+        if not self._remedies:
+            return
+        remedy, offer = self._remedies[0], self._offer
+        self._remember()
+        self._remedies = ()
+        for key, value in remedy.overrides.items():
+            self._typed.pop(key, None)
+            if value is not None:
+                self._typed[key] = show_value(value)
+        self._change_all(overrides=dict(self._typed), **remedy.fields)
+        if offer is not None and "gpu" not in remedy.fields:
+            self._hold(offer)
+        self.app.toast(f"{remedy.words}; u takes that back.", title="Changed")
+
+    def _change_all(self, **changes: object) -> None:
+        """As `_change`, with the numbers that stand in fields shown, too."""
+        raise NotImplementedError

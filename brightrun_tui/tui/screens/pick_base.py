@@ -1,0 +1,62 @@
+"""Choose a base model: those that are known here, and under a key what the Hugging Face Hub has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from textual import work
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.planning.hub_search import search_models
+from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.screens.pick import Choice, PickScreen
+from brightrun_tui.tui.widgets import choice_text
+
+LEAST_LETTERS = 2
+
+
+class PickBase(PickScreen):
+    """Nothing that is typed leaves this machine before the search is asked for."""
+
+    SCOPES = ("bases", "modal")
+    BINDINGS = bindings("bases")
+
+    def __init__(self, choices: Sequence[Choice], *, chosen: str) -> None:
+        super().__init__(
+            "Base model",
+            choices,
+            chosen=chosen,
+            own=f"search, or type a Hugging Face id, a directory or a GGUF file; {key_of('bases.hub')} asks the Hub",
+            head=choice_text.row(choice_text.HEAD),
+        )
+
+    @work(exclusive=True, group="hub")
+    async def action_hub(self) -> None:
+        """Put what the Hub finds below what is known here."""
+        words = self.query_one("#narrow", Input).value.strip()
+        if len(words) < LEAST_LETTERS:
+            self._say("Type what to look for on the Hub first: a name, an owner, a language.")
+            return
+        self._say(f"◌ asking the Hub for “{words}” …")
+        try:
+            found = await asyncio.to_thread(search_models, words, self.app.paths)
+        except BrightrunError as error:
+            self._say(f"✗ {error.what}\n→ {error.fix}", "$error")
+            return
+        known = {choice.id for choice in self._choices}
+        new = [
+            Choice(model.id, choice_text.found_row(model), "", choice_text.found_detail(model))
+            for model in found
+            if model.id not in known
+        ]
+        self._choices += new
+        self._fill(self.query_one("#narrow", Input).value)
+        self.query_one(OptionList).focus()
+        if not new:
+            self._say(f"The Hub has no other model for “{words}” that generates text and has safetensors.")
+
+    def _say(self, words: str, style: str = "$muted") -> None:
+        self.query_one("#detail", Static).update(Content.styled(words, style))

@@ -1,0 +1,57 @@
+"""What a sweep tries, and whether its worst runs are stopped early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Input, Label, Static
+
+from brightrun_tui.domain.halving import RULE
+from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
+
+YES, NO = "yes", "no: all run to their end"
+
+
+@dataclass(frozen=True)
+class SweepWish:
+    """``values`` as `planning.sweep.parse_sweep` reads them."""
+
+    values: str
+    stop_worst: bool
+
+
+class SweepSetup(Dialog[SweepWish]):
+    """Enter in the line of values goes on; down leads to the switch."""
+
+    def __init__(self, suggested: str) -> None:
+        super().__init__("Sweep")
+        self._suggested = suggested
+
+    def compose_body(self) -> ComposeResult:
+        yield Label(Content("Two or three values for one setting, or for two with ; between"))
+        yield TextField("values", self._suggested, last=True)
+        yield Label(Content("Stop the worst early"), classes="below")
+        yield ChoiceField("stop_worst", (YES, NO))
+        yield Static(Content.styled(RULE, "$muted"), id="rule")
+        with Horizontal(classes="buttons"):
+            yield Button("Go on", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one(TextField).focus()
+
+    @on(FieldChanged)
+    def _changed(self, event: FieldChanged) -> None:
+        if event.key == "stop_worst":
+            self.query_one("#rule").visible = event.value == YES
+
+    @on(Input.Submitted)
+    @on(Button.Pressed)
+    def _answer(self) -> None:
+        values = self.query_one(TextField).value.strip()
+        if values:
+            self.dismiss(SweepWish(values, self.query_one(ChoiceField).value == YES))
