@@ -23,9 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(ROOT))
 
-from tui_parts.session import Session, Window
+from scripts.bench.tui_parts.session import Session, Window
 
 WATCHED = str(Path(__file__).resolve().parent / "tui_parts" / "watched.py")
 BARE = """
@@ -107,7 +107,7 @@ def first_paint(table: Table, environment: dict[str, str]) -> None:
 
 def watched(table: Table, environment: dict[str, str], home: Path, seconds: float) -> None:
     """Three sessions: an idle one that then opens the long run, a quiet live run, and the long run under load."""
-    from tui_parts import store
+    from scripts.bench.tui_parts import store
 
     def session(name: str, run_id: str) -> Session:
         return Session([sys.executable, WATCHED, "ours", str(home / f"{name}.json"), run_id], environment, ROOT)
@@ -179,7 +179,7 @@ def take_peer(table: Table, name: str, found: dict[str, float]) -> None:
 def peer_charts(
     table: Table, environment: dict[str, str], home: Path, seconds: float, points: int, python: str
 ) -> None:
-    from tui_parts import store
+    from scripts.bench.tui_parts import store
 
     beats_file, log = home / "peer.json", home / store.LONG / "worker.log"
     log.touch()
@@ -243,9 +243,8 @@ def main() -> int:
         os.environ["BRIGHTRUN_HOME"] = str(home)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed app has its bytecode
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
-        from tui_parts import store
-
         from brightrun_tui.paths import get_paths
+        from scripts.bench.tui_parts import store
 
         if not get_paths().database.exists():
             store.fill(home, finished=given.runs, points=given.points)

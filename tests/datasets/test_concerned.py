@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import openpyxl
 import pytest
 
@@ -9,10 +11,10 @@ from brightrun_tui import datasets
 from brightrun_tui.datasets.columns import look_at_columns
 from brightrun_tui.datasets.concerned import EntryReader
 from brightrun_tui.domain.errors import DatasetError, UsageError
-from tests.datasets.conftest import lines, pairs
+from tests.datasets.conftest import Write, lines, pairs
 
 
-def test_every_finding_names_its_records_and_what_they_are_like(write):
+def test_every_finding_names_its_records_and_what_they_are_like(write: Write) -> None:
     """Numbers count all entries of the file, unusable ones too; a copy names the record that it copies."""
     rows = [
         {"prompt": "nothing", "completion": ""},
@@ -36,7 +38,7 @@ def test_every_finding_names_its_records_and_what_they_are_like(write):
         reader.at(len(rows))
 
 
-def test_findings_that_need_the_whole_picture_name_their_records(write):
+def test_findings_that_need_the_whole_picture_name_their_records(write: Write) -> None:
     """One answer for nearly all, fields that nobody reads, one question answered forty times."""
     same = [
         {"prompt": f"Question {i}, please?", "completion": "yes, of course", "aside": f"note {i}"} for i in range(40)
@@ -48,7 +50,7 @@ def test_findings_that_need_the_whole_picture_name_their_records(write):
     assert list(found.entries["shared_prompt"]) == list(range(60))
 
 
-def test_a_sheet_and_an_encoding_that_are_named_are_what_is_read(tmp_path, write):
+def test_a_sheet_and_an_encoding_that_are_named_are_what_is_read(tmp_path: Path, write: Write) -> None:
     """They stand beside the mapping of columns; what cannot be is refused with what there is."""
     book = openpyxl.Workbook()
     for title, word in (("Old", "before"), ("New", "after")):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.repairing import Repairs, droppable, repair
 from brightrun_tui.domain.errors import UsageError
-from tests.datasets.conftest import chat, lines, pairs
+from tests.datasets.conftest import Write, chat, lines, pairs
 
 
-def faulty(write) -> Path:
-    rows = [
+def faulty(write: Write) -> Path:
+    rows: list[dict[str, Any]] = [
         {**chat("Where is it?", "  In Hull.  \n", "When?", "Soon. \nPerhaps."), "category": "bilings", "id": "first"},
         {"messages": [{"role": "user", "content": "nobody answers"}]},
         *(chat(row["prompt"], row["completion"]) | {"category": "billing"} for row in pairs(20)),
@@ -25,7 +26,7 @@ def faulty(write) -> Path:
     return write("faulty.jsonl", lines(*rows))
 
 
-def test_a_repaired_version_has_all_that_is_right_and_says_where_it_comes_from(write, tmp_path):
+def test_a_repaired_version_has_all_that_is_right_and_says_where_it_comes_from(write: Write, tmp_path: Path) -> None:
     """Copies and findings out, texts trimmed, a category renamed; marks of what is learnt, ids and groups stay."""
     source, target = faulty(write), tmp_path / "faulty-v2.jsonl"
     before, found = source.read_bytes(), datasets.examine(faulty(write))
@@ -64,7 +65,9 @@ def test_a_repaired_version_has_all_that_is_right_and_says_where_it_comes_from(w
         (Repairs(entries=set(range(30))), "fewer than two"),
     ],
 )
-def test_what_cannot_be_repaired_is_said_and_leaves_nothing(write, tmp_path, repairs, words):
+def test_what_cannot_be_repaired_is_said_and_leaves_nothing(
+    write: Write, tmp_path: Path, repairs: Repairs, words: str
+) -> None:
     """No half version, no temporary file."""
     found = datasets.examine(faulty(write))
     (folder := tmp_path / "into").mkdir()
@@ -73,7 +76,7 @@ def test_what_cannot_be_repaired_is_said_and_leaves_nothing(write, tmp_path, rep
     assert not list(folder.iterdir())
 
 
-def test_a_file_that_is_there_is_never_replaced(write):
+def test_a_file_that_is_there_is_never_replaced(write: Write) -> None:
     """Not even the original by its own repair."""
     source = faulty(write)
     before = source.read_bytes()

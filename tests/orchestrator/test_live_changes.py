@@ -32,7 +32,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
     async with open_database(tmp_path / "brightrun.db") as db:
         await runs.create(db, spec, str(tmp_path / "r"))
         for state in ("preparing", "launching", "running"):
-            await runs.transition(db, "r", state)  # type: ignore[arg-type]
+            await runs.transition(db, "r", state)
         await runs.update(db, "r", step=40, total_steps=100, epoch=0.8, cost_usd=2.0, active_seconds=3600.0)
         yield db
 

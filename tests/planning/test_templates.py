@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ def test_intensity_moves_what_the_template_says_and_yields_to_the_person(paths: 
     template, base = get_template("default", paths), describe_base("Qwen/Qwen2.5-0.5B-Instruct", paths)
     mild, plain, hard = (resolve_settings(template, base, 1000, {}, one) for one in Intensity)
     assert plain == resolve_settings(template, base, 1000, {})
-    for found in (lambda s: s.training.learning_rate, lambda s: s.training.epochs, lambda s: s.lora.r):
+    for key in ("training.learning_rate", "training.epochs", "lora.r"):
+        found = operator.attrgetter(key)
         assert found(mild.settings) < found(plain.settings) < found(hard.settings)
     assert hard.sources["lora.r"] == "intensity aggressive"
     assert resolve_settings(template, base, 1000, {"lora.r": 12}, Intensity.AGGRESSIVE).settings.lora.r == 12

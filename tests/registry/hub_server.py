@@ -164,11 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"(?:/revision/([\w.-]+))?", rest):
             self._info(name, repository, match[1] or "main")
         elif match := re.fullmatch(r"/tree/([\w.-]+)", rest):
-            files = repository.commits.get(self._resolved(repository, match[1]), {})
+            stored = repository.commits.get(self._resolved(repository, match[1]), {})
             self._json(
                 [
                     {"type": "file", "path": file, "oid": blob_id(data), "size": len(data)}
-                    for file, data in files.items()
+                    for file, data in stored.items()
                 ]
             )
         else:

@@ -42,7 +42,7 @@ async def test_a_finding_opens_its_records_and_a_repaired_version_is_chosen(
         await driver.press("f5")
         await driver.sees("shop-v2", "59 of 59 records usable")
         await driver.press("enter")
-        await driver.until(lambda: driver.app.screen._draft.data == "shop-v2")
+        await driver.until(lambda: driver.new_run.draft.data == "shop-v2")
         await driver.sees("shop-v2")
     assert path.read_bytes() == before and (paths.data / "datasets" / "shop-v2.jsonl").is_file()
 
@@ -69,7 +69,7 @@ async def test_the_sheet_of_a_workbook_is_chosen_and_remembered(paths: Paths, op
         await driver.press("f5")
         await driver.sees("Sheet: “New”", "as you said", "after one 0?")
         await driver.press("enter")
-        await driver.until(lambda: driver.app.screen._draft.columns == {"sheet": "New"})
+        await driver.until(lambda: driver.new_run.draft.columns == {"sheet": "New"})
         await driver.press("escape", "d")
         await driver.sees("support-desk")
         driver.one("#narrow", Input).value = str(tmp_path / "two.xlsx")

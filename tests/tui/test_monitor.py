@@ -264,7 +264,7 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
             waiting = await asked(seeded)
         await driver.press("i", "z")
         await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
-    assert [(one.kind, one.payload) for one in waiting] == [
+    assert [(one.ask.kind, one.ask.model_dump(exclude_unset=True, exclude={"kind", "target"})) for one in waiting] == [
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
         ("stop_run", {"after": "evaluation"}),
     ]

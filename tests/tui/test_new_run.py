@@ -14,7 +14,7 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.data import DataScreen
-from brightrun_tui.tui.widgets.fields import WaitingField
+from brightrun_tui.tui.widgets.fields import TextField, WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
 from tests.planning.test_damaged import damaged_starter
@@ -261,15 +261,17 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         await open_form(driver)
         await choose_example(driver)
         row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "lora.r")
-        row.field.focus()
+        field = row.field
+        assert isinstance(field, TextField)
+        field.focus()
         await driver.press("enter", *["backspace"] * 4, *"5000", "enter")
         await driver.sees(" f  lora.r", "✗ settings")
         await driver.press("f")
         await driver.sees("✓ ready")
-        assert row.field.value == "1024" and row.has_class("-changed")
+        assert field.value == "1024" and row.has_class("-changed")
         await driver.press("u")
         await driver.sees("✗ settings")
-        assert row.field.value == "5000"
+        assert field.value == "5000"
 
 
 async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Opened) -> None:
@@ -291,25 +293,26 @@ async def test_arrows_move_a_setting_with_its_effect_shown_and_undo_takes_the_wh
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
-        row = driver.app.screen.form.row("training.epochs")
-        row.field.focus()
+        field = driver.new_run.form.row("training.epochs").field
+        assert isinstance(field, TextField)
+        field.focus()
         await driver.press("right", "right", "shift+right")
-        assert row.field.value == "10"
-        await driver.until(lambda: driver.app.screen._plan.settings.training.epochs == 10)
+        assert field.value == "10"
+        await driver.until(lambda: driver.plan.settings.training.epochs == 10)
         await driver.sees("● yours", "Epochs  time 4 min")
         await driver.press("u")
-        await driver.until(lambda: row.field.value == "3")
+        await driver.until(lambda: field.value == "3")
         await driver.press("enter", "7", "left", "1", "enter")
-        await driver.until(lambda: row.field.value == "17")
+        await driver.until(lambda: field.value == "17")
         await driver.press("left")
-        assert row.field.value == "15"
+        assert field.value == "15"
 
 
 async def test_intensity_is_one_choice_and_says_what_it_sets(paths: Paths, opened: Opened) -> None:
     async with opened(paths) as driver:
         await open_form(driver)
         await choose_example(driver)
-        driver.app.screen.form.row("intensity").field.focus()
+        driver.new_run.form.row("intensity").field.focus()
         await driver.press("right")
         await driver.sees("‹ aggressive ›", "rank 32, epochs 4.5", "Learning rate 0.001, Epochs", "intensity aggr")
         await driver.press("u")
@@ -336,6 +339,6 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
             await driver.press("f3")
             await driver.sees("lamp-7b", "7 B", "licence to accept · apache", "on the Hub")
             await driver.press("enter")
-            await driver.until(lambda: driver.app.screen._draft.base == "acme/lamp-7b")
+            await driver.until(lambda: driver.new_run.draft.base == "acme/lamp-7b")
         finally:
             hub.stop()

@@ -77,7 +77,7 @@ async def test_evaluating_leaves_the_work_to_a_run(seeded: Paths, opened: Opened
         await choose(driver, "lamp-support:2")
         await driver.press("E")
         await driver.sees("Evaluate lamp-support:2", "/data/lamp-support.jsonl")
-        field = driver.app.screen.query_one("TextField")
+        field = driver.one("TextField")
         field.value = str(data)
         await driver.press("enter")
         await driver.until(lambda: "is not on this machine" in driver.toasts(), "the missing base as a toast")
@@ -87,12 +87,13 @@ async def test_evaluating_leaves_the_work_to_a_run(seeded: Paths, opened: Opened
                 await models.set_base_path(db, found, str(base))
                 (Path(found.directory) / "adapter_config.json").write_text(json.dumps(CONFIG))
         await driver.until(
-            lambda: driver.app.snapshot.model("lamp-support:1").base_path == str(base), "the base is known"
+            lambda: (one := driver.app.snapshot.model("lamp-support:1")) and one.base_path == str(base),
+            "the base is known",
         )
         await driver.press("E")
         await driver.sees("Evaluate lamp-support:2")
-        driver.app.screen.query_one("TextField").value = str(data)
-        field = driver.app.screen.query_one("ChoiceField")
+        driver.one("TextField").value = str(data)
+        field = driver.one("ChoiceField")
         field.value = field.choices[-1]
         with FileLock(seeded.engine_lock):
             await driver.press("enter")
@@ -114,13 +115,13 @@ async def test_a_version_is_pushed_from_the_export_dialogue(
             await choose(driver, "poems:1")
             await driver.press("e")
             await driver.sees("Export poems:1", "Form")
-            form = driver.app.screen.query_one("ChoiceField")
+            form = driver.one("ChoiceField")
             form.focus()
             while form.value != "hub":
                 await driver.press("right")
             await driver.sees("private repository", "not signed")
-            driver.app.screen.query_one("TextField").value = "me/poems"
-            driver.app.screen.query_one("#export").press()
+            driver.one("TextField").value = "me/poems"
+            driver.one("#export").press()
             await driver.until(lambda: "/me/poems/tree/v1, private" in driver.toasts(), "where it is")
         assert hub.repositories["me/poems"].private and "v1" in hub.repositories["me/poems"].tags
 

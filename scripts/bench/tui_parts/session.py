@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -94,6 +95,9 @@ class Session:
                     text = b"".join(piece for _, piece in self.pieces).decode(errors="replace")
                     raise SystemExit(f"{' '.join(self._command)} never showed {marker!r}:\n{text[-3000:]}")
 
+    def _has_more_than(self, count: int) -> bool:
+        return len(self.pieces) > count
+
     def press(self, keys: bytes, *, times: int = 1, pause: float = 0.2) -> list[float]:
         """Seconds from every key to the first output after it. ``keys`` are pressed in turn."""
         took = []
@@ -102,7 +106,7 @@ class Session:
             count = len(self.pieces)
             os.write(self._master, keys[number % len(keys) : number % len(keys) + 1])
             with self._came:
-                self._came.wait_for(lambda before=count: len(self.pieces) > before, timeout=5.0)
+                self._came.wait_for(partial(self._has_more_than, count), timeout=5.0)
                 if len(self.pieces) > count:
                     took.append(self.pieces[count][0] - pressed)
             time.sleep(pause)

@@ -41,7 +41,7 @@ async def _fill(home: Path, finished: int, points: int) -> None:
             await runs.create(db, _spec(run_id, name, 100), str(home / run_id))
             (home / run_id).mkdir(parents=True, exist_ok=True)
             for state in ("preparing", "launching", "running"):
-                await runs.transition(db, run_id, state)  # type: ignore[arg-type]
+                await runs.transition(db, run_id, state)
             count = points if run_id == LONG else 200
             begin = time.time() - count
             for first in range(0, count, AT_ONCE):
