@@ -13,6 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui import actions
+from brightrun_tui.tui.action import key_named, spell
 
 EVERYWHERE = "app"
 _KEY = re.compile(r"((ctrl|shift|alt)\+)*([A-Za-z0-9]|[a-z][a-z0-9_]+)")
@@ -43,7 +44,7 @@ def _keys(action_id: str, text: str, paths: Paths) -> tuple[str, ...]:
             f"there is no action “{action_id}”",
             f"did you mean {close[0]}?" if close else "docs/keys.md has them all",
         )
-    keys = tuple(actions.key_named(word) for word in text.split())
+    keys = tuple(key_named(word) for word in text.split())
     wrong = next((key for key in keys if not _KEY.fullmatch(key)), "" if keys else text)
     if wrong or not keys:
         raise _wrong(paths, action_id, f"“{wrong}” is not a key", "write it like p, ctrl+p, f5 or ?")
@@ -62,7 +63,7 @@ def _refuse_clashes(keymap: Mapping[str, tuple[str, ...]], paths: Paths) -> None
                     raise _wrong(
                         paths,
                         action_id,
-                        f"the key “{actions.spell(key)}” is “{other.title}” ({other.id}) already",
+                        f"the key “{spell(key)}” is “{other.title}” ({other.id}) already",
                         f"choose another key, or give {other.id} another one, too",
                     )
 

@@ -13,7 +13,8 @@ from textual.types import IgnoreReturnCallbackType
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run
-from brightrun_tui.tui.actions import SCOPES, Action, of_scope
+from brightrun_tui.tui.action import Action
+from brightrun_tui.tui.actions import SCOPES, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions

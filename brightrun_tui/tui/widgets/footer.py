@@ -9,7 +9,8 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.widget import Widget
 
-from brightrun_tui.tui.actions import Action, of_scope, spell
+from brightrun_tui.tui.action import Action, spell
+from brightrun_tui.tui.actions import of_scope
 
 GAP = "   "
 
