@@ -98,6 +98,15 @@ async def test_a_strangers_signature_takes_nothing_from_a_trusted_one(
     assert (await registry.verify(there, again)).standing == "verified"
 
 
+def test_a_damaged_list_of_signers_is_said_with_a_way_out(paths: Paths) -> None:
+    """Also where it would print what is no JSON."""
+    paths.config.mkdir(parents=True, exist_ok=True)
+    (paths.config / "signers.json").write_text('{"%s": {"name": "Ida", "added_at": 1e999}}' % ("a" * 64))
+    with pytest.raises(UntrustedError, match="list of trusted keys") as refused:
+        registry.trusted_keys(paths)
+    assert refused.value.fix
+
+
 async def test_an_unsigned_bundle_says_so(
     paths: Paths, version: ModelVersion, tmp_path: Path, elsewhere: Callable[[], Paths]
 ) -> None:
