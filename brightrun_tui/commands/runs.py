@@ -34,6 +34,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import (
     Answer,
     Ask,
+    ChangeAnswer,
     ChangeRun,
     CheckpointRun,
     DeleteRun,
@@ -45,7 +46,7 @@ from brightrun_tui.domain.requests import (
     StopAnswer,
     StopRun,
 )
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import ACTIVE, STATE_GLYPHS, Run
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import events
@@ -311,6 +312,8 @@ def _ask(make: Callable[[str], Ask[Answer]], word: str, as_json: bool, said: str
     else:
         if isinstance(answer, StopAnswer) and answer.state == "stopping":
             said = _PRESSED.get(answer.ending, said)
+        if isinstance(answer, ChangeAnswer) and answer.state not in ACTIVE:
+            said = f"is {answer.state}; the change holds once it goes on"
         say_done(f"run {name} ({run_id}) {said}")
         if isinstance(answer, RetryAnswer) and answer.run != run_id:
             put(answer.run)

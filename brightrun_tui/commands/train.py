@@ -154,7 +154,7 @@ def estimate(
     )
     _check_data(draft)
     plan = asyncio.run(_plan(draft, get_paths()))
-    if _probed(plan):
+    if plan.ready and _probed(plan):
         plan = asyncio.run(_plan(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)

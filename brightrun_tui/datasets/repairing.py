@@ -19,6 +19,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.files import plain_disk_errors, sync_directory
 
+ENDING = ".jsonl"
 DUPLICATE = "duplicate"
 """The kind of finding that copies of earlier records are."""
 
@@ -71,7 +72,14 @@ def repair(
         raise UsageError(
             "nothing is to be repaired", fix="say what to take out, trim or relabel", kind=ErrorKind.BAD_OPTION
         )
-    if target.exists() or target.is_symlink():
+    if target.suffix.lower() not in ("", ENDING):
+        raise UsageError(
+            f"a repaired dataset is written as JSONL, and “{printable(target.suffix)}” means something else",
+            where=str(target),
+            fix=f"end the name in {ENDING}",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    if os.path.lexists(target):
         raise UsageError(
             "this file exists already", where=str(target), fix="choose another name", kind=ErrorKind.BAD_OPTION
         )

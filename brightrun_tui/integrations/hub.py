@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,10 +66,16 @@ def reach() -> None:
 
 
 @contextmanager
-def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = False) -> Iterator[None]:
-    """Turn what huggingface_hub raises into one `BaseModelError` (`DatasetError`) or `NotConnectedError` with its fix."""
+def plain_errors(
+    repository: str, *, has_token: bool = False, dataset: bool = False, only_there: bool = False
+) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one `BaseModelError` (`DatasetError`) or `NotConnectedError` with its fix.
+
+    ``only_there``: it is wanted at the Hub, so a directory of this machine would not do instead.
+    """
     noun, prefix = ("dataset", "dataset") if dataset else ("model", "base")
     unusable = DatasetError if dataset else BaseModelError
+    instead = "" if only_there else f", or name a directory that holds the {noun}"
     _library()
     import httpx2
     from huggingface_hub import errors
@@ -95,7 +102,7 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
         ) from None
     except errors.HfHubHTTPError as error:
         raise _refused(
-            error.response.status_code if error.response is not None else 0, repository, has_token, noun
+            error.response.status_code if error.response is not None else 0, repository, has_token, instead
         ) from None
     except errors.HFValidationError as error:
         raise unusable(
@@ -108,7 +115,7 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
         raise NotConnectedError(
             "the Hugging Face Hub is switched off",
             where="HF_HUB_OFFLINE",
-            fix=f"unset HF_HUB_OFFLINE, or name a directory that holds the {noun}",
+            fix=f"unset HF_HUB_OFFLINE{instead}",
             kind=ErrorKind.HUB_OFFLINE,
         ) from None
     except (errors.IncompleteSnapshotError, errors.LocalEntryNotFoundError) as error:
@@ -116,9 +123,16 @@ def plain_errors(repository: str, *, has_token: bool = False, dataset: bool = Fa
         status = (
             cause.response.status_code if isinstance(cause, errors.HfHubHTTPError) and cause.response is not None else 0
         )
-        raise (_refused(status, repository, has_token, noun) if status else _unreachable(cause, noun)) from None
+        raise (_refused(status, repository, has_token, instead) if status else _unreachable(cause, instead)) from None
     except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
-        raise _unreachable(error, noun) from None
+        raise _unreachable(error, instead) from None
+    except json.JSONDecodeError:  # the page on which a network wants a login, for one
+        raise NotConnectedError(
+            "what answers is not the Hugging Face Hub, or not as it should",
+            where=endpoint(),
+            fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured){instead}",
+            kind=ErrorKind.HUB_FAILING,
+        ) from None
 
 
 def _gated(repository: str, has_token: bool, dataset: bool) -> BrightrunError:
@@ -138,7 +152,7 @@ def _gated(repository: str, has_token: bool, dataset: bool) -> BrightrunError:
     )
 
 
-def _refused(status: int, repository: str, has_token: bool, noun: str) -> BrightrunError:
+def _refused(status: int, repository: str, has_token: bool, instead: str) -> BrightrunError:
     if status == 401:
         return NotConnectedError(
             "the Hugging Face token is not valid" if has_token or not repository else "the Hub wants a token",
@@ -163,19 +177,19 @@ def _refused(status: int, repository: str, has_token: bool, noun: str) -> Bright
     return NotConnectedError(
         f"the Hub answers with an error (HTTP {status})",
         where=endpoint(),
-        fix=f"try again later, or name a directory that holds the {noun}",
+        fix=f"try again later{instead}",
         kind=ErrorKind.HUB_FAILING,
     )
 
 
-def _unreachable(error: BaseException | None, noun: str) -> NotConnectedError:
+def _unreachable(error: BaseException | None, instead: str) -> NotConnectedError:
     host = urlsplit(endpoint()).netloc or endpoint()
     reason = type(error).__name__ if error else "no answer"
     return NotConnectedError(
         f"the Hugging Face Hub cannot be reached ({reason})",
         where=host,
         kind=ErrorKind.HUB_UNREACHABLE,
-        fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured), or name a directory that holds the {noun}",
+        fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured){instead}",
     )
 
 

@@ -36,14 +36,14 @@ def check_repository(repository: str, tag: str = "") -> None:
 
 
 @contextmanager
-def plain_errors(repository: str) -> Iterator[None]:
+def plain_errors(repository: str, *, reading: bool = False) -> Iterator[None]:
     """Turn what huggingface_hub raises while it reads or writes a repository of models into one error with its fix."""
     try:
-        with hub.plain_errors(repository, has_token=True):
+        with hub.plain_errors(repository, has_token=True, only_there=True):
             try:
                 yield
             except Exception as error:
-                if (plain := _of_writing(error, repository)) is not None:
+                if not reading and (plain := _of_writing(error, repository)) is not None:
                     raise plain from None
                 raise
     except BaseModelError as error:

@@ -77,7 +77,9 @@ async def stop_later(db: Database, run_id: str, after: str, target: Target | Non
             fix=f"one of {', '.join(REQUESTS)}",
             kind=ErrorKind.BAD_SETTING,
         )
-    _require(await runs.get(db, run_id), RunAction.STOP_LATER, "stop it now instead, or wait until it trains")
+    run = await runs.get(db, run_id)
+    fix = "stop it now instead, or wait until it trains" if run.active else "only a run that trains can be stopped so"
+    _require(run, RunAction.STOP_LATER, fix)
     run = await runs.update(db, run_id, stop_after=place)
     if target is not None and run.state == "running":
         await _tell(target, run)
@@ -126,4 +128,6 @@ def _require(run: Run, action: RunAction, fix: str) -> None:
 def _positive(given: float | None, where: str, unit: str) -> float | None:
     if given is None or 0 < given < 1e9:
         return given
-    raise UsageError(f"“{given}” is not a number of {unit}", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING)
+    raise UsageError(
+        f"“{given}” is no number of {unit} above 0", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING
+    )

@@ -13,12 +13,13 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.files import write_atomic
-from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
+from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.resolve import intensity_source
 from brightrun_tui.planning.templates import get_template
 
+_CORRECT = "correct the file"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -41,7 +42,9 @@ def read_settings(path: Path) -> SettingsFile:
     try:
         document = read_toml(path)
     except ForeignFileError as error:
-        raise _unusable(path, f"it {error.what}") from None
+        raise _unusable(
+            path, f"it {error.what}", "check the path" if isinstance(error, NoSuchFileError) else _CORRECT
+        ) from None
     settings = document.get("settings", {})
     if isinstance(settings, dict):
         document["settings"] = _dotted(settings)
@@ -127,7 +130,5 @@ def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
         ) from None
 
 
-def _unusable(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"these settings cannot be used: {reason}", where=str(path), fix="correct the file", kind=ErrorKind.BAD_SETTING
-    )
+def _unusable(path: Path, reason: str, fix: str = _CORRECT) -> UsageError:
+    return UsageError(f"these settings cannot be used: {reason}", where=str(path), fix=fix, kind=ErrorKind.BAD_SETTING)

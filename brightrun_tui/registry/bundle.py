@@ -30,7 +30,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
 from brightrun_tui.registry.safety import VERSION_FILES, Manifest, check_files, check_names, facts_of, read_manifest
-from brightrun_tui.registry.signing import SIGNATURE, read_seal
+from brightrun_tui.registry.signing import SIGNATURE, origin_of, read_seal
 from brightrun_tui.store import Database, models
 
 MAX_FILE_BYTES = 16 << 30
@@ -114,7 +114,9 @@ async def take_in(db: Database, paths: Paths, aside: Path, checked: Checked) -> 
     run_id = f"import-{await asyncio.to_thread(sha256, aside / MANIFEST)}"[:39]
     known = await models.by_run(db, run_id)
     if known is not None and Path(known.directory).is_dir():
-        return known if checked.seal is None else await models.set_seal(db, known, checked.seal)
+        if checked.seal is None or (await asyncio.to_thread(origin_of, paths, known)).standing == "verified":
+            return known  # a stranger's signature of the same files takes nothing from one that is trusted
+        return await models.set_seal(db, known, checked.seal)
     number = await models.reserve(db, manifest.model, run_id)
     target = paths.models / manifest.model / str(number)
     config = read_json(aside / ADAPTER_CONFIG, str(aside))

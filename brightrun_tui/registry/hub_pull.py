@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shutil
 from pathlib import Path
@@ -55,9 +56,9 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")
     try:
-        with plain_errors(repository):
+        with plain_errors(repository, reading=True):
             tell("asking the Hub", 0.0)
-            info = api.model_info(repository, revision=tag or None, files_metadata=True)
+            info = _looked_at(api, repository, tag)
             sizes = _sizes(info, f"{repository}@{tag}" if tag else repository)
             total, done = sum(sizes.values()), 0
             require_space(paths.models, 2 * total)
@@ -66,7 +67,10 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
                 found = Path(api.hf_hub_download(repository, name, revision=info.sha, local_dir=cache))
                 if found.stat().st_size > size:
                     raise UntrustedError(
-                        f"{name} is larger than the Hub said", where=repository, kind=ErrorKind.FILE_TOO_LARGE
+                        f"{name} is larger than the Hub said",
+                        where=repository,
+                        fix="try again; if it stays so, ask who pushed it",
+                        kind=ErrorKind.FILE_TOO_LARGE,
                     )
                 found.replace(aside / name)
                 done += size
@@ -74,9 +78,27 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
         shutil.rmtree(cache, ignore_errors=True)
 
 
+def _looked_at(api: Any, repository: str, tag: str) -> Any:
+    """What the Hub says of a repository. Raises what huggingface_hub raises, and `UntrustedError` where it makes no sense."""
+    try:
+        info = api.model_info(repository, revision=tag or None, files_metadata=True)
+        for each in info.siblings or []:
+            each.size = int(each.size or 0)
+        return info
+    except json.JSONDecodeError:
+        raise
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        raise UntrustedError(
+            "what the Hub says of it makes no sense",
+            where=f"{hub.endpoint()}/{repository}",
+            fix="check HF_ENDPOINT, and try again",
+            kind=ErrorKind.HUB_FAILING,
+        ) from None
+
+
 def _sizes(info: Any, where: str) -> dict[str, int]:
     """Bytes of the files that belong to a version. Raises `UntrustedError`."""
-    sizes = {each.rfilename: int(each.size or 0) for each in info.siblings or [] if each.rfilename in BUNDLE_FILES}
+    sizes = {each.rfilename: each.size for each in info.siblings or [] if each.rfilename in BUNDLE_FILES}
     if MANIFEST not in sizes:
         raise UntrustedError(
             f"it has no {MANIFEST}: Bright Run did not push it",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, RootModel, ValidationError
 
 from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -43,7 +43,7 @@ class Trusted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    added_at: float
+    added_at: FiniteFloat
 
 
 class _Signers(RootModel[dict[str, Trusted]]):
@@ -177,7 +177,10 @@ def trusted_keys(paths: Paths) -> dict[str, Trusted]:
         return read_model(path, _Signers).root
     except ForeignFileError as error:
         raise UntrustedError(
-            f"the list of trusted keys {error.what}", where=str(path), kind=ErrorKind.BAD_JSON
+            f"the list of trusted keys {error.what}",
+            where=str(path),
+            fix="mend it, or take it away: nobody is trusted then",
+            kind=ErrorKind.BAD_JSON,
         ) from None
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.files import private_directory, write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes
 from brightrun_tui.redaction import keep_secret
 
 KEY = "key"
@@ -27,6 +28,8 @@ MAIN = "main"
 MAX_KEYS = 100
 
 _KEY_FORM = re.compile(r"[\x21-\x7e]{16,512}")
+_LARGEST_KEY_FILE = 1 << 20
+_FILE_FIX = "give a file with one such word, or none: a key is made up then"
 _NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -95,6 +98,7 @@ def add_key(directory: Path, name: str, key: str = "") -> str:
             raise UsageError(
                 f"there is a key “{name}” already", fix="rotate it, or take another name", kind=ErrorKind.BAD_NAME
             )
+        _require_unused(known, key)
         if len(known) >= MAX_KEYS:
             raise UsageError(
                 f"there are {MAX_KEYS} keys already", fix="remove one that is not used", kind=ErrorKind.IN_USE
@@ -113,6 +117,7 @@ def rotate_key(directory: Path, name: str = MAIN, key: str = "", *, keep_old: fl
     key = checked_key(key or new_key())
     with _lock(directory):
         old = _find(directory, name)
+        _require_unused(list_keys(directory), key)
         others = [each for each in _current(directory) if each.name != name]
         if keep_old > 0:
             others.append(old.model_copy(update={"expires_at": time.time() + keep_old}))
@@ -180,24 +185,35 @@ def new_key() -> str:
     return f"br-{secrets.token_urlsafe(32)}"
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: str, where: str = "the key file") -> str:
     """The key, which no log of this process shows from now on. Raises ``UsageError`` where it cannot be one."""
     keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
-        raise UsageError("a key is one word of 16 to 512 ASCII characters", where="the key file", kind=ErrorKind.NO_KEY)
+        raise UsageError(
+            "a key is one word of 16 to 512 ASCII characters", where=where, fix=_FILE_FIX, kind=ErrorKind.NO_KEY
+        )
     return key
 
 
 def read_key_file(path: Path) -> str:
     """The key in a file of the user's. Raises ``UsageError``."""
     try:
-        return checked_key(path.read_text().strip())
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, _LARGEST_KEY_FILE).decode()
+    except ForeignFileError as error:
+        raise UsageError(f"the key file {error.what}", where=str(path), fix=_FILE_FIX, kind=ErrorKind.NO_KEY) from None
+    except UnicodeDecodeError:
+        raise UsageError("the key file is not text", where=str(path), fix=_FILE_FIX, kind=ErrorKind.NO_KEY) from None
+    return checked_key(text.strip(), str(path))
+
+
+def _require_unused(known: list[NamedKey], key: str) -> None:
+    """A key of two names would still be let in after one of them was removed. Raises ``UsageError``."""
+    digest = _digest(key.encode())
+    same = next((each for each in known if each.digest == digest), None)
+    if same is not None:
         raise UsageError(
-            f"the key file cannot be read ({getattr(error, 'strerror', None) or 'not text'})",
-            where=str(path),
-            kind=ErrorKind.NO_KEY,
-        ) from None
+            f"this very key is let in already, as “{same.name}”", fix="give another key", kind=ErrorKind.IN_USE
+        )
 
 
 def _find(directory: Path, name: str) -> NamedKey:

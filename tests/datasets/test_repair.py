@@ -9,7 +9,7 @@ import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.repairing import Repairs, droppable, repair
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from tests.datasets.conftest import Write, chat, lines, pairs
 
 
@@ -73,6 +73,17 @@ def test_what_cannot_be_repaired_is_said_and_leaves_nothing(
     (folder := tmp_path / "into").mkdir()
     with pytest.raises(UsageError, match=words):
         repair(found, {}, repairs, folder / "v2.jsonl", "faulty")
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(("name", "words"), [("v2.csv", "written as JSONL"), ("n" * 300, "name too long")])
+def test_a_name_that_cannot_be_is_refused_before_anything_is_written(
+    write: Write, tmp_path: Path, name: str, words: str
+) -> None:
+    """What ends in .csv would be read as CSV from then on."""
+    (folder := tmp_path / "into").mkdir()
+    with pytest.raises(BrightrunError, match=f"(?i){words}"):
+        repair(datasets.examine(faulty(write)), {}, Repairs(trim=True), folder / name, "faulty")
     assert not list(folder.iterdir())
 
 

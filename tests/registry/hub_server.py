@@ -35,13 +35,14 @@ class Repository:
 @dataclass
 class Hub:
     """``faults`` maps a part of ``METHOD path`` to status and message, once each; ``always_public``: it ignores the wish for
-    privacy. ``requests``: every ``METHOD path``. ``received``: bytes of files that came.
+    privacy. ``instead``: its answer to everything. ``requests``: every ``METHOD path``. ``received``: bytes of files that came.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     owners: tuple[str, ...] = ("me",)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     always_public: bool = False
+    instead: bytes = b""
     stored: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     received: int = 0
@@ -89,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         line = f"{self.command} {path}"
         hub.requests.append(line)
+        if hub.instead:
+            self._send(200, hub.instead, {"Content-Type": "application/json"})
+            return
         for part in list(hub.faults):
             if part in line:
                 status, message = hub.faults.pop(part)

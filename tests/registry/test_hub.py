@@ -145,3 +145,20 @@ async def test_a_repository_is_trusted_no_more_than_a_bundle(
     del files["manifest.json"]
     with pytest.raises(UntrustedError, match="did not push it"):
         await registry.pull(db, paths, HOME)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>Please log in</html>",
+        b'{"siblings": [{"rfilename": "manifest.json", "size": "x"}]}',
+        b'{"siblings": "x"}',
+    ],
+)
+async def test_what_is_no_answer_of_the_hub_is_said(hub: Hub, db: Database, paths: Paths, answer: bytes) -> None:
+    """A network that wants a login, or a mirror that is broken, is no error that nobody foresaw."""
+    hub.instead = answer
+    with pytest.raises(BrightrunError, match=r"not the Hugging Face Hub|makes no sense") as refused:
+        await registry.pull(db, paths, HOME)
+    assert refused.value.fix and "directory" not in refused.value.fix
+    assert not list(paths.models.glob(".import-*"))

@@ -85,6 +85,28 @@ async def test_a_signed_bundle_is_unverified_until_its_key_is_trusted(
         registry.distrust(there, key)
 
 
+async def test_a_strangers_signature_takes_nothing_from_a_trusted_one(
+    paths: Paths, version: ModelVersion, tmp_path: Path, elsewhere: Callable[[], Paths]
+) -> None:
+    """The same files, signed once more by somebody else: the version stays verified."""
+    bundle = await bundled(paths, version, tmp_path / "signed.brightrun.tar")
+    there = elsewhere()
+    registry.trust(there, registry.own_key(paths), "Ida of Fernwick")
+    await taken(there, bundle)
+    stranger = Paths(*(tmp_path / "stranger" / name for name in ("config", "data", "cache", "logs")))
+    again = await taken(there, await bundled(stranger, version, tmp_path / "again.brightrun.tar"))
+    assert (await registry.verify(there, again)).standing == "verified"
+
+
+def test_a_damaged_list_of_signers_is_said_with_a_way_out(paths: Paths) -> None:
+    """Also where it would print what is no JSON."""
+    paths.config.mkdir(parents=True, exist_ok=True)
+    (paths.config / "signers.json").write_text('{"%s": {"name": "Ida", "added_at": 1e999}}' % ("a" * 64))
+    with pytest.raises(UntrustedError, match="list of trusted keys") as refused:
+        registry.trusted_keys(paths)
+    assert refused.value.fix
+
+
 async def test_an_unsigned_bundle_says_so(
     paths: Paths, version: ModelVersion, tmp_path: Path, elsewhere: Callable[[], Paths]
 ) -> None:

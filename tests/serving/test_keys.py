@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import pytest
 
 from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.serving.keys import KeyRing, add_key, list_keys, put_key, read_key, remove_key, rotate_key
+from brightrun_tui.serving.keys import (
+    KeyRing,
+    add_key,
+    list_keys,
+    put_key,
+    read_key,
+    read_key_file,
+    remove_key,
+    rotate_key,
+)
 from tests.serving.conftest import Served
 
 OLD = "an-old-key-of-mine"
@@ -71,6 +81,23 @@ def test_what_cannot_be_a_key_is_refused(home: Path, text: str) -> None:
     with pytest.raises(UsageError, match="one word of 16 to 512"):
         rotate_key(home, key=text)
     assert admits(home, OLD)
+
+
+def test_one_key_does_not_go_by_two_names(home: Path) -> None:
+    """Else whoever holds it would still be let in after one of them was removed."""
+    with pytest.raises(UsageError, match="already, as “main”"):
+        add_key(home, "ci", OLD)
+    with pytest.raises(UsageError, match="already, as “main”"):
+        rotate_key(home, key=OLD)
+
+
+def test_a_key_file_is_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+    """The engine reads it, too: a pipe that nobody writes to must not hold up everything else."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(UsageError, match="not a regular file") as refused:
+            read_key_file(path)
+        assert refused.value.where == str(path) and refused.value.fix
 
 
 def test_a_damaged_file_lets_nobody_else_in(home: Path) -> None:
