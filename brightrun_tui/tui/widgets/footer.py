@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.widget import Widget
 
-from brightrun_tui.tui.actions import Action, of_scope, spell
+from brightrun_tui.tui.actions import IN_DIALOGUES, Action, of_scope, spell
 
 GAP = "   "
 
@@ -38,6 +38,8 @@ def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
     taken: set[str] = set()
     for node in (focused or screen).ancestors_with_self:
         for action in [action for scope in scopes_of(node) for action in of_scope(scope)]:
+            if screen.is_modal and action.scope == "app" and action.name not in IN_DIALOGUES:
+                continue
             free = [key for key in action.keys if key not in taken and not _typed_into(focused, key)]
             if not free and taken.intersection(action.keys):
                 continue
