@@ -197,7 +197,7 @@ ACTIONS: tuple[Action, ...] = (
         "monitor.change",
         "u",
         "Change the run",
-        "Another learning rate, other epochs, more budget or time, while it trains.",
+        "Another learning rate, other epochs, more budget or time, while it trains or before it is tried again.",
         changes=True,
         footer=7,
     ),
@@ -526,6 +526,8 @@ _SPELLED = {
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "escape": "esc",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
@@ -543,6 +545,8 @@ def spell(key: str) -> str:
     """A key as people write it: ``ctrl+p`` → ``^p``, ``question_mark`` → ``?``."""
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
+    if key.startswith("shift+"):
+        return "shift+" + spell(key.removeprefix("shift+"))
     return _SPELLED.get(key, key)
 
 

@@ -9,7 +9,7 @@ import pytest
 from textual.command import CommandPalette
 
 from brightrun_tui.paths import Paths
-from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
+from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope, spell
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
@@ -91,6 +91,13 @@ async def test_help_shows_every_action_of_the_screen(
         help_text = " ".join(shown.split())
         assert all(action.help in help_text for action in of_scope(mode))
         assert all(action.help in help_text for action in of_scope("app"))
+
+
+def test_keys_are_spelt_as_they_stand_on_the_keyboard() -> None:
+    """No name of Textual's for a character, and no title that help would have to cut."""
+    spelt = {spell(key.rpartition("+")[2]) for action in ACTIONS for key in action.keys}
+    assert not [key for key in spelt if "_" in key], "see actions._SPELLED"
+    assert max(len(action.title) for action in ACTIONS) <= 17
 
 
 async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Opened) -> None:

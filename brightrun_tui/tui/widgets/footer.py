@@ -21,12 +21,17 @@ def scopes_of(node: DOMNode) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Live:
-    """An action that can be reached now: on which node, by which key (empty: by name), and whether it is possible."""
+    """An action that can be reached now: on which node, by which keys (none: by name), and whether it is possible."""
 
     action: Action
     node: DOMNode
-    key: str
+    keys: tuple[str, ...]
     possible: bool
+
+    @property
+    def key(self) -> str:
+        """The first of them, or empty."""
+        return self.keys[0] if self.keys else ""
 
 
 def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
@@ -45,7 +50,7 @@ def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
                 continue
             state = node.check_action(action.name, ())
             if state is not False:
-                found.append(Live(action, node, spell(free[0]) if free else "", bool(state)))
+                found.append(Live(action, node, tuple(map(spell, free)), bool(state)))
         taken.update(
             key
             for scope in scopes_of(node)

@@ -138,7 +138,7 @@ def report_card(
             f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}",
         )
     )
-    lines += [Content(""), *reflow.pairs(facts, width, 11)]
+    lines += [Content(""), *reflow.pairs(facts, width, 12)]
     lines += measured_again(measured, width)
     if report.samples:
         first = report.samples[0]
