@@ -113,7 +113,7 @@ async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Ope
         await driver.press("question_mark")
         assert isinstance(driver.app.screen, NewsScreen)
         await driver.press("colon")
-        await driver.until(lambda: CommandPalette.is_open(driver.app), "the palette")
+        await driver.until(lambda: isinstance(driver.app.screen, CommandPalette), "the palette")
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, NewsScreen), "one step back")
 
