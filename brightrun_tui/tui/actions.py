@@ -599,7 +599,9 @@ def dialogue_bindings() -> list[BindingType]:
     """The keys of these actions, for a dialogue's ``BINDINGS``; those that its own actions have taken mean these."""
     taken = {key for action in ACTIONS if action.scope == "modal" for key in action.keys}
     return [
-        Binding(",".join(key for key in action.keys if key not in taken), f"app.{action.name}", show=False)
+        Binding(
+            ",".join(key for key in action.keys if key not in taken), f"app.{action.name}", show=False, id=action.id
+        )
         for action in ACTIONS
         if action.scope == "app" and action.name in IN_DIALOGUES
     ]
