@@ -351,7 +351,7 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
         raise DatasetError(
             f"none of the {survey.records:,} records can be used: {reasons}",
             where=where,
-            fix=problems[0].fix,
+            fix=_other_sheets(dataset) + problems[0].fix,
             kind=ErrorKind.DATASET_UNUSABLE,
         )
     if survey.all_the_same:
@@ -364,8 +364,16 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
             f"{what} (left out: {reasons})" if reasons else what,
             where=where,
             kind=ErrorKind.DATASET_TOO_SMALL,
-            fix="at least two are needed, one to learn from and one to check with; 50 or more are sensible",
+            fix=_other_sheets(dataset)
+            + "at least two are needed, one to learn from and one to check with; 50 or more are sensible",
         )
+
+
+def _other_sheets(dataset: Dataset) -> str:
+    """That a workbook has other sheets, which may be what is meant."""
+    if not dataset.others or not dataset.source.file.is_workbook:
+        return ""
+    return f"only one sheet was read; name the right one (--sheet, in the app F4), if it is {_named(dataset.others)}; else "
 
 
 def _named(names: Iterable[str]) -> str:

@@ -115,8 +115,8 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
 
 
 def _is_cover(sheet: Any) -> bool:
-    """Whether a sheet has too few columns for questions and answers."""
-    return (sheet.max_column or 0) < 2
+    """Whether a sheet has too few columns for questions and answers, or too few rows for two of them."""
+    return (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
 
 
 def _refuse_bombs(file: SourceFile) -> None:

@@ -12,6 +12,8 @@ _SPELLED = {
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "escape": "esc",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
@@ -29,6 +31,8 @@ def spell(key: str) -> str:
     """A key as people write it: ``ctrl+p`` → ``^p``, ``question_mark`` → ``?``."""
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
+    if key.startswith("shift+"):
+        return "shift+" + spell(key.removeprefix("shift+"))
     return _SPELLED.get(key, key)
 
 

@@ -83,6 +83,22 @@ def bindings(*scopes: str) -> list[BindingType]:
     ]
 
 
+IN_DIALOGUES = ("help", "palette", "theme", "screenshot", "suspend_process", "quit")
+"""The app's actions that a dialogue lets through; Textual lets none of the app's keys through one."""
+
+
+def dialogue_bindings() -> list[BindingType]:
+    """The keys of these actions, for a dialogue's ``BINDINGS``; those that its own actions have taken mean these."""
+    taken = {key for action in ACTIONS if action.scope == "modal" for key in action.keys}
+    return [
+        Binding(
+            ",".join(key for key in action.keys if key not in taken), f"app.{action.name}", show=False, id=action.id
+        )
+        for action in ACTIONS
+        if action.scope == "app" and action.name in IN_DIALOGUES
+    ]
+
+
 def find(scopes: Iterable[str], name: str) -> Action | None:
     """The action that ``name`` means on a node of these scopes."""
     for scope in scopes:

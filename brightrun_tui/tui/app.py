@@ -153,7 +153,9 @@ class BrightRunApp(Workspace):
     def action_help(self) -> None:
         from brightrun_tui.tui.screens.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss(None)
+        else:
             self.push_screen(HelpScreen(self.screen))
 
     @work(group="news", exclusive=True)

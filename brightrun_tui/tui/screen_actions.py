@@ -126,7 +126,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "monitor.change",
         "u",
         "Change the run",
-        "Another learning rate, other epochs, more budget or time, while it trains.",
+        "Another learning rate, other epochs, more budget or time, while it trains or before it is tried again.",
         changes=True,
         footer=7,
     ),

@@ -68,10 +68,20 @@ def test_a_title_over_the_table_and_a_cover_sheet_are_passed_over(tmp_path: Path
     """The names of the columns are in the first row with several cells, on the first sheet with several columns."""
     rows = [["Questions and answers 2026"], [], ["Frage", "Antwort"]]
     rows += ([f"Was kostet {i}?", f"Es kostet {i}."] for i in range(COUNT))
-    report = datasets.check(workbook(tmp_path / "a.xlsx", {"Cover": [["Title"], ["FAQ"]], "Data": rows}))
+    covers = {"Cover": [["Title"], ["FAQ"]], "About": [["As of", "May"], ["By", "Ms Müller"]]}
+    report = datasets.check(workbook(tmp_path / "a.xlsx", {**covers, "Data": rows}))
     assert report.usable == COUNT and report.preview[0].messages[0].content == "Was kostet 0?"
     table = "FAQ export\nprompt;completion\n" + "".join(f"What is {i}?;It is {i}, or so\n" for i in range(COUNT))
     assert answer(write("a.csv", table)) == "It is 0, or so"
+
+
+def test_where_the_wrong_sheet_was_read_the_others_are_named(tmp_path: Path) -> None:
+    """A sheet of which nothing can be learnt is perhaps not the one that is meant."""
+    rows = [["prompt", "completion"], *([f"Was kostet {i}?", f"Es kostet {i}."] for i in range(COUNT))]
+    empty = [["prompt", "completion"], *([f"Was kostet {i}?", ""] for i in range(3))]
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(workbook(tmp_path / "a.xlsx", {"Offen": empty, "Beantwortet": rows}))
+    assert "“Beantwortet”" in refused.value.fix and "--sheet" in refused.value.fix
 
 
 PAIR = {"prompt": "What is {i}?", "completion": "It is number {i}."}

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 
 from brightrun_tui.paths import Paths
-from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
+from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope, spell
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
@@ -20,9 +21,11 @@ from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.endpoint import EndpointScreen
+from brightrun_tui.tui.screens.help import HelpScreen
 from brightrun_tui.tui.screens.integrations import IntegrationsScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
+from brightrun_tui.tui.screens.news import NewsScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
 from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
@@ -88,6 +91,31 @@ async def test_help_shows_every_action_of_the_screen(
         help_text = " ".join(shown.split())
         assert all(action.help in help_text for action in of_scope(mode))
         assert all(action.help in help_text for action in of_scope("app"))
+
+
+def test_keys_are_spelt_as_they_stand_on_the_keyboard() -> None:
+    """No name of Textual's for a character, and no title that help would have to cut."""
+    spelt = {spell(key.rpartition("+")[2]) for action in ACTIONS for key in action.keys}
+    assert not [key for key in spelt if "_" in key], "see actions._SPELLED"
+    assert max(len(action.title) for action in ACTIONS) <= 17
+
+
+async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Opened) -> None:
+    """Textual keeps the app's keys out of dialogues: those that footer and help name there work all the same."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.press("exclamation_mark")
+        await driver.sees("News")
+        assert "? Help" in driver.keys() and ": Commands" in driver.keys()
+        await driver.press("question_mark")
+        await driver.sees("Dialogues", "Close the dialogue")
+        help_text = " ".join(str(flow.render()) for flow in driver.screen(HelpScreen).query("HelpScreen Flow"))
+        assert "Save a picture" in help_text and "Watch what is running" not in help_text
+        await driver.press("question_mark")
+        assert isinstance(driver.app.screen, NewsScreen)
+        await driver.press("colon")
+        await driver.until(lambda: isinstance(driver.app.screen, CommandPalette), "the palette")
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, NewsScreen), "one step back")
 
 
 async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:

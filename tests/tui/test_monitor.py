@@ -236,6 +236,21 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
         await driver.sees("Gradient norm", "before clipping 0.500")
 
 
+async def test_the_chosen_run_stays_in_sight_where_it_moves(seeded: Paths, opened: Opened) -> None:
+    """A run that ends goes down the list; the keys act on it still, so it is still shown."""
+    async with open_database(seeded.database) as db:
+        for number in range(12):
+            await seed.add_run(db, seeded, f"later-{number}", f"r-01{number:02d}", "completed", steps=0, log=False)
+    async with opened(seeded, (80, 24)) as driver:
+        await choose(driver, "r-0006")
+        rows = driver.one("#runs", RowTable)
+        before = rows.ids.index("r-0006")
+        async with open_database(seeded.database) as db:
+            await runs.transition(db, "r-0006", "failed")
+        await driver.until(lambda: rows.ids.index("r-0006") > before + 10, "it is among those that have ended")
+        await driver.until(lambda: " shop-faq " in driver.text().split("─ Run ─")[0], "its row")
+
+
 async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:
     """Another program deletes the chosen run; the screen goes on with the next."""
     async with opened(seeded) as driver:
@@ -264,7 +279,8 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
             waiting = await asked(seeded)
         await driver.press("i", "z")
         await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
-    assert [(one.ask.kind, one.ask.model_dump(exclude_unset=True, exclude={"kind", "target"})) for one in waiting] == [
+    said = [(one.ask.kind, one.ask.model_dump(exclude_defaults=True, exclude={"kind", "target"})) for one in waiting]
+    assert said == [
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
         ("stop_run", {"after": "evaluation"}),
     ]

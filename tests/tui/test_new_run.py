@@ -140,11 +140,11 @@ async def test_a_budget_that_is_no_number_is_refused(paths: Paths, opened: Opene
         await driver.press(*["backspace"] * 5, *"much")
         await driver.sees("✗ a number above 0")
         await driver.press(*["backspace"] * 4, *"1,000")
-        await driver.sees("✗ write 1000 or 1.50", "✗ not yet: budget_usd")
+        await driver.sees("✗ write 1000 or 1.50", "✗ not yet: Budget ($)")
         assert not driver.app.screen.check_action("start", ()), "what is in force is not what is seen"
         await driver.press(*["backspace"] * 5, *"1000")
         await driver.until(lambda: driver.new_run.draft.budget_usd == 1000)
-        await driver.sees_no("budget_usd:", "✗ write 1000")
+        await driver.sees_no("Budget ($):", "✗ write 1000")
 
 
 async def test_defaults_that_cannot_be_read_stop_a_run(paths: Paths, opened: Opened) -> None:

@@ -9,7 +9,7 @@ from textual.widgets import Button, Label
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.requests import ChangeRun
-from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import TextField
 
@@ -26,6 +26,8 @@ class ChangeScreen(Dialog[ChangeRun]):
         now = run.spec.settings.model_copy()
         for one in run.changes:
             now = now.with_overrides(dict(one.settings))
+        over = run.state in TERMINAL
+        self._holds = "It holds once the run is tried again (R)" if over else "Settings hold from the next step on"
         self._used = f"{humanize.money(run.cost_usd)} spent, {humanize.duration(run.active_seconds)} of training"
         self._before = {
             "training.learning_rate": f"{now.training.learning_rate:g}",
@@ -39,9 +41,7 @@ class ChangeScreen(Dialog[ChangeRun]):
         for key, title in keys.items():
             yield Label(Content(title), classes="" if key == next(iter(keys)) else "spaced")
             yield TextField(key, self._before[key], placeholder="no limit", last=key == "max_hours")
-        yield Label(
-            Content.styled(f"So far: {self._used}. Settings hold from the next step on.", "$muted"), classes="spaced"
-        )
+        yield Label(Content.styled(f"So far: {self._used}. {self._holds}.", "$muted"), classes="spaced")
         with Horizontal(classes="buttons"):
             yield Button("Change it", id="save", variant="primary", compact=True)
 

@@ -330,8 +330,14 @@ class ChatScreen(Dialog[None]):
         start = loop.time()
         while (waited := loop.time() - start) < READY_SECONDS:
             endpoint = self.app.snapshot.endpoint_of(model)
+            if endpoint is not None and endpoint.down:
+                since = humanize.clock(endpoint.down_since)
+                self._say(f"✗ its server has been down since {since}; start it again: brightrun engine start", "$error")
+                return endpoint
             if endpoint is not None and endpoint.state == "ready":
-                self._say("● ready; the model runs on " + endpoint.provider, "$success")
+                where = "this machine" if endpoint.provider == "local" else endpoint.provider
+                late = "; it is loaded into memory for the first answer" if endpoint.asleep else ""
+                self._say(f"● ready; the model runs on {where}{late}", "$success")
                 return endpoint
             if endpoint is not None and endpoint.state == "failed" and waited > 2.0:
                 raise EngineError(endpoint.error or "the server did not come up")

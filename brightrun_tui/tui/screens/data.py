@@ -75,7 +75,7 @@ class DataScreen(Dialog[ChosenData]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(
-            placeholder="search, or a path: ~/ or / shows the files there (F3: here), or hf:owner/name",
+            placeholder="search, or a path (/ or ~/ lists files, F3: here), or hf:owner/name",
             suggester=PathSuggester(),
             compact=True,
             id="narrow",
@@ -265,7 +265,11 @@ class DataScreen(Dialog[ChosenData]):
             self.query_one("#verdict-text", Flow).show(
                 lambda width: [
                     line,
-                    *(row for each in first for row in (Content(""), *plan_text.conversation(each, width))),
+                    *(
+                        row
+                        for each in first
+                        for row in (Content(""), *plan_text.conversation(each, width, plan_text.place_of(each, place)))
+                    ),
                 ]
             )
 

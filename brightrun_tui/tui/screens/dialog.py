@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, dialogue_bindings
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.sanitize import sanitize
@@ -28,7 +28,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     app: Workspace
     SCOPES: tuple[str, ...] = ("modal",)
-    BINDINGS = bindings("modal")
+    BINDINGS: ClassVar[Any] = [*bindings("modal"), *dialogue_bindings()]
 
     def __init__(self, title: str, *, classes: str = "") -> None:
         super().__init__(classes=classes)

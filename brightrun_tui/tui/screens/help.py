@@ -52,9 +52,9 @@ class HelpScreen(Dialog[None]):
         why = "read-only" if self.app.read_only and action.changes else "" if live.possible else "not possible now"
         why = why or ("" if live.key else "leave the field first: esc")
         head = Content.assemble(
-            (cells.fit(action.all_keys, 13), "$faint" if why else "bold $accent"),
+            (cells.fit("  ".join(live.keys) or action.all_keys, 13), "$faint" if why else "bold $accent"),
             " ",
-            (cells.fit(action.title, 16), "$faint" if why else ""),
+            (cells.fit(action.title, 17), "$faint" if why else ""),
             " ",
         )
         text = Content.assemble((action.help, "$faint" if why else "$muted"), (f"  ({why})" if why else "", "$faint"))

@@ -122,7 +122,8 @@ class IntegrationsScreen(ModeScreen):
         fix = status.fix if status else str(known.get("fix", ""))
         facts = status.facts if status else known.get("facts", {})
         if service.name in self._places and not place and not service.optional:
-            state, detail, fix = "off", "", f"enter connects it, with a key from {service.where_to_get}"
+            bare = service.where_to_get.removeprefix("https://")  # a card has no room for all of it; the dialogue has
+            state, detail, fix = "off", "", f"enter connects it, with a key from {bare}"
         if service.name == NEWS and state == "off":
             fix = "enter adds a channel"
         if service.name == OWN and state == "off":

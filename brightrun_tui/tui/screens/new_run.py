@@ -273,7 +273,9 @@ class NewRunScreen(Renting):
     def _problem(self) -> BrightrunError | None:
         """What must be put right first: a field that was refused, else what the plan says."""
         for key, why in self._refused.items():
-            return UsageError(f"{key}: {why}", where="New Run", fix="correct that field, or empty it")
+            return UsageError(
+                f"{self.form.row(key).label}: {why}", where="New Run", fix="correct that field, or empty it"
+            )
         return self._plan.first_problem if self._plan else None
 
     @property

@@ -29,7 +29,7 @@ class PickBase(PickScreen):
             "Base model",
             choices,
             chosen=chosen,
-            own=f"search, or type a Hugging Face id, a directory or a GGUF file; {key_of('bases.hub')} asks the Hub",
+            own=f"search, or a Hugging Face id, a directory, a GGUF file; {key_of('bases.hub')}: the Hub",
             head=choice_text.row(choice_text.HEAD),
         )
 

@@ -87,12 +87,13 @@ class RecordsScreen(Dialog[None]):
     async def action_go(self) -> None:
         from brightrun_tui.tui.screens.ask_line import AskLine
 
-        asked = f"Its number, from 1 to {len(self._entries):,}"
-        typed = await self.app.push_screen_wait(AskLine("Go to a record", asked, yes="Go"))
+        last = f"{len(self._entries):,}"
+        typed = await self.app.push_screen_wait(AskLine("Go to a record", f"Its number, from 1 to {last}", yes="Go"))
         if typed and typed.isdecimal() and 1 <= int(typed) <= len(self._entries):
             self._go(int(typed) - 1)
         elif typed:
-            self.app.toast(f"There is no record {cells.one_line(typed)}; {asked.lower()}.", severity="warning")
+            said = f"There is no record {cells.one_line(typed)} here; the last one is {last}."
+            self.app.toast(said, severity="warning")
 
     def action_tokens(self) -> None:
         self._view = _NEXT_VIEW[self._view]
@@ -110,7 +111,8 @@ class RecordsScreen(Dialog[None]):
         """Where the record is, and what is to become of it."""
         place = self._outcome.place if self._outcome else ""
         out = "   ✗ marked to be taken out" if self._number in self._source.taken else ""
-        view = "" if self._view == TEXT else f" · as {cells.one_line(self._source.base)} sees it"
+        unusable = self._outcome is not None and self._outcome.record is None
+        view = "" if self._view == TEXT or unusable else f" · as {cells.one_line(self._source.base)} sees it"
         said = f"{place}{f', as {like}' if like else ''}{view}"
         head = Content.assemble((cells.one_line(said), "bold $primary"), (out, "bold $error"))
         self.query_one("#record-head", Static).update(sanitize(head))

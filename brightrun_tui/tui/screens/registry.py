@@ -87,7 +87,7 @@ class RegistryScreen(MeasureActions, ShareActions):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
             self.models.choose(self._chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
-        serving = sum(endpoint.state == "ready" for endpoint in snapshot.endpoints)
+        serving = sum(endpoint.state == "ready" and not endpoint.down for endpoint in snapshot.endpoints)
         retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
         self._show_page()
 
@@ -343,7 +343,11 @@ def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
 
 def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, width: int) -> Lines:
     if model is None or card is None:
-        return [Content.styled("Models appear here when a run has completed. Press 2 to set one up.", "$muted")]
+        return [
+            Content.styled(
+                "Models appear here when a run has completed. Press 2 to set one up, or I to take one in.", "$muted"
+            )
+        ]
     if page == "Report card":
         return card(width)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](

@@ -20,7 +20,7 @@ from brightrun_tui.domain.requests import (
     RetryRun,
     StopRun,
 )
-from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.base import ModeScreen
@@ -128,7 +128,12 @@ class RunActions(ModeScreen):
             return
         reply = await self.app.ask(asked)
         if reply and reply.answer:
-            self.app.toast(f"{reply.answer.changed}; its log says from which step on.", title=runs[0].name)
+            after = (
+                "it holds once the run is tried again"
+                if runs[0].state in TERMINAL
+                else "its log says from which step on"
+            )
+            self.app.toast(f"{reply.answer.changed}; {after}.", title=runs[0].name)
 
     @work(group="ask")
     async def action_retry(self) -> None:

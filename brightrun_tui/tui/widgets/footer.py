@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from textual.widget import Widget
 
 from brightrun_tui.tui.action import Action, spell
-from brightrun_tui.tui.actions import of_scope
+from brightrun_tui.tui.actions import IN_DIALOGUES, of_scope
 
 GAP = "   "
 
@@ -22,12 +22,17 @@ def scopes_of(node: DOMNode) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Live:
-    """An action that can be reached now: on which node, by which key (empty: by name), and whether it is possible."""
+    """An action that can be reached now: on which node, by which keys (none: by name), and whether it is possible."""
 
     action: Action
     node: DOMNode
-    key: str
+    keys: tuple[str, ...]
     possible: bool
+
+    @property
+    def key(self) -> str:
+        """The first of them, or empty."""
+        return self.keys[0] if self.keys else ""
 
 
 def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
@@ -39,12 +44,14 @@ def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
     taken: set[str] = set()
     for node in (focused or screen).ancestors_with_self:
         for action in [action for scope in scopes_of(node) for action in of_scope(scope)]:
+            if screen.is_modal and action.scope == "app" and action.name not in IN_DIALOGUES:
+                continue
             free = [key for key in action.keys if key not in taken and not _typed_into(focused, key)]
             if not free and taken.intersection(action.keys):
                 continue
             state = node.check_action(action.name, ())
             if state is not False:
-                found.append(Live(action, node, spell(free[0]) if free else "", bool(state)))
+                found.append(Live(action, node, tuple(map(spell, free)), bool(state)))
         taken.update(
             key
             for scope in scopes_of(node)

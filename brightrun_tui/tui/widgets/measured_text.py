@@ -12,7 +12,7 @@ from brightrun_tui.registry import Board, Standing, bounds_words, judging_words,
 from brightrun_tui.tui.widgets import cells, reflow
 
 NONE_YET = "Nothing was measured yet. Versions come here with their report cards; E measures them on other data."
-_REF, _LOSS, _RIGHT = 30, 25, 19
+_PLACE, _REF, _LOSS, _RIGHT = 5, 30, 25, 19
 
 
 def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
@@ -26,9 +26,12 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
         lines += reflow.heading(title, width, f"ordered by {board.by}")
         if board.note:
             lines += reflow.text(Content.assemble(("! ", "bold $warning"), (board.note, "$warning")), width)
-        ref = max(12, min(_REF, width - 4 - _LOSS - (_RIGHT if width > 70 else 6)))
-        lines.append(Content.styled(f"    {'':{ref}}{'loss, 95 %':{_LOSS}}{'answers right'}", "$muted").truncate(width))
-        lines += [_standing(place, each, ref).truncate(width) for place, each in enumerate(board.standings, 1)]
+        ref = max(12, min(_REF, width - _PLACE - _LOSS - _RIGHT))
+        head = f"{'':{_PLACE + ref}}{'loss, 95 %':{_LOSS}}answers right"
+        lines.append(Content.styled(head, "$muted").truncate(width, ellipsis=True))
+        lines += [
+            _standing(place, each, ref).truncate(width, ellipsis=True) for place, each in enumerate(board.standings, 1)
+        ]
     if any(each.level for board in boards for each in board.standings):
         lines += [Content(""), *reflow.text("=: chance may explain why it is not the first", width, "$muted")]
     return lines
@@ -39,7 +42,7 @@ def _standing(place: int, each: Standing, ref: int) -> Content:
     name = Content.styled(cells.fit(f"{mark}{each.ref}", ref - 1), "bold $accent" if each.champion else "bold")
     right = f"{each.right.value:.0%}" if each.right else "–"
     return Content.assemble(
-        (f"{place}{' =' if each.level else ''}".ljust(4), "$success" if place == 1 else "$muted"),
+        (f"{place:>2}{' =' if each.level else ''}".ljust(_PLACE), "$success" if place == 1 else "$muted"),
         name,
         " ",
         _with_bounds(f"{each.loss.value:.3f}", bounds_words(each.loss, ".3f"), _LOSS),

@@ -36,12 +36,13 @@ ENDPOINT_GLYPHS = {
 }
 
 
-def endpoint_mark(endpoint: Endpoint | None) -> Content:
-    """Glyph and word; empty when the model is not served."""
+def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
+    """Glyph and word; empty when the model is not served. ``short``: not since when it is down."""
     if endpoint is None or endpoint.state == "stopped":
         return Content("")
     if endpoint.down:
-        return Content.styled(f"✗ down since {humanize.clock(endpoint.down_since)}", ENDPOINT_GLYPHS["failed"][1])
+        since = "" if short else f" since {humanize.clock(endpoint.down_since)}"
+        return Content.styled(f"✗ down{since}", ENDPOINT_GLYPHS["failed"][1])
     if endpoint.asleep:
         return Content.styled("◌ asleep", "$muted")
     glyph, style = ENDPOINT_GLYPHS[endpoint.state]
@@ -57,7 +58,7 @@ def model_row(
     grade = Content.styled(cells.fit(model.report.verdict.grade, 6), style)
     losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
     aliases = Content.styled(" ".join(model.aliases), "$accent")
-    served = endpoint_mark(endpoint)
+    served = endpoint_mark(endpoint, short=True)
     if tall:
         name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(mark, name, " ", aliases)
@@ -138,7 +139,7 @@ def report_card(
             f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}",
         )
     )
-    lines += [Content(""), *reflow.pairs(facts, width, 11)]
+    lines += [Content(""), *reflow.pairs(facts, width, 12)]
     lines += measured_again(measured, width)
     if report.samples:
         first = report.samples[0]

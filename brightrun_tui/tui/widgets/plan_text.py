@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from textual.content import Content
 
@@ -242,12 +243,19 @@ def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) 
     lines: reflow.Lines = []
     for record in report.preview[:limit]:
         lines += [Content("")] if lines else []
-        lines += conversation(record, width)
+        lines += conversation(record, width, place_of(record, report.path))
     return lines
 
 
-def conversation(record: Record, width: int) -> reflow.Lines:
-    lines = reflow.heading(cells.one_line(record.id), width, f"line {record.line}" if record.line else "")
+def place_of(record: Record, path: str) -> str:
+    """Where a record of this file is, in the words of its kind: a workbook has rows, other documents but text no lines."""
+    kinds = {suffix.casefold() for suffix in PurePath(path).suffixes}
+    unit = "row" if kinds & {".xlsx", ".xlsm"} else "record" if kinds & {".json", ".parquet"} else "line"
+    return f"{unit} {record.line}" if record.line else ""
+
+
+def conversation(record: Record, width: int, place: str = "") -> reflow.Lines:
+    lines = reflow.heading(cells.one_line(record.id), width, place)
     for message in record.messages:
         style = ROLES.get(message.role, "$muted")
         learned = "  learned" if message.role == "assistant" and message.train else ""

@@ -100,7 +100,10 @@ class RowTable(ScrollView, can_focus=True):
         sized = (len(rows), height, heading is None) != (len(self._rows), self._row_height, self._heading is None)
         before, same = self._stamps[2:], heading is self._heading and not sized
         self._stamps, self._rows, self._heading, self._row_height = stamps, rows, heading, height
+        stood = self._places.get(self._cursor)
         self._places = {row.id: place for place, row in enumerate(rows) if row.id}
+        if stood is not None and self._places.get(self._cursor, stood) != stood:
+            self.call_after_refresh(self._into_sight)
         if sized:
             self.virtual_size = Size(0, self._head + len(rows) * height)
         if not same:

@@ -147,7 +147,8 @@ class RunForm(VerticalScroll, can_focus=False):
         self._show_pick("base", base or draft.base, draft.base if base else "", "choose a model")
         self._show_pick("template", plan.template.title if plan and plan.template else draft.template, "", "")
         if offer is None:
-            self._show_pick("machine", "", "", offer_text or "choose a dataset first")
+            none = "none is offered; m says why" if report else "choose a dataset first"
+            self._show_pick("machine", "", "", offer_text or none)
         else:
             self.query_one("#machine", PickField).show(plan_text.machine_words(offer))
         name, provider = self.row("name").field, self.row("provider").field
@@ -191,7 +192,7 @@ class RunForm(VerticalScroll, can_focus=False):
         values = changed_settings(plan) if plan else {}
         titles = {setting.key: setting.title for setting in iter_settings()}
         said = ", ".join(f"{titles[key]} {show_value(values[key])}" for key in moved)
-        row.hint = f"{f'{said}: ' if said else ''}{draft.intensity.purpose}"
+        row.hint = f"How hard it learns, on top of the template. {draft.intensity}: {said or draft.intensity.purpose}."
         short = ", ".join(f"{word} {show_value(values[key])}" for key, word in MAIN.items() if key in moved)
         row.remark(short if changed else draft.intensity.purpose, "$accent" if changed else "$faint")
 
