@@ -9,7 +9,8 @@ import pytest
 from textual.command import CommandPalette
 
 from brightrun_tui.paths import Paths
-from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope, spell
+from brightrun_tui.tui.action import spell
+from brightrun_tui.tui.actions import ACTIONS, SCOPES, as_markdown, of_scope
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
