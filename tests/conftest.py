@@ -5,9 +5,16 @@ from __future__ import annotations
 import signal
 from collections import Counter
 
+import hypothesis
 import pytest
 
 from tests import made_once
+
+# How long a busy machine takes says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and a process hands that on to those it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -13,7 +13,7 @@ import typer
 
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_tail
-from brightrun_tui.commands.shared.options import LinesOption
+from brightrun_tui.commands.shared.options import LinesOption, bounded
 from brightrun_tui.commands.shared.output import (
     JsonOption,
     YesOption,
@@ -248,11 +248,21 @@ def change(
         typer.Option("--set", metavar="KEY=VALUE", help=f"From the next step on: {' or '.join(CHANGEABLE)}."),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option("--budget", metavar="USD", help="What the run may cost in all from now on.")
+        float | None,
+        typer.Option(
+            "--budget", metavar="USD", min=0, callback=bounded, help="What the run may cost in all from now on."
+        ),
     ] = None,
     time_limit: Annotated[
         float | None,
-        typer.Option("--time-limit", "--max-hours", metavar="HOURS", help="How long it may train in all from now on."),
+        typer.Option(
+            "--time-limit",
+            "--max-hours",
+            metavar="HOURS",
+            min=0,
+            callback=bounded,
+            help="How long it may train in all from now on.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -293,7 +293,8 @@ class RentedMachine:
         if machine.status != "stopped" and not self._comes_back(machine):
             self._stopped_since = float("-inf")
             return ""
-        if first and time.time() - max(lease.heard_at, lease.created_at) < self.timings.guard_silence_seconds:
+        silent = time.time() - max(lease.heard_at, lease.created_at)
+        if first and silent < self.timings.guard_silence_seconds / 2:  # far too early to have been the guard
             return "it was stopped"
         self._stopped_since = now if first else self._stopped_since
         if now - self._stopped_since > self.timings.keep_seconds:

@@ -13,7 +13,6 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from brightrun_tui import datasets
-from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.domain.errors import BudgetError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.domain.money import Hardware, Offer
@@ -188,13 +187,13 @@ def test_the_data_are_read_once_for_all_changes_of_a_plan_and_again_when_they_ch
 ) -> None:
     """What is typed is answered at once."""
     read: list[Path] = []
-    check = datasets.check
+    examine = datasets.examine
 
-    def noted(path: Path, **more: Any) -> DatasetReport:
+    def noted(path: Path, **more: Any) -> datasets.Examined:
         read.append(path)
-        return check(path, **more)
+        return examine(path, **more)
 
-    monkeypatch.setattr(datasets, "check", noted)
+    monkeypatch.setattr(datasets, "examine", noted)
     plans = [make_plan(Draft(data=str(data), overrides={"training.epochs": epochs}), paths) for epochs in range(1, 51)]
     assert read == [data]
     assert [plan.estimate.steps for plan in plans if plan.estimate] == sorted(

@@ -136,7 +136,7 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
     async with opened(paths, (120, 40)) as driver:
         tested: dict[str, int] = {}
         for cloud in server.clouds:
-            await driver.until(partial(tested_at, driver, cloud.name))
+            await driver.until(partial(found_out_at, driver, cloud.name))
             tested[cloud.name] = len(cloud.requests)
         await driver.until(lambda: driver.text().count(card) >= 2, f"“{card}” on both cards")
         for cloud in server.clouds:
@@ -154,7 +154,7 @@ async def test_what_stands_in_the_way_is_one_sentence_and_a_few_requests(
             assert not cloud.instances
 
 
-def tested_at(driver: Driver, service: str) -> object:
+def found_out_at(driver: Driver, service: str) -> object:
     return driver.app.snapshot.services.get(service, {}).get("checked_at")
 
 
