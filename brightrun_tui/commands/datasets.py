@@ -61,15 +61,14 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Whether a file can be trained on: how many records are usable, and why the rest are not."""
-    reading = parse_reading(columns, encoding, sheet)
-    found = examine_aloud(file, reading, get_paths())
+    found = examine_aloud(file, parse_reading(columns, encoding, sheet), get_paths())
     if show:
-        _show_concerned(found, reading, show, limit, as_json)
+        _show_concerned(found, show, limit, as_json)
     else:
         print_report(found.report, as_json)
 
 
-def _show_concerned(found: Examined, reading: dict[str, str], kind: str, limit: int, as_json: bool) -> None:
+def _show_concerned(found: Examined, kind: str, limit: int, as_json: bool) -> None:
     entries = found.entries.get(kind, ())
     if not entries:
         known = [problem.kind for problem in found.report.problems if found.entries.get(problem.kind)]
@@ -79,7 +78,7 @@ def _show_concerned(found: Examined, reading: dict[str, str], kind: str, limit: 
             fix=f"one of: {', '.join(known)}" if known else "nothing was found that is about single records",
             kind=ErrorKind.BAD_OPTION,
         )
-    reader = EntryReader(found.report.path, reading)
+    reader = EntryReader(found.report.path, found.report.columns)
     like = found.like.get(kind, ())
     shown = list(entries)[: limit or None]
     same = [reader.at(like[index]).place if index < len(like) else "" for index in range(len(shown))] if like else []
@@ -143,8 +142,7 @@ def repair(
     """A new version without what is wrong; the original stays as it is."""
     require_changes()
     paths = get_paths()
-    reading = parse_reading(columns, encoding, sheet)
-    found = examine_aloud(file, reading, paths)
+    found = examine_aloud(file, parse_reading(columns, encoding, sheet), paths)
     repairs = Repairs(
         drop=frozenset([*(drop or []), *([DUPLICATE] if drop_duplicates and found.entries.get(DUPLICATE) else [])]),
         entries=frozenset(_entry_number(found, number) for number in records or []),
@@ -155,7 +153,6 @@ def repair(
     with told_aloud() as tell:
         report = repaired(
             found,
-            reading,
             repairs,
             paths,
             name=file if added else "",
@@ -240,7 +237,7 @@ def _show_record(word: str, reading: dict[str, str], record: int, base: str, max
     paths = get_paths()
     found = examine_aloud(word, reading, paths)
     number = _entry_number(found, record)
-    outcome = EntryReader(found.report.path, reading).at(number)
+    outcome = EntryReader(found.report.path, found.report.columns).at(number)
     if not base or outcome.record is None:
         if as_json:
             print_json(about_outcome(number, outcome))

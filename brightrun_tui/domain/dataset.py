@@ -149,7 +149,8 @@ class DatasetReport(BaseModel):
     """What `datasets.check` found: enough to show, to refuse and to estimate by.
 
     ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
-    ``origin``: what it was made from, where it is a repaired version of another dataset.
+    ``origin``: what it was made from, where it is a repaired version of another dataset. ``columns``: how the file is read
+    where that was said: roles by the names of its columns, encoding and sheet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -170,6 +171,7 @@ class DatasetReport(BaseModel):
     preview: tuple[Record, ...] = ()
     source: str = ""
     origin: DatasetOrigin | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -17,7 +17,6 @@ from brightrun_tui.process import users_umask
 
 def repaired(
     examined: Examined,
-    columns: dict[str, str],
     repairs: Repairs,
     paths: Paths,
     *,
@@ -44,7 +43,7 @@ def repaired(
     else:
         with plain_disk_errors(target):
             users_directory(target.parent, users_umask())
-    repair(examined, columns, repairs, target, examined.report.source or source.name, progress)
+    repair(examined, examined.report.columns, repairs, target, examined.report.source or source.name, progress)
     if into is not None:
         give_users_modes(target, users_umask())
     return check_dataset(target, {}, progress).model_copy(update={"name": target.stem})

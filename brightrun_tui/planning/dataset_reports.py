@@ -37,7 +37,8 @@ def examined(
 ) -> Examined:
     """Find and check what the word names: the report, and the entries that it speaks of, which lie at ``report.path``.
 
-    Blocking; ``progress`` is told how far it is, and what it raises ends the work.
+    An added dataset is read as was said when it was added, unless ``columns`` says otherwise; ``report.columns`` is how it was
+    read. Blocking; ``progress`` is told how far it is, and what it raises ends the work.
 
     Raises:
         DatasetError: nothing is named, or as `datasets.check`.
@@ -49,8 +50,8 @@ def examined(
         )
     path = typed_path(word)
     if not os.path.exists(path) and not is_hub_dataset(word):
-        word = added_datasets.place_of(paths.database, word) or word
-        path = Path(word)
+        word, said = added_datasets.place_of(paths.database, word) or (word, {})
+        columns, path = columns or said, Path(word)
     if is_hub_dataset(word):
         folder = fetch_dataset(word, paths, progress)
         found = _examine(Path(folder.path), columns, progress)
@@ -74,6 +75,7 @@ def _examine(path: Path, columns: dict[str, str], progress: Progress) -> Examine
         if outcome is None:
             try:
                 outcome = datasets.examine(path, columns=columns or None, progress=progress)
+                outcome = outcome._replace(report=outcome.report.model_copy(update={"columns": columns}))
             except BrightrunError as error:
                 if error.kind == ErrorKind.DISK_FULL:
                     raise

@@ -186,7 +186,7 @@ def make_spec(plan: Plan) -> RunSpec:
         train_records=report.usable - evaluated,
         eval_records=evaluated,
         statement=report.statement,
-        columns=plan.draft.columns,
+        columns=report.columns,
         source=report.source,
     )
     return RunSpec(

@@ -66,7 +66,6 @@ async def plan_evaluations(
     versions: Sequence[ModelVersion],
     report: DatasetReport,
     *,
-    columns: dict[str, str] | None = None,
     answers: int = ANSWERS,
     records: int = RECORDS,
     machine: dict[str, Any] | None = None,
@@ -115,7 +114,7 @@ async def plan_evaluations(
         records=report.records,
         usable=report.usable,
         statement=report.statement,
-        columns=columns or {},
+        columns=report.columns,
         source=report.source,
     )
     specs = []

@@ -56,8 +56,9 @@ async def get(db: Database, name: str) -> DatasetReport:
     return found
 
 
-def place_of(database: Path, name: str) -> str | None:
-    """The file behind an added dataset's name, or where it was fetched from; None where nothing is known of it.
+def place_of(database: Path, name: str) -> tuple[str, dict[str, str]] | None:
+    """The file behind an added dataset's name, or where it was fetched from, and how it is read (`DatasetReport.columns`); None
+    where nothing is known of it.
 
     For callers outside an event loop.
     """
@@ -72,4 +73,6 @@ def place_of(database: Path, name: str) -> str | None:
     if row is None:
         return None
     found = rows.read(DatasetReport, row[1])
-    return found.source if found is not None and found.source else str(row[0])
+    if found is None:
+        return str(row[0]), {}
+    return found.source or str(row[0]), found.columns

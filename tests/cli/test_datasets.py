@@ -57,6 +57,23 @@ def test_a_dataset_of_the_hub_is_checked_added_and_found_by_its_name(brightrun: 
     assert again["fingerprint"] == shown["fingerprint"]
 
 
+def test_a_dataset_is_read_by_its_name_as_was_said_when_it_was_added(brightrun: CommandLine, tmp_path: Path) -> None:
+    """Columns and encoding are part of what is kept: to check, show, repair or estimate it, its name is enough."""
+    path = tmp_path / "fragen.csv"
+    path.write_bytes(
+        "Wer;Was\n".encode("cp1250")
+        + b"".join(f"Kdo? {i};Odpov\u011b\u010f {i}.\n".encode("cp1250") for i in range(30))
+    )
+    said = ("--column", "prompt=Wer", "--column", "completion=Was", "--encoding", "cp1250")
+    assert brightrun("datasets", "add", path, "--name", "fragen", *said).code == 0
+    checked = brightrun("datasets", "check", "fragen", "--json").document["dataset"]
+    assert (checked["usable"], checked["preview"][0]["messages"][1]["content"]) == (30, "Odpov\u011b\u010f 0.")
+    record = brightrun("datasets", "show", "fragen", "--record", "2", "--json").document
+    assert "Odpov\u011b\u010f 1." in json.dumps(record, ensure_ascii=False)
+    made = brightrun("datasets", "repair", "fragen", "--drop-record", "1", "--json").document["dataset"]
+    assert (made["name"], made["usable"], made["columns"]) == ("fragen-v2", 29, {})
+
+
 def test_findings_are_shown_and_repaired_into_a_version_of_its_own(brightrun: CommandLine, tmp_path: Path) -> None:
     """check --show lists the records with their place; repair keeps a version by name, which knows what it was made from."""
     path = tmp_path / "parcels.jsonl"

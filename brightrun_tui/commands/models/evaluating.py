@@ -60,7 +60,6 @@ def evaluate(
             session.db,
             [await store.find(session.db, ref) for ref in models],
             report,
-            columns=roles,
             answers=answers,
             records=records,
             machine=machine_overrides(gpus, shared_gpu),

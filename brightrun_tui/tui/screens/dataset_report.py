@@ -78,8 +78,8 @@ class ReportScreen(Dialog[DatasetReport]):
         self._found = found
         settings, path = self._settings, found.report.path
         self._source = RecordSource(
-            EntryReader(path, self._columns),
-            EntryReader(path, self._columns),
+            EntryReader(path, found.report.columns),
+            EntryReader(path, found.report.columns),
             TokenViews(self._base, self.app.paths),
             self._base,
             settings.data.max_length if settings else 0,
@@ -159,7 +159,6 @@ class ReportScreen(Dialog[DatasetReport]):
         report = await self.app.push_screen_wait(
             RepairScreen(
                 self._found,
-                self._columns,
                 frozenset(self._source.taken),
                 first=option.id or "" if option else "",
                 name=self._word if self._is_name else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -33,11 +33,9 @@ class RepairScreen(Dialog[DatasetReport]):
     SCOPES = ("repair", "modal")
     BINDINGS = bindings("repair")
 
-    def __init__(
-        self, found: Examined, columns: Mapping[str, str], marked: Set[int], *, first: str = "", name: str = ""
-    ) -> None:
+    def __init__(self, found: Examined, marked: Set[int], *, first: str = "", name: str = "") -> None:
         super().__init__("Make a new version", classes="-large -data -repair")
-        self._found, self._columns, self._marked = found, dict(columns), marked
+        self._found, self._marked = found, marked
         self._first, self._called = first, name
         self._at_work = False
         self._choices: dict[str, str] = {}
@@ -126,10 +124,7 @@ class RepairScreen(Dialog[DatasetReport]):
         self._at_work = True
         try:
             report = await told(
-                lambda tell: repaired(
-                    self._found, self._columns, repairs, self.app.paths, name=self._called, progress=tell
-                ),
-                self._say,
+                lambda tell: repaired(self._found, repairs, self.app.paths, name=self._called, progress=tell), self._say
             )
         except BrightrunError as error:
             self._complain(error.what, error.fix)
