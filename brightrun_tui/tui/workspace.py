@@ -260,7 +260,7 @@ class Workspace(App[int]):
         """Textual's last word on any error. Only the app's own start cannot be survived."""
         if isinstance(error, textual_quirks.StartError):
             self._end_by(error.error, "it could not start")
-        elif self._exit:
+        elif self._exit or (self._dom_ready and not self._running):
             return  # what is being taken down misses its parts
         elif self._running:
             self.survive(error)

@@ -330,7 +330,7 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("escape", "b")
-        await driver.sees("asks the Hub")
+        await driver.sees("f3: the Hub")
         await driver.press(*"lamp", "f3")
         await driver.sees("cannot be reached")
         hub.start()
