@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,10 @@ from brightrun_tui.domain.humanize import size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import models as store
+
+ItsBaseOption = Annotated[
+    str, typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself.")
+]
 
 
 def export(
@@ -53,25 +58,28 @@ def export(
 
 def import_(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .brightrun.tar from anybody.")],
-    base: Annotated[
-        str,
-        typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself."),
-    ] = "",
+    base: ItsBaseOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a bundle into the registry. Nothing of it is run; what does not belong there is refused."""
 
+    take_in(lambda session: registry.import_bundle(session.db, session.paths, bundle.absolute()), base, as_json)
+
+
+def take_in(fetch: Callable[[Session], Awaitable[ModelVersion]], base: str, as_json: bool) -> None:
+    """Let ``fetch`` register a version from elsewhere, name its base model where ``base`` says it, and tell what it is."""
+
     async def take(session: Session) -> ModelVersion:
-        found = await registry.import_bundle(session.db, session.paths, bundle.absolute())
+        found = await fetch(session)
         if base:
             found = await registry.set_base(session.db, session.paths, found.ref, base)
-        say_imported(session.paths, found)
+        _say_imported(session.paths, found)
         return found
 
     change_version(take, as_json)
 
 
-def say_imported(paths: Paths, found: ModelVersion) -> None:
+def _say_imported(paths: Paths, found: ModelVersion) -> None:
     """Who signed a version that came from elsewhere, what it lacks, and what nobody here has checked."""
     origin = registry.origin_of(paths, found)
     say(("✓", "green") if origin.standing == "verified" else ("!", "yellow"), f" {origin.words}")

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.models.changing import change_version
-from brightrun_tui.commands.models.files import say_imported
+from brightrun_tui.commands.models.files import ItsBaseOption, take_in
 from brightrun_tui.commands.shared.options import ModelArgument
 from brightrun_tui.commands.shared.output import (
     JsonOption,
@@ -21,7 +20,6 @@ from brightrun_tui.commands.shared.output import (
     say_over,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import models as store
 
 _WIDTH = 78
@@ -63,22 +61,12 @@ def push(
 
 def pull(
     source: Annotated[str, typer.Argument(metavar="OWNER/REPO[@TAG]", help="What brightrun models push has made.")],
-    base: Annotated[
-        str,
-        typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself."),
-    ] = "",
+    base: ItsBaseOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a version from the Hugging Face Hub. Nothing of it is run; what does not belong there is refused."""
 
-    async def take(session: Session) -> ModelVersion:
-        found = await registry.pull(session.db, session.paths, source, _tell)
-        if base:
-            found = await registry.set_base(session.db, session.paths, found.ref, base)
-        say_imported(session.paths, found)
-        return found
-
-    change_version(take, as_json)
+    take_in(lambda session: registry.pull(session.db, session.paths, source, _tell), base, as_json)
 
 
 def _tell(what: str, share: float) -> None:
