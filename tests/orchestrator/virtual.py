@@ -81,7 +81,7 @@ def memory_store() -> Database:
     for migration in MIGRATIONS:
         for statement in migration:
             connection.sqlite.execute(statement)
-    return Database(connection, Path(":memory:"))  # type: ignore[arg-type]  # it has what is used of aiosqlite
+    return Database(connection, Path("/nowhere/brightrun.db"))  # type: ignore[arg-type]  # it has what is used of aiosqlite
 
 
 @dataclass
