@@ -111,4 +111,4 @@ def _strays(document: dict[str, Any]) -> set[str]:
 
 def reason(error: ValidationError) -> str:
     """Why the first value that does not fit does not, in words."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")

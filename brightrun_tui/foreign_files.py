@@ -84,10 +84,17 @@ def fit(document: Any, model: type[Model], where: str) -> Model:
 
 
 def first_problem(error: ValidationError) -> str:
-    """``files.0.size: input should be …``"""
+    """``files.0.size should be a valid integer``, in words that do without pydantic's own."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"][:6])
-    said = first["msg"].removeprefix("Value error, ")
+    said = first["msg"]
+    if place and first["type"] == "extra_forbidden":
+        return f"nothing here is called “{place}”"
+    if place and first["type"] == "missing":
+        return f"“{place}” is missing"
+    if said.startswith("Input should"):
+        return f"{place or 'it'} {said.removeprefix('Input ')}"
+    said = said.removeprefix("Value error, ")
     return f"{place}: {said}" if place else said
 
 

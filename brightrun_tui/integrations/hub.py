@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -101,8 +102,15 @@ def plain_errors(
             f"there is no {noun} “{repository}” here", where=endpoint(), fix=fix, kind=f"{prefix}_unknown"
         ) from None
     except errors.HfHubHTTPError as error:
-        raise _refused(
-            error.response.status_code if error.response is not None else 0, repository, has_token, instead
+        status = error.response.status_code if error.response is not None else 0
+        if status != HTTPStatus.NOT_FOUND:
+            raise _refused(status, repository, has_token, instead) from None
+        file = error.response.url.path.rpartition("/resolve/")[2].partition("/")[2]
+        raise unusable(
+            f"“{repository}” has no {f'file “{file}”' if file else 'such place'} at the Hub",
+            where=endpoint(),
+            fix=f"look at what it holds: {endpoint()}/{'datasets/' if dataset else ''}{repository.split('@')[0]}",
+            kind=f"{prefix}_unknown",
         ) from None
     except errors.HFValidationError as error:
         raise unusable(

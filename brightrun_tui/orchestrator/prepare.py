@@ -12,7 +12,7 @@ from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.orchestrator.targets import Say
-from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, keep_tokens, make_tokens
+from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, need_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases, shipping
 from brightrun_tui.planning.hub_datasets import fetch_dataset
@@ -76,8 +76,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     )
     if not bring_tokens(directory.root, spec, paths) and spec.provider != "local" and can_make_tokens():
         say("tokens")
-        make_tokens(directory.root, spec, bases.fetch_tokenizer(base, paths))
-        keep_tokens(directory.root, spec, paths)
+        need_tokens(directory.root, spec, paths, lambda: bases.fetch_tokenizer(base, paths))
     write_atomic(target, spec.model_dump_json(indent=2))
     return spec
 

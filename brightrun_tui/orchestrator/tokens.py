@@ -7,9 +7,12 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -56,6 +59,24 @@ def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
 def can_make_tokens() -> bool:
     """Whether the packages for it are installed on this machine; without them the worker makes the tokens."""
     return find_spec("transformers") is not None and find_spec("safetensors") is not None
+
+
+def need_tokens(directory: Path, spec: RunSpec, paths: Paths, tokenizer: Callable[[], Path]) -> None:
+    """Bring them, or make and keep them; of runs that start together one makes them, and the others wait for it.
+
+    Raises:
+        DatasetError: as `make_tokens`.
+    """
+    with _guard:
+        made_by_one = _being_made.setdefault(_kept(directory, spec, paths), Lock())
+    with made_by_one:
+        if not bring_tokens(directory, spec, paths):
+            make_tokens(directory, spec, tokenizer())
+            keep_tokens(directory, spec, paths)
+
+
+_guard = Lock()
+_being_made: WeakValueDictionary[Path, Lock] = WeakValueDictionary()
 
 
 def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:

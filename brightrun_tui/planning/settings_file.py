@@ -51,7 +51,9 @@ def read_settings(path: Path) -> SettingsFile:
     try:
         found = SettingsFile.model_validate(document)
     except ValidationError as error:
-        raise _unusable(path, first_problem(error)) from None
+        groups = document.keys() & RunSettings.model_fields.keys()
+        fix = f"settings stand below [settings]: write [settings.{min(groups)}]" if groups else _CORRECT
+        raise _unusable(path, first_problem(error), fix) from None
     try:
         RunSettings().with_overrides(found.settings)
     except UsageError as error:

@@ -7,6 +7,9 @@ tunekit (PyPI; transformers, PEFT and TRL behind one command) is installed into 
 that ours uses. Same base, same records to learn from; the same held-out records, unknown to both, are then scored by one and the
 same program: the loss a supervised token, and the likeness of greedy answers to the wanted ones (token F1, 0 to 1).
 
+tunekit passes once over the records by default, ours as often as so few need to be learnt; a row more is ours with one pass, which
+is what the time is compared with.
+
 ``--cpu-seconds`` counts processor time instead of the clock's, for machines that others use as well.
 """
 
@@ -37,6 +40,9 @@ from brightrun_tui.trainer.runtime.events import read_whole_lines
 
 PEER = "tunekit==0.1.1"
 DATA = ROOT / "presets" / "examples" / "support-desk.jsonl"
+PASSES = 1
+"""How often tunekit passes over the records when it is not told."""
+ONE_PASS = "ours, one pass"
 FASTER, TRAINS = 2.5, 0.6
 LONG = 120.0
 """Seconds from which on a run must train for most of its time."""
@@ -72,22 +78,25 @@ def run(command: list[str], environment: dict[str, str], log: Path, cpu: bool) -
 
 
 def ours(
-    base: str, train: list[str], held: list[str], folder: Path, cpu: bool
+    base: str, held: list[str], folder: Path, cpu: bool, changes: dict[str, object], name: str
 ) -> tuple[float, float, float | None, Path]:
-    """What the worker takes with the settings of the default template."""
+    """What the worker takes with the settings of the default template, and what is changed of them."""
     from brightrun_tui import datasets
 
     source = folder / "train.jsonl"
     (folder / "eval.jsonl").write_text("\n".join(held) + "\n", encoding="utf-8")
     paths = Paths(folder / "config", folder / "data", folder / "cache", folder / "logs")
-    spec = make_spec(make_plan(Draft(name="first", data=str(source), base=base), paths))
-    files = RunDirectory(folder / "ours")
+    spec = make_spec(make_plan(Draft(name=name, data=str(source), base=base, overrides=changes), paths))
+    files = RunDirectory(folder / name)
     files.data.mkdir(parents=True)
-    for name, path in ((source, files.train), (folder / "eval.jsonl", files.eval)):
-        path.write_text("".join(f"{record.model_dump_json()}\n" for record in datasets.read(name)), encoding="utf-8")
+    for origin, path in ((source, files.train), (folder / "eval.jsonl", files.eval)):
+        path.write_text("".join(f"{record.model_dump_json()}\n" for record in datasets.read(origin)), encoding="utf-8")
     files.spec.write_text(spec.model_dump_json(), encoding="utf-8")
     whole = run(
-        [sys.executable, "-m", "brightrun_tui.trainer", str(files.root)], _environment(ROOT), folder / "ours.log", cpu
+        [sys.executable, "-m", "brightrun_tui.trainer", str(files.root)],
+        _environment(ROOT),
+        folder / f"{name}.log",
+        cpu,
     )
     told = read_whole_lines(files.events)[0]
     report = Report.model_validate_json(files.report.read_bytes())
@@ -193,8 +202,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="brightrun-first-") as name:
         folder = Path(name)
         (folder / "train.jsonl").write_text("\n".join(train) + "\n", encoding="utf-8")
-        seconds, whole, share, adapter = ours(base, train, held, folder, wanted.cpu_seconds)
-        found["ours"] = Outcome(seconds, whole, share, *_judged(base, adapter, folder))
+        ways: dict[str, dict[str, object]] = {"ours": {}, ONE_PASS: {"training.epochs": PASSES}}
+        for who, changes in ways.items():
+            name = f"run-{len(found)}"
+            seconds, whole, share, adapter = ours(base, held, folder, wanted.cpu_seconds, changes, name)
+            found[who] = Outcome(seconds, whole, share, *_judged(base, adapter, folder))
         if not wanted.skip_peer:
             seconds, adapter = theirs(base, folder, wanted.cpu_seconds)
             found["tunekit"] = Outcome(seconds, seconds, None, *_judged(base, adapter, folder))
@@ -220,9 +232,11 @@ def table(found: dict[str, Outcome], unit: str) -> str:
     for who, one in found.items():
         share = f"{one.training_share:.0%}" if one.training_share is not None else ""
         lines.append(f"| {who} | {one.seconds:.0f} | {one.whole:.0f} | {share} | {one.loss:.3f} | {one.f1:.2f} |")
-    mine, peer = found["ours"], found.get("tunekit")
+    mine, alike, peer = found["ours"], found[ONE_PASS], found.get("tunekit")
     if peer:
-        lines.append(f"\n{peer.seconds / mine.seconds:.1f} × as fast to the adapter (goal {FASTER})")
+        lines.append(
+            f"\n{peer.seconds / alike.seconds:.1f} × as fast to the adapter with one pass each (goal {FASTER})"
+        )
     if mine.whole > LONG and mine.training_share is not None:
         lines.append(f"{mine.training_share:.0%} of the time trained (goal {TRAINS:.0%})")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,15 @@ def rented_run(paths: Paths, data: Path, name: str, **settings: object) -> Run:
 
 @pytest.mark.slow
 def test_a_rented_machine_gets_its_data_as_tokens_and_the_next_run_too(hub: StandIn, paths: Paths, data: Path) -> None:
-    """Only the tokenizer of the base model comes here, at the revision that the run is nailed to; and only once."""
-    first = rented_run(paths, data, "first")
-    spec = prepare(first, paths, lambda said: None)
-    assert spec.base.revision == COMMIT and (Path(first.directory) / "data" / TOKENS).stat().st_size > 1000
+    """Only the tokenizer of the base model comes here, at the revision that the run is nailed to; and only once.
+
+    Runs that start together do not each make them: both have the very same file.
+    """
+    first, beside = rented_run(paths, data, "first"), rented_run(paths, data, "beside")
+    with ThreadPoolExecutor(2) as pool:
+        spec, _ = pool.map(lambda run: prepare(run, paths, lambda said: None), (first, beside))
+    made, others = (Path(run.directory) / "data" / TOKENS for run in (first, beside))
+    assert spec.base.revision == COMMIT and made.stat().st_size > 1000 and made.samefile(others)
     assert not hub.fetched("model.safetensors")
     hub.stop()
     second = rented_run(paths, data, "second")

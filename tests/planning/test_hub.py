@@ -81,6 +81,7 @@ def _fault(part: str, status: int) -> object:
         (_gate, TOKEN, BaseModelError, "base_gated", "accept the licence"),
         (_fault("/api/models/", 403), TOKEN, NotConnectedError, "token_lacks_rights", "read access"),
         (_fault("/api/models/", 500), "", NotConnectedError, "hub_failing", "later"),
+        (_fault("/api/models/", 404), "", BaseModelError, "base_unknown", "look at what it holds"),
         (_fault("/api/models/", 429), "", NotConnectedError, "hub_busy", "minutes"),
         (lambda hub: setattr(hub, "repository", "acme/other"), "", BaseModelError, "base_unknown", "spelling"),
         (lambda hub: hub.files.pop("model.safetensors"), "", BaseModelError, "base_no_weights", "safetensors"),
