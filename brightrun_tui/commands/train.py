@@ -32,6 +32,7 @@ from brightrun_tui.commands.shared.options import (
     SettingsOption,
     SharedGpuOption,
     SheetOption,
+    SweepOption,
     TemplateOption,
     machine_overrides,
     parse_overrides,
@@ -40,19 +41,21 @@ from brightrun_tui.commands.shared.options import (
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
 from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight, refuse
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.commands.shared.starting import agree, plan_run
+from brightrun_tui.commands.sweep import train_sweep
 from brightrun_tui.config import RunDefaults, load_section
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.humanize import duration, money
+from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
-from brightrun_tui.paths import Paths, get_paths, typed_path
+from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
-from brightrun_tui.planning.offers import best_offer, check_account
-from brightrun_tui.planning.plan import Plan, make_plan, make_spec
+from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.plan import Plan, make_spec
 from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.store import models
@@ -78,12 +81,19 @@ def train(
     sheet: SheetOption = "",
     project: ProjectOption = None,
     not_before: NotBeforeOption = "",
+    sweep: SweepOption = "",
+    run_all: Annotated[
+        bool,
+        typer.Option("--run-all", help="With --sweep: none of its runs is stopped early for being behind the others."),
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a base model on DATA, and wait until the model is in the registry."""
     require_changes()
+    if run_all and not sweep:
+        raise UsageError("--run-all is about the runs of a sweep", fix="give --sweep too", kind=ErrorKind.BAD_OPTION)
     draft = make_draft(
         data,
         name,
@@ -103,6 +113,9 @@ def train(
         not_before=not_before,
     )
     _check_data(draft)
+    if sweep:
+        train_sweep(draft, sweep, stop_worst=not run_all, yes=yes, detach=detach, as_json=as_json)
+        return
     run = with_store(lambda session: _start(session, draft, yes=yes))
     if detach:
         _print_detached(run, as_json)
@@ -153,9 +166,9 @@ def estimate(
         intensity=intensity,
     )
     _check_data(draft)
-    plan = asyncio.run(_plan(draft, get_paths()))
+    plan = asyncio.run(plan_run(draft, get_paths()))
     if plan.ready and _probed(plan):
-        plan = asyncio.run(_plan(draft, get_paths()))
+        plan = asyncio.run(plan_run(draft, get_paths()))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
         refuse(talk(), plan, find_remedies(plan, get_paths()))
@@ -241,38 +254,15 @@ def _check_data(draft: Draft) -> None:
         check_aloud(draft.data, draft.columns, get_paths())
 
 
-async def _plan(draft: Draft, paths: Paths) -> Plan:
-    """On this machine, or on the cheapest machine for rent that the run fits on.
-
-    Raises:
-        BrightrunError: the provider is not connected, does not answer, or has no such machine.
-    """
-    offer = None if draft.provider == "local" else await best_offer(draft, paths)
-    return await asyncio.to_thread(make_plan, draft, paths, offer=offer)
-
-
 async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
-    plan = await _plan(draft, session.paths)
+    plan = await plan_run(draft, session.paths)
     print_preflight(talk(), plan)
     refuse(talk(), plan, await asyncio.to_thread(find_remedies, plan, session.paths))
     spec = make_spec(plan)
-    _agree(plan, yes=yes)
+    agree(plan.estimate.cost_usd_high if plan.estimate else 0.0, yes=yes)
     if plan.estimate is not None:
         await check_account(draft, session.paths, plan.estimate)
     return await client.submit(session.db, session.paths, spec, plan.estimate)
-
-
-def _agree(plan: Plan, *, yes: bool) -> None:
-    """Ask before money is spent; a run that costs nothing starts unasked."""
-    if yes or plan.estimate is None or not plan.estimate.cost_usd_high:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "this run costs money, and there is nobody to ask",
-            fix="add --yes to agree beforehand",
-            kind=ErrorKind.NOT_CONFIRMED,
-        )
-    typer.confirm(f"This costs up to {money(plan.estimate.cost_usd_high)}. Start?", abort=True, err=True)
 
 
 async def _follow(session: Session, run: Run) -> Run:

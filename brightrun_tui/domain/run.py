@@ -278,6 +278,11 @@ class Run(BaseModel):
         return stored
 
     @property
+    def held_out_loss(self) -> float | None:
+        """The best that was measured; runs are compared by it."""
+        return self.best_eval_loss if self.best_eval_loss is not None else self.eval_loss
+
+    @property
     def limits(self) -> Limits:
         """What it may cost and last, by its specification and what was changed since."""
         return limits_now(self.spec.limits, self.changes)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings, Setting, iter_settings
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import Plan, make_spec
 
 MOST_SETTINGS, MOST_VALUES = 2, 3
 NAME_ROOM = 30
@@ -56,6 +60,25 @@ def sweep_drafts(draft: Draft, name: str, values: Values) -> list[Draft]:
         overrides = {**draft.overrides, **dict(zip(values, chosen, strict=True))}
         drafts.append(draft.model_copy(update={"overrides": overrides, "name": f"{name[:NAME_ROOM]}-{words}"}))
     return drafts
+
+
+def sweep_specs(plans: Sequence[Plan], *, stop_worst: bool) -> list[RunSpec]:
+    """The runs of one group, from the plans of `sweep_drafts`. Each takes the best machine there is when its turn comes.
+
+    Raises:
+        BrightrunError: one of them cannot start.
+    """
+    specs = [make_spec(plan) for plan in plans]
+    shared = {"group": specs[0].run_id, "stop_worst": stop_worst}
+    return [spec.model_copy(update={**shared, "offer": "" if len(specs) > 1 else spec.offer}) for spec in specs]
+
+
+def sweep_sentence(plans: Sequence[Plan]) -> str:
+    """How many runs, how long all of them take, and what they cost at most."""
+    found = [plan.estimate for plan in plans if plan.estimate]
+    time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
+    most = sum(one.cost_usd_high for one in found)
+    return f"{len(plans)} runs, one after the other: {time}, {f'at most {humanize.money(most)}' if most else 'free'}."
 
 
 def _checked(setting: Setting, words: list[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from itertools import product
@@ -214,7 +215,7 @@ def main() -> int:
     chosen = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     rows: list[Row] = []
     known: list[Any] = []
-    with tempfile.TemporaryDirectory(prefix="brightrun-estimates-") as folder:
+    with tempfile.TemporaryDirectory(prefix="brightrun-estimates-") as folder, suppress(KeyboardInterrupt):
         home = Path(folder)
         paths = Paths(home / "config", home / "data", home / "cache", home / "logs")
         for name in chosen:

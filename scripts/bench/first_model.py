@@ -7,8 +7,8 @@ tunekit (PyPI; transformers, PEFT and TRL behind one command) is installed into 
 that ours uses. Same base, same records to learn from; the same held-out records, unknown to both, are then scored by one and the
 same program: the loss a supervised token, and the likeness of greedy answers to the wanted ones (token F1, 0 to 1).
 
-tunekit passes once over the records by default, ours as often as so few need to be learnt; a row more is ours with one pass, which
-is what the time is compared with.
+tunekit passes once over the records by default, ours as often as so few need to be learnt; a row more is ours with one pass,
+which is what the time is compared with.
 
 ``--cpu-seconds`` counts processor time instead of the clock's, for machines that others use as well.
 """

@@ -95,6 +95,20 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")
 
 
+def test_a_sweep_says_which_values_came_out_best(brightrun: CommandLine, data: Path, base: Path) -> None:
+    """A run for each value, as one group, each with its model; the lowest held-out loss stands first."""
+    start = ("train", data, "--base", base, "--name", "try", *QUICK)
+    refused = brightrun(*start, "--sweep", "lora.rank = 2 4", "--json")
+    assert refused.code == 2 and "lora.rank" in refused.document["error"]["what"]
+    done = brightrun(*start, "--sweep", "training.learning_rate = 1e-9 2e-3", "--json")
+    assert done.code == 0, done.err
+    best, worst = done.document["runs"]
+    assert [best["run"]["name"], worst["run"]["name"]] == ["try-2e-3", "try-1e-9"]
+    assert best["held_out_loss"] < worst["held_out_loss"] and best["model"] == "try-2e-3:1"
+    assert {run["run"]["spec"]["group"] for run in (best, worst)} == {done.document["sweep"]}
+    assert "2 runs, one after the other" in done.err and "free" in done.err
+
+
 def test_ctrl_c_leaves_the_run_running(brightrun: CommandLine, data: Path, base: Path) -> None:
     """A person may close the lid: the command ends with 130 and says how to stop the run, which goes on."""
     process = subprocess.Popen(

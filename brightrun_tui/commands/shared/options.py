@@ -73,6 +73,15 @@ NotBeforeOption = Annotated[
         "--not-before", metavar="TIME", help="Wait in the queue until then: 22:00, or 2026-12-01T22:00 (local time)."
     ),
 ]
+SweepOption = Annotated[
+    str,
+    typer.Option(
+        "--sweep",
+        metavar="VALUES",
+        help="Try two or three values for a setting or two, as a group of runs: "
+        "'training.learning_rate = 1e-4 2e-4; lora.r = 8 16'.",
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]

@@ -205,7 +205,7 @@ class DraftActions(ModeScreen):
     @work(group="start", exclusive=True)
     async def action_sweep(self) -> None:
         """The same run with several values of a setting, one after the other, as one group."""
-        from brightrun_tui.planning.sweep import are_comparable, parse_sweep, suggested, sweep_drafts
+        from brightrun_tui.planning.sweep import are_comparable, parse_sweep, suggested, sweep_drafts, sweep_specs
         from brightrun_tui.tui.screens.sweep_setup import SweepSetup
 
         plan = self._plan
@@ -218,21 +218,18 @@ class DraftActions(ModeScreen):
             values = parse_sweep(wanted.values)
             drafts = sweep_drafts(plan.draft, plan.name, values)
             plans = [await asyncio.to_thread(make_plan, draft, self.app.paths, offer=self._offer) for draft in drafts]
-            specs = [make_spec(one) for one in plans]
+            stop_worst = wanted.stop_worst and are_comparable(values)
+            specs = sweep_specs(plans, stop_worst=stop_worst)
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        stop_worst = wanted.stop_worst and are_comparable(values)
         rule = RULE if stop_worst else NOT_COMPARABLE if wanted.stop_worst else ""
         if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):
             return
-        group = specs[0].run_id
         run = None
         try:
             for one, spec in zip(plans, specs, strict=True):
-                shared = {"group": group, "stop_worst": stop_worst, "offer": "" if len(specs) > 1 else spec.offer}
-                of_group = spec.model_copy(update=shared)
-                run = await self._submit(one, of_group)
+                run = await self._submit(one, spec)
         except BrightrunError as error:
             self.app.show_error(error)
             return

@@ -21,7 +21,7 @@ class SweepScreen(Dialog[None]):
 
     def __init__(self, runs: list[Run]) -> None:
         super().__init__(f"Sweep of {len(runs)} runs", classes="-large")
-        self._runs = sorted(runs, key=lambda run: (_loss(run) is None, _loss(run) or 0.0, run.created_at))
+        self._runs = sorted(runs, key=lambda run: (run.held_out_loss is None, run.held_out_loss or 0.0, run.created_at))
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True):
@@ -35,11 +35,11 @@ class SweepScreen(Dialog[None]):
             Content.styled(f"{cells.fit('run', 34)} {cells.fit('state', 10)} held-out loss", "$muted").truncate(width)
         ]
         for place, run in enumerate(self._runs):
-            best = place == 0 and _loss(run) is not None
+            best = place == 0 and run.held_out_loss is not None
             lines.append(
                 Content.assemble(
                     (cells.fit(cells.one_line(run.name), 34), "bold" if best else ""),
-                    f" {cells.fit(run.state, 10)} {humanize.loss(_loss(run))}",
+                    f" {cells.fit(run.state, 10)} {humanize.loss(run.held_out_loss)}",
                     ("  ★ lowest", "bold $success") if best else "",
                 ).truncate(width)
             )
@@ -57,7 +57,3 @@ class SweepScreen(Dialog[None]):
             if len(set(values)) > 1:
                 said.append(f"{setting.title} {show_value(values[self._runs.index(run)])}")
         return " · ".join(said)
-
-
-def _loss(run: Run) -> float | None:
-    return run.best_eval_loss if run.best_eval_loss is not None else run.eval_loss

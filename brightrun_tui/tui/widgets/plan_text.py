@@ -140,18 +140,11 @@ def last_look(plan: Plan) -> Content:
 
 
 def sweep_words(plans: list[Plan], rule: str) -> Content:
-    """Before a sweep starts: how many runs, how long all of them take, what they cost at most, and which are stopped early."""
-    found = [plan.estimate for plan in plans if plan.estimate]
-    time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
-    most = sum(one.cost_usd_high for one in found)
-    cost = f"at most {humanize.money(most)}" if most else "free"
+    """Before a sweep starts: what it takes, its runs, and which of them are stopped early."""
+    from brightrun_tui.planning.sweep import sweep_sentence
+
     names = Content("\n").join(Content(f"  {plan.name}") for plan in plans)
-    return Content.assemble(
-        (f"{len(plans)} runs, one after the other: {time}, {cost}.", "bold"),
-        "\n\n",
-        names,
-        f"\n\n{rule}" if rule else "",
-    )
+    return Content.assemble((sweep_sentence(plans), "bold"), "\n\n", names, f"\n\n{rule}" if rule else "")
 
 
 def checks(plan: Plan | None, remedies: Sequence[Remedy], width: int) -> reflow.Lines:
