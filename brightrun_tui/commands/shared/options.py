@@ -82,6 +82,7 @@ SweepOption = Annotated[
         "'training.learning_rate = 1e-4 2e-4; lora.r = 8 16'.",
     ),
 ]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]
