@@ -298,12 +298,38 @@ def test_another_encoding_is_read_and_said_to_be_a_guess(write: Write, encoding:
     assert "guess" in report.statement and problems(report)["encoding"] == 30
 
 
-def test_cyrillic_text_is_not_taken_for_western(write: Write) -> None:
-    text = "prompt,completion\n" + "".join(
-        f"Когда вы открыты по вторникам в неделю {i}?,Мы открыты с девяти до шести часов.\n" for i in range(30)
-    )
-    report = datasets.check(write("a.csv", text.encode("cp1251")))
-    assert report.preview[0].messages[0].content == "Когда вы открыты по вторникам в неделю 0?"
+@pytest.mark.parametrize(
+    ("encoding", "question", "answer"),
+    [
+        ("cp1252", "Wie groß ist Stuhl {}?", "Er ist {} cm hoch – schöne Grüße, „Ihr Team“, 12,50 €"),
+        ("cp1252", "Où est ma commande n° {} ?", "Elle a été expédiée hier ; elle arrivera dans {} jours – l’équipe."),
+        ("cp1252", "¿Cuánto cuesta el envío {}?", "El envío cuesta {},90 €. ¡Muchas gracias, señor Núñez!"),
+        ("cp1252", "Hvornår åbner I på søndag {}?", "Vi åbner klokken {} på søndag. Få æbler på tilbud."),
+        ("cp1252", "What does item {} cost?", "Item {} costs £5 – it’s “on sale” today, at 20°C…"),
+        ("cp1250", "Kiedy dotrze przesyłka numer {}?", "Dotrze jutro około {}. Dziękujemy za zamówienie, miłego dnia."),
+        ("cp1250", "Kdy přijde balík číslo {}?", "Přijde zítra ráno v {} hodin. Děkujeme za objednávku."),
+        (
+            "cp1254",
+            "{} numaralı siparişim ne zaman gelir?",
+            "Siparişiniz yarın saat {} gibi gelir. İyi günler dileriz.",
+        ),
+        ("cp1251", "Когда вы открыты по вторникам в неделю {}?", "Мы открыты с девяти до {} часов."),
+        ("koi8-r", "Когда вы открыты по вторникам в неделю {}?", "Мы открыты с девяти до {} часов."),
+        ("cp1253", "Πότε θα φτάσει η παραγγελία {};", "Η παραγγελία θα φτάσει αύριο στις {}."),
+        ("cp932", "注文{}はいつ届きますか？", "ご注文は明日の{}時に届きます。"),
+        ("gb18030", "订单{}什么时候到？", "您的订单明天{}点到。谢谢您的购买。"),
+        ("mac-roman", "Wie groß ist Stuhl {}?", "Er ist {} cm hoch – schöne Grüße aus Köln, „Ihr Team“"),
+    ],
+)
+@pytest.mark.parametrize("records", [2, 60])
+def test_what_was_saved_in_an_older_encoding_is_read_letter_by_letter(
+    write: Write, encoding: str, question: str, answer: str, records: int
+) -> None:
+    """As Excel and other programs save a CSV file in the countries where these languages are spoken."""
+    rows = [(question.format(i), answer.format(i)) for i in range(records)]
+    text = "prompt;completion\r\n" + "".join(f'"{asked}";"{said}"\r\n' for asked, said in rows)
+    read = list(datasets.read(write("a.csv", text.encode(encoding))))
+    assert [(one.messages[0].content, one.messages[-1].content) for one in read] == rows
 
 
 def test_a_mapping_is_guessed_from_what_is_in_the_columns(write: Write) -> None:

@@ -75,7 +75,7 @@ class DataScreen(Dialog[ChosenData]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(
-            placeholder="search, or a path (/ or ~/ lists files, F3: here), or hf:owner/name",
+            placeholder="search, or a file (/ or ~/ lists them, F3: here), or hf:owner/name",
             suggester=PathSuggester(),
             compact=True,
             id="narrow",
@@ -142,6 +142,9 @@ class DataScreen(Dialog[ChosenData]):
                 for choice in [*examples(), *map(known, self._known)]
                 if fits(typed, choice.title, choice.note, choice.id)
             ]
+            if typed.strip() and "/" not in typed:
+                here = await asyncio.to_thread(list_files, f"./{typed.strip()}")
+                self._choices += [choice for choice in here if not choice.title.endswith(("/", ".."))]
         options = self.query_one(OptionList)
         options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])
         ids = [choice.id for choice in self._choices]

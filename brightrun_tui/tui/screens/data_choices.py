@@ -47,14 +47,14 @@ class PathSuggester(Suggester):
 
 
 def list_files(typed: str) -> list[Choice]:
-    """Directories and data files whose path begins with what was typed. Blocking."""
+    """Directories and data files whose path begins with what was typed, in capitals or not. Blocking."""
     path = typed_path(typed)
     directory, start = (path, "") if typed.endswith("/") else (path.parent, path.name)
     found: list[Choice] = []
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
+                if not entry.name.casefold().startswith(start.casefold()) or (entry.name.startswith(".") and not start.startswith(".")):
                     continue
                 if os.path.isdir(entry.path):
                     found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
