@@ -35,8 +35,8 @@ _LEAST_SUSPECT = 1 << 30
 _KEEP_FREE = 1 << 30
 _SAMPLE = 256 * 1024
 _GUESSED = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 euc-jp gb18030 big5 big5hkscs cp949 koi8-r koi8-u "
-    "cp850 cp437 cp852 cp866 mac-roman utf-16-le utf-16-be"
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 euc-jp gb18030 big5 big5hkscs cp949 "
+    "koi8-r koi8-u cp850 cp437 cp852 cp866 mac-roman utf-16-le utf-16-be"
 ).split()
 """What programs wrote or write; of the others one is only taken for one of these by mistake."""
 _WESTERN = "cp1252"

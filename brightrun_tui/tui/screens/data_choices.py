@@ -54,7 +54,8 @@ def list_files(typed: str) -> list[Choice]:
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if not entry.name.casefold().startswith(start.casefold()) or (entry.name.startswith(".") and not start.startswith(".")):
+                name, hidden = entry.name, entry.name.startswith(".") and not start.startswith(".")
+                if hidden or not name.casefold().startswith(start.casefold()):
                     continue
                 if os.path.isdir(entry.path):
                     found.append(Choice(f"{entry.path}/", f"{entry.name}/"))
