@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from brightrun_tui.commands.endpoint_answers import answers
 from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
@@ -99,6 +100,7 @@ def deploy(
 
 app = typer.Typer(add_completion=False, help="Endpoints, and where they answer; their keys.")
 app.add_typer(keys, name="keys")
+app.command()(answers)
 
 
 @app.callback(invoke_without_command=True)

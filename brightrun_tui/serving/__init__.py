@@ -1,8 +1,8 @@
 """Endpoints: a model version served at an OpenAI-compatible address on this machine.
 
 An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
-to base and adapter), and, written by the server process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares
-it, starts the process and watches it::
+to base and adapter), ``answers.jsonl`` (what was asked and answered, only where that is wanted), and, written by the server
+process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares it, starts the process and watches it::
 
     prepare(directory, endpoint_id=…, version=…)
     start(directory)                              # or run `command` with `environment` in another way
@@ -15,6 +15,7 @@ The process outlives the engine; a new engine finds it again through `alive`.
 
 from brightrun_tui.serving.canary import Canary, canary
 from brightrun_tui.serving.chat import chat, complete
+from brightrun_tui.serving.kept_answers import KeptAnswer, keep_answers, keeps_answers, read_answers
 from brightrun_tui.serving.keys import (
     NamedKey,
     add_key,
@@ -34,6 +35,7 @@ __all__ = [
     "STATE_FILE",
     "Canary",
     "EndpointPlan",
+    "KeptAnswer",
     "NamedKey",
     "ServerState",
     "Usage",
@@ -47,9 +49,12 @@ __all__ = [
     "environment",
     "forget_key",
     "healthy",
+    "keep_answers",
+    "keeps_answers",
     "list_keys",
     "prepare",
     "put_key",
+    "read_answers",
     "read_key",
     "read_key_file",
     "read_plan",

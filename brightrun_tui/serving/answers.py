@@ -57,8 +57,14 @@ class AnswerStream:
         self._ask = ask
         self._ref = ref
         self._cutters: dict[int, StopCutter] = {}
+        self._said: list[str] = []
         self.tokens = Tokens()
         self.failed = False
+
+    @property
+    def text(self) -> str:
+        """What the model said so far, of several answers the first; its thoughts and calls are not part of it."""
+        return "".join(self._said)
 
     def read(self, line: str) -> dict[str, Any] | None:
         """One line from the engine as one piece of the answer; None when there is nothing to pass on."""
@@ -76,6 +82,7 @@ class AnswerStream:
         rename(document, self._ref)
         if self._ask.stops:
             self._cut(document)
+        self._said.append(_text_of(document))
         return document
 
     def rewrite(self, line: str) -> str:
@@ -109,6 +116,14 @@ class AnswerStream:
     def end(self) -> str:
         """What closes the stream: the older dialects say ``[DONE]``, unless the answer failed."""
         return "" if self.failed or self._ask.dialect == "responses" else "data: [DONE]\n\n"
+
+
+def _text_of(piece: dict[str, Any]) -> str:
+    """The text that a piece of an answer adds to the first of the answers."""
+    if piece.get("type") == "response.output_text.delta":
+        return str(piece.get("delta") or "")
+    first: dict[str, Any] = next((choice for choice in piece.get("choices", ()) if choice.get("index", 0) == 0), {})
+    return str(first.get("text") or (first.get("delta") or {}).get("content") or "")
 
 
 def whole_answer(pieces: Sequence[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.fault_replies import HANDLERS
+from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
@@ -200,21 +201,35 @@ class Gate:
             said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
         if ask.stream:
             visit.streams = True
-            return self._relay(reply, said, answer, visit)
+            return self._relay(reply, said, ask, answer, visit, service)
         try:
             whole = await _unless_left(request, _whole(said, answer, ask, visit))
         finally:
             await reply.close()
         visit.tokens = answer.tokens
-        return Response(status_code=499) if whole is None else JSONResponse(whole)
+        if whole is None:
+            return Response(status_code=499)
+        await self._keep(ask, answer, service)
+        return JSONResponse(whole)
 
-    def _relay(self, reply: Reply, said: AsyncIterator[str], answer: AnswerStream, visit: _Visit) -> Response:
+    async def _keep(self, ask: Ask, answer: AnswerStream, service: Service) -> None:
+        """Keep what was asked and answered, where the endpoint's owner wants that."""
+        if ask.messages and not ask.tools and answer.text.strip():
+            await asyncio.to_thread(add_answer, self._directory, service.plan.ref, ask.messages, answer.text)
+
+    def _relay(
+        self, reply: Reply, said: AsyncIterator[str], ask: Ask, answer: AnswerStream, visit: _Visit, service: Service
+    ) -> Response:
+        whole = False
+
         async def pieces() -> AsyncIterator[str]:
+            nonlocal whole
             try:
                 async for line in said:
                     visit.begun()
                     if rewritten := answer.rewrite(line):
                         yield rewritten
+                whole = not answer.failed
                 yield answer.end()
             except EngineGone:
                 answer.failed = True
@@ -226,6 +241,8 @@ class Gate:
             visit.outcome, visit.tokens = ("failed", Tokens()) if answer.failed else ("answered", answer.tokens)
             self._count(visit)
             await reply.close()
+            if whole:
+                await self._keep(ask, answer, service)
 
         return _Relay(pieces(), finish)
 

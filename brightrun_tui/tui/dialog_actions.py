@@ -98,6 +98,15 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     action(
+        "corrections.from_endpoint",
+        "e",
+        "From endpoint",
+        "Correct an answer that the model's endpoint gave; it keeps them once you say so.",
+        changes=True,
+        footer=2,
+        palette=False,
+    ),
+    action(
         "corrections.remove",
         "D delete",
         "Forget",

@@ -88,8 +88,15 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     listed = brightrun("endpoints", "--json").document["endpoints"][0]
     assert deployed["key"] not in json.dumps(listed)
     assert Path(listed["key_file"]).read_text().strip() == deployed["key"]
+    assert brightrun("endpoints", "answers", "greet", "--json").document["kept"] is False
+    assert brightrun("endpoints", "answers", "greet", "--keep", "--json").code == 0
     answer = brightrun("chat", "greet", "--prompt", "repeat red 7", "--max-tokens", "4", "--json")
     assert answer.code == 0 and isinstance(answer.document["answer"], str)
+    for kept in brightrun("endpoints", "answers", "greet", "--json").document["answers"]:  # none where it said nothing
+        assert kept["conversation"][-1]["content"] == "repeat red 7" and kept["answer"] == answer.document["answer"]
+        wrong = ("endpoints", "answers", "greet", "--wrong", kept["id"], "--wanted", "red 7, of course")
+        assert brightrun(*wrong, "--json").document["correction"]["wanted"] == "red 7, of course"
+    assert brightrun("endpoints", "answers", "greet", "--forget", "--json").document["kept"] is False
     assert brightrun("undeploy", "greet", "--json").document["endpoint"]["state"] == "stopped"
     assert not Path(listed["key_file"]).exists(), "the key of what has ended opens nothing, and is kept nowhere"
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from openai.types.shared_params import ResponseFormatJSONSchema
 from brightrun_tui import serving
 from brightrun_tui.datasets.turns import text_of
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.serving.kept_answers import MOST_BYTES, add_answer
 from tests.serving.conftest import Served
 from tests.serving.toy import Toy, wait_for
 
@@ -365,6 +368,46 @@ def test_a_stream_ends_with_its_tokens_counted_only_where_that_was_asked_for(
         *pieces, last = answers.create(**body, stream=True, stream_options={"include_usage": asked})
         assert all(piece.choices and piece.usage is None for piece in pieces)
         assert (last.choices, last.usage) == ([], whole.usage) if asked else last.choices and last.usage is None
+
+
+def test_answers_are_kept_only_where_that_was_switched_on(served: Served, toy: Toy) -> None:
+    """Whole and streamed, without a restart, in a private file; what a caller gave up on, or tools did, is not kept."""
+
+    def kept() -> list[serving.KeptAnswer]:
+        return serving.read_answers(served.directory)
+
+    answers = served.client().chat.completions
+    answers.create(**ask(toy))
+    assert not serving.keeps_answers(served.directory) and kept() == []
+    serving.keep_answers(served.directory, True)
+    whole = answers.create(**ask(toy))
+    list(answers.create(**ask(toy), stream=True))
+    served.client().responses.create(model="harbour", input="Fog?", max_output_tokens=5, temperature=0)
+    served.client().completions.create(model="harbour", prompt="Fog?", max_tokens=5, temperature=0)
+    wait_for(lambda: len(kept()) == 3, "three conversations are kept", 10)
+    time.sleep(0.2)
+    newest, streamed, first = kept()
+    assert newest.question == "Fog?"
+    assert first.answer == streamed.answer == whole.choices[0].message.content
+    assert [turn["content"] for turn in first.conversation] == [each["content"] for each in ask(toy)["messages"]]
+    assert first.ref == whole.model and len({newest.id, streamed.id, first.id}) == 3
+    assert (served.directory / "answers.jsonl").stat().st_mode & 0o077 == 0
+    serving.keep_answers(served.directory, False)
+    answers.create(**ask(toy))
+    assert kept() == [] and not (served.directory / "answers.jsonl").exists()
+
+
+def test_what_is_kept_does_not_grow_without_end(tmp_path: Path) -> None:
+    """The older half goes; a torn line takes nothing along."""
+    serving.keep_answers(tmp_path, True)
+    for i in range(40):
+        asked = [{"role": "user", "content": f"{i}?" + "x" * (MOST_BYTES // 20)}]
+        add_answer(tmp_path, "harbour:1", asked, str(i))
+    file = tmp_path / "answers.jsonl"
+    assert file.stat().st_size <= MOST_BYTES
+    file.write_bytes(b'{"torn\n' + file.read_bytes() + b'{"id": "a"')
+    found = [answer.answer for answer in serving.read_answers(tmp_path)]
+    assert found[0] == "39" and found == [str(39 - i) for i in range(len(found))] and len(found) > 8
 
 
 def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:

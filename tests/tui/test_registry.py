@@ -16,6 +16,8 @@ from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.serving import keeps_answers
+from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.store import corrections, endpoints, models, open_database, requests
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.widgets.rows import RowList
@@ -208,6 +210,33 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         assert (kept.version, kept.answer, kept.wanted) == (2, "good day", "good day!")
     said = [[turn["content"] for turn in turns] for turns in model.asked]
     assert said == [["first"], ["second"], ["second"], ["second", "good day", "third"]]
+
+
+async def test_an_answer_of_the_endpoint_becomes_a_correction(seeded: Paths, opened: Opened) -> None:
+    """e asks before anything is kept; then it shows what was answered, and the right answer takes a wrong one's place."""
+    async with open_database(seeded.database) as db:
+        (served,) = [each for each in await endpoints.list_endpoints(db) if each.model == "lamp-support"]
+    directory = Path(served.directory)
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("x", "e")
+        await driver.sees("Keep its answers", "only you can read")
+        assert not keeps_answers(directory)
+        await driver.press("right", "enter")
+        await driver.until(lambda: "kept from now on" in driver.toasts())
+        await driver.press("e")
+        await driver.until(lambda: "not been asked anything" in driver.toasts())
+        asked = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Is [b]lamp 7 dim?"}]
+        add_answer(directory, "lamp-support:2", asked, "Yes, always.")
+        await driver.press("e")
+        await driver.sees("Which answer is wrong?", "Is [b]lamp 7 dim?", "Yes, always.")
+        await driver.press("enter")
+        await driver.sees("What should lamp-support:2 have said?", "Is [b]lamp 7 dim?")
+        await driver.press("!", "ctrl+s")
+        await driver.sees("Corrections of lamp-support", "1 waiting", "Yes, always.!")
+    async with open_database(seeded.database) as db:
+        (kept,) = await corrections.of_model(db, "lamp-support")
+    assert (list(kept.conversation), kept.answer, kept.version) == (asked, "Yes, always.", 2)
 
 
 async def test_answers_are_ticked_one_by_one_and_count(seeded: Paths, opened: Opened) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from textual import work
 from textual.app import ComposeResult
@@ -15,20 +18,29 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.correction import Correction, CorrectionOutcome
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.serving import KeptAnswer, keep_answers, keeps_answers, read_answers
 from brightrun_tui.store import corrections as store
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.dialog import Confirm, Dialog
+from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
 from brightrun_tui.tui.widgets.rows import Row, RowList
 from brightrun_tui.tui.widgets.titles import retitle
 
+ASKED_FIRST = (
+    "From now on its endpoint keeps what it is asked and what it answers, in a file that only you can read, so that you can find "
+    "wrong answers and correct them. Whoever asks should know. End it: brightrun endpoints answers NAME --forget"
+)
 Outcomes = dict[int, tuple[str, CorrectionOutcome]]
+MOST_SHOWN = 200
 MARKS = {"right": ("✓ right", "$success"), "wrong": ("✗ wrong", "$error"), "partly": ("~ partly right", "$warning")}
 NONE_YET = (
     "No corrections yet. Chat with the model (c); where an answer is wrong, press F3 and write what it should have been. "
-    "From here the corrections become new training data, and its next version learns them."
+    "Or choose from what its endpoint answered (e). From here the corrections become new training data, and its next version "
+    "learns them."
 )
 
 
@@ -89,6 +101,47 @@ class CorrectionsScreen(Dialog[Draft]):
         self.query_one("#correction", Flow).show(partial(_details, self._chosen, self._outcomes))
 
     @work(group="ask", exclusive=True)
+    async def action_from_endpoint(self) -> None:
+        """Choose one of the answers that endpoints of this model gave, and write the right one in its place."""
+        from brightrun_tui.tui.screens.correct import CorrectScreen
+
+        served = [each for each in self.app.snapshot.endpoints if each.model == self._model.name]
+        directories = [Path(each.directory) for each in served]
+        try:
+            kept = await asyncio.to_thread(_kept, directories)
+            if not kept:
+                await self._offer_to_keep(directories)
+                return
+            choices = [
+                Choice(each.id, cells.one_line(each.question), humanize.clock(each.time), cells.one_line(each.answer))
+                for each in kept
+            ]
+            chosen = await self.app.push_screen_wait(PickScreen("Which answer is wrong?", choices))
+            found = next((each for each in kept if each.id == chosen), None)
+            if found is None:
+                return
+            wanted = await self.app.push_screen_wait(CorrectScreen(found.ref, found.question, found.answer))
+            if wanted is None:
+                return
+            await registry.correct(self.app.db, found.ref, found.conversation, wanted, answer=found.answer)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        self._read()
+        self.app.look_now()
+
+    async def _offer_to_keep(self, directories: Sequence[Path]) -> None:
+        if not directories:
+            self.app.toast("Deploy it first; then what it is asked can be kept.", title="Nothing serves this model")
+        elif all(map(keeps_answers, directories)):
+            self.app.toast("It has not been asked anything since.", title="No answers are kept yet")
+        elif await self.app.push_screen_wait(Confirm("Keep its answers", ASKED_FIRST, yes="Keep them", danger=False)):
+            await asyncio.to_thread(_keep_all, directories)
+            self.app.toast(
+                f"What {self._model.name} is asked and answers is kept from now on.", title="Answers are kept"
+            )
+
+    @work(group="ask", exclusive=True)
     async def action_remove(self) -> None:
         chosen = self._chosen
         if chosen is None:
@@ -111,6 +164,19 @@ class CorrectionsScreen(Dialog[Draft]):
         many = "s" if made.new > 1 else ""
         self.app.toast(f"{made.report.name}: {made.new} correction{many} added. {made.before} stays as it is.")
         self.dismiss(made.draft)
+
+
+def _kept(directories: Sequence[Path]) -> list[KeptAnswer]:
+    """The newest answers of these endpoints. Blocking."""
+    with plain_disk_errors(directories[0] if directories else Path()):
+        found = [answer for directory in directories for answer in read_answers(directory, MOST_SHOWN)]
+    return sorted(found, key=lambda answer: -answer.time)[:MOST_SHOWN]
+
+
+def _keep_all(directories: Sequence[Path]) -> None:
+    for directory in directories:
+        with plain_disk_errors(directory):
+            keep_answers(directory, True)
 
 
 def _row(each: Correction, outcomes: Outcomes, width: int) -> Content:
