@@ -110,6 +110,8 @@ def add_key(directory: Path, name: str, key: str = "") -> str:
 def rotate_key(directory: Path, name: str = MAIN, key: str = "", *, keep_old: float = 0.0) -> str:
     """Put another key in the place of ``name``'s; the new one. The old one is let in for ``keep_old`` seconds more.
 
+    Older ones that are still let in stay so for their time; with ``keep_old`` 0 they, too, are at their end.
+
     Raises:
         UsageError: there is no such key, or the new one is not one.
         OSError: the place cannot be written.
@@ -118,7 +120,9 @@ def rotate_key(directory: Path, name: str = MAIN, key: str = "", *, keep_old: fl
     with _lock(directory):
         old = _find(directory, name)
         _require_unused(list_keys(directory), key)
-        others = [each for each in _current(directory) if each.name != name]
+        others = [
+            each for each in _current(directory) if each.name != name or (keep_old > 0 and each.expires_at is not None)
+        ]
         if keep_old > 0:
             others.append(old.model_copy(update={"expires_at": time.time() + keep_old}))
         if name == MAIN:

@@ -61,6 +61,17 @@ def test_an_old_key_is_let_in_only_as_long_as_was_said(home: Path, monkeypatch: 
     assert [key.name for key in list_keys(home)] == ["main"]
 
 
+@pytest.mark.parametrize("name", ["main", "ci"])
+def test_a_second_rotation_keeps_to_what_was_said_at_the_first(home: Path, name: str) -> None:
+    """Whoever was promised an hour has it; a rotation that keeps nothing ends them all."""
+    first = OLD if name == "main" else add_key(home, name)
+    second = rotate_key(home, name, keep_old=60.0)
+    third = rotate_key(home, name, keep_old=60.0)
+    assert all(admits(home, key) for key in (first, second, third))
+    last = rotate_key(home, name)
+    assert admits(home, last) and not any(admits(home, key) for key in (first, second, third))
+
+
 def test_rotating_at_once_ends_the_old_key(home: Path) -> None:
     named = add_key(home, "ci")
     new = rotate_key(home, "ci", "a-key-of-my-own-making")
