@@ -44,7 +44,7 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
 def test_an_engine_killed_and_started_again_adopts_the_machine(
     clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]
 ) -> None:
-    """kill -9 and a cut link in the middle of it: the same machine, the same worker, the same curve."""
+    """kill -9 and a cut link in the middle of it: the same machine, the same worker, the same curve. Changes reach it there."""
     run_id = begin(home, provider)
     wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
     home.kill(ENGINE)
@@ -55,10 +55,15 @@ def test_an_engine_killed_and_started_again_adopts_the_machine(
     wait_until(lambda: not home.processes(ENGINE), "the engine is dead")
     assert home.command("engine", "start").returncode == 0
     wait_until(lambda: home.run(run_id).step >= 15, "it follows again")
+    rate = home.run(run_id).spec.settings.training.learning_rate
+    changed = home.command("runs", "change", run_id, "--set", f"training.learning_rate={rate!r}", "--budget", "6")
+    assert changed.returncode == 0, changed.stderr
+    wait_until(lambda: home.run(run_id).changes[0].step, "the worker says from which step on the change holds")
     for link in machine.links:
         clouds.do(link.cut())
     run = check_outcome(home, run_id, calm)
     assert run.attempts == 1, "the worker was started a second time"
+    assert run.limits.budget_usd == 6 and (run.changes[0].step or 0) > 15
     assert len(machines(cloud)) == 1
 
 
