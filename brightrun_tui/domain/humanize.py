@@ -105,6 +105,11 @@ def day(moment: float | None) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else then.strftime("%Y-%m-%d")
 
 
+def date(moment: float | None) -> str:
+    """``2026-03-12 14:05``: for what is read later and elsewhere."""
+    return datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else NOTHING
+
+
 def ago(moment: float | None, now: float | None = None) -> str:
     """``just now``, ``40 s ago``, ``5 min ago``, ``2 h 07 min ago``; ``now``: the present, if it is not to be looked at."""
     if not moment:

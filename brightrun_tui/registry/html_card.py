@@ -48,8 +48,10 @@ svg text{font:12px system-ui;fill:var(--soft)}
 .pair,tr,svg{break-inside:avoid}}
 """
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 220, 48, 24
-_COLOURS = {"loss": "var(--base)", "eval_loss": "var(--tuned)"}
-_NAMES = {"loss": "training loss", "eval_loss": "held-out loss"}
+_COLOURS = {"train_loss": "var(--base)", "eval_loss": "var(--tuned)"}
+_FEW = 40
+"""Points of a line up to which each is marked: between them nothing was measured."""
+_NAMES = {"train_loss": "training loss", "eval_loss": "held-out loss"}
 
 
 def report_html(ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = ()) -> str:
@@ -57,7 +59,7 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
     verdict = report.verdict
     parts = [
         f"<h1>{_text(ref)}</h1>",
-        f'<p class="soft">{_text(report.name)}, made {humanize.day(report.created_at)} from '
+        f'<p class="soft">{_text(report.name)}, made {humanize.date(report.created_at)} from '
         f"{_text(report.lineage.base_id)} and {_text(report.lineage.dataset_name)}</p>",
         f'<p><span class="grade {verdict.grade}">{verdict.grade}</span> {_text(verdict.summary)}</p>',
     ]
@@ -95,7 +97,7 @@ def _measured_again(measured: Sequence[Evaluation]) -> str:
         loss, right = loss_of(each.tuned, each.scores), share_right(each.samples)
         answers = f"{right.value:.0%} of {len(each.samples)} ({bounds_words(right, '.0%')})" if right else "–"
         rows.append(
-            f"<tr><td>{_text(each.dataset_name)}, {humanize.day(each.created_at)}<br>"
+            f"<tr><td>{_text(each.dataset_name)}, {humanize.date(each.created_at)}<br>"
             f'<span class="soft">{_text(judging_words(each.judging))}</span></td>'
             f'<td class="num">{loss.value:.3f} ({bounds_words(loss, ".3f")})</td>'
             f'<td class="num">{each.base.loss:.3f}</td><td class="num">{answers}</td></tr>'
@@ -185,6 +187,11 @@ def _curves(curves: Curves) -> str:
     lines, floor = [], _HEIGHT - _BOTTOM
     for number, (name, points) in enumerate(shown.items()):
         path = " ".join(place(step, value) for step, value in points)
+        if len(points) <= _FEW:
+            lines += [
+                f'<circle cx="{x}" cy="{y}" r="4" fill="{_COLOURS[name]}"/>'
+                for x, y in (place(*point).split(",") for point in points)
+            ]
         lines.append(
             f'<polyline points="{path}" fill="none" stroke="{_COLOURS[name]}" stroke-width="2"/>'
             f'<rect x="{_LEFT + 150 * number + 60}" y="{_HEIGHT - 12}" width="12" height="4" fill="{_COLOURS[name]}"/>'

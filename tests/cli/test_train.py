@@ -80,6 +80,8 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     (evaluation,), card = measured["evaluations"], brightrun("models", "show", "greet", "--json").document
     assert evaluation["records_key"] == card["model"]["report"]["records_key"]
     assert abs(evaluation["tuned"]["loss"] - card["model"]["report"]["tuned"]["loss"]) < 1e-4
+    page = Path(brightrun("models", "card", "greet", "--html", data.parent / "card.html").out.strip()).read_text()
+    assert "training loss" in page and "held-out loss" in page and time.strftime("made %Y-") in page
     board = brightrun("models", "leaderboard", "greet", "--json").document["boards"][0]
     assert [each["ref"] for each in board["standings"]] == ["greet:1"] and card["evaluations"] == [evaluation]
     deployed = brightrun("deploy", "greet", "--json").document

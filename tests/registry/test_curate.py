@@ -154,7 +154,7 @@ def test_many_versions_are_compared_by_the_rules_for_two(toy: Toy) -> None:
 def test_the_html_card_loads_nothing_and_shows_text_as_text(toy: Toy) -> None:
     hostile = SampleAnswer(prompt=({"role": "user", "content": "<script>alert(1)</script>"},), tuned="a & b")
     page = report_html(
-        "harbour:1", toy.report.model_copy(update={"samples": (hostile,)}), {"loss": [(1, 2.0), (2, 1.0)]}
+        "harbour:1", toy.report.model_copy(update={"samples": (hostile,)}), {"train_loss": [(1, 2.0), (2, 1.0)]}
     )
     assert "<script" not in page and "&lt;script&gt;" in page and "a &amp; b" in page
     assert "http" not in page.replace("http-equiv", "") and page.count("<svg") == 2
