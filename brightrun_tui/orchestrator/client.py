@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
@@ -168,12 +169,15 @@ def _disk_is_full(paths: Paths) -> bool:
 
 
 def _lock_is_held(paths: Paths) -> bool:
-    if not paths.engine_lock.exists():
-        return False
-    lock = FileLock(paths.engine_lock)
+    """Asked with a shared lock, so that those who ask at the same moment do not take one another for an engine."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        asking = os.open(paths.engine_lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    lock.release()
+    finally:
+        os.close(asking)
     return False

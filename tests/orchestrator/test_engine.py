@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from brightrun_tui.domain.errors import UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.requests import RetryRun, Sweep
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.orchestrator import lease_manager, lifecycle
+from brightrun_tui.orchestrator import client, lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -323,3 +324,17 @@ async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
 
         (message,) = await until(told, "the run has a notice")
         assert "put forward by 48.0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
+
+
+async def test_those_who_ask_for_the_engine_at_once_do_not_take_one_another_for_it(tmp_path: Path) -> None:
+    """App and verbs ask whenever they like; while none runs all of them are told so, and while one runs, that."""
+    paths = Paths(*(tmp_path / name for name in ("config", "data", "cache", "logs")))
+    async with open_database(paths.database) as db:
+
+        async def asked() -> set[bool]:
+            many = await asyncio.gather(*(client.engine_status(db, paths) for _ in range(300)))
+            return {status.running for status in many}
+
+        with FileLock(paths.engine_lock):
+            assert await asked() == {True}
+        assert await asked() == {False}
