@@ -35,6 +35,16 @@ def check_repository(repository: str, tag: str = "") -> None:
         )
 
 
+def check_owner(owner: str) -> None:
+    """Raises `UsageError` unless it can be the name of a user or an organisation of the Hub."""
+    if not TAG.fullmatch(owner) or "--" in owner or ".." in owner:
+        raise UsageError(
+            f"“{one_line(owner)[:_SHOWN]}” is no owner at the Hub",
+            fix="give the name of a user or an organisation",
+            kind=ErrorKind.BAD_REPOSITORY,
+        )
+
+
 @contextmanager
 def plain_errors(repository: str, *, reading: bool = False) -> Iterator[None]:
     """Turn what huggingface_hub raises while it reads or writes a repository of models into one error with its fix."""
@@ -61,7 +71,7 @@ def _of_writing(error: Exception, repository: str) -> BrightrunError | None:
         error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else 0
     )
     refused = isinstance(error, ValueError) and "LFS batch" in str(error)
-    if not refused and status not in (402, 403, 409, 413, 507):
+    if not refused and status not in (402, 403, 409, 412, 413, 507):
         return None
     said = one_line(getattr(error, "server_message", None) or str(error).splitlines()[-1])[:_SHOWN]
     if status in (402, 413, 507) or _FULL.search(said):
@@ -71,7 +81,7 @@ def _of_writing(error: Exception, repository: str) -> BrightrunError | None:
             fix="free some space there, or choose another owner; what was uploaded stays for the next try",
             kind=ErrorKind.HUB_FULL,
         )
-    if status == 409:
+    if status in (409, 412):
         return BrightrunError(
             f"somebody else changed “{repository}” at the same time: {said}",
             where=hub.endpoint(),

@@ -78,6 +78,7 @@ from brightrun_tui.registry.signing import (
     trusted_keys,
     verify,
 )
+from brightrun_tui.registry.team import TeamModel, TeamRating, list_team, rate_on_hub
 from brightrun_tui.registry.training import held_in, left_out, times
 
 __all__ = [
@@ -100,6 +101,8 @@ __all__ = [
     "ScoreLine",
     "Spare",
     "Standing",
+    "TeamModel",
+    "TeamRating",
     "Tell",
     "UntrustedError",
     "archive",
@@ -126,6 +129,7 @@ __all__ = [
     "keep_evaluation",
     "leaderboards",
     "left_out",
+    "list_team",
     "loss_of",
     "make_boards",
     "make_dataset",
@@ -142,6 +146,7 @@ __all__ = [
     "pull",
     "push",
     "rate",
+    "rate_on_hub",
     "register",
     "report_html",
     "report_markdown",

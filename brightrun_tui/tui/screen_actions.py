@@ -307,7 +307,13 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         changes=True,
         footer=5,
     ),
-    action("registry.take", "I", "Take in", "Take a model from a bundle or from the Hugging Face Hub.", changes=True),
+    action(
+        "registry.take",
+        "I",
+        "Take in",
+        "Take a model from a bundle, the Hugging Face Hub, or those of a team there.",
+        changes=True,
+    ),
     action(
         "registry.html", "H", "HTML card", "Write the report card as one HTML file, to mail or print.", changes=True
     ),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz0123"
 LFS_ABOVE = 4096
@@ -40,6 +40,7 @@ class Hub:
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     owners: tuple[str, ...] = ("me",)
+    account: str = "me"
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     always_public: bool = False
     instead: bytes = b""
@@ -108,6 +109,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"error": "no"}, 401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif path == "/api/repos/create":
             self._create(json.loads(body))
+        elif path == "/api/whoami-v2":
+            self._json({"type": "user", "name": hub.account, "orgs": [], "auth": {"type": "access_token"}})
+        elif path == "/api/models":
+            asked = parse_qs(urlsplit(self.path).query)
+            self._json(
+                [
+                    {"id": name, "tags": ["brightrun"]}
+                    for name in hub.repositories
+                    if name.startswith(f"{asked['author'][0]}/") and asked["filter"] == ["brightrun"]
+                ]
+            )
         elif path == "/api/validate-yaml":
             self._json({"errors": [], "warnings": []})
         else:
@@ -190,6 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
         for line in body.splitlines():
             entry = json.loads(line)
             value = entry["value"]
+            if entry["key"] == "header" and value.get("parentCommit", repository.head) != repository.head:
+                self._json({"error": "the parent commit is not the newest one"}, 412)
+                return
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":
@@ -209,7 +224,15 @@ class _Handler(BaseHTTPRequestHandler):
             {"rfilename": file, "size": len(data), "blobId": blob_id(data)}
             for file, data in repository.commits[commit].items()
         ]
-        self._json({"id": name, "sha": commit, "private": repository.private, "tags": [], "siblings": siblings})
+        about = {"id": name, "sha": commit, "private": repository.private, "tags": [], "siblings": siblings}
+        self._json({**about, "lastModified": "2026-11-29T10:00:00.000Z", "cardData": self._card(repository, commit)})
+
+    def _card(self, repository: Repository, commit: str) -> Any:
+        """The metadata of README.md, as the Hub gives it beside a model."""
+        from huggingface_hub import ModelCard
+
+        text = repository.commits[commit].get("README.md", b"").decode()
+        return ModelCard(text).data.to_dict() if text else {}  # type: ignore[no-untyped-call]
 
     def _file(self, repository: Repository, revision: str, file: str) -> None:
         commit = self._resolved(repository, revision)

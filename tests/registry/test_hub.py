@@ -17,7 +17,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
-from tests.registry.hub_server import TOKEN, Hub, serving_hub
+from tests.registry.hub_server import TOKEN, Hub, Repository, serving_hub
 
 HOME = "me/harbour"
 WEIGHTS = "adapter_model.safetensors"
@@ -162,3 +162,55 @@ async def test_what_is_no_answer_of_the_hub_is_said(hub: Hub, db: Database, path
         await registry.pull(db, paths, HOME)
     assert refused.value.fix and "directory" not in refused.value.fix
     assert not list(paths.models.glob(".import-*"))
+
+
+async def test_a_team_sees_rates_and_takes_what_colleagues_pushed(
+    hub: Hub, db: Database, paths: Paths, version: ModelVersion
+) -> None:
+    """Versions, held-out loss and stars stand beside each model; one rating an account, and none is lost to another's."""
+    await registry.push(paths, version, HOME)
+    await registry.push(paths, version, HOME, tag="v10")
+    hub.repositories["me/else"] = Repository(private=False)
+    hub.repositories["others/harbour"] = Repository(private=True)
+    first = await registry.rate_on_hub(paths, HOME, 2, "too short")
+    assert [(each.author, each.stars, each.note) for each in first.ratings] == [("me", 2, "too short")]
+    hub.account = "ada"
+    hub.faults["POST /api/models/me/harbour/commit"] = (412, "the parent commit is not the newest one")
+    second = await registry.rate_on_hub(paths, HOME, 5, "just [b]right[/b]")
+    hub.account = "me"
+    await registry.rate_on_hub(paths, HOME, 3)
+    shared, other = await registry.list_team(paths, "me")
+    assert second.stars == 3.5 and shared.stars == 4.0
+    assert [(each.author, each.stars) for each in shared.ratings] == [("ada", 5), ("me", 3)]
+    assert (shared.repository, shared.versions, shared.private) == (HOME, ("v10", "v1"), True)
+    assert shared.loss == round(version.report.tuned.loss, 4) and (other.private, other.versions) == (False, ())
+    assert (await registry.pull(db, paths, HOME)).ref == version.ref, "a rating does not change what is pulled"
+    assert (await registry.push(paths, version, HOME)).already
+    with pytest.raises(BrightrunError, match="did not push"):
+        await registry.rate_on_hub(paths, "me/else", 4)
+    for wrong in ("../me", "me/harbour", ""):
+        with pytest.raises(UsageError, match="no owner"):
+            await registry.list_team(paths, wrong)
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        b"",
+        b"\xff",
+        b"{}",
+        b"[[]]",
+        b'[{"author": "x", "stars": 6, "time": 1}]',
+        b"[" * 5000,
+        b'"' + b"x" * (2 << 20) + b'"',
+    ],
+)
+async def test_ratings_that_are_none_do_no_harm(hub: Hub, paths: Paths, version: ModelVersion, ratings: bytes) -> None:
+    await registry.push(paths, version, HOME)
+    there = hub.repositories[HOME]
+    there.commits[there.head]["brightrun-ratings.json"] = ratings
+    (shared,) = await registry.list_team(paths, "me")
+    assert shared.ratings == () and shared.versions == ("v1",) and not shared.problem
+    hub.instead = b'{"siblings": 3}'
+    with pytest.raises(BrightrunError, match="sense"):
+        await registry.list_team(paths, "me")

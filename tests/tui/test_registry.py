@@ -21,6 +21,7 @@ from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.store import corrections, endpoints, models, open_database, requests
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.widgets.rows import RowList
+from tests.registry.hub_server import TOKEN, Repository, serving_hub
 from tests.registry.judge_server import KEY as JUDGE_KEY
 from tests.registry.judge_server import by_marker, prefer, serving_judge
 from tests.tui.conftest import SIZES, Driver, Opened
@@ -278,6 +279,25 @@ async def test_a_judge_is_asked_and_its_word_is_on_the_report_card(seeded: Paths
             server.required_key = "another"
             await driver.press("J", "enter")
             await driver.until(lambda: "refuses this key" in driver.toasts())
+
+
+async def test_an_owner_alone_shows_what_the_team_shares(
+    seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I, an owner, enter: their models, to choose one; what Bright Run did not push is refused in words."""
+    credentials.save("huggingface", TOKEN, seeded)
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    with serving_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.repositories["acme/faq"] = Repository(private=False)
+        async with opened(seeded) as driver:
+            await choose(driver, "lamp-support:2")
+            await driver.press("I", *"nobody", "enter")
+            await driver.until(lambda: "nobody shares no model" in driver.toasts())
+            await driver.press("I", *"acme", "enter")
+            await driver.sees("Models of acme", "acme/faq", "public")
+            await driver.press("enter")
+            await driver.until(lambda: "Bright Run did not push it" in driver.toasts())
 
 
 async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Opened, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "import": files.import_,
     "push": hub.push,
     "pull": hub.pull,
+    "team": hub.team,
     "signers": signers.signers,
     "verify": signers.verify,
     "set-base": files.set_base,
@@ -37,7 +38,7 @@ VERBS: dict[str, Callable[..., None]] = {
 
 app = typer.Typer(
     add_completion=False,
-    help="Models: list, report cards, compare, evaluate, leaderboards, judge, rate, tag, export, push, delete.",
+    help="Models: list, report cards, compare, evaluate, leaderboards, judge, rate, tag, export, push, team, delete.",
 )
 app.callback(invoke_without_command=True)(looking.list_models)
 for name, verb in VERBS.items():

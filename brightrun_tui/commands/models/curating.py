@@ -8,9 +8,10 @@ import typer
 
 from brightrun_tui import registry
 from brightrun_tui.commands.models.changing import change_version
+from brightrun_tui.commands.models.hub import rate_shared
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption
-from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.commands.shared.session import Session, require_changes
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import ModelVersion
@@ -27,7 +28,11 @@ def rate(
     author: Annotated[str, typer.Option("--author", help="Who says so; else your user name.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Give a version stars, a note, or both. Who said what, and when, stays on record."""
+    """Give a version stars, a note, or both. Who said what, and when, stays on record. OWNER/REPO: a model of the team's."""
+    if "/" in model:
+        require_changes()
+        rate_shared(model, stars, note or "", as_json)
+        return
     if stars is None and note is None:
         raise UsageError("neither stars nor a note", fix="1 to 5, or --note TEXT", kind=ErrorKind.BAD_RATING)
     change_version(

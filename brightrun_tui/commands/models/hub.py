@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -14,12 +15,16 @@ from brightrun_tui.commands.shared.output import (
     YesOption,
     confirm,
     print_json,
+    print_table,
     put,
     say,
     say_done,
     say_over,
 )
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.store import models as store
 
 _WIDTH = 78
@@ -67,6 +72,54 @@ def pull(
     """Take a version from the Hugging Face Hub. Nothing of it is run; what does not belong there is refused."""
 
     take_in(lambda session: registry.pull(session.db, session.paths, source, _tell), base, as_json)
+
+
+def team(
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="A user or an organisation of the Hugging Face Hub.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Models that colleagues pushed: versions, held-out loss, stars. Take one: models pull; rate one: models rate OWNER/REPO."""
+    found = with_store(lambda session: registry.list_team(session.paths, owner))
+    if as_json:
+        print_json(
+            {"owner": owner, "models": [{**each.model_dump(mode="json"), "stars": each.stars} for each in found]}
+        )
+    elif found:
+        now = time.time()
+        print_table(
+            ("repository", "newest", "held-out loss", "stars", "changed", ""),
+            [
+                (
+                    each.repository,
+                    each.versions[0] if each.versions else "",
+                    humanize.loss(each.loss),
+                    f"{each.stars:.1f} ({len(each.ratings)})" if each.stars else "",
+                    humanize.ago(each.changed_at, now) if each.changed_at else "",
+                    each.problem or ("" if each.private else "public"),
+                )
+                for each in found
+            ],
+        )
+        say("Take one into the registry: ", (f"brightrun models pull {found[0].repository}", "bold"))
+    else:
+        say(
+            f"{owner} has no model that Bright Run pushed, or none that you may see. Share one: ",
+            (f"brightrun models push NAME --to {owner}/NAME", "bold"),
+        )
+
+
+def rate_shared(repository: str, stars: int | None, note: str, as_json: bool) -> None:
+    """Stars for a model at the Hub."""
+    if stars is None:
+        raise UsageError(
+            "a shared model is rated with stars", where=repository, fix="give 1 to 5 of them", kind=ErrorKind.BAD_RATING
+        )
+    found = with_store(lambda session: registry.rate_on_hub(session.paths, repository, stars, note))
+    if as_json:
+        print_json({"model": {**found.model_dump(mode="json"), "stars": found.stars}})
+    else:
+        many = f"{len(found.ratings)} rating{'s' if len(found.ratings) > 1 else ''}"
+        say_done(f"{repository} has {found.stars or stars:.1f} stars by {many}")
 
 
 def _tell(what: str, share: float) -> None:

@@ -8,11 +8,13 @@ from functools import partial
 from textual import work
 
 from brightrun_tui import registry
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.screens.export import HUB, Wanted
+from brightrun_tui.tui.widgets import cells
 
 TELL_SHARE = 0.25
 """Of an upload or a download, between two words about how far it is."""
@@ -58,10 +60,30 @@ class ShareActions(ModeScreen):
     async def action_take(self) -> None:
         from brightrun_tui.tui.screens.ask_line import AskLine
 
-        question = "A bundle's file, or owner/repo or owner/repo@tag of the Hugging Face Hub"
-        source = await self.app.push_screen_wait(AskLine("Take in a model", question, yes="Take it in"))
+        question = (
+            "A bundle's file; owner/repo or owner/repo@tag of the Hugging Face Hub; or an owner alone, to see what "
+            "their team shares"
+        )
+        source = await self.app.push_screen_wait(AskLine("Take in a model", question, yes="Go on"))
+        if source and "/" not in source and not await asyncio.to_thread(typed_path(source).exists):
+            source = await self._choose_of_team(source)
         if source:
             self._take(source)
+
+    async def _choose_of_team(self, owner: str) -> str | None:
+        """The repository that was chosen of what an owner shares; None for none."""
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
+        try:
+            found = await registry.list_team(self.app.paths, owner)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return None
+        if not found:
+            self.app.toast(f"{owner} shares no model of Bright Run that you may see.", title="Nothing there")
+            return None
+        choices = [Choice(each.repository, each.repository, _facts(each), _opinions(each)) for each in found]
+        return await self.app.push_screen_wait(PickScreen(f"Models of {owner}", choices))
 
     @work(group="export")
     async def _take(self, source: str) -> None:
@@ -109,3 +131,19 @@ class ShareActions(ModeScreen):
             self.app.show_error(error)
         else:
             self.app.toast(str(path), title=f"The card of {model.ref} is written")
+
+
+def _facts(shared: registry.TeamModel) -> str:
+    """Newest version, stars and held-out loss, as far as they are known."""
+    if shared.problem:
+        return shared.problem
+    words = [shared.versions[0] if shared.versions else "", f"{shared.stars:.1f} ★" if shared.stars else ""]
+    words += [f"loss {humanize.loss(shared.loss)}" if shared.loss is not None else ""]
+    words += ["" if shared.private else "public"]
+    return " · ".join(filter(None, words))
+
+
+def _opinions(shared: registry.TeamModel) -> str:
+    """What was said of it last."""
+    noted = [each for each in reversed(shared.ratings) if each.note]
+    return cells.one_line(" · ".join(f"{each.author}: {each.note}" for each in noted[:3]))
