@@ -44,6 +44,8 @@ FEW_RECORDS = 50
 FEW_STEPS = 10
 STRANGE_SCRIPT = 0.8
 """Characters a token, below which a tokenizer has no words or syllables of a script: known ones are above 1."""
+FOREIGN_LANGUAGE = 2.6
+"""Characters a token, below which a tokenizer was hardly made for a language: English, code and JSON have 3 to 5 in most."""
 FEW_HELD_OUT = 5
 HIGH_LEARNING_RATE = 1e-3
 HIGH_LEARNING_RATE_TINY = 2e-2
@@ -68,6 +70,13 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             f"{report.statement} The base model spells these texts byte by byte ({tokens.characters_per_token:.1f} characters a "
             "token): it has hardly ever seen their script.",
             "choose a base model that knows the language",
+        )
+    if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE:
+        return warning(
+            "dataset",
+            f"{report.statement} The base model cuts these texts into small pieces ({tokens.characters_per_token:.1f} characters "
+            "a token): it hardly knows their language, or they are mostly numbers. It learns their form sooner than their facts.",
+            "choose a base model that knows the language, or train longer and look at its answers",
         )
     if report.usable < FEW_RECORDS:
         return warning(

@@ -92,6 +92,8 @@ KINDS = {
 SLOW_BYTES = 30_000
 DEARER = 1.25
 """What a host asks in the midst of it, as a multiple of what it asked before."""
+FAR = 0.01
+"""Dollars that a run's cost may be from the clouds' book."""
 NIGHT_SECONDS = (16.0, 24.0)
 """Without an engine: longer than the guards' patience, and than what a worker takes."""
 APP_SECONDS = 3.0
@@ -368,6 +370,13 @@ async def judge(campaign: Campaign, db: Database) -> Result:
         cost = sum(cloud.ledger.total(m.id) for cloud, m in campaign.machines() if f"-{run.id}-" in m.name)
         off[run.id] = abs(run.cost_usd - cost)
         over = max(over, cost - (run.spec.limits.budget_usd or 0.0))
+        if off[run.id] > FAR:
+            print(f"{run.id} costs ${run.cost_usd:.5f}, by the clouds' books ${cost:.5f}:", file=sys.stderr)
+            for lease in await leases.list_leases(db, run_id=run.id):
+                print(f"  {lease.model_dump_json(exclude_defaults=True)}", file=sys.stderr)
+            for cloud, machine in campaign.machines():
+                if f"-{run.id}-" in machine.name:
+                    print(f"  {machine.name} {cloud.ledger.total(machine.id):.5f} {machine!r}", file=sys.stderr)
         for earlier, later in pairwise(mine):
             if (earlier.gone_at or time.time()) > later.created:
                 doubled.append(
@@ -391,7 +400,7 @@ async def judge(campaign: Campaign, db: Database) -> Result:
         lost=len(campaign.lost),
         trusted=len(campaign.trusted),
         off_usd=max(off.values()),
-        far=sum(each > 0.01 for each in off.values()),
+        far=sum(each > FAR for each in off.values()),
         completed=sum(run.state == "completed" for run in roomy),
         roomy=len(roomy),
         poor=len(poor),

@@ -127,21 +127,25 @@ def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, pat
     assert states(gated)["base model"] == "warning" and gated.ready
 
 
-def test_a_script_that_the_base_model_does_not_know_is_noticed(tmp_path: Path, paths: Paths) -> None:
-    """A tokenizer without any merges, as all are for a script they never met, spells Japanese in bytes."""
-    base = write_model(tmp_path / "m")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    spelling = Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
-    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    spelling.save(str(base / "tokenizer.json"))
-    for language, expected in (("いつ開きますか", "warning"), ("When do you open?", "ok")):
-        data = tmp_path / f"{expected}.jsonl"
+def test_a_language_that_the_base_model_does_not_know_is_noticed(tmp_path: Path, paths: Paths) -> None:
+    """A tokenizer without any merges spells Japanese in bytes and German in letters; with those of its words it is at home."""
+    for word, merges, expected in (
+        ("いつ開きますか", [], "their script"),
+        ("öffnet", [], "small pieces"),
+        ("opens", [("o", "p"), ("op", "e"), ("ope", "n"), ("open", "s"), ("Ġ", "opens")], ""),
+    ):
+        base = write_model(tmp_path / expected.replace(" ", "-"))
+        alphabet = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *("".join(pair) for pair in merges)]
+        spelling = Tokenizer(models.BPE({token: i for i, token in enumerate(alphabet)}, merges))
+        spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        spelling.save(str(base / "tokenizer.json"))
+        data = tmp_path / f"{base.name}.jsonl"
         data.write_text(
-            "".join(json.dumps({"prompt": f"{i} {language}", "completion": language}) + "\n" for i in range(60))
+            "".join(json.dumps({"prompt": f"{word} " * 9 + str(i), "completion": word}) + "\n" for i in range(60))
         )
         plan = make_plan(Draft(data=str(data), base=str(base)), paths)
         (check,) = [check for check in plan.checks if check.name == "dataset"]
-        assert check.state == expected and ("script" in check.what) == (expected == "warning"), check
+        assert (check.state, expected in check.what) == ("warning" if expected else "ok", True), check
 
 
 def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_path: Path, paths: Paths) -> None:
