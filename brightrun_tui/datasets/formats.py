@@ -10,17 +10,9 @@ from typing import Any
 
 from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
-from brightrun_tui.datasets.parsed import (
-    COMPLETIONS,
-    CONVERSATIONS,
-    PROMPTS,
-    ParsedRecord,
-    from_conversation,
-    from_pair,
-    from_templated_text,
-    is_turn,
-    lowered,
-)
+from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, speaks_by
+from brightrun_tui.datasets.pairs import from_pair
+from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
 from brightrun_tui.datasets.source import Row, SourceFile
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
@@ -67,21 +59,6 @@ class DatasetFormat:
         return ""
 
 
-def _has_turns(row: Any, key: str) -> bool:
-    """Whether the row holds a conversation whose turns name their speaker under ``key``."""
-    if not isinstance(row, Mapping):
-        return False
-    for name in CONVERSATIONS:
-        turns = row.get(name)
-        if isinstance(turns, str) and turns.lstrip().startswith(("[", "{")):
-            return f'"{key}"' in turns or f"'{key}'" in turns
-        if isinstance(turns, dict) and isinstance(turns.get(key), list):
-            return True
-        if isinstance(turns, list) and turns and is_turn(turns[0]):
-            return key in turns[0]
-    return False
-
-
 def _is_alpaca(row: Any) -> bool:
     if not isinstance(row, Mapping):
         return False
@@ -108,7 +85,7 @@ MESSAGES = DatasetFormat(
     name="messages",
     title="Chat messages",
     order=20,
-    matches=lambda row: _has_turns(row, "role"),
+    matches=lambda row: speaks_by(row) == "role",
     draft=from_conversation,
     looks='{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}',
 )
@@ -116,7 +93,7 @@ SHAREGPT = DatasetFormat(
     name="sharegpt",
     title="ShareGPT conversations",
     order=30,
-    matches=lambda row: _has_turns(row, "from"),
+    matches=lambda row: speaks_by(row) not in ("", "role"),
     draft=from_conversation,
     looks='{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}',
 )

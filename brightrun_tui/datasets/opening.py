@@ -72,8 +72,8 @@ class Dataset:
             self.header.update(source.header)
             for name, count in source.others.items():
                 self.others[name] = self.others.get(name, 0) + count
-            if source.rating:
-                self.ratings[source.rating] = None
+            if source.thumbs.rated:
+                self.ratings[source.thumbs.rated] = None
             if source.file.encoding:
                 self.encodings[source.file.encoding] = None
 

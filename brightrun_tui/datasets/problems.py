@@ -34,21 +34,27 @@ LEFT_OUT: dict[str, Reason] = {
         "with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"
     ),
     "not_text": Reason(
-        "with images or other content that is not text", "only text can be trained on; keep the text parts"
+        "with images or other content that is not text ({detail})", "only text can be trained on; keep the text parts"
     ),
     "broken_call": Reason(
         "with a call of a tool that has no name, or whose arguments are not an object",
-        'write it as {{"name": …, "arguments": {{…}}}}',
+        'write it as {"name": …, "arguments": {…}}',
     ),
     "broken_tools": Reason(
         "whose list of tools cannot be read",
-        'write each as {{"type": "function", "function": {{"name": …, "parameters": …}}}}',
+        'write each as {"type": "function", "function": {"name": …, "parameters": …}}',
     ),
     "thumbs_down": Reason(
-        "whose answer is marked as not wanted (thumbs down)", "usually nothing to do: only wanted answers are learnt"
+        "whose answer is marked as not wanted (thumbs down: “{detail}”)",
+        "usually nothing to do: only wanted answers are learnt; where the field says something else, give it another name",
     ),
     "unclear_mark": Reason(
-        "with a mark that is neither true nor false ({detail})", "write true or false, or 1 or 0; or remove the field"
+        "with a mark that does not say whether to learn ({detail})",
+        "call it train, and write true or false; or remove the field",
+    ),
+    "kept_for_testing": Reason(
+        "that are for testing, as they say themselves ({detail})",
+        "usually nothing to do: they are not learnt; to learn them, remove the field",
     ),
     "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
     "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
@@ -85,6 +91,10 @@ REMARKS: dict[str, Reason] = {
         "with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
         "leave out the records whose answers are not to be learnt",
     ),
+    "flags": Reason(
+        "with marks that are not looked at ({detail})",
+        "usually nothing to do; where one says that an answer is not to be learnt, call it train, with true or false",
+    ),
     "markup": Reason(
         "with HTML in their texts, such as {detail}",
         "it would be learnt as text: export plain text, unless the answers are to be HTML",
@@ -108,6 +118,15 @@ REMARKS: dict[str, Reason] = {
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
         "with thoughts before the answer, which are learnt where the base model's template has room for them", ""
+    ),
+    "open_thoughts": Reason(
+        "whose thoughts never end (there is no </think>)",
+        "export them again without a limit of length; the model would learn to think and not to answer",
+    ),
+    "json_answer": Reason("with an answer that is an object; it is learnt as JSON", ""),
+    "media": Reason(
+        "with a picture or a sound beside the text, which is not learnt",
+        "leave out those that cannot be answered from the text alone",
     ),
     "duplicate_id": Reason(
         "with the id of an earlier record", "they were given ids of their own; check that the export is right"
@@ -160,7 +179,8 @@ REMARKS: dict[str, Reason] = {
     ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",
-        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME",
+        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME; a better answer, "
+        "map it: completion=NAME",
     ),
     "announced": Reason(
         "records announced in the file's header, but {detail} found", "check that the export is complete"

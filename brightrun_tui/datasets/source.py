@@ -343,6 +343,13 @@ def _refuse_unless_text(file: SourceFile) -> None:
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind=ErrorKind.DATASET_BINARY)
+    if file.head[257:262] == b"ustar":
+        raise DatasetError(
+            "this is a tar archive, not a dataset",
+            where=where,
+            fix="unpack it, and name the file to learn from, or the folder",
+            kind=ErrorKind.DATASET_ARCHIVE,
+        )
     if b"\0" in file.head and not is_utf16(file.head):
         raise DatasetError(
             "this is a binary file, not text",

@@ -1,7 +1,8 @@
-"""Excel workbooks: the first sheet that has rows, or the one that is named, with column names in its first row."""
+"""Excel workbooks: the first visible sheet that has rows, or the one that is named, with column names in its first row."""
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
+_OPEN_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)")
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
@@ -47,8 +49,20 @@ def sheet_names(file: SourceFile) -> list[str]:
         return [str(sheet.title) for sheet in _with_rows(file, book)]
 
 
+def holds_open_formulas(file: SourceFile) -> bool:
+    """Whether the workbook has formulas that no program has computed yet, so that their cells are empty."""
+    try:
+        with zipfile.ZipFile(file.data) as archive:
+            sheets = [
+                name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")
+            ]
+            return any(_OPEN_FORMULA.search(archive.read(name)) for name in sheets)
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
 def _with_rows(file: SourceFile, book: Any) -> list[Any]:
-    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
+    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_passed_over)
     if not sheets:
         raise DatasetError(
             "the workbook has no sheet with rows",
@@ -114,9 +128,9 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             )
 
 
-def _is_cover(sheet: Any) -> bool:
-    """Whether a sheet has too few columns for questions and answers, or too few rows for two of them."""
-    return (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
+def _is_passed_over(sheet: Any) -> tuple[bool, bool]:
+    """Whether a sheet is hidden; whether it has too few columns for questions and answers, or too few rows for two of them."""
+    return sheet.sheet_state != "visible", (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
 
 
 def _refuse_bombs(file: SourceFile) -> None:
