@@ -37,6 +37,8 @@ _HEAD = re.compile(
     re.M,
 )
 """What a prompt looks like that was put into a form with heads, which a chat template would do once more."""
+_HEADED_BY = ("##", "Human:", "USER:", "User:")
+_LONGEST_SHOWN = 40
 _MARKUP = re.compile(
     r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});|</(?:p|div|span|li|td|strong|a)>|<br ?/?>"
 )
@@ -122,10 +124,11 @@ def _joined(turns: list[Turn]) -> list[Turn]:
 def marks_in(texts: Iterable[str]) -> str:
     """The first mark of a chat format in the texts, or empty."""
     for text in texts:
-        if (("<" in text or "[" in text) and (match := _MARK.search(text))) or (
-            (":" in text) and (match := _HEAD.search(text))
-        ):
-            return match[0].split("\n")[0].strip()[:40]
+        found = _MARK.search(text) if "<" in text or "[" in text else None
+        if found is None and (any(head in text for head in _HEADED_BY) or text.rstrip().endswith(("->", "=>"))):
+            found = _HEAD.search(text)
+        if found:
+            return found[0].strip().split("\n")[0][:_LONGEST_SHOWN]
     return ""
 
 

@@ -128,14 +128,14 @@ def _message(turn: Turn) -> Message:
 
 
 def _thoughts_once(text: str, reasoning: str) -> tuple[str, str]:
-    """An answer that holds its thoughts, with their opening, which a prompt may have held; none that are given beside it, too."""
+    """An answer that holds its thoughts, with their opening, which a prompt may have held, and those that are given beside it."""
     thoughts, _, answer = text.partition(_CLOSE)
     if _OPEN not in thoughts:
         text, thoughts = f"{_OPEN}\n{text.lstrip()}", f"{_OPEN}{thoughts}"
     inline = thoughts.strip().removeprefix(_OPEN).strip()
-    if not reasoning or _OPEN in inline:
-        return text, reasoning
-    return answer.lstrip(), reasoning if inline in reasoning else f"{reasoning}\n{inline}"
+    if reasoning and reasoning not in inline:
+        text = f"{_OPEN}\n{reasoning}\n{inline}\n{_CLOSE}\n\n{answer.lstrip()}"
+    return text, ""
 
 
 def _says_something(message: Message) -> bool:

@@ -343,6 +343,14 @@ def test_calls_of_tools_are_learnt_and_their_results_are_not(tokenizer: Any) -> 
     assert answer == "seven<|im_end|>" and "seven left" in tokenizer.decode(example.ids)
 
 
+def test_calls_whose_thoughts_have_no_place_are_learnt_without_them(tokenizer: Any) -> None:
+    """As answers are; what was lost is counted."""
+    thinking = CALLS.messages[1].model_copy(update={"reasoning": "I should look"})
+    record = CALLS.model_copy(update={"messages": (CALLS.messages[0], thinking, *CALLS.messages[2:])})
+    prepared = tokenise(tokenizer, with_template(tokenizer, HERMES_LIKE), [record])
+    assert prepared.lost_thoughts == 1 and trained_text(tokenizer, prepared.examples[0])[0].startswith("<tool_call>")
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [(UNMARKED_CHATML, "leaves out, or changes, what the assistant says"), (SKIPS_OTHERS, "leaves out, or changes")],
