@@ -61,9 +61,7 @@ def said(record: Record) -> list[tuple[str, str]]:
         {"text": f"USER: {ASKED} ASSISTANT: {SAID}</s>"},
         {"text": f"<｜begin▁of▁sentence｜><｜User｜>{ASKED}<｜Assistant｜>{SAID}<｜end▁of▁sentence｜>"},
         {"text": f"<|im_start|>user<|im_sep|>{ASKED}<|im_end|><|im_start|>assistant<|im_sep|>{SAID}<|im_end|>"},
-        {
-            "text": f"<|header_start|>user<|header_end|>\n\n{ASKED}<|eot|><|header_start|>assistant<|header_end|>\n\n{SAID}<|eot|>"
-        },
+        {"text": "".join(f"<|header_start|>{who}<|header_end|>\n\n{text}<|eot|>" for who, text in PAIR)},
     ],
     ids=lambda row: json.dumps(row)[:50],
 )
@@ -328,14 +326,12 @@ def test_formulas_that_nobody_computed_are_the_reason(tmp_path: Path) -> None:
 
 def test_columns_of_parquet_keep_what_they_hold(tmp_path: Path) -> None:
     """Digits of single precision, whole numbers with gaps, dates; an object has no fields of other rows'; bytes are told."""
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     asked = [f"What is {i}?" for i in range(3)]
 
     def answer(values: Any) -> Record:
         path = tmp_path / "a.parquet"
-        pyarrow.parquet.write_table(pyarrow.table({"prompt": asked, "completion": values}), path)
+        parquet.write_table(pyarrow.table({"prompt": asked, "completion": values}), path)
         return first(path)
 
     assert answer(pyarrow.array([0.1, 1.5, 2.0], pyarrow.float32())).messages[-1].content == "0.1"
@@ -351,8 +347,8 @@ def test_columns_of_parquet_keep_what_they_hold(tmp_path: Path) -> None:
         ]
         for text, call in zip(asked, calls, strict=False)
     ]
-    pyarrow.parquet.write_table(pyarrow.table({"messages": talks}), tmp_path / "b.parquet")
+    parquet.write_table(pyarrow.table({"messages": talks}), tmp_path / "b.parquet")
     assert first(tmp_path / "b.parquet").messages[1].tool_calls[0].arguments == {"x": 1}
-    pyarrow.parquet.write_table(pyarrow.table({"prompt": [text.encode() for text in asked]}), tmp_path / "c.parquet")
+    parquet.write_table(pyarrow.table({"prompt": [text.encode() for text in asked]}), tmp_path / "c.parquet")
     with pytest.raises(DatasetError, match="raw bytes"):
         datasets.check(tmp_path / "c.parquet")

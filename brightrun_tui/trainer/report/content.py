@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import lru_cache
 from statistics import median
 from typing import Any
@@ -21,12 +22,32 @@ from typing import Any
 from brightrun_tui.domain.findings import Floor, FormKind, Mark
 from brightrun_tui.domain.tally import CREDIT
 from brightrun_tui.trainer.data.examples import spread
+from brightrun_tui.trainer.report.contradictions import (
+    changes_places,
+    denies,
+    denies_a_number,
+    leaves_open,
+    only_asks,
+    repeats_itself,
+    says_the_opposite,
+)
+from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.shared_text import Frame, find_frame
 
-SAME_WORDS, SOME_WORDS, FEW_WORDS = 0.6, 0.4, 0.12
-"""Agreement of the words from which on an answer without facts is taken for right, or partly right; and below which right
-facts are taken for chance."""
+SAME_WORDS, SOME_WORDS = 0.6, 0.4
+"""Agreement of the words from which on an answer without facts is taken for right, or partly right."""
+FEW_WORDS, FEWER_WORDS = 0.2, 0.12
+"""Agreement below which one right fact is taken for chance, and below which several are."""
+MUCH_LONGER = 4
+"""Times as many words from which on an answer holds the wanted one among others."""
+IN_ORDER = 0.7
+"""Share of the common words that must come in their order where nothing but words can be compared."""
+MOST_OF_IT = 0.8
+"""Share of the wanted words below which an answer that is their beginning was cut off."""
+FEWEST_ANSWERS = 20
+KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
+"""Share of the words known from training answers below which an answer is in another language, or none."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
 MOST_LABELS = 24
@@ -47,11 +68,14 @@ STEM = 6
 CODE_MARKS = 0.04
 """Share of brackets, equal signs and the like from which on a text is code."""
 
+LEAST_VALUE = 2
+_BARE = frozenset({"true", "false", "none", "null", "yes", "no", ""})
 _OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
 _FENCE = re.compile(r"^```.*$", re.MULTILINE)
 _CODE = re.compile(r"\w+|[^\w\s]")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
 _TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
 
@@ -132,6 +156,8 @@ class Yardstick:
         found: set[str] = set()
         for label in sorted(self.labels, key=len, reverse=True):
             pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
+            if any(read_facts(words[: one.start()] + "x").denied for one in re.finditer(pattern, words)):
+                found.add(f"not {label}")
             words, times = re.subn(pattern, "\n", words)
             if times:
                 found.add(label)
@@ -140,29 +166,56 @@ class Yardstick:
     def _mark_short(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         if ours.agrees is not None and len(_stems(wanted)) == 1:
-            return "right" if theirs.agrees == ours.agrees else "wrong"
-        if ours.numbers:
-            return _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
-        if _contradicts(ours, theirs):
+            if theirs.agrees != ours.agrees or only_asks(wanted, said):
+                return "wrong"
+            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
+        contradicts = denies(ours, theirs) or denies_a_number(wanted, said) or says_the_opposite(wanted, said)
+        if contradicts or only_asks(wanted, said):
             return "wrong"
-        inside = f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} "
-        if inside and len(_stems(said)) <= 12 * len(_stems(wanted)):
-            return "right"
-        return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
+        if ours.numbers:
+            mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+        elif f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} " and len(_stems(said)) <= 12 * len(
+            _stems(wanted)
+        ):
+            mark = "right"
+        else:
+            return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
+        return (
+            "partly"
+            if mark == "right" and (leaves_open(wanted, said, wanted) or changes_places(wanted, said))
+            else mark
+        )
 
     def _mark_text(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = self._compare(ours, theirs, case)
-        if _contradicts(ours, theirs):
-            return "partly" if found and not missing and not false else "wrong"
+        if denies(ours, theirs) or says_the_opposite(wanted, said):
+            partly = len(_CLAUSE_END.findall(wanted.strip())) > 1 and found and not missing and not false
+            return "partly" if partly else "wrong"
+        if only_asks(wanted, said) or repeats_itself(wanted, said):
+            return "wrong"
+        open_ended = any(leaves_open(name, said, wanted) for name in ours.names)
+        doubtful = open_ended or _is_much_longer(wanted, said) or _breaks_off(wanted, said)
         if found or missing:
-            return _mark_facts(found, missing, false, agreement=agreement)
+            mark = _mark_facts(found, missing, false, agreement=agreement)
+            if mark != "wrong" and changes_places(wanted, said):
+                return "wrong"
+            return "partly" if mark == "right" and doubtful else mark
         if agreement >= SAME_WORDS:
-            return "right" if not false else "partly"
+            doubtful = doubtful or bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
+            return "partly" if doubtful else "right"
         if agreement >= SOME_WORDS:
             return "partly"
-        return "wrong" if self.closed or self._recites(said) or self._echoes(case, said) else "unclear"
+        if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
+            return "wrong"
+        return "unclear"
+
+    def _is_foreign(self, said: str) -> bool:
+        """Whether hardly a word of it stands in any training answer: another language, or none."""
+        words = set(_stems(said))
+        known = sum(word in self.usual for word in words)
+        return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
     def _echoes(self, case: Case, said: str) -> bool:
         """Whether hardly a word of it is new against the question, or against itself."""
@@ -181,11 +234,13 @@ class Yardstick:
     def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
         """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
         given = read_facts(case.question)
-        numbers = ours.numbers - given.numbers or ours.numbers
+        numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
         found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
         known = (*ours.numbers, *given.numbers)
         false = {
-            number.value for number in theirs.numbers if numbers and not any(number.agrees(other) for other in known)
+            number.value
+            for number in theirs.numbers
+            if ours.numbers and not any(number.agrees(other) for other in known)
         }
         if ours.agrees is not None:
             found.append(theirs.agrees == ours.agrees)
@@ -193,8 +248,9 @@ class Yardstick:
         if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
             said = set(_stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
             right = [name[:STEM] in said for name in names]
-            if not any(right):
-                false |= {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
+            others = {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
+            codes = {name for name in others if not name.isalpha()}
+            false |= others if not any(right) or len(others) >= max(2, 2 * len(right)) else codes
             found += right
         return sum(found), len(found) - sum(found), len(false)
 
@@ -207,7 +263,7 @@ class Yardstick:
     def _weigh(self, text: str) -> tuple[Counter[str], float]:
         """How often it has each stem, and what they weigh together."""
         if text not in self._weighed:
-            counts = Counter(_stems(text))
+            counts = Counter(stem for stem in _stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
 
@@ -304,16 +360,29 @@ def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
     if theirs:
         share = 2 * (ours & theirs).total() / (ours.total() + theirs.total())
     else:
-        text = _folded(said)
-        share = sum(value in text for _, value in ours) / max(1, len(ours))
+        text = f" {' '.join(_stems(said))} "
+        values = [value for _, value in ours]
+        share = sum(f" {' '.join(_stems(value))} " in text for value in values) / max(1, len(values))
+        if any(value in _BARE or len(value) < LEAST_VALUE for value in values):
+            share = min(share, 0.9)  # such words may stand there for something else
     return "right" if share == 1 else "partly" if share >= 0.5 else "wrong"
 
 
-def _contradicts(ours: Facts, theirs: Facts) -> bool:
-    """Yes against no, or what one denies and the other states."""
-    if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
-        return True
-    return bool(ours.denied & theirs.stated - ours.stated or theirs.denied & ours.stated - theirs.stated)
+def _is_much_longer(wanted: str, said: str) -> bool:
+    return len(_stems(said)) > MUCH_LONGER * len(_stems(wanted)) + MUCH_LONGER
+
+
+def _follows(wanted: str, said: str) -> bool:
+    """Whether what both say is said in the same order."""
+    ours, theirs = ([stem for stem in _stems(text) if stem not in LIGHT] for text in (wanted, said))
+    same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
+    return same >= IN_ORDER * (Counter(ours) & Counter(theirs)).total()
+
+
+def _breaks_off(wanted: str, said: str) -> bool:
+    """Whether it is the beginning of the wanted answer, and no more."""
+    ours, theirs = _stems(wanted), _stems(said)
+    return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
 def _is_code(text: str) -> bool:
@@ -334,7 +403,7 @@ def _mark_code(wanted: str, said: str) -> Mark:
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
     if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
         return "wrong"
-    if missing or false or agreement < FEW_WORDS:
+    if missing or false or agreement < (FEW_WORDS if found == 1 else FEWER_WORDS):
         return "partly"
     return "right"
 
