@@ -11,12 +11,15 @@ from math import sqrt
 from brightrun_tui.domain.advice import advise
 from brightrun_tui.domain.findings import AnswerFindings, Findings, FormKind, Mark
 from brightrun_tui.domain.model import Grade, Judgement, Report, Verdict
-from brightrun_tui.domain.tally import CREDIT, ENOUGH_TICKS, Tally, credit_of, tally
+from brightrun_tui.domain.tally import CREDIT, ENOUGH_TICKS, Tally, chance_interval, credit_of, tally
 
 GOOD_CONTENT = 0.75
 """Share of the answers that must be right for a good grade in content, those partly right counted half."""
+WHOLLY_RIGHT = 0.6
+"""Share of the answers that must be right as a whole; of JSON and calls, `GOOD_CONTENT`: there, one wrong value is a wrong record."""
 SOME_CONTENT = 0.4
-FEW_ANSWERS = 5
+SURE_CONTENT = 0.5
+"""Share of all answers that must be right even if chance was kind, and of those that a constant answer gets wrong."""
 Z = 1.64
 """Of a normal distribution, for 95 % on one side."""
 SMALL_CHANGE = 0.02
@@ -51,6 +54,13 @@ _USES: dict[FormKind, str] = {
     "call": "suggestions that somebody confirms; not yet for acting by itself",
     "frame": "drafts that somebody who knows corrects; not yet for answering anybody by itself",
     "": "drafts that somebody who knows corrects; not yet for answering anybody by itself",
+}
+_WATCH: dict[FormKind, str] = {
+    "json": "Let somebody look through what it fills in wherever a wrong value is costly.",
+    "label": "Let somebody look through what it sorts wherever a wrong label is costly.",
+    "call": "Let somebody confirm what it does wherever a wrong call is costly.",
+    "frame": "Let somebody watch it wherever a wrong answer is costly.",
+    "": "Let somebody watch it wherever a wrong answer is costly.",
 }
 _COMPARED: dict[FormKind, str] = {
     "json": "value by value",
@@ -118,7 +128,7 @@ def _amended(report: Report) -> Verdict:
 def _conclude(report: Report, f: Findings) -> Verdict:
     found = tally(report)
     content, style = _content(found, f), _style(f)
-    doubts = _doubts(report, f)
+    doubts = _doubts(report, found, f)
     better = f.tuned_loss < f.base_loss
     no_better_than_the_floor = found.credit <= credit_of(_floor(found, f))
     grade: Grade
@@ -144,7 +154,10 @@ def _content(found: Tally, f: Findings | None) -> Grade | None:
     if 2 * found.known < len(found.marks) or not found.marks:
         return None
     floor = _floor(found, f) if f else []
-    if found.credit >= GOOD_CONTENT and _beats(found, floor):
+    strict = bool(f and f.answers and f.answers.form in ("json", "call"))
+    wholly = found.count("right") >= (GOOD_CONTENT if strict else WHOLLY_RIGHT) * len(found.marks)
+    beyond = credit_of(_beyond(found, floor)) >= SURE_CONTENT
+    if found.credit >= GOOD_CONTENT and wholly and beyond and _beats(found, floor):
         return "good"
     return "poor" if found.credit < SOME_CONTENT or (floor and found.credit <= credit_of(floor)) else "mixed"
 
@@ -163,6 +176,12 @@ def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
     mean = sum(differences) / len(differences)
     variance = sum((each - mean) ** 2 for each in differences) / max(1, len(differences) - 1)
     return mean > Z * sqrt(variance / len(differences))
+
+
+def _beyond(found: Tally, floor: Sequence[Mark]) -> Sequence[Mark]:
+    """The marks of those answers that always saying the same gets wrong; of all where it gets none."""
+    marks = [ours for ours, theirs in zip(found.marks, floor, strict=True) if theirs != "right"] if floor else []
+    return marks or found.marks
 
 
 def _style(f: Findings) -> Grade:
@@ -190,7 +209,7 @@ def _summary(grade: Grade, style: Grade, content: Grade | None, found: Tally, f:
     if content == "good" and style == "good" and not doubts:
         return (
             f"Ready to be tried with people: it answers in the manner of your data, and {right}. "
-            "Let somebody watch it wherever a wrong answer is costly."
+            f"{_WATCH[f.answers.form if f.answers else '']}"
         )
     if content == "good" and style == "good":
         return f"Promising: it answers in the manner of your data, and {right}. But look first: {doubts[0]}."
@@ -226,9 +245,14 @@ def _worst_of_style(f: Findings) -> str:
 
 
 def _often_wrong(found: Tally, f: Findings | None) -> str:
-    words = f"Sounds right, is often wrong: {_right(found)}."
     if f and f.floor and 0 < found.credit <= credit_of(_floor(found, f)):
-        return f"{words} That is no better than always answering “{_short(f.floor.answer)}”: not usable yet."
+        return f"Not usable yet: {_right(found)}, which is no better than always answering “{_short(f.floor.answer)}”."
+    if not found.credit:
+        return (
+            f"Sounds right, but {_right(found)}: it has learnt the manner of your data, but not the facts. "
+            "Do not let it answer anybody yet."
+        )
+    words = f"Sounds right, is often wrong: {_right(found)}."
     if found.credit < SOME_CONTENT:
         return f"{words} It has learnt the manner of your data, but not the facts: do not let it answer anybody yet."
     return f"{words} Good for {_USES[f.answers.form if f and f.answers else '']}."
@@ -251,6 +275,9 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
         *([f"{unclear} in other words, with nothing that could be compared"] if unclear else []),
     ]
     reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
+    if 2 * found.known >= len(found.marks):
+        low, high = chance_interval(found.marks)
+        reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"
     if found.by_people == len(found.marks):
         return reasons
     base = [sample.base_mark for sample in report.samples if sample.base_mark]
@@ -259,6 +286,11 @@ def _content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     if f.floor:
         floor = f"always answering “{_short(f.floor.answer)}” {_would_be_right(f.floor.marks)}"
         reasons.append(f"{floor}: that is the floor, which any model must beat")
+        if "right" in f.floor.marks and not found.by_people:
+            beyond = _beyond(found, _floor(found, f))
+            reasons.append(
+                f"of the {len(beyond)} that this gets wrong, the model gets {beyond.count('right') or 'none'} right"
+            )
     if f.answers and f.answers.frame:
         reasons.append(
             f"“{_short(f.answers.frame, 90)}”, which most of your answers share, was taken off before comparing"
@@ -281,7 +313,9 @@ def _checked_by(found: Tally, f: Findings) -> str:
 
 def _style_reasons(f: Findings) -> list[str]:
     change = (f.base_loss - f.tuned_loss) / f.base_loss if f.base_loss > 0 else 0.0
-    measured_on = "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} held-out records"
+    measured_on = (
+        "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} records it never saw"
+    )
     reasons = [
         f"style: wanted answers surprise it {abs(change):.0%} {'less' if change > 0 else 'more'} than the base model "
         f"(loss {f.base_loss:.3f} → {f.tuned_loss:.3f} on {measured_on})"
@@ -327,7 +361,7 @@ def _answer_reasons(a: AnswerFindings) -> list[str]:
     return reasons
 
 
-def _doubts(report: Report, f: Findings) -> list[str]:
+def _doubts(report: Report, found: Tally, f: Findings) -> list[str]:
     """What keeps a model whose style and content are good from the grade “good”."""
     doubts = []
     a = f.answers
@@ -335,9 +369,15 @@ def _doubts(report: Report, f: Findings) -> list[str]:
         what = "records" if f.conversations == f.held_out_records else "conversations"
         doubts.append(f"{f.conversations} held-out {what} are too few to be sure")
     if f.stood_in:
-        doubts.append("without held-out records nothing is known about text the model has not seen")
-    if a and a.count < FEW_ANSWERS:
-        doubts.append(f"{_counted(a.count, 'sample answer')} {'is' if a.count == 1 else 'are'} too few to be sure")
+        doubts.append(
+            "without held-out records (kept back from the training) nothing is known about text the model has not seen"
+        )
+    low, high = chance_interval(found.marks)
+    if found.credit >= GOOD_CONTENT and low < SURE_CONTENT:
+        doubts.append(
+            f"{_counted(len(found.marks), 'checked answer')} {'is' if len(found.marks) == 1 else 'are'} too few to be sure: "
+            f"of all it would give, {low:.0%} to {high:.0%} may be right"
+        )
     if f.tuned_loss - f.train_loss > MEMORISED_GAP:
         doubts.append(
             f"it knows the records it learnt from far better (loss {f.train_loss:.2f} against {f.tuned_loss:.2f}): "
@@ -364,7 +404,7 @@ def _notes(f: Findings) -> list[str]:
     if not f.stood_in and not f.chosen_apart:
         notes.append(
             "the same held-out records chose the best checkpoint and judge it, because there are too few for both: "
-            "the loss flatters a little"
+            "the numbers flatter a little"
         )
     if f.base_in_4_bits:
         notes.append(
@@ -372,7 +412,9 @@ def _notes(f: Findings) -> list[str]:
             "the original may be a little better"
         )
     if f.early_stopped:
-        notes.append("training ended early because the held-out loss no longer fell; the best checkpoint is kept")
+        notes.append(
+            "training ended early because the loss on records it never saw no longer fell; the best checkpoint is kept"
+        )
     if f.stopped:
         notes.append("training was stopped before its end; the best checkpoint so far is kept")
     return notes
