@@ -28,6 +28,8 @@ from brightrun_tui.commands.shared.output import (
 from brightrun_tui.commands.shared.plots import plot
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.live_change import CHANGEABLE
 from brightrun_tui.domain.money import Lease
@@ -201,6 +203,13 @@ def stop(
     as_json: JsonOption = False,
 ) -> None:
     """End a run; what it has learned so far becomes a model. Stopped once more, it is ended at once."""
+    if after and force:
+        raise UsageError(
+            "now, or after something? Both is not possible",
+            where="--force, --after",
+            fix="leave one of the two out",
+            kind=ErrorKind.BAD_OPTION,
+        )
     if after:
         said = f"stops after the {after} that is under way or comes next"
         _ask(lambda run_id: StopRun(target=run_id, after=after), run, as_json, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -9,13 +10,21 @@ from typing import NamedTuple
 from brightrun_tui.domain.dataset import Problem
 
 _FIRST_PLACES = 3
+_NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 
 
 class Reason(NamedTuple):
-    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail."""
+    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail.
+
+    ``[are|is]``: words for several, and for one.
+    """
 
     what: str
     fix: str
+
+    def said(self, count: int, detail: str) -> str:
+        """``what`` for so many."""
+        return _NUMBERS.sub(lambda words: words[2 if count == 1 else 1], self.what).format(detail=detail)
 
 
 LEFT_OUT: dict[str, Reason] = {
@@ -53,7 +62,7 @@ LEFT_OUT: dict[str, Reason] = {
         "call it train, and write true or false; or remove the field",
     ),
     "kept_for_testing": Reason(
-        "that are for testing, as they say themselves ({detail})",
+        "that [are for testing, as they say themselves|is for testing, as it says itself] ({detail})",
         "usually nothing to do: they are not learnt; to learn them, remove the field",
     ),
     "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
@@ -64,11 +73,11 @@ LEFT_OUT: dict[str, Reason] = {
 
 REMARKS: dict[str, Reason] = {
     "duplicate": Reason(
-        "copies of an earlier record (spaces and capitals aside)",
+        "[copies|copy] of an earlier record (spaces and capitals aside)",
         "remove them, unless they are meant to weigh more; copies are never held out apart from one another",
     ),
     "near_copy": Reason(
-        "that are copies of an earlier record but for a few words",
+        "that [are copies|is a copy] of an earlier record but for a few words",
         "remove those that add nothing; none is held out apart from what it copies",
     ),
     "near_parted": Reason(
@@ -80,7 +89,7 @@ REMARKS: dict[str, Reason] = {
         "fine where only names or numbers are to differ; the held-out loss may look a little better than it is",
     ),
     "other_answer": Reason(
-        "that ask word for word what an earlier record asks, and are answered differently",
+        "that [ask|asks] word for word what an earlier record asks, and [are|is] answered differently",
         "if the answers contradict one another, keep the right one; several good answers are fine",
     ),
     "weight": Reason(
@@ -112,7 +121,7 @@ REMARKS: dict[str, Reason] = {
         "they would be learnt as text: clean them with the setting data.marks=clean",
     ),
     "encoding": Reason(
-        "records read from text in {detail}, which is a guess: look at the preview",
+        "[records|record] read from text in {detail}, which is a guess: look at the preview",
         "if letters look wrong, name the right one (--encoding, in the app F4), or save the file as UTF-8",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
@@ -183,10 +192,11 @@ REMARKS: dict[str, Reason] = {
         "map it: completion=NAME",
     ),
     "announced": Reason(
-        "records announced in the file's header, but {detail} found", "check that the export is complete"
+        "[records|record] announced in the file's header, but {detail} found", "check that the export is complete"
     ),
     "for_testing": Reason(
-        "files that were not read, as their names say that they are for testing ({detail})",
+        "[files that were not read, as their names say that they are|file that was not read, as its name says that it is] for "
+        "testing ({detail})",
         "name such a file, if it is to be learnt from",
     ),
     "other_lists": Reason(
@@ -248,7 +258,7 @@ class ProblemLog:
         reason = REMARKS[kind] if remark else LEFT_OUT[kind]
         return Problem(
             kind=kind,
-            what=reason.what.format(detail=self._details[kind]),
+            what=reason.said(self._counts[kind], self._details[kind]),
             fix=reason.fix,
             count=self._counts[kind],
             places=tuple(self._places[kind]),

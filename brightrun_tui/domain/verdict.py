@@ -16,7 +16,7 @@ from brightrun_tui.domain.tally import CREDIT, ENOUGH_TICKS, Tally, chance_inter
 GOOD_CONTENT = 0.75
 """Share of the answers that must be right for a good grade in content, those partly right counted half."""
 WHOLLY_RIGHT = 0.6
-"""Share of the answers that must be right as a whole; of JSON and calls, `GOOD_CONTENT`: there, one wrong value is a wrong record."""
+"""Share of the answers that must be right as a whole. Of JSON and calls it is `GOOD_CONTENT`: a wrong value spoils a record."""
 SOME_CONTENT = 0.4
 SURE_CONTENT = 0.5
 """Share of all answers that must be right even if chance was kind, and of those that a constant answer gets wrong."""
