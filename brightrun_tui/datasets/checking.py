@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,8 @@ _PLACEHOLDERS = frozenset(
         "#name?",
     }
 )
+_ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
+"""What a spreadsheet makes of a long number that it does not take for text."""
 _LEAST_CUT = 100
 _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
@@ -197,6 +200,8 @@ class _Survey:
         asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
         if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
             self.note("echo", place)
+        if any(_ROUNDED.fullmatch(answer.strip()) for answer in answers):
+            self.note("rounded", place)
         if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
             self.note("placeholder", place)
         for answer in answers:

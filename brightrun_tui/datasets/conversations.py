@@ -14,6 +14,7 @@ from brightrun_tui.datasets.parsed import (
     CONVERSATIONS,
     PROMPTS,
     REASONING,
+    SURE_CONVERSATIONS,
     SYSTEMS,
     ParsedRecord,
     draft_of,
@@ -64,7 +65,7 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
     Where the last answer stands in a field of its own, as ``completion``, it is the last turn.
     """
     fields = lowered(row)
-    name = next((name for name in CONVERSATIONS if fields.get(name)), "")
+    name = _conversation_in(fields)[0] or next((name for name in CONVERSATIONS if fields.get(name)), "")
     turns = turns_in(fields[name]) if name else None
     if turns is None:
         raise Unusable("no_answer")
@@ -91,16 +92,38 @@ def speaks_by(row: Any) -> str:
     """The key under which the turns of a row's conversation name their speaker; empty where it holds none."""
     if not isinstance(row, Mapping):
         return ""
-    fields = row if any(name in row for name in CONVERSATIONS) else lowered(row)
+    return _conversation_in(row if any(name in row for name in CONVERSATIONS) else lowered(row))[1]
+
+
+def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """The field with a conversation, and the key under which its turns name their speaker; empty where there is none.
+
+    Under a name that may mean something else, the speakers must be known, and say something.
+    """
     for name in CONVERSATIONS:
         turns = fields.get(name)
+        key = ""
         if isinstance(turns, str) and turns.lstrip().startswith(("[", "{")):
-            return next((key for key in SPEAKERS if f'"{key}"' in turns or f"'{key}'" in turns), "")
-        if isinstance(turns, dict):
-            return next((key for key in SPEAKERS if isinstance(turns.get(key), list)), "")
-        if isinstance(turns, list) and turns:
-            return _speaker_key(turns[0]) or ("from" if name != "items" and _is_exchange(turns[0]) else "")
-    return ""
+            key = next((key for key in SPEAKERS if f'"{key}"' in turns or f"'{key}'" in turns), "")
+        elif isinstance(turns, dict):
+            key = next((key for key in SPEAKERS if isinstance(turns.get(key), list)), "")
+        elif isinstance(turns, list) and turns:
+            key = _speaker_key(turns[0])
+            if key and name not in SURE_CONVERSATIONS and not _speaks(turns[0]):
+                key = ""
+            if not key and name != "items" and _is_exchange(turns[0]):
+                key = "from"
+        if key:
+            return name, key
+    return "", ""
+
+
+def _speaks(turn: Mapping[str, Any]) -> bool:
+    fields = lowered(turn)
+    try:
+        return bool(role_of(value_of(fields, SPEAKERS))) and any(name in fields for name in _TEXTS)
+    except Unusable:
+        return False
 
 
 def is_turn(value: Any) -> bool:
@@ -174,7 +197,8 @@ def _speaker_key(turn: Any) -> str:
 
 
 def _speaker(turn: Mapping[str, Any]) -> Any:
-    return turn["role"] if "role" in turn else value_of(lowered(turn), SPEAKERS)
+    speaker = turn["role"] if "role" in turn else value_of(lowered(turn), SPEAKERS)
+    return speaker.get("role", speaker.get("type")) if isinstance(speaker, dict) else speaker
 
 
 def _is_exchange(value: Any) -> bool:

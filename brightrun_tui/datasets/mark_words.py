@@ -105,6 +105,7 @@ _FALSE = frozenset(
 _NEITHER = frozenset(
     "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")
 )
+_SHORT_WORD, _LONGEST_WORD = 3, 20
 _SHADES = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 _JOINTS = re.compile(r"(?<=\w)[-_](?=\w)")
 
@@ -129,6 +130,13 @@ def truth(value: Any) -> float | None:
     if isinstance(value, list) and value and all(isinstance(part, bool | int | float) for part in value):
         return float(any(value))  # a mask for each token, of somebody else's tokenizer
     raise ValueError("not a mark")
+
+
+def says_so(value: Any) -> bool | None:
+    """What a value plainly says, true or false, or a longer word for one of them; None for all else."""
+    if isinstance(value, str) and len(value) <= _LONGEST_WORD and len(word := folded(value)) > _SHORT_WORD:
+        return word in _TRUE if word in _TRUE or word in _FALSE else None
+    return value if isinstance(value, bool) else None
 
 
 def folded(word: str) -> str:

@@ -30,6 +30,7 @@ from brightrun_tui.datasets.turns import Turn, Unusable, text_of
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
 _LONG_TEXT = 30
+_CHOICE_JOINT = re.compile(r"[ _-]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BEFORE = re.compile(r"(?:[^\S\n]*\n)+| (?! )")
 """Empty lines, or the one space that an older kind of model wanted before its answer; an indented line is code."""
@@ -60,7 +61,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     question, more = _question(fields, asked)
     choices = _choices(fields)
     if choices:
-        more.add(first_of(fields, CHOICES))
+        more |= {first_of(fields, CHOICES), *_choice_columns(fields)}
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
     thoughts = first_of(fields, REASONING)
@@ -110,7 +111,7 @@ def _trimmed(text: str) -> str:
 
 def _choices(fields: Mapping[str, Any]) -> list[str]:
     """The texts of a multiple-choice question; empty where it is none."""
-    given = value_of(fields, CHOICES)
+    given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(fields)]
     if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
         return []
     return (
@@ -118,6 +119,19 @@ def _choices(fields: Mapping[str, Any]) -> list[str]:
         if all(isinstance(text, str) and text.strip() for text in given)
         else []
     )
+
+
+def _choice_columns(fields: Mapping[str, Any]) -> list[str]:
+    """Columns that hold one choice each, called A, B, C or option_a, choice 1 and the like, in their order."""
+    for stem in ("", "option", "choice"):
+        for marks in (_LETTERS.lower(), "123456789"):
+            names = [
+                next((name for name in fields if _CHOICE_JOINT.sub("", name) == stem + mark), "") for mark in marks
+            ]
+            count = names.index("") if "" in names else len(names)
+            if count > 1 and (stem or marks[0] == "a"):
+                return names[:count]
+    return []
 
 
 def _listed(choices: Sequence[str]) -> str:
@@ -131,6 +145,11 @@ def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
         completion = (
             completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
         )
+    if isinstance(completion, list) and all(
+        isinstance(one, dict) and "text" in one and "type" not in one for one in completion
+    ):
+        texts = list(dict.fromkeys(text_of(one["text"]) for one in completion))  # of several people
+        completion = texts if len(texts) > 1 else next(iter(texts), None)
     if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
         remarks.append("several_answers")
         completion = next((text for text in completion if text.strip()), "")

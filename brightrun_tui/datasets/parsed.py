@@ -8,22 +8,13 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from brightrun_tui.datasets.mark_words import meaning_of
+from brightrun_tui.datasets.mark_words import meaning_of, says_so
 from brightrun_tui.datasets.marks import Flag, fields_of
 from brightrun_tui.datasets.tool_calls import TOOLS
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
 
-CONVERSATIONS = (
-    "messages",
-    "conversations",
-    "conversation",
-    "dialogue",
-    "dialog",
-    "chat",
-    "turns",
-    "items",
-    "contents",
-)
+SURE_CONVERSATIONS = ("messages", "conversations", "conversation")
+CONVERSATIONS = (*SURE_CONVERSATIONS, "dialogue", "dialog", "chat", "turns", "items", "contents")
 PROMPTS = (
     "prompt",
     "question",
@@ -129,9 +120,9 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
         spelt = {str(name).strip().lower(): str(name) for name in row}
         rest = [spelt[name] for name in rest if not isinstance(fields[name], str) or fields[name].strip() not in texts]
     flags: list[Flag] = [
-        (name, value)
+        (name, said)
         for name, value in fields_of(row)
-        if isinstance(value, bool) and name.strip().lower() not in used and meaning_of(name) is None
+        if (said := says_so(value)) is not None and name.strip().lower() not in used and meaning_of(name) is None
     ]
     draft = ParsedRecord(turns, _named(fields, IDS), _named(fields, GROUPS), categories, unused=rest, flags=flags)
     if any(name in MEDIA and not is_blank(value) for name, value in fields.items()):

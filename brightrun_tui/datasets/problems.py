@@ -160,6 +160,10 @@ REMARKS: dict[str, Reason] = {
     "placeholder": Reason(
         "with a placeholder such as TODO or N/A for an answer", "fill in the answers, or leave these records out"
     ),
+    "rounded": Reason(
+        "whose answer is a number that a spreadsheet has rounded, such as 1.23457E+11",
+        "format the column as text, and export it again",
+    ),
     "very_long": Reason(
         "longer than 32,000 characters", "shorten them, or see the settings data.max_length and data.over_length"
     ),

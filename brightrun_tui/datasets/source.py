@@ -33,6 +33,15 @@ _MAGIC = (
     (b"BZh", "a bzip2 archive", "unpack it first"),
 )
 
+_OFFICE = (
+    ((".ods", ".numbers"), "a spreadsheet of another kind than Excel's", "save it as .xlsx, or as CSV UTF-8"),
+    (
+        (".docx", ".odt", ".pages", ".pptx", ".odp"),
+        "a document",
+        "copy its questions and answers into a table, and save that as CSV",
+    ),
+)
+
 
 class Literal(float):
     """A number that keeps the digits it was written with: 1.10 stays 1.10 where it is an answer."""
@@ -143,6 +152,7 @@ def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
             head = stream.read(HEAD_BYTES)
         size = path.stat().st_size
         file = SourceFile(path, size, head, path.name)
+        _refuse_office(path, head)
         if unpacked := unpack(path, head):
             file = _copied(file, *unpacked)
         if not file.is_parquet and not file.is_workbook:
@@ -151,6 +161,15 @@ def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
             if recoded := to_utf8(path, file.data, file.head, encoding):
                 file = replace(_copied(file, recoded[0], file.name), encoding=recoded[1])
         return file
+
+
+def _refuse_office(path: Path, head: bytes) -> None:
+    """Raises `DatasetError` for a document or table of an office program that is not read, which is an archive inside."""
+    named = next((words for suffixes, *words in _OFFICE if path.suffix.lower() in suffixes), None)
+    if named and head.startswith(ZIP):
+        raise DatasetError(
+            f"this is {named[0]}, which is not read", where=str(path), fix=named[1], kind=ErrorKind.DATASET_BINARY
+        )
 
 
 def _copied(file: SourceFile, copy: Copy, name: str) -> SourceFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from html.entities import html5
 from typing import Any
 
 from brightrun_tui.datasets.turns import Turn, Unusable
@@ -42,6 +43,7 @@ _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
     r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});|</(?:p|div|span|li|td|strong|a)>|<br ?/?>"
 )
+_ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -134,7 +136,10 @@ def marks_in(texts: Iterable[str]) -> str:
 
 def markup_in(text: str) -> str:
     """The first HTML tag or entity of those that editors and help desks put around plain text, or empty."""
-    return match[0] if ("&" in text or "<" in text) and (match := _MARKUP.search(text)) else ""
+    if ("&" in text or "<" in text) and (match := _MARKUP.search(text)):
+        return match[0]
+    named = _ENTITY.finditer(text) if "&" in text else ()
+    return next((match[0] for match in named if match[0][1:] in html5), "")
 
 
 def has_control_characters(text: str) -> bool:

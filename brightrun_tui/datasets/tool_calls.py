@@ -12,6 +12,8 @@ from brightrun_tui.domain.dataset import ToolCall
 CALL_ROLES = frozenset({"function_call", "tool_call"})
 """Speakers whose whole text is a call, in ShareGPT's form."""
 TOOLS = ("tools", "functions")
+_ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
+_ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id"})
 
 
 def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
@@ -70,8 +72,11 @@ def _call(given: Any) -> ToolCall:
         raise Unusable("broken_call")
     function = given.get("function") if isinstance(given.get("function"), dict) else given
     assert isinstance(function, dict)
-    arguments = _from_text(function.get("arguments", function.get("parameters", function.get("input"))))
+    given_as = next((name for name in _ARGUMENTS if name in function), "")
+    arguments = _from_text(function.get(given_as))
     if arguments is None or arguments == "":
+        if not given_as and function.keys() - _ABOUT_CALLS:
+            raise Unusable("broken_call")
         arguments = {}
     name = function.get("name")
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):

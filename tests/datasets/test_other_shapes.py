@@ -71,6 +71,23 @@ def test_a_conversation_is_found_whatever_its_fields_are_called(write: Write, ro
 
 
 @pytest.mark.parametrize(
+    "beside",
+    [
+        {"items": [{"name": "Ada", "role": "engineer"}]},
+        {"turns": 3, "chat": "yes"},
+        {"contents": [{"from": "Hull", "to": "York", "text": "Sail"}]},
+        {"correct_answer": "no", "preferred_language": "en", "train": "ICE 7", "expected_at": "noon"},
+        {"tags": ["a", "b"], "scores": [1, 2], "best_before": "May", "worst_case": "rain"},
+    ],
+    ids=lambda row: ",".join(row),
+)
+def test_fields_that_only_sound_so_change_nothing(write: Write, beside: dict[str, Any]) -> None:
+    """A list of people with roles is no conversation, and a train on rails no mark."""
+    report = datasets.check(write("a.jsonl", many({"prompt": ASKED, "completion": SAID, **beside})))
+    assert report.usable == COUNT and report.format == "prompt-completion"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"<s>[INST] {ASKED} [/INST][TOOL_CALLS] [{{}}]</s>[TOOL_RESULTS] 7[/TOOL_RESULTS] {SAID}</s>",
@@ -188,6 +205,60 @@ def test_an_answer_that_is_data_is_learnt_as_json(write: Write) -> None:
     path = write("a.jsonl", "".join(row % i for i in range(3)))
     assert first(path).messages[-1].content == '{"total": 1.10, "items": ["Öl", 2], "paid": null}'
     assert "json_answer" in kinds(datasets.check(path))
+
+
+def test_several_peoples_answers_are_one_and_choices_in_columns_are_asked(write: Write) -> None:
+    rows = [
+        {
+            "question": f"Where is {i}?",
+            "answers": [{"text": f"In {i}", "answer_start": 3}, {"text": f"In {i}", "answer_start": 3}],
+        }
+        for i in range(3)
+    ]
+    assert first(write("a.jsonl", lines(*rows))).messages[-1].content == "In 0"
+    table = "question,A,B,answer\n" + "".join(f"What is {i}?,ebb {i},flood {i},B\n" for i in range(3))
+    assert first(write("a.csv", table)).messages[0].content == "What is 0?\n\nA. ebb 0\nB. flood 0"
+
+
+def test_arguments_of_a_call_are_found_or_the_record_is_left_out(write: Write) -> None:
+    """A call that is learnt without its arguments would be wrong every time."""
+
+    def talk(i: int, call: dict[str, Any]) -> dict[str, Any]:
+        turns: list[tuple[str, dict[str, Any]]] = [
+            ("user", {"content": f"{ASKED} {i}"}),
+            ("assistant", {"tool_calls": [call]}),
+            ("tool", {"content": "7"}),
+        ]
+        return {"messages": [{"role": role, **said} for role, said in (*turns, ("assistant", {"content": SAID}))]}
+
+    rows = [
+        talk(0, {"name": "tide", "args": {"n": 1}}),
+        talk(1, {"name": "tide"}),
+        talk(2, {"name": "tide", "with": {"n": 1}}),
+    ]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert report.usable == 2 and "broken_call" in kinds(report)
+    assert report.preview[0].messages[1].tool_calls[0].arguments == {"n": 1}
+
+
+def test_words_that_reject_an_answer_are_named(write: Write) -> None:
+    """Under a name that may mean anything; so are entities, and numbers that a spreadsheet rounded."""
+    rows = [
+        {"prompt": f"{ASKED} {i}", "completion": f"{i} o'clock", "status": ("approved", "rejected", "draft")[i % 3]}
+        for i in range(COUNT)
+    ]
+    rows[0]["completion"], rows[1]["completion"] = "1,23457E+11", "Caf&eacute;"
+    assert {"flags", "rounded", "markup"} <= kinds(datasets.check(write("a.jsonl", lines(*rows))))
+
+
+@pytest.mark.parametrize(("name", "what"), [("a.ods", "a spreadsheet"), ("a.docx", "a document")])
+def test_files_of_office_programs_are_named(tmp_path: Path, name: str, what: str) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("content.xml", "<x/>")
+    with pytest.raises(DatasetError, match=what):
+        datasets.check(tmp_path / name)
 
 
 def test_the_indentation_of_an_answer_is_kept(write: Write) -> None:
