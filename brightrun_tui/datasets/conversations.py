@@ -35,7 +35,7 @@ from brightrun_tui.datasets.tool_calls import (
     results_in_parts,
     tools_of,
 )
-from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, role_of, text_of
 
 SPEAKERS = ("role", "from", "speaker", "sender", "author")
 _TEXTS = ("content", "value", "text", "message", "utterance", "parts")
@@ -220,6 +220,9 @@ def _parted(exchange: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _read(turn: Any) -> Iterator[Turn]:
     if not isinstance(turn, dict):
         raise Unusable("other_shape")
+    if len(turn) == 2 and isinstance(turn.get("content"), str) and str(turn.get("role")) in ROLES:
+        yield Turn(turn["role"], turn["content"])
+        return
     fields = turn if "role" in turn and "content" in turn else lowered(turn)
     role, content = _speaker(fields), fields.get(next((name for name in _TEXTS if name in fields), ""))
     spoken = role.strip().lower().replace("-", "_") if isinstance(role, str) else ""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from brightrun_tui.datasets.conversations import is_turn, read_turns, remark_on
@@ -61,7 +62,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     question, more = _question(fields, asked)
     choices = _choices(fields)
     if choices:
-        more |= {first_of(fields, CHOICES), *_choice_columns(fields)}
+        more |= {first_of(fields, CHOICES), *_choice_columns(tuple(fields))}
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
     thoughts = first_of(fields, REASONING)
@@ -111,7 +112,7 @@ def _trimmed(text: str) -> str:
 
 def _choices(fields: Mapping[str, Any]) -> list[str]:
     """The texts of a multiple-choice question; empty where it is none."""
-    given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(fields)]
+    given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(tuple(fields))]
     if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
         return []
     return (
@@ -121,17 +122,17 @@ def _choices(fields: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _choice_columns(fields: Mapping[str, Any]) -> list[str]:
-    """Columns that hold one choice each, called A, B, C or option_a, choice 1 and the like, in their order."""
+@lru_cache(maxsize=256)
+def _choice_columns(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Of these names of columns those that hold one choice each: A, B, C or option_a, choice 1 and the like, in their order."""
+    plain = {_CHOICE_JOINT.sub("", name): name for name in fields}
     for stem in ("", "option", "choice"):
-        for marks in (_LETTERS.lower(), "123456789"):
-            names = [
-                next((name for name in fields if _CHOICE_JOINT.sub("", name) == stem + mark), "") for mark in marks
-            ]
-            count = names.index("") if "" in names else len(names)
-            if count > 1 and (stem or marks[0] == "a"):
-                return names[:count]
-    return []
+        for marks in (_LETTERS.lower(), "123456789") if stem else (_LETTERS.lower(),):
+            count = next((n for n, mark in enumerate(marks) if stem + mark not in plain), len(marks))
+            found = tuple(plain[stem + mark] for mark in marks[:count])
+            if len(found) > 1:
+                return found
+    return ()
 
 
 def _listed(choices: Sequence[str]) -> str:

@@ -148,7 +148,9 @@ def role_of(role: Any) -> Role:
     Raises:
         Unusable: not a known role.
     """
-    known = ROLES.get(role.strip().lower().replace("-", "_").replace(" ", "_")) if isinstance(role, str) else None
+    known = ROLES.get(role) if isinstance(role, str) else None
+    if known is None and isinstance(role, str):
+        known = ROLES.get(role.strip().lower().replace("-", "_").replace(" ", "_"))
     if known is None:
         raise Unusable("unknown_role", printable(role) if isinstance(role, str) else "nobody")
     return known
