@@ -19,6 +19,8 @@ from brightrun_tui.domain.tally import ENOUGH_TICKS, Tally, chance_interval, cre
 
 FORGOTTEN, MUCH_FORGOTTEN = 1.1, 1.3
 """Times the loss on everyday questions from which on it is worth a word, and lowers the grade."""
+MOST_PARTS = 6
+"""Labels or values that are named one by one."""
 _FORMS: dict[FormKind, str] = {
     "json": "valid JSON of the wanted shape",
     "label": "one of the labels and nothing else",
@@ -156,6 +158,8 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
         reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"
     if found.by_people == len(found.marks):
         return reasons
+    if f.answers and len(f.answers.parts) > 1:
+        reasons.append(_by_part(f.answers))
     base = [sample.base_mark for sample in report.samples if sample.base_mark]
     if base:
         reasons.append(f"the base model gets {base.count('right') or 'none'} of these {len(base)} right")
@@ -172,6 +176,14 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
             f"“{_short(f.answers.frame, 90)}”, which most of your answers share, was taken off before comparing"
         )
     return reasons
+
+
+def _by_part(a: AnswerFindings) -> str:
+    """Which labels or values are right how often, the worst first."""
+    shares = {name: right / max(1, count) for name, (right, count) in a.parts.items()}
+    worst = sorted(a.parts, key=lambda name: shares[name])[:MOST_PARTS]
+    named = ", ".join(f"“{_short(name, 30)}” {a.parts[name][0]} of {a.parts[name][1]}" for name in worst)
+    return f"right by {'label' if a.form == 'label' else 'value'}, the worst first: {named}"
 
 
 def _checked_by(found: Tally, f: Findings) -> str:

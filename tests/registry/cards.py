@@ -209,7 +209,9 @@ CARDS: dict[str, Card] = {
     ),
     "few answers": Card("r" * 6 + "ww"),
     "half in part": Card("r" * 10 + "p" * 10),
-    "records with a wrong value": Card("r" * 13 + "p" * 7, answers={"form": "json", "frame": ""}),
+    "records with a wrong value": Card(
+        "r" * 13 + "p" * 7, answers={"form": "json", "frame": "", "parts": {"name": (20, 20), "date": (13, 20)}}
+    ),
     "only the majority": Card(
         "r" * 16 + "w" * 8,
         floor="positive",

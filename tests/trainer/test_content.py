@@ -8,6 +8,7 @@ import pytest
 
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.trainer.report.content import Case, find_floor, make_yardstick
+from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.shared_text import find_frame
 from tests.registry.cards import Card, make_report
 
@@ -323,6 +324,17 @@ def test_a_label_is_right_or_wrong_and_has_its_form_or_not(wanted: str, said: st
     yardstick = make_yardstick(["spam", "not spam"] * 5)
     assert yardstick.mark(Case("?", wanted), said) == expected and yardstick.has_form(Case("?", wanted), said) is form
     assert yardstick.form() == "label"
+
+
+def test_what_is_right_is_counted_by_label_and_by_value() -> None:
+    """A value that is wrong every time, or a class that is never found, hides in the sum."""
+    wanted = [json.dumps({"item": name, "count": 2, "tags": ["a"]}) for name in ("lamp", "fan", "vase", "rug")]
+    said = [wanted[0], wanted[0], '{"item": "vase", "count": 3}', "no idea"]
+    cases = [Case("?", answer) for answer in wanted]
+    assert parts_right(make_yardstick(wanted), cases, said) == {"item": (2, 4), "count": (2, 4), "tags[]": (2, 4)}
+    labels = ["spam", "ham", "ham"] * 3
+    counted = parts_right(make_yardstick(labels), [Case("?", label) for label in labels], ["Ham."] * 9)
+    assert counted == {"spam": (0, 3), "ham": (6, 6)}
 
 
 def test_what_all_answers_share_is_found_and_nothing_that_answers() -> None:

@@ -119,7 +119,7 @@ class Yardstick:
         if not said:
             return "right" if not wanted else "wrong"
         if self.labels:
-            return "right" if self._labels_in(said) == {_folded(wanted)} else "wrong"
+            return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
         if documents := read_documents(wanted):
             return _mark_documents(documents, said)
         if _is_code(wanted):
@@ -143,7 +143,7 @@ class Yardstick:
         """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if self.labels:
-            return _folded(said) in self.labels
+            return folded(said) in self.labels
         if documents := read_documents(wanted):
             return len(read_documents(said)) == len(documents)
         return all(
@@ -152,7 +152,7 @@ class Yardstick:
 
     def _labels_in(self, said: str) -> set[str]:
         """The labels that stand in the text, the longest at each place."""
-        words = _folded(said)
+        words = folded(said)
         found: set[str] = set()
         for label in sorted(self.labels, key=len, reverse=True):
             pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
@@ -341,22 +341,23 @@ def read_documents(text: str) -> list[Any]:
     return [json.loads(document) for document in _documents(text)]
 
 
-def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
     if isinstance(document, dict):
         for key, value in document.items():
-            yield from _leaves(value, f"{path}.{key}")
+            yield from leaves(value, f"{path}.{key}")
     elif isinstance(document, list):
         for value in document:
-            yield from _leaves(value, f"{path}[]")
+            yield from leaves(value, f"{path}[]")
     else:
-        yield path, _folded(str(document))
+        yield path, folded(str(document))
 
 
 def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
     """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
-    ours = Counter(leaf for document in wanted for leaf in _leaves(document))
+    ours = Counter(leaf for document in wanted for leaf in leaves(document))
     documents = read_documents(said)
-    theirs = Counter(leaf for document in documents for leaf in _leaves(document))
+    theirs = Counter(leaf for document in documents for leaf in leaves(document))
     if theirs:
         share = 2 * (ours & theirs).total() / (ours.total() + theirs.total())
     else:
@@ -416,14 +417,14 @@ def _final(text: str) -> str:
 
 def _find_labels(answers: Sequence[str]) -> frozenset[str]:
     """The labels, where the answers are a few short ones again and again; yes and no are such, too."""
-    counts = Counter(_folded(text) for text in answers)
+    counts = Counter(folded(text) for text in answers)
     if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
         return frozenset()
     short = median(len(_stems(text)) for text in counts) <= SHORT_WORDS and not any(_documents(text) for text in counts)
     return frozenset(counts) if short else frozenset()
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Compared as labels and values are: without case, spaces around, and punctuation at the ends."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！？\"'“”‘’`*")
 
