@@ -242,6 +242,15 @@ NEVER_RIGHT = [
         "Change the bulb, then unplug the lamp and let it cool down.",
     ),
     ('{"safe": false}', "It is not false to say true"),
+    ("-5 °C", "5 °C"),
+    ("+5 °C", "-5 °C"),
+    ("Write to help@lamp.example.", "Write to sales@lamp.example."),
+    ("Visit https://lamp.example/returns.", "Visit https://lamp.example/repairs."),
+    ("Room 12, second floor.", "Room 12, third floor."),
+    ("It is in Room B.", "It is in Room C."),
+    ("All members may vote.", "Some members may vote."),
+    ("A, C", "A, C, D"),
+    ("The lamp is heavier than the vase.", "The vase is heavier than the lamp."),
 ]
 
 

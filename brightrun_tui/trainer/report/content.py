@@ -27,6 +27,7 @@ from brightrun_tui.trainer.report.contradictions import (
     denies,
     denies_a_number,
     leaves_open,
+    lists_more,
     only_asks,
     repeats_itself,
     says_the_opposite,
@@ -180,11 +181,8 @@ class Yardstick:
             mark = "right"
         else:
             return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
-        return (
-            "partly"
-            if mark == "right" and (leaves_open(wanted, said, wanted) or changes_places(wanted, said))
-            else mark
-        )
+        doubtful = leaves_open(wanted, said, wanted) or changes_places(wanted, said) or lists_more(wanted, said)
+        return "partly" if mark == "right" and doubtful else mark
 
     def _mark_text(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
@@ -244,6 +242,9 @@ class Yardstick:
         }
         if ours.agrees is not None:
             found.append(theirs.agrees == ours.agrees)
+        if ours.addresses:
+            found += [address in theirs.addresses for address in ours.addresses]
+            false |= theirs.addresses - ours.addresses - given.addresses
         asked = set(_stems(case.question))
         if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
             said = set(_stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))

@@ -15,6 +15,9 @@ MOST_WORDS = 60
 """Words of each text that are looked at."""
 _NUMBERS = re.compile(r"\d+")
 _TOKEN = re.compile(rf"\d+(?:[.,:]\d+)*|{WORD.pattern}|[.!?;,/&。！？\n]")
+MOST_OF_A_MEMBER = 3
+"""Words that one member of a list may have."""
+_BETWEEN_MEMBERS = re.compile(r"[,;/&]|\b(?:and|or|und|oder|et|ou|y|o)\b", re.IGNORECASE)
 _JOINTS = frozenset(", / & and or und oder et ou y o".split())
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
@@ -87,6 +90,18 @@ def leaves_open(answer: str, said: str, wanted: str) -> bool:
     return bool(re.search(f"{either}|{listed}", said, re.IGNORECASE)) and not re.search(
         f"{either}|{listed}", wanted, re.IGNORECASE
     )
+
+
+def lists_more(wanted: str, said: str) -> bool:
+    """Whether it is a list with other members besides the wanted ones."""
+    ours, theirs = (_members(text) for text in (wanted, said))
+    return len(theirs) > 1 and ours < theirs
+
+
+def _members(text: str) -> frozenset[str]:
+    """What a text lists, where it is nothing but a list."""
+    members = [part.strip(" .!?").casefold() for part in _BETWEEN_MEMBERS.split(text)]
+    return frozenset(members) if all(0 < len(member.split()) <= MOST_OF_A_MEMBER for member in members) else frozenset()
 
 
 def only_asks(wanted: str, said: str) -> bool:

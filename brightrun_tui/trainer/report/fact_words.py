@@ -162,5 +162,13 @@ for _pair in _OPPOSITES.casefold().split("|"):
     _one, _other = _pair.split()
     OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | {_other}
     OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
+_INSTEAD = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
+    "all some few many most|everybody somebody nobody|everyone someone nobody|erste zweite dritte vierte fünfte letzte|"
+    "einmal zweimal dreimal|klein mittel groß"
+)
+for _group in _INSTEAD.casefold().split("|"):
+    for _one in _group.split():
+        OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | (frozenset(_group.split()) - {_one})
 PREFIXES = ("non", "un", "in", "im", "ir", "il", "dis", "nicht")
 """What a word begins with that denies what is behind it."""

@@ -20,6 +20,7 @@ DENIED_WORDS = 3
 
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:['’][^\W\d_]+)?")
 _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,:]\d+)*|\d+(?:[.,:]\d+)*")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|(?:https?://|www\.)\S+")
 _BEFORE_UNITS = frozenset("degrees degree grad working business calendar full whole".split())
 _SENTENCE_END = re.compile(r"[.!?:;。！？…\n“\"(]\s*$")
 _OPENS = re.compile(
@@ -52,7 +53,7 @@ class Facts:
     ``names``: words with a capital inside a sentence. ``denied``: words that a “not” stands before; ``stated``: the others;
     ``affirmed``: those of them in whose clause nothing is denied.
 
-    ``agrees``: whether it opens with yes or with no; None where it does with neither.
+    ``addresses``: of the web and of mail. ``agrees``: whether it opens with yes or with no; None where it does with neither.
     """
 
     numbers: frozenset[Number]
@@ -61,6 +62,7 @@ class Facts:
     denied: frozenset[str]
     stated: frozenset[str]
     affirmed: frozenset[str]
+    addresses: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=4096)
@@ -75,6 +77,7 @@ def read_facts(text: str) -> Facts:
         frozenset(denied),
         frozenset(stated - denied),
         frozenset(affirmed - denied),
+        frozenset(found[0].casefold().rstrip(".,;:!?)/") for found in _ADDRESS.finditer(text)),
     )
 
 
@@ -163,11 +166,17 @@ def _names(text: str) -> list[str]:
         found[0].casefold().removesuffix("'s").removesuffix("’s")
         for found in WORD.finditer(text)
         if found[0][0].isupper()
-        and len(found[0]) > 2
+        and (len(found[0]) > 2 or _is_code(text, found))
         and found[0].casefold() not in MONTHS
         and found.start() > 0
         and not _SENTENCE_END.search(text[: found.start()])
     ]
+
+
+def _is_code(text: str, found: re.Match[str]) -> bool:
+    """Whether a letter or two are a name, as in Room B; not I, and no unit behind a number."""
+    before = text[: found.start()].rstrip()[-1:]
+    return found[0].isupper() and found[0] != "I" and not before.isdigit() and before != "°"
 
 
 def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
