@@ -298,9 +298,9 @@ def counted(count: int, what: str) -> str:
 
 
 def _would_be_right(marks: Sequence[Mark]) -> str:
-    return (
-        f"would be right {count} of {len(marks)} times" if (count := marks.count("right")) else "would never be right"
-    )
+    right, partly = marks.count("right"), marks.count("partly")
+    words = f"would be right {right} of {len(marks)} times" if right else "would never be right"
+    return words + (f", in part {partly} time{'s' if partly > 1 else ''}" if partly else "")
 
 
 def _short(text: str, limit: int = 60) -> str:

@@ -35,6 +35,7 @@ from tests.registry.cards import CARDS, Card, make_report
             "the worst first: “date” 13 of 20, “name” 20 of 20",
             "",
         ),
+        ("constant in part", "good", "good", "good", "would never be right, in part 6 times", ""),
         ("few answers", "mixed", "good", "good", "8 checked answers are too few to be sure", ""),
         ("sounds right", "mixed", "good", "poor", "Sounds right, is often wrong: 4 of 20", "training.epochs=6"),
         ("mixed", "mixed", "good", "mixed", "Sounds right, is often wrong: 10 of 20", "weakest on topic: returns"),
