@@ -38,6 +38,8 @@ _HEAD = re.compile(
     re.M,
 )
 """What a prompt looks like that was put into a form with heads, which a chat template would do once more."""
+_SEPARATOR = re.compile(r"\s*(?:###|->|=>)\s*\Z")
+_THOUGHT_MARKS = (("<|begin_of_thought|>", "<think>"), ("<|end_of_thought|>", "</think>"))
 _HEADED_BY = ("##", "Human:", "USER:", "User:")
 _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
@@ -159,7 +161,13 @@ def cleaned(turns: Iterable[Turn]) -> list[Turn]:
         if not isinstance(text, str):
             result.append(turn)
             continue
+        for mark, plain in _THOUGHT_MARKS:
+            text = text.replace(mark, plain)
+        if turn.role == "user":
+            text = _SEPARATOR.sub("", text)
         inner = turns_in_text(text) if marks_in([text]) else []
+        if inner and inner[0].role == "system" and text.lstrip().startswith(inner[0].content):
+            inner[0] = inner[0]._replace(role=turn.role)  # what this turn says itself
         if len(inner) > 1 or (inner and inner[0].content and inner[0].content != _plain(text)):
             result += [
                 one._replace(content=_plain(one.content), train=turn.train and one.role == turn.role)

@@ -121,6 +121,28 @@ def test_a_prompt_in_a_form_of_its_own_is_told(write: Write, prompt: str) -> Non
     assert "marks" in kinds(datasets.check(write("a.jsonl", many({"prompt": prompt, "completion": SAID}))))
 
 
+def test_cleaning_keeps_what_a_turn_says_before_the_next_one_begins(write: Write) -> None:
+    """A model that did not stop wrote the next question, too."""
+    rows = [
+        {
+            "prompt": f"### Instruction:\n{ASKED} {i}\n\n### Response:\n",
+            "completion": f"{SAID}<|im_end|>\n<|im_start|>user\nAnd?",
+        }
+        for i in range(3)
+    ]
+    record = next(datasets.read(write("a.jsonl", lines(*rows)), clean=True))
+    assert [(m.role, m.content) for m in record.messages] == [("user", f"{ASKED} 0"), ("assistant", SAID)]
+
+
+def test_cleaning_takes_away_separators_and_keeps_thoughts_apart(write: Write) -> None:
+    thought = "<|begin_of_thought|>ebb<|end_of_thought|><|begin_of_solution|>"
+    rows = [
+        {"prompt": f"{ASKED} {i}\n\n###\n\n", "completion": f"{thought}{SAID}<|end_of_solution|>"} for i in range(3)
+    ]
+    record = next(datasets.read(write("a.jsonl", lines(*rows)), clean=True))
+    assert [m.content for m in record.messages] == [f"{ASKED} 0", f"<think>ebb</think>{SAID}"]
+
+
 @pytest.mark.parametrize(
     ("turn", "thoughts", "answer"),
     [
