@@ -18,6 +18,7 @@ from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.plugins import Blame, Door, Loaded
 
+_WRAPPING = frozenset({"row", "row_idx", "truncated_cells"})
 OUR_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
 """Files that are read already: their records may be of any format."""
 
@@ -144,6 +145,18 @@ def format_of_suffix(suffix: str) -> DatasetFormat | None:
 def is_known(row: Any) -> bool:
     """Whether an entry is of any known format."""
     return any(one.matches(row) for one in formats().values())
+
+
+def unwrapped(value: Any) -> Any:
+    """A bare list of turns as a record, and a record out of what a server of datasets wraps it in."""
+    if isinstance(value, dict) and value.keys() <= _WRAPPING and isinstance(value.get("row"), dict):
+        return value["row"]
+    return {"messages": value} if isinstance(value, list) else value
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is a record of a known form, as it stands or unwrapped."""
+    return is_known(unwrapped(value))
 
 
 def recognise(rows: Sequence[Any]) -> DatasetFormat | None:

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import partial
 from itertools import chain, islice
 from os import PathLike
@@ -14,32 +13,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
-from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
 from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.folder import data_files
-from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_known, recognise
-from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_record, recognise, unwrapped
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
 from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
+from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
-from brightrun_tui.datasets.turns import ROLES, Unusable, canonical_messages, printable
+from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
 from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
-_SHOWN_FIELDS = 12
-_LONG_NAME = 40
-_WRAPPING = frozenset({"row", "row_idx", "truncated_cells"})
 
 
 class Outcome(NamedTuple):
@@ -163,21 +157,21 @@ def open_source(
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
     thumbs = Thumbs()
-    if judging := candidates([_unwrapped(row.value) for row in first]):
-        values = (_unwrapped(row.value) for row in chain(first, rows))
+    if judging := candidates([unwrapped(row.value) for row in first]):
+        values = (unwrapped(row.value) for row in chain(first, rows))
         thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
         first, rows, document = _beginning(file, columns, sheet)
     if columns:
-        _check_columns(file, first, columns)
+        check_columns(file, first, columns)
         first = list(_renamed(first, columns))
         rows = _renamed(rows, columns)
     else:
-        refuse_preferences(str(file.path), [_unwrapped(row.value) for row in first])
-    beginning = [_unwrapped(row.value) for row in first]
+        refuse_preferences(str(file.path), [unwrapped(row.value) for row in first])
+    beginning = [unwrapped(row.value) for row in first]
     recognised = recognise(beginning)
     chosen = formats()[format] if format else recognised
     if chosen is None:
-        raise _unknown(file, first)
+        raise unknown_form(file, first)
     if not any(chosen.matches(value) for value in beginning):
         fix = (
             f"it looks like {recognised.name}: leave the format out"
@@ -216,7 +210,7 @@ def _beginning(
         document is not None
         and document.key is None
         and len(first) == 1
-        and (table := columns_of(first[0].value, _is_record))
+        and (table := columns_of(first[0].value, is_record))
     ):
         return table[:_PEEK], iter(table[_PEEK:]), document
     return first, rows, document
@@ -241,7 +235,7 @@ def _container(
             def is_record(value: Any) -> bool:
                 if columns and isinstance(value, dict):
                     return all(name in value for name in columns.values())
-                return _is_record(value)
+                return is_record(value)
 
             document = Document(file, find_records(file, is_record))
             return document.rows(), document
@@ -280,7 +274,7 @@ def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
     """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
-        value = _unwrapped(row.value)
+        value = unwrapped(row.value)
         if _is_meta(value):
             header.update(value)
         elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
@@ -294,37 +288,6 @@ def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
 def _is_meta(value: Any) -> bool:
     """Whether this is not a record but a header line that tells about the file."""
     return isinstance(value, dict) and value.keys() == {"_meta"}
-
-
-def _unwrapped(value: Any) -> Any:
-    """A bare list of turns as a record, and a record out of what a server of datasets wraps it in."""
-    if isinstance(value, dict) and value.keys() <= _WRAPPING and isinstance(value.get("row"), dict):
-        return value["row"]
-    return {"messages": value} if isinstance(value, list) else value
-
-
-def _is_record(value: Any) -> bool:
-    return is_known(_unwrapped(value))
-
-
-def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    found = _field_names(rows)
-    for role, column in columns.items():
-        if column not in found:
-            close = get_close_matches(column, found, n=1)
-            raise DatasetError(
-                f"there is no column “{column}” (for {role}); there are {_listed(found)}",
-                where=str(file.path),
-                fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
-                kind=ErrorKind.DATASET_COLUMNS,
-            )
-    if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
-        raise UsageError(
-            "the mapping needs prompt and completion, or messages",
-            where="columns",
-            fix=_suggestion(found, rows),
-            kind=ErrorKind.COLUMNS_INCOMPLETE,
-        )
 
 
 def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
@@ -347,126 +310,3 @@ def _answer_in(columns: Mapping[str, str], row: Mapping[str, Any]) -> str:
     while isinstance(answer, list | dict) and answer:
         answer = answer[-1] if isinstance(answer, list) else answer.get("content", answer.get("value"))
     return str(answer).strip()
-
-
-def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
-    found = _field_names(rows)
-    if turn := _column_of_speakers(rows):
-        return DatasetError(
-            f"each entry is one turn of a conversation (it has a “{printable(turn)}”), not a whole conversation",
-            where=str(file.path),
-            kind=ErrorKind.DATASET_TURNS,
-            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}',
-        )
-    if not found:
-        return DatasetError(
-            f"the entries are not records but {_kind_of(rows[0].value)}",
-            where=str(file.path),
-            fix='write each as an object, such as {"prompt": …, "completion": …} (with pandas: orient="records"); '
-            f"known formats: {_format_list()}",
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
-        return DatasetError(
-            "the first line looks like a record, not like the names of the columns",
-            where=file.at(1),
-            fix="put a line with their names first, such as: prompt,completion",
-            kind=ErrorKind.DATASET_NO_HEADER,
-        )
-    if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
-        return DatasetError(
-            f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
-            where=str(file.path) if file.is_parquet else file.at(1),
-            fix=_suggestion(found, rows),
-            kind=ErrorKind.DATASET_COLUMNS,
-        )
-    if [name.strip().lower() for name in found] == ["text"]:
-        return DatasetError(
-            "the texts are in no chat format that is known, or hold more than one conversation",
-            where=f"{file.path}, {rows[0].place}",
-            fix='write what is asked and what is answered apart: {"prompt": …, "completion": …}',
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    if "input_ids" in found:
-        return DatasetError(
-            "the records are numbers that some tokenizer made of texts",
-            where=f"{file.path}, {rows[0].place}",
-            fix='give the texts themselves: {"prompt": …, "completion": …}',
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    if nested := _nested_records(rows[0].value):
-        return DatasetError(
-            f"each entry holds a list of records in “{printable(nested)}”",
-            where=f"{file.path}, {rows[0].place}",
-            fix="put these records into one list, or each on a line of its own",
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    if nested := _nested_conversation(rows[0].value):
-        return DatasetError(
-            f"the conversation stands in “{printable(nested)}”, beside other things",
-            where=f"{file.path}, {rows[0].place}",
-            fix='write each record as the conversation alone, its answer included: {"messages": [{"role": …, "content": …}, …]}',
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    return DatasetError(
-        f"the records have no known form; their fields are {_listed(found)}",
-        where=f"{file.path}, {rows[0].place}",
-        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
-        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-    )
-
-
-def _nested_records(value: Any) -> str:
-    """The field of an entry that holds a list of records; else empty."""
-    inner = value.items() if isinstance(value, dict) else ()
-    return next((str(name) for name, part in inner if isinstance(part, list) and part and _is_record(part[0])), "")
-
-
-def _nested_conversation(value: Any) -> str:
-    """The field of a record whose object holds a conversation; else empty."""
-    inner = value.items() if isinstance(value, dict) else ()
-    return next((str(name) for name, part in inner if speaks_by(part)), "")
-
-
-def _column_of_speakers(rows: Sequence[Row]) -> str:
-    """The field that says who speaks, where every entry is a turn of its own; else empty."""
-    names = _field_names(rows)
-    for name in names if len(names) > 1 else ():
-        said = {str(row.value.get(name)).strip().lower() for row in rows if isinstance(row.value, dict)}
-        if name.strip().lower() in SPEAKERS[:3] or (len(said) > 1 and said <= ROLES.keys()):
-            return name
-    return ""
-
-
-def _field_names(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(str(name) for row in rows if isinstance(row.value, dict) for name in row.value))
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"“{printable(name)}”" for name in names[:_SHOWN_FIELDS])
-    more = len(names) - _SHOWN_FIELDS
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
-    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
-    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
-    if guess is None:
-        return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    prompt, completion = guess
-    return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
-
-
-def _reads_like_content(names: Sequence[str]) -> bool:
-    """Whether these are texts of a record rather than names of columns."""
-    texts = [name for name in names if name.strip()]
-    return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
-
-
-def _format_list() -> str:
-    return ", ".join(formats())
-
-
-def _kind_of(value: Any) -> str:
-    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists", dict: "empty"}
-    return kinds.get(type(value), "bare values")

@@ -29,6 +29,8 @@ _EMPTY_CELLS = frozenset(
         "NULL",
         "<NA>",
         "NaT",
+        "N/A",
+        "n/a",
         "#N/A",
         "#REF!",
         "#VALUE!",

@@ -15,6 +15,7 @@ _COUNTS = frozenset({"votes", "upvote", "upvotes", "stars"})
 _NAMES = frozenset({"label", "tag"})
 _MOST_VALUES = 8
 """Values of a field, and different answers, that are kept to tell a judgement from a class."""
+_SELDOM = 10
 _LEAST_USES, _LONGEST_CLASS = 3, 20
 """Times that each answer is given on average, and its characters, for answers to be classes."""
 
@@ -86,7 +87,7 @@ class _Field:
     count: int = 0
     values: set[float] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
-    odd: bool = False
+    odd: int = 0
     plain: bool = True
     by_answer: dict[str, float] | None = field(default_factory=dict)
     follows: bool = True
@@ -96,7 +97,7 @@ class _Field:
         try:
             said = truth(value)
         except ValueError:
-            self.odd = True
+            self.odd += 1
             return
         if said is None:
             return
@@ -111,6 +112,11 @@ class _Field:
                 self.by_answer = None
 
     @property
+    def is_odd(self) -> bool:
+        """Whether it holds other words than marks, more than here and there."""
+        return self.odd * _SELDOM > self.count
+
+    @property
     def is_class(self) -> bool:
         """Whether it says the same as the answer, of which there are few that come again and again."""
         few = self.by_answer is not None and 1 < len(self.by_answer) * _LEAST_USES <= self.count
@@ -118,7 +124,7 @@ class _Field:
 
     def is_thumb(self, name: str, records: int) -> bool:
         """Whether it says of most records by yes or no whether their answer was liked."""
-        if self.odd or not self.values or self.is_class or (self.count * 2 <= records and not self.plain):
+        if self.is_odd or not self.values or self.is_class or (self.count * 2 <= records and not self.plain):
             return False
         words = name_words(name)
         if meaning_of(name) is Meaning.RATED and not self.plain:
@@ -130,7 +136,7 @@ class _Field:
 
     def is_rating(self, name: str, records: int) -> bool:
         """Whether it says of most records by a number how good their answer is."""
-        varied = len(self.values) > 1 and not self.odd and self.count * 2 > records
+        varied = len(self.values) > 1 and not self.is_odd and self.count * 2 > records
         return varied and not self.is_class and not name_words(name) <= _NAMES
 
 

@@ -117,6 +117,8 @@ def test_a_record_that_says_so_is_not_learnt_however_it_is_spelt(write: Write, m
 def test_neutral_answers_are_kept_and_disliked_ones_that_come_late_are_not(write: Write) -> None:
     rows = [rated(i, label=("good", "neutral")) for i in range(COUNT)] + [{**rated(90), "label": "bad"}]
     assert kinds(datasets.check(write("a.jsonl", lines(*rows))))["thumbs_down"] == 1
+    rows[3]["label"] = "well, it depends"
+    assert kinds(datasets.check(write("c.jsonl", lines(*rows))))["thumbs_down"] == 1
     late = [rated(i) for i in range(1, 60, 2)] + [{**rated(i), "liked": False} for i in range(60, 70, 2)]
     assert kinds(datasets.check(write("b.jsonl", lines(*late))))["thumbs_down"] == 5
 
