@@ -232,12 +232,12 @@ def _container(
     if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
         if _is_document(file, suffix):
 
-            def is_record(value: Any) -> bool:
+            def is_wanted(value: Any) -> bool:
                 if columns and isinstance(value, dict):
                     return all(name in value for name in columns.values())
                 return is_record(value)
 
-            document = Document(file, find_records(file, is_record))
+            document = Document(file, find_records(file, is_wanted))
             return document.rows(), document
         return read_jsonl(file), None
     own = format_of_suffix(suffix)
