@@ -7,17 +7,13 @@ An automatic mark is a guess; a person's tick outranks it (`domain.verdict`).
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from functools import lru_cache
 from statistics import median
-from typing import Any
 
 from brightrun_tui.domain.findings import Floor, FormKind, Mark
 from brightrun_tui.domain.tally import CREDIT
@@ -32,9 +28,11 @@ from brightrun_tui.trainer.report.contradictions import (
     repeats_itself,
     says_the_opposite,
 )
+from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.shared_text import Frame, find_frame
+from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
 SAME_WORDS, SOME_WORDS = 0.6, 0.4
 """Agreement of the words from which on an answer without facts is taken for right, or partly right."""
@@ -63,21 +61,16 @@ NAMES_SOUGHT_IN = 200
 MOST_KNOWN = 300
 CLOSED_USES = 4
 """Times that each answer is given on average from which on the data knows no others."""
-STEM = 6
-"""Letters by which words are told apart, so that ``days`` is ``day``."""
 
 CODE_MARKS = 0.04
 """Share of brackets, equal signs and the like from which on a text is code."""
 
-LEAST_VALUE = 2
-_BARE = frozenset({"true", "false", "none", "null", "yes", "no", ""})
 _OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
 _FENCE = re.compile(r"^```.*$", re.MULTILINE)
 _CODE = re.compile(r"\w+|[^\w\s]")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
-_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
@@ -122,13 +115,13 @@ class Yardstick:
         if self.labels:
             return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
         if documents := read_documents(wanted):
-            return _mark_documents(documents, said)
+            return mark_documents(documents, said)
         if _is_code(wanted):
             return _mark_code(wanted, said)
         wanted, said = self.frame.without(wanted), self.frame.without(said)
         if final := _final(wanted):
             wanted, said = final, _final(said) or said.splitlines()[-1]
-        if len(_stems(wanted)) <= SHORT_WORDS:
+        if len(stems(wanted)) <= SHORT_WORDS:
             return self._mark_short(case, wanted, said)
         return self._mark_text(case, wanted, said)
 
@@ -166,7 +159,7 @@ class Yardstick:
 
     def _mark_short(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
-        if ours.agrees is not None and len(_stems(wanted)) == 1:
+        if ours.agrees is not None and len(stems(wanted)) == 1:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
                 return "wrong"
             return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
@@ -175,8 +168,8 @@ class Yardstick:
             return "wrong"
         if ours.numbers:
             mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
-        elif f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} " and len(_stems(said)) <= 12 * len(
-            _stems(wanted)
+        elif f" {' '.join(stems(wanted))} " in f" {' '.join(stems(said))} " and len(stems(said)) <= 12 * len(
+            stems(wanted)
         ):
             mark = "right"
         else:
@@ -211,14 +204,14 @@ class Yardstick:
 
     def _is_foreign(self, said: str) -> bool:
         """Whether hardly a word of it stands in any training answer: another language, or none."""
-        words = set(_stems(said))
+        words = set(stems(said))
         known = sum(word in self.usual for word in words)
         return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
     def _echoes(self, case: Case, said: str) -> bool:
         """Whether hardly a word of it is new against the question, or against itself."""
-        words = _stems(said)
-        new = set(words) - set(_stems(case.question))
+        words = stems(said)
+        new = set(words) - set(stems(case.question))
         return len(new) <= max(1, len(words) // 5)
 
     def _recites(self, said: str) -> bool:
@@ -245,9 +238,9 @@ class Yardstick:
         if ours.addresses:
             found += [address in theirs.addresses for address in ours.addresses]
             false |= theirs.addresses - ours.addresses - given.addresses
-        asked = set(_stems(case.question))
+        asked = set(stems(case.question))
         if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
-            said = set(_stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
+            said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
             right = [name[:STEM] in said for name in names]
             others = {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
             codes = {name for name in others if not name.isalpha()}
@@ -264,7 +257,7 @@ class Yardstick:
     def _weigh(self, text: str) -> tuple[Counter[str], float]:
         """How often it has each stem, and what they weigh together."""
         if text not in self._weighed:
-            counts = Counter(stem for stem in _stems(text) if not stem.isdigit())
+            counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
 
@@ -273,12 +266,12 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     """What these training answers have in common."""
     texts = [without_thoughts(text) for text in training]
     labels = _find_labels(texts)
-    documents = 2 * sum(bool(_documents(text)) for text in texts) > len(texts)
+    documents = 2 * sum(bool(read_documents(text)) for text in texts) > len(texts)
     frame = Frame() if labels or calls or documents else find_frame(texts)
-    counts = Counter(stem for text in texts for stem in set(_stems(frame.without(text))))
+    counts = Counter(stem for text in texts for stem in set(stems(frame.without(text))))
     usual = {stem: count / len(texts) for stem, count in counts.items()}
     capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
-    words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
+    words = sum(len(stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
     known = list(dict.fromkeys(map(frame.without, texts)))
     return Yardstick(
         frame,
@@ -319,71 +312,20 @@ def without_thoughts(text: str) -> str:
     return _THOUGHTS.sub("", text).strip()
 
 
-@lru_cache(maxsize=4096)
-def _documents(text: str) -> tuple[str, ...]:
-    """JSON objects and lists in the text, as canonical JSON, where they are most of it."""
-    found, place, covered = [], 0, 0
-    decoder = json.JSONDecoder()
-    while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:
-        try:
-            document, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            place = start + 1
-            continue
-        if document:
-            found.append(json.dumps(document, ensure_ascii=False, sort_keys=True))
-            covered += end - start
-        place = end
-    return tuple(found) if 2 * covered >= len(text) else ()
-
-
-def read_documents(text: str) -> list[Any]:
-    """The JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
-    return [json.loads(document) for document in _documents(text)]
-
-
-def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from leaves(value, f"{path}.{key}")
-    elif isinstance(document, list):
-        for value in document:
-            yield from leaves(value, f"{path}[]")
-    else:
-        yield path, folded(str(document))
-
-
-def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
-    """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
-    ours = Counter(leaf for document in wanted for leaf in leaves(document))
-    documents = read_documents(said)
-    theirs = Counter(leaf for document in documents for leaf in leaves(document))
-    if theirs:
-        share = 2 * (ours & theirs).total() / (ours.total() + theirs.total())
-    else:
-        text = f" {' '.join(_stems(said))} "
-        values = [value for _, value in ours]
-        share = sum(f" {' '.join(_stems(value))} " in text for value in values) / max(1, len(values))
-        if any(value in _BARE or len(value) < LEAST_VALUE for value in values):
-            share = min(share, 0.9)  # such words may stand there for something else
-    return "right" if share == 1 else "partly" if share >= 0.5 else "wrong"
-
-
 def _is_much_longer(wanted: str, said: str) -> bool:
-    return len(_stems(said)) > MUCH_LONGER * len(_stems(wanted)) + MUCH_LONGER
+    return len(stems(said)) > MUCH_LONGER * len(stems(wanted)) + MUCH_LONGER
 
 
 def _follows(wanted: str, said: str) -> bool:
     """Whether what both say is said in the same order."""
-    ours, theirs = ([stem for stem in _stems(text) if stem not in LIGHT] for text in (wanted, said))
+    ours, theirs = ([stem for stem in stems(text) if stem not in LIGHT] for text in (wanted, said))
     same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
     return same >= IN_ORDER * (Counter(ours) & Counter(theirs)).total()
 
 
 def _breaks_off(wanted: str, said: str) -> bool:
     """Whether it is the beginning of the wanted answer, and no more."""
-    ours, theirs = _stems(wanted), _stems(said)
+    ours, theirs = stems(wanted), stems(said)
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
@@ -421,22 +363,7 @@ def _find_labels(answers: Sequence[str]) -> frozenset[str]:
     counts = Counter(folded(text) for text in answers)
     if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
         return frozenset()
-    short = median(len(_stems(text)) for text in counts) <= SHORT_WORDS and not any(_documents(text) for text in counts)
+    short = median(len(stems(text)) for text in counts) <= SHORT_WORDS and not any(
+        read_documents(text) for text in counts
+    )
     return frozenset(counts) if short else frozenset()
-
-
-def folded(text: str) -> str:
-    """Compared as labels and values are: without case, spaces around, and punctuation at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！？\"'“”‘’`*")
-
-
-@lru_cache(maxsize=8192)
-def _stems(text: str) -> tuple[str, ...]:
-    """Words cut to their first letters; of scripts without spaces, pairs of characters."""
-    stems: list[str] = []
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if re.match(f"[{UNSPACED}]", token):
-            stems += [token[n : n + 2] for n in range(max(1, len(token) - 1))]
-        else:
-            stems.append(token[:STEM])
-    return tuple(stems)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from brightrun_tui.trainer.report.content import Case, Yardstick, folded, leaves, read_documents, without_thoughts
+from brightrun_tui.trainer.report.content import Case, Yardstick, without_thoughts
+from brightrun_tui.trainer.report.documents import leaves, read_documents
+from brightrun_tui.trainer.report.stems import folded
 
 MOST_PARTS = 40
 
