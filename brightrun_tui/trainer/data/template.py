@@ -198,6 +198,8 @@ class ChatTemplate:
         """The prompt and the answer as the model has to go on from it, where the template itself writes it in another way."""
         inline, answer = _thoughts_and_answer(message.content)
         place = after.rfind(answer) if answer else -1
+        if not all(_call_is_in(call, after) for call in message.tool_calls):
+            raise UnrenderableError("it does not know calls of tools; take a base model whose template does")
         if place < 0 or message.tool_calls:
             raise UnrenderableError("it leaves out, or changes, what the assistant says")
         thoughts = message.reasoning.strip() or inline
