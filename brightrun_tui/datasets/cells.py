@@ -94,22 +94,33 @@ def _plain(value: float) -> str:
     return f"{value:.15g}"
 
 
+def follows(value: Any, number_format: str) -> bool:
+    """Whether a date is shown as its format has it; others are shown as year, month and day."""
+    return not isinstance(value, date | time) or bool(_form_of_date(value, number_format))
+
+
 def _date(value: datetime | date | time, number_format: str) -> str:
-    form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()
-    half_day = not isinstance(value, date) or isinstance(value, datetime)
-    form = re.sub(r"(?<=h:)mm|mm(?=:s)", "min", form)
-    parts = re.findall(r"am/pm|[a-z]+|[^a-z]+", form)
-    known = all(part in _DATE_PARTS or not part[0].isalpha() for part in parts if part != "am/pm")
-    if known and any(map(str.isalpha, parts)) and (half_day or not re.search(r"[hs]", form)):
-        of_day = _HALF_DAY if "am/pm" in parts else {}
-        wanted = "".join(of_day.get(part) or _DATE_PARTS.get(part, part) for part in parts)
-        return value.strftime(wanted).format(value, getattr(value, "hour", 0) % 12 or 12)
+    if form := _form_of_date(value, number_format):
+        return value.strftime(form).format(value, getattr(value, "hour", 0) % 12 or 12)
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     spec = "minutes" if not (value.second or value.microsecond) else "auto"
     return value.isoformat(" ", spec) if isinstance(value, datetime) else value.isoformat(spec)
+
+
+def _form_of_date(value: datetime | date | time, number_format: str) -> str:
+    """The format as ``strftime`` and ``format`` take it one after the other; empty where it is not understood."""
+    form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()
+    form = re.sub(r"(?<=h:)mm|mm(?=:s)", "min", form)
+    parts = re.findall(r"am/pm|[a-z]+|[^a-z]+", form)
+    known = all(part in _DATE_PARTS or not part[0].isalpha() for part in parts if part != "am/pm")
+    has_hours = not isinstance(value, date) or isinstance(value, datetime)
+    if not known or not any(map(str.isalpha, parts)) or (not has_hours and re.search(r"[hs]", form)):
+        return ""
+    of_day = _HALF_DAY if "am/pm" in parts else {}
+    return "".join(of_day.get(part) or _DATE_PARTS.get(part, part) for part in parts)
 
 
 def _duration(value: timedelta, number_format: str) -> str:

@@ -278,6 +278,10 @@ class _Survey:
             self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
+        if dataset.dates:
+            form, shown = next(iter(dataset.dates.items()))
+            detail = f"{printable(form)}: {printable(shown)}"
+            self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
         if dataset.encodings:
             detail = ", ".join(dataset.encodings)
             self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)

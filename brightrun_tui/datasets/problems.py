@@ -124,6 +124,10 @@ REMARKS: dict[str, Reason] = {
         "[records|record] read from text in {detail}, which is a guess: look at the preview",
         "if letters look wrong, name the right one (--encoding, in the app F4), or save the file as UTF-8",
     ),
+    "plain_dates": Reason(
+        "[records|record] of a sheet with dates whose form is not followed ({detail})",
+        "they are learnt as year, month and day; format the column as text where the answers should show them as the sheet does",
+    ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
         "with thoughts before the answer, which are learnt where the base model's template has room for them", ""

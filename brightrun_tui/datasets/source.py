@@ -81,6 +81,7 @@ class SourceFile:
         head: the first 64 KiB of what is read.
         encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
         position: how far the reading is.
+        dates: forms of dates in a workbook that are not followed, each with a date as it is read.
     """
 
     path: Path
@@ -90,6 +91,7 @@ class SourceFile:
     copy: Copy | None = None
     encoding: str = ""
     position: Position = field(default_factory=Position, compare=False)
+    dates: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def share_read(self) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from brightrun_tui.datasets.cells import shown
+from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
 from brightrun_tui.datasets.turns import printable
@@ -109,9 +109,15 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     file.position.total = sheet.max_row
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     title: list[str] = []
+    file.dates.clear()
     for number, row in enumerate(sheet.iter_rows(), start=1):
         file.position.done = number
         cells = ["" if cell.value is None else shown(cell.value, cell.number_format) for cell in row]
+        file.dates.update(
+            (cell.number_format, text)
+            for cell, text in zip(row, cells, strict=True)
+            if cell.value is not None and not follows(cell.value, cell.number_format)
+        )
         said += sum(map(len, cells))
         if said > most:  # a text that is kept once may stand in every cell
             raise _bomb(file)

@@ -399,6 +399,14 @@ def test_a_cell_with_a_rarer_format_is_learnt_as_it_is_seen(tmp_path: Path, valu
     assert first(sheet(tmp_path / "a.xlsx", [value] * COUNT, form)).messages[-1].content == seen
 
 
+def test_a_date_that_is_not_shown_as_in_the_sheet_is_told(tmp_path: Path) -> None:
+    """Names of months depend on the reader's language, which the file does not say."""
+    days = [date(2026, 3, day + 1) for day in range(COUNT)]
+    report = datasets.check(sheet(tmp_path / "a.xlsx", days, "d. mmmm yyyy"))
+    assert "plain_dates" in kinds(report) and "2026-03-" in report.statement
+    assert "plain_dates" not in kinds(datasets.check(sheet(tmp_path / "b.xlsx", days, "DD.MM.YYYY")))
+
+
 def test_a_hidden_sheet_is_not_read_before_the_one_that_people_see(tmp_path: Path) -> None:
     path = sheet(tmp_path / "a.xlsx", ["DRAFT"] * COUNT, "General")
     book = openpyxl.load_workbook(path)
