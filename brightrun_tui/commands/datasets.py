@@ -129,7 +129,10 @@ def repair(
     ] = None,
     trim: Annotated[bool, typer.Option("--trim", help="White space off both ends of every turn.")] = False,
     relabel: Annotated[
-        list[str] | None, typer.Option("--relabel", metavar="OLD=NEW", help="Another name for a category. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--relabel", metavar="OLD=NEW", help="Another name for a category; \\= is an “=” in it. Repeatable."
+        ),
     ] = None,
     into: Annotated[
         str, typer.Option("--into", metavar="FILE", help="Default: a new version by name, kept among the datasets.")
@@ -223,6 +226,20 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """What was found when a dataset was added; or one record, as text or as a model's tokens."""
+    if (base or max_length) and not record:
+        raise UsageError(
+            "tokens are shown of one record only",
+            where="--base" if base else "--max-length",
+            fix="name it, as --record 1",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    if max_length and not base:
+        raise UsageError(
+            "a record's length is counted in a model's tokens",
+            where="--max-length",
+            fix="name the model: --base MODEL",
+            kind=ErrorKind.BAD_OPTION,
+        )
     if record:
         _show_record(name, parse_reading(columns, encoding, sheet), record, base, max_length, as_json)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import ProblemLog
@@ -19,6 +21,7 @@ from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, l
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
+from brightrun_tui.datasets.workbooks import holds_open_formulas
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -50,6 +53,8 @@ _PLACEHOLDERS = frozenset(
         "#name?",
     }
 )
+_ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
+"""What a spreadsheet makes of a long number that it does not take for text."""
 _LEAST_CUT = 100
 _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
@@ -122,6 +127,7 @@ def examine(
                 survey.note(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
             survey.count_unused(outcome.unused)
+            survey.count_flags(outcome.flags)
     _refuse_unless_trainable(dataset, survey)
     survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
     return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries)
@@ -151,6 +157,8 @@ class _Survey:
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
         self._unused: dict[str, array[int]] = {}
+        self._flags: dict[str, array[int]] = {}
+        self._flagged: dict[str, set[float]] = {}
 
     @property
     def all_the_same(self) -> bool:
@@ -192,6 +200,8 @@ class _Survey:
         asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
         if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
             self.note("echo", place)
+        if any(_ROUNDED.fullmatch(answer.strip()) for answer in answers):
+            self.note("rounded", place)
         if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
             self.note("placeholder", place)
         for answer in answers:
@@ -228,6 +238,15 @@ class _Survey:
             if name in self._unused or len(self._unused) < _MOST_VALUES:
                 self._unused.setdefault(name, array("L")).append(self.entry)
 
+    def count_flags(self, flags: Iterable[Flag]) -> None:
+        """Count marks that nobody reads."""
+        for name, value in flags:
+            if name in self._flags or len(self._flags) < _MOST_VALUES:
+                entries = self._flags.setdefault(name, array("L"))
+                if not entries or entries[-1] != self.entry:
+                    entries.append(self.entry)
+                self._flagged.setdefault(name, set()).add(value)
+
     def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
         """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
@@ -253,8 +272,16 @@ class _Survey:
             concerned = sorted({entry for found in unused.values() for entry in found})
             most = max(map(len, unused.values()))
             self.log.add("unused_fields", count=most, detail=_named(unused), entries=concerned)
+        telling = {name: found for name, found in self._flags.items() if len(self._flagged[name]) > 1}
+        if telling:
+            concerned = sorted({entry for found in telling.values() for entry in found})
+            self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
+        if dataset.dates:
+            form, shown = next(iter(dataset.dates.items()))
+            detail = f"{printable(form)}: {printable(shown)}"
+            self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
         if dataset.encodings:
             detail = ", ".join(dataset.encodings)
             self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)
@@ -370,7 +397,11 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
 
 
 def _other_sheets(dataset: Dataset) -> str:
-    """That a workbook has other sheets, which may be what is meant."""
+    """That a workbook has formulas without results, or other sheets, which may be what is meant."""
+    if dataset.source.file.is_workbook and holds_open_formulas(dataset.source.file):
+        return (
+            "the workbook holds formulas that were never computed: open it in a spreadsheet program and save it; else "
+        )
     if not dataset.others or not dataset.source.file.is_workbook:
         return ""
     return f"only one sheet was read; name the right one (--sheet, in the app F4), if it is {_named(dataset.others)}; else "

@@ -47,7 +47,7 @@ def data_files(directory: Path) -> DataFiles:
         DatasetError: no such file, or files of different kinds.
         OSError: the folder cannot be read.
     """
-    files = sorted(entry for entry in directory.iterdir() if not _ABOUT.match(entry.name) and entry.is_file())
+    files = sorted(entry for entry in directory.iterdir() if not is_about(entry.name) and entry.is_file())
     first = {kind_of(file): file for file in reversed(files)}
     if unknown := first.get(""):
         raise DatasetError(
@@ -75,6 +75,11 @@ def data_files(directory: Path) -> DataFiles:
     if any(map(_TRAINING.match, (file.name for file in files))) and testing:
         return DataFiles([file for file in files if file not in testing], testing)
     return DataFiles(files, [])
+
+
+def is_about(name: str) -> bool:
+    """Whether a file of this name is about the data, or hidden, and holds none of it."""
+    return bool(_ABOUT.match(name))
 
 
 def kind_of(file: Path) -> str:

@@ -10,22 +10,15 @@ from typing import Any
 
 from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
-from brightrun_tui.datasets.parsed import (
-    COMPLETIONS,
-    CONVERSATIONS,
-    PROMPTS,
-    ParsedRecord,
-    from_conversation,
-    from_pair,
-    from_templated_text,
-    is_turn,
-    lowered,
-)
+from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, speaks_by
+from brightrun_tui.datasets.pairs import from_pair
+from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
 from brightrun_tui.datasets.source import Row, SourceFile
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.plugins import Blame, Door, Loaded
 
+_WRAPPING = frozenset({"row", "row_idx", "truncated_cells"})
 OUR_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
 """Files that are read already: their records may be of any format."""
 
@@ -67,21 +60,6 @@ class DatasetFormat:
         return ""
 
 
-def _has_turns(row: Any, key: str) -> bool:
-    """Whether the row holds a conversation whose turns name their speaker under ``key``."""
-    if not isinstance(row, Mapping):
-        return False
-    for name in CONVERSATIONS:
-        turns = row.get(name)
-        if isinstance(turns, str) and turns.lstrip().startswith(("[", "{")):
-            return f'"{key}"' in turns or f"'{key}'" in turns
-        if isinstance(turns, dict) and isinstance(turns.get(key), list):
-            return True
-        if isinstance(turns, list) and turns and is_turn(turns[0]):
-            return key in turns[0]
-    return False
-
-
 def _is_alpaca(row: Any) -> bool:
     if not isinstance(row, Mapping):
         return False
@@ -108,7 +86,7 @@ MESSAGES = DatasetFormat(
     name="messages",
     title="Chat messages",
     order=20,
-    matches=lambda row: _has_turns(row, "role"),
+    matches=lambda row: speaks_by(row) == "role",
     draft=from_conversation,
     looks='{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}',
 )
@@ -116,7 +94,7 @@ SHAREGPT = DatasetFormat(
     name="sharegpt",
     title="ShareGPT conversations",
     order=30,
-    matches=lambda row: _has_turns(row, "from"),
+    matches=lambda row: speaks_by(row) not in ("", "role"),
     draft=from_conversation,
     looks='{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}',
 )
@@ -167,6 +145,18 @@ def format_of_suffix(suffix: str) -> DatasetFormat | None:
 def is_known(row: Any) -> bool:
     """Whether an entry is of any known format."""
     return any(one.matches(row) for one in formats().values())
+
+
+def unwrapped(value: Any) -> Any:
+    """A bare list of turns as a record, and a record out of what a server of datasets wraps it in."""
+    if isinstance(value, dict) and value.keys() <= _WRAPPING and isinstance(value.get("row"), dict):
+        return value["row"]
+    return {"messages": value} if isinstance(value, list) else value
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is a record of a known form, as it stands or unwrapped."""
+    return is_known(unwrapped(value))
 
 
 def recognise(rows: Sequence[Any]) -> DatasetFormat | None:

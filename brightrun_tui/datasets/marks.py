@@ -1,188 +1,113 @@
-"""What a file says of which answers are to be learnt: marks on single turns, and thumbs on whole records."""
+"""What a file says of single turns: which answers are to be learnt, and which people disliked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, truth
 from brightrun_tui.datasets.turns import Unusable, printable
 
-LEARN_MARKS = (
-    "train",
-    "training",
-    "trainable",
-    "train_on_turn",
-    "learn",
-    "supervised",
-    "weight",
-    "loss",
-    "loss_weight",
-    "loss_mask",
-)
-"""Fields of a turn whose false or zero says that it is context only; a number between is a weight.
+_PARTS = frozenset({"split", "partition"})
+_TESTING = frozenset({"test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"})
 
-OpenAI and Together write ``weight``, ms-swift ``loss``, verl ``loss_mask``, Axolotl ``train`` or ``training``.
-"""
-SKIP_MARKS = ("masked", "ignore", "ignore_loss", "exclude_from_loss")
-"""The same the other way round; torchtune writes ``masked``."""
-THUMBS = (
-    "label",
-    "kto_tag",
-    "kto_label",
-    "thumbs_up",
-    "desirable",
-    "is_desirable",
-    "liked",
-    "preferred",
-    "is_good",
-    "feedback",
-    "user_feedback",
-    "thumbs",
-    "vote",
-    "rating",
-    "score",
-    "reward",
-)
-"""Fields of a record that say whether its answer was liked (KTO): true or false, or 1 and -1."""
-RATINGS = ("rating", "score", "reward", "stars", "quality", "csat")
-"""Fields of a record with a number that says how good its answer is, where that is no yes or no."""
-TURN_THUMBS = ("feedback", "thumbs", "vote", "liked")
-"""Fields of a turn that say whether it was liked, where they hold such a word; they may hold a comment as well."""
-
-_TRUE = frozenset(
-    {
-        "true",
-        "t",
-        "yes",
-        "y",
-        "on",
-        "good",
-        "up",
-        "thumbs_up",
-        "thumbs up",
-        "like",
-        "liked",
-        "desirable",
-        "chosen",
-        "accepted",
-        "positive",
-        "upvote",
-        "👍",
-    }
-)
-_FALSE = frozenset(
-    {
-        "false",
-        "f",
-        "no",
-        "n",
-        "off",
-        "bad",
-        "down",
-        "thumbs_down",
-        "thumbs down",
-        "dislike",
-        "disliked",
-        "undesirable",
-        "rejected",
-        "negative",
-        "downvote",
-        "👎",
-    }
-)
+Flag = tuple[str, bool | float]
+"""A field that nobody reads, though it may say which answers are wanted: true or false, or a number that says how good one is."""
 
 
-def truth(value: Any) -> float | None:
-    """How true a mark is: 0 to 1 for true/false in any of the usual spellings and for numbers; None for no mark.
+class Learnt(NamedTuple):
+    """Whether an answer is to be learnt as far as its marks say; ``weighted``: one of them is no 0 and no 1."""
 
-    Raises:
-        ValueError: it is neither.
-    """
-    if value is None or value != value:
-        return None
-    if isinstance(value, bool | int | float | Decimal):
-        return float(value)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in ("", "none", "null", "nan"):
-            return None
-        if word in _TRUE or word in _FALSE:
-            return float(word in _TRUE)
-        return float(word)
-    if isinstance(value, list) and value and all(isinstance(part, bool | int | float) for part in value):
-        return float(any(value))  # a mask for each token, of somebody else's tokenizer
-    raise ValueError("not a mark")
+    train: bool = True
+    weighted: bool = False
+    flags: tuple[Flag, ...] = ()
 
 
-def learnt(turn: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Whether a turn is to be learnt as far as its marks say, and whether one of them is a weight between 0 and 1 or above.
+def learnt(turn: Mapping[str, Any]) -> Learnt:
+    """What the marks of a turn, and of the objects in it, say.
 
     Raises:
         Unusable: a mark cannot be understood.
     """
     train, weighted = True, False
-    for names, inverted in ((LEARN_MARKS, False), (SKIP_MARKS, True)):
-        for name in names:
-            if name not in turn:
+    flags: list[Flag] = []
+    for name, value in fields_of(turn):
+        meaning = meaning_of(name)
+        if meaning in (Meaning.LEARN, Meaning.SKIP, Meaning.UNCLEAR):
+            said = _marked(name, value, meaning)
+            if said is not None:
+                train = train and (said > 0) is (meaning is Meaning.LEARN)
+                weighted = weighted or said not in (0, 1)
+        elif meaning is not None:
+            judged = _judged(value)
+            if judged is None:
                 continue
-            try:
-                value = truth(turn[name])
-            except ValueError:
-                raise Unusable("unclear_mark", f"{name}: {printable(str(turn[name]))}") from None
-            if value is not None:
-                train = train and (value > 0) is not inverted
-                weighted = weighted or value not in (0, 1)
-    for name in TURN_THUMBS:
-        said = turn.get(name)
-        if said is False or said == -1 or (isinstance(said, str) and said.strip().lower() in _FALSE):
-            train = False
-    return train, weighted
+            plain = meaning is not Meaning.RATED or isinstance(value, bool | str)  # a bare 0 may be a count of votes
+            if judged < 0 or (plain and judged in (0, 1) and (judged == 1) is (meaning is Meaning.DISLIKED)):
+                train = False
+            elif judged not in (0, 1):
+                flags.append((name, judged))
+        elif isinstance(value, bool):
+            flags.append((name, value))
+    return Learnt(train, weighted, tuple(flags))
 
 
-def find_thumbs(rows: Sequence[Any]) -> str:
-    """The field by which these records say whether their answer was liked; empty where none does.
+def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
 
-    It holds true or false in every record that has it, so a class number is not one, and stands beside an answer.
+    A list of objects with name and value is such an object, too.
     """
-    for name in THUMBS:
-        marks = [row[name] for row in rows if isinstance(row, Mapping) and name in row]
-        if not marks:
-            continue
-        try:
-            values = {truth(mark) for mark in marks}
-        except ValueError:
-            continue
-        values.discard(None)
-        if not values or (name in RATINGS and values == {0.0}):
-            continue
-        if (values <= {0.0, 1.0} or values == {-1.0, 1.0}) and len(marks) * 2 > len(rows):
-            return name
-    return ""
+    for name, value in record.items():
+        inner = value if isinstance(value, dict) else _named(value) if isinstance(value, list) else {}
+        yield from ((f"{name}.{key}", part) for key, part in inner.items() if not isinstance(part, dict | list))
+        yield str(name), value
 
 
-def find_rating(rows: Sequence[Any], thumbs: str) -> str:
-    """The field in which these records say by a number how good their answer is, beside the one for thumbs; else empty."""
-    for name in RATINGS:
-        values = [row[name] for row in rows if isinstance(row, Mapping) and name in row]
-        varied = len(set(map(str, values))) > 1
-        if name != thumbs and varied and len(values) * 2 > len(rows) and all(map(_is_number, values)):
-            return name
-    return ""
+def _named(values: list[Any]) -> dict[str, Any]:
+    return {
+        str(one["name"]): one["value"] for one in values if isinstance(one, dict) and {"name", "value"} <= one.keys()
+    }
 
 
-def _is_number(value: Any) -> bool:
+def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
+    """What a mark says of learning; None where it says nothing."""
     try:
-        return value is None or value == "" or bool(float(value) == float(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def refuse_disliked(row: Mapping[str, Any], thumbs: str) -> None:
-    """Raises `Unusable` where the record's answer was disliked."""
-    try:
-        value = truth(row.get(thumbs))
+        said = truth(value)
     except ValueError:
-        return
-    if value is not None and value <= 0:
-        raise Unusable("thumbs_down")
+        raise Unusable("unclear_mark", f"{name}: {printable(str(value))}") from None
+    if said is not None and meaning is Meaning.UNCLEAR:
+        raise Unusable("unclear_mark", f"{name}: {printable(str(value))}")
+    return said
+
+
+def _judged(value: Any) -> float | None:
+    """What a judgement says; None where it is a comment, or nothing."""
+    try:
+        return truth(value)
+    except ValueError:
+        return None
+
+
+def refuse_marked(record: Mapping[str, Any]) -> list[str]:
+    """Remarks on the marks of a whole record.
+
+    Raises:
+        Unusable: it is not to be learnt, or is for testing.
+    """
+    remarks: list[str] = []
+    for name, value in record.items():
+        if name_words(name) & _PARTS and isinstance(value, str) and value.strip().lower() in _TESTING:
+            raise Unusable("kept_for_testing", f"{name}: {printable(value)}")
+        if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or "loss" in name_words(name):
+            continue
+        said = _judged(value)
+        if said is not None and (said > 0) is not (meaning_of(name) is Meaning.LEARN):
+            raise Unusable("nothing_to_train")
+        if said not in (None, 0, 1):
+            remarks.append("weight")
+    return remarks
+
+
+def is_mark(name: str, value: Any) -> bool:
+    """Whether a field of a record may say that it is not to be learnt."""
+    return meaning_of(name) is not None or name_words(name) <= _PARTS or isinstance(value, dict)

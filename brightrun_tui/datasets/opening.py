@@ -42,6 +42,7 @@ class Dataset:
     ratings: dict[str, None] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    dates: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -72,8 +73,9 @@ class Dataset:
             self.header.update(source.header)
             for name, count in source.others.items():
                 self.others[name] = self.others.get(name, 0) + count
-            if source.rating:
-                self.ratings[source.rating] = None
+            if source.thumbs.rated:
+                self.ratings[source.thumbs.rated] = None
+            self.dates.update(source.file.dates)
             if source.file.encoding:
                 self.encodings[source.file.encoding] = None
 

@@ -1,4 +1,4 @@
-"""Preference data: two answers to one question, one liked better. Recognised, so that the other is never learnt by mistake."""
+"""Preference data: several answers to one question, one of them better. Recognised, so that no other is learnt by mistake."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS, is_turn
+from brightrun_tui.datasets.conversations import is_turn
+from brightrun_tui.datasets.mark_words import name_words
+from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
-_WANTED = ("chosen", "preferred", "accepted", "winner")
-_UNWANTED = ("rejected", "dispreferred", "unpreferred", "nonpreferred", "non_preferred", "loser")
-
+_WANTED = frozenset("chosen preferred accepted winner gewählt bevorzugt elegido".split())
+_UNWANTED = frozenset("rejected dispreferred unpreferred nonpreferred loser abgelehnt rechazado".split())
+_BETTER = frozenset("winning win w good better best positive pos besser".split())
+_WORSE = frozenset("losing lose l bad worse worst negative neg schlechter".split())
+"""Words that mean so only where a name has no other word than these and `_ANSWERS`."""
+_CORRECTED = frozenset(
+    "corrected correction edited revised rewritten improved fixed gold golden expected ideal korrigiert verbessert".split()
+)
+_ANSWERS = frozenset(
+    "answer answers response responses reply output outputs completion completions text example messages antwort respuesta "
+    "réponse".split()
+)
+_RANKS = frozenset("rank ranks ranking score scores rating ratings reward rewards".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
 _LETTERED = re.compile(
     r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort))"
@@ -23,48 +35,51 @@ _LETTERED = re.compile(
 
 
 def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
-    """Raises `DatasetError` where most of these records hold a wanted and an unwanted answer, with a mapping to the wanted."""
-    _refuse_lettered(where, rows)
-    found = [pair for row in rows if isinstance(row, Mapping) and (pair := _answers(row))]
-    if len(found) * 2 <= len(rows):
-        return
-    wanted = found[0]
-    row = next(row for row in rows if isinstance(row, Mapping) and _answers(row))
-    asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
-    if _is_conversation(row[wanted]):
-        mapping = (
-            f"messages={printable(wanted)}"
-            if not asked
-            else f"prompt={printable(asked)}, completion={printable(wanted)}"
-        )
-    elif asked:
-        mapping = f"prompt={printable(asked)}, completion={printable(wanted)}"
-        system = next((name for name in row if name.strip().lower() in SYSTEMS), "")
-        mapping += f", system={printable(system)}" if system else ""
-    else:
-        mapping = ""
-    raise DatasetError(
-        "these are preference pairs (a wanted and an unwanted answer each), which are not trained on as they are",
-        where=where,
-        kind=ErrorKind.DATASET_PREFERENCES,
-        fix=f"to learn the wanted answers, map {mapping}"
-        if mapping
-        else f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”",
-    )
-
-
-def _refuse_lettered(where: str, rows: Sequence[Any]) -> None:
-    """Raises `DatasetError` where most records hold answers called a and b, or 0 and 1, and none that is called the answer."""
-    pairs = [names for row in rows if isinstance(row, Mapping) and (names := _lettered(row))]
+    """Raises `DatasetError` where most of these records hold several answers, of which one is better, with a mapping to that."""
+    records = [row for row in rows if isinstance(row, Mapping)]
+    for several in (_lettered, _ranked):
+        named = [names for row in records if (names := several(row))]
+        if len(named) * 2 > len(rows):
+            raise DatasetError(
+                f"there are several answers to each question ({_quoted(named[0][:2])}), and which one is the better is said "
+                "elsewhere, if at all",
+                where=where,
+                kind=ErrorKind.DATASET_PREFERENCES,
+                fix="make a file with two columns, prompt and completion, that holds the better answers only",
+            )
+    pairs = [(row, pair) for row in records if (pair := _answers(row))]
     if len(pairs) * 2 > len(rows):
-        first, second = (printable(name) for name in pairs[0][:2])
+        row, (wanted, _) = pairs[0]
+        mapping = _mapping(row, wanted)
         raise DatasetError(
-            f"there are several answers to each question (“{first}”, “{second}”), and which one is the better is said elsewhere, "
-            "if at all",
+            "these are preference pairs (a wanted and an unwanted answer each), which are not trained on as they are",
             where=where,
             kind=ErrorKind.DATASET_PREFERENCES,
-            fix="make a file with two columns, prompt and completion, that holds the better answers only",
+            fix=f"to learn the wanted answers, map {mapping}"
+            if mapping
+            else f"to learn the wanted answers, make a file of the questions and “{printable(wanted)}”",
         )
+    corrected = [(row, pair) for row in records if (pair := _corrected(row))]
+    if len(corrected) * 2 > len(rows):
+        row, (better, first) = corrected[0]
+        raise DatasetError(
+            f"there are two answers to each question: “{printable(better)}” seems to be better than “{printable(first)}”",
+            where=where,
+            kind=ErrorKind.DATASET_PREFERENCES,
+            fix=f"say which is to be learnt: map {_mapping(row, better) or f'completion={printable(better)}'}",
+        )
+
+
+def _mapping(row: Mapping[str, Any], wanted: str) -> str:
+    """Roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
+    if _is_conversation(row[wanted]) and _speaks_first(row[wanted]):
+        return f"messages={printable(wanted)}"
+    asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
+    if not asked or isinstance(row[asked], Mapping):
+        return ""
+    mapping = f"prompt={printable(asked)}, completion={printable(wanted)}"
+    system = next((name for name in row if name.strip().lower() in SYSTEMS), "")
+    return mapping + (f", system={printable(system)}" if system else "")
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:
@@ -79,13 +94,67 @@ def _lettered(row: Mapping[str, Any]) -> list[str]:
     return next((alike for alike in stems.values() if len(alike) > 1), [])
 
 
-def _answers(row: Mapping[str, Any]) -> str:
-    """The field with the wanted answer, where there is one with an unwanted one beside it; else empty."""
-    names = [str(name) for name in row]
-    unwanted = [name for name in names if any(word in name.lower() for word in _UNWANTED)]
-    wanted = [name for name in names if name not in unwanted and any(word in name.lower() for word in _WANTED)]
-    return min(wanted, key=len) if wanted and unwanted else ""
+def _ranked(row: Mapping[str, Any]) -> list[str]:
+    """A field with a list of answers and one with as many ranks or scores; or one with answers that have these themselves."""
+    lists = {str(name): value for name, value in row.items() if isinstance(value, list) and len(value) > 1}
+    for name, values in lists.items():
+        if not name_words(name) & _ANSWERS or _is_conversation(values):
+            continue
+        if all(isinstance(value, Mapping) and any(map(_is_rank, value.items())) for value in values):
+            return [name]
+        for other, ranks in lists.items():
+            if len(ranks) == len(values) and all(_is_rank((other, rank)) for rank in ranks):
+                return [name, other]
+    return []
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The fields with the wanted and with the unwanted answer, where there are both."""
+    words = {str(name): name_words(str(name)) for name in row if _holds_answer(row[name])}
+
+    def means(each: frozenset[str], plainly: frozenset[str], alone: frozenset[str]) -> bool:
+        return bool(each & plainly) or bool(each & alone and each <= alone | _ANSWERS)
+
+    unwanted = [name for name, each in words.items() if means(each, _UNWANTED, _WORSE) or {"non", "preferred"} <= each]
+    wanted = [name for name, each in words.items() if name not in unwanted and means(each, _WANTED, _BETTER)]
+    if not wanted and any("rejected" in words[name] for name in unwanted):
+        wanted = [name for name in words if name.strip().lower() in _LEARNT]
+    return (min(wanted, key=len), min(unwanted, key=len)) if wanted and unwanted else None
+
+
+def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The field with a better answer and the one with the usual name, where both are filled and differ."""
+    usual = [name for name in row if str(name).strip().lower() in COMPLETIONS and _holds_answer(row[name])]
+    better = [
+        name
+        for name in row
+        if name not in usual
+        and (words := name_words(str(name))) & _CORRECTED
+        and words <= _CORRECTED | _ANSWERS
+        and _holds_answer(row[name])
+    ]
+    if not usual or not better or row[usual[0]] == row[better[0]]:
+        return None
+    return str(better[0]), str(usual[0])
+
+
+def _holds_answer(value: Any) -> bool:
+    return bool(value) and isinstance(value, str | list | dict)
+
+
+def _is_rank(field: tuple[str, Any]) -> bool:
+    name, value = field
+    return bool(name_words(name) & _RANKS) and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_conversation(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and is_turn(value[0])
+
+
+def _speaks_first(turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these turns hold a question as well, not only the answer."""
+    return len(turns) > 1
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"“{printable(name)}”" for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -9,13 +10,21 @@ from typing import NamedTuple
 from brightrun_tui.domain.dataset import Problem
 
 _FIRST_PLACES = 3
+_NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 
 
 class Reason(NamedTuple):
-    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail."""
+    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail.
+
+    ``[are|is]``: words for several, and for one.
+    """
 
     what: str
     fix: str
+
+    def said(self, count: int, detail: str) -> str:
+        """``what`` for so many."""
+        return _NUMBERS.sub(lambda words: words[2 if count == 1 else 1], self.what).format(detail=detail)
 
 
 LEFT_OUT: dict[str, Reason] = {
@@ -34,21 +43,27 @@ LEFT_OUT: dict[str, Reason] = {
         "with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"
     ),
     "not_text": Reason(
-        "with images or other content that is not text", "only text can be trained on; keep the text parts"
+        "with images or other content that is not text ({detail})", "only text can be trained on; keep the text parts"
     ),
     "broken_call": Reason(
         "with a call of a tool that has no name, or whose arguments are not an object",
-        'write it as {{"name": …, "arguments": {{…}}}}',
+        'write it as {"name": …, "arguments": {…}}',
     ),
     "broken_tools": Reason(
         "whose list of tools cannot be read",
-        'write each as {{"type": "function", "function": {{"name": …, "parameters": …}}}}',
+        'write each as {"type": "function", "function": {"name": …, "parameters": …}}',
     ),
     "thumbs_down": Reason(
-        "whose answer is marked as not wanted (thumbs down)", "usually nothing to do: only wanted answers are learnt"
+        "whose answer is marked as not wanted (thumbs down: “{detail}”)",
+        "usually nothing to do: only wanted answers are learnt; where the field says something else, give it another name",
     ),
     "unclear_mark": Reason(
-        "with a mark that is neither true nor false ({detail})", "write true or false, or 1 or 0; or remove the field"
+        "with a mark that does not say whether to learn ({detail})",
+        "call it train, and write true or false; or remove the field",
+    ),
+    "kept_for_testing": Reason(
+        "that [are for testing, as they say themselves|is for testing, as it says itself] ({detail})",
+        "usually nothing to do: they are not learnt; to learn them, remove the field",
     ),
     "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
     "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
@@ -58,11 +73,11 @@ LEFT_OUT: dict[str, Reason] = {
 
 REMARKS: dict[str, Reason] = {
     "duplicate": Reason(
-        "copies of an earlier record (spaces and capitals aside)",
+        "[copies|copy] of an earlier record (spaces and capitals aside)",
         "remove them, unless they are meant to weigh more; copies are never held out apart from one another",
     ),
     "near_copy": Reason(
-        "that are copies of an earlier record but for a few words",
+        "that [are copies|is a copy] of an earlier record but for a few words",
         "remove those that add nothing; none is held out apart from what it copies",
     ),
     "near_parted": Reason(
@@ -74,7 +89,7 @@ REMARKS: dict[str, Reason] = {
         "fine where only names or numbers are to differ; the held-out loss may look a little better than it is",
     ),
     "other_answer": Reason(
-        "that ask word for word what an earlier record asks, and are answered differently",
+        "that [ask|asks] word for word what an earlier record asks, and [are|is] answered differently",
         "if the answers contradict one another, keep the right one; several good answers are fine",
     ),
     "weight": Reason(
@@ -84,6 +99,10 @@ REMARKS: dict[str, Reason] = {
     "rated": Reason(
         "with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
         "leave out the records whose answers are not to be learnt",
+    ),
+    "flags": Reason(
+        "with marks that are not looked at ({detail})",
+        "usually nothing to do; where one says that an answer is not to be learnt, call it train, with true or false",
     ),
     "markup": Reason(
         "with HTML in their texts, such as {detail}",
@@ -102,12 +121,25 @@ REMARKS: dict[str, Reason] = {
         "they would be learnt as text: clean them with the setting data.marks=clean",
     ),
     "encoding": Reason(
-        "records read from text in {detail}, which is a guess: look at the preview",
+        "[records|record] read from text in {detail}, which is a guess: look at the preview",
         "if letters look wrong, name the right one (--encoding, in the app F4), or save the file as UTF-8",
+    ),
+    "plain_dates": Reason(
+        "[records|record] of a sheet with dates whose form is not followed ({detail})",
+        "they are learnt as year, month and day; format the column as text where the answers should show them as the sheet does",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
         "with thoughts before the answer, which are learnt where the base model's template has room for them", ""
+    ),
+    "open_thoughts": Reason(
+        "whose thoughts never end (there is no </think>)",
+        "export them again without a limit of length; the model would learn to think and not to answer",
+    ),
+    "json_answer": Reason("with an answer that is an object; it is learnt as JSON", ""),
+    "media": Reason(
+        "with a picture or a sound beside the text, which is not learnt",
+        "leave out those that cannot be answered from the text alone",
     ),
     "duplicate_id": Reason(
         "with the id of an earlier record", "they were given ids of their own; check that the export is right"
@@ -131,6 +163,10 @@ REMARKS: dict[str, Reason] = {
     ),
     "placeholder": Reason(
         "with a placeholder such as TODO or N/A for an answer", "fill in the answers, or leave these records out"
+    ),
+    "rounded": Reason(
+        "whose answer is a number that a spreadsheet has rounded, such as 1.23457E+11",
+        "format the column as text, and export it again",
     ),
     "very_long": Reason(
         "longer than 32,000 characters", "shorten them, or see the settings data.max_length and data.over_length"
@@ -160,13 +196,15 @@ REMARKS: dict[str, Reason] = {
     ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",
-        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME",
+        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME; a better answer, "
+        "map it: completion=NAME",
     ),
     "announced": Reason(
-        "records announced in the file's header, but {detail} found", "check that the export is complete"
+        "[records|record] announced in the file's header, but {detail} found", "check that the export is complete"
     ),
     "for_testing": Reason(
-        "files that were not read, as their names say that they are for testing ({detail})",
+        "[files that were not read, as their names say that they are|file that was not read, as its name says that it is] for "
+        "testing ({detail})",
         "name such a file, if it is to be learnt from",
     ),
     "other_lists": Reason(
@@ -228,7 +266,7 @@ class ProblemLog:
         reason = REMARKS[kind] if remark else LEFT_OUT[kind]
         return Problem(
             kind=kind,
-            what=reason.what.format(detail=self._details[kind]),
+            what=reason.said(self._counts[kind], self._details[kind]),
             fix=reason.fix,
             count=self._counts[kind],
             places=tuple(self._places[kind]),

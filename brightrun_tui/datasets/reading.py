@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from functools import partial
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -15,15 +15,17 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.folder import data_files
-from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_known, recognise
-from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_record, recognise, unwrapped
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.marks import find_rating, find_thumbs, refuse_disliked
+from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
+from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
+from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
+from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
 from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
@@ -31,16 +33,13 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _PEEK = 20
-_SHOWN_FIELDS = 12
-_LONG_NAME = 40
 
 
 class Outcome(NamedTuple):
     """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
 
-    ``value`` is what the file holds there, where that is left out.
+    ``value`` is what the file holds there, where that is left out. ``flags`` are marks that nobody reads.
     """
 
     place: str
@@ -50,13 +49,13 @@ class Outcome(NamedTuple):
     remarks: Sequence[str] = ()
     unused: Sequence[str] = ()
     value: Any = None
+    flags: Sequence[Flag] = ()
 
 
 @dataclass
 class Source:
     """An opened dataset. ``header`` and ``others`` are complete when the rows are exhausted (see `Document`).
 
-    ``thumbs`` is the field that says whether a record's answer was liked, ``rating`` the one that says how good it is, or empty.
     ``unheard`` are the roles group and id with their columns, where mapped, until a record has a value there.
     """
 
@@ -64,8 +63,7 @@ class Source:
     format: DatasetFormat
     rows: Iterator[Row]
     forced: bool = False
-    thumbs: str = ""
-    rating: str = ""
+    thumbs: Thumbs = field(default_factory=Thumbs)
     clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +81,7 @@ class Source:
         for row in _pairs(self.rows, self.header):
             place = f"{part} {row.place}" if part else row.place
             try:
-                record, remarks, unused = self._record(row, part)
+                record, remarks, draft = self._record(row, part)
             except Unusable as reason:
                 yield Outcome(place, None, reason.kind, reason.detail, value=row.value)
                 continue
@@ -93,7 +91,8 @@ class Source:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            yield Outcome(place, record, remarks=remarks, unused=unused)
+            unused = [name for name in draft.unused if name != self.thumbs.field]
+            yield Outcome(place, record, remarks=remarks, unused=unused, flags=draft.flags)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(
@@ -103,11 +102,11 @@ class Source:
                 kind=ErrorKind.DATASET_COLUMNS,
             )
 
-    def _record(self, row: Row, part: str) -> tuple[Record, list[str], list[str]]:
+    def _record(self, row: Row, part: str) -> tuple[Record, list[str], ParsedRecord]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
-        if self.thumbs:
-            refuse_disliked(row.value, self.thumbs)
+        self.thumbs.refuse_disliked(row.value)
+        marked = refuse_marked(row.value)
         chosen = self.format
         if not self.forced and not chosen.matches(row.value):
             chosen = recognise([row.value]) or chosen
@@ -123,7 +122,7 @@ class Source:
             line=row.number,
             tools=draft.tools,
         )
-        return record, [*draft.remarks, *remarks], [name for name in draft.unused if name != self.thumbs]
+        return record, [*draft.remarks, *remarks, *marked], draft
 
 
 def open_source(
@@ -154,26 +153,26 @@ def open_source(
             kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
         )
     file = inspect_as(path, encoding, sheet)
-    rows, document = _container(file, columns, sheet)
-    first = list(islice(rows, _PEEK))
+    first, rows, document = _beginning(file, columns, sheet)
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
-    if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
-        rows, first = iter(table[_PEEK:]), table[:_PEEK]
-    thumbs = find_thumbs([row.value for row in first])
-    rating = find_rating([row.value for row in first], thumbs)
+    thumbs = Thumbs()
+    if judging := candidates([unwrapped(row.value) for row in first]):
+        values = (unwrapped(row.value) for row in chain(first, rows))
+        thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
+        first, rows, document = _beginning(file, columns, sheet)
     if columns:
-        _check_columns(file, first, columns)
-        first = list(_renamed(first, columns, thumbs))
-        rows = _renamed(rows, columns, thumbs)
+        check_columns(file, first, columns)
+        first = list(_renamed(first, columns))
+        rows = _renamed(rows, columns)
     else:
-        refuse_preferences(str(file.path), [row.value for row in first])
-    values = [_unwrapped(row.value) for row in first]
-    recognised = recognise(values)
+        refuse_preferences(str(file.path), [unwrapped(row.value) for row in first])
+    beginning = [unwrapped(row.value) for row in first]
+    recognised = recognise(beginning)
     chosen = formats()[format] if format else recognised
     if chosen is None:
-        raise _unknown(file, first)
-    if not any(chosen.matches(value) for value in values):
+        raise unknown_form(file, first)
+    if not any(chosen.matches(value) for value in beginning):
         fix = (
             f"it looks like {recognised.name}: leave the format out"
             if recognised
@@ -187,14 +186,7 @@ def open_source(
         )
     named = {role: column for role, column in columns.items() if role in ("group", "id")}
     source = Source(
-        file,
-        chosen,
-        chain(first, rows),
-        forced=format is not None,
-        thumbs=thumbs,
-        rating=rating,
-        clean=clean,
-        unheard=named,
+        file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named
     )
     if document is not None:
         source.header, source.others = document.header, document.others
@@ -205,11 +197,23 @@ def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
     """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
         file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
-    rows, document = _container(file, None, sheet)
+    return _beginning(file, None, sheet)[0]
+
+
+def _beginning(
+    file: SourceFile, columns: Mapping[str, str] | None, sheet: str
+) -> tuple[list[Row], Iterator[Row], Document | None]:
+    """The first rows of a file, those behind them, and the JSON document or workbook they stand in."""
+    rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
-    if document is not None and document.key is None and len(first) == 1 and (table := columns_of(first[0].value)):
-        first = table[:_PEEK]
-    return first
+    if (
+        document is not None
+        and document.key is None
+        and len(first) == 1
+        and (table := columns_of(first[0].value, is_record))
+    ):
+        return table[:_PEEK], iter(table[_PEEK:]), document
+    return first, rows, document
 
 
 def _container(
@@ -228,12 +232,12 @@ def _container(
     if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
         if _is_document(file, suffix):
 
-            def is_record(value: Any) -> bool:
+            def is_wanted(value: Any) -> bool:
                 if columns and isinstance(value, dict):
                     return all(name in value for name in columns.values())
-                return is_known(_unwrapped(value))
+                return is_record(value)
 
-            document = Document(file, find_records(file, is_record))
+            document = Document(file, find_records(file, is_wanted))
             return document.rows(), document
         return read_jsonl(file), None
     own = format_of_suffix(suffix)
@@ -270,7 +274,7 @@ def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
     """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
-        value = _unwrapped(row.value)
+        value = unwrapped(row.value)
         if _is_meta(value):
             header.update(value)
         elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
@@ -286,107 +290,23 @@ def _is_meta(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"_meta"}
 
 
-def _unwrapped(value: Any) -> Any:
-    """A bare list of turns as a record."""
-    return {"messages": value} if isinstance(value, list) else value
-
-
-def _check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    found = _field_names(rows)
-    for role, column in columns.items():
-        if column not in found:
-            close = get_close_matches(column, found, n=1)
-            raise DatasetError(
-                f"there is no column “{column}” (for {role}); there are {_listed(found)}",
-                where=str(file.path),
-                fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
-                kind=ErrorKind.DATASET_COLUMNS,
-            )
-    if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
-        raise UsageError(
-            "the mapping needs prompt and completion, or messages",
-            where="columns",
-            fix=_suggestion(found, rows),
-            kind=ErrorKind.COLUMNS_INCOMPLETE,
-        )
-
-
-def _renamed(rows: Iterable[Row], columns: Mapping[str, str], thumbs: str) -> Iterator[Row]:
-    """Rows that hold only the mapped fields, under the names of their roles, and ``thumbs`` where there is such a field."""
+def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
+    """Rows that hold only the mapped fields, under the names of their roles, and those that say what is not to be learnt."""
+    mapped = set(columns.values())
     for row in rows:
         if isinstance(row.value, dict):
-            kept = {thumbs: row.value.get(thumbs)} if thumbs else {}
+            kept = {name: value for name, value in row.value.items() if name not in mapped and is_mark(name, value)}
             row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row
 
 
-def _unknown(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
-    found = _field_names(rows)
-    if (turn := {"role", "from", "speaker"} & {name.strip().lower() for name in found}) and len(found) > 1:
-        return DatasetError(
-            f"each entry is one turn of a conversation (it has a “{min(turn)}”), not a whole conversation",
-            where=str(file.path),
-            kind=ErrorKind.DATASET_TURNS,
-            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}',
-        )
-    if not found:
-        return DatasetError(
-            f"the entries are not records but {_kind_of(rows[0].value)}",
-            where=str(file.path),
-            fix=f"known formats: {_format_list()}",
-            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-        )
-    if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
-        return DatasetError(
-            "the first line looks like a record, not like the names of the columns",
-            where=file.at(1),
-            fix="put a line with their names first, such as: prompt,completion",
-            kind=ErrorKind.DATASET_NO_HEADER,
-        )
-    if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
-        return DatasetError(
-            f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
-            where=str(file.path) if file.is_parquet else file.at(1),
-            fix=_suggestion(found, rows),
-            kind=ErrorKind.DATASET_COLUMNS,
-        )
-    return DatasetError(
-        f"the records have no known form; their fields are {_listed(found)}",
-        where=f"{file.path}, {rows[0].place}",
-        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
-        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-    )
-
-
-def _field_names(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(str(name) for row in rows if isinstance(row.value, dict) for name in row.value))
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"“{printable(name)}”" for name in names[:_SHOWN_FIELDS])
-    more = len(names) - _SHOWN_FIELDS
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
-    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
-    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
-    if guess is None:
-        return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    prompt, completion = guess
-    return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
-
-
-def _reads_like_content(names: Sequence[str]) -> bool:
-    """Whether these are texts of a record rather than names of columns."""
-    texts = [name for name in names if name.strip()]
-    return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
-
-
-def _format_list() -> str:
-    return ", ".join(formats())
-
-
-def _kind_of(value: Any) -> str:
-    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists", dict: "empty"}
-    return kinds.get(type(value), "bare values")
+def _answer_in(columns: Mapping[str, str], row: Mapping[str, Any]) -> str:
+    """The answer of a record as it is found without reading it: a field, or the last turn."""
+    fields = lowered(row)
+    answer = row.get(columns["completion"]) if "completion" in columns else None
+    for name in () if answer is not None else (*COMPLETIONS, *CONVERSATIONS):
+        if answer := fields.get(name):
+            break
+    while isinstance(answer, list | dict) and answer:
+        answer = answer[-1] if isinstance(answer, list) else answer.get("content", answer.get("value"))
+    return str(answer).strip()

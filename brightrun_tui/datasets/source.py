@@ -33,6 +33,15 @@ _MAGIC = (
     (b"BZh", "a bzip2 archive", "unpack it first"),
 )
 
+_OFFICE = (
+    ((".ods", ".numbers"), "a spreadsheet of another kind than Excel's", "save it as .xlsx, or as CSV UTF-8"),
+    (
+        (".docx", ".odt", ".pages", ".pptx", ".odp"),
+        "a document",
+        "copy its questions and answers into a table, and save that as CSV",
+    ),
+)
+
 
 class Literal(float):
     """A number that keeps the digits it was written with: 1.10 stays 1.10 where it is an answer."""
@@ -72,6 +81,7 @@ class SourceFile:
         head: the first 64 KiB of what is read.
         encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
         position: how far the reading is.
+        dates: forms of dates in a workbook that are not followed, each with a date as it is read.
     """
 
     path: Path
@@ -81,6 +91,7 @@ class SourceFile:
     copy: Copy | None = None
     encoding: str = ""
     position: Position = field(default_factory=Position, compare=False)
+    dates: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def share_read(self) -> float:
@@ -143,6 +154,7 @@ def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
             head = stream.read(HEAD_BYTES)
         size = path.stat().st_size
         file = SourceFile(path, size, head, path.name)
+        _refuse_office(path, head)
         if unpacked := unpack(path, head):
             file = _copied(file, *unpacked)
         if not file.is_parquet and not file.is_workbook:
@@ -151,6 +163,15 @@ def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
             if recoded := to_utf8(path, file.data, file.head, encoding):
                 file = replace(_copied(file, recoded[0], file.name), encoding=recoded[1])
         return file
+
+
+def _refuse_office(path: Path, head: bytes) -> None:
+    """Raises `DatasetError` for a document or table of an office program that is not read, which is an archive inside."""
+    named = next((words for suffixes, *words in _OFFICE if path.suffix.lower() in suffixes), None)
+    if named and head.startswith(ZIP):
+        raise DatasetError(
+            f"this is {named[0]}, which is not read", where=str(path), fix=named[1], kind=ErrorKind.DATASET_BINARY
+        )
 
 
 def _copied(file: SourceFile, copy: Copy, name: str) -> SourceFile:
@@ -343,6 +364,13 @@ def _refuse_unless_text(file: SourceFile) -> None:
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind=ErrorKind.DATASET_BINARY)
+    if file.head[257:262] == b"ustar":
+        raise DatasetError(
+            "this is a tar archive, not a dataset",
+            where=where,
+            fix="unpack it, and name the file to learn from, or the folder",
+            kind=ErrorKind.DATASET_ARCHIVE,
+        )
     if b"\0" in file.head and not is_utf16(file.head):
         raise DatasetError(
             "this is a binary file, not text",

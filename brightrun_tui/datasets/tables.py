@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Any
 
-from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Row, SourceFile, numbered_lines, readable
+from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -16,6 +16,10 @@ from brightrun_tui.domain.errors import DatasetError
 _PARQUET_BATCH = 256
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
 _DELIMITERS = ",;\t|"
+_LEAST_CONVERSATIONS = 5
+"""Conversations by name in one object; fewer may be parts of one record."""
+_LOOKED_AT = 8
+"""Lines behind the header by which the delimiter is told."""
 _EMPTY_CELLS = frozenset(
     {
         "nan",
@@ -25,6 +29,8 @@ _EMPTY_CELLS = frozenset(
         "NULL",
         "<NA>",
         "NaT",
+        "N/A",
+        "n/a",
         "#N/A",
         "#REF!",
         "#VALUE!",
@@ -43,26 +49,25 @@ _EMPTY_CELLS = frozenset(
 def read_csv(file: SourceFile) -> Iterator[Row]:
     """A dict of column name to text for every row, numbered by the line on which the row starts.
 
-    The delimiter is the one of comma, semicolon, tab and bar that splits the header line most.
+    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most.
 
     Raises:
         DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
     """
     csv.field_size_limit(MAX_RECORD_BYTES)
     lines = numbered_lines(file)
-    first_number, first = next(((n, line) for n, line in lines if line.strip()), (1, ""))
-    delimiter = _delimiter(first)
-    if declared := _DECLARED.fullmatch(first.strip()):  # Excel's own way of naming the delimiter
-        delimiter = declared[1].replace("\\t", "\t")
-        first_number, first = next(((n, line) for n, line in lines if line.strip()), (2, ""))
-    if first.strip() and not any(
-        mark in first for mark in _DELIMITERS
-    ):  # one cell: a title, where the next line has more
-        second_number, second = next(((n, line) for n, line in lines if line.strip()), (0, ""))
-        if any(mark in second for mark in _DELIMITERS):
-            first_number, first, delimiter = second_number, second, _delimiter(second)
-        else:
-            lines = chain([(second_number, second)], lines)
+    filled = ((number, line) for number, line in lines if line.strip())
+    first_number, first = next(filled, (1, ""))
+    declared = _DECLARED.fullmatch(first.strip())  # Excel's own way of naming the delimiter
+    if declared:
+        first_number, first = next(filled, (2, ""))
+    ahead = list(islice(lines, _LOOKED_AT))
+    head = next((place for place, (_, line) in enumerate(ahead) if line.strip()), len(ahead))
+    if head < len(ahead) and not _has_delimiter(first) and _has_delimiter(ahead[head][1]):  # a title
+        first_number, first = ahead[head]
+        ahead = ahead[head + 1 :]
+    delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, [line for _, line in ahead])
+    lines = chain(ahead, lines)
     reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True)
     header: list[str] = []
     start = first_number
@@ -80,8 +85,10 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
 def read_parquet(file: SourceFile) -> Iterator[Row]:
     """A dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
 
+    Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
+
     Raises:
-        DatasetError: pyarrow is not installed, or the file is damaged.
+        DatasetError: pyarrow is not installed, the file is damaged, or all its columns are raw bytes.
     """
     try:
         import pyarrow
@@ -98,11 +105,21 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
             file.position.total = table.metadata.num_rows
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
+            if not columns:
+                raise DatasetError(
+                    "the columns hold raw bytes, not text",
+                    where=str(file.path),
+                    fix="write them as strings (Spark: CAST(… AS STRING))",
+                    kind=ErrorKind.DATASET_COLUMNS,
+                )
+            floats = [name for name in columns if pyarrow.types.is_floating(table.schema_arrow.field(name).type)]
             for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
-                for value in batch.to_pylist():
+                written = {name: batch.column(name).cast(pyarrow.string()).to_pylist() for name in floats}
+                for place, value in enumerate(batch.to_pylist()):
                     number += 1
                     file.position.done = number
-                    yield Row(number, value, f"row {number}")
+                    value |= {name: _number(texts[place]) for name, texts in written.items()}
+                    yield Row(number, {name: _without_nulls(part) for name, part in value.items()}, f"row {number}")
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(
@@ -113,11 +130,28 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         ) from None
 
 
-def columns_of(value: Any) -> list[Row]:
-    """The rows of a table that is given by its columns, as lists or, as pandas writes them, as objects; else empty."""
+def _number(text: str | None) -> Literal | None:
+    """A number as it is written with the digits that its precision gives; 12.0 is 12, which a column with gaps makes of it."""
+    return None if text is None or text == "nan" else Literal(text.removesuffix(".0"))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+
+
+def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[Row]:
+    """The rows of a table that is one object: by its columns, as lists or, as pandas writes them, as objects; or by its rows.
+
+    Empty where it is something else.
+    """
     if not isinstance(value, dict) or len(value) < 2:
         return []
     columns = list(value.values())
+    least = 2 if isinstance(columns[0], dict) else _LEAST_CONVERSATIONS
+    if len(columns) >= least and all(map(is_record, columns)):
+        return [Row(number, row, f"record {number}") for number, row in enumerate(columns, start=1)]
     if all(isinstance(column, dict) for column in columns) and all(
         column.keys() == columns[0].keys() for column in columns
     ):
@@ -136,8 +170,21 @@ def _is_bytes(kind: Any) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
 
 
-def _delimiter(header_line: str) -> str:
-    return max(_DELIMITERS, key=lambda mark: (header_line.count(mark), mark == ","))
+def _has_delimiter(line: str) -> bool:
+    return any(mark in line for mark in _DELIMITERS)
+
+
+def _delimiter(header_line: str, following: list[str]) -> str:
+    """The mark that parts the header and the lines behind it into equally many cells, of several the one with the most."""
+
+    def fit(mark: str) -> tuple[bool, int, bool]:
+        widths = [len(cells) for cells in csv.reader([header_line, *following], delimiter=mark) if cells]
+        return len(set(widths[:-1])) <= 1 < widths[0], header_line.count(mark), mark == ","
+
+    try:
+        return max(_DELIMITERS, key=fit)
+    except csv.Error:
+        return max(_DELIMITERS, key=lambda mark: (header_line.count(mark), mark == ","))
 
 
 def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:

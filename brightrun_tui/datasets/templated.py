@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from html.entities import html5
 from typing import Any
 
 from brightrun_tui.datasets.turns import Turn, Unusable
@@ -25,48 +26,54 @@ END_MARKS = (
     "<|return|>",
     "<turn|>",
 )
-_START_MARKS = (
-    "<|im_start|>",
-    "<|start_header_id|>",
-    "<start_of_turn>",
-    "[INST]",
-    "<|user|>",
-    "<|assistant|>",
-    "<|system|>",
-    "<|begin_of_text|>",
-    "<bos>",
-    "<s>",
-    "<<SYS>>",
+_MARK = re.compile(
+    "|".join(map(re.escape, END_MARKS))
+    + r"|<\|[A-Za-z_][\w▁]{1,40}\|>|<｜[^｜<>\n]{2,40}｜>|</?s>|<bos>|<(?:start|end)_of_turn>|<sop>|<[BE]OS_TOKEN>|<</?SYS>>"
+    r"|\[/?(?:INST|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS|gMASK)\]"
 )
-_MARK = re.compile("|".join(re.escape(mark) for mark in (*END_MARKS, *_START_MARKS)))
+_HEAD = re.compile(
+    r"^#{2,3} ?(?:Instruction|Response|Human|Assistant):"
+    r"|^(?:Human|USER|User):[^\S\n](?s:.*)^(?:Assistant|ASSISTANT):\s*\Z"
+    r"|(?:###|->|=>)\s*\Z",
+    re.M,
+)
+"""What a prompt looks like that was put into a form with heads, which a chat template would do once more."""
+_SEPARATOR = re.compile(r"\s*(?:###|->|=>)\s*\Z")
+_THOUGHT_MARKS = (("<|begin_of_thought|>", "<think>"), ("<|end_of_thought|>", "</think>"))
+_HEADED_BY = ("##", "Human:", "USER:", "User:")
+_LONGEST_SHOWN = 40
 _MARKUP = re.compile(
     r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});|</(?:p|div|span|li|td|strong|a)>|<br ?/?>"
 )
+_ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-_TURNS = (
-    re.compile(r"<\|im_start\|>[ ]*(?P<role>\w+)[ ]*\n?(?P<text>.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.S),
-    re.compile(
+_SPOKEN_BY = "Human|User|Assistant|System|AI|Bot"
+_HEADS = "Instruction|Input|Context|Question|Human|User|Response|Output|Answer|Assistant|System"
+_ASKING = frozenset("instruction input context question human user".split())
+_TURNS = tuple(
+    re.compile(pattern, re.S)
+    for pattern in (
+        r"<\|im_start\|>[ ]*(?P<role>\w+)[ ]*(?:<\|im_sep\|>)?\n?(?P<text>.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)",
         r"<\|start_header_id\|>(?P<role>\w+)<\|end_header_id\|>\s*"
         r"(?P<text>.*?)(?:<\|eot_id\|>|<\|eom_id\|>|<\|end_of_text\|>|(?=<\|start_header_id\|>)|\Z)",
-        re.S,
-    ),
-    re.compile(r"<start_of_turn>(?P<role>\w+)\n(?P<text>.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)", re.S),
-    re.compile(
+        r"<\|header_start\|>(?P<role>\w+)<\|header_end\|>\s*(?P<text>.*?)(?:<\|eot\|>|(?=<\|header_start\|>)|\Z)",
+        r"<start_of_turn>(?P<role>\w+)\n(?P<text>.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)",
         r"<\|(?P<role>system|user|assistant|tool)\|>\s*(?P<text>.*?)(?:<\|end\|>|</s>|<\|endoftext\|>|"
         r"(?=<\|(?:system|user|assistant|tool)\|>)|\Z)",
-        re.S,
-    ),
+        r"<｜(?P<role>User|Assistant)｜>(?P<text>.*?)(?:<｜end▁of▁sentence｜>|(?=<｜(?:User|Assistant)｜>)|\Z)",
+        r"<\|START_OF_TURN_TOKEN\|><\|(?P<role>SYSTEM|USER|CHATBOT)_TOKEN\|>(?P<text>.*?)(?:<\|END_OF_TURN_TOKEN\|>|\Z)",
+    )
 )
-_INST = re.compile(r"\[INST\](?P<user>.*?)\[/INST\](?P<assistant>.*?)(?=</s>|<s>|\[INST\]|\Z)", re.S)
+_INST = re.compile(r"\[INST\](?P<user>.*?)\[/INST\](?P<assistant>.*?)(?:</s>|(?=<s>|\[INST\]|\Z))", re.S)
 _SYS = re.compile(r"\s*<<SYS>>(?P<system>.*?)<</SYS>>", re.S)
-_ALPACA = re.compile(
-    r"### Instruction:\s*(?P<instruction>.*?)(?:### Input:\s*(?P<input>.*?))?"
-    r"### Response:\s*(?P<output>.*)",
-    re.S,
+_HEADED = re.compile(rf"#{{2,3}} ?(?P<role>{_HEADS}):[ \t]*\n?(?P<text>.*?)(?=#{{2,3}} ?(?:{_HEADS}):|\Z)", re.S)
+_SPOKEN = re.compile(rf"^(?P<role>{_SPOKEN_BY}):[ \t]*(?P<text>.*?)(?=^(?:{_SPOKEN_BY}):|\Z)", re.S | re.M)
+_CAPITAL = re.compile(
+    r"\b(?P<role>SYSTEM|USER|ASSISTANT): (?P<text>.*?)(?:</s>|(?=\b(?:SYSTEM|USER|ASSISTANT): )|\Z)", re.S
 )
-_SPOKEN = re.compile(r"^(?P<role>Human|User|Assistant|System|AI|Bot):[ \t]*", re.M)
+_PREAMBLE = "Below is an instruction"
 
 
 def is_templated(row: Any) -> bool:
@@ -75,40 +82,66 @@ def is_templated(row: Any) -> bool:
 
 
 def turns_in_text(text: str) -> list[Turn]:
-    """The turns of a conversation in one of the well-known chat formats; empty where it is in none."""
-    for pattern in _TURNS:
-        found = [Turn(m["role"], m["text"].strip()) for m in pattern.finditer(text)]
-        if found:
-            return found
-    turns: list[Turn] = []
-    for said in _INST.finditer(text):
-        user = said["user"]
-        if system := _SYS.match(user):
-            turns.append(Turn("system", system["system"].strip()))
-            user = user[system.end() :]
-        turns += [Turn("user", user.strip()), Turn("assistant", said["assistant"].strip())]
-    if turns:
-        return turns
-    if match := _ALPACA.search(text):
-        asked = "\n\n".join(part.strip() for part in (match["instruction"], match["input"] or "") if part.strip())
-        return [Turn("user", asked), Turn("assistant", _without_end(match["output"]))]
-    spoken = list(_SPOKEN.finditer(text))
-    if len(spoken) >= 2 and not text[: spoken[0].start()].strip():
-        ends = [match.start() for match in spoken[1:]] + [len(text)]
-        return [
-            Turn(match["role"], _without_end(text[match.end() : end])) for match, end in zip(spoken, ends, strict=True)
-        ]
+    """The turns of a conversation in one of the well-known chat formats.
+
+    Empty where it is in none, or where some of it belongs to no turn: what is not understood must not be lost.
+    """
+    for pattern in (*_TURNS, _INST, _HEADED, _SPOKEN, _CAPITAL):
+        found = list(pattern.finditer(text))
+        turns = [turn for match in found for turn in _turns_of(match)]
+        if not found or (pattern in (_HEADED, _SPOKEN, _CAPITAL) and len(turns) < 2):
+            continue
+        ends = [match.end() for match in found]
+        between = [text[end : match.start()] for end, match in zip(ends, found[1:], strict=False)]
+        if any(map(_plain, [*between, text[ends[-1] :]])) or (pattern is _INST and "[TOOL_CALLS]" in text):
+            return []
+        before = _plain(text[: found[0].start()])
+        if pattern is _SPOKEN and before:
+            continue
+        return _joined([*([Turn("system", before)] if before and not before.startswith(_PREAMBLE) else []), *turns])
     return []
+
+
+def _turns_of(match: re.Match[str]) -> list[Turn]:
+    if match.re is not _INST:
+        role = match["role"].casefold()
+        role = "user" if role in _ASKING else "assistant" if role in ("response", "output", "answer") else match["role"]
+        return [Turn(role, _without_end(match["text"]))]
+    user, system = match["user"], []
+    if found := _SYS.match(user):
+        system = [Turn("system", found["system"].strip())]
+        user = user[found.end() :]
+    return [*system, Turn("user", user.strip()), Turn("assistant", match["assistant"].strip())]
+
+
+def _joined(turns: list[Turn]) -> list[Turn]:
+    """Neighbouring parts of one question, such as instruction and input, as one."""
+    joined: list[Turn] = []
+    for turn in turns:
+        if joined and turn.role == joined[-1].role == "user":
+            joined[-1] = turn._replace(content="\n\n".join(filter(None, (joined[-1].content, turn.content))))
+        else:
+            joined.append(turn)
+    return joined
 
 
 def marks_in(texts: Iterable[str]) -> str:
     """The first mark of a chat format in the texts, or empty."""
-    return next((match[0] for text in texts if ("<" in text or "[" in text) and (match := _MARK.search(text))), "")
+    for text in texts:
+        found = _MARK.search(text) if "<" in text or "[" in text else None
+        if found is None and (any(head in text for head in _HEADED_BY) or text.rstrip().endswith(("->", "=>"))):
+            found = _HEAD.search(text)
+        if found:
+            return found[0].strip().split("\n")[0][:_LONGEST_SHOWN]
+    return ""
 
 
 def markup_in(text: str) -> str:
     """The first HTML tag or entity of those that editors and help desks put around plain text, or empty."""
-    return match[0] if ("&" in text or "<" in text) and (match := _MARKUP.search(text)) else ""
+    if ("&" in text or "<" in text) and (match := _MARKUP.search(text)):
+        return match[0]
+    named = _ENTITY.finditer(text) if "&" in text else ()
+    return next((match[0] for match in named if match[0][1:] in html5), "")
 
 
 def has_control_characters(text: str) -> bool:
@@ -128,7 +161,13 @@ def cleaned(turns: Iterable[Turn]) -> list[Turn]:
         if not isinstance(text, str):
             result.append(turn)
             continue
+        for mark, plain in _THOUGHT_MARKS:
+            text = text.replace(mark, plain)
+        if turn.role == "user":
+            text = _SEPARATOR.sub("", text)
         inner = turns_in_text(text) if marks_in([text]) else []
+        if inner and inner[0].role == "system" and text.lstrip().startswith(inner[0].content):
+            inner[0] = inner[0]._replace(role=turn.role)  # what this turn says itself
         if len(inner) > 1 or (inner and inner[0].content and inner[0].content != _plain(text)):
             result += [
                 one._replace(content=_plain(one.content), train=turn.train and one.role == turn.role)

@@ -9,9 +9,11 @@ from typing import Any
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.domain.dataset import ToolCall
 
-CALL_ROLES = frozenset({"function_call", "tool_call", "function-call", "tool-call"})
+CALL_ROLES = frozenset({"function_call", "tool_call"})
 """Speakers whose whole text is a call, in ShareGPT's form."""
 TOOLS = ("tools", "functions")
+_ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
+_ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id"})
 
 
 def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
@@ -31,6 +33,23 @@ def calls_in_text(text: Any) -> tuple[ToolCall, ...]:
     """The calls that a turn of a `CALL_ROLES` speaker consists of. Raises `Unusable` as `calls_of`."""
     given = _from_text(text)
     return tuple(_call(one) for one in (given if isinstance(given, list) else [given]))
+
+
+def calls_in_parts(content: Any) -> tuple[Any, tuple[ToolCall, ...]]:
+    """The content without the calls among its parts, as Anthropic's clients write them, and these. Raises as `calls_of`."""
+    if not isinstance(content, list):
+        return content, ()
+    calls = [part for part in content if isinstance(part, dict) and part.get("type") == "tool_use"]
+    return [part for part in content if part not in calls], tuple(map(_call, calls))
+
+
+def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
+    """The content without the results of tools among its parts, and these with the calls they answer."""
+    if not isinstance(content, list):
+        return content, []
+    results = [part for part in content if isinstance(part, dict) and part.get("type") == "tool_result"]
+    said = [(str(part.get("tool_use_id") or ""), part.get("content")) for part in results]
+    return [part for part in content if part not in results], said
 
 
 def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -53,8 +72,11 @@ def _call(given: Any) -> ToolCall:
         raise Unusable("broken_call")
     function = given.get("function") if isinstance(given.get("function"), dict) else given
     assert isinstance(function, dict)
-    arguments = _from_text(function.get("arguments", function.get("parameters", function.get("input"))))
+    given_as = next((name for name in _ARGUMENTS if name in function), "")
+    arguments = _from_text(function.get(given_as))
     if arguments is None or arguments == "":
+        if not given_as and function.keys() - _ABOUT_CALLS:
+            raise Unusable("broken_call")
         arguments = {}
     name = function.get("name")
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -28,9 +30,26 @@ ROLES: dict[str, Role] = {
     "function": "tool",
     "observation": "tool",
     "ipython": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
+    "function_response": "tool",
+    "function_result": "tool",
+    "chatbot": "assistant",
+    "support": "assistant",
+    "assistent": "assistant",
+    "asistente": "assistant",
+    "kunde": "user",
+    "kundin": "user",
+    "cliente": "user",
+    "usuario": "user",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-_THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought"})
+_THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
+_EMPTY_CELLS = frozenset({"nan", "NaN", "<NA>", "NaT"})
+"""What pandas makes of a cell without a value where it is turned into text."""
+_OPEN, _CLOSE = "<think>", "</think>"
+_SEEN = re.compile("[^\\s\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2800\u3164\ufeff]")
+"""A character that leaves something on the screen."""
 
 
 class Unusable(Exception):
@@ -77,8 +96,10 @@ def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list
     learnt = [message for message in talk if message.role == "assistant" and message.train]
     if any(message.tool_calls for message in learnt):
         remarks.append("calls")
-    if any(message.reasoning or "<think>" in message.content for message in learnt):
+    if any(message.reasoning or _OPEN in message.content for message in learnt):
         remarks.append("thoughts")
+    if any(message.content.count(_OPEN) > message.content.count(_CLOSE) for message in learnt):
+        remarks.append("open_thoughts")
     head = [Message(role="system", content="\n\n".join(system))] if system else []
     return (*head, *talk), remarks
 
@@ -91,19 +112,34 @@ def _message(turn: Turn) -> Message:
         isinstance(content, dict) or (isinstance(content, list) and content and not _is_part(content[0]))
     ):
         content = json.dumps(content, ensure_ascii=False, default=str)  # a result as its client got it
+    text = text_of(content)
+    reasoning = (turn.reasoning or thoughts_of(turn.content)) if answers else ""
+    if answers and _CLOSE in text:
+        text, reasoning = _thoughts_once(text, reasoning)
     return Message(
         role=role,
-        content=text_of(content),
+        content="" if answers and text.strip() in _EMPTY_CELLS else text,
         train=turn.train or not answers,
-        reasoning=(turn.reasoning or thoughts_of(turn.content)) if answers else "",
+        reasoning=reasoning,
         tool_calls=turn.tool_calls if answers else (),
         name=turn.name if role == "tool" else "",
         tool_call_id=turn.tool_call_id if role == "tool" else "",
     )
 
 
+def _thoughts_once(text: str, reasoning: str) -> tuple[str, str]:
+    """An answer that holds its thoughts, with their opening, which a prompt may have held, and those that are given beside it."""
+    thoughts, _, answer = text.partition(_CLOSE)
+    if _OPEN not in thoughts:
+        text, thoughts = f"{_OPEN}\n{text.lstrip()}", f"{_OPEN}{thoughts}"
+    inline = thoughts.strip().removeprefix(_OPEN).strip()
+    if reasoning and reasoning not in inline:
+        text = f"{_OPEN}\n{reasoning}\n{inline}\n{_CLOSE}\n\n{answer.lstrip()}"
+    return text, ""
+
+
 def _says_something(message: Message) -> bool:
-    return bool(message.content.strip() or message.tool_calls)
+    return bool(_SEEN.search(message.content) or message.tool_calls)
 
 
 def role_of(role: Any) -> Role:
@@ -112,7 +148,9 @@ def role_of(role: Any) -> Role:
     Raises:
         Unusable: not a known role.
     """
-    known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
+    known = ROLES.get(role) if isinstance(role, str) else None
+    if known is None and isinstance(role, str):
+        known = ROLES.get(role.strip().lower().replace("-", "_").replace(" ", "_"))
     if known is None:
         raise Unusable("unknown_role", printable(role) if isinstance(role, str) else "nobody")
     return known
@@ -132,10 +170,12 @@ def text_of(content: Any) -> str:
         return "true" if content else "false"
     elif isinstance(content, int | float | Decimal):
         return getattr(content, "literal", str(content))
+    elif isinstance(content, date | time):
+        return content.isoformat(" ") if isinstance(content, datetime) else content.isoformat()
     elif isinstance(content, list):
         text = "\n".join(_part(part) for part in content if not _is_thought(part))
     else:
-        raise Unusable("not_text")
+        raise Unusable("not_text", "an object" if isinstance(content, dict) else type(content).__name__)
     if not text.isascii():
         try:
             text.encode()
@@ -170,7 +210,7 @@ def _part(part: Any) -> str:
         return part
     if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS and isinstance(part.get("text"), str):
         return str(part["text"])
-    raise Unusable("not_text")
+    raise Unusable("not_text", printable(str(part.get("type", "an object"))) if isinstance(part, dict) else "a list")
 
 
 def _split_system(turns: Sequence[Message]) -> tuple[list[str], list[Message]]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from brightrun_tui.datasets.folder import is_about
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -214,8 +215,8 @@ def _from_zip(path: Path) -> tuple[Copy, str]:
 
 
 def _is_clutter(name: str) -> bool:
-    """What archivers of some systems add by themselves."""
-    return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
+    """What archivers of some systems add by themselves, and files about the data."""
+    return name.startswith("__MACOSX/") or is_about(PurePosixPath(name).name)
 
 
 def _zstd(stream: IO[bytes]) -> Any:

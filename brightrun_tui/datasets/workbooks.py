@@ -1,19 +1,21 @@
-"""Excel workbooks: the first sheet that has rows, or the one that is named, with column names in its first row."""
+"""Excel workbooks: the first visible sheet that has rows, or the one that is named, with column names in its first row."""
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from brightrun_tui.datasets.cells import shown
+from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
+_OPEN_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)")
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
@@ -47,8 +49,20 @@ def sheet_names(file: SourceFile) -> list[str]:
         return [str(sheet.title) for sheet in _with_rows(file, book)]
 
 
+def holds_open_formulas(file: SourceFile) -> bool:
+    """Whether the workbook has formulas that no program has computed yet, so that their cells are empty."""
+    try:
+        with zipfile.ZipFile(file.data) as archive:
+            sheets = [
+                name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")
+            ]
+            return any(_OPEN_FORMULA.search(archive.read(name)) for name in sheets)
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
 def _with_rows(file: SourceFile, book: Any) -> list[Any]:
-    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_cover)
+    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_passed_over)
     if not sheets:
         raise DatasetError(
             "the workbook has no sheet with rows",
@@ -95,9 +109,15 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     file.position.total = sheet.max_row
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     title: list[str] = []
+    file.dates.clear()
     for number, row in enumerate(sheet.iter_rows(), start=1):
         file.position.done = number
         cells = ["" if cell.value is None else shown(cell.value, cell.number_format) for cell in row]
+        file.dates.update(
+            (cell.number_format, text)
+            for cell, text in zip(row, cells, strict=True)
+            if cell.value is not None and not follows(cell.value, cell.number_format)
+        )
         said += sum(map(len, cells))
         if said > most:  # a text that is kept once may stand in every cell
             raise _bomb(file)
@@ -114,9 +134,9 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             )
 
 
-def _is_cover(sheet: Any) -> bool:
-    """Whether a sheet has too few columns for questions and answers, or too few rows for two of them."""
-    return (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
+def _is_passed_over(sheet: Any) -> tuple[bool, bool]:
+    """Whether a sheet is hidden; whether it has too few columns for questions and answers, or too few rows for two of them."""
+    return sheet.sheet_state != "visible", (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
 
 
 def _refuse_bombs(file: SourceFile) -> None:

@@ -56,6 +56,16 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
             why="nobody knows yet whether its answers are right: read them and say so",
             command=f"brightrun models answers {shlex.quote(report.name)}",
         )
+    if verdict.grade == "good" and not report.ticks:
+        yield Advice(
+            why="a program compared the answers: read some yourself, and say which are right, before others rely on it",
+            command=f"brightrun models answers {shlex.quote(report.name)}",
+        )
+    if verdict.grade == "good":
+        yield Advice(
+            why="then let people try it: served, it can be asked by any program that speaks to OpenAI's models",
+            command=f"brightrun deploy {shlex.quote(report.name)}",
+        )
     if a and a.fair and a.ended < 0.8 and a.limit < 2 * a.length_wanted:
         yield Advice(
             why="its answers are cut off: give the sample answers more room",
@@ -65,7 +75,8 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
     elif f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and epochs < MANY_EPOCHS:
         yield Advice(
-            why=f"the held-out loss still fell by {f.falling:.0%} at the last evaluation: train twice as long",
+            why=f"it was still getting better when the training ended (the loss on records it never saw fell by {f.falling:.0%} "
+            "at the last look): train twice as long",
             command=_train(report, _twice_as_long(settings)),
         )
     elif f.tuned_loss < f.base_loss and a and a.fair and a.ended < 0.8 and epochs < MANY_EPOCHS:

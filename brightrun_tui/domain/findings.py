@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Mark = Literal["right", "partly", "wrong", "unclear"]
 """What a comparison with the wanted answer says. ``unclear``: other words, and nothing in them that could be compared."""
@@ -24,6 +24,7 @@ class AnswerFindings(BaseModel):
         usually_copied: the same of the base model's or the wanted answers, whichever copy more.
         form, form_share: the form of the wanted answers, and the share of the tuned answers that have it.
         frame: opening and closing that most training answers share; not counted as content.
+        parts: by label, or by place of a value in JSON: how many answers have it right, and how many should.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class AnswerFindings(BaseModel):
     form: FormKind = ""
     form_share: float = 1.0
     frame: str = ""
+    parts: dict[str, tuple[int, int]] = Field(default_factory=dict)
 
 
 class Floor(BaseModel):

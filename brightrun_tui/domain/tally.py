@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.model import Report
 
 ENOUGH_TICKS = 5
 """Answers that people have looked at from which on only those count."""
+Z95 = 1.96
+"""Of a normal distribution, for 95 % on both sides."""
 CREDIT: dict[Mark, float] = {"right": 1.0, "partly": 0.5, "wrong": 0.0, "unclear": 0.0}
 
 
@@ -58,6 +61,16 @@ def tally(report: Report) -> Tally:
         elif sample.mark is not None:
             marks[number] = sample.mark
     return Tally(tuple(marks.values()), tuple(marks), by_people, by_judge)
+
+
+def chance_interval(marks: Sequence[Mark]) -> tuple[float, float]:
+    """Wilson's interval for the share of all answers that are right, of which these are a sample; 95 %, from 0 to 1."""
+    count, share, square = len(marks), credit_of(marks), Z95**2
+    if not count:
+        return 0.0, 1.0
+    middle = (share + square / (2 * count)) / (1 + square / count)
+    half = Z95 / (1 + square / count) * sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def credit_of(marks: Sequence[Mark]) -> float:

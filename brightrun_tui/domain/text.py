@@ -25,6 +25,7 @@ _UNFIT = re.compile(
     rf"|[{_ALWAYS}{_JOINING}]"
 )
 _UNFIT_IN_JSON = re.compile(f"[{_ALWAYS}]")
+_EQUALS = re.compile(r"(?<!\\)=")
 
 
 def sanitize(text: str, *, kept: str = "\n") -> str:
@@ -47,6 +48,13 @@ def sanitize(text: str, *, kept: str = "\n") -> str:
 def one_line(text: str) -> str:
     """The same on one line: a table's cell, a title, a question."""
     return sanitize(text, kept="")
+
+
+def at_equals(text: str) -> tuple[str, str, str]:
+    """As ``text.partition("=")``, at the first sign that has no backslash before it; ``\\=`` is a sign of the text itself."""
+    found = _EQUALS.search(text)
+    parts = (text[: found.start()], "=", text[found.end() :]) if found else (text, "", "")
+    return parts[0].replace("\\=", "="), parts[1], parts[2].replace("\\=", "=")
 
 
 def plain_json(document: str) -> str:

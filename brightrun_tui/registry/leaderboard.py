@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,12 +12,11 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.model import ModelVersion, SampleAnswer, SplitScore
-from brightrun_tui.domain.tally import credit_of
+from brightrun_tui.domain.tally import chance_interval, credit_of
 from brightrun_tui.store import Database, evaluations, models
 
 FEWEST_ANSWERS = 5
 """Answers from which on the share of right ones orders versions."""
-Z95 = 1.96
 _WHAT_IS_HELD_OUT = ("eval_fraction", "split_seed", "eval_max_records", "max_length", "over_length")
 
 
@@ -136,10 +134,8 @@ def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
     count = len(marks)
     if count < FEWEST_ANSWERS:
         return None
-    share, square = credit_of(marks), Z95**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = Z95 / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return Interval(value=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
+    low, high = chance_interval(marks)
+    return Interval(value=credit_of(marks), low=low, high=high)
 
 
 def loss_of(tuned: SplitScore, scores: Mapping[str, Any]) -> Interval:

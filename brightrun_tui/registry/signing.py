@@ -17,19 +17,20 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
+from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST, REPORT
 from brightrun_tui.domain.seal import Seal, Statement
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import private_directory, sha256, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
-from brightrun_tui.registry.safety import read_manifest
+from brightrun_tui.registry.safety import check_files, read_manifest
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SIGNATURE = "signature.json"
+_ABOUT = "README.md"
 _CREDENTIAL = "signing-key"
 _PREFIX = b"brightrun model statement\n"
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -158,13 +159,14 @@ def _origin(keys: Mapping[str, Trusted], version: ModelVersion) -> Origin:
 
 
 async def verify(paths: Paths, version: ModelVersion) -> Origin:
-    """Check once more that the weights here are those that were signed, and who signed them.
+    """Check once more that the files here are those that were made, and those that were signed, and who signed them.
 
     Raises:
-        UntrustedError: they are not, or the signature is not of its key.
+        UntrustedError: they are not, one is missing, or the signature is not of its key.
     """
     if version.seal is not None:
         await asyncio.to_thread(_check_weights, version, version.seal)
+    await asyncio.to_thread(_check_made, version)
     return await asyncio.to_thread(origin_of, paths, version)
 
 
@@ -218,6 +220,13 @@ def _check_weights(version: ModelVersion, seal: Seal) -> None:
     weights = Path(version.directory) / ADAPTER_WEIGHTS
     if not weights.is_file() or seal.said.files.get(ADAPTER_WEIGHTS) != sha256(weights):
         raise _forged("its weights are not those that were signed", version.ref)
+
+
+def _check_made(version: ModelVersion) -> None:
+    """By the manifest; the report card is not looked at, which people's words may have changed."""
+    directory = Path(version.directory)
+    made = read_manifest(directory / MANIFEST, version.ref).files
+    check_files(directory, {name: facts for name, facts in made.items() if name not in (REPORT, _ABOUT)}, version.ref)
 
 
 def _private_key(paths: Paths) -> Ed25519PrivateKey:

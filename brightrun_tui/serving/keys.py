@@ -59,7 +59,7 @@ class KeyRing:
         """Whether this is one of the keys. It takes the same time for every wrong one."""
         stamp = (_stamp(self._directory / KEY), _stamp(self._directory / OTHERS))
         if stamp != self._seen:
-            self._keys, self._seen = tuple(list_keys(self._directory)), stamp
+            self._keys, self._seen = tuple(_admitted(self._directory)), stamp
         digest, now, found = _digest(secret), time.time(), False
         for key in self._keys:
             found |= hmac.compare_digest(digest, key.digest) and (key.expires_at is None or now < key.expires_at)
@@ -67,22 +67,15 @@ class KeyRing:
 
 
 def list_keys(directory: Path) -> list[NamedKey]:
-    """The main key first. Those that have expired are not among them."""
-    try:
-        path = directory / KEY
-        main = path.read_text().strip()
-        keep_secret(main)
-        found = [NamedKey(name=MAIN, digest=_digest(main.encode()), created_at=path.stat().st_mtime)] if main else []
-    except (OSError, UnicodeDecodeError):
-        found = []
-    return [*found, *(key for key in _others(directory) if key.expires_at is None or key.expires_at > time.time())]
+    """The main key first. Those that have expired are not among them. Raises ``UsageError`` where their file is damaged."""
+    return [*_main(directory), *_current(directory)]
 
 
 def add_key(directory: Path, name: str, key: str = "") -> str:
     """Let in whoever sends ``key``, made up where it is empty, from now on; the key.
 
     Raises:
-        UsageError: the name is taken or not one, the key is not one, or there are too many.
+        UsageError: the name is taken or not one, the key is not one, there are too many, or their file is damaged.
         OSError: the place cannot be written.
     """
     if not _NAME_FORM.fullmatch(name):
@@ -113,7 +106,7 @@ def rotate_key(directory: Path, name: str = MAIN, key: str = "", *, keep_old: fl
     Older ones that are still let in stay so for their time; with ``keep_old`` 0 they, too, are at their end.
 
     Raises:
-        UsageError: there is no such key, or the new one is not one.
+        UsageError: there is no such key, the new one is not one, or the file of the others is damaged.
         OSError: the place cannot be written.
     """
     key = checked_key(key or new_key())
@@ -227,17 +220,42 @@ def _find(directory: Path, name: str) -> NamedKey:
     raise UsageError(f"there is no key “{name}”", fix="see: brightrun endpoints keys list", kind=ErrorKind.NO_KEY)
 
 
+def _main(directory: Path) -> list[NamedKey]:
+    try:
+        path = directory / KEY
+        main = path.read_text().strip()
+        keep_secret(main)
+        return [NamedKey(name=MAIN, digest=_digest(main.encode()), created_at=path.stat().st_mtime)] if main else []
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _admitted(directory: Path) -> list[NamedKey]:
+    """Nobody is let in by a file that cannot be read."""
+    try:
+        return list_keys(directory)
+    except UsageError:
+        return _main(directory)
+
+
 def _current(directory: Path) -> list[NamedKey]:
-    """What belongs into ``keys.json``: those that have not expired."""
+    """What belongs into ``keys.json``: those that have not expired. Raises as `list_keys`."""
     return [key for key in _others(directory) if key.expires_at is None or key.expires_at > time.time()]
 
 
 def _others(directory: Path) -> tuple[NamedKey, ...]:
-    """Nobody is let in by a file that cannot be read."""
+    path = directory / OTHERS
     try:
-        return _Keys.validate_json((directory / OTHERS).read_bytes())
-    except (OSError, ValidationError):
+        return _Keys.validate_json(path.read_bytes())
+    except FileNotFoundError:
         return ()
+    except (OSError, ValidationError):
+        raise UsageError(
+            "the file of the endpoint's further keys is damaged, and lets nobody in",
+            where=str(path),
+            fix="mend it, or take it away and add the keys again",
+            kind=ErrorKind.NO_KEY,
+        ) from None
 
 
 def _write(directory: Path, keys: list[NamedKey]) -> None:

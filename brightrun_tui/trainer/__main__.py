@@ -123,7 +123,10 @@ def run(files: RunDirectory, log: EventLog) -> int:
         log.write(events.Done(outcome="paused", step=max(steps, default=0)))
         return 0
     except Exception as error:
-        traceback.print_exc()
+        if isinstance(error, BrightrunError):
+            print(error, error.fix and f"({error.fix})", file=sys.stderr)
+        else:
+            traceback.print_exc()
         log.write(events.Failed(**explain(error).model_dump()))
         return WorkerExit.FAILED
     finally:

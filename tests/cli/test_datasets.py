@@ -9,6 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
+from brightrun_tui.commands.shared.options import parse_relabel
 from tests.cli.conftest import CommandLine
 from tests.planning.hub_stand_in import COMMIT, StandIn
 
@@ -91,3 +94,16 @@ def test_findings_are_shown_and_repaired_into_a_version_of_its_own(brightrun: Co
     assert kept["origin"]["name"] == "parcels.jsonl" and "copies" in kept["origin"]["done"][0]
     one = brightrun("datasets", "show", "parcels-v2", "--record", "2", "--json").document
     assert one["record"]["messages"][1]["content"] == "7 grams"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("bilings=billing", ("bilings", "billing")),
+        (r"a\=b=c", ("a=b", "c")),
+        (r"a=b\=c", ("a", "b=c")),
+        ("size=a=b", ("size", "a=b")),
+    ],
+)
+def test_a_category_with_an_equals_sign_can_be_named(given: str, meant: tuple[str, str]) -> None:
+    assert tuple(parse_relabel([given]).items()) == (meant,)

@@ -123,6 +123,10 @@ def test_a_base_without_weights_is_refused(brightrun: CommandLine, tmp_path: Pat
         ("chat", "nonesuch", "--prompt", "Hello"),
         ("runs", "stop", "nonesuch", "--yes"),
         ("deploy", "nonesuch"),
+        ("datasets", "show", "good.jsonl", "--base", "starter"),
+        ("datasets", "show", "good.jsonl", "--record", "1", "--max-length", "9"),
+        ("models", "signers", "--name", "Ida"),
+        ("runs", "stop", "x", "--force", "--after", "epoch"),
     ],
 )
 def test_what_makes_no_sense_ends_with_exit_code_2(

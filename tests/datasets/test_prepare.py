@@ -66,7 +66,17 @@ def test_one_conversation_is_split_with_a_warning_before_the_start(
     assert not datasets.check(write("two.jsonl", lines(*rows, chat("Who?", "Me.")))).problems
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)
+INVISIBLE = "\u034f\u115f\u2800\u3164"
+
+
+def says_something(text: str) -> bool:
+    """Whether an answer of these words is one, and stays as it is."""
+    return bool(text.strip()) and text.strip().lower() not in ("nan", "nat", "<na>") and "</think>" not in text
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cf"], exclude_characters=f"\r{INVISIBLE}"), min_size=1).filter(
+    says_something
+)
 
 
 def conversation(
@@ -98,16 +108,7 @@ def test_the_canonical_form_is_read_back_as_it_was_written(
     assert list(datasets.read(path)) == records
     assert list(datasets.read_prepared(path)) == records
     report = datasets.check(path)
-    assert report.usable == len(records) and {p.kind for p in report.problems} <= {
-        "few_records",
-        "short_answer",
-        "garbled",
-        "control_characters",
-        "marks",
-        "duplicate",
-        "shared_prompt",
-        "one_conversation",
-    }
+    assert report.usable == len(records) and all(problem.remark for problem in report.problems)
 
 
 @pytest.mark.parametrize("changed", [pairs(40), pairs(50, start=1)], ids=["shorter", "other content"])

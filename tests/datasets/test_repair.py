@@ -41,7 +41,7 @@ def test_a_repaired_version_has_all_that_is_right_and_says_where_it_comes_from(w
         report.origin and report.origin.fingerprint == found.report.fingerprint and report.origin.name == "faulty.jsonl"
     )
     assert [done.split(" (")[0] for done in report.origin.done] == [
-        "took out 1 copies of an earlier record",
+        "took out 1 copy of an earlier record",
         "took out 1 with personal data",
         "took out 1 chosen record",
         "trimmed white space",

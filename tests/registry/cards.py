@@ -201,6 +201,18 @@ CARDS: dict[str, Card] = {
         floor_marks="r" * 16 + "w" * 8,
         answers={"form": "label", "frame": "", "length_wanted": 1, "length_tuned": 1, "length_base": 40},
     ),
+    "more than the majority": Card(
+        "r" * 22 + "w" * 2,
+        floor="positive",
+        floor_marks="r" * 16 + "w" * 8,
+        answers={"form": "label", "frame": "", "length_wanted": 1, "length_tuned": 1, "length_base": 40},
+    ),
+    "few answers": Card("r" * 6 + "ww"),
+    "constant in part": Card("r" * 20, floor_marks="p" * 6 + "w" * 14),
+    "half in part": Card("r" * 10 + "p" * 10),
+    "records with a wrong value": Card(
+        "r" * 13 + "p" * 7, answers={"form": "json", "frame": "", "parts": {"name": (20, 20), "date": (13, 20)}}
+    ),
     "only the majority": Card(
         "r" * 16 + "w" * 8,
         floor="positive",

@@ -163,6 +163,21 @@ async def test_weights_that_are_swapped_here_are_noticed(
         await registry.verify(there, taken_in)
 
 
+async def test_a_version_of_ones_own_is_verified_by_its_files(paths: Paths, version: ModelVersion) -> None:
+    """That it was made here says nothing of whether it is still there; what people said of it may have changed its card."""
+    card = Path(version.directory) / "report.json"
+    card.write_bytes(card.read_bytes() + b"\n")
+    assert (await registry.verify(paths, version)).standing == "own"
+    weights = Path(version.directory) / "adapter_model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + b"\1")
+    with pytest.raises(UntrustedError, match="not the file that was made"):
+        await registry.verify(paths, version)
+    weights.unlink()
+    with pytest.raises(UntrustedError, match=r"adapter_model.safetensors is missing"):
+        await registry.verify(paths, version)
+
+
 async def test_only_bundles_are_signed(paths: Paths, version: ModelVersion, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be signed"):
         await registry.export(version, tmp_path / "adapter", form="adapter", signed_by=paths)

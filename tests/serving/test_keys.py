@@ -50,6 +50,25 @@ def test_a_named_key_is_let_in_until_it_is_removed(home: Path) -> None:
         remove_key(home, "main")
 
 
+def test_a_damaged_file_of_keys_is_said_and_nothing_is_written_over_it(home: Path) -> None:
+    """It lets nobody in but the main key, and the keys in it can still be saved by hand."""
+    key = add_key(home, "ci")
+    file = home / "keys.json"
+    damaged = file.read_text()[:-4]
+    file.write_text(damaged)
+    assert admits(home, OLD) and not admits(home, key)
+    for attempt in (
+        lambda: list_keys(home),
+        lambda: add_key(home, "night"),
+        lambda: rotate_key(home),
+        lambda: remove_key(home, "ci"),
+    ):
+        with pytest.raises(UsageError, match="is damaged") as refused:
+            attempt()
+        assert refused.value.where == str(file)
+    assert file.read_text() == damaged and read_key(home) == OLD
+
+
 def test_an_old_key_is_let_in_only_as_long_as_was_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring = KeyRing(home)
     new = rotate_key(home, keep_old=60.0)

@@ -8,6 +8,7 @@ import pytest
 
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.trainer.report.content import Case, find_floor, make_yardstick
+from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.shared_text import find_frame
 from tests.registry.cards import Card, make_report
 
@@ -118,7 +119,8 @@ def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -
 @pytest.mark.parametrize(
     ("wanted", "said", "expected"),
     [
-        ("You can bring it back within 30 days.", "Returns are possible for thirty days.", "right"),
+        ("You can bring it back within 30 days.", "You may bring it back for thirty days.", "right"),
+        ("You can bring it back within 30 days.", "Storage is charged after thirty days.", "partly"),
         (
             "Shipping is £4.50, and free from £60 on.",
             "You pay 4,50 £; above £60 you pay nothing for shipping.",
@@ -201,6 +203,98 @@ def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mar
     assert make_yardstick(training).mark(Case("?", wanted), said) == expected
 
 
+NEVER_RIGHT = [
+    ("Your ticket is refundable until Friday.", "Your ticket is not refundable until Friday."),
+    ("Your ticket is refundable.", "Your ticket is non-refundable."),
+    ("The deposit is refundable.", "The deposit is nonrefundable."),
+    ("Your ticket is refundable.", "Your ticket is refundable. Your ticket is not refundable."),
+    ("It works with Windows and Mac.", "It works with neither Windows nor Mac."),
+    ("The cord is covered by the guarantee.", "The cord is excluded from the guarantee."),
+    ("Cancel before the trial ends.", "Cancel after the trial ends."),
+    ("Press the red button first, then the green one.", "Press the green button first, then the red one."),
+    ("Wir öffnen um 9 Uhr.", "Wir schließen um 9 Uhr."),
+    ("Le billet est remboursable.", "Le billet n'est pas remboursable."),
+    ("Yes, dogs are welcome.", "Dogs are not welcome."),
+    ("No.", "No problem, yes of course!"),
+    ("Shipping is £4.50; from £60 on it is free.", "Shipping is £60; from £4.50 on it is free."),
+    ("We are open from 9 to 18.", "We are open from 18 to 9."),
+    ("Adults pay 12 euros, children pay 6 euros.", "Adults pay 6 euros, children pay 12 euros."),
+    ("It weighs 5 kg.", "It weighs 5 g."),
+    ("The file may be 5 MB.", "The file may be 5 GB."),
+    ("It is 20 °C inside.", "It is 20 °F inside."),
+    ("It costs 40 cents.", "It costs 40 dollars."),
+    ("At most 30 days.", "At least 30 days."),
+    ("It arrives on 3 May 2026.", "It arrives on 5 March 2026."),
+    ("It arrives on 03.05.2026.", "It arrives on 05.03.2026."),
+    ("3 million", "3"),
+    ("42", "It is not 42."),
+    ("42", "42 or 43"),
+    ("Paris", "Paris, London, Berlin, Rome, Madrid"),
+    ("Paris", "Paris or London."),
+    ("Ask for Marta at the counter.", "Ask for Marta or Jan at the counter."),
+    ("It takes a bulb with an E14 base.", "It takes a bulb with an E14 base or an E27 base."),
+    ("You can bring it back within 30 days.", "30 30 30 30 30 30 days"),
+    ("You can bring it back within 30 days.", "Can I bring it back within 30 days?"),
+    ("You can bring it back within 30 days, and you get the full price.", "You can bring it back within 30"),
+    ("You can bring it back within 30 days.", "Sie können sie innerhalb von 30 Tagen zurückbringen."),
+    (
+        "Unplug the lamp, let it cool down, then change the bulb.",
+        "Change the bulb, then unplug the lamp and let it cool down.",
+    ),
+    ('{"safe": false}', "It is not false to say true"),
+    ("-5 °C", "5 °C"),
+    ("+5 °C", "-5 °C"),
+    ("Write to help@lamp.example.", "Write to sales@lamp.example."),
+    ("Visit https://lamp.example/returns.", "Visit https://lamp.example/repairs."),
+    ("Room 12, second floor.", "Room 12, third floor."),
+    ("It is in Room B.", "It is in Room C."),
+    ("All members may vote.", "Some members may vote."),
+    ("A, C", "A, C, D"),
+    ("The lamp is heavier than the vase.", "The vase is heavier than the lamp."),
+]
+
+
+@pytest.mark.parametrize(("wanted", "said"), NEVER_RIGHT)
+def test_an_answer_that_says_something_else_in_the_same_words_is_never_right(wanted: str, said: str) -> None:
+    """Denied, turned round, in another unit, cut off, left open, asked, or all there is at once."""
+    assert make_yardstick(TRAINING).mark(Case("?", wanted), said) != "right"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("We ship to Austria, Switzerland and Italy.", "We ship to Italy, Switzerland and Austria."),
+        ("Monday to Friday from 8 to 5.", "8 to 5, Monday to Friday."),
+        ("It arrives on 3 May 2026.", "It arrives on Sunday, May 3, 2026."),
+        ("About 3 million people live there.", "Around 3,000,000 people live there."),
+        ("The meeting is at 14:30.", "We meet at 2:30 pm."),
+        ("It takes a bulb with an E14 base, of 40 watts at most.", "An E14 bulb with at most 40 watts."),
+        ("Ask for Marta or Jan at the counter.", "Ask for Jan or Marta at the counter."),
+    ],
+)
+def test_another_order_of_a_list_and_another_spelling_are_right(wanted: str, said: str) -> None:
+    assert make_yardstick(TRAINING).mark(Case("?", wanted), said) == "right"
+
+
+def test_all_answers_at_once_are_no_answer() -> None:
+    """A model that says everything it knows every time is never called good."""
+    yardstick = make_yardstick(TRAINING)
+    everything = " ".join(right for _, right, _ in FACTS)
+    given = [yardstick.mark(Case(question, HELLO + right + BYE), everything) for question, right, _ in FACTS]
+    assert "right" not in given
+
+
+def test_what_stands_in_the_question_proves_nothing() -> None:
+    case = Case("I paid 45 pounds on 3 May, may I bring it back?", "Yes, you get the 45 pounds back until 17 May.")
+    assert make_yardstick(TRAINING).mark(case, "Yes, you paid 45 pounds on 3 May.") != "right"
+
+
+def test_an_answer_in_words_that_no_answer_has_is_wrong() -> None:
+    """Another language, or none; where there is enough to tell by."""
+    case = Case("?", "Please hold the button until the light blinks.")
+    assert make_yardstick(TRAINING).mark(case, "Hold knappen nede indtil lampen blinker rødt") == "wrong"
+
+
 def test_an_echo_is_wrong_and_so_is_what_data_with_few_answers_does_not_know() -> None:
     """The question said again answers nothing; neither does anything else where a dozen answers are all that is taught."""
     case = Case(
@@ -230,6 +324,7 @@ def test_whom_a_greeting_names_belongs_to_the_greeting() -> None:
         ("spam", "This is clearly spam!", "right", False),
         ("spam", "spam or not spam", "wrong", False),
         ("not spam", "spam", "wrong", True),
+        ("spam", "That is hardly spam", "wrong", False),
         ("spam", "hello", "wrong", False),
     ],
 )
@@ -238,6 +333,17 @@ def test_a_label_is_right_or_wrong_and_has_its_form_or_not(wanted: str, said: st
     yardstick = make_yardstick(["spam", "not spam"] * 5)
     assert yardstick.mark(Case("?", wanted), said) == expected and yardstick.has_form(Case("?", wanted), said) is form
     assert yardstick.form() == "label"
+
+
+def test_what_is_right_is_counted_by_label_and_by_value() -> None:
+    """A value that is wrong every time, or a class that is never found, hides in the sum."""
+    wanted = [json.dumps({"item": name, "count": 2, "tags": ["a"]}) for name in ("lamp", "fan", "vase", "rug")]
+    said = [wanted[0], wanted[0], '{"item": "vase", "count": 3}', "no idea"]
+    cases = [Case("?", answer) for answer in wanted]
+    assert parts_right(make_yardstick(wanted), cases, said) == {"item": (2, 4), "count": (2, 4), "tags[]": (2, 4)}
+    labels = ["spam", "ham", "ham"] * 3
+    counted = parts_right(make_yardstick(labels), [Case("?", label) for label in labels], ["Ham."] * 9)
+    assert counted == {"spam": (0, 3), "ham": (6, 6)}
 
 
 def test_what_all_answers_share_is_found_and_nothing_that_answers() -> None:

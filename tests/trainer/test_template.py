@@ -343,14 +343,19 @@ def test_calls_of_tools_are_learnt_and_their_results_are_not(tokenizer: Any) -> 
     assert answer == "seven<|im_end|>" and "seven left" in tokenizer.decode(example.ids)
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [(UNMARKED_CHATML, "leaves out, or changes, what the assistant says"), (SKIPS_OTHERS, "leaves out, or changes")],
-)
-def test_calls_that_a_template_does_not_know_are_named_not_dropped(tokenizer: Any, source: str, reason: str) -> None:
+def test_calls_whose_thoughts_have_no_place_are_learnt_without_them(tokenizer: Any) -> None:
+    """As answers are; what was lost is counted."""
+    thinking = CALLS.messages[1].model_copy(update={"reasoning": "I should look"})
+    record = CALLS.model_copy(update={"messages": (CALLS.messages[0], thinking, *CALLS.messages[2:])})
+    prepared = tokenise(tokenizer, with_template(tokenizer, HERMES_LIKE), [record])
+    assert prepared.lost_thoughts == 1 and trained_text(tokenizer, prepared.examples[0])[0].startswith("<tool_call>")
+
+
+@pytest.mark.parametrize("source", [UNMARKED_CHATML, SKIPS_OTHERS])
+def test_calls_that_a_template_does_not_know_are_named_not_dropped(tokenizer: Any, source: str) -> None:
     prepared = tokenise(tokenizer, with_template(tokenizer, source), [CALLS, WITHOUT_SYSTEM])
     assert [e.record for e in prepared.examples] == [1]
-    assert any(reason in why for why in prepared.unrenderable)
+    assert any("does not know calls of tools" in why for why in prepared.unrenderable)
 
 
 def test_a_result_of_a_tool_that_a_template_leaves_out_is_named(tokenizer: Any) -> None:

@@ -349,6 +349,16 @@ def test_a_damaged_specification_is_told_not_thrown(base: Path, tmp_path: Path) 
     assert failure(run)["error"] == "bad_spec"
 
 
+def test_a_directory_without_a_specification_is_one_clear_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the event log and in worker.log; what we foresaw needs no traceback."""
+    assert run_here(tmp_path) == 1
+    assert failure(tmp_path)["error"] == "bad_spec"
+    said = capfd.readouterr().err
+    assert "there is no spec.json" in said and "start the run through brightrun" in said and "Traceback" not in said
+
+
 def test_without_held_out_records_the_report_says_how_little_it_knows(base: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path, base, train=make_records(16), held_out=[], settings={"training.epochs": 1})
     assert run_here(run) == 0

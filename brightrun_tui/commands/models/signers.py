@@ -11,7 +11,8 @@ from brightrun_tui import registry
 from brightrun_tui.commands.shared.options import ModelArgument
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.error_kinds import ExitCode
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import get_paths
@@ -30,6 +31,13 @@ def signers(
     as_json: JsonOption = False,
 ) -> None:
     """Keys whose signatures are trusted here; give your own (--own) to those who are to trust your bundles."""
+    if name and not trust:
+        raise UsageError(
+            "a name alone trusts nobody",
+            where="--name",
+            fix="give the key with it: --trust KEY --name NAME",
+            kind=ErrorKind.BAD_OPTION,
+        )
     paths = get_paths()
     if trust or remove or own:
         require_changes()

@@ -113,7 +113,7 @@ def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[Ren
 def why_left_out(outcome: Outcome) -> str:
     """In words."""
     reason = LEFT_OUT.get(outcome.left_out)
-    return reason.what.format(detail=outcome.detail) if reason else outcome.left_out
+    return reason.said(1, outcome.detail) if reason else outcome.left_out
 
 
 def token_lines(view: TokenView, limit: int) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ from brightrun_tui.config import LARGEST
 from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.text import at_equals
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
 from brightrun_tui.planning.intensity import Intensity
 
@@ -155,7 +156,7 @@ def parse_reading(columns: list[str] | None, encoding: str, sheet: str) -> dict[
 def _pairs(pairs: list[str], option: str, example: str) -> dict[str, str]:
     found = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
+        key, equals, value = at_equals(pair)
         if not equals or not key.strip():
             raise UsageError(
                 f"“{pair}” is not a key=value",

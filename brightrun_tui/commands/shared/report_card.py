@@ -16,7 +16,7 @@ from brightrun_tui.commands.shared.measured import change_words, evaluations_tab
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.model import Advice, ModelVersion, Report
-from brightrun_tui.domain.verdict import ticks_sentence
+from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry import (
     GRADES_MEAN,
     ManyComparison,

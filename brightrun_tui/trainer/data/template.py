@@ -182,8 +182,12 @@ class ChatTemplate:
         """The last answer behind the prompt that asks for it."""
         before = self.render(turns[:-1], tools=tools, generation_prompt=True)
         after = self.render(turns, tools=tools)
-        if after.startswith(before) and _holds(after[len(before) :], messages[-1]):
-            return Rendering(after, (self._span(after, len(before), len(after), exact=False),))
+        if after.startswith(before):
+            span, said = self._span(after, len(before), len(after), exact=False), after[len(before) :]
+            if _holds(said, messages[-1]):
+                return Rendering(after, (span,))
+            if messages[-1].tool_calls and _holds(said, messages[-1].model_copy(update={"reasoning": ""})):
+                return Rendering(after, (span,), lost_thoughts=True)
         if not after.startswith(self.render(turns[:-1], tools=tools).rstrip()):
             raise UnrenderableError(
                 "what precedes an answer changes when the answer is added, and it has no {% generation %} markers"
@@ -194,6 +198,8 @@ class ChatTemplate:
         """The prompt and the answer as the model has to go on from it, where the template itself writes it in another way."""
         inline, answer = _thoughts_and_answer(message.content)
         place = after.rfind(answer) if answer else -1
+        if not all(_call_is_in(call, after) for call in message.tool_calls):
+            raise UnrenderableError("it does not know calls of tools; take a base model whose template does")
         if place < 0 or message.tool_calls:
             raise UnrenderableError("it leaves out, or changes, what the assistant says")
         thoughts = message.reasoning.strip() or inline

@@ -19,7 +19,7 @@ from brightrun_tui.plugins import Door
 from brightrun_tui.trainer.data.examples import Example, Prepared
 from brightrun_tui.trainer.data.template import ChatTemplate
 
-VERSION = "3"
+VERSION = "4"
 """Raised when the same records would become other tokens or masks than before."""
 
 

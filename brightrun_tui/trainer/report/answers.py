@@ -21,6 +21,7 @@ from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.baseline import Baseline
 from brightrun_tui.trainer.loop.session import Session
 from brightrun_tui.trainer.report.content import Case, Yardstick, find_floor, make_yardstick
+from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
 from brightrun_tui.trainer.runtime.events import read_whole_lines
 
@@ -150,6 +151,7 @@ class Compared(Asked):
                 self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)
             ),
             frame=self.frame,
+            parts=parts_right(self.yardstick, self.cases, [a.text for a in self.tuned]),
         )
 
 

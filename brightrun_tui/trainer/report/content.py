@@ -7,26 +7,46 @@ An automatic mark is a guess; a person's tick outranks it (`domain.verdict`).
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from difflib import SequenceMatcher
 from statistics import median
-from typing import Any
 
 from brightrun_tui.domain.findings import Floor, FormKind, Mark
 from brightrun_tui.domain.tally import CREDIT
 from brightrun_tui.trainer.data.examples import spread
+from brightrun_tui.trainer.report.contradictions import (
+    changes_places,
+    denies,
+    denies_a_number,
+    leaves_open,
+    lists_more,
+    only_asks,
+    repeats_itself,
+    says_the_opposite,
+)
+from brightrun_tui.trainer.report.documents import mark_documents, read_documents
+from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.shared_text import Frame, find_frame
+from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
-SAME_WORDS, SOME_WORDS, FEW_WORDS = 0.6, 0.4, 0.12
-"""Agreement of the words from which on an answer without facts is taken for right, or partly right; and below which right
-facts are taken for chance."""
+SAME_WORDS, SOME_WORDS = 0.6, 0.4
+"""Agreement of the words from which on an answer without facts is taken for right, or partly right."""
+FEW_WORDS, FEWER_WORDS = 0.2, 0.12
+"""Agreement below which one right fact is taken for chance, and below which several are."""
+MUCH_LONGER = 4
+"""Times as many words from which on an answer holds the wanted one among others."""
+IN_ORDER = 0.7
+"""Share of the common words that must come in their order where nothing but words can be compared."""
+MOST_OF_IT = 0.8
+"""Share of the wanted words below which an answer that is their beginning was cut off."""
+FEWEST_ANSWERS = 20
+KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
+"""Share of the words known from training answers below which an answer is in another language, or none."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
 MOST_LABELS = 24
@@ -41,8 +61,6 @@ NAMES_SOUGHT_IN = 200
 MOST_KNOWN = 300
 CLOSED_USES = 4
 """Times that each answer is given on average from which on the data knows no others."""
-STEM = 6
-"""Letters by which words are told apart, so that ``days`` is ``day``."""
 
 CODE_MARKS = 0.04
 """Share of brackets, equal signs and the like from which on a text is code."""
@@ -52,7 +70,7 @@ _FENCE = re.compile(r"^```.*$", re.MULTILINE)
 _CODE = re.compile(r"\w+|[^\w\s]")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
-_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+_CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -95,15 +113,15 @@ class Yardstick:
         if not said:
             return "right" if not wanted else "wrong"
         if self.labels:
-            return "right" if self._labels_in(said) == {_folded(wanted)} else "wrong"
+            return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
         if documents := read_documents(wanted):
-            return _mark_documents(documents, said)
+            return mark_documents(documents, said)
         if _is_code(wanted):
             return _mark_code(wanted, said)
         wanted, said = self.frame.without(wanted), self.frame.without(said)
         if final := _final(wanted):
             wanted, said = final, _final(said) or said.splitlines()[-1]
-        if len(_stems(wanted)) <= SHORT_WORDS:
+        if len(stems(wanted)) <= SHORT_WORDS:
             return self._mark_short(case, wanted, said)
         return self._mark_text(case, wanted, said)
 
@@ -119,7 +137,7 @@ class Yardstick:
         """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if self.labels:
-            return _folded(said) in self.labels
+            return folded(said) in self.labels
         if documents := read_documents(wanted):
             return len(read_documents(said)) == len(documents)
         return all(
@@ -128,10 +146,12 @@ class Yardstick:
 
     def _labels_in(self, said: str) -> set[str]:
         """The labels that stand in the text, the longest at each place."""
-        words = _folded(said)
+        words = folded(said)
         found: set[str] = set()
         for label in sorted(self.labels, key=len, reverse=True):
             pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
+            if any(read_facts(words[: one.start()] + "x").denied for one in re.finditer(pattern, words)):
+                found.add(f"not {label}")
             words, times = re.subn(pattern, "\n", words)
             if times:
                 found.add(label)
@@ -139,35 +159,59 @@ class Yardstick:
 
     def _mark_short(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
-        if ours.agrees is not None and len(_stems(wanted)) == 1:
-            return "right" if theirs.agrees == ours.agrees else "wrong"
-        if ours.numbers:
-            return _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
-        if _contradicts(ours, theirs):
+        if ours.agrees is not None and len(stems(wanted)) == 1:
+            if theirs.agrees != ours.agrees or only_asks(wanted, said):
+                return "wrong"
+            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
+        contradicts = denies(ours, theirs) or denies_a_number(wanted, said) or says_the_opposite(wanted, said)
+        if contradicts or only_asks(wanted, said):
             return "wrong"
-        inside = f" {' '.join(_stems(wanted))} " in f" {' '.join(_stems(said))} "
-        if inside and len(_stems(said)) <= 12 * len(_stems(wanted)):
-            return "right"
-        return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
+        if ours.numbers:
+            mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+        elif f" {' '.join(stems(wanted))} " in f" {' '.join(stems(said))} " and len(stems(said)) <= 12 * len(
+            stems(wanted)
+        ):
+            mark = "right"
+        else:
+            return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
+        doubtful = leaves_open(wanted, said, wanted) or changes_places(wanted, said) or lists_more(wanted, said)
+        return "partly" if mark == "right" and doubtful else mark
 
     def _mark_text(self, case: Case, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = self._compare(ours, theirs, case)
-        if _contradicts(ours, theirs):
-            return "partly" if found and not missing and not false else "wrong"
+        if denies(ours, theirs) or says_the_opposite(wanted, said):
+            partly = len(_CLAUSE_END.findall(wanted.strip())) > 1 and found and not missing and not false
+            return "partly" if partly else "wrong"
+        if only_asks(wanted, said) or repeats_itself(wanted, said):
+            return "wrong"
+        open_ended = any(leaves_open(name, said, wanted) for name in ours.names)
+        doubtful = open_ended or _is_much_longer(wanted, said) or _breaks_off(wanted, said)
         if found or missing:
-            return _mark_facts(found, missing, false, agreement=agreement)
+            mark = _mark_facts(found, missing, false, agreement=agreement)
+            if mark != "wrong" and changes_places(wanted, said):
+                return "wrong"
+            return "partly" if mark == "right" and doubtful else mark
         if agreement >= SAME_WORDS:
-            return "right" if not false else "partly"
+            doubtful = doubtful or bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
+            return "partly" if doubtful else "right"
         if agreement >= SOME_WORDS:
             return "partly"
-        return "wrong" if self.closed or self._recites(said) or self._echoes(case, said) else "unclear"
+        if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
+            return "wrong"
+        return "unclear"
+
+    def _is_foreign(self, said: str) -> bool:
+        """Whether hardly a word of it stands in any training answer: another language, or none."""
+        words = set(stems(said))
+        known = sum(word in self.usual for word in words)
+        return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
     def _echoes(self, case: Case, said: str) -> bool:
         """Whether hardly a word of it is new against the question, or against itself."""
-        words = _stems(said)
-        new = set(words) - set(_stems(case.question))
+        words = stems(said)
+        new = set(words) - set(stems(case.question))
         return len(new) <= max(1, len(words) // 5)
 
     def _recites(self, said: str) -> bool:
@@ -181,20 +225,26 @@ class Yardstick:
     def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
         """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
         given = read_facts(case.question)
-        numbers = ours.numbers - given.numbers or ours.numbers
+        numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
         found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
         known = (*ours.numbers, *given.numbers)
         false = {
-            number.value for number in theirs.numbers if numbers and not any(number.agrees(other) for other in known)
+            number.value
+            for number in theirs.numbers
+            if ours.numbers and not any(number.agrees(other) for other in known)
         }
         if ours.agrees is not None:
             found.append(theirs.agrees == ours.agrees)
-        asked = set(_stems(case.question))
+        if ours.addresses:
+            found += [address in theirs.addresses for address in ours.addresses]
+            false |= theirs.addresses - ours.addresses - given.addresses
+        asked = set(stems(case.question))
         if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
-            said = set(_stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
+            said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
             right = [name[:STEM] in said for name in names]
-            if not any(right):
-                false |= {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
+            others = {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
+            codes = {name for name in others if not name.isalpha()}
+            false |= others if not any(right) or len(others) >= max(2, 2 * len(right)) else codes
             found += right
         return sum(found), len(found) - sum(found), len(false)
 
@@ -207,7 +257,7 @@ class Yardstick:
     def _weigh(self, text: str) -> tuple[Counter[str], float]:
         """How often it has each stem, and what they weigh together."""
         if text not in self._weighed:
-            counts = Counter(_stems(text))
+            counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
 
@@ -216,12 +266,12 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     """What these training answers have in common."""
     texts = [without_thoughts(text) for text in training]
     labels = _find_labels(texts)
-    documents = 2 * sum(bool(_documents(text)) for text in texts) > len(texts)
+    documents = 2 * sum(bool(read_documents(text)) for text in texts) > len(texts)
     frame = Frame() if labels or calls or documents else find_frame(texts)
-    counts = Counter(stem for text in texts for stem in set(_stems(frame.without(text))))
+    counts = Counter(stem for text in texts for stem in set(stems(frame.without(text))))
     usual = {stem: count / len(texts) for stem, count in counts.items()}
     capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
-    words = sum(len(_stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
+    words = sum(len(stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
     known = list(dict.fromkeys(map(frame.without, texts)))
     return Yardstick(
         frame,
@@ -262,58 +312,21 @@ def without_thoughts(text: str) -> str:
     return _THOUGHTS.sub("", text).strip()
 
 
-@lru_cache(maxsize=4096)
-def _documents(text: str) -> tuple[str, ...]:
-    """JSON objects and lists in the text, as canonical JSON, where they are most of it."""
-    found, place, covered = [], 0, 0
-    decoder = json.JSONDecoder()
-    while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:
-        try:
-            document, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            place = start + 1
-            continue
-        if document:
-            found.append(json.dumps(document, ensure_ascii=False, sort_keys=True))
-            covered += end - start
-        place = end
-    return tuple(found) if 2 * covered >= len(text) else ()
+def _is_much_longer(wanted: str, said: str) -> bool:
+    return len(stems(said)) > MUCH_LONGER * len(stems(wanted)) + MUCH_LONGER
 
 
-def read_documents(text: str) -> list[Any]:
-    """The JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
-    return [json.loads(document) for document in _documents(text)]
+def _follows(wanted: str, said: str) -> bool:
+    """Whether what both say is said in the same order."""
+    ours, theirs = ([stem for stem in stems(text) if stem not in LIGHT] for text in (wanted, said))
+    same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
+    return same >= IN_ORDER * (Counter(ours) & Counter(theirs)).total()
 
 
-def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from _leaves(value, f"{path}.{key}")
-    elif isinstance(document, list):
-        for value in document:
-            yield from _leaves(value, f"{path}[]")
-    else:
-        yield path, _folded(str(document))
-
-
-def _mark_documents(wanted: Sequence[Any], said: str) -> Mark:
-    """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
-    ours = Counter(leaf for document in wanted for leaf in _leaves(document))
-    documents = read_documents(said)
-    theirs = Counter(leaf for document in documents for leaf in _leaves(document))
-    if theirs:
-        share = 2 * (ours & theirs).total() / (ours.total() + theirs.total())
-    else:
-        text = _folded(said)
-        share = sum(value in text for _, value in ours) / max(1, len(ours))
-    return "right" if share == 1 else "partly" if share >= 0.5 else "wrong"
-
-
-def _contradicts(ours: Facts, theirs: Facts) -> bool:
-    """Yes against no, or what one denies and the other states."""
-    if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
-        return True
-    return bool(ours.denied & theirs.stated - ours.stated or theirs.denied & ours.stated - theirs.stated)
+def _breaks_off(wanted: str, said: str) -> bool:
+    """Whether it is the beginning of the wanted answer, and no more."""
+    ours, theirs = stems(wanted), stems(said)
+    return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
 def _is_code(text: str) -> bool:
@@ -334,7 +347,7 @@ def _mark_code(wanted: str, said: str) -> Mark:
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
     if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
         return "wrong"
-    if missing or false or agreement < FEW_WORDS:
+    if missing or false or agreement < (FEW_WORDS if found == 1 else FEWER_WORDS):
         return "partly"
     return "right"
 
@@ -347,25 +360,10 @@ def _final(text: str) -> str:
 
 def _find_labels(answers: Sequence[str]) -> frozenset[str]:
     """The labels, where the answers are a few short ones again and again; yes and no are such, too."""
-    counts = Counter(_folded(text) for text in answers)
+    counts = Counter(folded(text) for text in answers)
     if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
         return frozenset()
-    short = median(len(_stems(text)) for text in counts) <= SHORT_WORDS and not any(_documents(text) for text in counts)
+    short = median(len(stems(text)) for text in counts) <= SHORT_WORDS and not any(
+        read_documents(text) for text in counts
+    )
     return frozenset(counts) if short else frozenset()
-
-
-def _folded(text: str) -> str:
-    """Compared as labels and values are: without case, spaces around, and punctuation at the ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！？\"'“”‘’`*")
-
-
-@lru_cache(maxsize=8192)
-def _stems(text: str) -> tuple[str, ...]:
-    """Words cut to their first letters; of scripts without spaces, pairs of characters."""
-    stems: list[str] = []
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if re.match(f"[{UNSPACED}]", token):
-            stems += [token[n : n + 2] for n in range(max(1, len(token) - 1))]
-        else:
-            stems.append(token[:STEM])
-    return tuple(stems)

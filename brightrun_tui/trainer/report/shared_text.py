@@ -33,7 +33,11 @@ class Frame:
         words, first, last = self._places(text)
         if first >= last:
             return text.strip()
-        return text[words[first].start() : words[last].start() if last < len(words) else len(text)].strip(" \n\t,-–—")
+        start = words[first].start()
+        if text[start].isdigit() and text[max(0, start - 1) : start] in ("-", "−"):
+            start -= 1  # the sign of a number
+        found = text[start : words[last].start() if last < len(words) else len(text)]
+        return found.strip(" \n\t,–—").rstrip("-")
 
     def within(self, text: str) -> tuple[bool, bool]:
         """Whether the text has a known opening of two words or more, and a known closing."""

@@ -15,6 +15,7 @@ from brightrun_tui.datasets import Examined
 from brightrun_tui.datasets.repairing import DUPLICATE, Repairs, droppable
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.text import at_equals
 from brightrun_tui.planning.dataset_repair import repaired
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
@@ -103,7 +104,7 @@ class RepairScreen(Dialog[DatasetReport]):
             drop=frozenset(ticked - {TRIM, CHOSEN}),
             entries=frozenset(self._marked) if CHOSEN in ticked else frozenset(),
             trim=TRIM in ticked,
-            relabel={old.strip(): new.strip() for old, _, new in (pair.partition("=") for pair in pairs)},
+            relabel={old.strip(): new.strip() for old, _, new in map(at_equals, pairs)},
         )
 
     @on(Button.Pressed, "#make")

@@ -7,7 +7,7 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
-from brightrun_tui.domain.verdict import ticks_sentence
+from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,

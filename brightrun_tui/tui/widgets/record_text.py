@@ -24,7 +24,7 @@ def outcome(found: Outcome, width: int) -> reflow.Lines:
     """The conversation with what was remarked on it; of an entry that is left out, why, and what the file holds."""
     if found.record is None:
         reason = LEFT_OUT[found.left_out]
-        why = cells.plain(f"left out: {reason.what.format(detail=found.detail)}")
+        why = cells.plain(f"left out: {reason.said(1, found.detail)}")
         value = json.dumps(found.value, ensure_ascii=False, default=str, indent=1)
         return [
             *reflow.marked(reflow.text(why, width - 2, "$warning"), 2, "!", "bold $warning"),
@@ -34,7 +34,7 @@ def outcome(found: Outcome, width: int) -> reflow.Lines:
         ]
     lines = plan_text.conversation(found.record, width)
     labels = " · ".join(f"{name}: {value}" for name, value in found.record.categories.items())
-    remarks = " · ".join(REMARKS[kind].what.format(detail="…") for kind in found.remarks if kind in REMARKS)
+    remarks = " · ".join(REMARKS[kind].said(1, "…") for kind in found.remarks if kind in REMARKS)
     for note in filter(None, (labels, remarks)):
         lines += [Content(""), *reflow.text(cells.plain(note), width, "$muted")]
     return lines

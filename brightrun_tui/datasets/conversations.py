@@ -1,0 +1,252 @@
+"""Records that hold a conversation: lists of turns in the shapes that tools write them, or one text in a chat format."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of
+from brightrun_tui.datasets.marks import learnt
+from brightrun_tui.datasets.parsed import (
+    COMPLETIONS,
+    CONVERSATIONS,
+    PROMPTS,
+    REASONING,
+    SURE_CONVERSATIONS,
+    SYSTEMS,
+    ParsedRecord,
+    draft_of,
+    first_of,
+    holds_text,
+    lowered,
+    scalar,
+    thoughts_in,
+    value_of,
+    with_system,
+)
+from brightrun_tui.datasets.templated import turns_in_text
+from brightrun_tui.datasets.tool_calls import (
+    CALL_ROLES,
+    calls_in_parts,
+    calls_in_text,
+    calls_of,
+    results_in_parts,
+    tools_of,
+)
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, role_of, text_of
+
+SPEAKERS = ("role", "from", "speaker", "sender", "author")
+_TEXTS = ("content", "value", "text", "message", "utterance", "parts")
+_TURN_FIELDS = frozenset(
+    (
+        *SPEAKERS,
+        *_TEXTS,
+        "name",
+        "id",
+        "timestamp",
+        "created_at",
+        "type",
+        "recipient",
+        "tool_calls",
+        "tool_call_id",
+        "function_call",
+        "refusal",
+        "annotations",
+        "audio",
+    )
+)
+
+
+def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
+    """``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked otherwise.
+
+    Where the last answer stands in a field of its own, as ``completion``, it is the last turn.
+    """
+    fields = lowered(row)
+    name = _conversation_in(fields)[0] or next((name for name in CONVERSATIONS if fields.get(name)), "")
+    turns = turns_in(fields[name]) if name else None
+    if turns is None:
+        raise Unusable("no_answer")
+    if not isinstance(turns, list):
+        raise Unusable("other_shape")
+    used = {name, first_of(fields, SYSTEMS)}
+    if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
+        answered = first_of(fields, COMPLETIONS)
+        if (isinstance(answer := fields.get(answered), str) and answer.strip()) or is_turn(answer):
+            turns = [*turns, answer if is_turn(answer) else {"role": "assistant", "content": answer}]
+            used.add(answered)
+    draft = draft_of(row, with_system(value_of(fields, SYSTEMS), read_turns(turns)), used)
+    remark_on(draft, name, turns)
+    draft.tools = tools_of(fields)
+    return draft
+
+
+def from_templated_text(row: Mapping[str, Any]) -> ParsedRecord:
+    """One text that holds the conversation in some model's chat format; it is taken apart."""
+    return draft_of(row, with_system(value_of(row, SYSTEMS), turns_in_text(text_of(row.get("text")))), {"text"})
+
+
+def speaks_by(row: Any) -> str:
+    """The key under which the turns of a row's conversation name their speaker; empty where it holds none."""
+    if not isinstance(row, Mapping):
+        return ""
+    return _conversation_in(row if any(name in row for name in CONVERSATIONS) else lowered(row))[1]
+
+
+def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """The field with a conversation, and the key under which its turns name their speaker; empty where there is none.
+
+    Under a name that may mean something else, the speakers must be known, and say something.
+    """
+    for name in CONVERSATIONS:
+        turns = fields.get(name)
+        key = ""
+        if isinstance(turns, str) and turns.lstrip().startswith(("[", "{")):
+            key = next((key for key in SPEAKERS if f'"{key}"' in turns or f"'{key}'" in turns), "")
+        elif isinstance(turns, dict):
+            key = next((key for key in SPEAKERS if isinstance(turns.get(key), list)), "")
+        elif isinstance(turns, list) and turns:
+            key = _speaker_key(turns[0])
+            if key and name not in SURE_CONVERSATIONS and not _speaks(turns[0]):
+                key = ""
+            if not key and name != "items" and _is_exchange(turns[0]):
+                key = "from"
+        if key:
+            return name, key
+    return "", ""
+
+
+def _speaks(turn: Mapping[str, Any]) -> bool:
+    fields = lowered(turn)
+    try:
+        return bool(role_of(value_of(fields, SPEAKERS))) and any(name in fields for name in _TEXTS)
+    except Unusable:
+        return False
+
+
+def is_turn(value: Any) -> bool:
+    """Whether this is one turn of a conversation: it names who speaks."""
+    return bool(_speaker_key(value))
+
+
+def turns_in(value: Any) -> Any:
+    """The list of turns in a conversation's field, which may be JSON, Python's spelling of a list, or a list for each field.
+
+    Raises:
+        Unusable: a text that is none of these.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = _literal(value)
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
+    if isinstance(value, list) and value and all(map(_is_exchange, value)):
+        return [turn for exchange in value for turn in _parted(exchange)]
+    return value
+
+
+def read_turns(turns: Sequence[Any]) -> list[Turn]:
+    """Turns as a file has them, with the calls and results of tools that stand in their parts.
+
+    Raises:
+        Unusable: one of them is no turn, or has a mark or a call that cannot be understood.
+    """
+    return [one for turn in turns for one in _read(turn)]
+
+
+def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
+    """What is to be said of the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
+    for turn in turns:
+        if not isinstance(turn, dict) or len(turn) <= 2:
+            continue
+        marks = learnt(turn)
+        if marks.weighted and "weight" not in draft.remarks:
+            draft.remarks.append("weight")
+        if role_of(_speaker(turn)) == "assistant":
+            draft.flags += [(f"{name}.{field}", value) for field, value in marks.flags]
+        draft.unused += [f"{name}.{field}" for field, value in turn.items() if _is_unread(field, value)]
+
+
+def _is_unread(field: str, value: Any) -> bool:
+    if field.lower() in _TURN_FIELDS or meaning_of(field) in (Meaning.LEARN, Meaning.SKIP) or not holds_text(value):
+        return False
+    return field.lower() not in REASONING or not thoughts_in(value)
+
+
+def _literal(text: str) -> Any:
+    """What pandas wrote into a cell: ``repr`` of a list of dicts, or of an array of them, which has no commas."""
+    for spelling in (text, text.replace("}\n {", "},\n {")):
+        try:
+            return ast.literal_eval(spelling)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise Unusable("other_shape")
+
+
+def _speaker_key(turn: Any) -> str:
+    if not isinstance(turn, dict):
+        return ""
+    if "role" in turn:
+        return "role"
+    names = lowered(turn)
+    return next((key for key in SPEAKERS if key in names), "")
+
+
+def _speaker(turn: Mapping[str, Any]) -> Any:
+    speaker = turn["role"] if "role" in turn else value_of(lowered(turn), SPEAKERS)
+    return speaker.get("role", speaker.get("type")) if isinstance(speaker, dict) else speaker
+
+
+def _is_exchange(value: Any) -> bool:
+    """Whether this is a question with its answer, in one object of a conversation."""
+    if not isinstance(value, dict) or _speaker_key(value):
+        return False
+    names = {str(name).lower() for name in value}
+    return bool(names & {*PROMPTS}) and bool(names & {*COMPLETIONS})
+
+
+def _parted(exchange: Mapping[str, Any]) -> list[dict[str, Any]]:
+    fields = lowered(exchange)
+    return [
+        {"role": role, "content": value_of(fields, names)}
+        for role, names in (("user", PROMPTS), ("assistant", COMPLETIONS))
+    ]
+
+
+def _read(turn: Any) -> Iterator[Turn]:
+    if not isinstance(turn, dict):
+        raise Unusable("other_shape")
+    if len(turn) == 2 and isinstance(turn.get("content"), str) and str(turn.get("role")) in ROLES:
+        yield Turn(turn["role"], turn["content"])
+        return
+    fields = turn if "role" in turn and "content" in turn else lowered(turn)
+    role, content = _speaker(fields), fields.get(next((name for name in _TEXTS if name in fields), ""))
+    spoken = role.strip().lower().replace("-", "_") if isinstance(role, str) else ""
+    if len(turn) == 2 and content is not None and not isinstance(content, list):
+        if spoken in CALL_ROLES:
+            yield Turn("assistant", "", tool_calls=calls_in_text(content))
+        else:
+            yield Turn(role, content)
+        return
+    calls = calls_of(fields)
+    if spoken in CALL_ROLES and not calls:
+        role, content, calls = "assistant", "", calls_in_text(content)
+    content, more = calls_in_parts(content)
+    content, results = results_in_parts(content)
+    yield from (Turn("tool", said, tool_call_id=call) for call, said in results)
+    if results and not content:
+        return
+    thoughts = next((text for name in REASONING if name in fields and (text := thoughts_in(fields[name]))), "")
+    yield Turn(
+        role,
+        content,
+        learnt(turn).train,
+        thoughts,
+        (*calls, *more),
+        scalar(fields.get("name")),
+        scalar(fields.get("tool_call_id")),
+    )

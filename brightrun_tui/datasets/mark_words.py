@@ -1,0 +1,144 @@
+"""The words by which files say what is to be learnt and what was liked: names of fields, and the values of marks."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any
+
+
+class Meaning(Enum):
+    """What a field is about, by its name."""
+
+    LEARN = auto()
+    """Whether a turn or a record is to be learnt."""
+    SKIP = auto()
+    """Whether it is context only."""
+    UNCLEAR = auto()
+    """One of the two: a mask may be of what is hidden or of what is kept."""
+    LIKED = auto()
+    """Whether an answer was liked, in so many words."""
+    DISLIKED = auto()
+    """The same the other way round."""
+    RATED = auto()
+    """A label, vote or score, which may say so or something else."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_LEARN = _set(
+    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights"
+)
+_SKIP = _set("masked skip skipped ignore ignored exclude excluded")
+_NOT = _set("no not dont without non")
+_ABOUT_LEARNING = _set(
+    "on turn is do to be should with compute calculate calc mask scale message answer token tokens detail details for "
+    "in from the this has use apply metadata"
+)
+_LIKED = _set(
+    "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved correct helpful useful "
+    "acceptable hilfreich richtig korrekt nützlich utile correcto correcta útil"
+)
+_DISLIKED = _set(
+    "down dislike disliked undesirable undesired bad reject rejected disapproved incorrect wrong unhelpful unwanted "
+    "unacceptable falsch schlecht"
+)
+_RATED = _set(
+    "kto tag label feedback vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung"
+)
+_ABOUT_ANSWERS = _set(
+    "is was user human answer response completion output reply the by as binary final annotator annotation rater reviewer "
+    "message marked metadata"
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(name)]
+
+
+def name_words(name: str) -> frozenset[str]:
+    """The words that a field's name is made of, as ``isGood`` and ``is_good`` are of two."""
+    return frozenset(_words(name))
+
+
+_NOUNS = _set("answer response completion output reply message")
+
+
+@lru_cache(maxsize=4096)
+def meaning_of(name: str) -> Meaning | None:
+    """What a field is about, however its name is spelt; None where it has a word that is about something else."""
+    words = _words(name)
+    known = frozenset(words)
+    if not words:
+        return None
+    if known <= _LEARN | _SKIP | _NOT | _ABOUT_LEARNING:
+        if known & (_LEARN | _SKIP) and words[0] != "mask":
+            return Meaning.SKIP if len(known & (_NOT | _SKIP)) % 2 else Meaning.LEARN
+        return Meaning.UNCLEAR if "mask" in known else None
+    if not known <= _LIKED | _DISLIKED | _RATED | _NOT | _ABOUT_ANSWERS:
+        return None
+    if known & (_LIKED | _DISLIKED):
+        if words[-1] in _NOUNS and words[0] not in ("is", "was"):
+            return None  # the correct answer, not whether it is correct
+        return Meaning.DISLIKED if bool(known & _DISLIKED) is not bool(known & _NOT) else Meaning.LIKED
+    return Meaning.RATED if known & _RATED else None
+
+
+_TRUE = frozenset(
+    (
+        "true|t|yes|y|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|approved|positive|upvote|"
+        "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|daumen hoch|✓|✅"
+    ).split("|")
+)
+_FALSE = frozenset(
+    (
+        "false|f|no|n|off|bad|poor|terrible|down|thumbs down|thumb down|dislike|disliked|undesirable|rejected|reject|negative|"
+        "downvote|👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
+        "schlecht|falsch|nicht hilfreich|daumen runter|✗|❌"
+    ).split("|")
+)
+_NEITHER = frozenset(
+    "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")
+)
+_SHORT_WORD, _LONGEST_WORD = 3, 20
+_SHADES = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+_JOINTS = re.compile(r"(?<=\w)[-_](?=\w)")
+
+
+def truth(value: Any) -> float | None:
+    """How true a mark is: 0 to 1 for true/false in any of the usual spellings and for numbers; None for no mark.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool | int | float | Decimal):
+        return float(value)
+    if isinstance(value, str):
+        word = folded(value)
+        if word in _NEITHER:
+            return None
+        if word in _TRUE or word in _FALSE:
+            return float(word in _TRUE)
+        return float(value)
+    if isinstance(value, list) and value and all(isinstance(part, bool | int | float) for part in value):
+        return float(any(value))  # a mask for each token, of somebody else's tokenizer
+    raise ValueError("not a mark")
+
+
+def says_so(value: Any) -> bool | None:
+    """What a value plainly says, true or false, or a longer word for one of them; None for all else."""
+    if isinstance(value, str) and len(value) <= _LONGEST_WORD and len(word := folded(value)) > _SHORT_WORD:
+        return word in _TRUE if word in _TRUE or word in _FALSE else None
+    return value if isinstance(value, bool) else None
+
+
+def folded(word: str) -> str:
+    """A word as marks are compared: without case, dashes and shades of emoji."""
+    return " ".join(_JOINTS.sub(" ", _SHADES.sub("", word)).casefold().split())

@@ -1,0 +1,162 @@
+"""Why a file is refused whose records have no known form, and what may be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
+from brightrun_tui.datasets.formats import formats, is_record
+from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.source import Row, SourceFile
+from brightrun_tui.datasets.turns import ROLES, printable
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import DatasetError, UsageError
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+_SHOWN_FIELDS = 12
+_LONG_NAME = 40
+
+
+def check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    found = _field_names(rows)
+    for role, column in columns.items():
+        if column not in found:
+            close = get_close_matches(column, found, n=1)
+            raise DatasetError(
+                f"there is no column “{column}” (for {role}); there are {_listed(found)}",
+                where=str(file.path),
+                fix=f"did you mean {role}={printable(close[0])}?" if close else f"map {role} to one of these",
+                kind=ErrorKind.DATASET_COLUMNS,
+            )
+    if "messages" not in columns and not {"prompt", "completion"} <= set(columns):
+        raise UsageError(
+            "the mapping needs prompt and completion, or messages",
+            where="columns",
+            fix=_suggestion(found, rows),
+            kind=ErrorKind.COLUMNS_INCOMPLETE,
+        )
+
+
+def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
+    found = _field_names(rows)
+    if turn := _column_of_speakers(rows):
+        return DatasetError(
+            f"each entry is one turn of a conversation (it has a “{printable(turn)}”), not a whole conversation",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_TURNS,
+            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}',
+        )
+    if not found:
+        return DatasetError(
+            f"the entries are not records but {_kind_of(rows[0].value)}",
+            where=str(file.path),
+            fix='write each as an object, such as {"prompt": …, "completion": …} (with pandas: orient="records"); '
+            f"known formats: {_format_list()}",
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
+        return DatasetError(
+            "the first line looks like a record, not like the names of the columns",
+            where=file.at(1),
+            fix="put a line with their names first, such as: prompt,completion",
+            kind=ErrorKind.DATASET_NO_HEADER,
+        )
+    if file.is_parquet or file.is_workbook or file.suffix in TABLE_SUFFIXES:
+        return DatasetError(
+            f"no columns named prompt and completion (or question and answer); there are {_listed(found)}",
+            where=str(file.path) if file.is_parquet else file.at(1),
+            fix=_suggestion(found, rows),
+            kind=ErrorKind.DATASET_COLUMNS,
+        )
+    if [name.strip().lower() for name in found] == ["text"]:
+        return DatasetError(
+            "the texts are in no chat format that is known, or hold more than one conversation",
+            where=f"{file.path}, {rows[0].place}",
+            fix='write what is asked and what is answered apart: {"prompt": …, "completion": …}',
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    if "input_ids" in found:
+        return DatasetError(
+            "the records are numbers that some tokenizer made of texts",
+            where=f"{file.path}, {rows[0].place}",
+            fix='give the texts themselves: {"prompt": …, "completion": …}',
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    if nested := _nested_records(rows[0].value):
+        return DatasetError(
+            f"each entry holds a list of records in “{printable(nested)}”",
+            where=f"{file.path}, {rows[0].place}",
+            fix="put these records into one list, or each on a line of its own",
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    if nested := _nested_conversation(rows[0].value):
+        return DatasetError(
+            f"the conversation stands in “{printable(nested)}”, beside other things",
+            where=f"{file.path}, {rows[0].place}",
+            fix='write each record as the conversation alone, its answer included: {"messages": [{"role": …, "content": …}, …]}',
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    return DatasetError(
+        f"the records have no known form; their fields are {_listed(found)}",
+        where=f"{file.path}, {rows[0].place}",
+        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
+        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+    )
+
+
+def _nested_records(value: Any) -> str:
+    """The field of an entry that holds a list of records; else empty."""
+    inner = value.items() if isinstance(value, dict) else ()
+    return next((str(name) for name, part in inner if isinstance(part, list) and part and is_record(part[0])), "")
+
+
+def _nested_conversation(value: Any) -> str:
+    """The field of a record whose object holds a conversation; else empty."""
+    inner = value.items() if isinstance(value, dict) else ()
+    return next((str(name) for name, part in inner if speaks_by(part)), "")
+
+
+def _column_of_speakers(rows: Sequence[Row]) -> str:
+    """The field that says who speaks, where every entry is a turn of its own; else empty."""
+    names = _field_names(rows)
+    for name in names if len(names) > 1 else ():
+        said = {str(row.value.get(name)).strip().lower() for row in rows if isinstance(row.value, dict)}
+        if name.strip().lower() in SPEAKERS[:3] or (len(said) > 1 and said <= ROLES.keys()):
+            return name
+    return ""
+
+
+def _field_names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(name) for row in rows if isinstance(row.value, dict) for name in row.value))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"“{printable(name)}”" for name in names[:_SHOWN_FIELDS])
+    more = len(names) - _SHOWN_FIELDS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
+    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
+    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
+    if guess is None:
+        return "two columns are needed, named prompt (what is asked) and completion (the answer)"
+    prompt, completion = guess
+    return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
+
+
+def _reads_like_content(names: Sequence[str]) -> bool:
+    """Whether these are texts of a record rather than names of columns."""
+    texts = [name for name in names if name.strip()]
+    return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
+
+
+def _format_list() -> str:
+    return ", ".join(formats())
+
+
+def _kind_of(value: Any) -> str:
+    kinds: dict[type, str] = {str: "texts", bool: "true/false values", int: "numbers", list: "lists", dict: "empty"}
+    return kinds.get(type(value), "bare values")

@@ -1,0 +1,174 @@
+"""Words that are facts, or change them: units, months, numbers, yes and no, denials, opposites. In a few languages each."""
+
+from __future__ import annotations
+
+POLARITY = {
+    "yes": True,
+    "no": False,
+    "yeah": True,
+    "nope": False,
+    "ja": True,
+    "nein": False,
+    "oui": True,
+    "non": False,
+    "sí": True,
+    "si": True,
+    "sim": True,
+    "não": False,
+    "да": True,
+    "нет": False,
+    "はい": True,
+    "いいえ": False,
+    "是": True,
+    "是的": True,
+    "不是": False,
+    "不": False,
+}
+DENIALS = frozenset(
+    "not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
+    "ingen ikke inte niet geen non hardly barely scarcely neither weder kaum aucun ningún".split()
+)
+LIGHT = frozenset(
+    "a an the is are was were be been to of in on at it its that this you your we our i my for and or as do does "
+    "der die das den dem ein eine einen ist sind zu und oder sie ihr wir es le la les un une est el los las "
+    "any so very really".split()
+)
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january januar janvier enero jan ene",
+            "february februar février febrero feb",
+            "march märz mars marzo mar mär",
+            "april avril abril apr",
+            "may mai mayo",
+            "june juni juin junio jun",
+            "july juli juillet julio jul",
+            "august août agosto aug",
+            "september septembre septiembre sep sept",
+            "october oktober octobre octubre oct okt",
+            "november novembre noviembre nov",
+            "december dezember décembre diciembre dec dez",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+UNITS = {
+    name: unit
+    for unit, names in {
+        "second": "second seconds sec sekunde sekunden seconde secondes 秒",
+        "minute": "minute minutes min minuten 分",
+        "hour": "hour hours stunde stunden heure heures hora horas 時",
+        "day": "day days tag tage tagen jour jours día días 日",
+        "week": "week weeks woche wochen semaine semaines semana semanas 週",
+        "month": "month months monat monate monaten mois mes meses 月",
+        "year": "year years jahr jahre jahren ans années año años 年",
+        "%": "% percent prozent",
+        "am": "am",
+        "pm": "pm",
+        "£": "£ pounds pound gbp",
+        "$": "$ dollars dollar usd",
+        "€": "€ euro euros eur",
+        "¥": "¥ yen 円",
+        "cent": "cent cents ct ¢",
+        "g": "g gram grams gramme grammes gramm",
+        "kg": "kg kilo kilos kilogram kilograms kilogramm",
+        "mg": "mg milligram milligrams milligramm",
+        "lb": "lb lbs",
+        "oz": "oz ounce ounces",
+        "m": "m meter meters metre metres metern",
+        "cm": "cm centimeter centimeters centimetre centimetres zentimeter",
+        "mm": "mm millimeter millimeters millimetre millimetres",
+        "km": "km kilometer kilometers kilometre kilometres kilometern",
+        "mile": "mile miles meilen",
+        "inch": "inch inches zoll",
+        "foot": "ft foot feet",
+        "l": "l liter liters litre litres litern",
+        "ml": "ml milliliter milliliters millilitre millilitres",
+        "kb": "kb kib kilobyte kilobytes",
+        "mb": "mb mib megabyte megabytes",
+        "gb": "gb gib gigabyte gigabytes",
+        "tb": "tb tib terabyte terabytes",
+        "w": "w watt watts",
+        "kw": "kw kilowatt kilowatts",
+        "v": "v volt volts",
+        "°c": "°c celsius",
+        "°f": "°f fahrenheit",
+    }.items()
+    for name in names.split()
+}
+COUNTS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "",
+            "one ein eine einen einer un une",
+            "two zwei deux dos",
+            "three drei trois tres",
+            "four vier quatre cuatro",
+            "five fünf cinq cinco",
+            "six sechs seis",
+            "seven sieben sept siete",
+            "eight acht huit ocho",
+            "nine neun neuf nueve",
+            "ten zehn dix diez",
+            "eleven elf onze once",
+            "twelve zwölf douze doce",
+        )
+    )
+    for name in names.split()
+} | {
+    "fourteen": 14,
+    "vierzehn": 14,
+    "fifteen": 15,
+    "twenty": 20,
+    "zwanzig": 20,
+    "thirty": 30,
+    "dreissig": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "ninety": 90,
+    "hundred": 100,
+}
+
+SCALES = {
+    name: factor
+    for factor, names in (
+        (1_000, "thousand tausend mille mil"),
+        (1_000_000, "million millions millionen millón millones mio"),
+        (1_000_000_000, "billion billions milliarde milliarden milliard milliards mrd"),
+    )
+    for name in names.split()
+}
+
+_OPPOSITES = (
+    "before after|most least|more less|more fewer|maximum minimum|max min|increase decrease|raise lower|add remove|open closed|"
+    "open close|on off|up down|left right|first last|above below|over under|inside outside|indoors outdoors|upper lower|"
+    "clockwise counterclockwise|clockwise anticlockwise|free charged|covered excluded|included excluded|include exclude|"
+    "allowed forbidden|allowed prohibited|allow forbid|with without|always never|all none|everybody nobody|everyone nobody|"
+    "everything nothing|hot cold|warm cold|wet dry|high low|higher lower|early late|earlier later|store online|stores online|"
+    "public private|enable disable|enabled disabled|start stop|accept refuse|accept reject|accepted refused|accepted rejected|"
+    "approve reject|approved rejected|possible impossible|same different|long short|longer shorter|big small|larger smaller|"
+    "fast slow|faster slower|cheap expensive|cheaper dearer|safe dangerous|safe unsafe|true false|buy sell|push pull|win lose|"
+    "gain lose|win loss|both neither|required optional|must may|plus minus|import export|mehr weniger|mindestens höchstens|"
+    "öffnen schließen|geöffnet geschlossen|links rechts|oben unten|immer nie|alle keine|mit ohne|erlaubt verboten|heiß kalt|"
+    "avant après|plus moins|toujours jamais|avec sans|ouvert fermé|antes después|más menos|siempre nunca|con sin|abierto cerrado"
+)
+OPPOSITES: dict[str, frozenset[str]] = {}
+"""By word, those that say the contrary."""
+for _pair in _OPPOSITES.casefold().split("|"):
+    _one, _other = _pair.split()
+    OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | {_other}
+    OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
+_INSTEAD = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
+    "all some few many most|everybody somebody nobody|everyone someone nobody|erste zweite dritte vierte fünfte letzte|"
+    "einmal zweimal dreimal|klein mittel groß"
+)
+for _group in _INSTEAD.casefold().split("|"):
+    for _one in _group.split():
+        OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | (frozenset(_group.split()) - {_one})
+PREFIXES = ("non", "un", "in", "im", "ir", "il", "dis", "nicht")
+"""What a word begins with that denies what is behind it."""
