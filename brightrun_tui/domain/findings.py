@@ -26,7 +26,7 @@ class AnswerFindings(BaseModel):
         frame: opening and closing that most training answers share; not counted as content.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     count: int
     fair: int
@@ -50,7 +50,7 @@ class Floor(BaseModel):
     ``marks``: what it would have got for each sample, in their order.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     answer: str
     marks: tuple[Mark, ...]
@@ -69,7 +69,7 @@ class Findings(BaseModel):
         worse: categories of records on which the base model does better, as ``topic: returns``.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     base_loss: float
     tuned_loss: float
