@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 from textual.widgets import Input
 
@@ -19,6 +20,11 @@ from tests.tui.conftest import Opened
 from tests.tui.test_new_run import choose_example, open_form
 
 HEADINGS = "Datum;Kundenfrage;Unsere Antwort\n"
+
+
+@pytest.fixture
+def first_mode() -> str:
+    return "new_run"
 
 
 def german_table(path: Path) -> Path:
