@@ -7,7 +7,7 @@ of the table ``[engine]`` is named ``BRIGHTRUN_ENGINE_IDLE_SECONDS`` in the envi
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
@@ -28,7 +28,7 @@ SECTIONS = ("app", "boxes", "defaults", "engine", "judge", "keys", "money", "not
 class Section(BaseModel):
     """Base of every table: unknown keys are refused, numbers are finite and not larger than `LARGEST`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @field_validator("*")
     @classmethod
@@ -57,11 +57,13 @@ class MoneyLimits(Section):
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
-def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collection[str] = ()) -> Table:
+def load_section(
+    paths: Paths, name: str, model: type[Table], *, nested: Callable[[], Collection[str]] = frozenset
+) -> Table:
     """One table of the configuration, checked. ``name`` may be that of a table within a table, as in ``notify.bell``.
 
     Args:
-        nested: tables within this one that are read by themselves.
+        nested: names the tables within this one that are read by themselves; asked only where something else is in it.
 
     Raises:
         UsageError: the file cannot be read or is not a TOML, a key is unknown, a value does not fit.
@@ -82,7 +84,8 @@ def load_section(paths: Paths, name: str, model: type[Table], *, nested: Collect
             raise UsageError(
                 f"“{name}” must be a table", where=str(path), fix=f"write it as [{name}]", kind=ErrorKind.BAD_CONFIG
             )
-    table = {key: value for key, value in table.items() if key not in nested}
+    apart = nested() if table.keys() - model.model_fields.keys() else frozenset()
+    table = {key: value for key, value in table.items() if key not in apart}
     places = {key: f"{path}: [{name}] {key}" for key in table}
     for key in model.model_fields:
         variable = f"BRIGHTRUN_{name}_{key}".replace(".", "_").upper()

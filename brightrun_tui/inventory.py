@@ -10,7 +10,7 @@ from brightrun_tui.domain.curve import CurveSpec
 from brightrun_tui.domain.errors import PluginError
 from brightrun_tui.domain.objective import ObjectiveSpec
 from brightrun_tui.notify.channel import ChannelSpec
-from brightrun_tui.plugins import OURS, Door, Registration, Spec
+from brightrun_tui.plugins import Door, Registration, Spec
 from brightrun_tui.providers.spec import ProviderSpec
 from brightrun_tui.registry.export_kind import ExportKind
 
@@ -40,7 +40,7 @@ def inventory() -> tuple[Item, ...]:
 
 def problems() -> tuple[PluginError, ...]:
     """What is wrong, each thing once. Imports only what other packages brought: what is ours is tested before it is published."""
-    if all(one.package == OURS for one in plugins.registrations()):
+    if not plugins.others():
         return ()
     return tuple(problem for door, kind in KINDS.items() for problem in plugins.load_all(door, kind).problems)
 

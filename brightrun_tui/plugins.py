@@ -21,7 +21,7 @@ from brightrun_tui.domain.errors import BrightrunError, PluginError, UsageError
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,9 @@ def registrations() -> tuple[Registration, ...]:
     from importlib.metadata import entry_points  # takes as long as all of our own imports of a small verb
 
     everything = entry_points()  # one look at every installed package
-    found = [_registration(point) for door in Door for point in everything.select(group=door)]
+    points = [point for door in Door for point in everything.select(group=door)]
+    packages = {package: _name_and_version(package) for package in {point.dist for point in points}}
+    found = [Registration(Door(one.group), one.name, one.value, *packages[one.dist]) for one in points]
     if not any(one.package == OURS for one in found):
         raise BrightrunError(
             "Bright Run was installed before its code learnt to say what it brings",
@@ -134,6 +136,11 @@ def names(door: Door) -> tuple[str, ...]:
 def claimed(door: Door) -> frozenset[str]:
     """Every name that is registered, also those that nobody gets."""
     return frozenset(one.name for one in _of(door))
+
+
+def others() -> tuple[str, ...]:
+    """The packages that bring something beside Bright Run itself, with their versions."""
+    return tuple(sorted({one.origin for one in registrations() if one.package != OURS}))
 
 
 def origin_of(door: Door, name: str) -> str:
@@ -294,8 +301,7 @@ def _flaw(spec: Any, registration: Registration, kind: type[S]) -> str:
     return spec.flaw()
 
 
-def _registration(point: EntryPoint) -> Registration:
-    package, version = "an unnamed package", ""
-    if point.dist is not None:
-        package, version = point.dist.metadata["Name"] or package, point.dist.metadata["Version"] or ""
-    return Registration(Door(point.group), point.name, point.value, package, version)
+def _name_and_version(package: Distribution | None) -> tuple[str, str]:
+    """Slow: all that the package says of itself is read for that."""
+    told = package.metadata if package is not None else None
+    return (told and told["Name"]) or "an unnamed package", (told and told["Version"]) or ""

@@ -13,13 +13,20 @@ WITHOUT_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}
 """For processes that import torch, unless the user has set it: nothing of ours is compiled by it, but bitsandbytes asks for that
 as soon as it is imported, and loading the compiler takes two seconds of a processor and 40 MB."""
 
+WITHOUT_OTHERS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""For every process of ours, unless the user has set it: what is checked by our models is nobody else's business, and looking for
+somebody means reading the entry points of every installed package."""
+
 _OURS = 0o077
 _users_umask: int | None = None
 
 
 def begin_privately() -> None:
-    """What this process and its children write is for the user alone, and a crash leaves no image of their memory."""
+    """What this process and its children write is for the user alone, and a crash leaves no image of their memory; no package
+    of others listens to what they check."""
     global _users_umask
+    for name, value in WITHOUT_OTHERS.items():
+        os.environ.setdefault(name, value)
     before = os.umask(_OURS)
     _users_umask = before if _users_umask is None else _users_umask
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

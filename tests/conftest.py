@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections import Counter
 
@@ -21,10 +22,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--draw-pictures", action="store_true", help="keep every screen as tests/tui/pictures is to have it"
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first (those from end to end, then those with most slow tests), so that all processes end together."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: ("e2e" not in item.path.parts, -slow[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays; looking for garbage in it again and again is a quarter of the work of a test of the app."""
+    gc.collect()
+    gc.freeze()
 
 
 _BEGUN = pytest.StashKey[bool]()

@@ -14,13 +14,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from brightrun_tui.cli import COMMANDS
+from brightrun_tui.verbs import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "brightrun_tui"
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "pandas", "pyarrow")
 OF_RICH = ("attr", "linkify_it", "markdown_it", "mdurl", "pygments")
-HELP_NEEDS = ("cli", "domain", "files", "importing", "logs", "paths", "process", "redaction")
+HELP_NEEDS = ("cli", "domain", "files", "importing", "logs", "opening", "paths", "process", "redaction", "verbs")
 """Of our rooms: what every call begins with."""
 EVERYWHERE = {"pip"}
 """Part of every virtual environment; its certificates are used where a small image has none."""

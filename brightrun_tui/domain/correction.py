@@ -21,7 +21,7 @@ class Correction(BaseModel):
         dataset: the dataset that it was written to last; empty while it waits.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: int = 0
     model: str
@@ -52,7 +52,7 @@ class Correction(BaseModel):
 class CorrectionOutcome(BaseModel):
     """What a version that learnt from a correction answers to its question, and what comparing with the wanted answer says."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: int
     question: str

@@ -13,7 +13,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 class ToolCall(BaseModel):
     """A function that the assistant asks for, with its arguments by name."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
@@ -31,7 +31,7 @@ class Message(BaseModel):
         tool_call_id: the call that this is the result of.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     role: Role
     content: str
@@ -81,7 +81,7 @@ class Record(BaseModel):
     ``tools`` are the functions that the assistant may call, in OpenAI's form.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     messages: tuple[Message, ...]
@@ -98,7 +98,7 @@ class Problem(BaseModel):
     worth knowing, but its records are used all the same; any other problem leaves its records out.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: str
     what: str
@@ -112,7 +112,7 @@ class Problem(BaseModel):
 class LengthStats(BaseModel):
     """Characters a record; token counts are only known once a tokenizer is. ``percentiles``: the 1st to the 100th."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     mean: float = 0.0
     percentiles: tuple[int, ...] = ()
@@ -138,7 +138,7 @@ class LengthStats(BaseModel):
 class DatasetOrigin(BaseModel):
     """The dataset that a version was made from, and what was done to it, in words."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     fingerprint: str
@@ -153,7 +153,7 @@ class DatasetReport(BaseModel):
     where that was said: roles by the names of its columns, encoding and sheet.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     path: str
     name: str
@@ -199,7 +199,7 @@ class PreparedData(BaseModel):
     Fingerprints are ``sha256:…`` of the files' content.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     directory: str
     train_records: int

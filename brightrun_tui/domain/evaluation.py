@@ -16,7 +16,7 @@ class LearntFrom(BaseModel):
     ``chosen_apart``: of its held-out records one half chose its checkpoint, so only the other half may judge it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     ref: str
     run_directory: str = ""
@@ -32,7 +32,7 @@ class Subject(BaseModel):
     ``apart_from``: those whose training records must not judge, itself among them. ``records``: at most so many judge.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     version: int
@@ -53,7 +53,7 @@ class Judging(BaseModel):
     enough others judge. ``unknown``: versions of which nobody can tell what they learnt from.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     records: int
     learnt: int = 0
@@ -72,7 +72,7 @@ class Evaluation(BaseModel):
         seconds: what measuring took.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     version: int = 1
     run_id: str

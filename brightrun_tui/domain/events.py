@@ -86,7 +86,7 @@ Suggested = bool | int | Finite | Text | list[Text] | None
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     def fields(self) -> dict[str, Any]:
         """What stands in the line beside ``seq``, ``time`` and ``kind``."""
@@ -278,12 +278,14 @@ Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Cha
 Body = Known | Other
 B = TypeVar("B", bound=Body, covariant=True)
 
-_KNOWN: TypeAdapter[Known] = TypeAdapter(Annotated[Known, Field(discriminator="kind")])
+_KNOWN: TypeAdapter[Known] = TypeAdapter(
+    Annotated[Known, Field(discriminator="kind")], config=ConfigDict(defer_build=True)
+)
 EVENT_KINDS: tuple[str, ...] = tuple(model.model_fields["kind"].default for model in get_args(Known))
 
 
 class _Head(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
 
     seq: Annotated[int, Field(ge=0, le=10**12)]
     time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]

@@ -27,7 +27,7 @@ class AnswerFindings(BaseModel):
         parts: by label, or by place of a value in JSON: how many answers have it right, and how many should.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     count: int
     fair: int
@@ -52,7 +52,7 @@ class Floor(BaseModel):
     ``marks``: what it would have got for each sample, in their order.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     answer: str
     marks: tuple[Mark, ...]
@@ -71,7 +71,7 @@ class Findings(BaseModel):
         worse: categories of records on which the base model does better, as ``topic: returns``.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     base_loss: float
     tuned_loss: float

@@ -11,7 +11,7 @@ class GpuCheck(BaseModel):
     ``faults``: what is wrong with it, in words; empty: it is fit to train on. ``product_errors``: of 4-bit products, by rows.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     device: str
     compute: str

@@ -26,7 +26,7 @@ Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class LiveChange(BaseModel):
     """One change. ``number`` counts from 1 within the run. ``step``: it holds after so many steps; None until the worker says."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     number: Annotated[int, Field(ge=1, le=10**6)]
     time: float
@@ -48,13 +48,13 @@ class LiveChange(BaseModel):
 class AskedChange(BaseModel):
     """A change as it stands in the file that the worker reads."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     number: Annotated[int, Field(ge=1, le=10**6)]
     settings: dict[str, Finite]
 
 
-ASKED_CHANGES: TypeAdapter[list[AskedChange]] = TypeAdapter(list[AskedChange])
+ASKED_CHANGES: TypeAdapter[list[AskedChange]] = TypeAdapter(list[AskedChange], config=ConfigDict(defer_build=True))
 
 
 def asked_of_worker(changes: Sequence[LiveChange]) -> bytes:

@@ -27,7 +27,7 @@ _NEEDED = {ADAPTER_CONFIG, ADAPTER_WEIGHTS, OPTIMIZER, STATE}
 class FileFacts(BaseModel):
     """Content of one file; size in bytes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0, le=1 << 60)
@@ -37,7 +37,7 @@ class _RunManifest(BaseModel):
     files: dict[str, FileFacts]
 
 
-_CheckpointManifest = TypeAdapter(dict[str, FileFacts])
+_CheckpointManifest = TypeAdapter(dict[str, FileFacts], config=ConfigDict(defer_build=True))
 
 
 def files_of_run(document: bytes) -> dict[str, FileFacts]:

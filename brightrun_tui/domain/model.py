@@ -15,7 +15,7 @@ from brightrun_tui.domain.time_parts import TimeParts
 class SplitScore(BaseModel):
     """Loss (nats a supervised token) and perplexity = exp(loss) on the held-out split."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     loss: float
     perplexity: float
@@ -26,7 +26,7 @@ class SplitScore(BaseModel):
 class StepAnswer(BaseModel):
     """What the model answered after so many steps."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     step: int
     text: str
@@ -39,7 +39,7 @@ class SampleAnswer(BaseModel):
     ``mark``, ``base_mark``: what comparing the tuned and the base answer with the reference says; None where it was not done.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str = ""
     prompt: tuple[dict[str, Any], ...]
@@ -64,7 +64,7 @@ class Lineage(BaseModel):
     ``base_quantisation``: what the base model's weights were before they were unpacked, such as Q4_1; empty for original ones.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     run_id: str
     dataset_name: str
@@ -83,7 +83,7 @@ class TrainingFacts(BaseModel):
     ``spent``: what the time of the run went into, up to the writing of its report.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     steps: int
     epochs: float
@@ -110,7 +110,7 @@ Grade = Literal["good", "mixed", "poor"]
 class Advice(BaseModel):
     """What to try next: why, from what was measured, and the command that does it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     why: str
     command: str
@@ -123,7 +123,7 @@ class Verdict(BaseModel):
     of older versions; ``content`` also where nothing could be compared. ``advice``: the most promising first.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     grade: Grade
     summary: str
@@ -139,7 +139,7 @@ class Ruling(BaseModel):
     ``right``: whether the tuned answer is right in its content; None where the judge did not say, or contradicted itself.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     outcome: Literal["win", "tie", "loss", "unparsable"]
     reason: str = ""
@@ -153,7 +153,7 @@ class Judgement(BaseModel):
     was asked. Tokens and cost are as the judge's server counts them, 0 and None where it does not say.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     judge: str
     host: str
@@ -173,7 +173,7 @@ class Judgement(BaseModel):
 class Tick(BaseModel):
     """What a person said of a sample's tuned answer. ``sample``: its number, from 0."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     sample: int = Field(ge=0)
     right: bool
@@ -189,7 +189,7 @@ class Report(BaseModel):
     same records; empty on report cards of older versions.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     version: int = 1
     name: str
@@ -216,7 +216,7 @@ class Report(BaseModel):
 class Review(BaseModel):
     """What one person said of a version at one time. ``rating``: 1 to 5 stars, None where none were given."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     author: str
     at: float
@@ -231,7 +231,7 @@ class ModelVersion(BaseModel):
     ``seal``: the signature that it came with, once it was proven to be of its files.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     version: int
@@ -270,7 +270,7 @@ class Endpoint(BaseModel):
     memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints looks.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     model: str

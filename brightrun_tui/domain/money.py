@@ -20,7 +20,7 @@ class Hardware(BaseModel):
     ``free_memory`` is what nobody uses at this moment of the memory a run would take (one GPU's, or the machine's); 0: unknown.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     device: str
     gpu: str = ""
@@ -48,7 +48,7 @@ class Offer(BaseModel):
     the run would have, and ``busy`` what it would have to wait for now.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     provider: str
@@ -73,7 +73,7 @@ LeaseState = Literal["intended", "live", "releasing", "released", "unclear"]
 class EarlierRate(BaseModel):
     """What a running machine cost an hour, in US dollars, until a time (seconds since the epoch)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     until: float
     per_hour: float
@@ -89,7 +89,7 @@ class Lease(BaseModel):
     ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     run_id: str
@@ -192,7 +192,7 @@ def month_start(now: float) -> float:
 class Limits(BaseModel):
     """What the run may cost."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     budget_usd: float | None = None
     max_hours: float | None = None
@@ -209,7 +209,7 @@ class Estimate(BaseModel):
     ``measured``: measurements on this machine count for more than the formula.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     memory: int
     memory_parts: dict[str, int] = Field(default_factory=dict)

@@ -115,7 +115,7 @@ class BaseModelRef(BaseModel):
     ``quantisation``: what its weights were before they were unpacked, such as Q4_1; empty for original weights.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     path: str = ""
@@ -127,7 +127,7 @@ class BaseModelRef(BaseModel):
 class DatasetRef(BaseModel):
     """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     path: str
     name: str
@@ -158,7 +158,7 @@ class RunSpec(BaseModel):
     ``measures``: a version that is measured; nothing is trained then.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     version: int = SPEC_VERSION
     run_id: str
@@ -183,7 +183,7 @@ class RunSpec(BaseModel):
 class Failure(BaseModel):
     """Why a run failed, in words, with a change that ``retry`` can apply."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     error: str
     cause: str
@@ -201,7 +201,7 @@ DISK_FULL = Failure(
 class Notice(BaseModel):
     """Something the engine has to say about a run: money, machines. ``level``: info, warning or error."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     time: float
     level: str
@@ -220,7 +220,7 @@ class Run(BaseModel):
     was moved in the queue. ``changes``: what was changed after it was asked for, oldest first.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     name: str

@@ -12,7 +12,7 @@ class Statement(BaseModel):
     signer calls himself; who it is is known by the key alone.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     format: int = Field(1, ge=1, le=1)
     model: str = Field(max_length=96)
@@ -28,7 +28,7 @@ class Seal(BaseModel):
     ``key``: the public key, ``signature``: 32 and 64 bytes in hexadecimal digits.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     format: int = Field(1, ge=1, le=1)
     statement: str = Field(max_length=64_000)

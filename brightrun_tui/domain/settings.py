@@ -32,7 +32,7 @@ def simple(*stops: float) -> JsonDict:
 class SettingsGroup(BaseModel):
     """Base of every group: unknown keys are refused, values are checked on assignment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class LoraSettings(SettingsGroup):
@@ -259,7 +259,7 @@ class RunSettings(SettingsGroup):
 class Setting(BaseModel):
     """One field of `RunSettings` as form, command line and help see it."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True, defer_build=True)
 
     key: str
     group: str

@@ -28,7 +28,7 @@ class Card(BaseModel):
     ``others``: memory that processes hold which are not ours; ``who``: what they are, in words, where that is known.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     index: str

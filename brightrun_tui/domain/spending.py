@@ -20,7 +20,7 @@ class Spending(BaseModel):
     where it says nothing yet. ``replaced`` is the difference that the bill makes to what we counted, once it takes its place.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     machine: float = 0.0
     storage: float = 0.0

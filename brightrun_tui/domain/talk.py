@@ -14,7 +14,7 @@ class TalkTurn(BaseModel):
     ``seconds`` are those from the first word to the last.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     role: str
     content: str

@@ -29,7 +29,7 @@ class TimeParts(BaseModel):
     ``answering``: sample answers of both models.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     loading: Amount = 0.0
     training: Amount = 0.0

@@ -13,7 +13,7 @@ from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 class TokenRequest(BaseModel):
     """What the process that tokenises is asked, one a line."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     record: Record
     objective: str = DEFAULT_OBJECTIVE
@@ -22,7 +22,7 @@ class TokenRequest(BaseModel):
 class TokenPiece(BaseModel):
     """One token: its text, empty where the one before holds the whole letter, and whether it is learnt."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     text: str
     learnt: bool = False
@@ -31,7 +31,7 @@ class TokenPiece(BaseModel):
 class TokenExample(BaseModel):
     """One sequence that is trained on; a record may become several."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     pieces: tuple[TokenPiece, ...]
 
@@ -62,7 +62,7 @@ class TokenView(BaseModel):
         error: what went wrong, as `BrightrunError.as_dict`; the rest is empty then.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     examples: tuple[TokenExample, ...] = ()
     left_out: str = ""

@@ -1,14 +1,16 @@
-"""The services Bright Run can be connected to."""
+"""The services Bright Run can be connected to. Providers are looked at only where one is asked for."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
-from brightrun_tui.providers.spec import ProviderSpec, provider_names, provider_spec, provider_specs
+
+if TYPE_CHECKING:
+    from brightrun_tui.providers.spec import ProviderSpec
 
 
 class Field(BaseModel):
@@ -81,23 +83,37 @@ _FIXED = {service.name: service for service in (LOCAL, HUGGINGFACE, JUDGE, NEWS)
 
 def services() -> tuple[Service, ...]:
     """Every service, in the order of the cards: providers between Hugging Face and the judge, those without a key first."""
+    from brightrun_tui.providers.spec import provider_specs
+
     specs = sorted(provider_specs().found.values(), key=lambda spec: bool(spec.environment))
     return (LOCAL, HUGGINGFACE, *(_service(spec) for spec in specs), JUDGE, NEWS)
 
 
 def problems() -> tuple[PluginError, ...]:
     """Providers that are installed and cannot be used."""
+    from brightrun_tui.providers.spec import provider_specs
+
     return provider_specs().problems
 
 
 def service_names() -> tuple[str, ...]:
     """Of every service, without importing a provider."""
+    from brightrun_tui.providers.spec import provider_names
+
     return (LOCAL.name, HUGGINGFACE.name, *provider_names(), JUDGE.name, NEWS.name)
 
 
 def title_of(name: str) -> str:
     """What people call a service; the name itself where there is none of that name any more."""
-    return next((service.title for service in services() if service.name == name), name)
+    if name in _FIXED:
+        return _FIXED[name].title
+    from brightrun_tui.providers.spec import provider_spec
+
+    try:
+        spec = provider_spec(name)
+    except PluginError:
+        return name
+    return spec.title if spec else name
 
 
 def get_service(name: str) -> Service:
@@ -109,6 +125,8 @@ def get_service(name: str) -> Service:
     """
     if name in _FIXED:
         return _FIXED[name]
+    from brightrun_tui.providers.spec import provider_spec
+
     spec = provider_spec(name)
     if spec is None:
         raise UsageError(

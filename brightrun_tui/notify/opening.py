@@ -42,7 +42,7 @@ class Opened:
 
 def notify_settings(paths: Paths) -> NotifySettings:
     """``[notify]``. Raises `UsageError`."""
-    return load_section(paths, "notify", NotifySettings, nested=plugins.claimed(Door.NOTIFICATIONS))
+    return load_section(paths, "notify", NotifySettings, nested=lambda: plugins.claimed(Door.NOTIFICATIONS))
 
 
 def open_channels(

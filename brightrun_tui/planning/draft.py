@@ -16,7 +16,7 @@ class Draft(BaseModel):
     typed, such as 22:00; see `domain.schedule`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str = ""
     data: str = ""

@@ -17,7 +17,7 @@ MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
 class Account(BaseModel):
     """Who the credential belongs to, and what is left. US dollars."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     who: str = ""
     balance_usd: float | None = None
@@ -36,7 +36,7 @@ class Machine(BaseModel):
     ``home`` is our directory on it, below the login's home. ``gpu_id``: the one of its GPUs that is the run's.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     provider: str
     provider_id: str

@@ -22,7 +22,7 @@ _QUERY = """
 class PastRun(BaseModel):
     """One run that became a model."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     base: BaseModelRef
     estimate: Estimate

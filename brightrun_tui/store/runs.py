@@ -23,7 +23,7 @@ from brightrun_tui.store.db import Database
 class DamagedRun(BaseModel):
     """What is left of a run whose record cannot be read. ``created_at`` is 0 where not even that can be told."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     name: str

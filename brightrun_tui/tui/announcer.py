@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 from brightrun_tui.domain import humanize
@@ -11,7 +12,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.notification import Level, Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.notify.channel import Home
-from brightrun_tui.notify.opening import NotifySettings, notify_settings, open_channels, send
+from brightrun_tui.notify.opening import NotifySettings, Opened, notify_settings, open_channels, send
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.snapshot import Snapshot
 
@@ -38,23 +39,27 @@ class Teller(Protocol):
 
 
 class Announcer:
-    """Tells what is new since the picture before; what was there when the app opened is only counted.
-
-    Attributes:
-        problems: channels that are configured and cannot be used, and why.
-    """
+    """Tells what is new since the picture before; what was there when the app opened is only counted."""
 
     def __init__(self, app: Teller) -> None:
         self._app = app
-        opened = open_channels(app.paths, Home.APP, app.bell, app.write_terminal)
-        self._channels, self.problems = opened.channels, list(opened.problems)
         try:
             self._settings = notify_settings(app.paths)
-        except BrightrunError:  # among the problems already
+        except BrightrunError:  # among the problems
             self._settings = NotifySettings()
         self._told: int | None = None
         self._title = ""
         self._sending: set[asyncio.Task[str]] = set()
+
+    @cached_property
+    def _opened(self) -> Opened:
+        """The channels: later than the app, which need not wait for them."""
+        return open_channels(self._app.paths, Home.APP, self._app.bell, self._app.write_terminal)
+
+    @property
+    def problems(self) -> tuple[BrightrunError, ...]:
+        """Channels that are configured and cannot be used, and why."""
+        return self._opened.problems
 
     def look(self, snapshot: Snapshot) -> None:
         """From within the event loop; nothing is waited for."""
@@ -79,7 +84,7 @@ class Announcer:
                 self._app.toast(one.message, title=one.subject, severity=_SEVERITIES[one.level])
             if len(fresh) > AT_ONCE:
                 self._app.toast(f"and {len(fresh) - AT_ONCE} more: ! shows them")
-        for name, channel in self._channels.items():
+        for name, channel in self._opened.channels.items():
             for one in fresh[-AT_ONCE:]:
                 task = asyncio.create_task(send(name, channel, one))
                 self._sending.add(task)

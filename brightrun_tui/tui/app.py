@@ -21,6 +21,7 @@ from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
+from brightrun_tui import plugins  # noqa: E402
 from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.notification import NewsKind  # noqa: E402
 from brightrun_tui.domain.run import ACTIVE, RUN_STATES  # noqa: E402
@@ -77,8 +78,8 @@ class BrightRunApp(Workspace):
     ) -> None:
         """With ``plain_glyphs`` nothing but ASCII reaches the terminal. Raises `UsageError` where ``[keys]`` is wrong."""
         self._plain_glyphs = plain_glyphs
+        self.DEFAULT_MODE = first_mode  # type: ignore[misc]  # else an empty screen is made, drawn and left again
         super().__init__(paths, read_only=read_only)
-        self._first_mode = first_mode
         keymap = load_keymap(paths)
         actions.use_keymap(keymap)
         self.set_keymap({name: ",".join(keys) for name, keys in keymap.items()})
@@ -109,21 +110,23 @@ class BrightRunApp(Workspace):
         if self.owns_terminal:
             leave_on_signals(self.leave)
             self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
-        await self.switch_mode(self._first_mode)
         self._follow_store()
         if self._themes.problems:
             self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
-        for problem in self.announcer.problems:
-            self.show_error(problem)
         self._look_at_plugins()
 
     @work(group="plugins")
     async def _look_at_plugins(self) -> None:
-        """Say which plugins are left out, and why."""
-        from brightrun_tui import inventory
-
-        for problem in await asyncio.to_thread(inventory.problems):
+        """Say which channels and plugins are left out, and why. All that takes time, so it comes after the first picture."""
+        await self.pictured()
+        others = await asyncio.to_thread(plugins.others)
+        for problem in self.announcer.problems:
             self.show_error(problem)
+        if others:
+            from brightrun_tui import inventory
+
+            for flaw in await asyncio.to_thread(inventory.problems):
+                self.show_error(flaw)
 
     def leave(self, code: int) -> None:
         """End the app with this exit code."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.store import Database, metrics, runs
 from brightrun_tui.store.runs import DamagedRun
 
 AT_ONCE = 25
 """Records that are checked before something else gets its turn: a thousand take a fifth of a second."""
+FIRST = 100
+"""Ended runs, the newest ones, of the first picture: more than a screen shows. The others follow at once."""
 TREND_POINTS = 20
 
 
@@ -42,10 +44,19 @@ class RunReader:
         self._stamps: Mapping[str, tuple[str, float]] = {}
         self._known: dict[str, Run | DamagedRun] = {}
         self._vitals: dict[str, Vitals] = {}
+        self.more = 0
+        """Ended runs that have not been read yet."""
 
-    async def read(self) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...], Mapping[str, Vitals]]:
-        """Every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones."""
-        stamps = await runs.stamps(self._db)
+    async def read(
+        self, first: Collection[str] = ()
+    ) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...], Mapping[str, Vitals]]:
+        """Every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones.
+
+        The first time, of those that have ended, the newest and those named ``first`` are enough; then there are ``more``.
+        """
+        everything = await runs.stamps(self._db)
+        stamps = everything if self._stamps else _first_of(everything, first)
+        self.more = len(everything) - len(stamps)
         changed = [id_ for id_, stamp in stamps.items() if self._stamps.get(id_) != stamp]
         for start in range(0, len(changed), AT_ONCE):
             for found in await runs.read_some(self._db, changed[start : start + AT_ONCE]):
@@ -71,6 +82,12 @@ class RunReader:
             eval_trend=trend([point.value for point in held_out]),
             heard_at=train[-1].time if train else None,
         )
+
+
+def _first_of(stamps: Mapping[str, tuple[str, float]], first: Collection[str]) -> Mapping[str, tuple[str, float]]:
+    newest = [id_ for id_, (state, _) in stamps.items() if state in TERMINAL][:FIRST]
+    shown = {*newest, *first}
+    return {id_: stamp for id_, stamp in stamps.items() if id_ in shown or stamp[0] not in TERMINAL}
 
 
 def trend(values: Sequence[float | None]) -> float | None:

@@ -21,7 +21,6 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.client import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import (
     Database,
     corrections,
@@ -39,6 +38,7 @@ from brightrun_tui.store import (
 from brightrun_tui.store.engine import ServiceFacts
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.curve import MOST_GAPS, Curve
+from brightrun_tui.tui.remembered import recall
 from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 if TYPE_CHECKING:
@@ -76,11 +76,13 @@ class Snapshot:
 
     ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. By ``name:version``: ``attention``, why a
     model needs somebody, and ``origins``, whose it is where it came from elsewhere. ``damaged``: runs whose record cannot be
-    read. ``trouble``: why the store cannot be read just now, and all this is older.
+    read. ``more``: ended runs that the first picture does without. ``trouble``: why the store cannot be read just now, and all
+    this is older.
     """
 
     runs: tuple[Run, ...] = ()
     damaged: tuple[DamagedRun, ...] = ()
+    more: int = 0
     models: tuple[ModelVersion, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     datasets: tuple[DatasetReport, ...] = ()
@@ -196,10 +198,9 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
             if newest != version or watch.stale or snapshot.trouble or since_engine >= ENGINE_LOOK_SECONDS:
                 watch.wanted.clear()
                 watch.stale = False
-                first = not reader.complete
                 snapshot = await reader.read(watch.run_id, watch.others)
                 version, since_engine = newest, 0.0
-                watch.stale = watch.stale or first
+                watch.stale = watch.stale or not reader.complete
             elif watch.wanted.is_set():
                 watch.wanted.clear()
                 snapshot = await reader.read_detail(snapshot, watch.run_id, watch.others)
@@ -209,7 +210,7 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
         if snapshot is not before:
             yield snapshot
         with suppress(TimeoutError):
-            await asyncio.wait_for(watch.wanted.wait(), 0.0 if watch.stale else LOOK_SECONDS)
+            await asyncio.wait_for(watch.wanted.wait(), LOOK_SECONDS)
         since_engine += LOOK_SECONDS
 
 
@@ -224,21 +225,26 @@ class SnapshotReader:
         self._seq = -1
         self._detail = RunDetail("")
         self._others: dict[str, tuple[int, RunDetail]] = {}
+        self._first = True
         self.complete = False
         self._evaluations: dict[str, Evaluation | None] = {}
 
     async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
         """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
         db = self._db
-        whole, damaged, vitals = await self._runs.read()
+        first = {watched, *others, *recall(self._paths).pinned} if self._first else frozenset[str]()
+        whole, damaged, vitals = await self._runs.read(first)
         versions, data = await models.list_models(db), await datasets.list_datasets(db)
-        serving = await asyncio.to_thread(with_liveness, await endpoints.list_endpoints(db))
+        serving = await endpoints.list_endpoints(db)
+        if any(endpoint.state == "ready" for endpoint in serving):
+            serving = await asyncio.to_thread(_as_they_are, serving)
         waiting = await corrections.waiting(db)
         attention, origins = await self._needed(versions, serving, data, waiting)
         return Snapshot(
             runs=whole,
             damaged=damaged,
             vitals=vitals,
+            more=self._runs.more,
             models=tuple(versions),
             endpoints=tuple(serving),
             datasets=tuple(data),
@@ -256,12 +262,15 @@ class SnapshotReader:
             loaded=True,
         )
 
-    async def _needed(self, *of: Any) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Origin]]:
-        """The first picture does not wait for what must be imported to tell this; `complete` says that."""
-        if not self.complete:
-            self.complete = True
+    async def _needed(
+        self, versions: Sequence[ModelVersion], *of: Any
+    ) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Origin]]:
+        """The first picture does not wait for what must be imported to tell this; then it is not `complete`."""
+        put_off = self._first and bool(versions)
+        self._first, self.complete = False, not (put_off or self._runs.more)
+        if put_off or not versions:
             return {}, {}
-        return await asyncio.to_thread(_attention_and_origins, self._paths, *of)
+        return await asyncio.to_thread(_attention_and_origins, self._paths, versions, *of)
 
     async def _read_evaluations(self) -> tuple[Evaluation, ...]:
         """They never change, so each is read once."""
@@ -327,6 +336,12 @@ class SnapshotReader:
             await asyncio.sleep(0)
         curve.gaps = await metrics.gaps(self._db, run_id, name, MOST_GAPS)
         return curve
+
+
+def _as_they_are(serving: Sequence[Endpoint]) -> list[Endpoint]:
+    from brightrun_tui.serving import with_liveness
+
+    return with_liveness(serving)
 
 
 def _attention_and_origins(

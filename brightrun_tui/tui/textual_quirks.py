@@ -65,6 +65,7 @@ def apply() -> None:
     _measure_a_new_text()
     _fire_however_late()
     _parse_styles_once()
+    _find_rules_at_once()
 
 
 def _go_on_after_a_fault() -> None:
@@ -188,3 +189,8 @@ def _parse_styles_once() -> None:
         return parsed[key]
 
     Stylesheet._parse_rules = _parse_rules  # type: ignore[method-assign]
+
+
+def _find_rules_at_once() -> None:
+    """Rules are looked up in sets some hundred times for each widget, by a hash of their own that is that of any object."""
+    RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]

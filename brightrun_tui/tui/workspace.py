@@ -53,6 +53,7 @@ class Workspace(App[int]):
         self._watch = Watch()
         self._wake_after = 0.0
         self._store_opened = asyncio.Event()
+        self._pictured = asyncio.Event()
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.announcer = Announcer(self)
@@ -73,6 +74,10 @@ class Workspace(App[int]):
         """`db`, as soon as it is open: for what begins together with the app."""
         await self._store_opened.wait()
         return self.db
+
+    async def pictured(self) -> None:
+        """Wait until what the store says has been drawn for the first time."""
+        await self._pictured.wait()
 
     @property
     def watched_run(self) -> str:
@@ -113,6 +118,8 @@ class Workspace(App[int]):
                     self.announcer.look(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
+                    if not self._pictured.is_set():
+                        self.screen.call_after_refresh(self._pictured.set)
                     if self.owns_terminal and not self.read_only and snapshot.needs_engine:
                         self._wake_engine()
         finally:

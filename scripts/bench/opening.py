@@ -1,62 +1,58 @@
 #!/usr/bin/env python3
 """How fast the app opens and how much memory its processes take, against the smallest app of the same framework.
 
-    scripts/bench/opening.py [--runs 5] [--home DIRECTORY] [--json]
+    scripts/bench/opening.py [--times 5] [--stored 1000] [--home DIRECTORY] [--beside CHECKOUT] [--json]
 
-First paint: from starting the command to the first frame with its text, in a terminal of 120 × 40. With ``--home`` the
-installation there is opened (and its engine counted), else an empty one.
+First paint: from starting the command to the first frame with a run's name, or with the app's own where there is no run, in a
+terminal of 120 × 40; by the clock, and as processor time, which does not count what other programs took. So many runs are
+``--stored`` before; with ``--home`` the installation there is opened instead (and its engine counted). ``--beside`` opens
+another checkout of Bright Run in turn with this one. Medians; the first round writes bytecode, and is left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import pty
-import select
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from scripts.bench.tui_parts.session import Session
+
 PEER = """
 from textual.app import App
 from textual.widgets import Static
 App.compose = lambda self: [Static("first paint")]
 App().run()
 """
-PATIENCE = 30.0
+OURS = ["-m", "brightrun_tui"]
+NAMED = b"faq-0000"
+"""The newest of the stored runs."""
 
 
-def open_once(command: list[str], marker: bytes, environment: dict[str, str]) -> tuple[float, int]:
-    """Seconds to the frame that holds ``marker``, and the bytes that the process then holds."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    began = time.monotonic()
-    process = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=ROOT, start_new_session=True
-    )
-    os.close(slave)
-    seen = b""
-    try:
-        while marker not in seen:
-            if time.monotonic() - began > PATIENCE:
-                raise SystemExit(f"{' '.join(command)} painted nothing:\n{seen.decode(errors='replace')[-2000:]}")
-            if select.select([master], [], [], 0.1)[0]:
-                seen += os.read(master, 65536)
-        return time.monotonic() - began, psutil.Process(process.pid).memory_info().rss
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
+@dataclass(frozen=True)
+class Opened:
+    """Seconds by the clock and of processor time to the frame that was waited for, and the bytes that were held then."""
+
+    clock: float
+    processor: float
+    memory: int
+
+
+def open_once(arguments: list[str], marker: bytes, environment: dict[str, str], tree: Path) -> Opened:
+    with Session(
+        [sys.executable, *arguments], {**environment, "PYTHONPATH": str(tree)}, Path(tempfile.gettempdir())
+    ) as one:
+        shown = one.wait_for(marker) - one.began
+        return Opened(shown, one.cpu(), one.memory())
 
 
 def engine_memory(home: str) -> int:
@@ -72,47 +68,56 @@ def engine_memory(home: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--stored", type=int, default=0)
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--beside", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="brightrun-bench-") as scratch:
-        home = str(given.home.resolve() if given.home else Path(scratch) / "home")
-        environment = {**os.environ, "BRIGHTRUN_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        ours, peer = [], []
-        for _ in range(given.runs):
-            ours.append(open_once([sys.executable, "-m", "brightrun_tui"], b"Integrations", environment))
-            peer.append(open_once([sys.executable, "-c", PEER], b"first paint", environment))
-        engine = engine_memory(home)
-    seconds, bare = (statistics.median(second for second, _ in each) for each in (ours, peer))
-    memory, bare_memory = (statistics.median(held for _, held in each) for each in (ours, peer))
+        home = (given.home or Path(scratch) / "home").resolve()
+        os.environ["BRIGHTRUN_HOME"] = str(home)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed app has its bytecode
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        if given.stored and not given.home:
+            from scripts.bench.tui_parts import store
+
+            store.fill(home, finished=given.stored, points=0)
+        marker = NAMED if given.stored else b"Integrations"
+        wanted = {"ours": (OURS, marker, ROOT), "peer": (["-c", PEER], b"first paint", ROOT)}
+        if given.beside:
+            wanted["beside"] = (OURS, marker, given.beside.resolve())
+        found: dict[str, list[Opened]] = {name: [] for name in wanted}
+        for _ in range(given.times + 1):
+            for name, (arguments, text, tree) in wanted.items():
+                found[name].append(open_once(arguments, text, environment, tree))
+        engine = engine_memory(str(home))
+    medians = {
+        name: Opened(
+            statistics.median(one.clock for one in each[1:]),
+            statistics.median(one.processor for one in each[1:]),
+            round(statistics.median(one.memory for one in each[1:])),
+        )
+        for name, each in found.items()
+    }
     rows = [
-        {
-            "what": "first paint",
-            "unit": "s",
-            "ours": round(seconds, 3),
-            "peer": round(bare, 3),
-            "ratio": round(seconds / bare, 2),
-        },
-        {
-            "what": "memory of the app",
-            "unit": "MB",
-            "ours": round(memory / 1e6),
-            "peer": round(bare_memory / 1e6),
-            "ratio": round(memory / bare_memory, 2),
-        },
-        *(
-            [{"what": "memory of the engine", "unit": "MB", "ours": round(engine / 1e6), "peer": 0, "ratio": 0}]
-            if engine
-            else []
-        ),
+        _row("first paint, by the clock", "s", {name: round(one.clock, 3) for name, one in medians.items()}),
+        _row("first paint, processor", "s", {name: round(one.processor, 3) for name, one in medians.items()}),
+        _row("memory of the app", "MB", {name: round(one.memory / 1e6) for name, one in medians.items()}),
     ]
+    if engine:
+        rows.append(_row("memory of the engine", "MB", {"ours": round(engine / 1e6)}))
     if given.json:
-        print(json.dumps({"name": "opening", "rows": rows}))
+        print(json.dumps({"name": "opening", "stored": given.stored, "rows": rows}))
     else:
         for row in rows:
-            print(f"{row['what']:<24}{row['ours']:>8} {row['peer']:>8} {row['unit']:<4}{row['ratio']:>6}")
+            values = "  ".join(f"{name} {row[name]:>7}" for name in ("ours", "beside", "peer") if name in row)
+            print(f"{row['what']:<28}{values}  {row['unit']}")
     return 0
+
+
+def _row(what: str, unit: str, values: dict[str, float]) -> dict[str, object]:
+    return {"what": what, "unit": unit, **values}
 
 
 if __name__ == "__main__":

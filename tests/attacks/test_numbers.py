@@ -11,7 +11,6 @@ import pytest
 import typer
 
 from brightrun_tui import cli
-from brightrun_tui.cli import COMMANDS
 from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.config import SECTIONS, Section, load_section
 from brightrun_tui.domain.errors import UsageError
@@ -19,6 +18,7 @@ from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.integrations.boxes import make_box
 from brightrun_tui.paths import get_paths
 from brightrun_tui.providers.spec import provider_names
+from brightrun_tui.verbs import COMMANDS, load
 
 ENDLESS = ("nan", "-nan", "inf", "-inf", "Infinity", "1e309", "1e300", "9" * 30, "-" + "9" * 30)
 ROOMS = (
@@ -109,7 +109,7 @@ def _parameters(command: Any, path: str = "") -> list[tuple[str, Any]]:
 
 def test_no_option_takes_an_endless_number(capsys: pytest.CaptureFixture[str]) -> None:
     """Every number on the command line, a new one too."""
-    found = [each for verb in COMMANDS for each in _parameters(cli._load(verb), verb)]
+    found = [each for verb in COMMANDS for each in _parameters(load(verb), verb)]
     assert len(found) >= 9
     for name, parameter in found:
         assert parameter.callback is not None, f"{name}: give it the callback `bounded`"

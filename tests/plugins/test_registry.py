@@ -10,7 +10,7 @@ from brightrun_tui import inventory, plugins
 from brightrun_tui.config import load_section
 from brightrun_tui.datasets.formats import DatasetFormat
 from brightrun_tui.domain.errors import PluginError, UsageError
-from brightrun_tui.notify.opening import NotifySettings
+from brightrun_tui.notify.opening import NotifySettings, notify_settings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
 from brightrun_tui.providers.spec import provider_names, provider_specs
@@ -107,8 +107,7 @@ def test_tables_of_plugins_are_known_and_checked(acme: Path, paths: Paths) -> No
         '[acme]\nimage = "mine"\n[notify]\nchannels = ["journal"]\n[notify.journal]\npath = "/x"\n'
     )
     assert load_section(paths, "acme", provider_specs().found["acme"].settings).model_dump() == {"image": "mine"}
-    nested = plugins.claimed(Door.NOTIFICATIONS)
-    assert load_section(paths, "notify", NotifySettings, nested=nested).channels == ("journal",)
+    assert notify_settings(paths).channels == ("journal",)
     assert load_section(paths, "notify.journal", channel.settings).model_dump() == {"path": Path("/x")}
     paths.config_file.write_text("[acme]\nimmage = 1\n[acne]\n")
     with pytest.raises(UsageError, match=r"no table .acne"):

@@ -23,6 +23,8 @@ from tests.processes import end_all
 from tests.tui import seed
 
 SIZES = [(80, 24), (120, 40)]
+SCREENS = ("integrations", "new_run", "monitor", "registry")
+"""In the order of their keys."""
 DEADLINE = 20.0
 S = TypeVar("S", bound=Screen[Any])
 
@@ -68,6 +70,11 @@ class Driver:
             await self.pilot.press(key)
             await self.pilot.pause()
 
+    async def visit(self, screen: str) -> None:
+        """Go to one of the four by its key."""
+        await self.press(str(SCREENS.index(screen) + 1))
+        await self.until(lambda: self.app.current_mode == screen, screen)
+
     async def until(self, fact: Callable[[], Any], what: str = "") -> None:
         """Wait for a fact, with a deadline."""
         end = time.monotonic() + DEADLINE
@@ -79,11 +86,16 @@ class Driver:
 
     async def sees(self, *words: str) -> None:
         """Wait until all of these are on the screen."""
-        await self.until(lambda: all(word in self.text() for word in words), f"{words} on the screen")
+        await self.until(lambda: self._count(words) == len(words), f"{words} on the screen")
 
     async def sees_no(self, *words: str) -> None:
         """Wait until none of these is on the screen: its parts are drawn one after the other."""
-        await self.until(lambda: not any(word in self.text() for word in words), f"no {words} on the screen")
+        await self.until(lambda: not self._count(words), f"no {words} on the screen")
+
+    def _count(self, words: tuple[str, ...]) -> int:
+        """How many of these are on the screen."""
+        text = self.text()
+        return sum(word in text for word in words)
 
     def text(self) -> str:
         """The screen as lines of text."""
@@ -119,14 +131,20 @@ class Driver:
 
 
 @pytest.fixture
-def opened() -> Opened:
+def first_mode() -> str:
+    """The screen that the app opens on. A module that is about another one says so: nothing else is then opened for it."""
+    return "integrations"
+
+
+@pytest.fixture
+def opened(first_mode: str) -> Opened:
     """Opens the app: ``async with opened(paths, size=(80, 24)) as driver``. A fault that it survives fails a test, too."""
 
     @asynccontextmanager
     async def opening(
         paths: Paths, size: tuple[int, int] = (120, 40), *, read_only: bool = False, faults: bool = False
     ) -> AsyncIterator[Driver]:
-        app = BrightRunApp(paths, read_only=read_only)
+        app = BrightRunApp(paths, read_only=read_only, first_mode=first_mode)
         async with app.run_test(size=size, notifications=True) as pilot:
             driver = Driver(app, pilot)
             await driver.until(lambda: app.snapshot.loaded, "the store is read")

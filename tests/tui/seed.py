@@ -55,12 +55,12 @@ BASE_ANSWER = (
 )
 
 
-def spec(name: str, run_id: str, **changes: Any) -> RunSpec:
+def spec(name: str, run_id: str, *, age: float = 7200.0, **changes: Any) -> RunSpec:
     settings = RunSettings().with_overrides({"training.epochs": 3, "training.batch_size": 8, "lora.r": 32})
     return RunSpec(
         run_id=run_id,
         name=name,
-        created_at=time.time() - 7200,
+        created_at=time.time() - age,
         base=BaseModelRef(id="starter", path="/models/starter"),
         dataset=DatasetRef(
             path=f"/data/{name}.jsonl",
@@ -140,12 +140,13 @@ async def add_run(
     nan_at: frozenset[int] = frozenset(),
     **changes: Unpack[RunChanges],
 ) -> Run:
-    """One run, taken through the states that lead to ``state``."""
+    """One run, taken through the states that lead to ``state``; a second younger than the one before."""
+    earlier = await runs.names(db)
     directory = paths.run_directory(run_id)
     directory.mkdir(parents=True, exist_ok=True)
     if log:
         (directory / "worker.log").write_text("".join(worker_log(steps)), encoding="utf-8")
-    await runs.create(db, spec(name, run_id), str(directory))
+    await runs.create(db, spec(name, run_id, age=7200.0 - len(earlier)), str(directory))
     routes: dict[RunState, tuple[RunState, ...]] = {
         "queued": (),
         "preparing": ("preparing",),
@@ -277,6 +278,7 @@ async def add_model(
     grade: Grade = "good",
     **said: Unpack[Remarks],
 ) -> ModelVersion:
+    earlier = await models.list_models(db)
     version = await models.reserve(db, name, run_id)
     directory = paths.models / name / str(version)
     directory.mkdir(parents=True, exist_ok=True)
@@ -288,7 +290,7 @@ async def add_model(
         base_id="starter",
         base_path="/models/starter",
         report=report(name, run_id, base=base, tuned=tuned, grade=grade),
-        created_at=time.time() - 500 + version,
+        created_at=time.time() - 500 + version + 0.01 * len(earlier),
         bytes=6_400_000,
     )
     manifest = Manifest(model=model_name(name), version=version, run_id=run_id, base="starter", files={})

@@ -39,7 +39,7 @@ from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import RowList
 from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.welcome import Welcome
-from tests.tui.conftest import SIZES, Opened
+from tests.tui.conftest import SCREENS, SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
@@ -79,19 +79,17 @@ def test_the_documentation_is_the_table() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("mode", ["integrations", "new_run", "monitor", "registry"])
-async def test_help_shows_every_action_of_the_screen(
-    seeded: Paths, opened: Opened, mode: str, size: tuple[int, int]
-) -> None:
-    """`?` lists all that works here; nothing is hidden knowledge."""
+async def test_help_shows_every_action_of_the_screen(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """`?` lists all that works on each of the four; nothing is hidden knowledge."""
     async with opened(seeded, size) as driver:
-        await driver.press("1234"[["integrations", "new_run", "monitor", "registry"].index(mode)])
-        await driver.until(lambda: driver.app.current_mode == mode)
-        await driver.press("escape", "question_mark")
-        shown = " ".join(str(flow.render()) for flow in driver.app.screen.query("HelpScreen Flow"))
-        help_text = " ".join(shown.split())
-        assert all(action.help in help_text for action in of_scope(mode))
-        assert all(action.help in help_text for action in of_scope("app"))
+        for mode in SCREENS:
+            await driver.visit(mode)
+            await driver.press("escape", "question_mark")
+            shown = " ".join(str(flow.render()) for flow in driver.screen(HelpScreen).query("HelpScreen Flow"))
+            help_text = " ".join(shown.split())
+            assert all(action.help in help_text for action in of_scope(mode))
+            assert all(action.help in help_text for action in of_scope("app"))
+            await driver.press("escape")
 
 
 def test_keys_are_spelt_as_they_stand_on_the_keyboard() -> None:

@@ -6,10 +6,16 @@ import json
 from pathlib import Path
 
 import openpyxl
+import pytest
 from textual.widgets import Input
 
 from brightrun_tui.paths import Paths
 from tests.tui.conftest import Opened
+
+
+@pytest.fixture
+def first_mode() -> str:
+    return "new_run"
 
 
 async def test_a_finding_opens_its_records_and_a_repaired_version_is_chosen(

@@ -165,7 +165,7 @@ async def test_a_screen_that_cannot_start_the_app_ends_it_with_one_sentence(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What fails before there is an app is not a part of one: exit code 1, a log, no traceback with values."""
-    monkeypatch.setattr(BrightRunApp, "switch_mode", fail)
+    monkeypatch.setattr(integrations.IntegrationsScreen, "__init__", fail)
     app = BrightRunApp(paths)
     with pytest.raises(Unforeseen):
         async with app.run_test():

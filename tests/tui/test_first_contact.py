@@ -22,6 +22,11 @@ from tests.tui.test_new_run import choose_example, open_form
 HEADINGS = "Datum;Kundenfrage;Unsere Antwort\n"
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "new_run"
+
+
 def german_table(path: Path) -> Path:
     rows = [
         f"2024-01-{n % 28 + 1:02};Wann öffnet Haus {n}?;Haus {n} öffnet um acht Uhr, außer an Feiertagen.\n"

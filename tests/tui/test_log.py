@@ -20,6 +20,11 @@ from tests.tui.test_monitor import choose
 RUN_LOG = "runs/r-0006/worker.log"
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "monitor"
+
+
 def test_a_progress_bar_is_one_line(tmp_path: Path) -> None:
     """Carriage returns overwrite, as in a terminal; the line being written is shown too."""
     log = tmp_path / "worker.log"

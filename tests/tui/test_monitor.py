@@ -15,6 +15,11 @@ from tests.tui import seed
 from tests.tui.conftest import SIZES, Driver, Opened
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "monitor"
+
+
 async def asked(paths: Paths) -> list[Request]:
     async with open_database(paths.database) as db:
         return await requests.pending(db)

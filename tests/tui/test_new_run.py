@@ -22,6 +22,11 @@ from tests.planning.tiny_model import write_model
 from tests.tui.conftest import SIZES, Driver, Opened
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "new_run"
+
+
 async def open_form(driver: Driver) -> None:
     await driver.press("2")
     await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))

@@ -29,6 +29,11 @@ from tests.tui.conftest import SIZES, Driver, Opened
 KEY = "br-0123456789abcdefghijklmnop"
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "registry"
+
+
 async def choose(driver: Driver, ref: str) -> None:
     await driver.press("4")
     await driver.until(lambda: driver.app.current_mode == "registry" and driver.one("#models", RowList).option_count)

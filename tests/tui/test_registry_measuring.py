@@ -22,6 +22,11 @@ from tests.tui.test_registry import choose
 CONFIG = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "v_proj"]}
 
 
+@pytest.fixture
+def first_mode() -> str:
+    return "registry"
+
+
 async def keep_evaluation(paths: Paths, ref: str, loss: float, run_id: str) -> None:
     name, _, number = ref.partition(":")
     async with open_database(paths.database) as db:

@@ -148,7 +148,7 @@ def _with_a_fault(tmp_path: Path, where: str) -> list[str]:
 
 def test_a_crash_tells_one_line_and_no_secret(seeded: Paths, tmp_path: Path) -> None:
     """An app that cannot start shows one sentence and the name of a log; local variables, keys among them, are in neither."""
-    with terminal(_with_a_fault(tmp_path, "switch_mode"), seeded) as term:
+    with terminal(_with_a_fault(tmp_path, "on_mount"), seeded) as term:
         assert term.wait() == 1
         after = term.seen.rpartition(LEAVE_FULL_SCREEN)[2]
         assert b"RuntimeError" in after and b"app.log" in after.replace(b"\r\n", b"")

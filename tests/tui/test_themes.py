@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from brightrun_tui.config_file import read_config
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.theming import load_themes
@@ -19,25 +17,27 @@ def test_our_themes_load(paths: Paths) -> None:
     assert {"bright-dark", "bright-light", "bright-contrast", "bright-ansi"} <= set(themes.found)
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("name = [", "bad.toml"),
-        ('name = "x"\n[colors]\nprimary = "blurple"\n', "blurple"),
-        ('name = "x"\n[colors]\n', "primary"),
-        ('name = "x"\nshade = 1\n[colors]\nprimary = "#fff"\n', "shade"),
-        ('name = "Bad Name [/]"\n[colors]\nprimary = "#fff"\n', "name"),
-    ],
-)
-async def test_a_bad_theme_file_is_one_toast(paths: Paths, opened: Opened, text: str, says: str) -> None:
-    """The app opens with its own theme and says which file is wrong and why."""
+BAD = {
+    "torn.toml": ("name = [", "torn.toml"),
+    "colour.toml": ('name = "x"\n[colors]\nprimary = "blurple"\n', "blurple"),
+    "empty.toml": ('name = "x"\n[colors]\n', "primary"),
+    "unknown.toml": ('name = "x"\nshade = 1\n[colors]\nprimary = "#fff"\n', "shade"),
+    "named.toml": ('name = "Bad Name [/]"\n[colors]\nprimary = "#fff"\n', "name"),
+}
+"""Files that are no themes, and a word of why."""
+
+
+async def test_bad_theme_files_are_one_toast(paths: Paths, opened: Opened) -> None:
+    """The app opens with its own theme and says which files are wrong and why; a good one beside them is there."""
     paths.user_themes.mkdir(parents=True)
-    (paths.user_themes / "bad.toml").write_text(text)
     (paths.user_themes / "good.toml").write_text(OWN)
+    for name, (text, _) in BAD.items():
+        (paths.user_themes / name).write_text(text)
     async with opened(paths) as driver:
         assert driver.app.theme == "bright-dark"
         assert driver.toasts().count("Theme files that cannot be used") == 1
-        assert "bad.toml" in driver.toasts() and says in driver.toasts()
+        for name, (_, says) in BAD.items():
+            assert says in next(line for line in driver.toasts().splitlines() if name in line)
         assert "mine" in driver.app.available_themes
 
 
@@ -57,12 +57,11 @@ async def test_a_theme_is_tried_before_it_is_taken_and_remembered(paths: Paths, 
         assert driver.app.theme == "mine"
 
 
-@pytest.mark.parametrize("theme", ["bright-light", "bright-contrast", "bright-ansi", "textual-dark"])
-async def test_every_screen_lives_with_every_theme(seeded: Paths, opened: Opened, theme: str) -> None:
+async def test_every_screen_lives_with_every_theme(seeded: Paths, opened: Opened) -> None:
     """No theme lacks a colour that a screen needs."""
     async with opened(seeded) as driver:
-        driver.app.theme = theme
-        for key in ("1", "2", "3", "L", "4"):
-            await driver.press(key)
-            await driver.pilot.pause(0.1)
-        await driver.sees("lamp-support:2")
+        for theme in ("bright-light", "bright-contrast", "bright-ansi", "textual-dark"):
+            driver.app.theme = theme
+            for key in ("1", "2", "3", "L", "4"):
+                await driver.press(key)
+            await driver.sees("lamp-support:2")

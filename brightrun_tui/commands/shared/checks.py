@@ -80,7 +80,7 @@ async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
 
 def _check_plugins() -> list[Check]:
     """What other packages bring; nothing where there are none."""
-    others = sorted({one.origin for one in plugins.registrations() if one.package != plugins.OURS})
+    others = plugins.others()
     broken = [Check("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
     return broken or [Check("plugins", "ok", ", ".join(others))] * bool(others)
 

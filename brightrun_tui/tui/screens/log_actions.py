@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from textual import getters, on, work
 
-from brightrun_tui.tui.pager import page
-from brightrun_tui.tui.screens.ask_line import AskLine
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
@@ -23,6 +21,8 @@ class LogActions(ModeScreen):
     @work(group="ask")
     @on(LogView.JumpAsked)
     async def _jump_asked(self) -> None:
+        from brightrun_tui.tui.screens.ask_line import AskLine
+
         wanted = await self.app.push_screen_wait(
             AskLine("Go to", "A time such as 14:05, or a step such as 120", yes="Go there")
         )
@@ -38,6 +38,8 @@ class LogActions(ModeScreen):
 
     @on(LogView.PagerAsked)
     def _pager_asked(self, event: LogView.PagerAsked) -> None:
+        from brightrun_tui.tui.pager import page
+
         why = page(self.app, event.path)
         if why:
             self.app.toast(why, severity="warning")

@@ -24,15 +24,11 @@ from brightrun_tui.tui.actions import BY_ID, bindings
 from brightrun_tui.tui.remembered import recall, remember
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
-from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
 from brightrun_tui.tui.screens.log_actions import LogActions
-from brightrun_tui.tui.screens.note import NoteScreen
-from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
 from brightrun_tui.tui.widgets.alert_text import alerts_of
-from brightrun_tui.tui.widgets.chart_export import as_csv, as_svg
 from brightrun_tui.tui.widgets.curves import curves_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
@@ -140,7 +136,8 @@ class MonitorScreen(RunActions, LogActions):
                 rows.append(Row("", group, partial(run_text.caption, group.caption, len(group.runs))))
             rows += [self._row(run, snapshot, now, narrow=narrow) for run in group.runs]
             if group.hidden:
-                rows.append(Row("", ("hidden", group.hidden), partial(run_text.folded, group.hidden)))
+                hidden = group.hidden + snapshot.more
+                rows.append(Row("", ("hidden", hidden), partial(run_text.folded, hidden)))
         rows += [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
         if len(self._rows) > 2 * len(snapshot.runs):
             self._rows.clear()
@@ -150,7 +147,7 @@ class MonitorScreen(RunActions, LogActions):
         self.runs.show(rows, heading=None if narrow else self._heading[1])
         self.runs.choose(self.app.watched_run)
         shown = [run for group in groups for run in group.runs]
-        total = len(snapshot.runs) + len(snapshot.damaged)
+        total = len(snapshot.runs) + len(snapshot.damaged) + snapshot.more
         count = f"{len(shown) + len(damaged)} of {total}" if self._order.filter else str(total)
         marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
@@ -319,6 +316,8 @@ class MonitorScreen(RunActions, LogActions):
 
     @work(group="pick")
     async def action_sort(self) -> None:
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
         choices = [Choice("", "What moves first"), *(Choice(name, title) for name, (title, _) in SORTS.items())]
         chosen = await self.app.push_screen_wait(PickScreen("Sort by", choices, chosen=self._order.sort))
         if chosen is not None:
@@ -326,6 +325,8 @@ class MonitorScreen(RunActions, LogActions):
 
     @work(group="pick")
     async def action_group(self) -> None:
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
         choices = [Choice("", "Not at all"), *(Choice(name, title) for name, (title, _) in GROUPS.items())]
         chosen = await self.app.push_screen_wait(PickScreen("Group by", choices, chosen=self._order.group))
         if chosen is not None:
@@ -333,6 +334,8 @@ class MonitorScreen(RunActions, LogActions):
 
     @work(group="pick")
     async def action_copy(self) -> None:
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
         run = self.run
         if run is None:
             return
@@ -383,12 +386,16 @@ class MonitorScreen(RunActions, LogActions):
             self.redraw()
 
     def action_compare(self) -> None:
+        from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
+
         runs = [target for target in self.targets() if isinstance(target, Run)]
         if len(runs) > 1:
             self.app.push_screen(CompareRunsScreen(runs))
 
     @work(group="export")
     async def action_export(self) -> None:
+        from brightrun_tui.tui.widgets.chart_export import as_csv, as_svg
+
         run, detail = self.run, self.app.snapshot.detail
         if run is None or detail is None or detail.run_id != run.id:
             return
@@ -411,6 +418,8 @@ class MonitorScreen(RunActions, LogActions):
 
     @work(group="note")
     async def action_note(self) -> None:
+        from brightrun_tui.tui.screens.note import NoteScreen
+
         run = self.run
         if run is None:
             return

@@ -24,8 +24,6 @@ from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.base import ModeScreen
-from brightrun_tui.tui.screens.change import ChangeScreen
-from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import cells, run_text
 
 LISTED = 8
@@ -102,6 +100,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_stop_later(self) -> None:
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+
         runs = self.runs_that_permit(RunAction.STOP_LATER)
         if not runs:
             return
@@ -120,6 +120,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_change(self) -> None:
+        from brightrun_tui.tui.screens.change import ChangeScreen
+
         runs = self.runs_that_permit(RunAction.CHANGE)
         if not runs:
             return
