@@ -28,7 +28,16 @@ from brightrun_tui.serving.keys import (
 )
 from brightrun_tui.serving.plan import EndpointPlan, cached_at, prepare, read_plan, require_serve_extra
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
-from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage, with_liveness
+from brightrun_tui.serving.state import (
+    STATE_FILE,
+    ServerState,
+    Usage,
+    alive,
+    last_used,
+    read_state,
+    read_usage,
+    with_liveness,
+)
 
 __all__ = [
     "STATE_FILE",
@@ -47,6 +56,7 @@ __all__ = [
     "environment",
     "forget_key",
     "healthy",
+    "last_used",
     "list_keys",
     "prepare",
     "put_key",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from brightrun_tui.serving.engine_client import EngineClient, EngineGone
+from brightrun_tui.serving.engine_client import EngineClient, EngineGone, at_socket
 
 ANSWER = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
@@ -38,7 +38,7 @@ async def test_giving_up_in_the_very_moment_in_which_data_comes_raises_nothing(p
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: faults.append(context))
     async with await asyncio.start_unix_server(engine.serve, "engine.sock"):
-        client = EngineClient("engine.sock")
+        client = EngineClient(at_socket("engine.sock"))
         for _ in range(20):
             reply = await client.post("/v1/chat/completions", b"{}")
             chunks = reply.chunks()
@@ -63,7 +63,7 @@ async def test_giving_up_in_the_very_moment_in_which_data_comes_raises_nothing(p
 async def test_an_engine_that_ends_in_the_middle_of_an_answer_is_said_to_be_gone(place: None) -> None:
     engine = Engine()
     async with await asyncio.start_unix_server(engine.serve, "engine.sock"):
-        client = EngineClient("engine.sock")
+        client = EngineClient(at_socket("engine.sock"))
         reply = await client.post("/", b"{}")
         engine.connections[-1].transport.abort()
         with pytest.raises(EngineGone):
@@ -71,4 +71,4 @@ async def test_an_engine_that_ends_in_the_middle_of_an_answer_is_said_to_be_gone
         await reply.close()
         await client.close()
     with pytest.raises(EngineGone):
-        await EngineClient("nobody.sock").status("/health", 1.0)
+        await EngineClient(at_socket("nobody.sock")).status("/health", 1.0)

@@ -129,7 +129,7 @@ class RegistryScreen(MeasureActions, ShareActions):
         live = endpoint is not None and endpoint.state in ("starting", "ready")
         possible = {
             "deploy": model is not None and not live,
-            "undeploy": live,
+            "undeploy": live or (endpoint is not None and endpoint.state == "asleep"),
             "endpoint": endpoint is not None,
             "promote": model is not None and CHAMPION not in model.aliases,
             "compare": len(self.app.snapshot.models) > 1,
@@ -144,10 +144,27 @@ class RegistryScreen(MeasureActions, ShareActions):
 
     @work(group="ask")
     async def action_deploy(self) -> None:
-        model = self.model
+        """Here, or where it is asked for and agreed to: only then is a machine rented."""
+        from brightrun_tui.tui.screens.serve_where import HERE, places, where_screen
+
+        model, endpoint = self.model, self.endpoint
         if model is None:
             return
-        reply = await self.app.ask(Deploy(target=model.ref), wait=30.0)
+        asked = Deploy(target=model.ref)
+        if found := await places(model, self.app.paths):
+            chosen = await self.app.push_screen_wait(where_screen(model, found))
+            place = next((one for one in found if one.name == chosen), None)
+            if place is None and chosen != HERE:
+                return
+            if place is not None and place.problem is not None:
+                self.app.show_error(place.problem)
+                return
+            if place is not None:
+                if not await self.confirm("Deploy", place.question(model), yes="Deploy", danger=False):
+                    return
+                name = endpoint.id if endpoint is not None and endpoint.state == "asleep" else ""
+                asked = Deploy(target=model.ref, rental=place.rental, name=name)
+        reply = await self.app.ask(asked, wait=30.0)
         if reply and reply.answer:
             self._open_endpoint(reply.answer.endpoint)
 

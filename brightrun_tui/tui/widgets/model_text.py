@@ -33,6 +33,7 @@ ENDPOINT_GLYPHS = {
     "stopping": ("◌", "$warning"),
     "stopped": ("○", "$faint"),
     "failed": ("✗", "$error"),
+    "asleep": ("◌", "$muted"),
 }
 
 
