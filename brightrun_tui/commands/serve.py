@@ -253,7 +253,8 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     if answer.takes:
         return await _await_version(session, answer.endpoint, answer.takes)
     if not answer.already:
-        say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
+        what = "Renting a machine" if wanted.rental else "Starting a server"
+        say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await _await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":

@@ -23,7 +23,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, serving_place
-from brightrun_tui.serving.plan import read_plan
+from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,9 @@ async def create(
     directory = paths.endpoints / endpoint_id
     if wanted.key:
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
-    if wanted.rental is None and base_is_here(version):
+    if wanted.rental is not None:
+        await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
+    elif base_is_here(version):
         await asyncio.to_thread(
             serving.prepare,
             directory,
@@ -227,7 +229,8 @@ class EndpointWatcher:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
-        return plan.version == self.endpoint.model_version and Path(plan.adapter).is_dir()
+        fits = plan.version == self.endpoint.model_version and plan.far == (self.endpoint.rental is not None)
+        return fits and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""

@@ -16,6 +16,7 @@ from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.whereabouts import Whereabouts
+from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.holding import Holding
@@ -29,6 +30,7 @@ from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.serving.far import ADAPTER, BASE, JOB, LOG, plan_there, say_where, whereabouts
 from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.serving.worker_files import NOTE, REPORT
+from brightrun_tui.store import Database
 
 LOG_HERE = "machine.log"
 """What is kept in the endpoint's directory of what its worker printed."""
@@ -53,10 +55,7 @@ class _Failure(BaseModel):
 
 
 class FarServer:
-    """``directory`` is the endpoint's here; the machine is the one that ``holding`` has in hand.
-
-    ``version``: its ``base_path`` has the base model's files where they must be sent, see `is_sent`.
-    """
+    """``directory`` is the endpoint's here; the machine is the one that ``holding`` has in hand."""
 
     def __init__(
         self, paths: Paths, timings: EngineTimings, directory: Path, version: ModelVersion, holding: Holding
@@ -66,7 +65,12 @@ class FarServer:
         self.starts = 0
 
     async def equip(self, lease: Lease, say: Say) -> None:
-        """Implements `holding.Equip`. What is there already is neither sent nor started again."""
+        """Implements `holding.Equip`. What is there already is neither sent nor started again.
+
+        Raises:
+            HostError: the machine is no good for it.
+            BaseModelError, NotConnectedError: a base model that must be sent cannot be had here.
+        """
         host = self._holding.host
         if not (await host.status(JOB)).running:
             await self._start(lease, say)
@@ -90,7 +94,8 @@ class FarServer:
         await host.put(Path(version.directory), ADAPTER)
         if is_sent(version):
             say("sending the base model")
-            await host.put(Path(version.base_path), BASE)
+            here = await with_base(self._holding.db, version, self._paths)
+            await host.put(Path(here.base_path), BASE)
         plan = await asyncio.to_thread(read_plan, self._directory)
         there = plan_there(plan, str(host.directory), base_is_sent=is_sent(version))
         await host.write(PLAN, there.model_dump_json(indent=2).encode())
@@ -152,18 +157,16 @@ def is_sent(version: ModelVersion) -> bool:
     return not bases.is_hub_id(version.base_id)
 
 
-def with_small_files(version: ModelVersion, paths: Paths) -> ModelVersion:
-    """The version with a directory of its base as ``base_path`` that has tokenizer and configuration at least. Blocking.
+async def with_base(db: Database, version: ModelVersion, paths: Paths) -> ModelVersion:
+    """The version with a directory of its base as ``base_path``: all of it where it is sent from here, else tokenizer and
+    configuration at least.
 
     Raises:
         BaseModelError, NotConnectedError: they cannot be had.
     """
-    if version.base_path and (Path(version.base_path) / "config.json").is_file():
-        return version
-    if is_sent(version):
-        found = bases.fetch_base(version.base_id, paths, lambda _what, _fraction: None).path
-    else:
-        name, _, revision = version.base_id.partition("@")
-        known = BaseModelRef(id=name, revision=version.report.lineage.base_revision or revision)
-        found = str(bases.fetch_tokenizer(known, paths))
-    return version.model_copy(update={"base_path": found})
+    if is_sent(version) or base_is_here(version):
+        return await fetch_base(db, paths, version)
+    name, _, revision = version.base_id.partition("@")
+    known = BaseModelRef(id=name, revision=version.report.lineage.base_revision or revision)
+    found = await asyncio.to_thread(bases.fetch_tokenizer, known, paths)
+    return version.model_copy(update={"base_path": str(found)})

@@ -17,7 +17,7 @@ from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
-from brightrun_tui.orchestrator.far_server import LOG_HERE, FarServer, with_small_files
+from brightrun_tui.orchestrator.far_server import LOG_HERE, FarServer, with_base
 from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
@@ -82,27 +82,26 @@ class RentedEndpointWatcher(EndpointWatcher):
         """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            here = await self._unless_left(asyncio.to_thread(with_small_files, version, self.paths))
-            if here is None:
-                return False
-            await asyncio.to_thread(
-                serving.prepare,
-                self.directory,
-                endpoint_id=self.endpoint.id,
-                version=here,
-                port=self.endpoint.wanted_port,
-                engine=self.endpoint.wanted_engine,
-                far=True,
-            )
-            await asyncio.to_thread(let_serve, self.directory, ".")
-            holding = await self._hold()
+            if not await asyncio.to_thread(self._is_prepared):
+                here = await self._unless_left(with_base(self.db, version, self.paths))
+                if here is None:
+                    return False
+                await asyncio.to_thread(
+                    serving.prepare,
+                    self.directory,
+                    endpoint_id=self.endpoint.id,
+                    version=here,
+                    port=self.endpoint.wanted_port,
+                    engine=self.endpoint.wanted_engine,
+                    far=True,
+                )
+                await asyncio.to_thread(let_serve, self.directory, ".")
+            self._server = FarServer(self.paths, self.timings, self.directory, version, await self._hold())
         except StoreError:
             raise
         except BrightrunError as error:
             await self._fail(str(error))
-            return False
-        self._server = FarServer(self.paths, self.timings, self.directory, here, holding)
-        return True
+        return self._server is not None
 
     async def _hold(self) -> Holding:
         if self._holding is None:
@@ -140,7 +139,8 @@ class RentedEndpointWatcher(EndpointWatcher):
                 await self._pause(self.timings.lease_poll_seconds)
             return holding.in_hand
         heard = max((max(lease.heard_at, lease.created_at) for lease in known), default=0.0)
-        if time.time() - heard > self.timings.guard_silence_seconds / 2:
+        guarded = holding.provider.guard_options(time.time()) is not None
+        if guarded and time.time() - heard > self.timings.guard_silence_seconds / 2:
             self._rest("its machine was returned while nobody looked after it")
             return False
         return True

@@ -172,7 +172,8 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
         return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         same = (endpoint.model, endpoint.model_version) == (version.name, version.version)
-        if same and endpoint.state != "stopping" and _place(endpoint.rental) == _place(wanted.rental):
+        there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
+        if same and there and endpoint.state != "stopping":
             return DeployAnswer(endpoint=endpoint.id, already=True)
     endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)

@@ -1,4 +1,4 @@
-"""Endpoints: a model version served at an OpenAI-compatible address on this machine.
+"""Endpoints: a model version served at an OpenAI-compatible address on this machine, computed here or elsewhere (see `far`).
 
 An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
 to base and adapter), and, written by the server process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares

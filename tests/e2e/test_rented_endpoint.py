@@ -15,6 +15,7 @@ import pytest
 
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.store import endpoints, leases, models, open_database
 from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
@@ -172,3 +173,26 @@ def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest
     wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
     assert stored(home).error == "its machine was returned because its budget of $0.20 is spent"
     assert not clouds.runpod.alive()
+
+
+def test_a_box_of_ones_own_serves_and_is_left_as_it_was(clouds: CloudServer, home: Home, tmp_path: Path) -> None:
+    """By the name that it was given; nothing is paid, so nothing returns it but a person."""
+    toy, box, keys = make_toy(), clouds.do(clouds.make_box("box")), new_key_pair("test")
+    box.authorise(keys.public)
+    key = tmp_path / "id_ed25519"
+    key.write_text(keys.private)
+    key.chmod(0o600)
+    config = home.root / "config" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f'[boxes.cellar]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
+        f'host_key = "{box.host_key}"\n'
+    )
+    found = deployed(home, "cellar")
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned
+    endpoint = stored(home)
+    assert (endpoint.provider, endpoint.cost_usd) == ("ssh", 0.0)
+    assert endpoint.rental is not None and endpoint.rental.idle_stop == 0
+    assert home.command("undeploy", "harbour").returncode == 0
+    assert not list((box.home / ".brightrun" / "leases").iterdir())
+    wait_until(lambda: not box.processes("brightrun_tui.serving.far_worker"), "no worker is left")

@@ -120,7 +120,11 @@ class LeaseMachine(RuleBasedStateMachine):
     def take(self) -> None:
         """The engine gets the run its machine, with the lease manager at work beside it."""
         with suppress(BrightrunError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)))
+            self.do(
+                self.beside_the_landlord(
+                    self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)
+                )
+            )
 
     @precondition(lambda self: not self.resting)
     @rule(call=st.sampled_from(["create", "inspect", "list", "terminate", "offers"]), late=st.booleans())
@@ -137,7 +141,11 @@ class LeaseMachine(RuleBasedStateMachine):
         else:
             self.cloud.before = strike
         with suppress(BrightrunError, CrashError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)))
+            self.do(
+                self.beside_the_landlord(
+                    self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)
+                )
+            )
         self.crash()
 
     @rule(seconds=st.sampled_from([5, 60, 400]))

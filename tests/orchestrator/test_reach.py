@@ -49,7 +49,9 @@ async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
     spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
     async with open_database(tmp_path / "brightrun.db") as db:
         run = await runs.create(db, spec, str(tmp_path), Estimate(memory=1 << 30, seconds_high=60.0))
-        yield Renter(rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, RunTenant(run)), run)
+        yield Renter(
+            rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, RunTenant(run)), run
+        )
 
 
 @pytest.mark.parametrize("fault", ["ssh_late", "key_refused", "odd_status", "api_slow"])

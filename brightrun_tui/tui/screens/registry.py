@@ -160,7 +160,7 @@ class RegistryScreen(MeasureActions, ShareActions):
                 self.app.show_error(place.problem)
                 return
             if place is not None:
-                if not await self.confirm("Deploy", place.question(model), yes="Deploy", danger=False):
+                if not await self.confirm("Deploy", place.question(model), yes="Deploy", danger=False, safe=place.free):
                     return
                 name = endpoint.id if endpoint is not None and endpoint.state == "asleep" else ""
                 asked = Deploy(target=model.ref, rental=place.rental, name=name)

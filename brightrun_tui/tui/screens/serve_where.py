@@ -33,6 +33,10 @@ class Place:
     def gpu(self) -> str:
         return (self.offer.hardware.gpu if self.offer else "") or "a machine without a GPU"
 
+    @property
+    def free(self) -> bool:
+        return self.rental is not None and not self.rental.price_per_hour
+
     def choice(self) -> Choice:
         if self.rental is None:
             return Choice(self.name, self.name, "not now", self.problem.what if self.problem else "")
