@@ -105,6 +105,13 @@ def deploy(
             fix="say where with --on, or leave them out",
             kind=ErrorKind.BAD_OPTION,
         )
+    if rents and parse_duration(idle_unload, "--idle-unload"):
+        raise UsageError(
+            "memory of a machine elsewhere is not given back, the whole machine is",
+            where="--idle-unload",
+            fix="use --idle-stop",
+            kind=ErrorKind.BAD_OPTION,
+        )
     idle = None if idle_stop is None else parse_duration(idle_stop, "--idle-stop")
     wanted = Deploy(
         target=model,
@@ -223,6 +230,10 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
         BrightrunError: see `plan_rental`.
     """
     version = await models.find(session.db, wanted.target)
+    for one in await store.list_endpoints(session.db, live_only=True):
+        same = (one.model, one.model_version) == (version.name, version.version) and wanted.name in ("", one.id)
+        if same and one.state != "stopping" and one.rental is not None and one.rental.place == wish.on:
+            return wanted.model_copy(update={"rental": one.rental})
     rental, offer = await plan_rental(version, wish, session.paths)
     say(
         (offer.hardware.gpu or "a machine without a GPU", "bold"),

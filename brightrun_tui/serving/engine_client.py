@@ -15,6 +15,9 @@ import httpcore
 
 from brightrun_tui.domain.errors import HostError
 
+MAX_ANSWER_BYTES = 64 << 20
+"""Of one request: thousands of tokens with the likelihoods of twenty alternatives each need half of it."""
+
 
 class EngineGone(Exception):
     """The engine cannot be reached, or ended in the middle of an answer."""
@@ -31,9 +34,13 @@ class Reply:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `EngineGone` where the body breaks off."""
+        """Raises `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
+        received = 0
         try:
             async for chunk in self._response.aiter_stream():
+                received += len(chunk)
+                if received > MAX_ANSWER_BYTES:
+                    raise EngineGone(f"an answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
                 yield chunk
         except _BROKEN as error:
             raise EngineGone(str(error)) from None

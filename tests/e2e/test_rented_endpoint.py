@@ -16,6 +16,7 @@ import pytest
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.hosts.connection import new_key_pair
+from brightrun_tui.serving import read_key
 from brightrun_tui.store import endpoints, leases, models, open_database
 from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
@@ -123,27 +124,40 @@ def test_a_model_answers_from_a_rented_machine_and_the_machine_goes_back(
     assert stored(home).state == "stopped" and not home.processes(SERVER)
 
 
-def test_an_engine_that_is_killed_between_intent_and_machine_pays_for_one_machine_only(
-    clouds: CloudServer, home: Home
-) -> None:
-    clouds.runpod.faults.set("create_hangs", count=1, value=3.0)
+def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer, home: Home) -> None:
+    """The engine dies between intent and machine, the machine dies while it serves, the engine dies while the second one is
+    returned by a provider that refuses to: it is adopted, replaced, and returned all the same."""
+    toy, cloud = make_toy(), clouds.runpod
+    cloud.faults.set("create_hangs", count=1, value=3.0)
     asking = begin(home, "runpod")
     try:
-        wait_until(lambda: clouds.runpod.instances, "the machine is being rented")
+        wait_until(lambda: cloud.instances, "the machine is being rented")
         home.kill(ENGINE)
         wait_until(lambda: stored(home).state == "ready", "another engine sees to the rest", 240)
     finally:
         asking.kill()
         asking.wait()
-    assert len(machines(clouds.runpod)) == 1
-    assert home.command("undeploy", "harbour").returncode == 0
-    check_books(home, clouds.runpod)
+    (first,) = machines(cloud)
+    clouds.do(cloud.die(first))
+    wait_until(lambda: len(machines(cloud)) == 2 and stored(home).state == "ready", "it is replaced", 240)
+    endpoint = stored(home)
+    assert answer(endpoint.url, read_key(Path(endpoint.directory)), toy) == toy.sample.tuned
+    assert not first.alive, "the first one was returned before"
+    cloud.faults.set("delete_fails", seconds=6.0)
+    ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
+    wait_until(lambda: stored(home).state == "stopping", "it is being returned")
+    home.kill(ENGINE)
+    assert ending.wait(120) == 0
+    check_books(home, cloud, machines_rented=2)
 
 
 def test_a_machine_that_nobody_asks_is_returned_and_comes_again_only_when_told_so(
-    clouds: CloudServer, home: Home
+    clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Address and key are the same afterwards."""
+    """Address and key are the same afterwards. With the engine gone for good, the guard returns it, and the next engine rents
+    none."""
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "6")
     toy = make_toy()
     found = deployed(home, "vast", "--idle-stop", "3s")
     wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
@@ -153,8 +167,12 @@ def test_a_machine_that_nobody_asks_is_returned_and_comes_again_only_when_told_s
     again = deployed(home, "vast")
     assert (again["url"], again["key"]) == (found["url"], found["key"])
     assert answer(again["url"], again["key"], toy) == toy.sample.tuned
-    assert home.command("undeploy", "harbour").returncode == 0
-    assert len(machines(clouds.vast)) == 2 and not clouds.vast.alive()
+    home.kill(ENGINE)
+    wait_until(lambda: not clouds.vast.alive(), "the guard has returned the machine")
+    assert home.command("engine", "start").returncode == 0
+    wait_until(lambda: stored(home).state == "asleep", "the endpoint is asleep")
+    assert stored(home).error == "its machine was returned while nobody looked after it"
+    assert len(machines(clouds.vast)) == 2 and not home.processes(SERVER)
 
 
 def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
