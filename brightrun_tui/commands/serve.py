@@ -18,7 +18,7 @@ from brightrun_tui.commands.shared.session import Session, require_changes, with
 from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.humanize import ago, clock, count, duration, latency, money, money_counted, rate
+from brightrun_tui.domain.humanize import ago, clock, count, latency, money, money_counted, rate, span
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.orchestrator import client
@@ -239,7 +239,7 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
         (offer.hardware.gpu or "a machine without a GPU", "bold"),
         f" on {rental.place}: {rental.price_words(offer.once_usd)}.",
     )
-    say(f"The first answer comes after about {duration(rental.cold_start)}. {rental.end_words}")
+    say(f"The first answer comes after about {span(rental.cold_start)}. {rental.end_words}")
     if offer.price_per_hour and not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(

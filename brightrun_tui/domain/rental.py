@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brightrun_tui.domain.humanize import duration, money
+from brightrun_tui.domain.humanize import money, span
 
 OWN_BOXES = "ssh"
 """The provider of machines that nobody rents: those of the person, reached over SSH."""
@@ -57,4 +57,4 @@ class EndpointRental(BaseModel):
         """When the machine goes back by itself."""
         if not self.idle_stop:
             return "Nothing returns it but undeploy."
-        return f"It is returned after {duration(self.idle_stop)} without a request."
+        return f"It is returned after {span(self.idle_stop)} without a request."

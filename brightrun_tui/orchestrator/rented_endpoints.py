@@ -141,7 +141,7 @@ class RentedEndpointWatcher(EndpointWatcher):
         heard = max((max(lease.heard_at, lease.created_at) for lease in known), default=0.0)
         guarded = holding.provider.guard_options(time.time()) is not None
         if guarded and time.time() - heard > self.timings.guard_silence_seconds / 2:
-            self._rest("its machine was returned while nobody looked after it")
+            await self._rest("machine_unattended", "its machine was returned while nobody looked after it")
             return False
         return True
 
@@ -245,21 +245,22 @@ class RentedEndpointWatcher(EndpointWatcher):
             now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
         )
         if per_hour and verdict in ("finish", "release"):
-            self._rest(f"its machine was returned because {_money_words(now)} is spent")
+            await self._rest("budget_spent", f"its machine was returned because {_money_words(now)} is spent")
         elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
             self._money_said = verdict
-            await self._save(doing=f"{verdict[-2:]} % of {_money_words(now)} is spent")
+            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]} % of {_money_words(now)} is spent")
         elif stored.state == "ready" and tenant.rental.idle_stop:
             used_at = max(stored.ready_at, serving.last_used(self.directory))
             if time.time() - used_at > tenant.rental.idle_stop:
-                span = humanize.duration(tenant.rental.idle_stop)
-                self._rest(f"its machine was returned after {span} without a request")
+                span = humanize.span(tenant.rental.idle_stop)
+                await self._rest("machine_idle", f"its machine was returned after {span} without a request")
 
-    def _rest(self, why: str) -> None:
+    async def _rest(self, code: str, why: str) -> None:
         """Return the machine though nobody has undeployed the endpoint, and say why."""
         if not self.leave.is_set():
             self._resting = why
             self.leave.set()
+            await self._tenant.tell(self.db, code, why, "info" if code == "machine_idle" else "warning")
 
     # The end
 
@@ -295,6 +296,7 @@ class RentedEndpointWatcher(EndpointWatcher):
         await asyncio.to_thread(forget_machine, self.directory)
 
     async def _fail(self, why: str) -> None:
+        await self._tenant.tell(self.db, "endpoint_failed", why, "error")
         await self._save(doing="")
         await super()._fail(why)
 

@@ -15,6 +15,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease, Offer
+from brightrun_tui.domain.notification import told_of_endpoint
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
@@ -25,7 +26,7 @@ from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
 from brightrun_tui.planning.serving_machine import accepts, cost_of_hour, need_of_rental
 from brightrun_tui.providers.base import Need
-from brightrun_tui.store import Database, endpoints, leases, runs
+from brightrun_tui.store import Database, endpoints, leases, notifications, runs
 
 log = logging.getLogger(__name__)
 
@@ -262,8 +263,9 @@ class EndpointTenant:
         return await run_budget.look_at(db, limits, await self.leases(db), self.rental.budget_usd)
 
     async def tell(self, db: Database, code: str, message: str, level: NoticeLevel = "warning") -> None:
-        log.warning("%s: %s", self.words, message)
+        log.info("%s: %s", self.words, message)
         await endpoints.advance(db, self.endpoint, doing=message)
+        await notifications.add(db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def tell_given_up(self, db: Database, lease: Lease, message: str) -> None:
         await self.tell(db, GIVEN_UP, f"its machine {message}")

@@ -64,7 +64,7 @@ def memory_need(
     return several if several.total - one.total <= LANES_SHARE * room else one
 
 
-SERVED_TOKENS = 32_768
+SERVED_TOKENS = 16_384
 """Of all conversations that an endpoint answers at once."""
 
 

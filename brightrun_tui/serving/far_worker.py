@@ -26,13 +26,13 @@ def main(directory: Path) -> int:
     Path(SOCKET).unlink(missing_ok=True)
     with telling_why():
         plan = read_plan(Path())
-        base = plan.base or _fetch_base(plan)
+        base = plan.base or fetch_base(plan)
         build_view(Path(VIEW), base=base, base_id=plan.base_id, adapter=Path(plan.adapter), ref=plan.ref)
         serve(plan.model_copy(update={"base": base}))
     return 0
 
 
-def _fetch_base(plan: EndpointPlan) -> str:
+def fetch_base(plan: EndpointPlan) -> str:
     """From the Hub, in the revision that the adapter was trained on; of weights in two formats only one."""
     from huggingface_hub import HfApi
 

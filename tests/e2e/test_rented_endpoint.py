@@ -15,9 +15,10 @@ import pytest
 
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.serving import read_key
-from brightrun_tui.store import endpoints, leases, models, open_database
+from brightrun_tui.store import endpoints, leases, models, notifications, open_database
 from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
@@ -79,6 +80,16 @@ def stored(home: Home) -> Endpoint:
     async def read() -> Endpoint:
         async with open_database(home.root / "data" / "brightrun.db") as db:
             return await endpoints.find(db, "harbour")
+
+    return asyncio.run(read())
+
+
+def news(home: Home) -> list[Notification]:
+    """Newest first."""
+
+    async def read() -> list[Notification]:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            return await notifications.latest(db)
 
     return asyncio.run(read())
 
@@ -173,6 +184,7 @@ def test_a_machine_that_nobody_asks_is_returned_and_comes_again_only_when_told_s
     wait_until(lambda: stored(home).state == "asleep", "the endpoint is asleep")
     assert stored(home).error == "its machine was returned while nobody looked after it"
     assert len(machines(clouds.vast)) == 2 and not home.processes(SERVER)
+    assert [one.code for one in news(home)] == ["machine_unattended", "machine_given_up_", "machine_idle"]
 
 
 def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

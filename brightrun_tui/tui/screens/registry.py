@@ -145,25 +145,20 @@ class RegistryScreen(MeasureActions, ShareActions):
     @work(group="ask")
     async def action_deploy(self) -> None:
         """Here, or where it is asked for and agreed to: only then is a machine rented."""
-        from brightrun_tui.tui.screens.serve_where import HERE, places, where_screen
+        from brightrun_tui.tui.screens.serve_where import Left, where_to_serve
 
         model, endpoint = self.model, self.endpoint
         if model is None:
             return
-        asked = Deploy(target=model.ref)
-        if found := await places(model, self.app.paths):
-            chosen = await self.app.push_screen_wait(where_screen(model, found))
-            place = next((one for one in found if one.name == chosen), None)
-            if place is None and chosen != HERE:
-                return
-            if place is not None and place.problem is not None:
-                self.app.show_error(place.problem)
-                return
-            if place is not None:
-                if not await self.confirm("Deploy", place.question(model), yes="Deploy", danger=False, safe=place.free):
-                    return
-                name = endpoint.id if endpoint is not None and endpoint.state == "asleep" else ""
-                asked = Deploy(target=model.ref, rental=place.rental, name=name)
+        try:
+            rental = await where_to_serve(self, model)
+        except Left:
+            return
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        again = rental is not None and endpoint is not None and endpoint.state == "asleep"
+        asked = Deploy(target=model.ref, rental=rental, name=endpoint.id if again and endpoint else "")
         reply = await self.app.ask(asked, wait=30.0)
         if reply and reply.answer:
             self._open_endpoint(reply.answer.endpoint)
