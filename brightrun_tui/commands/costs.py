@@ -40,10 +40,11 @@ class Group(StrEnum):
 
 
 class Cost(BaseModel):
-    """One machine in one month. US dollars; ``billed_usd`` is None as long as the provider has not said. ``observed_usd`` is
-    what we counted, traffic and disk included; ``total_usd`` the same, or the bill once that has come."""
+    """One machine in one month, of a run or an endpoint. US dollars; ``billed_usd`` is None as long as the provider has not said.
+    ``observed_usd`` is what we counted, traffic and disk included; ``total_usd`` the same, or the bill once that has come."""
 
     run: str
+    endpoint: str
     name: str
     project: str
     month: str
@@ -149,7 +150,7 @@ def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
     else:
         print_table(
             (
-                "run",
+                "run or endpoint",
                 "project",
                 "provider",
                 "gpu",
@@ -180,7 +181,7 @@ async def _costs(session: Session, begin: float | None, end: float) -> tuple[lis
             found.append(
                 _cost(
                     lease,
-                    names.get(lease.run_id, lease.run_id),
+                    lease.endpoint_id or names.get(lease.run_id, lease.run_id),
                     _month(first),
                     seconds,
                     lease.spending(now, first, last),
@@ -192,6 +193,7 @@ async def _costs(session: Session, begin: float | None, end: float) -> tuple[lis
 def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) -> Cost:
     return Cost(
         run=lease.run_id,
+        endpoint=lease.endpoint_id,
         name=name,
         project=lease.project,
         month=month,

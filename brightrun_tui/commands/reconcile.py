@@ -37,6 +37,7 @@ class Holding(BaseModel):
     state: str = ""
     seen: str = ""
     run: str = ""
+    endpoint: str = ""
     price_per_hour: float = 0.0
     spent_usd: float = 0.0
 
@@ -58,7 +59,7 @@ def reconcile(
 ) -> None:
     """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
 
-    What no run is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
+    What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
     of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
     found = with_store(_reconcile)
@@ -89,14 +90,14 @@ def _print(found: Found) -> None:
         say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
     if found.leases:
         print_table(
-            ("lease", "provider", "our books", "the provider", "run", "per hour", "spent"),
+            ("lease", "provider", "our books", "the provider", "run or endpoint", "per hour", "spent"),
             [
                 (
                     row.name,
                     row.provider,
                     row.state or "unknown",
                     row.seen or "not listed",
-                    row.run,
+                    row.endpoint or row.run,
                     money(row.price_per_hour),
                     money(row.spent_usd),
                 )
@@ -189,6 +190,7 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
     for name in dict.fromkeys([*(lease.name for lease in leases.values() if lease.state != "released"), *listed]):
         lease, machine = leases.get(name), listed.get(name)
         run_id = lease.run_id if lease else ""
+        endpoint = lease.endpoint_id if lease else ""
         found.append(
             Holding(
                 name=name,
@@ -197,6 +199,7 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
                 state=lease.state if lease else "",
                 seen=machine.status if machine else "",
                 run=run_names.get(run_id, run_id),
+                endpoint=endpoint,
                 price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
                 spent_usd=lease.spending(time.time()).total if lease else 0.0,
             )

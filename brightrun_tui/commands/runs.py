@@ -64,7 +64,7 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 
     async def read(session: Session) -> tuple[Run, list[Lease], list[rented.LedgerLine]]:
         one = await store.find(session.db, run)
-        return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, one.id)
+        return one, await rented.list_leases(session.db, run_id=one.id), await rented.entries(session.db, run_id=one.id)
 
     found, leases, ledger = with_store(read)
     if as_json:

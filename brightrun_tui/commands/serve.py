@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,24 +13,29 @@ import typer
 from brightrun_tui.commands.endpoint_answers import answers
 from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.shared.asking import ask_engine
-from brightrun_tui.commands.shared.options import ModelArgument, bounded
-from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, say_done
+from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, ModelArgument, bounded
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, print_table, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.humanize import ago, clock, count, latency, rate
+from brightrun_tui.domain.humanize import ago, clock, count, latency, money, money_counted, rate, span
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, Undeploy
 from brightrun_tui.orchestrator import client
+from brightrun_tui.planning.serving_machine import RentalWish, plan_rental
 from brightrun_tui.serving import Usage, read_key, read_state, read_usage, stop, with_liveness
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
 READY_SECONDS = 960.0
+RENTED_READY_SECONDS = 7200.0
+"""A machine must be had, prepared and loaded before; what becomes of that is told."""
 UNDEPLOY_ANSWER_SECONDS = 10.0
 UNDEPLOY_SECONDS = 40.0
 """Longer than the engine takes to end a server that does not want to."""
+RETURN_SECONDS = 300.0
+"""And to have it proven that a machine is gone, where its provider answers."""
 LOOK_SECONDS = 0.3
 ENDED = ("stopped", "failed")
 
@@ -51,7 +57,25 @@ def deploy(
     engine: Annotated[
         str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
     ] = "auto",
-    provider: Annotated[str, typer.Option("--provider", help="Where it runs.")] = "local",
+    on: Annotated[
+        str,
+        typer.Option("--on", "--provider", metavar="PLACE", help="Where it runs: a rental service, a box of yours."),
+    ] = "local",
+    gpu: GpuOption = "",
+    budget: BudgetOption = None,
+    max_price: Annotated[
+        float | None,
+        typer.Option("--max-price", metavar="USD", min=0.001, callback=bounded, help="The most an hour may cost."),
+    ] = None,
+    idle_stop: Annotated[
+        str | None,
+        typer.Option(
+            "--idle-stop",
+            metavar="TIME",
+            help="Without a request for so long a rented machine is returned. Without: 15m. 0: never.",
+        ),
+    ] = None,
+    yes: YesOption = False,
     idle_unload: Annotated[
         str,
         typer.Option(
@@ -67,17 +91,29 @@ def deploy(
     NAME alone serves the champion, and whichever version becomes the champion later, at the same address. NAME:VERSION serves
     that version. Deployed under a name that serves already, a version takes the place of the other without a request that fails.
 
+    With --on runpod, vast or the name of a box of yours the model computes there, and the address stays here. Price and time are
+    said before anything is rented.
+
     stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
     """
     require_changes()
-    if provider != "local":
-        raise UsageError(
-            f"no endpoint can be had at “{provider}”",
-            where="--provider",
-            fix="leave it out: this machine serves",
-            kind=ErrorKind.UNKNOWN_PROVIDER,
-        )
     pinned = ":" in model
+    rents = on != "local"
+    if not rents and (gpu or budget is not None or max_price is not None or idle_stop is not None):
+        raise UsageError(
+            "--gpu, --budget, --max-price and --idle-stop are about a machine elsewhere",
+            where="deploy",
+            fix="say where with --on, or leave them out",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    if rents and parse_duration(idle_unload, "--idle-unload"):
+        raise UsageError(
+            "memory of a machine elsewhere is not given back, the whole machine is",
+            where="--idle-unload",
+            fix="use --idle-stop",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    idle = None if idle_stop is None else parse_duration(idle_stop, "--idle-stop")
     wanted = Deploy(
         target=model,
         name=name or ("" if pinned else model),
@@ -85,10 +121,15 @@ def deploy(
         engine=engine,
         key_file=str(key_file.absolute()) if key_file else "",
         keeps_key=bool(name),
-        follows="" if pinned else "champion",
+        follows="" if pinned or rents else "champion",
         idle_unload=parse_duration(idle_unload, "--idle-unload"),
     )
-    endpoint = with_store(lambda session: deploy_and_wait(session, wanted))
+
+    async def begin(session: Session) -> Endpoint:
+        wish = RentalWish(on, gpu, max_price, budget, idle)
+        return await deploy_and_wait(session, await _agree(session, wanted, wish, yes=yes) if rents else wanted)
+
+    endpoint = with_store(begin)
     key = read_key(Path(endpoint.directory))
     if as_json:
         print_json({"endpoint": endpoint, "url": endpoint.url, "model": _served_name(endpoint), "key": key})
@@ -113,7 +154,8 @@ def endpoints(
     """Endpoints, and where they answer. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
-    found = with_liveness(with_store(lambda session: store.list_endpoints(session.db, live_only=not every)))
+    listed = with_store(lambda session: store.list_endpoints(session.db))
+    found = with_liveness(one for one in listed if every or one.state not in ENDED)
     keys = {endpoint.id: _key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:
         print_json(
@@ -139,6 +181,7 @@ def endpoints(
                 "endpoint",
                 "model",
                 "state",
+                "where",
                 "url",
                 "engine",
                 "speed",
@@ -152,6 +195,7 @@ def endpoints(
                     endpoint.id,
                     _version(endpoint),
                     state_text(endpoint),
+                    place_text(endpoint),
                     endpoint.url,
                     endpoint.engine,
                     *usage_texts(read_usage(Path(endpoint.directory))),
@@ -180,6 +224,36 @@ def undeploy(
         say_done(f"{ended.id} {ended.state}")
 
 
+async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: bool) -> Deploy:
+    """What is to be rented, said and agreed to; where it serves there already, nothing is asked.
+
+    Raises:
+        UsageError: it costs money, and there is nobody to ask.
+        BrightrunError: see `plan_rental`.
+    """
+    version = await models.find(session.db, wanted.target)
+    for one in await store.list_endpoints(session.db, live_only=True):
+        same = (one.model, one.model_version) == (version.name, version.version) and wanted.name in ("", one.id)
+        if same and one.state != "stopping" and one.rental is not None and one.rental.place == wish.on:
+            return wanted.model_copy(update={"rental": one.rental})
+    rental, offer = await plan_rental(version, wish, session.paths)
+    say(
+        (offer.hardware.gpu or "a machine without a GPU", "bold"),
+        f" on {rental.place}: {rental.price_words(offer.once_usd)}.",
+    )
+    say(f"The first answer comes after about {span(rental.cold_start)}. {rental.end_words}")
+    if offer.price_per_hour and not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(
+                "this machine costs money, and there is nobody to ask",
+                where="--on",
+                fix="add --yes to agree beforehand",
+                kind=ErrorKind.NOT_CONFIRMED,
+            )
+        typer.confirm(f"Rent it for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
+    return wanted.model_copy(update={"rental": rental})
+
+
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     """The endpoint of a model version, ready; the one that serves it already, if there is one.
 
@@ -192,14 +266,16 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     if answer.takes:
         return await _await_version(session, answer.endpoint, answer.takes)
     if not answer.already:
-        say(f"Starting a server for {version.ref}; it stays until: brightrun undeploy {version.ref}")
-    endpoint = await _await_state(session, answer.endpoint, ("ready", "failed", "stopped"))
+        what = "Renting a machine" if wanted.rental else "Starting a server"
+        say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
+    seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
+    endpoint = await _await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
             where=endpoint.directory,
             kind=ErrorKind.DEPLOY_FAILED,
-            fix=f"see {Path(endpoint.directory) / 'server.log'}",
+            fix=f"see {Path(endpoint.directory) / ('machine.log' if endpoint.rental else 'server.log')}",
         )
     return endpoint
 
@@ -235,8 +311,16 @@ async def _undeploy(session: Session, word: str) -> Endpoint:
     if endpoint.state not in ENDED:
         try:
             await ask_engine(session, Undeploy(target=endpoint.id), wait=UNDEPLOY_ANSWER_SECONDS)
-            return await _await_state(session, endpoint.id, ENDED, UNDEPLOY_SECONDS)
+            seconds = RETURN_SECONDS if endpoint.rental else UNDEPLOY_SECONDS
+            return await _await_state(session, endpoint.id, ENDED, seconds)
         except EngineError as error:
+            if endpoint.rental:
+                raise EngineError(
+                    f"it is not proven yet that the machine of {endpoint.id} is returned ({error.what})",
+                    where=endpoint.rental.place,
+                    fix="it may still cost money; the engine goes on trying: see brightrun reconcile",
+                    kind=error.kind,
+                ) from None
             say(f"The engine does not end it ({error.what}); ending the server directly.")
         endpoint = await store.advance(session.db, endpoint, state="stopping")
     await stop(directory)
@@ -267,6 +351,8 @@ async def _await_state(
 
 def _doing(endpoint: Endpoint) -> str:
     """What a server that is starting does at the moment; empty where it does not say."""
+    if endpoint.rental:
+        return endpoint.doing
     server = read_state(Path(endpoint.directory))
     return server.engine_note if server is not None and server.status in ("starting", "restarting") else ""
 
@@ -277,7 +363,15 @@ def state_text(endpoint: Endpoint) -> str:
         return f"down since {clock(endpoint.down_since)}"
     if endpoint.asleep:
         return "asleep"
-    return endpoint.state if not endpoint.error else f"{endpoint.state}: {endpoint.error}"
+    said = endpoint.error or (endpoint.doing if endpoint.rental else "")
+    return f"{endpoint.state}: {said}" if said else endpoint.state
+
+
+def place_text(endpoint: Endpoint) -> str:
+    """Where it computes, and what that costs."""
+    if endpoint.rental is None:
+        return "here"
+    return f"{endpoint.rental.place}, {money_counted(endpoint.cost_usd)} so far"
 
 
 def engine_text(endpoint: Endpoint) -> str:

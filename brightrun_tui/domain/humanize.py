@@ -23,6 +23,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
+def span(seconds: float) -> str:
+    """A span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
 def band(low: float, high: float) -> str:
     """Two durations in one unit: ``24–97 s``, ``4–7 min``, ``1.5–2.1 h``."""
     unit, name = (1, "s") if high < 180 else (60, "min") if high < 5400 else (3600, "h")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
+from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.domain.time_parts import TimeParts
 
@@ -257,7 +258,8 @@ class ModelVersion(BaseModel):
         return f"{self.name}:{self.version}"
 
 
-EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed"]
+EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "asleep"]
+"""``asleep``: its rented machine was returned by a rule that was agreed to; only a new deploy rents one again."""
 
 
 class Endpoint(BaseModel):
@@ -268,6 +270,10 @@ class Endpoint(BaseModel):
     whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
     ``refused_version`` could not. ``idle_unload``: after so many seconds without a request the model leaves
     memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints looks.
+
+    ``rental``: the machine that is rented for it; None where this machine serves. ``deployment`` tells it from earlier ones of
+    the same name. ``doing``: what is done until it answers, or what is to be known of its money. ``ready_at``: when it last began
+    to answer. ``rest_reason``: why its machine goes, or went, back though nobody undeployed it. ``cost_usd``: of its machines.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -293,6 +299,12 @@ class Endpoint(BaseModel):
     wanted_version: int = 0
     refused_version: int = 0
     idle_unload: float = 0.0
+    rental: EndpointRental | None = None
+    deployment: str = ""
+    doing: str = ""
+    ready_at: float = 0.0
+    rest_reason: str = ""
+    cost_usd: float = 0.0
     down_since: float = Field(0.0, exclude=True)
     asleep: bool = Field(False, exclude=True)
 
@@ -316,6 +328,10 @@ class EndpointChanges(TypedDict, total=False):
     follows: str
     wanted_version: int
     refused_version: int
+    doing: str
+    ready_at: float
+    rest_reason: str
+    cost_usd: float
 
 
 class Remarks(TypedDict, total=False):

@@ -80,19 +80,22 @@ class EarlierRate(BaseModel):
 
 
 class Lease(BaseModel):
-    """A machine rented for one run, from the intent to the proof that it is gone.
+    """A machine rented for one run or one endpoint, from the intent to the proof that it is gone.
 
     ``price_per_hour`` is the rate as last observed, ``earlier_rates`` what it was before, oldest first; ``storage_per_hour`` is
     the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
     ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
     account. ``heard_at`` is when its guard last heard from us. ``project`` is the run's tag, which outlives the run here.
     ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
+    Either ``run_id`` or ``endpoint_id`` is set; ``deployment`` tells the deployments of one endpoint apart.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
-    run_id: str
+    run_id: str = ""
+    endpoint_id: str = ""
+    deployment: str = ""
     provider: str
     state: LeaseState
     provider_id: str = ""

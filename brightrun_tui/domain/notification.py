@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
 
@@ -40,7 +41,7 @@ _WORDS = {
     NewsKind.FAILED: "a run has failed",
     NewsKind.NEEDS_YOU: "a run needs you",
     NewsKind.BUDGET: "money",
-    NewsKind.MACHINE: "a machine was replaced",
+    NewsKind.MACHINE: "a machine was replaced or returned",
     NewsKind.QUALITY: "better or worse than the champion",
     NewsKind.SERVICE: "a service does not work",
     NewsKind.ALERT: "other warnings",
@@ -121,6 +122,21 @@ def told_of(
         kind=kind or _kind(code),
         model=model,
         key=f"run {run.id} {code} {time}",
+    )
+
+
+def told_of_endpoint(endpoint: Endpoint, code: str, level: Level | str, message: str, time: float) -> Notification:
+    """A piece of news about an endpoint's machine, as `told_of` of a run."""
+    return Notification(
+        run_id="",
+        run_name="",
+        code=code,
+        level=_level(level),
+        message=one_line(f"endpoint {endpoint.id}: {message}"),
+        time=time,
+        kind=_kind(code),
+        model=f"{endpoint.model}:{endpoint.model_version}",
+        key=f"endpoint {endpoint.id} {endpoint.deployment} {code} {time}",
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.run import Ending, RunState, StopAfter
 
 
@@ -155,7 +156,8 @@ class MoveRun(Ask[MoveAnswer]):
 class Deploy(Ask[DeployAnswer]):
     """``name``: the endpoint's id, empty for a new one; ``port`` 0: any; ``key_file``: where the bearer key is read from, empty:
     one is made up; ``keeps_key``: also when it is undeployed; ``follows``: the alias whose version it serves from then on;
-    ``idle_unload``: seconds without a request after which the model leaves memory, 0: never.
+    ``idle_unload``: seconds without a request after which the model leaves memory, 0: never. ``rental``: the machine that was
+    agreed to be rented for it, None: this machine serves.
     """
 
     kind: Literal["deploy"] = "deploy"
@@ -166,6 +168,7 @@ class Deploy(Ask[DeployAnswer]):
     keeps_key: bool = False
     follows: str = ""
     idle_unload: float = 0.0
+    rental: EndpointRental | None = None
 
 
 class Undeploy(Ask[UndeployAnswer]):

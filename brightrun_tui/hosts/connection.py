@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -78,6 +79,11 @@ def new_key_pair(comment: str) -> KeyPair:
     return KeyPair(key.export_private_key().decode(), key.export_public_key().decode().strip())
 
 
+def read_key_pair(path: Path) -> KeyPair:
+    """A pair that is kept at home as JSON, the private key included. Blocking."""
+    return KeyPair(**json.loads(path.read_text()))
+
+
 def known_host_key(host: str, port: int) -> str:
     """The host key that the person's own ``known_hosts`` has for an address; empty when it has none."""
     try:
@@ -129,7 +135,7 @@ class SshConnection:
         self.host_key = host_key
         self.timings = timings
         self.home = ""
-        self._key = private_key
+        self.key = private_key
         self._lock = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._sftp: asyncssh.SFTPClient | None = None
@@ -284,14 +290,14 @@ class SshConnection:
             "connect_timeout": self.timings.connect_seconds,
             "login_timeout": self.timings.connect_seconds,
         }
-        if self._key is None:
+        if self.key is None:
             return options
         try:
-            text = read_bytes(self._key, MAX_KEY_BYTES) if isinstance(self._key, Path) else self._key
+            text = read_bytes(self.key, MAX_KEY_BYTES) if isinstance(self.key, Path) else self.key
             key = asyncssh.import_private_key(text)
         except (ForeignFileError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             why = error.what if isinstance(error, ForeignFileError) else str(error)
-            place = str(self._key) if isinstance(self._key, Path) else "the run's key"
+            place = str(self.key) if isinstance(self.key, Path) else "the run's key"
             raise HostRefusedError(
                 f"the private key cannot be used ({why})",
                 where=place,

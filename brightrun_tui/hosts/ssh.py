@@ -21,6 +21,7 @@ from brightrun_tui.hosts import jobs, transfer
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import LOST, SshAddress, SshConnection, SshTimings
 from brightrun_tui.hosts.transfer import CHUNK, Progress
+from brightrun_tui.hosts.tunnel import Tunnel
 
 COMMANDS_AT_ONCE = 5
 """An sshd allows ten sessions on a connection; one is the SFTP session."""
@@ -208,6 +209,19 @@ class SshHost:
                 kind=ErrorKind.COMMAND_FAILED,
             )
         return done
+
+    async def dial(self, path: str) -> Tunnel:
+        """A connection to the Unix socket at ``path`` there.
+
+        Raises:
+            HostError: the machine cannot be reached.
+            ConnectionError: nobody listens at that socket.
+        """
+        shell = await self.connection.shell()
+        try:
+            return Tunnel(*await shell.open_unix_connection(await self._path(path), encoding=None))
+        except (asyncssh.Error, OSError) as error:
+            raise ConnectionRefusedError(str(error)) from None
 
     async def close(self) -> None:
         await self.connection.close()

@@ -1,14 +1,12 @@
-"""From a run that needs a machine to one that lets us in: adopt what is ours already, or rent, then reach."""
+"""From a run or endpoint that needs a machine to one that lets us in: adopt what is ours already, or rent, then reach."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -23,58 +21,52 @@ from brightrun_tui.domain.errors import (
     ProviderDownError,
     RejectedRequestError,
     UnclearError,
-    UsageError,
 )
-from brightrun_tui.domain.money import Estimate, Lease, Offer
-from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.money import Lease, Offer
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts import ready
-from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair
+from brightrun_tui.hosts.connection import KeyPair, SshTimings, new_key_pair, read_key_pair
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator import budget, leases
-from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.targets import Say
+from brightrun_tui.orchestrator.tenants import Price, Tenant, all_leases, given_up_words
 from brightrun_tui.orchestrator.timings import EngineTimings
-from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
-from brightrun_tui.providers.base import Machine, Need, Provider
+from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
-from brightrun_tui.store import Database, runs
+from brightrun_tui.store import Database
 from brightrun_tui.store import leases as lease_store
 
 log = logging.getLogger(__name__)
 
 MAX_MACHINES = 4
 """Machines tried for one launch before the run is given up."""
-AGREED = 1.5
-"""The most that an hour may cost, as a multiple of the price that was agreed to."""
-GIVEN_UP = "machine_given_up_"
-"""Code of the notices about machines that were replaced, before their number."""
 IN_HAND = ("starting", "running", "unknown")
 
 
 class Acquirer:
-    """Machines of one run. Facts are in the store; the run's SSH key and pinned host keys beside its other files."""
+    """Machines of one tenant. Facts are in the store; the tenant's SSH key and pinned host keys beside its other files."""
 
-    def __init__(self, db: Database, provider: Provider, timings: EngineTimings, ssh: SshTimings, run: Run) -> None:
+    def __init__(
+        self, db: Database, provider: Provider, timings: EngineTimings, ssh: SshTimings, tenant: Tenant
+    ) -> None:
         self.db, self.provider, self.timings, self.ssh = db, provider, timings, ssh
-        self.run_id, self.home = run.id, Path(run.directory)
-        self._project = run.spec.project
+        self.tenant, self.home = tenant, tenant.home
         self._bad_hosts: set[str] = set()
         self._avoided: set[str] = set()
         self._last_choice: set[str] = set()
         self._reached = ""
 
-    async def lease(self, run: Run, run_budget: RunBudget, say: Say) -> Lease:
-        """The run's live lease, an adopted one, or a new one once earlier machines are gone.
+    async def lease(self, tenant: Tenant, run_budget: RunBudget, say: Say) -> Lease:
+        """The live lease of the tenant, as it is now, an adopted one, or a new one once earlier machines are gone.
 
         Raises:
             BudgetError: what is left does not pay for a machine.
             NoCapacityError, ProviderDownError, UnclearError, …: none can be had now.
         """
-        for lease in await lease_store.list_leases(self.db, run_id=run.id, open_only=True):
+        for lease in await tenant.leases(self.db, open_only=True):
             if lease.state in ("intended", "unclear"):
                 say("looking for the machine that was being rented")
                 try:
@@ -90,19 +82,13 @@ class Acquirer:
                         say("starting the machine again")
                         return lease
                 await self.drop(lease, "it is gone or was taken away")
-        return await self._rent(run, run_budget, say)
+        return await self._rent(tenant, run_budget, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """No longer ours to use: from now on it is returned. With a reason the run says so: which one, how long, what it cost."""
+        """No longer ours to use: from now on it is returned. With a reason the tenant says so: which, how long, at what cost."""
         lease = await lease_store.update(self.db, lease, state="releasing", note=why, reason=why)
         if why:
-            run = await runs.get(self.db, self.run_id)
-            number, now = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1, time.time()
-            message = (
-                f"machine {number} ({lease.gpu} at {humanize.money(lease.rate)} an hour) was given up after "
-                f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {humanize.money(lease.spending(now).total)}: {why}"
-            )
-            await runs.update(self.db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", message))
+            await self.tenant.tell_given_up(self.db, lease, given_up_words(lease, why, time.time()))
 
     def note_bad(self, lease: Lease) -> None:
         """From now on neither this host nor this very offer is taken again where there is another one."""
@@ -117,14 +103,14 @@ class Acquirer:
         return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
 
     async def _wait_for_returns(self, say: Say) -> None:
-        """Two machines for one run are not paid at the same time.
+        """Two machines for one run or endpoint are not paid at the same time.
 
         Raises:
             ProviderDownError: the provider does not let go of one for ``provider_seconds``.
         """
         deadline = time.monotonic() + self.timings.provider_seconds
         while True:
-            open_leases = await lease_store.list_leases(self.db, run_id=self.run_id, open_only=True)
+            open_leases = await all_leases(self.db, self.tenant, open_only=True)
             if not any(lease.state == "releasing" and lease.provider_id for lease in open_leases):
                 return
             if time.monotonic() > deadline:
@@ -132,19 +118,18 @@ class Acquirer:
                     f"{self.provider.name} does not take back the previous machine",
                     kind=ErrorKind.NOT_RETURNED,
                     where=self.provider.name,
-                    fix="see: brightrun reconcile; then retry the run",
+                    fix="see: brightrun reconcile; then try again",
                 )
             say("returning the previous machine")
             await asyncio.sleep(min(1.0, self.timings.lease_poll_seconds))
 
-    async def _rent(self, run: Run, run_budget: RunBudget, say: Say) -> Lease:
+    async def _rent(self, tenant: Tenant, run_budget: RunBudget, say: Say) -> Lease:
         say("looking for machines")
-        estimate = _estimate(run)
-        need = self._need(run, estimate)
-        offers = await self._in_order(run, estimate, await self.provider.offers(need))
+        need = replace(tenant.need(), without_hosts=frozenset(self._bad_hosts))
+        offers = await self._in_order(tenant, await self.provider.offers(need))
         if not offers:
             raise NoCapacityError(
-                "no machine that fits this run is for rent now",
+                f"no machine that fits this {tenant.words.partition(' ')[0]} is for rent now",
                 where=self.provider.name,
                 kind=ErrorKind.NO_CAPACITY,
                 fix="choose another GPU or provider, or try again later",
@@ -157,44 +142,38 @@ class Acquirer:
                 fix="wait, or stop what is at work there",
             )
         offers = [offer for offer in offers if not offer.busy]
-        offers = _not_too_dear(offers, estimate, self.provider.name)
+        offers = _not_too_dear(offers, tenant.price(), self.provider.name)
         hours_at_least = (2 * self.timings.finish_seconds + self.timings.release_seconds) / 3600
         offers = [offer for offer in offers if run_budget.left > offer.once_usd + offer.price_per_hour * hours_at_least]
         if not offers:
             name = "this month's limit" if run_budget.monthly else "the budget"
             raise BudgetError(
                 f"what is left of {name} ({humanize.money(max(0.0, run_budget.left))}) does not pay for a machine",
-                where=f"run {run.id}",
-                fix=f"raise {name} and retry",
+                where=tenant.words,
+                fix=f"raise {name} and try again",
                 kind=ErrorKind.BUDGET_TOO_SMALL,
             )
-        first, limits = offers[0], run.limits
+        first = offers[0]
         seconds = budget.lease_seconds(
             run_budget.ceiling,
             run_budget.spent + first.once_usd,
             first.price_per_hour,
-            limits.max_hours,
+            tenant.hours_left(),
             timings=self.timings,
         )
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
-    async def _in_order(self, run: Run, estimate: Estimate, offers: list[Offer]) -> list[Offer]:
-        """The machine that was agreed to, if none has been had yet; then by what the rest of the run costs there, traffic
-        included; those that can be relied upon before others."""
-        had = any(lease.provider_id for lease in await lease_store.list_leases(self.db, run_id=run.id))
+    async def _in_order(self, tenant: Tenant, offers: list[Offer]) -> list[Offer]:
+        """The machine that was agreed to, if none has been had yet; then by what the rest costs there, traffic included;
+        those that can be relied upon before others."""
+        had = any(lease.provider_id for lease in await tenant.leases(self.db))
 
         def rank(offer: Offer) -> tuple[object, ...]:
             again = offer.id in self._avoided or (bool(offer.host_id) and offer.host_id in self._last_choice)
-            agreed = not had and is_agreed(offer, run.spec.offer, estimate, leases.PRICE_TOLERANCE)
-            return (
-                again,
-                not agreed,
-                not relied_upon(offer),
-                cost_of_rest(offer, estimate, run.fraction),
-                offer.price_per_hour,
-            )
+            agreed = not had and tenant.agreed(offer, leases.PRICE_TOLERANCE)
+            return (again, not agreed, not relied_upon(offer), tenant.cost(offer), offer.price_per_hour)
 
-        return sorted(offers, key=rank)
+        return sorted((offer for offer in offers if tenant.accepts(offer)), key=rank)
 
     async def _rent_first(self, offers: list[Offer], disk: int, deadline: float, say: Say) -> Lease:
         """The first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
@@ -206,13 +185,12 @@ class Acquirer:
                 return await leases.rent(
                     self.db,
                     self.provider,
-                    self.run_id,
+                    self.tenant,
                     offer,
                     (await self._key()).public,
                     disk=disk,
                     deadline=deadline,
                     timings=self.timings,
-                    project=self._project,
                 )
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
@@ -227,14 +205,6 @@ class Acquirer:
             where=self.provider.name,
             fix="choose another GPU or provider, or try again later",
             kind=kind,
-        )
-
-    def _need(self, run: Run, estimate: Estimate) -> Need:
-        need = need_of(estimate, run.spec, run.spec.settings.machine.gpu_request)
-        # a machine on which the run is tight was agreed to: machines like it are good enough
-        agreed = estimate.memory_available if run.spec.offer else 0
-        return replace(
-            need, gpu_memory=min(need.gpu_memory, agreed or sys.maxsize), without_hosts=frozenset(self._bad_hosts)
         )
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
@@ -302,11 +272,11 @@ class Acquirer:
                 await asyncio.sleep(self.timings.lease_poll_seconds)
 
     async def _key(self) -> KeyPair:
-        """The run's own SSH key, made once; it lets into this run's machines and nowhere else."""
+        """The tenant's own SSH key, made once; it lets into its machines and nowhere else."""
         path = RunDirectory(self.home).ssh_key
         if path.exists():
-            return KeyPair(**json.loads(await asyncio.to_thread(path.read_text)))
-        pair = new_key_pair(f"brightrun-{self.run_id}")
+            return await asyncio.to_thread(read_key_pair, path)
+        pair = new_key_pair(f"brightrun-{self.tenant.slug}")
         await asyncio.to_thread(
             write_atomic, path, json.dumps({"private": pair.private, "public": pair.public}), mode=0o600
         )
@@ -317,35 +287,22 @@ class Acquirer:
         return path.read_text() if path.exists() else ""
 
 
-def _estimate(run: Run) -> Estimate:
-    """Raises `UsageError`: nobody knows what machine the run needs."""
-    if run.estimate is None:
-        raise UsageError(
-            "what machine the run needs is not on record",
-            where=f"run {run.id}",
-            kind=ErrorKind.NO_ESTIMATE,
-            fix="start it again with: brightrun train",
-        )
-    return run.estimate
-
-
-def _not_too_dear(offers: list[Offer], estimate: Estimate, where: str) -> list[Offer]:
+def _not_too_dear(offers: list[Offer], price: Price, where: str) -> list[Offer]:
     """Those that cost no more than was agreed to, with some room.
 
     Raises:
         NoCapacityError: there are only dearer ones.
     """
-    most = estimate.price_per_hour * AGREED
-    if not most:
+    if not price.most:
         return offers
-    if not (found := [offer for offer in offers if offer.price_per_hour <= most]):
+    if not (found := [offer for offer in offers if offer.price_per_hour <= price.most]):
         cheapest = min(offer.price_per_hour for offer in offers)
         raise NoCapacityError(
             f"the machines for rent now cost {humanize.money(cheapest)} an hour and more; "
-            f"{humanize.money(estimate.price_per_hour)} were agreed to, "
-            f"and {humanize.money(most)} is the most that is taken unasked",
+            f"{humanize.money(price.agreed)} were agreed to, "
+            f"and {humanize.money(price.most)} is the most that is taken unasked",
             where=where,
             kind=ErrorKind.NO_CAPACITY,
-            fix="try again later, or start the run again to agree to today's price",
+            fix="try again later, or start it again to agree to today's price",
         )
     return found

@@ -17,12 +17,13 @@ from brightrun_tui import serving
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
+from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, serving_place
-from brightrun_tui.serving.plan import read_plan
+from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ Result = TypeVar("Result")
 class EndpointRequest:
     """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
     ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
-    version it serves from then on. ``idle_unload``: see `Endpoint`.
+    version it serves from then on. ``idle_unload`` and ``rental``: see `Endpoint`.
     """
 
     name: str = ""
@@ -47,6 +48,7 @@ class EndpointRequest:
     keeps_key: bool = False
     follows: str = ""
     idle_unload: float = 0.0
+    rental: EndpointRental | None = None
 
 
 async def create(
@@ -57,7 +59,9 @@ async def create(
     directory = paths.endpoints / endpoint_id
     if wanted.key:
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
-    if base_is_here(version):
+    if wanted.rental is not None:
+        await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
+    elif base_is_here(version):
         await asyncio.to_thread(
             serving.prepare,
             directory,
@@ -75,6 +79,7 @@ async def create(
             id=endpoint_id,
             model=version.name,
             model_version=version.version,
+            provider=wanted.rental.provider if wanted.rental else "local",
             state="starting",
             directory=str(directory),
             wanted_engine=wanted.engine,
@@ -82,6 +87,8 @@ async def create(
             keeps_key=wanted.keeps_key,
             follows=wanted.follows,
             idle_unload=wanted.idle_unload,
+            rental=wanted.rental,
+            deployment=f"e{secrets.token_hex(4)}",
             created_at=now,
             updated_at=now,
         ),
@@ -153,11 +160,12 @@ class EndpointWatcher:
         while await self._wanted():
             if not prepared and not (prepared := await self._prepare()):
                 continue
+            if not await self._worker_is_there():
+                continue
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
                     await self._count_requests()
-                    if (version := await self._version_to_take()) is not None:
-                        await self._take(version)
+                    await self._look_after()
                     await self._pause(self.timings.endpoint_poll_seconds)
                 continue
             said = serving.read_state(self.directory)
@@ -172,6 +180,19 @@ class EndpointWatcher:
                 await self._save(state="starting", pid=self._child)
         if self.leave.is_set() or self.endpoint.state in ("stopping", "stopped"):
             await self._end()
+
+    async def _worker_is_there(self) -> bool:
+        """See to what the server of this machine does not see to itself: nothing. False when there is more to be done first."""
+        return True
+
+    async def _look_after(self) -> None:
+        """What is due from time to time while it answers."""
+        if (version := await self._version_to_take()) is not None:
+            await self._take(version)
+
+    async def _still_there(self) -> bool:
+        """Whether what `_worker_is_there` saw to is as it was, while the server is waited for."""
+        return True
 
     async def _wanted(self) -> bool:
         """Whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
@@ -208,7 +229,8 @@ class EndpointWatcher:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
-        return plan.version == self.endpoint.model_version and Path(plan.adapter).is_dir()
+        fits = plan.version == self.endpoint.model_version and plan.far == (self.endpoint.rental is not None)
+        return fits and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""
@@ -224,7 +246,7 @@ class EndpointWatcher:
         late = f"no answer within {self.timings.endpoint_ready_seconds:.0f} s"
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while not await serving.healthy(self.directory, 5.0):
-            if not self._running() or not await self._wanted():
+            if not self._running() or not await self._wanted() or not await self._still_there():
                 return False
             if time.monotonic() > deadline:
                 await self._give_up(late)
@@ -249,6 +271,8 @@ class EndpointWatcher:
                 error="",
                 engine=state.engine,
                 engine_note=state.engine_note,
+                doing="",
+                ready_at=time.time(),
             )
         return True
 

@@ -28,6 +28,7 @@ from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.rented import RentedMachine
+from brightrun_tui.orchestrator.rented_endpoints import RentedEndpointWatcher
 from brightrun_tui.orchestrator.request_handlers import respond
 from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
@@ -107,7 +108,19 @@ class Engine:
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
-        watcher = EndpointWatcher(self.db, self.paths, self.timings, endpoint)
+        watcher: EndpointWatcher
+        if endpoint.rental is not None:
+            watcher = RentedEndpointWatcher(
+                self.db,
+                self.paths,
+                self.timings,
+                endpoint,
+                open_provider=self.lease_manager.provider,
+                ssh=self.lease_manager.ssh,
+                money=self.money,
+            )
+        else:
+            watcher = EndpointWatcher(self.db, self.paths, self.timings, endpoint)
         self.watchers[endpoint.id] = watcher
         self._spawn(f"endpoint {endpoint.id}", watcher.keep(), lambda: self.watchers.pop(endpoint.id, None))
 

@@ -1,4 +1,4 @@
-"""What the worker needs on a rented machine: our own code, and the packages it trains with, pinned."""
+"""What a worker needs on a rented machine: our own code, and the packages it trains or serves with, pinned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from brightrun_tui import plugins
@@ -24,6 +24,11 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
 ROOTS = ("trainer", "domain/objective.py")
 """What is started on a machine, and what is found there by name; everything else is sent because these import it."""
+SERVING_ROOTS = (*ROOTS, "serving/far_worker.py")
+"""The same of a machine that serves: what tries its GPU is the trainer's."""
+PACKAGES = ("transformers", "peft", "bitsandbytes", "pydantic", "safetensors", "tokenizers")
+"""An interpreter without one of these is not used as it is."""
+SERVING_PACKAGES = (*PACKAGES, "fastapi", "starlette", "uvicorn", "accelerate")
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
 """What pip says while it is at work; of its lines only the package is worth showing."""
@@ -34,13 +39,13 @@ LOG_PIECE = 256 << 10
 SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
-def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE) -> Path:
+def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE, root_names: Sequence[str] = ROOTS) -> Path:
     """The modules that the worker needs, with the plugin that brings its objective: an archive named by its content.
 
     Raises:
         UsageError: the objective cannot be sent, or there is none of that name.
     """
-    roots = [PACKAGE / name for name in ROOTS]
+    roots = [PACKAGE / name for name in root_names]
     modules = shipping.imported_modules(
         path for root in roots for path in (root.rglob("*.py") if root.is_dir() else [root])
     )
@@ -71,6 +76,7 @@ async def install(
     poll: float = 2.0,
     objective: str = DEFAULT_OBJECTIVE,
     keep: Callable[[bytes], None] = lambda _piece: None,
+    serves: bool = False,
 ) -> tuple[str, str]:
     """Bring our code and see to the packages. Resumable: done steps are not done again.
 
@@ -78,24 +84,26 @@ async def install(
         objective: of the run; that of a plugin is sent along.
         python: an interpreter on that machine to look at first; used as it is when it has everything.
         keep: takes what the preparation prints there, piece by piece.
+        serves: it is to serve a model, not to train one.
 
     Returns:
         The interpreter to start the worker with, and its PYTHONPATH.
 
     Raises:
         UsageError: the objective cannot be sent.
-        HostError: the machine cannot be made to train, with its own last words.
+        HostError: the machine cannot be prepared, with its own last words.
     """
-    archive = await asyncio.to_thread(build_archive, cache, objective)
+    archive = await asyncio.to_thread(build_archive, cache, objective, SERVING_ROOTS if serves else ROOTS)
     await host.put(archive, f"{HOME}/{archive.name}")
     pins = await asyncio.to_thread(resource("constraints.txt").read_bytes)
-    wanted = shipping.machine_requirements()
+    wanted = shipping.machine_requirements(shipping.SERVING if serves else shipping.TRAINING)
+    packages = SERVING_PACKAGES if serves else PACKAGES
     stamp = hashlib.sha256(pins + wanted.encode() + python.encode()).hexdigest()[:12]
     await host.write(f"{HOME}/constraints.txt", pins, 0o644)
     await host.write(f"{HOME}/requirements.txt", wanted.encode(), 0o644)
     await host.write("setup.sh", await asyncio.to_thread(SETUP.read_bytes), 0o644)
     if not (await host.status("setup")).running:
-        await host.start("setup", ["sh", "setup.sh", stamp, python], environment={})
+        await host.start("setup", ["sh", "setup.sh", stamp, python, *packages], environment={})
     offset, last = 0, ""
     while True:
         status = await host.status("setup")

@@ -1,4 +1,4 @@
-"""Every lease that no run is using any more, and every machine that carries our name: returned, with proof."""
+"""Every lease that no run or endpoint is using any more, and every machine that carries our name: returned, with proof."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import connected_providers, open_provider
 from brightrun_tui.orchestrator import leases
+from brightrun_tui.orchestrator.tenants import note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
 from brightrun_tui.registry.intake import rewrite_report
-from brightrun_tui.store import Database, models, runs
+from brightrun_tui.store import Database, endpoints, models, runs
 from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 
@@ -71,13 +72,16 @@ class LeaseManager:
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
         """See to leases that must end; whether any lease is open or a sweep is on.
 
-        A lease must end when no active run uses it. No run is read for that. The ``unreadable`` ones, given by id, use none.
+        A lease must end when no active run and no endpoint that serves uses it. No run is read for that. The ``unreadable``
+        ones, given by id, use none; nor does an endpoint whose record is damaged.
         """
         open_leases = await lease_store.list_leases(self.db, open_only=True)
         active = set(await runs.ids(self.db, ACTIVE)) - unreadable if open_leases else set()
+        serving = await self._serving() if any(lease.endpoint_id for lease in open_leases) else set()
         for lease in open_leases:
             task = self._ending.get(lease.name)
-            ends = lease.state == "releasing" or lease.run_id not in active
+            used = (lease.endpoint_id, lease.deployment) in serving if lease.endpoint_id else lease.run_id in active
+            ends = lease.state == "releasing" or not used
             if ends and (task is None or task.done()) and not self.troubles.resting(f"lease {lease.name}"):
                 self._ending[lease.name] = asyncio.create_task(self._end(lease))
         if self._sweep is None and time.monotonic() - self._swept_at > self.timings.sweep_seconds:
@@ -86,12 +90,20 @@ class LeaseManager:
             self._sweep.add_done_callback(lambda _: setattr(self, "_sweep", None))
         return bool(open_leases or self._sweep)
 
+    async def _serving(self) -> set[tuple[str, str]]:
+        """Endpoints that may have a rented machine, each with its deployment."""
+        return {
+            (endpoint.id, endpoint.deployment)
+            for endpoint in await endpoints.list_endpoints(self.db, live_only=True)
+            if endpoint.rental is not None and endpoint.state != "stopping"
+        }
+
     async def _sweep_guarded(self) -> None:
         async with self.troubles.guard("sweep"):
             await self.sweep()
 
     async def sweep(self) -> list[Lease]:
-        """Ask every connected provider what of ours it has; whatever no run is using becomes a lease that must end.
+        """Ask every connected provider what of ours it has; whatever nobody is using becomes a lease that must end.
 
         One at a time: who asks while another one is under way gets an answer that includes its findings.
         """
@@ -124,7 +136,7 @@ class LeaseManager:
                 await leases.note_rate(self.db, lease, machine)
             if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
-            log.warning("sweep: %s has %s (%s), which no run is using", name, machine.name, machine.provider_id)
+            log.warning("sweep: %s has %s (%s), which nobody is using", name, machine.name, machine.provider_id)
             orphan = lease or Lease(
                 name=machine.name,
                 run_id=_run_of(machine.name, installation),
@@ -209,11 +221,17 @@ class LeaseManager:
         except StoreError:
             raise
         except Exception as error:  # the machine is gone, and stays so on the books
-            log.warning("run %s: its final cost is not on record (%s)", lease.run_id, error)
+            log.warning("lease %s: the final cost is not on record (%s)", lease.name, error)
 
     async def _settle(self, lease: Lease) -> None:
-        """The cost of the run and of the model made by it is the sum of its leases, now that this one has ended or its bill has
-        come."""
+        """The cost of the endpoint, or of the run and of the model made by it, is the sum of its leases, now that this one has
+        ended or its bill has come."""
+        if lease.endpoint_id:
+            with suppress(UsageError):
+                endpoint = await endpoints.find(self.db, lease.endpoint_id)
+                if endpoint.deployment == lease.deployment:
+                    await note_cost(self.db, endpoint)
+            return
         cost = total(
             one.spending(time.time()) for one in await lease_store.list_leases(self.db, run_id=lease.run_id)
         ).total

@@ -18,9 +18,10 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
 from brightrun_tui.orchestrator.notices import with_notice
+from brightrun_tui.orchestrator.tenants import Tenant, all_leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
-from brightrun_tui.store import Database, leases, runs
+from brightrun_tui.store import Database, endpoints, leases, runs
 from brightrun_tui.store import engine as engine_facts
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,13 @@ MOST_RATES = 99
 async def rent(
     db: Database,
     provider: Provider,
-    run_id: str,
+    tenant: Tenant,
     offer: Offer,
     public_key: str,
     *,
     disk: int,
     deadline: float,
     timings: EngineTimings,
-    project: str = "",
 ) -> Lease:
     """A live lease on ``offer``.
 
@@ -54,13 +54,15 @@ async def rent(
         NoCapacityError, NoFundsError, RejectedRequestError …: the provider refused; nothing was rented.
         UnclearError: it may have been rented, but does not show up.
     """
-    number = len(await leases.list_leases(db, run_id=run_id)) + 1
-    name = f"br-{await engine_facts.installation(db)}-{run_id}-{number}"
+    number = len(await all_leases(db, tenant)) + 1
+    name = f"br-{await engine_facts.installation(db)}-{tenant.slug}-{number}"
     lease = await leases.save(
         db,
         Lease(
             name=name,
-            run_id=run_id,
+            run_id=tenant.run_id,
+            endpoint_id=tenant.endpoint_id,
+            deployment=tenant.slug if tenant.endpoint_id else "",
             provider=provider.name,
             state="intended",
             offer_id=offer.id,
@@ -70,11 +72,11 @@ async def rent(
             once_usd=offer.once_usd,
             gpu_memory=offer.hardware.gpu_memory,
             host_id=offer.host_id,
-            project=project,
+            project=tenant.project,
             created_at=time.time(),
         ),
     )
-    await leases.book(db, run_id, name, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
+    await leases.book(db, lease, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:
         machine = await provider.launch(offer, name, public_key, disk=disk, deadline=deadline)
     except UnclearError as error:
@@ -182,13 +184,15 @@ async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
 
 async def _tell_of_rate(db: Database, lease: Lease, rate: float) -> None:
     """A machine that costs more than a moment ago is something to know; one that costs less was stopped, and that is told."""
-    if rate > lease.rate:
-        with suppress(UsageError, DamagedRecordError):  # the run may be deleted by now
-            run = await runs.get(db, lease.run_id)
-            message = (
-                f"the machine costs {humanize.money(rate)} an hour from now on; it was {humanize.money(lease.rate)}"
-            )
-            await runs.update(db, run.id, notices=with_notice(run, f"dearer_{lease.name}_{rate:.4f}", message))
+    if rate <= lease.rate:
+        return
+    message = f"the machine costs {humanize.money(rate)} an hour from now on; it was {humanize.money(lease.rate)}"
+    with suppress(UsageError, DamagedRecordError):  # the run may be deleted by now
+        if lease.endpoint_id:
+            await endpoints.advance(db, await endpoints.find(db, lease.endpoint_id), doing=message)
+            return
+        run = await runs.get(db, lease.run_id)
+        await runs.update(db, run.id, notices=with_notice(run, f"dearer_{lease.name}_{rate:.4f}", message))
 
 
 async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
@@ -223,7 +227,7 @@ async def give_back(db: Database, provider: Provider, lease: Lease, timings: Eng
 async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
     lease = await leases.update(db, lease, state="released", released_at=ended_at, note="")
     counted = lease.spending(ended_at).counted
-    await leases.book(db, lease.run_id, lease.name, "observed", counted)
+    await leases.book(db, lease, "observed", counted)
     log.info("lease %s: gone, $%.4f", lease.name, counted)
     return lease
 
@@ -237,7 +241,7 @@ async def note_bill(db: Database, provider: Provider, lease: Lease) -> Lease:
         return lease
     if billed is None or billed == lease.billed_usd:
         return lease
-    await leases.book(db, lease.run_id, lease.name, "billed", billed - (lease.billed_usd or 0.0))
+    await leases.book(db, lease, "billed", billed - (lease.billed_usd or 0.0))
     return await leases.update(db, lease, billed_usd=billed)
 
 

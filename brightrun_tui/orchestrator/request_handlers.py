@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.requests import (
     Answer,
     ChangeAnswer,
@@ -170,7 +171,9 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
         engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
         return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
-        if (endpoint.model, endpoint.model_version) == (version.name, version.version) and endpoint.state != "stopping":
+        same = (endpoint.model, endpoint.model_version) == (version.name, version.version)
+        there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
+        if same and there and endpoint.state != "stopping":
             return DeployAnswer(endpoint=endpoint.id, already=True)
     endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
@@ -182,6 +185,12 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
     if known.model != version.name:
         raise UsageError(
             f"endpoint {known.id} serves another model, {known.model}",
+            fix=f"end it first (brightrun undeploy {known.id}), or give another name",
+            kind=ErrorKind.IN_USE,
+        )
+    if _place(known.rental) != _place(wanted.rental) or (known.rental and known.model_version != version.version):
+        raise UsageError(
+            f"endpoint {known.id} serves {known.model}:{known.model_version} on {_place(known.rental)}",
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",
             kind=ErrorKind.IN_USE,
         )
@@ -206,6 +215,10 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
         error="",
     )
     return DeployAnswer(endpoint=known.id, already=same, takes=0 if same else version.version)
+
+
+def _place(rental: EndpointRental | None) -> str:
+    return rental.place if rental else "this machine"
 
 
 def _endpoint_request(ask: Deploy) -> EndpointRequest:
@@ -233,13 +246,14 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
         keeps_key=ask.keeps_key,
         follows=ask.follows,
         idle_unload=ask.idle_unload,
+        rental=ask.rental,
     )
 
 
 async def _undeploy(engine: Engine, ask: Undeploy) -> UndeployAnswer:
     endpoint = await endpoints.find(engine.db, ask.target)
     if endpoint.state not in ("stopped", "failed"):
-        await endpoints.advance(engine.db, endpoint, state="stopping")
+        await endpoints.advance(engine.db, endpoint, state="stopping", rest_reason="")
     if (watcher := engine.watchers.get(endpoint.id)) is not None:
         watcher.leave.set()
     return UndeployAnswer(endpoint=endpoint.id)

@@ -1,4 +1,4 @@
-"""What a run may still spend: its own budget, and its share of what this month's limit leaves."""
+"""What a run or an endpoint may still spend: its own budget, and its share of what this month's limit leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.money import month_start
+from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
 from brightrun_tui.paths import Paths
@@ -40,13 +40,13 @@ class LiveLimits:
 
 @dataclass(frozen=True)
 class RunBudget:
-    """US dollars. ``spent`` is the total of the `Spending` of the run's machines; ``ceiling`` the most that it may come to,
+    """US dollars. ``spent`` is the total of the `Spending` of its machines; ``ceiling`` the most that it may come to,
     None where nothing limits it."""
 
     spent: float
     ceiling: float | None
     monthly: bool = False
-    """Whether it is the month's limit that binds, not the run's own budget."""
+    """Whether it is the month's limit that binds, not its own budget."""
 
     @property
     def left(self) -> float:
@@ -55,16 +55,21 @@ class RunBudget:
 
 async def look(db: Database, limits: MoneyLimits, run: Run) -> RunBudget:
     """What the run may still spend at this moment."""
+    return await look_at(db, limits, await leases.list_leases(db, run_id=run.id), run.limits.budget_usd)
+
+
+async def look_at(db: Database, limits: MoneyLimits, own_leases: list[Lease], budget: float | None) -> RunBudget:
+    """The same of whoever has those machines and may spend ``budget`` on them."""
     limit, now = limits.monthly_limit_usd, time.time()
-    mine = [lease for lease in await leases.list_leases(db, run_id=run.id) if lease.provider_id]
-    spent, budget = total(lease.spending(now) for lease in mine).total, run.limits.budget_usd
+    mine = [lease for lease in own_leases if lease.provider_id]
+    spent = total(lease.spending(now) for lease in mine).total
     if limit is None:
         return RunBudget(spent, budget)
     everything = await leases.list_leases(db)
     month = total(lease.spending(now, month_start(now)) for lease in everything).total
     rate = sum(lease.rate for lease in everything if lease.provider_id and lease.state != "released")
     own = sum(lease.rate for lease in mine if lease.state != "released")
-    # several runs end in order at the same time: each may use the part of the rest that its own machine costs
+    # several of them end in order at the same time: each may use the part of the rest that its own machine costs
     monthly = spent + (limit - month) * (own / rate if own else 1.0)
     binds = budget is None or monthly < budget
     return RunBudget(spent, monthly if binds else budget, binds)

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Runs on a rented machine: sees to an interpreter that has everything the worker imports, with a torch that its driver can run.
-# $1 names the wanted set of packages; $2 is an interpreter to look at first (may be empty). May be run again.
+# $1 names the wanted set of packages; $2 is an interpreter to look at first (may be empty); the others are packages without
+# which an interpreter is not used as it is. May be run again.
 set -u
-home="$HOME/.brightrun"; stamp="$home/env.$1"; given="$2"
+home="$HOME/.brightrun"; stamp="$home/env.$1"; given="$2"; shift 2; needed="$*"
 # torch must load; that the rest is there is enough here, since the GPU's proof and the worker import it.
-check='import torch
+check='import sys, torch
 from importlib.metadata import version
-for name in ("transformers", "peft", "bitsandbytes", "pydantic", "safetensors", "tokenizers"): version(name)'
-good() { [ -n "$1" ] && "$1" -c "$check" >/dev/null 2>&1; }
+for name in sys.argv[1:]: version(name)'
+good() { [ -n "$1" ] && "$1" -c "$check" $needed >/dev/null 2>&1; }
 if [ -s "$stamp" ] && good "$(cat "$stamp")"; then echo "packages are ready"; exit 0; fi
 if good "$given"; then echo "$given" > "$stamp"; echo "packages are ready"; exit 0; fi
 
@@ -55,6 +56,6 @@ else
   "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off $source \
     -c "$pins" -r "$home/requirements.txt" || { echo "the training packages could not be installed"; exit 5; }
 fi
-good "$python" || { "$python" -c "$check"; exit 6; }
+good "$python" || { "$python" -c "$check" $needed; exit 6; }
 echo "$python" > "$stamp"
 echo "packages are ready"

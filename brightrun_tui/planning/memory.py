@@ -64,6 +64,19 @@ def memory_need(
     return several if several.total - one.total <= LANES_SHARE * room else one
 
 
+SERVED_TOKENS = 16_384
+"""Of all conversations that an endpoint answers at once."""
+
+
+def memory_to_serve(model: Architecture, settings: RunSettings, machine: Hardware) -> int:
+    """Bytes that a served model takes: weights as they were trained on, the adapter, and room for conversations."""
+    weights, _ = _weight_bytes(model, settings, machine)
+    experts = 2 * model.expert_parameters if settings.quantisation.method != "none" else 0
+    adapter, _ = adapter_bytes(model, settings, machine)
+    conversations = 2 * 2 * model.layers * model.kv_width * min(SERVED_TOKENS, 8 * model.context)
+    return weights + experts + adapter + conversations + CONTEXT_GPU
+
+
 def available(machine: Hardware) -> int:
     """Bytes for one worker: one GPU's memory, or the machine's."""
     return machine.gpu_memory if machine.gpu_count else machine.memory

@@ -7,7 +7,7 @@ Only what can be sent as it lies here is sent: modules in Python that need no pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,12 +72,18 @@ def _own_files(module: str) -> list[Path]:
     return [file for file in (*packages, PACKAGE.joinpath(*parts[1:]).with_suffix(".py")) if file.is_file()]
 
 
-def machine_requirements() -> str:
-    """What every rented machine gets, as the package itself declares it: the core, and the extras ``train`` and ``gpu``."""
+TRAINING = ("train", "gpu")
+"""Extras of the package that a machine gets which trains."""
+SERVING = ("train", "serve")
+"""And one that serves; it tries its GPU as one that trains does."""
+
+
+def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
+    """What a rented machine gets, as the package itself declares it: the core, and ``extras``."""
     wanted = []
     for line in requires(OURS) or []:
         name, _, marker = line.partition(";")
-        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in ("train", "gpu")):
+        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in extras):
             wanted.append(name.strip())
     return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
 

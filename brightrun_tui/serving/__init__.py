@@ -1,4 +1,4 @@
-"""Endpoints: a model version served at an OpenAI-compatible address on this machine.
+"""Endpoints: a model version served at an OpenAI-compatible address on this machine, computed here or elsewhere (see `far`).
 
 An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
 to base and adapter), ``answers.jsonl`` (what was asked and answered, only where that is wanted), and, written by the server
@@ -29,7 +29,16 @@ from brightrun_tui.serving.keys import (
 )
 from brightrun_tui.serving.plan import EndpointPlan, cached_at, prepare, read_plan, require_serve_extra
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
-from brightrun_tui.serving.state import STATE_FILE, ServerState, Usage, alive, read_state, read_usage, with_liveness
+from brightrun_tui.serving.state import (
+    STATE_FILE,
+    ServerState,
+    Usage,
+    alive,
+    last_used,
+    read_state,
+    read_usage,
+    with_liveness,
+)
 
 __all__ = [
     "STATE_FILE",
@@ -51,6 +60,7 @@ __all__ = [
     "healthy",
     "keep_answers",
     "keeps_answers",
+    "last_used",
     "list_keys",
     "prepare",
     "put_key",

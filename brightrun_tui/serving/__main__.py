@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> int:
     begin_privately()
     guard_process()
     try:
-        require_serve_extra()
         plan = read_plan(directory / serving_place(directory))
+        require_serve_extra(far=plan.far)
         read_key(directory)
         with FileLock(directory / LOCK, timeout=0):
             os.chdir(directory)

@@ -1,4 +1,4 @@
-"""HTTP over the Unix socket of the engine.
+"""HTTP with the engine, over its Unix socket here or through a tunnel to another machine.
 
 httpx reads such sockets through anyio, which prints a traceback (InvalidStateError) where a reading is given up in the very
 moment in which data comes: https://github.com/agronholm/anyio/issues/1267 mends one half of that. asyncio's own streams do not.
@@ -7,11 +7,16 @@ moment in which data comes: https://github.com/agronholm/anyio/issues/1267 mends
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import httpcore
+
+from brightrun_tui.domain.errors import HostError
+
+MAX_ANSWER_BYTES = 64 << 20
+"""Of one request: thousands of tokens with the likelihoods of twenty alternatives each need half of it."""
 
 
 class EngineGone(Exception):
@@ -29,9 +34,13 @@ class Reply:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `EngineGone` where the body breaks off."""
+        """Raises `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
+        received = 0
         try:
             async for chunk in self._response.aiter_stream():
+                received += len(chunk)
+                if received > MAX_ANSWER_BYTES:
+                    raise EngineGone(f"an answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
                 yield chunk
         except _BROKEN as error:
             raise EngineGone(str(error)) from None
@@ -41,11 +50,41 @@ class Reply:
             await self._response.aclose()
 
 
-class EngineClient:
-    """Asks the engine at ``socket``, a path relative to the current directory."""
+class Wire(Protocol):
+    """A connection to the engine. What breaks is an ``OSError``."""
 
-    def __init__(self, socket: str) -> None:
-        self._pool = httpcore.AsyncConnectionPool(uds=socket, network_backend=_Unix(), max_connections=None)
+    async def read(self, most: int) -> bytes:
+        """Up to ``most`` bytes; none once the other side has closed."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the other side has closed."""
+        ...
+
+    def abort(self) -> None: ...
+
+
+Dial = Callable[[], Awaitable[Wire]]
+"""Opens one. Raises ``OSError`` or `HostError` where nobody answers."""
+
+
+def at_socket(path: str) -> Dial:
+    """The engine that listens at a Unix socket; ``path`` is relative to the current directory."""
+
+    async def dial() -> Wire:
+        return _Local(*await asyncio.open_unix_connection(path))
+
+    return dial
+
+
+class EngineClient:
+    """Asks the engine that ``dial`` reaches."""
+
+    def __init__(self, dial: Dial) -> None:
+        self._pool = httpcore.AsyncConnectionPool(uds="engine", network_backend=_Backend(dial), max_connections=None)
 
     async def post(self, path: str, document: bytes) -> Reply:
         """Send JSON. An answer takes as long as it takes; only connecting has a deadline.
@@ -92,13 +131,32 @@ class EngineClient:
 _BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
-class _Stream(httpcore.AsyncNetworkStream):
+class _Local:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
+    async def read(self, most: int) -> bytes:
+        return await self._reader.read(most)
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.at_eof()
+
+    def abort(self) -> None:
+        self._writer.transport.abort()
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            return await asyncio.wait_for(self._reader.read(max_bytes), timeout)
+            return await asyncio.wait_for(self._wire.read(max_bytes), timeout)
         except TimeoutError:
             raise httpcore.ReadTimeout from None
         except OSError as error:
@@ -106,28 +164,30 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         try:
-            self._writer.write(buffer)
-            await asyncio.wait_for(self._writer.drain(), timeout)
+            await asyncio.wait_for(self._wire.write(buffer), timeout)
         except TimeoutError:
             raise httpcore.WriteTimeout from None
         except OSError as error:
             raise httpcore.WriteError(str(error)) from None
 
     async def aclose(self) -> None:
-        self._writer.transport.abort()
+        self._wire.abort()
 
     def get_extra_info(self, info: str) -> Any:
         """``is_readable`` of an idle connection: the other side has closed it."""
-        return self._reader.at_eof() if info == "is_readable" else None
+        return self._wire.ended if info == "is_readable" else None
 
 
-class _Unix(httpcore.AsyncNetworkBackend):
+class _Backend(httpcore.AsyncNetworkBackend):
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
+
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return _Stream(*await asyncio.wait_for(asyncio.open_unix_connection(path), timeout))
+            return _Stream(await asyncio.wait_for(self._dial(), timeout))
         except TimeoutError:
             raise httpcore.ConnectTimeout from None
-        except OSError as error:
+        except (OSError, HostError) as error:
             raise httpcore.ConnectError(str(error)) from None

@@ -44,7 +44,7 @@ from brightrun_tui.serving.process import shorten_log
 from brightrun_tui.serving.prompts import Prompt
 from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
-from brightrun_tui.serving.state import Usage, read_usage, show_life
+from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
 from brightrun_tui.serving.swap import Service, Services
 
 MAX_BODY_BYTES = 4 << 20
@@ -130,6 +130,8 @@ class Gate:
                 if self.usage is not written:
                     written = self.usage
                     await asyncio.to_thread(written.write, self._directory)
+                elif self._in_flight:
+                    await asyncio.to_thread(show_use, self._directory)
         finally:
             if self.usage is not written:
                 self.usage.write(self._directory)

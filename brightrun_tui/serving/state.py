@@ -115,6 +115,20 @@ def read_usage(directory: Path) -> Usage:
         return Usage()
 
 
+def show_use(directory: Path) -> None:
+    """Leave the time as that of somebody being answered."""
+    with suppress(OSError):
+        os.utime(directory / USAGE)
+
+
+def last_used(directory: Path) -> float:
+    """When somebody was last answered, in seconds since the epoch; 0 where nobody ever was."""
+    try:
+        return (directory / USAGE).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def show_life(directory: Path) -> None:
     """Leave the time as that of the server's last sign of life."""
     with suppress(OSError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.process import python
-from brightrun_tui.serving.engine_client import EngineClient, EngineGone
+from brightrun_tui.serving.engine_client import EngineClient, EngineGone, at_socket
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus
@@ -43,7 +43,7 @@ class Supervisor:
         self._awake.set()
         self._deaths: deque[float] = deque()
         self._prompts = prompts
-        self.engine = EngineClient(str(place / SOCKET))
+        self.engine = EngineClient(at_socket(str(place / SOCKET)))
         self.state = ServerState(
             status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
         )

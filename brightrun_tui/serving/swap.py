@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brightrun_tui.serving.places import CANDIDATE, read_place, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
@@ -16,6 +16,9 @@ from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.room import Room, room_for
 from brightrun_tui.serving.supervisor import Supervisor
 from brightrun_tui.serving.view import generation_defaults
+
+if TYPE_CHECKING:
+    from brightrun_tui.serving.far_supervisor import FarSupervisor
 
 LOOK_SECONDS = 0.3
 LAST_ANSWER_SECONDS = 900.0
@@ -27,7 +30,7 @@ class Service:
 
     place: str
     plan: EndpointPlan
-    supervisor: Supervisor
+    supervisor: Supervisor | FarSupervisor
     prompts: Prompts
     defaults: dict[str, Any]
     room: Room
@@ -92,8 +95,14 @@ class Services:
     def _load(self, place: str, home: Path) -> Service:
         root = self._directory / place
         prompts = Prompts(root)
-        supervisor = Supervisor(Path(place), home, f"http://127.0.0.1:{self._port}/v1", self._port, prompts)
-        plan = read_plan(root)
+        plan, url = read_plan(root), f"http://127.0.0.1:{self._port}/v1"
+        supervisor: Supervisor | FarSupervisor
+        if plan.far:
+            from brightrun_tui.serving.far_supervisor import FarSupervisor  # SSH is loaded where it is needed
+
+            supervisor = FarSupervisor(home, url, self._port, prompts)
+        else:
+            supervisor = Supervisor(Path(place), home, url, self._port, prompts)
         return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))
 
     def _run(self, service: Service) -> None:

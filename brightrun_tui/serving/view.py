@@ -50,15 +50,19 @@ class ViewFacts:
     tools: bool
 
 
-def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str) -> ViewFacts:
+def build_view(
+    target: Path, *, base: str, base_id: str, adapter: Path, ref: str, weights_elsewhere: bool = False
+) -> ViewFacts:
     """Make ``target`` the view of the directory ``base`` with ``adapter``; replaces an older view.
+
+    With ``weights_elsewhere`` it has what prompts are made with, and neither model.
 
     Raises:
         BaseModelError: the base model is not on this machine, or has no weights.
         UsageError: the adapter's files are not complete.
         OSError: the place cannot be written.
     """
-    weights = _base_weights(base, base_id)
+    weights = [] if weights_elsewhere else _base_weights(base, base_id)
     root = Path(base)
     for name in ADAPTER_FILES:
         if not (adapter / name).is_file():
@@ -77,7 +81,7 @@ def build_view(target: Path, *, base: str, base_id: str, adapter: Path, ref: str
         for source in [
             root / "config.json",
             *weights,
-            *(adapter / name for name in ADAPTER_FILES),
+            *(adapter / name for name in ADAPTER_FILES if not weights_elsewhere),
             *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file()),
         ]:
             (aside / source.name).symlink_to(source.resolve())

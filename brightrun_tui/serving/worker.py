@@ -10,6 +10,8 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brightrun_tui.files import write_atomic
@@ -24,13 +26,20 @@ def main(directory: Path, pipe: int) -> int:
     threading.Thread(target=_end_with_gate, args=(pipe,), daemon=True).start()
     # A socket's path may have 108 bytes at most, so both sides name it relative to the endpoint's directory.
     os.chdir(directory)
+    with telling_why():
+        serve(read_plan(Path()))
+    return 0
+
+
+@contextmanager
+def telling_why() -> Iterator[None]:
+    """Around serving from the current directory: what ends it is told in the report."""
     Path(REPORT).unlink(missing_ok=True)
     try:
-        _serve(read_plan(Path()))
+        yield
     except Exception as error:
         write_atomic(Path(REPORT), json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0][:500]}))
         raise
-    return 0
 
 
 def _end_with_gate(pipe: int) -> None:
@@ -38,7 +47,8 @@ def _end_with_gate(pipe: int) -> None:
     os._exit(0)
 
 
-def _serve(plan: EndpointPlan) -> None:
+def serve(plan: EndpointPlan) -> None:
+    """Serve by the first engine that can, until the process ends. Raises what the last one raises."""
     engines, note = order(plan.engine)
     for engine in engines:
         write_atomic(Path(NOTE), note)
@@ -49,8 +59,8 @@ def _serve(plan: EndpointPlan) -> None:
                 serve_llama(plan)
             else:
                 with without_garbage_collection():
-                    from brightrun_tui.serving.transformers_server import serve
-                serve(plan)
+                    from brightrun_tui.serving.transformers_server import serve as serve_transformers
+                serve_transformers(plan)
             return
         except EngineUnsuitableError as error:
             note = f"not llama.cpp: {error}"

@@ -18,7 +18,7 @@ from brightrun_tui.domain.spending import Spending, total
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
-_COLUMNS = "SELECT name, run_id, provider, state, created_at, doc FROM leases"
+_COLUMNS = "SELECT name, run_id, endpoint_id, provider, state, created_at, doc FROM leases"
 
 
 async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> Lease:
@@ -40,17 +40,26 @@ async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) ->
 
 async def _write(db: Database, lease: Lease) -> None:
     await db.execute(
-        "INSERT INTO leases (name, run_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO leases (name, run_id, endpoint_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
-        (lease.name, lease.run_id, lease.provider, lease.state, lease.created_at, lease.model_dump_json()),
+        (
+            lease.name,
+            lease.run_id,
+            lease.endpoint_id,
+            lease.provider,
+            lease.state,
+            lease.created_at,
+            lease.model_dump_json(),
+        ),
     )
 
 
-async def list_leases(db: Database, *, run_id: str = "", open_only: bool = False) -> list[Lease]:
-    """Newest first. Open: everything that is not proven gone."""
+async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", open_only: bool = False) -> list[Lease]:
+    """Newest first, of one run or endpoint where it is named. Open: everything that is not proven gone."""
     found = await db.all(
-        f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = 0 OR state != 'released') ORDER BY created_at DESC",
-        (run_id, run_id, int(open_only)),
+        f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = '' OR endpoint_id = ?) AND (? = 0 OR state != 'released') "
+        "ORDER BY created_at DESC",
+        (run_id, run_id, endpoint_id, endpoint_id, int(open_only)),
     )
     return [_read(row) for row in found]
 
@@ -70,19 +79,20 @@ class LedgerLine(TypedDict):
     note: str
 
 
-async def book(db: Database, run_id: str, lease: str, kind: str, amount_usd: float, note: str = "") -> None:
+async def book(db: Database, lease: Lease, kind: str, amount_usd: float, note: str = "") -> None:
     """One line of the ledger: ``quoted``, ``observed`` or ``billed``."""
     async with db.transaction():
         await db.execute(
-            "INSERT INTO ledger (time, run_id, lease, kind, amount_usd, note) VALUES (?, ?, ?, ?, ?, ?)",
-            (time.time(), run_id, lease, kind, amount_usd, note),
+            "INSERT INTO ledger (time, run_id, endpoint_id, lease, kind, amount_usd, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (time.time(), lease.run_id, lease.endpoint_id, lease.name, kind, amount_usd, note),
         )
 
 
-async def entries(db: Database, run_id: str) -> list[LedgerLine]:
-    """A run's lines of the ledger, oldest first."""
+async def entries(db: Database, *, run_id: str = "", endpoint_id: str = "") -> list[LedgerLine]:
+    """The lines of the ledger of a run or an endpoint, oldest first."""
     found = await db.all(
-        "SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? ORDER BY id", (run_id,)
+        "SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? AND endpoint_id = ? ORDER BY id",
+        (run_id, endpoint_id),
     )
     return [
         LedgerLine(
@@ -121,6 +131,7 @@ def _read(row: aiosqlite.Row) -> Lease:
     return Lease(
         name=str(row["name"]),
         run_id=str(row["run_id"]),
+        endpoint_id=str(row["endpoint_id"]),
         provider=str(row["provider"]),
         state=known.get(row["state"], "unclear"),
         created_at=rows.number(row["created_at"]),

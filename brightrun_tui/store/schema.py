@@ -78,4 +78,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             doc TEXT NOT NULL)""",
         "CREATE INDEX evaluations_by_version ON evaluations (name, version)",
     ),
+    (
+        "ALTER TABLE leases ADD COLUMN endpoint_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE ledger ADD COLUMN endpoint_id TEXT NOT NULL DEFAULT ''",
+    ),
 )

@@ -77,7 +77,7 @@ def test_a_late_bill_and_its_correction_come_on_record_with_few_questions(world:
 
     loop.run_until_complete(ten_days())
     (lease,) = loop.run_until_complete(lease_store.list_leases(db))
-    lines = loop.run_until_complete(lease_store.entries(db, "r"))
+    lines = loop.run_until_complete(lease_store.entries(db, run_id="r"))
     assert lease.billed_usd == 0.75
     assert sum(line["amount_usd"] for line in lines if line["kind"] == "billed") == 0.75
     assert 5 <= provider.asked <= 60

@@ -14,6 +14,7 @@ from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.run_budget import RunBudget
+from brightrun_tui.orchestrator.tenants import RunTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Need
 from brightrun_tui.store import Database, runs
@@ -64,8 +65,8 @@ async def choice(
     await runs.create(db, spec, str(home), ESTIMATE)
     run: Run = await runs.update(db, "r", step=step, total_steps=100)
     provider = Market(Clock(VirtualLoop()), on_sale=on_sale)
-    return await Acquirer(db, provider, EngineTimings(), SshTimings(), run).lease(
-        run, RunBudget(0.0, budget), lambda _said: None
+    return await Acquirer(db, provider, EngineTimings(), SshTimings(), RunTenant(run)).lease(
+        RunTenant(run), RunBudget(0.0, budget), lambda _said: None
     )
 
 

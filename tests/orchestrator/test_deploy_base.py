@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
+from brightrun_tui.orchestrator.far_server import with_base
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import models, open_database
 from tests.planning.conftest import hub, paths  # noqa: F401
@@ -69,3 +73,41 @@ async def test_another_base_than_the_adapters_is_not_served(hub: StandIn, paths:
         with pytest.raises(BaseModelError) as caught:
             await fetch_base(db, paths, version(fingerprint="0123456789abcdef"))
     assert caught.value.kind == "other_base"
+
+
+async def test_where_another_machine_computes_only_what_prompts_need_is_fetched(hub: StandIn, paths: Paths) -> None:
+    """Some megabytes, whatever the model weighs."""
+    async with open_database(paths.database) as db:
+        there = Path((await with_base(db, version(), paths)).base_path)
+    assert (there / "config.json").is_file() and not (there / "model.safetensors").exists()
+    assert not hub.fetched("model.safetensors")
+
+
+def test_the_machine_fetches_the_very_base_that_the_adapter_was_trained_on(hub: StandIn, tmp_path: Path) -> None:
+    """In one format only, and without a token."""
+    hub.files["pytorch_model.bin"] = b"the same once more"
+    words = {
+        "id": "e",
+        "model": "m",
+        "version": 1,
+        "base_id": "acme/tiny",
+        "base": "",
+        "adapter": "a",
+        "quantisation": "none",
+    }
+    program = (
+        "from brightrun_tui.serving.far_worker import fetch_base; from brightrun_tui.serving.plan import EndpointPlan\n"
+        f"print(fetch_base(EndpointPlan(**{words | {'base_revision': COMMIT}!r})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = Path(done.stdout.strip())
+    assert found.name == COMMIT and (found / "model.safetensors").is_file() and (found / "config.json").is_file()
+    assert not hub.fetched("pytorch_model.bin")

@@ -39,14 +39,14 @@ def prepared(home: Path, driver: str) -> tuple[int, str]:
     (home / ".brightrun" / "constraints.txt").write_text("torch==0.0\n")
     (home / ".brightrun" / "requirements.txt").write_text("brightrun-needs-this-too\n")
     scripts = {
-        "image": f'[ "$1" = -c ] && case "$2" in *peft*) exit 1;; esac\nexec {sys.executable} "$@"',
+        "image": f'[ "$1" = -c ] && case "$*" in *peft*) exit 1;; esac\nexec {sys.executable} "$@"',
         "nvidia-smi": f"echo '| Driver Version: 1  CUDA Version: {driver}  |'" if driver else "exit 9",
     }
     for name, text in scripts.items():
         (binaries / name).write_text(f"#!/bin/sh\n{text}\n")
         (binaries / name).chmod(0o755)
     done = subprocess.run(
-        ["sh", str(SETUP), "stamp", "image"],
+        ["sh", str(SETUP), "stamp", "image", "peft"],
         capture_output=True,
         text=True,
         cwd=home,

@@ -21,6 +21,7 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import acquire, lease_manager, leases, troubles
 from brightrun_tui.orchestrator.run_budget import RunBudget
+from brightrun_tui.orchestrator.tenants import RunTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases as lease_store
@@ -90,7 +91,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self.lease_manager = lease_manager.LeaseManager(
             self.db, get_paths(), self.timings, SshTimings(), troubles.Troubles()
         )
-        self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), self.run_)
+        self.acquirer = acquire.Acquirer(self.db, self.cloud, self.timings, SshTimings(), RunTenant(self.run_))
 
     def crash(self) -> None:
         """Every task of the engine is gone; another engine starts with what is on disk."""
@@ -119,7 +120,11 @@ class LeaseMachine(RuleBasedStateMachine):
     def take(self) -> None:
         """The engine gets the run its machine, with the lease manager at work beside it."""
         with suppress(BrightrunError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, RunBudget(0.0, None), lambda _said: None)))
+            self.do(
+                self.beside_the_landlord(
+                    self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)
+                )
+            )
 
     @precondition(lambda self: not self.resting)
     @rule(call=st.sampled_from(["create", "inspect", "list", "terminate", "offers"]), late=st.booleans())
@@ -136,7 +141,11 @@ class LeaseMachine(RuleBasedStateMachine):
         else:
             self.cloud.before = strike
         with suppress(BrightrunError, CrashError):
-            self.do(self.beside_the_landlord(self.acquirer.lease(self.run_, RunBudget(0.0, None), lambda _said: None)))
+            self.do(
+                self.beside_the_landlord(
+                    self.acquirer.lease(RunTenant(self.run_), RunBudget(0.0, None), lambda _said: None)
+                )
+            )
         self.crash()
 
     @rule(seconds=st.sampled_from([5, 60, 400]))

@@ -16,6 +16,7 @@ from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.run_budget import RunBudget
+from brightrun_tui.orchestrator.tenants import RunTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.store import open_database, runs
 from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
@@ -34,7 +35,7 @@ class Renter:
     run: Run
 
     async def rent(self) -> Lease:
-        return await self.acquirer.lease(self.run, RunBudget(0.0, None), lambda _said: None)
+        return await self.acquirer.lease(RunTenant(self.run), RunBudget(0.0, None), lambda _said: None)
 
     async def reach(self, lease: Lease) -> SshHost:
         _lease, host = await self.acquirer.reach(lease, 600.0, lambda _said: None)
@@ -48,7 +49,9 @@ async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
     spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
     async with open_database(tmp_path / "brightrun.db") as db:
         run = await runs.create(db, spec, str(tmp_path), Estimate(memory=1 << 30, seconds_high=60.0))
-        yield Renter(rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, run), run)
+        yield Renter(
+            rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, RunTenant(run)), run
+        )
 
 
 @pytest.mark.parametrize("fault", ["ssh_late", "key_refused", "odd_status", "api_slow"])

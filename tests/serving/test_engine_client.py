@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from brightrun_tui.serving.engine_client import EngineClient, EngineGone
+from brightrun_tui.serving import engine_client
+from brightrun_tui.serving.engine_client import EngineClient, EngineGone, at_socket
 
 ANSWER = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
@@ -38,7 +39,7 @@ async def test_giving_up_in_the_very_moment_in_which_data_comes_raises_nothing(p
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: faults.append(context))
     async with await asyncio.start_unix_server(engine.serve, "engine.sock"):
-        client = EngineClient("engine.sock")
+        client = EngineClient(at_socket("engine.sock"))
         for _ in range(20):
             reply = await client.post("/v1/chat/completions", b"{}")
             chunks = reply.chunks()
@@ -63,7 +64,7 @@ async def test_giving_up_in_the_very_moment_in_which_data_comes_raises_nothing(p
 async def test_an_engine_that_ends_in_the_middle_of_an_answer_is_said_to_be_gone(place: None) -> None:
     engine = Engine()
     async with await asyncio.start_unix_server(engine.serve, "engine.sock"):
-        client = EngineClient("engine.sock")
+        client = EngineClient(at_socket("engine.sock"))
         reply = await client.post("/", b"{}")
         engine.connections[-1].transport.abort()
         with pytest.raises(EngineGone):
@@ -71,4 +72,18 @@ async def test_an_engine_that_ends_in_the_middle_of_an_answer_is_said_to_be_gone
         await reply.close()
         await client.close()
     with pytest.raises(EngineGone):
-        await EngineClient("nobody.sock").status("/health", 1.0)
+        await EngineClient(at_socket("nobody.sock")).status("/health", 1.0)
+
+
+async def test_an_answer_without_an_end_is_broken_off(place: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine on another machine may say what it likes, and takes no memory here for it."""
+    monkeypatch.setattr(engine_client, "MAX_ANSWER_BYTES", 64)
+    engine = Engine()
+    async with await asyncio.start_unix_server(engine.serve, "engine.sock"):
+        client = EngineClient(at_socket("engine.sock"))
+        reply = await client.post("/", b"{}")
+        engine.connections[-1].write(b"10\r\n0123456789abcdef\r\n" * 8)
+        with pytest.raises(EngineGone, match="longer than"):
+            await reply.read()
+        await reply.close()
+        await client.close()

@@ -47,6 +47,7 @@ async def test_a_request_and_its_answer_stand_in_the_row_under_their_old_names(t
             "keeps_key": True,
             "follows": "",
             "idle_unload": 0.0,
+            "rental": None,
         }
         await requests.answer(db, asked.id, DeployAnswer(endpoint="shop", already=False))
         row = await db.one("SELECT result FROM requests WHERE id = ?", (asked.id,))

@@ -7,17 +7,21 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from filelock import FileLock
 
+from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import leases, open_database, runs
+from brightrun_tui.store import leases, open_database, requests, runs
 from brightrun_tui.tui.widgets.fields import ChoiceField
 from tests.clouds import runpod, vast
 from tests.clouds.core import Cloud
 from tests.clouds.fixtures import server
 from tests.clouds.server import CloudServer
 from tests.tui.conftest import SIZES, Driver, Opened
+from tests.tui.test_registry import choose
 
 __all__ = ["server"]
 
@@ -203,3 +207,34 @@ async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Op
         assert ("month $0.17" in driver.text()) == (size[0] >= 120)
         driver.one("#runs").go("r-0003")
         await driver.sees("! still billing", "$0.69/h · RunPod pod-9")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_where_a_model_serves_is_asked_with_prices_and_no_machine_is_rented_by_a_slip(
+    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+) -> None:
+    """d lists this machine and every service; a rented one needs a yes, and then the engine is asked for that very machine."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("d")
+        await driver.sees("Where is poems:1 to serve?", "This machine", "costs nothing", "runpod", "an hour", "vast")
+        await driver.press(*"runpod")
+        await driver.sees("the first answer after about", "without a request")
+        await driver.press("enter")
+        await driver.sees("Serve poems:1 on", "at runpod?", "15 min")
+        await driver.press("enter")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        with FileLock(seeded.engine_lock):
+            await driver.press("d")
+            await driver.sees("Where is poems:1 to serve?")
+            await driver.press(*"runpod", "enter")
+            await driver.sees("Serve poems:1 on")
+            await driver.press("y")
+            async with open_database(seeded.database) as db:
+                while not (waiting := await requests.pending(db)):
+                    await driver.pilot.pause(0.05)
+                await requests.refuse(db, waiting[0].id, EngineError("enough seen"))
+            (asked,) = (request.ask for request in waiting)
+            assert isinstance(asked, Deploy) and asked.rental is not None
+            assert asked.rental.provider == "runpod" and asked.rental.offer and asked.rental.price_per_hour > 0
+        assert server.runpod.count("POST", "/v2/pods") == 0

@@ -68,6 +68,7 @@ class EndpointScreen(Dialog[None]):
                 endpoint_mark(endpoint)
                 + Content("" if ready and not (endpoint.down or endpoint.asleep) else f"  {self._waiting(endpoint)}"),
             ),
+            ("Where", _where(endpoint)),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
             (
                 "Model",
@@ -118,6 +119,8 @@ class EndpointScreen(Dialog[None]):
             self._show()
 
     def _waiting(self, endpoint: Endpoint) -> str:
+        if endpoint.rental and endpoint.state in ("starting", "stopping"):
+            return f"{cells.plain(endpoint.doing)}, {humanize.duration(_age(endpoint))} so far"
         if endpoint.state == "starting":
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
         if endpoint.asleep:
@@ -175,6 +178,15 @@ def python_call(endpoint: Endpoint) -> str:
         f'                                           messages=[{{"role": "user", "content": "Hello"}}]):\n'
         f'    print(part.choices[0].delta.content or "", end="", flush=True)'
     )
+
+
+def _where(endpoint: Endpoint) -> str:
+    """Where it computes, what that costs, and when it ends by itself."""
+    rental = endpoint.rental
+    if rental is None:
+        return "this machine"
+    so_far = f"{humanize.money_counted(endpoint.cost_usd)} so far"
+    return f"{rental.offer_gpu} at {rental.place}: {rental.price_words()}, {so_far}. {rental.end_words}".lstrip()
 
 
 def _age(endpoint: Endpoint) -> float:

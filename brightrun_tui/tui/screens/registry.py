@@ -129,7 +129,7 @@ class RegistryScreen(MeasureActions, ShareActions):
         live = endpoint is not None and endpoint.state in ("starting", "ready")
         possible = {
             "deploy": model is not None and not live,
-            "undeploy": live,
+            "undeploy": live or (endpoint is not None and endpoint.state == "asleep"),
             "endpoint": endpoint is not None,
             "promote": model is not None and CHAMPION not in model.aliases,
             "compare": len(self.app.snapshot.models) > 1,
@@ -144,10 +144,22 @@ class RegistryScreen(MeasureActions, ShareActions):
 
     @work(group="ask")
     async def action_deploy(self) -> None:
-        model = self.model
+        """Here, or where it is asked for and agreed to: only then is a machine rented."""
+        from brightrun_tui.tui.screens.serve_where import Left, where_to_serve
+
+        model, endpoint = self.model, self.endpoint
         if model is None:
             return
-        reply = await self.app.ask(Deploy(target=model.ref), wait=30.0)
+        try:
+            rental = await where_to_serve(self, model)
+        except Left:
+            return
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        again = rental is not None and endpoint is not None and endpoint.state == "asleep"
+        asked = Deploy(target=model.ref, rental=rental, name=endpoint.id if again and endpoint else "")
+        reply = await self.app.ask(asked, wait=30.0)
         if reply and reply.answer:
             self._open_endpoint(reply.answer.endpoint)
 

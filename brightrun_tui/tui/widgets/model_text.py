@@ -33,6 +33,7 @@ ENDPOINT_GLYPHS = {
     "stopping": ("◌", "$warning"),
     "stopped": ("○", "$faint"),
     "failed": ("✗", "$error"),
+    "asleep": ("◌", "$muted"),
 }
 
 
@@ -206,8 +207,11 @@ def _checked(model: ModelVersion, index: int, width: int) -> reflow.Lines:
 def _endpoint_line(endpoint: Endpoint | None) -> Content:
     if endpoint is None or endpoint.state == "stopped":
         return Content.styled("not served (d deploys it)", "$muted")
-    said = f"  {endpoint.url}" if endpoint.state == "ready" else f"  {cells.plain(endpoint.error)}"
-    return endpoint_mark(endpoint) + Content(said)
+    said = endpoint.url if endpoint.state == "ready" else cells.plain(endpoint.error or endpoint.doing)
+    there = (
+        f" on {endpoint.rental.place}, {humanize.money_counted(endpoint.cost_usd)} so far" if endpoint.rental else ""
+    )
+    return endpoint_mark(endpoint) + Content(f"{cells.plain(there)}  {said}")
 
 
 def _scores(model: ModelVersion, width: int) -> reflow.Lines:

@@ -1,0 +1,172 @@
+"""The worker of an endpoint on a rented machine: put there with its model, started, asked how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brightrun_tui.domain.errors import HostError
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.domain.text import one_line
+from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts.whereabouts import Whereabouts
+from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
+from brightrun_tui.orchestrator.environment import install
+from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
+from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.setup_log import SetupLog
+from brightrun_tui.orchestrator.targets import Say
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.warm_worker import only_gpu
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning import bases
+from brightrun_tui.process import WITHOUT_COMPILER
+from brightrun_tui.serving.far import ADAPTER, BASE, JOB, LOG, plan_there, say_where, whereabouts
+from brightrun_tui.serving.plan import PLAN, read_plan
+from brightrun_tui.serving.worker_files import NOTE, REPORT
+from brightrun_tui.store import Database
+
+LOG_HERE = "machine.log"
+"""What is kept in the endpoint's directory of what its worker printed."""
+LOG_PIECE = 64 << 10
+REPORT_LIMIT = 64 << 10
+MOST_SHOWN = 300
+_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    **WITHOUT_COMPILER,
+}
+
+
+class _Failure(BaseModel):
+    """A worker's report of what ended it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    error: str = Field("", max_length=2000)
+
+
+class FarServer:
+    """``directory`` is the endpoint's here; the machine is the one that ``holding`` has in hand."""
+
+    def __init__(
+        self, paths: Paths, timings: EngineTimings, directory: Path, version: ModelVersion, holding: Holding
+    ) -> None:
+        self._paths, self._timings = paths, timings
+        self._directory, self._version, self._holding = directory, version, holding
+        self.starts = 0
+
+    async def equip(self, lease: Lease, say: Say) -> None:
+        """Implements `holding.Equip`. What is there already is neither sent nor started again.
+
+        Raises:
+            HostError: the machine is no good for it.
+            BaseModelError, NotConnectedError: a base model that must be sent cannot be had here.
+        """
+        host = self._holding.host
+        if not (await host.status(JOB)).running:
+            await self._start(lease, say)
+        await self.say_where()
+
+    async def _start(self, lease: Lease, say: Say) -> None:
+        host, version = self._holding.host, self._version
+        say("environment")
+        interpreter, code = await install(
+            host,
+            self._paths.cache / "machines",
+            say,
+            python=self._timings.remote_python,
+            keep=SetupLog(self._directory, lease).take,
+            serves=True,
+        )
+        if lease.gpu and self._holding.provider.guard_options(time.time()) is not None:
+            say("trying the GPU")
+            await prove_gpu(host, (interpreter, code), lease, poll=min(2.0, self._timings.lease_poll_seconds))
+        say("sending the adapter")
+        await host.put(Path(version.directory), ADAPTER)
+        if is_sent(version):
+            say("sending the base model")
+            here = await with_base(self._holding.db, version, self._paths)
+            await host.put(Path(here.base_path), BASE)
+        plan = await asyncio.to_thread(read_plan, self._directory)
+        there = plan_there(plan, str(host.directory), base_is_sent=is_sent(version))
+        await host.write(PLAN, there.model_dump_json(indent=2).encode())
+        say("loading the model there")
+        worker = [interpreter, "-m", "brightrun_tui.serving.far_worker", str(host.directory)]
+        await host.start(
+            JOB, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={**_ENVIRONMENT, **only_gpu(lease.gpu_id)}
+        )
+        self.starts += 1
+
+    async def say_where(self) -> None:
+        """Let the gate know the machine that is in hand."""
+        host = self._holding.host
+        key = host.connection.key
+        where = Whereabouts(
+            addresses=tuple((one.host, one.port, one.user) for one in host.connection.addresses),
+            directory=str(host.directory),
+            host_key=host.host_key,
+            key_pair=str(RunDirectory(self._directory).ssh_key) if isinstance(key, str) else "",
+            key_file=str(key) if isinstance(key, Path) else "",
+        )
+        if await asyncio.to_thread(whereabouts, self._directory) != where:
+            await asyncio.to_thread(say_where, self._directory, where)
+
+    async def doing(self) -> str:
+        """What the worker is at until it answers; empty where it does not say. Raises `HostError`."""
+        return one_line((await self._holding.host.read(NOTE, 0, LOG_PIECE)).decode(errors="replace"))[:MOST_SHOWN]
+
+    async def failure(self) -> str:
+        """Why the worker says that it cannot serve the model; empty where it does not. Raises `HostError`."""
+        try:
+            said = _Failure.model_validate_json(await self._holding.host.read(REPORT, 0, REPORT_LIMIT))
+        except ValidationError:
+            return ""
+        return one_line(said.error)[:MOST_SHOWN]
+
+    async def last_words(self) -> str:
+        """Why the worker ended, as far as anybody knows. Raises `HostError`."""
+        if said := await self.failure():
+            return f"the model cannot be served there: {said}"
+        lines = (await self._log_end()).decode(errors="replace").strip().splitlines()
+        return f"its worker ended: {one_line(lines[-1])[:MOST_SHOWN] if lines else 'it said nothing'}"
+
+    async def keep_log(self) -> None:
+        """Bring home the end of what the worker printed, before the machine goes. Nothing that goes wrong is raised."""
+        try:
+            said = await self._log_end()
+            await asyncio.to_thread(write_atomic, self._directory / LOG_HERE, said)
+        except (HostError, OSError):
+            return
+
+    async def _log_end(self) -> bytes:
+        host = self._holding.host
+        return await host.read(LOG, max(0, await host.size(LOG) - LOG_PIECE), LOG_PIECE)
+
+
+def is_sent(version: ModelVersion) -> bool:
+    """Whether its base model is sent from here; one of the Hub is fetched by the machine itself, as for runs."""
+    return not bases.is_hub_id(version.base_id)
+
+
+async def with_base(db: Database, version: ModelVersion, paths: Paths) -> ModelVersion:
+    """The version with a directory of its base as ``base_path``: all of it where it is sent from here, else tokenizer and
+    configuration at least.
+
+    Raises:
+        BaseModelError, NotConnectedError: they cannot be had.
+    """
+    if is_sent(version) or base_is_here(version):
+        return await fetch_base(db, paths, version)
+    name, _, revision = version.base_id.partition("@")
+    known = BaseModelRef(id=name, revision=version.report.lineage.base_revision or revision)
+    found = await asyncio.to_thread(bases.fetch_tokenizer, known, paths)
+    return version.model_copy(update={"base_path": str(found)})

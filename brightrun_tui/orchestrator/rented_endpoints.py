@@ -1,0 +1,306 @@
+"""An endpoint on a rented machine: the gate stays here, its worker is there, and the machine goes back when it should."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from brightrun_tui import serving
+from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError, HostError, MachineLiesError, StoreError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.orchestrator import budget
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.far_server import LOG_HERE, FarServer, with_base
+from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
+from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.base import Provider
+from brightrun_tui.serving.far import JOB, forget_machine
+from brightrun_tui.serving.places import let_serve
+from brightrun_tui.store import Database, endpoints, models
+
+log = logging.getLogger(__name__)
+
+MONEY_SECONDS = 5.0
+"""Between two looks at what it costs, and whether anybody uses it."""
+LOOK_SECONDS = 0.3
+MAX_WORKER_STARTS = 3
+"""Of one machine's worker that dies, before the endpoint is given up."""
+
+
+class RentedEndpointWatcher(EndpointWatcher):
+    """As `EndpointWatcher`. Cancelling it leaves gate, worker and machine as they are; the machine's guard counts from then.
+
+    Args:
+        open_provider: gives the provider of the endpoint's machine. Raises `BrightrunError`.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        timings: EngineTimings,
+        endpoint: Endpoint,
+        *,
+        open_provider: Callable[[str], Awaitable[Provider]],
+        ssh: SshTimings,
+        money: MoneyLimits,
+    ) -> None:
+        super().__init__(db, paths, timings, endpoint)
+        self._open, self._ssh, self._money = open_provider, ssh, money
+        self._limits = LiveLimits(paths, money)
+        self._holding: Holding | None = None
+        self._server: FarServer | None = None
+        self._resting = self._money_said = ""
+
+    @property
+    def _tenant(self) -> EndpointTenant:
+        return EndpointTenant(self.endpoint)
+
+    async def keep(self) -> None:
+        minding = asyncio.create_task(self._mind_the_money())
+        try:
+            await super().keep()
+        finally:
+            minding.cancel()
+            await asyncio.gather(minding, return_exceptions=True)
+            if self._holding is not None:
+                await self._holding.let_go()
+
+    # What the gate needs here
+
+    async def _prepare(self) -> bool:
+        """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
+        try:
+            version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
+            if not await asyncio.to_thread(self._is_prepared):
+                here = await self._unless_left(with_base(self.db, version, self.paths))
+                if here is None:
+                    return False
+                await asyncio.to_thread(
+                    serving.prepare,
+                    self.directory,
+                    endpoint_id=self.endpoint.id,
+                    version=here,
+                    port=self.endpoint.wanted_port,
+                    engine=self.endpoint.wanted_engine,
+                    far=True,
+                )
+                await asyncio.to_thread(let_serve, self.directory, ".")
+            self._server = FarServer(self.paths, self.timings, self.directory, version, await self._hold())
+        except StoreError:
+            raise
+        except BrightrunError as error:
+            await self._fail(str(error))
+        return self._server is not None
+
+    async def _hold(self) -> Holding:
+        if self._holding is None:
+
+            async def now() -> EndpointTenant:
+                return EndpointTenant(await endpoints.as_stored(self.db, self.endpoint))
+
+            provider = await self._open(self._tenant.rental.provider)
+            self._holding = Holding(
+                self.db, self.paths, provider, self.timings, self._ssh, self._money, self._tenant, now
+            )
+        return self._holding
+
+    # The machine and the worker there
+
+    async def _worker_is_there(self) -> bool:
+        try:
+            holding = await self._hold()
+            if not holding.in_hand and self.endpoint.state == "ready":
+                if not await self._find_again(holding):
+                    return False
+            return await self._at_work(holding) if holding.in_hand else await self._have_machine(holding)
+        except StoreError:
+            raise
+        except BrightrunError as error:
+            await self._give_up(str(error))
+        return False
+
+    async def _find_again(self, holding: Holding) -> bool:
+        """Of an endpoint that answered, after a restart of the engine or a broken link. False where it is not clear yet, or
+        where the machine went back while nobody was here: then nobody has said that another one is to be paid."""
+        known = await self._tenant.leases(self.db)
+        if await holding.find_again():
+            if not holding.in_hand:
+                await self._pause(self.timings.lease_poll_seconds)
+            return holding.in_hand
+        heard = max((max(lease.heard_at, lease.created_at) for lease in known), default=0.0)
+        guarded = holding.provider.guard_options(time.time()) is not None
+        if guarded and time.time() - heard > self.timings.guard_silence_seconds / 2:
+            await self._rest("machine_unattended", "its machine was returned while nobody looked after it")
+            return False
+        return True
+
+    async def _have_machine(self, holding: Holding) -> bool:
+        """Rent one, or adopt what was being rented, and start the worker there. False when that is not wanted any more."""
+        assert self._server is not None
+        said = ["looking for machines"]
+
+        async def tell() -> None:
+            told = ""
+            while True:
+                if said[-1] != told:
+                    told = said[-1]
+                    await self._save(doing=told)
+                await asyncio.sleep(LOOK_SECONDS)
+
+        async def take() -> bool:
+            assert self._server is not None
+            await holding.take(self._tenant, self._server.equip, said.append)
+            return True
+
+        await asyncio.to_thread(forget_machine, self.directory)
+        await self._save(state="starting")
+        telling = asyncio.create_task(tell())
+        try:
+            return bool(await self._unless_left(take()))
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+    async def _at_work(self, holding: Holding) -> bool:
+        """Whether the worker is; one that died is started again. A machine that does not answer is asked about first.
+
+        Raises:
+            HostError: the model cannot be served there.
+        """
+        server, lease = self._server, holding.lease
+        assert server is not None and lease is not None
+        try:
+            running = (await holding.host.status(JOB)).running
+            holding.heard()
+            if running:
+                await server.say_where()
+                return True
+            failure = await server.failure() if not self.endpoint.ready_at else ""
+            if failure or server.starts >= MAX_WORKER_STARTS:
+                why = await server.last_words()
+            else:
+                await self._save(state="starting", doing="starting the worker again")
+                await server.equip(lease, log.info)
+                return True
+        except MachineLiesError as error:
+            await holding.drop(lease, error.what)
+            return False
+        except HostError as error:
+            if await holding.silence(error):
+                await self._pause(self.timings.lease_poll_seconds)
+            return False
+        raise HostError(
+            why, where=holding.provider.name, kind=ErrorKind.DEPLOY_FAILED, fix=f"see {self.directory / LOG_HERE}"
+        )
+
+    async def _still_there(self) -> bool:
+        holding, server = self._holding, self._server
+        if holding is None or server is None or not holding.in_hand:
+            return False
+        try:
+            if not (await holding.host.status(JOB)).running:
+                return False
+            doing = await server.doing() or "loading the model there"
+        except HostError:
+            return False
+        if doing != self.endpoint.doing:
+            await self._save(doing=doing)
+        return True
+
+    async def _look_after(self) -> None:
+        """Another version takes another machine, and so another deploy."""
+
+    # Money
+
+    async def _mind_the_money(self) -> None:
+        """What it costs, on record; and the machine on its way back when the money is used up, or nobody uses it."""
+        idle_stop = self._tenant.rental.idle_stop
+        pause = min(MONEY_SECONDS, self.timings.release_seconds / 4, max(LOOK_SECONDS, idle_stop / 4 or MONEY_SECONDS))
+        while not self.leave.is_set():
+            try:
+                await self._look_at_money()
+            except BrightrunError as error:
+                log.warning("%s: cannot see what it costs (%s)", self._tenant.words, error)
+            await asyncio.sleep(pause)
+
+    async def _look_at_money(self) -> None:
+        stored = await note_cost(self.db, await endpoints.as_stored(self.db, self.endpoint))
+        if stored.state not in ("starting", "ready"):
+            return
+        tenant = EndpointTenant(stored)
+        now = await tenant.budget(self.db, self._limits.now())
+        per_hour = sum(lease.rate for lease in await tenant.leases(self.db, open_only=True) if lease.provider_id)
+        verdict = budget.judge(
+            now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
+        )
+        if per_hour and verdict in ("finish", "release"):
+            await self._rest("budget_spent", f"its machine was returned because {_money_words(now)} is spent")
+        elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
+            self._money_said = verdict
+            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]} % of {_money_words(now)} is spent")
+        elif stored.state == "ready" and tenant.rental.idle_stop:
+            used_at = max(stored.ready_at, serving.last_used(self.directory))
+            if time.time() - used_at > tenant.rental.idle_stop:
+                span = humanize.span(tenant.rental.idle_stop)
+                await self._rest("machine_idle", f"its machine was returned after {span} without a request")
+
+    async def _rest(self, code: str, why: str) -> None:
+        """Return the machine though nobody has undeployed the endpoint, and say why."""
+        if not self.leave.is_set():
+            self._resting = why
+            self.leave.set()
+            await self._tenant.tell(self.db, code, why, "info" if code == "machine_idle" else "warning")
+
+    # The end
+
+    async def _end(self) -> None:
+        """The gate ends, then the machine is returned, and only when that is proven the endpoint has ended."""
+        stored = await endpoints.as_stored(self.db, self.endpoint)
+        if self._resting and stored.state not in ("stopping", "stopped"):
+            await self._save(rest_reason=self._resting)
+        await self._save(state="stopping", doing="returning the machine")
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        with suppress(
+            BrightrunError
+        ):  # where its provider cannot be opened, the lease manager says so, and goes on trying
+            await (await self._hold()).release(self._tenant)
+        while await self._tenant.leases(self.db, open_only=True):
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(forget_machine, self.directory)
+        await note_cost(self.db, self.endpoint)
+        self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
+        if self.endpoint.rest_reason:
+            await self._save(state="asleep", pid=None, doing="", error=self.endpoint.rest_reason)
+        else:
+            await self._save(state="stopped", pid=None, doing="", error="")
+
+    async def _give_up(self, why: str) -> None:
+        """The machine goes back, too: an endpoint that has failed has none."""
+        if self._server is not None and self._holding is not None and self._holding.in_hand:
+            await self._server.keep_log()
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        await self._fail(why)
+        if self._holding is not None:
+            await self._holding.release(self._tenant)
+        await asyncio.to_thread(forget_machine, self.directory)
+
+    async def _fail(self, why: str) -> None:
+        await self._tenant.tell(self.db, "endpoint_failed", why, "error")
+        await self._save(doing="")
+        await super()._fail(why)
+
+
+def _money_words(now: RunBudget) -> str:
+    what = "what this month's limit leaves" if now.monthly else "its budget"
+    return f"{what} of {humanize.money(now.ceiling or 0.0)}"

@@ -1,0 +1,204 @@
+"""The machine that an endpoint would get: what the model needs, which one is the best now, what it costs, how long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError, BudgetError, NoCapacityError, NoFundsError, UsageError
+from brightrun_tui.domain.humanize import money
+from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.money import GIB, Hardware, Offer
+from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.integrations.boxes import configured_boxes
+from brightrun_tui.integrations.rental import account_of, offers_of
+from brightrun_tui.paths import Paths
+from brightrun_tui.planning import bases
+from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.estimate import DOWNLOAD_BYTES_PER_SECOND, RENT_SECONDS
+from brightrun_tui.planning.memory import SAFE, memory_to_serve
+from brightrun_tui.planning.need import LEAST_DISK, PACKAGES_BYTES
+from brightrun_tui.planning.timing import LOAD_BYTES_PER_SECOND, START_SECONDS
+from brightrun_tui.providers.base import Need
+from brightrun_tui.providers.offers import relied_upon
+from brightrun_tui.providers.spec import provider_names
+from brightrun_tui.store.leases import month_spending_of
+
+LEAST_USE_SECONDS = 600.0
+"""A machine that could not even be paid for so long after its start is not rented."""
+SENT_BYTES_PER_SECOND = 1e7
+"""Of a base model that is sent from here, over a common line."""
+
+
+@dataclass(frozen=True)
+class RentalWish:
+    """What a person said of the machine. ``on``: a provider, or the name of a box of their own; ``idle_stop`` in seconds, None:
+    as is usual there."""
+
+    on: str
+    gpu: str = ""
+    max_price: float | None = None
+    budget_usd: float | None = None
+    idle_stop: float | None = None
+
+
+async def plan_rental(version: ModelVersion, wish: RentalWish, paths: Paths) -> tuple[EndpointRental, Offer]:
+    """What is to be agreed to, and the machine that it is about. Nothing is rented.
+
+    Raises:
+        UsageError: there is no such provider or box.
+        NoCapacityError: no machine that the model fits on is for rent now, or none for that price.
+        BudgetError: what may be spent does not pay for it.
+        BrightrunError: the provider is not connected or does not answer, or the base model is not known.
+    """
+    bare = await asyncio.to_thread(_rental_of, version, wish, paths)
+    found = [offer for offer in await offers_of(bare.provider, paths, need_of_rental(bare)) if accepts(bare, offer)]
+    offer = next(iter(sorted((one for one in found if not one.busy), key=_rank)), None)
+    if offer is None:
+        raise _no_machine(bare, found)
+    rental = bare.model_copy(
+        update={
+            "offer": offer.id,
+            "offer_gpu": offer.hardware.gpu,
+            "host_id": offer.host_id,
+            "price_per_hour": offer.price_per_hour,
+        }
+    )
+    await _require_money(rental, offer, paths)
+    return rental, offer
+
+
+def need_of_rental(rental: EndpointRental) -> Need:
+    """What the endpoint asks of a machine."""
+    return Need(
+        gpu=rental.gpu,
+        gpu_memory=int(rental.memory * SAFE),
+        disk=rental.disk,
+        max_price_per_hour=rental.max_price,
+        download=rental.download,
+        hours=1.0,
+    )
+
+
+def accepts(rental: EndpointRental, offer: Offer) -> bool:
+    """Whether the offer is of the box that was named, where one was."""
+    return not rental.box or offer.host_id == rental.box
+
+
+def cost_of_hour(offer: Offer) -> float:
+    """US dollars of the first hour, traffic included: offers are compared by it."""
+    return offer.once_usd + offer.price_per_hour
+
+
+def _rank(offer: Offer) -> tuple[object, ...]:
+    return (not relied_upon(offer), cost_of_hour(offer), offer.id)
+
+
+def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> EndpointRental:
+    """Without the machine. Blocking."""
+    provider, box = wish.on, ""
+    if wish.on not in provider_names():
+        provider, box = OWN_BOXES, wish.on
+        if wish.on not in configured_boxes(paths):
+            known = [*provider_names(), *configured_boxes(paths)]
+            raise UsageError(
+                f"no endpoint can be had at “{wish.on}”",
+                where="--on",
+                fix=f"one of: {', '.join(known)}; or leave it out: this machine serves",
+                kind=ErrorKind.UNKNOWN_PROVIDER,
+            )
+    base = _base_of(version, paths)
+    sent = not bases.is_hub_id(version.base_id)
+    rented = provider != OWN_BOXES
+    moving = base.weight_bytes / (SENT_BYTES_PER_SECOND if sent else DOWNLOAD_BYTES_PER_SECOND)
+    idle_stop = wish.idle_stop if wish.idle_stop is not None else IDLE_STOP_SECONDS if rented else 0.0
+    return EndpointRental(
+        provider=provider,
+        box=box,
+        gpu=wish.gpu,
+        max_price=wish.max_price,
+        budget_usd=wish.budget_usd,
+        idle_stop=idle_stop,
+        memory=memory_to_serve(base.architecture, _settings_of(version), _A_GPU),
+        disk=max(LEAST_DISK, 2 * (base.weight_bytes + version.bytes)),
+        download=base.weight_bytes + version.bytes + PACKAGES_BYTES,
+        cold_start=(RENT_SECONDS if rented else 0.0)
+        + moving
+        + START_SECONDS
+        + base.weight_bytes / LOAD_BYTES_PER_SECOND,
+        project=load_section(paths, "defaults", RunDefaults).project,
+    )
+
+
+_A_GPU = Hardware(device="cuda", gpu_count=1)
+
+
+def _base_of(version: ModelVersion, paths: Paths) -> BaseModelInfo:
+    here = version.base_path and (Path(version.base_path) / "config.json").is_file()
+    revision = version.report.lineage.base_revision
+    named = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id
+    return bases.describe_base(version.base_path if here else named, paths)
+
+
+def _settings_of(version: ModelVersion) -> RunSettings:
+    """Those that it was trained with; the usual ones where a report card of another version of ours has others."""
+    try:
+        return RunSettings.model_validate(version.report.lineage.settings)
+    except ValidationError:
+        return RunSettings()
+
+
+def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
+    if found:
+        return NoCapacityError(
+            f"it waits for {'; '.join(dict.fromkeys(offer.busy for offer in found))}",
+            where=rental.place,
+            fix="wait, or stop what is at work there",
+            kind=ErrorKind.MACHINE_BUSY,
+        )
+    price = f" for {money(rental.max_price)} an hour at most" if rental.max_price else ""
+    return NoCapacityError(
+        f"no machine with {rental.memory * SAFE / GIB:.0f} GiB of memory for the model is to be had now{price}",
+        where=rental.place,
+        fix="choose another place or GPU, a higher --max-price, or try again later",
+        kind=ErrorKind.NO_CAPACITY,
+    )
+
+
+async def _require_money(rental: EndpointRental, offer: Offer, paths: Paths) -> None:
+    """Whether budget, month and account pay for the start and some minutes of use."""
+    least = offer.once_usd + offer.price_per_hour * (rental.cold_start + LEAST_USE_SECONDS) / 3600
+    if not least:
+        return
+    words = f"until it answers, and ten minutes of use, cost about {money(least)} on this machine"
+    if rental.budget_usd is not None and rental.budget_usd < least:
+        raise BudgetError(
+            f"a budget of {money(rental.budget_usd)} is too small: the time {words}",
+            where="--budget",
+            fix=f"give {money(least)} or more",
+            kind=ErrorKind.BUDGET_TOO_SMALL,
+        )
+    limit = await asyncio.to_thread(lambda: load_section(paths, "money", MoneyLimits).monthly_limit_usd)
+    if limit is not None:
+        left = limit - (await asyncio.to_thread(month_spending_of, paths.database)).total
+        if left < least:
+            raise BudgetError(
+                f"this month's limit leaves {money(max(0.0, left))}: the time {words}",
+                where="[money] monthly_limit_usd",
+                fix="raise the limit, or wait for the next month",
+                kind=ErrorKind.BUDGET_TOO_SMALL,
+            )
+    balance = (await account_of(rental.provider, paths)).balance_usd
+    if balance is not None and balance < least:
+        raise NoFundsError(
+            f"the account has {money(max(0.0, balance))}: the time {words}",
+            where=rental.provider,
+            fix="add funds there",
+            kind=ErrorKind.NO_FUNDS,
+        )

@@ -1,0 +1,46 @@
+"""A model that answers on another machine, behind the gate of this one.
+
+Beside the plan the endpoint's directory then has ``machine.json``, written by whoever has that machine in hand: where it is, and
+where its worker listens. The worker is told by a plan of its own there, see `far_worker`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts.whereabouts import Whereabouts
+from brightrun_tui.serving.plan import EndpointPlan
+
+MACHINE = "machine.json"
+JOB = "server"
+"""The name under which a host starts the worker; its log, pid and exit code lie beside it."""
+LOG = f"{JOB}.log"
+ADAPTER = "adapter"
+BASE = "base"
+
+
+def say_where(directory: Path, where: Whereabouts) -> None:
+    """Let the gate of the endpoint in ``directory`` know the machine. Blocking."""
+    write_atomic(directory / MACHINE, where.model_dump_json(indent=2))
+
+
+def forget_machine(directory: Path) -> None:
+    """There is none any more; the gate says so to whoever asks. Blocking."""
+    (directory / MACHINE).unlink(missing_ok=True)
+
+
+def whereabouts(directory: Path) -> Whereabouts | None:
+    """The machine at this moment; None where there is none. Blocking."""
+    try:
+        return Whereabouts.model_validate_json((directory / MACHINE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def plan_there(plan: EndpointPlan, directory: str, *, base_is_sent: bool) -> EndpointPlan:
+    """The plan for the worker on the machine, in ``directory`` there. A base model that was not sent is fetched there."""
+    base = f"{directory}/{BASE}" if base_is_sent else ""
+    return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "far": False})

@@ -1,0 +1,228 @@
+"""A model that is served on a rented machine: a real answer through the gate here, and nothing paid for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notification import Notification
+from brightrun_tui.hosts.connection import new_key_pair
+from brightrun_tui.serving import read_key
+from brightrun_tui.store import endpoints, leases, models, notifications, open_database
+from tests.clouds.core import Cloud
+from tests.clouds.server import CloudServer
+from tests.e2e.conftest import Home, wait_until
+from tests.e2e.renting import ENGINE, PROVIDERS, cloud_of, machines
+from tests.serving.toy import Toy, make_toy
+
+pytestmark = pytest.mark.slow
+
+SERVER = "brightrun_tui.serving"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """An installation that has the toy model."""
+    toy = make_toy()
+    home = Home(tmp_path / "home", toy.base, tmp_path)
+
+    async def register() -> None:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            await models.reserve(db, "harbour", "run-toy")
+            await models.complete(db, toy.version())
+
+    asyncio.run(register())
+    yield home
+    home.close()
+
+
+def deploy_words(provider: str, *more: str) -> list[str]:
+    return ["deploy", "harbour", "--on", provider, "--engine", "transformers", "--budget", "5", "--yes", *more]
+
+
+def deployed(home: Home, provider: str, *more: str) -> dict[str, str]:
+    """URL, key and the endpoint, once it answers."""
+    done = home.command(*deploy_words(provider, *more), "--json", timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document: dict[str, str] = json.loads(done.stdout)
+    return document
+
+
+def begin(home: Home, provider: str, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "brightrun_tui", *deploy_words(provider, *more)],
+        env=home.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def answer(url: str, key: str, toy: Toy) -> str:
+    client = openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
+    said = client.chat.completions.create(
+        model="harbour", messages=[{"role": "user", "content": toy.sample.question}], temperature=0
+    )
+    return str(said.choices[0].message.content)
+
+
+def stored(home: Home) -> Endpoint:
+    async def read() -> Endpoint:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            return await endpoints.find(db, "harbour")
+
+    return asyncio.run(read())
+
+
+def news(home: Home) -> list[Notification]:
+    """Newest first."""
+
+    async def read() -> list[Notification]:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            return await notifications.latest(db)
+
+    return asyncio.run(read())
+
+
+def books(home: Home) -> list[Lease]:
+    async def read() -> list[Lease]:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            return await leases.list_leases(db)
+
+    return asyncio.run(read())
+
+
+def check_books(home: Home, cloud: Cloud, *, machines_rented: int = 1) -> None:
+    """The cloud has none of our machines any more, and its book is ours."""
+    assert len(machines(cloud)) == machines_rented and not cloud.alive()
+    wait_until(lambda: all(lease.billed_usd is not None for lease in books(home)), "the bills are on record")
+    theirs = math.fsum(sum(cloud.ledger.items(machine.id).values()) for machine in machines(cloud))
+    document = home.json("costs")
+    assert document["total_usd"] == pytest.approx(theirs, abs=1e-6)
+    assert {row["endpoint"] for row in document["machines"]} == {"harbour"}
+    assert stored(home).cost_usd == pytest.approx(theirs, abs=1e-6)
+    counted = math.fsum(row["observed_usd"] for row in document["machines"])
+    assert counted == pytest.approx(theirs, abs=0.01 * machines_rented)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_model_answers_from_a_rented_machine_and_the_machine_goes_back(
+    clouds: CloudServer, home: Home, provider: str
+) -> None:
+    """Killing the engine interrupts nobody; undeploy returns the machine, and the cost is the cloud's to the cent."""
+    toy, cloud = make_toy(), cloud_of(clouds, provider)
+    found = deployed(home, provider)
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned
+    assert not home.processes("brightrun_tui.serving.worker"), "the model is in nobody's memory here"
+    home.kill(ENGINE)
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned, "serving does not need the engine"
+    (row,) = home.json("endpoints")["endpoints"]
+    assert (row["provider"], row["state"], row["engine"]) == (provider, "ready", "transformers")
+    done = home.command("undeploy", "harbour")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not cloud.alive(), "gone when it says so"
+    check_books(home, cloud)
+    assert stored(home).state == "stopped" and not home.processes(SERVER)
+
+
+def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer, home: Home) -> None:
+    """The engine dies between intent and machine, the machine dies while it serves, the engine dies while the second one is
+    returned by a provider that refuses to: it is adopted, replaced, and returned all the same."""
+    toy, cloud = make_toy(), clouds.runpod
+    cloud.faults.set("create_hangs", count=1, value=3.0)
+    asking = begin(home, "runpod")
+    try:
+        wait_until(lambda: cloud.instances, "the machine is being rented")
+        home.kill(ENGINE)
+        wait_until(lambda: stored(home).state == "ready", "another engine sees to the rest", 240)
+    finally:
+        asking.kill()
+        asking.wait()
+    (first,) = machines(cloud)
+    clouds.do(cloud.die(first))
+    wait_until(lambda: len(machines(cloud)) == 2 and stored(home).state == "ready", "it is replaced", 240)
+    endpoint = stored(home)
+    assert answer(endpoint.url, read_key(Path(endpoint.directory)), toy) == toy.sample.tuned
+    assert not first.alive, "the first one was returned before"
+    cloud.faults.set("delete_fails", seconds=6.0)
+    ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
+    wait_until(lambda: stored(home).state == "stopping", "it is being returned")
+    home.kill(ENGINE)
+    assert ending.wait(120) == 0
+    check_books(home, cloud, machines_rented=2)
+
+
+def test_a_machine_that_nobody_asks_is_returned_and_comes_again_only_when_told_so(
+    clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address and key are the same afterwards. With the engine gone for good, the guard returns it, and the next engine rents
+    none."""
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "6")
+    toy = make_toy()
+    found = deployed(home, "vast", "--idle-stop", "3s")
+    wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
+    assert not clouds.vast.alive()
+    assert stored(home).error == "its machine was returned after 3 s without a request"
+    assert "asleep: its machine was returned after 3 s" in home.command("endpoints").stdout
+    again = deployed(home, "vast")
+    assert (again["url"], again["key"]) == (found["url"], found["key"])
+    assert answer(again["url"], again["key"], toy) == toy.sample.tuned
+    home.kill(ENGINE)
+    wait_until(lambda: not clouds.vast.alive(), "the guard has returned the machine")
+    assert home.command("engine", "start").returncode == 0
+    wait_until(lambda: stored(home).state == "asleep", "the endpoint is asleep")
+    assert stored(home).error == "its machine was returned while nobody looked after it"
+    assert len(machines(clouds.vast)) == 2 and not home.processes(SERVER)
+    assert [one.code for one in news(home)] == ["machine_unattended", "machine_given_up_", "machine_idle"]
+
+
+def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is asked, it costs no more than was allowed."""
+    found = deployed(home, "runpod", "--budget", "0.2")
+    assert found["url"]
+    lease = next(lease for lease in books(home) if lease.state == "live")
+
+    async def age() -> None:
+        """As if it had been there for most of its money."""
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            hours = 0.199 / lease.rate
+            await leases.update(db, lease, created_at=lease.created_at - hours * 3600)
+
+    asyncio.run(age())
+    wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
+    assert stored(home).error == "its machine was returned because its budget of $0.20 is spent"
+    assert not clouds.runpod.alive()
+
+
+def test_a_box_of_ones_own_serves_and_is_left_as_it_was(clouds: CloudServer, home: Home, tmp_path: Path) -> None:
+    """By the name that it was given; nothing is paid, so nothing returns it but a person."""
+    toy, box, keys = make_toy(), clouds.do(clouds.make_box("box")), new_key_pair("test")
+    box.authorise(keys.public)
+    key = tmp_path / "id_ed25519"
+    key.write_text(keys.private)
+    key.chmod(0o600)
+    config = home.root / "config" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f'[boxes.cellar]\nhost = "127.0.0.1"\nport = {box.links[0].port}\nuser = "{box.user}"\nkey = "{key}"\n'
+        f'host_key = "{box.host_key}"\n'
+    )
+    found = deployed(home, "cellar")
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned
+    endpoint = stored(home)
+    assert (endpoint.provider, endpoint.cost_usd) == ("ssh", 0.0)
+    assert endpoint.rental is not None and endpoint.rental.idle_stop == 0
+    assert home.command("undeploy", "harbour").returncode == 0
+    assert not list((box.home / ".brightrun" / "leases").iterdir())
+    wait_until(lambda: not box.processes("brightrun_tui.serving.far_worker"), "no worker is left")
