@@ -85,7 +85,8 @@ class Lease(BaseModel):
     ``price_per_hour`` is the rate as last observed, ``earlier_rates`` what it was before, oldest first; ``storage_per_hour`` is
     the disk's part of it. Where the provider charges less until the machine runs, ``idle_per_hour`` holds until
     ``running_since``. ``once_usd`` is what traffic is expected to cost, ``billed_usd`` what the provider has charged by its own
-    account. ``heard_at`` is when its guard last heard from us. ``project`` is the run's tag, which outlives the run here.
+    account, ``billed_storage_usd`` the disk's part of that. ``heard_at`` is when its guard last heard from us. ``project`` is the
+    run's tag, which outlives the run here.
     ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
     Either ``run_id`` or ``endpoint_id`` is set; ``deployment`` tells the deployments of one endpoint apart.
     """
@@ -114,6 +115,7 @@ class Lease(BaseModel):
     heard_at: float = 0.0
     released_at: float | None = None
     billed_usd: float | None = None
+    billed_storage_usd: float | None = None
     note: str = ""
     reason: str = ""
     project: str = ""
@@ -133,7 +135,7 @@ class Lease(BaseModel):
         end = now if self.released_at is None else min(self.released_at, now)
         ended_for = None if self.released_at is None or self.released_at > now else now - self.released_at
         counted = self._counted(end)
-        whole = counted.with_bill(self.billed_usd, ended_for=ended_for)
+        whole = counted.with_bill(self.billed_usd, disk=self.billed_storage_usd, ended_for=ended_for)
         if since is None and until is None:
             return whole
 
@@ -181,6 +183,7 @@ class LeaseChanges(TypedDict, total=False):
     heard_at: float
     released_at: float | None
     billed_usd: float | None
+    billed_storage_usd: float | None
     note: str
     reason: str
     gpu_id: str

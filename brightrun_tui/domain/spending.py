@@ -12,6 +12,19 @@ BILL_SECONDS = 3 * 86400.0
 """After so long a bill is whole, however small it is."""
 
 
+class Bill(BaseModel):
+    """What a provider has charged for a machine by now, in US dollars.
+
+    ``storage`` is the disk's part of it, where the provider says that. A disk costs from creation to the end whatever the machine
+    does, so a whole disk in a bill shows that the bill is whole.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    usd: float
+    storage: float | None = None
+
+
 class Spending(BaseModel):
     """What one machine, or several, cost.
 
@@ -58,17 +71,22 @@ class Spending(BaseModel):
             replaced=self.replaced - other.replaced,
         )
 
-    def with_bill(self, billed: float | None, *, ended_for: float | None) -> Spending:
+    def with_bill(self, billed: float | None, *, disk: float | None = None, ended_for: float | None) -> Spending:
         """The same with what the provider has charged.
 
+        A machine that stopped while nobody looked costs less than we counted. Its bill is not taken for one that is still to
+        grow where it has the disk in it until the end.
+
         Args:
+            disk: the disk's part of the bill; None where the provider does not say.
             ended_for: seconds since the machine was gone; None while it is there. Until then a bill is a part of the whole: it
                 can raise the sum, never lower it.
         """
         if billed is None:
             return self
         by_the_second = self.machine + self.storage
-        whole = ended_for is not None and (billed >= FULL_BILL * by_the_second or ended_for > BILL_SECONDS)
+        has_disk = disk is not None and self.storage > 0 and disk >= FULL_BILL * self.storage
+        whole = ended_for is not None and (has_disk or billed >= FULL_BILL * by_the_second or ended_for > BILL_SECONDS)
         replaced = billed - self.counted if whole else max(0.0, billed - self.counted)
         return self.model_copy(update={"billed": billed, "replaced": replaced})
 

@@ -17,6 +17,7 @@ from brightrun_tui.domain.errors import (
     UsageError,
 )
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
+from brightrun_tui.domain.spending import Bill
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.tenants import Tenant, all_leases
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -235,14 +236,15 @@ async def _released(db: Database, lease: Lease, ended_at: float) -> Lease:
 async def note_bill(db: Database, provider: Provider, lease: Lease) -> Lease:
     """Put on record what the provider itself has charged, as far as it says so."""
     try:
-        billed = await provider.billed(lease.provider_id, lease.created_at)
+        said = await provider.billed(lease.provider_id, lease.created_at)
     except BrightrunError as error:
         log.info("lease %s: no bill yet (%s)", lease.name, error)
         return lease
-    if billed is None or billed == lease.billed_usd:
+    bill = said if isinstance(said, Bill) or said is None else Bill(usd=said)
+    if bill is None or (bill.usd, bill.storage) == (lease.billed_usd, lease.billed_storage_usd):
         return lease
-    await leases.book(db, lease, "billed", billed - (lease.billed_usd or 0.0))
-    return await leases.update(db, lease, billed_usd=billed)
+    await leases.book(db, lease, "billed", bill.usd - (lease.billed_usd or 0.0))
+    return await leases.update(db, lease, billed_usd=bill.usd, billed_storage_usd=bill.storage)
 
 
 async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.slots import GpuRequest, Seats
+from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions
 
 MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
@@ -121,8 +122,8 @@ class Provider(Protocol):
         """Ask for a stopped machine to be started again, with its disk; False where that cannot be. It may take its time."""
         ...
 
-    async def billed(self, machine_id: str, since: float) -> float | None:
-        """US dollars that the provider itself has charged for a machine by now; None when it does not say (yet)."""
+    async def billed(self, machine_id: str, since: float) -> Bill | float | None:
+        """What the provider itself has charged for a machine by now, or just the US dollars; None when it does not say (yet)."""
         ...
 
     def guard_options(self, deadline: float) -> GuardOptions | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from datetime import datetime
@@ -19,6 +20,7 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
 )
 from brightrun_tui.domain.money import GIB, Hardware, Offer
+from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
@@ -206,15 +208,21 @@ class RunPod:
     async def resume(self, provider_id: str) -> bool:
         return False  # a pod that was stopped has lost its container's disk
 
-    async def billed(self, machine_id: str, since: float) -> float | None:
+    async def billed(self, machine_id: str, since: float) -> Bill | None:
         document = await self._client.ask(
             "GET", "billing/pods", kind="read", params={"podId": machine_id, "bucketSize": "hour"}
         )
         records = document.get("records") if isinstance(document, dict) else None
         if not isinstance(records, list):
             raise self._client.unreadable("billing without records")
-        amounts = [float(record.get("totalAmount") or 0) for record in records if record.get("podId") == machine_id]
-        return sum(amounts) if amounts else None
+        ours = [record for record in records if record.get("podId") == machine_id]
+        if not ours:
+            return None
+        disk = [float(record["diskAmount"]) for record in ours if record.get("diskAmount") is not None]
+        return Bill(
+            usd=math.fsum(float(record.get("totalAmount") or 0) for record in ours),
+            storage=math.fsum(disk) if len(disk) == len(ours) else None,
+        )
 
     async def close(self) -> None:
         await self._client.close()

@@ -24,6 +24,7 @@ from brightrun_tui.domain.errors import (
     UnclearError,
 )
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, accept_key, start_guard
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
@@ -181,7 +182,7 @@ class Vast:
             return False
         return True
 
-    async def billed(self, machine_id: str, since: float) -> float | None:
+    async def billed(self, machine_id: str, since: float) -> Bill | None:
         day = {"gte": int(since) - 86400, "lte": int(time.time()) + 86400}
         params = {"select_filters": json.dumps({"day": day, "type": {"in": ["instance"]}}), "limit": "500"}
         for _ in range(MOST_PAGES):
@@ -191,8 +192,11 @@ class Vast:
                 raise self._client.unreadable("charges without results")
             for row in rows:
                 if row.get("source") == f"instance-{machine_id}":
-                    exact = [float(item.get("amount") or 0) for item in row.get("items") or []]
-                    return math.fsum(exact) if exact else float(row.get("amount") or 0)
+                    parts = [(item.get("type"), float(item.get("amount") or 0)) for item in row.get("items") or []]
+                    if not parts:
+                        return Bill(usd=float(row.get("amount") or 0))
+                    disk = math.fsum(amount for kind, amount in parts if kind == "disk")
+                    return Bill(usd=math.fsum(amount for _, amount in parts), storage=disk)
             if not document.get("next_token"):
                 return None
             params = {**params, "after_token": str(document["next_token"])}

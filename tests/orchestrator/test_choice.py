@@ -158,6 +158,27 @@ def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() 
     assert cost(0.5, ended=HOUR, now=100 * HOUR) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("disk", "expected"), [(None, 2.0), (0.02, 2.0), (0.2, 0.5)])
+def test_a_machine_that_stopped_while_nobody_looked_costs_what_its_bill_says(
+    disk: float | None, expected: float
+) -> None:
+    """The whole disk is in the bill, so nothing more will come: a night's rate is not held against the month for days."""
+    lease = Lease(
+        name="n",
+        run_id="r",
+        provider="p",
+        provider_id="m",
+        state="released",
+        price_per_hour=1.0,
+        storage_per_hour=0.1,
+        created_at=0.0,
+        released_at=2 * HOUR,
+        billed_usd=0.5,
+        billed_storage_usd=disk,
+    )
+    assert lease.spending(3 * HOUR).total == pytest.approx(expected)
+
+
 def test_of_a_machine_of_two_months_each_month_pays_its_part() -> None:
     """Traffic falls due when it is rented; the bill is split as our own count is."""
     lease = Lease(

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from brightrun_tui.domain.errors import NoCapacityError, ProviderDownError, ProviderError, UnclearError
+from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.ready import first_contact, require_gpus
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.names import belongs_to, lease_name
@@ -49,9 +50,11 @@ async def test_what_we_count_is_what_the_provider_books_within_one_second(rig: R
     counted += offer.once_usd
     assert (offer.once_usd > 0) == (rig.name == "vast"), "the image's traffic costs there"
     assert rig.cloud.ledger.total(machine.provider_id) == pytest.approx(counted, abs=1.05 * second)
-    assert await provider.billed(machine.provider_id, machine.created_at) == pytest.approx(
-        rig.cloud.ledger.total(machine.provider_id), abs=1e-6
-    )
+    bill = await provider.billed(machine.provider_id, machine.created_at)
+    assert isinstance(bill, Bill)
+    assert bill.usd == pytest.approx(rig.cloud.ledger.total(machine.provider_id), abs=1e-6)
+    items = rig.cloud.ledger.items(machine.provider_id)
+    assert bill.storage == pytest.approx(items.get("storage", items.get("disk", 0.0)), abs=1e-6)
 
 
 @pytest.mark.parametrize("fault", ["create_500", "create_hangs", "create_odd"])
