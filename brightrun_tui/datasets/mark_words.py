@@ -41,7 +41,7 @@ _ABOUT_LEARNING = _set(
 )
 _LIKED = _set(
     "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved correct helpful useful "
-    "acceptable hilfreich richtig korrekt nützlich utile correcto correcta útil"
+    "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto correcta útil"
 )
 _DISLIKED = _set(
     "down dislike disliked undesirable undesired bad reject rejected disapproved incorrect wrong unhelpful unwanted "
@@ -91,7 +91,7 @@ def meaning_of(name: str) -> Meaning | None:
 
 _TRUE = frozenset(
     (
-        "true|t|yes|y|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|approved|positive|upvote|"
+        "true|t|yes|y|x|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|approved|positive|upvote|"
         "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|daumen hoch|✓|✅"
     ).split("|")
 )
@@ -105,7 +105,7 @@ _FALSE = frozenset(
 _NEITHER = frozenset(
     "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")
 )
-_SHORT_WORD, _LONGEST_WORD = 3, 20
+_LONGEST_WORD = 20
 _SHADES = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 _JOINTS = re.compile(r"(?<=\w)[-_](?=\w)")
 
@@ -133,8 +133,9 @@ def truth(value: Any) -> float | None:
 
 
 def says_so(value: Any) -> bool | None:
-    """What a value plainly says, true or false, or a longer word for one of them; None for all else."""
-    if isinstance(value, str) and len(value) <= _LONGEST_WORD and len(word := folded(value)) > _SHORT_WORD:
+    """What a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for all else."""
+    if isinstance(value, str) and len(value) <= _LONGEST_WORD and not (len(value) == 1 and value.isalpha()):
+        word = folded(value)
         return word in _TRUE if word in _TRUE or word in _FALSE else None
     return value if isinstance(value, bool) else None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
 
+from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -63,7 +64,8 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
         first_number, first = next(filled, (2, ""))
     ahead = list(islice(lines, _LOOKED_AT))
     head = next((place for place, (_, line) in enumerate(ahead) if line.strip()), len(ahead))
-    if head < len(ahead) and not _has_delimiter(first) and _has_delimiter(ahead[head][1]):  # a title
+    alone = first.strip().strip('"').lower() in (*CONVERSATIONS, "text")
+    if head < len(ahead) and not alone and not _has_delimiter(first) and _has_delimiter(ahead[head][1]):  # a title
         first_number, first = ahead[head]
         ahead = ahead[head + 1 :]
     delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, [line for _, line in ahead])

@@ -344,6 +344,15 @@ def test_a_guess_passes_over_keys_and_keeps_languages_together(
     assert mapping in found and (mapping != "_en" or found.count("_en") == 2 or found.count("_de") == 2)
 
 
+def test_a_table_whose_only_column_is_a_conversation_has_no_title(write: Write) -> None:
+    rows = (
+        json.dumps([{"role": role, "content": f"{text} {i}"} for role, text in PAIR]).replace('"', '""')
+        for i in range(3)
+    )
+    table = "messages\n" + "".join(f'"{row}"\n' for row in rows)
+    assert first(write("a.csv", table)).messages[-1].content == f"{SAID} 0"
+
+
 def test_the_delimiter_is_the_one_that_parts_every_line_alike(write: Write) -> None:
     table = "prompt;completion;kind, if any\n" + "".join(f"What is {i}?;It is {i};a, b, c\n" for i in range(9))
     assert first(write("a.csv", table)).messages[-1].content == "It is 0"
