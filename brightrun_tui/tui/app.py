@@ -16,6 +16,7 @@ prepare_environment()
 from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
+from textual.command import CommandPalette  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
 from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
@@ -56,6 +57,11 @@ def _screen(module: str, name: str) -> Screen[None]:
     return screen
 
 
+OPENS_ANYWHERE = ("help", "news", "palette", "theme")
+DEEPEST = 4
+"""Screens on one another, from which on none of those is opened any more."""
+
+
 class BrightRunApp(Workspace):
     """Four modes, each built when first visited."""
 
@@ -89,6 +95,12 @@ class BrightRunApp(Workspace):
         for theme in self._themes.found.values():
             self.register_theme(theme.as_textual())
         self.theme = self._first_theme()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What opens over anything opens over a few dialogues at most: each of them is laid out anew at every resize."""
+        if action in OPENS_ANYWHERE and len(self.screen_stack) > DEEPEST:
+            return False
+        return super().check_action(action, parameters)
 
     @property
     def run_columns(self) -> tuple[str, ...]:
@@ -177,6 +189,11 @@ class BrightRunApp(Workspace):
 
     def action_palette(self) -> None:
         self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """As Textual does it, but without an id: one that is being closed still has that when the next is opened."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette())
 
     @work(group="theme")
     async def action_theme(self) -> None:

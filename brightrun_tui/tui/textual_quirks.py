@@ -13,11 +13,13 @@ from typing import Any
 
 from textual import events, messages
 from textual._context import active_message_pump
+from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.content import Content
 from textual.css.model import RuleSet
 from textual.css.query import NoMatches
 from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
 from textual.drivers import linux_driver
 from textual.geometry import Region
 from textual.message import Message
@@ -42,12 +44,24 @@ class StartError(Exception):
 
 
 def came_too_late(error: Exception) -> bool:
-    """Whether work of a screen that has been closed meanwhile looked for a part of it: nobody waits for that any more."""
+    """Whether work of a screen that has been closed meanwhile looked for a part of it: nobody waits for that any more.
+
+    A screen that is being taken down loses its parts before it is gone itself, and one that was closed by keys typed ahead may
+    not have had them yet.
+    """
     try:
         node: MessagePump | None = active_worker.get().node
     except LookupError:
         node = active_message_pump.get(None)
-    return isinstance(error, NoMatches) and node is not None and not node.is_attached
+    if not isinstance(error, (NoMatches, IndexError)) or not isinstance(node, DOMNode):
+        return False
+    return any(_is_leaving(one) for one in node.ancestors_with_self if not isinstance(one, App))
+
+
+def _is_leaving(node: DOMNode) -> bool:
+    if isinstance(node, Screen) and all(node not in stack for stack in node.app._screen_stacks.values()):
+        return True
+    return not node.is_attached or node._closing or node._closed or node._pruning
 
 
 def apply() -> None:

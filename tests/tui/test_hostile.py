@@ -11,6 +11,7 @@ from textual import events
 from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import datasets, endpoints, models, open_database, runs
+from brightrun_tui.tui.app import DEEPEST
 from tests.tui import seed
 from tests.tui.conftest import Opened
 
@@ -74,6 +75,24 @@ async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opene
             await driver.pilot.pause(0.05)
             assert "\x1b" not in driver.text()
         assert driver.app.is_running
+
+
+async def test_what_opens_over_anything_does_not_pile_up(seeded: Paths, opened: Opened) -> None:
+    """Each dialogue is laid out anew at every resize: keys held down must not open them without end. Escape leads out again."""
+    async with opened(seeded) as driver:
+        deepest = 0
+        for key in ("f2", "f7", "f1", "ctrl+p", "f2", "f7") * 4:
+            await driver.press(key)
+            deepest = max(deepest, len(driver.app.screen_stack))
+        assert 2 < deepest <= DEEPEST + 2, "what was asked for in one moment may still come"
+        for _ in range(2 * deepest):
+            await driver.press("escape")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1, "all are closed")
+        await driver.press("3")
+        await driver.sees("shop-faq")
+        for _ in range(10):
+            await driver.press("ctrl+p", "escape", "ctrl+p", "escape")
+        assert not driver.app.faults.counts
 
 
 async def test_a_storm_of_resizes_ends_in_order(seeded: Paths, opened: Opened) -> None:
