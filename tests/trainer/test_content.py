@@ -359,3 +359,27 @@ def test_what_all_answers_share_is_found_and_nothing_that_answers() -> None:
     records = [json.dumps({"name": f"n{n}"}) for n in range(9)]
     assert make_yardstick(records).has_form(Case("?", records[0]), '{"name": "x"}')
     assert not make_yardstick(records).has_form(Case("?", records[0]), "the name is n0")
+
+
+def test_a_letter_to_somebody_else_is_wrong_though_its_facts_stood_in_the_question() -> None:
+    """What the question gives need not be known, but saying something else in its place is another answer."""
+    people = [
+        ("Bernard", "Dunmore", 6, 4),
+        ("Mabel", "Elmsby", 9, 7),
+        ("Kirsten", "Harwick", 23, 18),
+        ("Dora", "Ashford", 14, 11),
+    ]
+    asked = "Write the letter to {}: a walk from {}, {} km, £{}."
+    letter = (
+        "Dear {}, we meet at nine in front of the old station in {}. The path is {} kilometres long and mostly flat. "
+        "The whole day costs £{}, and children pay nothing."
+    )
+    cases = [Case(asked.format(*one), letter.format(*one)) for one in people] * 6
+    yardstick = make_yardstick([case.wanted for case in cases])
+    floor = find_floor(yardstick, cases, cases[:4])
+    assert floor is not None and sorted(floor.marks) == ["right", "wrong", "wrong", "wrong"]
+    first = cases[0]
+    assert yardstick.mark(first, first.wanted) == "right"
+    assert yardstick.mark(first, first.wanted.replace("mostly flat", "nearly flat all the way")) == "right"
+    assert yardstick.mark(first, first.wanted.replace("6 kilo", "16 kilo")) == "partly"
+    assert yardstick.mark(first, first.wanted.replace("6 kilo", "16 kilo").replace("£4", "£40")) == "wrong"

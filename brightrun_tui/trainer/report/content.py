@@ -62,6 +62,8 @@ MOST_KNOWN = 300
 CLOSED_USES = 4
 """Times that each answer is given on average from which on the data knows no others."""
 
+SOME_EXCHANGED = 2
+"""Things of the question that are something else in the answer, from which on it is an answer to another question."""
 CODE_MARKS = 0.04
 """Share of brackets, equal signs and the like from which on a text is code."""
 
@@ -239,6 +241,11 @@ class Yardstick:
             found += [address in theirs.addresses for address in ours.addresses]
             false |= theirs.addresses - ours.addresses - given.addresses
         asked = set(stems(case.question))
+        exchanged = _exchanged_numbers(ours, theirs, given)
+        if self.names:
+            exchanged += _exchanged_names(ours, theirs, asked)
+        false |= set(exchanged)
+        lost = len(exchanged) if len(exchanged) >= SOME_EXCHANGED else 0
         if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
             said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
             right = [name[:STEM] in said for name in names]
@@ -246,7 +253,7 @@ class Yardstick:
             codes = {name for name in others if not name.isalpha()}
             false |= others if not any(right) or len(others) >= max(2, 2 * len(right)) else codes
             found += right
-        return sum(found), len(found) - sum(found), len(false)
+        return sum(found), len(found) - sum(found) + lost, len(false)
 
     def _agreement(self, wanted: str, said: str) -> float:
         """F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
@@ -302,6 +309,33 @@ def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[C
 
     best = max(candidates, key=worth)
     return Floor(answer=best, marks=tuple(yardstick.mark(case, best) for case in cases))
+
+
+def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
+    """Numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
+
+    What the question gives is no knowledge, but saying something else instead is an error.
+    """
+    wanted = [each for each in ours.numbers if each.unit and any(each.agrees(other) for other in given.numbers)]
+    exchanged = []
+    for number in wanted:
+        same_unit = [other for other in theirs.numbers if other.unit == number.unit]
+        instead = [
+            each for each in same_unit if not any(each.agrees(other) for other in wanted if other.unit == each.unit)
+        ]
+        if instead and not any(number.agrees(other) for other in same_unit):
+            exchanged += [each.value for each in instead]
+    return exchanged
+
+
+def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
+    """The same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
+    said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
+    lost = [name for name in ours.names if name[:STEM] in asked and name[:STEM] not in said]
+    instead = [
+        name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked and name not in ours.names
+    ]
+    return sorted(instead)[: len(lost)]
 
 
 def without_thoughts(text: str) -> str:
