@@ -271,9 +271,8 @@ class RentedEndpointWatcher(EndpointWatcher):
             await self._save(rest_reason=self._resting)
         await self._save(state="stopping", doing="returning the machine")
         await serving.stop(self.directory, grace=self.timings.stop_seconds)
-        with suppress(
-            BrightrunError
-        ):  # where its provider cannot be opened, the lease manager says so, and goes on trying
+        # where its provider cannot be opened, the lease manager says so, and goes on trying
+        with suppress(BrightrunError):
             await (await self._hold()).release(self._tenant)
         while await self._tenant.leases(self.db, open_only=True):
             await asyncio.sleep(LOOK_SECONDS)

@@ -187,10 +187,16 @@ def test_a_machine_that_nobody_asks_is_returned_and_comes_again_only_when_told_s
     assert [one.code for one in news(home)] == ["machine_unattended", "machine_given_up_", "machine_idle"]
 
 
-def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("limit", "words"), [("budget", "its budget of $0.20"), ("month", "what this month's limit leaves of $0.20")]
+)
+def test_budget_and_month_end_it(
+    clouds: CloudServer, home: Home, monkeypatch: pytest.MonkeyPatch, limit: str, words: str
+) -> None:
     """However often it is asked, it costs no more than was allowed."""
-    found = deployed(home, "runpod", "--budget", "0.2")
-    assert found["url"]
+    if limit == "month":
+        monkeypatch.setenv("BRIGHTRUN_MONEY_MONTHLY_LIMIT_USD", "0.2")
+    assert deployed(home, "runpod", *(["--budget", "0.2"] if limit == "budget" else []))["url"]
     lease = next(lease for lease in books(home) if lease.state == "live")
 
     async def age() -> None:
@@ -201,7 +207,7 @@ def test_the_budget_ends_it(clouds: CloudServer, home: Home, monkeypatch: pytest
 
     asyncio.run(age())
     wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
-    assert stored(home).error == "its machine was returned because its budget of $0.20 is spent"
+    assert stored(home).error == f"its machine was returned because {words} is spent"
     assert not clouds.runpod.alive()
 
 
