@@ -12,7 +12,6 @@ from textual.widgets import Input
 from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
@@ -39,7 +38,7 @@ async def open_form(driver: Driver) -> None:
 
 async def choose_example(driver: Driver) -> None:
     """As the keys of `test_the_keyboard_alone_starts_a_run` do."""
-    await driver.app.show_draft(Draft(data=examples()[0].id))
+    await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": examples()[0].id}))
     await driver.sees("✓ ready")
 
 
