@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from brightrun_tui import __version__
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.opening import open_app, see_to_home
 
 START, WATCH, KEEP, CONNECT, CARE = "Start", "Watch", "Keep and use", "Connect", "Look after"
@@ -60,7 +61,8 @@ def load(name: str) -> Any:
     import importlib
 
     module, attribute = COMMANDS[name][0].split(":")
-    found = getattr(importlib.import_module(f"brightrun_tui.commands.{module}"), attribute)
+    with without_garbage_collection():
+        found = getattr(importlib.import_module(f"brightrun_tui.commands.{module}"), attribute)
     if not isinstance(found, typer.Typer):
         verb, found = found, typer.Typer(add_completion=False)
         found.command(name, help=verb.__doc__)(verb)

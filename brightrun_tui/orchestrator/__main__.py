@@ -10,15 +10,18 @@ import sys
 
 from filelock import FileLock, Timeout
 
-from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, StoreError
-from brightrun_tui.logs import guard_process, log_to
-from brightrun_tui.orchestrator.endpoints import forget_old_keys
-from brightrun_tui.orchestrator.engine import Engine
-from brightrun_tui.orchestrator.timings import load_timings
-from brightrun_tui.paths import Paths, close_home, get_paths
-from brightrun_tui.process import begin_privately
-from brightrun_tui.store import open_database, requests
+from brightrun_tui.importing import without_garbage_collection
+
+with without_garbage_collection():
+    from brightrun_tui.domain.error_kinds import ErrorKind
+    from brightrun_tui.domain.errors import BrightrunError, StoreError
+    from brightrun_tui.logs import guard_process, log_to
+    from brightrun_tui.orchestrator.endpoints import forget_old_keys
+    from brightrun_tui.orchestrator.engine import Engine
+    from brightrun_tui.orchestrator.timings import load_timings
+    from brightrun_tui.paths import Paths, close_home, get_paths
+    from brightrun_tui.process import begin_privately
+    from brightrun_tui.store import open_database, requests
 
 LOCK_SECONDS = 2.0
 """A client that asks whether an engine runs holds the lock for an instant; another engine holds it for good."""

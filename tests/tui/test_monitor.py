@@ -69,15 +69,15 @@ async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: 
     assert [(request.ask.kind, request.ask.target) for request in waiting] == [("stop_run", "r-0006")]
 
 
-@pytest.mark.parametrize(("run_id", "key"), [("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")])
-async def test_escape_is_no(seeded: Paths, opened: Opened, run_id: str, key: str) -> None:
+async def test_escape_is_no(seeded: Paths, opened: Opened) -> None:
     """Every question about a run can be left with escape, and then nothing happens."""
     async with opened(seeded, (80, 24)) as driver:
-        await choose(driver, run_id)
-        await driver.press(key)
-        await driver.until(lambda: len(driver.app.screen_stack) == 2, "the question")
-        await driver.press("escape")
-        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        for run_id, key in (("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")):
+            await choose(driver, run_id)
+            await driver.press(key)
+            await driver.until(lambda: len(driver.app.screen_stack) == 2, "the question")
+            await driver.press("escape")
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
     assert await asked(seeded) == []
 
 

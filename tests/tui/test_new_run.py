@@ -14,6 +14,7 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.screens.data_choices import examples
 from brightrun_tui.tui.widgets.fields import TextField, WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
@@ -36,9 +37,8 @@ async def open_form(driver: Driver) -> None:
 
 
 async def choose_example(driver: Driver) -> None:
-    await driver.press("escape", "d")
-    await driver.sees("support-desk", "records usable")
-    await driver.press("enter")
+    """As the keys of `test_the_keyboard_alone_starts_a_run` do."""
+    await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": examples()[0].id}))
     await driver.sees("✓ ready")
 
 
@@ -47,7 +47,10 @@ async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, siz
     """From the first screen to a run in Monitor without a mouse; Escape at the last question does not start it."""
     async with opened(paths, size) as driver:
         await open_form(driver)
-        await choose_example(driver)
+        await driver.press("escape", "d")
+        await driver.sees("support-desk", "records usable")
+        await driver.press("enter")
+        await driver.sees("✓ ready")
         await driver.sees("Memory", "Time", "free", "Start  ▶")
         with FileLock(paths.engine_lock):  # an engine is there already, so none is started
             await driver.press("escape", "s")

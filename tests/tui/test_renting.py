@@ -14,7 +14,9 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import leases, open_database, requests, runs
+from brightrun_tui.tui.screens.data_choices import examples
 from brightrun_tui.tui.widgets.fields import ChoiceField
 from tests.clouds import runpod, vast
 from tests.clouds.core import Cloud
@@ -25,16 +27,16 @@ from tests.tui.test_registry import choose
 
 __all__ = ["server"]
 
+REAL_BASE = "Qwen/Qwen2.5-7B-Instruct"
+
 
 async def rented_draft(driver: Driver, provider: str = "runpod") -> None:
     """The example on a real base model, on a rented machine."""
     await driver.press("2")
     await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
     if not driver.new_run.draft.data:
-        await driver.press("escape", "d")
-        await driver.sees("records usable")
-        await driver.press("enter")
-        await driver.press("escape", "b", *"qwen2.5 7", "enter")
+        await driver.app.show_draft(Draft(data=examples()[0].id, base=REAL_BASE))
+        await driver.until(lambda: driver.new_run.draft.base == REAL_BASE)
     where = next(field for field in driver.app.screen.query(ChoiceField) if field.key == "provider")
     where.focus()
     while where.value != provider:

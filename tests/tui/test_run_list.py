@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain.run import Run, RunState
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database, runs
+from brightrun_tui.tui import run_reader
 from brightrun_tui.tui.run_list import Order, arrange
 from brightrun_tui.tui.run_reader import Vitals
+from brightrun_tui.tui.snapshot import SnapshotReader
 from brightrun_tui.tui.widgets import run_columns
 from brightrun_tui.tui.widgets.run_filter import matches
 from tests.tui import seed
@@ -70,3 +74,19 @@ def test_a_row_has_the_width_of_the_table(width: int) -> None:
     vitals = Vitals(learning_rate=1e-9)
     row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True)
     assert row.cell_length == run_columns.heading(width, (), "eval", True).cell_length <= width
+
+
+async def test_the_first_picture_of_a_long_history_is_what_is_seen_first(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is under way, what is watched and the newest of the past, with the number of the others; then all of them."""
+    monkeypatch.setattr(run_reader, "FIRST", 2)
+    async with open_database(paths.database) as db:
+        for number in range(8):
+            await runs.create(db, seed.spec(f"run-{number}", f"r-{number}", age=100.0 - number), "/runs")
+            if number != 1:
+                await runs.transition(db, f"r-{number}", "stopped")
+        reader = SnapshotReader(db, paths)
+        first, second = await reader.read("r-0"), await reader.read("r-0")
+    assert [run.id for run in first.runs] == ["r-7", "r-6", "r-1", "r-0"]
+    assert (first.more, second.more, len(second.runs)) == (4, 0, 8)
