@@ -229,7 +229,7 @@ class EndpointWatcher:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
-        fits = plan.version == self.endpoint.model_version and plan.far == (self.endpoint.rental is not None)
+        fits = plan.version == self.endpoint.model_version and plan.remote == (self.endpoint.rental is not None)
         return fits and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:

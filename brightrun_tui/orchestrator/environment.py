@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 HOME = "~/.brightrun"
 ROOTS = ("trainer", "domain/objective.py")
 """What is started on a machine, and what is found there by name; everything else is sent because these import it."""
-SERVING_ROOTS = (*ROOTS, "serving/far_worker.py")
+SERVING_ROOTS = (*ROOTS, "serving/remote_worker.py")
 """The same of a machine that serves: what tries its GPU is the trainer's."""
 PACKAGES = ("transformers", "peft", "bitsandbytes", "pydantic", "safetensors", "tokenizers")
 """An interpreter without one of these is not used as it is."""

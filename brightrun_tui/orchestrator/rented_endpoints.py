@@ -17,15 +17,15 @@ from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
-from brightrun_tui.orchestrator.far_server import LOG_HERE, FarServer, with_base
 from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
-from brightrun_tui.serving.far import JOB, forget_machine
 from brightrun_tui.serving.places import let_serve
+from brightrun_tui.serving.remote import JOB, forget_machine
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class RentedEndpointWatcher(EndpointWatcher):
         self._open, self._ssh, self._money = open_provider, ssh, money
         self._limits = LiveLimits(paths, money)
         self._holding: Holding | None = None
-        self._server: FarServer | None = None
+        self._server: RemoteServer | None = None
         self._resting = self._money_said = ""
 
     @property
@@ -93,10 +93,10 @@ class RentedEndpointWatcher(EndpointWatcher):
                     version=here,
                     port=self.endpoint.wanted_port,
                     engine=self.endpoint.wanted_engine,
-                    far=True,
+                    remote=True,
                 )
                 await asyncio.to_thread(let_serve, self.directory, ".")
-            self._server = FarServer(self.paths, self.timings, self.directory, version, await self._hold())
+            self._server = RemoteServer(self.paths, self.timings, self.directory, version, await self._hold())
         except StoreError:
             raise
         except BrightrunError as error:

@@ -1,4 +1,4 @@
-"""Endpoints: a model version served at an OpenAI-compatible address on this machine, computed here or elsewhere (see `far`).
+"""Endpoints: a model version served at an OpenAI-compatible address on this machine, computed here or elsewhere (see `remote`).
 
 An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
 to base and adapter), ``answers.jsonl`` (what was asked and answered, only where that is wanted), and, written by the server

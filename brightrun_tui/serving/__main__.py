@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     guard_process()
     try:
         plan = read_plan(directory / serving_place(directory))
-        require_serve_extra(far=plan.far)
+        require_serve_extra(remote=plan.remote)
         read_key(directory)
         with FileLock(directory / LOCK, timeout=0):
             os.chdir(directory)

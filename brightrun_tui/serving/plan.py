@@ -29,7 +29,7 @@ class EndpointPlan(BaseModel):
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
     stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
-    ``far``: the worker is on another machine, see `far`; ``base_revision``: of the Hub, which base was trained on.
+    ``remote``: the worker is on another machine, see `remote`; ``base_revision``: of the Hub, which base was trained on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +51,7 @@ class EndpointPlan(BaseModel):
     host: str = "127.0.0.1"
     engine: EngineChoice = "auto"
     idle_unload: float = 0.0
-    far: bool = False
+    remote: bool = False
     base_revision: str = ""
     created_at: float = 0.0
 
@@ -75,19 +75,19 @@ def prepare(
     host: str = "127.0.0.1",
     engine: EngineChoice = "auto",
     idle_unload: float = 0.0,
-    far: bool = False,
+    remote: bool = False,
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
     May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
-    With ``far`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``.
+    With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``.
 
     Raises:
         BaseModelError: the base model's files are not on this machine.
         UsageError: the version's files are not complete, or the serve extra is not installed.
         BrightrunError: the place cannot be written.
     """
-    require_serve_extra(far=far)
+    require_serve_extra(remote=remote)
     try:
         private_directory(directory)
         facts = build_view(
@@ -96,7 +96,7 @@ def prepare(
             base_id=version.base_id,
             adapter=Path(version.directory),
             ref=version.ref,
-            weights_elsewhere=far,
+            weights_elsewhere=remote,
         )
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
         method = "none" if quantisation.method == "none" else "nf4"
@@ -118,7 +118,7 @@ def prepare(
             host=host,
             engine=engine,
             idle_unload=idle_unload,
-            far=far,
+            remote=remote,
             base_revision=version.report.lineage.base_revision,
             created_at=version.created_at,
         )
@@ -155,12 +155,12 @@ def read_plan(directory: Path) -> EndpointPlan:
         ) from None
 
 
-def require_serve_extra(*, far: bool = False) -> None:
+def require_serve_extra(*, remote: bool = False) -> None:
     """Raises ``UsageError`` when the packages that serve a model are not installed. Imports none of them.
 
-    ``far``: another machine computes, and this one needs no more than the gate.
+    ``remote``: another machine computes, and this one needs no more than the gate.
     """
-    needed = ("transformers", "starlette", "uvicorn") if far else _NEEDED
+    needed = ("transformers", "starlette", "uvicorn") if remote else _NEEDED
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(

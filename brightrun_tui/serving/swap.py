@@ -18,7 +18,7 @@ from brightrun_tui.serving.supervisor import Supervisor
 from brightrun_tui.serving.view import generation_defaults
 
 if TYPE_CHECKING:
-    from brightrun_tui.serving.far_supervisor import FarSupervisor
+    from brightrun_tui.serving.remote_supervisor import RemoteSupervisor
 
 LOOK_SECONDS = 0.3
 LAST_ANSWER_SECONDS = 900.0
@@ -30,7 +30,7 @@ class Service:
 
     place: str
     plan: EndpointPlan
-    supervisor: Supervisor | FarSupervisor
+    supervisor: Supervisor | RemoteSupervisor
     prompts: Prompts
     defaults: dict[str, Any]
     room: Room
@@ -96,11 +96,11 @@ class Services:
         root = self._directory / place
         prompts = Prompts(root)
         plan, url = read_plan(root), f"http://127.0.0.1:{self._port}/v1"
-        supervisor: Supervisor | FarSupervisor
-        if plan.far:
-            from brightrun_tui.serving.far_supervisor import FarSupervisor  # SSH is loaded where it is needed
+        supervisor: Supervisor | RemoteSupervisor
+        if plan.remote:
+            from brightrun_tui.serving.remote_supervisor import RemoteSupervisor  # SSH is loaded where it is needed
 
-            supervisor = FarSupervisor(home, url, self._port, prompts)
+            supervisor = RemoteSupervisor(home, url, self._port, prompts)
         else:
             supervisor = Supervisor(Path(place), home, url, self._port, prompts)
         return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))

@@ -58,10 +58,10 @@ class Link:
         self._tasks.add(task)
         far: asyncio.StreamWriter | None = None
         try:
-            far_reader, far = await self._connect()
+            remote_reader, far = await self._connect()
             pumps = [
                 asyncio.create_task(self._pump(reader, far, inward=True)),
-                asyncio.create_task(self._pump(far_reader, writer, inward=False)),
+                asyncio.create_task(self._pump(remote_reader, writer, inward=False)),
             ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)

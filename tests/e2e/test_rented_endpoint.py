@@ -231,4 +231,4 @@ def test_a_box_of_ones_own_serves_and_is_left_as_it_was(clouds: CloudServer, hom
     assert endpoint.rental is not None and endpoint.rental.idle_stop == 0
     assert home.command("undeploy", "harbour").returncode == 0
     assert not list((box.home / ".brightrun" / "leases").iterdir())
-    wait_until(lambda: not box.processes("brightrun_tui.serving.far_worker"), "no worker is left")
+    wait_until(lambda: not box.processes("brightrun_tui.serving.remote_worker"), "no worker is left")

@@ -12,7 +12,7 @@ import pytest
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
-from brightrun_tui.orchestrator.far_server import with_base
+from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import models, open_database
 from tests.planning.conftest import hub, paths  # noqa: F401
@@ -96,7 +96,7 @@ def test_the_machine_fetches_the_very_base_that_the_adapter_was_trained_on(hub: 
         "quantisation": "none",
     }
     program = (
-        "from brightrun_tui.serving.far_worker import fetch_base; from brightrun_tui.serving.plan import EndpointPlan\n"
+        "from brightrun_tui.serving.remote_worker import fetch_base; from brightrun_tui.serving.plan import EndpointPlan\n"
         f"print(fetch_base(EndpointPlan(**{words | {'base_revision': COMMIT}!r})))"
     )
     done = subprocess.run(

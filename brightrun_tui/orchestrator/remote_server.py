@@ -27,8 +27,8 @@ from brightrun_tui.orchestrator.warm_worker import only_gpu
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.process import WITHOUT_COMPILER
-from brightrun_tui.serving.far import ADAPTER, BASE, JOB, LOG, plan_there, say_where, whereabouts
 from brightrun_tui.serving.plan import PLAN, read_plan
+from brightrun_tui.serving.remote import ADAPTER, BASE, JOB, LOG, plan_there, say_where, whereabouts
 from brightrun_tui.serving.worker_files import NOTE, REPORT
 from brightrun_tui.store import Database
 
@@ -54,7 +54,7 @@ class _Failure(BaseModel):
     error: str = Field("", max_length=2000)
 
 
-class FarServer:
+class RemoteServer:
     """``directory`` is the endpoint's here; the machine is the one that ``holding`` has in hand."""
 
     def __init__(
@@ -100,7 +100,7 @@ class FarServer:
         there = plan_there(plan, str(host.directory), base_is_sent=is_sent(version))
         await host.write(PLAN, there.model_dump_json(indent=2).encode())
         say("loading the model there")
-        worker = [interpreter, "-m", "brightrun_tui.serving.far_worker", str(host.directory)]
+        worker = [interpreter, "-m", "brightrun_tui.serving.remote_worker", str(host.directory)]
         await host.start(
             JOB, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={**_ENVIRONMENT, **only_gpu(lease.gpu_id)}
         )

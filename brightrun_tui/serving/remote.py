@@ -1,7 +1,7 @@
 """A model that answers on another machine, behind the gate of this one.
 
 Beside the plan the endpoint's directory then has ``machine.json``, written by whoever has that machine in hand: where it is, and
-where its worker listens. The worker is told by a plan of its own there, see `far_worker`.
+where its worker listens. The worker is told by a plan of its own there, see `remote_worker`.
 """
 
 from __future__ import annotations
@@ -43,4 +43,4 @@ def whereabouts(directory: Path) -> Whereabouts | None:
 def plan_there(plan: EndpointPlan, directory: str, *, base_is_sent: bool) -> EndpointPlan:
     """The plan for the worker on the machine, in ``directory`` there. A base model that was not sent is fetched there."""
     base = f"{directory}/{BASE}" if base_is_sent else ""
-    return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "far": False})
+    return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False})

@@ -19,8 +19,8 @@ from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.hosts.whereabouts import Whereabouts
 from brightrun_tui.serving.engine_client import EngineClient, EngineGone, Wire
-from brightrun_tui.serving.far import whereabouts
 from brightrun_tui.serving.prompts import Prompts
+from brightrun_tui.serving.remote import whereabouts
 from brightrun_tui.serving.state import ServerState, ServerStatus
 from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
@@ -42,7 +42,7 @@ class WorkerReport(BaseModel):
     device: str = Field("", max_length=200)
 
 
-class FarSupervisor:
+class RemoteSupervisor:
     """As `Supervisor`, of a worker that is not this process's child. ``home`` is the endpoint's directory."""
 
     def __init__(self, home: Path, url: str, port: int, prompts: Prompts) -> None:

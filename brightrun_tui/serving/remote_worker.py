@@ -1,4 +1,4 @@
-"""The worker of an endpoint on a machine that is not its gate's: ``python -m brightrun_tui.serving.far_worker DIRECTORY``.
+"""The worker of an endpoint on a machine that is not its gate's: ``python -m brightrun_tui.serving.remote_worker DIRECTORY``.
 
 DIRECTORY has ``endpoint.json`` and the adapter, and the base model where that was sent; else it is fetched from the Hub here. The
 worker listens on a socket in DIRECTORY that only SSH reaches, and goes on until it is killed or its machine is returned.
