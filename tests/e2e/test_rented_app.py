@@ -21,9 +21,9 @@ from tests.clouds import runpod, vast
 from tests.clouds.server import CloudServer, why_not
 from tests.e2e.conftest import TIMINGS, Home
 from tests.e2e.renting import books, check_cost, cloud_of
-from tests.tui.conftest import Driver, Opened, opened
+from tests.tui.conftest import Driver, Opened, first_mode, opened
 
-__all__ = ["opened"]
+__all__ = ["first_mode", "opened"]
 
 KEYS = {"runpod": runpod.KEY, "vast": vast.KEY}
 TITLES = {"runpod": "RunPod", "vast": "Vast.ai", "ssh": "Your own machines"}

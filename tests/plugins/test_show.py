@@ -26,7 +26,7 @@ from tests.planning.tiny_model import write_model
 from tests.plugins.acme_cloud import KEY, acme_cloud
 from tests.plugins.package import install
 from tests.tui import seed
-from tests.tui.conftest import Opened, opened, quiet_network  # noqa: F401
+from tests.tui.conftest import Opened, first_mode, opened, quiet_network  # noqa: F401
 
 QUICK = (
     "--set",

@@ -19,7 +19,13 @@ from tests.serving.toy import Toy
 pytestmark = pytest.mark.slow
 
 
-DEPARTURE = {"title": "go", "type": "object", "properties": {"at": {"const": 6}}, "required": ["at"]}
+DEPARTURE = {
+    "title": "go",
+    "type": "object",
+    "properties": {"at": {"const": 6}},
+    "required": ["at"],
+    "additionalProperties": False,
+}
 
 
 def chat(served: Served, **more: Any) -> Any:
