@@ -20,6 +20,7 @@ from textual.command import CommandPalette  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
 from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
+from textual.widget import AwaitMount  # noqa: E402
 from textual.widgets import Input  # noqa: E402
 
 from brightrun_tui import plugins  # noqa: E402
@@ -33,6 +34,7 @@ from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E4
 from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
 from brightrun_tui.tui.remembered import recall, remember  # noqa: E402
 from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
+from brightrun_tui.tui.screens.dialog import Dialog  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
@@ -57,9 +59,8 @@ def _screen(module: str, name: str) -> Screen[None]:
     return screen
 
 
-OPENS_ANYWHERE = ("help", "news", "palette", "theme")
-DEEPEST = 4
-"""Screens on one another, from which on none of those is opened any more."""
+DEEPEST = 5
+"""Screens on one another, from which on no further dialogue is opened."""
 
 
 class BrightRunApp(Workspace):
@@ -96,11 +97,20 @@ class BrightRunApp(Workspace):
             self.register_theme(theme.as_textual())
         self.theme = self._first_theme()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What opens over anything opens over a few dialogues at most: each of them is laid out anew at every resize."""
-        if action in OPENS_ANYWHERE and len(self.screen_stack) > DEEPEST:
-            return False
-        return super().check_action(action, parameters)
+    def push_screen(
+        self, screen: Any, callback: Any = None, wait_for_dismiss: bool = False, *, mode: str | None = None
+    ) -> Any:
+        """As Textual does it, but for a dialogue that is open already, or one too many: that is as if it were closed at once.
+
+        Keys typed ahead would else open the same one again before it is drawn, and each is laid out anew at every resize.
+        """
+        if isinstance(screen, Dialog) and (type(screen) is type(self.screen) or len(self.screen_stack) > DEEPEST):
+            if not wait_for_dismiss:
+                return AwaitMount(self.screen, [])
+            closed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            closed.set_result(None)
+            return closed
+        return super().push_screen(screen, callback, wait_for_dismiss, mode=mode)  # type: ignore[call-overload]
 
     @property
     def run_columns(self) -> tuple[str, ...]:

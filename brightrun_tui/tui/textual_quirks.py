@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -49,13 +50,18 @@ def came_too_late(error: Exception) -> bool:
     A screen that is being taken down loses its parts before it is gone itself, and one that was closed by keys typed ahead may
     not have had them yet.
     """
-    try:
-        node: MessagePump | None = active_worker.get().node
-    except LookupError:
-        node = active_message_pump.get(None)
-    if not isinstance(error, (NoMatches, IndexError)) or not isinstance(node, DOMNode):
+    if not isinstance(error, (NoMatches, IndexError)):
         return False
-    return any(_is_leaving(one) for one in node.ancestors_with_self if not isinstance(one, App))
+    nodes: list[object] = [active_message_pump.get(None)]
+    with suppress(LookupError):  # a dialogue that a worker opened has that worker in its context, too
+        nodes.append(active_worker.get().node)
+    return any(
+        _is_leaving(one)
+        for node in nodes
+        if isinstance(node, DOMNode)
+        for one in node.ancestors_with_self
+        if not isinstance(one, App)
+    )
 
 
 def _is_leaving(node: DOMNode) -> bool:

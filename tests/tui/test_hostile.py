@@ -84,7 +84,9 @@ async def test_what_opens_over_anything_does_not_pile_up(seeded: Paths, opened: 
         for key in ("f2", "f7", "f1", "ctrl+p", "f2", "f7") * 4:
             await driver.press(key)
             deepest = max(deepest, len(driver.app.screen_stack))
-        assert 2 < deepest <= DEEPEST + 2, "what was asked for in one moment may still come"
+        await driver.press("escape", "escape", "escape", "escape", "2", *"dddddddddddd")
+        deepest = max(deepest, len(driver.app.screen_stack))
+        assert 2 < deepest <= DEEPEST + 1
         for _ in range(2 * deepest):
             await driver.press("escape")
         await driver.until(lambda: len(driver.app.screen_stack) == 1, "all are closed")

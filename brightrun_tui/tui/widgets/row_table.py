@@ -74,7 +74,7 @@ class RowTable(ScrollView, can_focus=True):
         self._heading: Callable[[int], Content] | None = None
         self._row_height = 1
         self._cursor = ""
-        self._built: dict[object, list[Strip]] = {}
+        self._built: dict[object, tuple[object, list[Strip]]] = {}
 
     @property
     def chosen(self) -> str:
@@ -145,12 +145,13 @@ class RowTable(ScrollView, can_focus=True):
             return Strip.blank(width, self.visual_style.rich_style)
         row = self._rows[place]
         style = self.get_visual_style("row-table--cursor") if row.id and row.id == self._cursor else self.visual_style
-        key = (row.id, row.stamp, width, self._row_height, style, row.id or place)
-        if (strips := self._built.get(key)) is None:
+        key = (row.id or place, width, self._row_height, style)
+        built = self._built.get(key)
+        if built is None or built[0] != row.stamp:
             if len(self._built) > KEPT:
                 self._built.clear()
-            strips = self._built[key] = self._strips(row.build, width, self._row_height, style)
-        return strips[line]
+            built = self._built[key] = row.stamp, self._strips(row.build, width, self._row_height, style)
+        return built[1][line]
 
     def _strips(self, build: Callable[[int], Content], width: int, height: int, style: Style) -> list[Strip]:
         room = max(8, width - 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -20,7 +20,7 @@ class Row:
     """``build`` makes the row for so many cells; it is asked again only when ``stamp`` or the width has changed."""
 
     id: str
-    stamp: Hashable
+    stamp: object
     build: Callable[[int], Content]
 
 
@@ -34,7 +34,7 @@ class RowList(OptionList):
         super().__init__(id=id, classes=classes, markup=False)
         self._asked: Sequence[Row] = ()
         self._rows: list[tuple[str, Content]] = []
-        self._built: dict[str, tuple[Hashable, Content]] = {}
+        self._built: dict[str, tuple[object, Content]] = {}
 
     @property
     def chosen(self) -> str:
@@ -64,7 +64,7 @@ class RowList(OptionList):
                 self.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
         self.scroll_to(y=top, animate=False)
 
-    def _content(self, row: Row, width: int) -> tuple[Hashable, Content]:
+    def _content(self, row: Row, width: int) -> tuple[object, Content]:
         stamp = (width, row.stamp)
         known = self._built.get(row.id)
         return (
