@@ -22,6 +22,7 @@ from textual.css.query import NoMatches
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.drivers import linux_driver
+from textual.errors import NoWidget
 from textual.geometry import Region
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -94,6 +95,8 @@ def _go_on_after_a_fault() -> None:
     async def _dispatch_message(self: MessagePump, message: Message) -> None:
         try:
             await dispatch(self, message)
+        except NoWidget:
+            return  # the mouse was where nothing is any more: the terminal has become smaller meanwhile
         except Exception as error:
             if isinstance(message, _ENDS):
                 raise
