@@ -14,10 +14,11 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm,
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.correction import Correction
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.text import one_line
+from brightrun_tui.domain.text import one_line, shortened
+from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.serving import KeptAnswer, keep_answers, keeps_answers, read_answers
 from brightrun_tui.store import endpoints as store
 
@@ -55,7 +56,8 @@ def answers(
         require_changes()
         if forget and keeps_answers(directory):
             confirm(yes, f"Delete the questions and answers that {found.id} kept?")
-        _switch(directory, keep)
+        with plain_disk_errors(directory):
+            keep_answers(directory, keep)
         if as_json:
             print_json({"endpoint": found.id, "kept": keep})
         else:
@@ -79,7 +81,16 @@ def _list(endpoint: Endpoint, directory: Path, last: int, as_json: bool) -> None
         now = time.time()
         print_table(
             ("id", "version", "asked", "answered", "when"),
-            [(one.id, one.ref, _short(one.question), _short(one.answer), ago(one.time, now)) for one in kept],
+            [
+                (
+                    one.id,
+                    one.ref,
+                    shortened(one_line(one.question), SHOWN),
+                    shortened(one_line(one.answer), SHOWN),
+                    ago(one.time, now),
+                )
+                for one in kept
+            ],
         )
     elif on:
         say(f"{endpoint.id} has not been asked anything since its answers are kept.")
@@ -111,28 +122,5 @@ def _kept(directory: Path, word: str) -> KeptAnswer:
 
 
 def _read(directory: Path, most: int) -> list[KeptAnswer]:
-    try:
+    with plain_disk_errors(directory):
         return read_answers(directory, most)
-    except OSError as error:
-        raise _unusable(directory, error, "read") from None
-
-
-def _switch(directory: Path, keep: bool) -> None:
-    try:
-        keep_answers(directory, keep)
-    except OSError as error:
-        raise _unusable(directory, error, "written") from None
-
-
-def _unusable(directory: Path, error: OSError, what: str) -> BrightrunError:
-    return BrightrunError(
-        f"the answers cannot be {what} ({error.strerror or error})",
-        where=str(directory),
-        fix="deploy it again if it has ended; else look at the directory's permissions",
-        kind=ErrorKind.ENDPOINT_NOT_WRITABLE,
-    )
-
-
-def _short(text: str) -> str:
-    text = one_line(text)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

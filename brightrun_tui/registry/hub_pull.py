@@ -15,7 +15,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.integrations import credentials, hub
-from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
+from brightrun_tui.integrations.hub_writing import NONSENSE, check_repository, plain_errors
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.hub_downloads import require_space
 from brightrun_tui.registry.bundle import BUNDLE_FILES, MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, check_unpacked, take_in
@@ -87,7 +87,7 @@ def _looked_at(api: Any, repository: str, tag: str) -> Any:
         return info
     except json.JSONDecodeError:
         raise
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+    except NONSENSE:
         raise UntrustedError(
             "what the Hub says of it makes no sense",
             where=f"{hub.endpoint()}/{repository}",

@@ -20,7 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.integrations import credentials, hub
-from brightrun_tui.integrations.hub_writing import check_owner, check_repository, plain_errors
+from brightrun_tui.integrations.hub_writing import NONSENSE, check_owner, check_repository, plain_errors
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.hub_push import require_token
 
@@ -31,8 +31,6 @@ MOST_MODELS, MOST_RATINGS = 100, 1_000
 MAX_RATINGS_BYTES = 1 << 20
 AT_ONCE = 8
 TRIES = 3
-_NONSENSE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
-"""What reading an answer of another shape comes to."""
 
 
 class TeamRating(BaseModel):
@@ -103,7 +101,7 @@ def _list(paths: Paths, owner: str) -> list[TeamModel]:
     try:
         with plain_errors(owner, reading=True):
             listed = [str(each.id) for each in api.list_models(author=owner, filter=MARK, limit=MOST_MODELS)]
-    except _NONSENSE:
+    except NONSENSE:
         raise BrightrunError(
             "what the Hub says makes no sense",
             where=hub.endpoint(),
@@ -122,7 +120,7 @@ def _look(api: Any, repository: str) -> TeamModel:
             return _described(api, repository, info)
     except BrightrunError as error:
         return TeamModel(repository=repository, problem=error.what)
-    except _NONSENSE:
+    except NONSENSE:
         return TeamModel(repository=repository, problem="what the Hub says of it makes no sense")
 
 

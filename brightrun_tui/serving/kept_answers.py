@@ -58,6 +58,8 @@ def add_answer(directory: Path, ref: str, messages: Sequence[dict[str, Any]], an
 
     A disk that cannot be written is no reason not to answer.
     """
+    if not keeps_answers(directory):
+        return
     plain = tuple({"role": str(each["role"]), "content": str(each["content"])} for each in messages)
     if not plain or plain[-1]["role"] != "user" or any(turn["role"] not in _ROLES for turn in plain):
         return

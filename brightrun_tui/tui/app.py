@@ -187,8 +187,6 @@ class BrightRunApp(Workspace):
     async def action_news(self) -> None:
         from brightrun_tui.tui.screens.news import NewsScreen
 
-        if isinstance(self.screen, NewsScreen):
-            return
         one = await self.push_screen_wait(NewsScreen())
         if one is not None and one.run_id and self.snapshot.run(one.run_id) is not None:
             await self.show_run(one.run_id)

@@ -17,7 +17,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.correction import Correction, CorrectionOutcome
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.text import one_line
+from brightrun_tui.domain.text import one_line, shortened
 from brightrun_tui.store import corrections as store
 from brightrun_tui.store import models
 
@@ -135,8 +135,8 @@ def _list(model: str, as_json: bool) -> None:
                 (
                     str(each.id),
                     str(each.version),
-                    _short(each.question),
-                    _short(each.wanted),
+                    shortened(one_line(each.question), SHOWN),
+                    shortened(one_line(each.wanted), SHOWN),
                     each.author,
                     humanize.ago(each.created_at, now),
                     _became(each, outcomes),
@@ -159,8 +159,3 @@ def _became(each: Correction, outcomes: Outcomes) -> str:
         ref, outcome = outcomes[each.id]
         return f"{outcome.mark} in {ref}"
     return "waits" if each.waiting else f"in {each.dataset}"
-
-
-def _short(text: str) -> str:
-    line = " ".join(one_line(text).split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

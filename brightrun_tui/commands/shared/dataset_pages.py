@@ -11,6 +11,7 @@ from brightrun_tui.datasets.problems import LEFT_OUT
 from brightrun_tui.datasets.reading import Outcome
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.domain.humanize import size
+from brightrun_tui.domain.text import shortened
 from brightrun_tui.domain.token_view import TokenView
 
 if TYPE_CHECKING:
@@ -75,15 +76,10 @@ def conversation(record: Record, longest: int = 0) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     for message in record.messages:
         learnt = message.role == "assistant" and message.train
-        text = _short(message.said, longest) if longest else message.said
+        text = shortened(message.said, longest) if longest else message.said
         mark = "\n".join(LEARNT for _ in text.split("\n")) if learnt else ""
         table.add_row(Text(mark, "bold cyan"), Text(message.role, "bold cyan" if learnt else "dim"), Text(text))
     return table
-
-
-def _short(text: str, limit: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, Any]:

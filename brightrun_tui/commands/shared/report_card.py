@@ -16,6 +16,7 @@ from brightrun_tui.commands.shared.measured import change_words, evaluations_tab
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.model import Advice, ModelVersion, Report
+from brightrun_tui.domain.text import shortened
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry import (
     GRADES_MEAN,
@@ -35,6 +36,7 @@ GRADES = {"good": "green", "mixed": "yellow", "poor": "red"}
 SHOWN_SAMPLES = 8
 SHOWN_CHARACTERS = 3000
 """Of an answer that a person is asked about."""
+SHOWN_OF_ANSWER = 400
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
@@ -76,7 +78,8 @@ def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Eval
         parts += [_heading("By category"), _categories(report)]
     if report.corrections:
         corrected: list[tuple[str, str]] = [
-            (each.mark, f"{_short(each.question, 100)} → {_short(each.answer, 200)}") for each in report.corrections
+            (each.mark, f"{shortened(each.question, 100)} → {shortened(each.answer, 200)}")
+            for each in report.corrections
         ]
         parts += [_heading(f"What was corrected: {corrections_line(report)}"), _pairs(corrected)]
     if report.samples:
@@ -136,7 +139,7 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
     table = Table("better", "question", "why", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for sample, ruling in zip(model.report.samples, judgement.rulings, strict=False):
         word, style = styles[ruling.outcome]
-        table.add_row(Text(word, style=style), Text(_short(sample.question, 120)), Text(ruling.reason, style="dim"))
+        table.add_row(Text(word, style=style), Text(shortened(sample.question, 120)), Text(ruling.reason, style="dim"))
     out.print(table)
     out.print(Text(f"\n{judgement_sentence(judgement)}", style="bold"))
     tokens = judgement.prompt_tokens + judgement.completion_tokens
@@ -172,7 +175,7 @@ def print_comparison(out: Console, found: ManyComparison) -> None:
         out.print(_heading("asked"))
         out.print(Text(_whole(each.question), style="bold"))
         said = [*zip(found.models, each.answers, strict=True), *([("wanted", each.wanted)] if each.wanted else [])]
-        out.print(_pairs([(ref, _short(answer)) for ref, answer in said]))
+        out.print(_pairs([(ref, shortened(answer, SHOWN_OF_ANSWER)) for ref, answer in said]))
 
 
 def _heading(text: str) -> Padding:
@@ -237,11 +240,11 @@ def _answer(report: Report, number: int) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    table.add_row("asked", Text(_short(sample.question)))
+    table.add_row("asked", Text(shortened(sample.question, SHOWN_OF_ANSWER)))
     table.add_row("base", Text(_said(sample.base, sample.base_ended), style="dim"))
     table.add_row("tuned", Text(_said(sample.tuned, sample.tuned_ended), style="bold"))
     if sample.reference:
-        table.add_row("wanted", Text(_short(sample.reference), style="italic"))
+        table.add_row("wanted", Text(shortened(sample.reference, SHOWN_OF_ANSWER), style="italic"))
     if checked := mark_words(report, number):
         table.add_row("checked", Text(checked))
     if number < len(rulings):
@@ -251,7 +254,7 @@ def _answer(report: Report, number: int) -> Table:
 
 def _said(answer: str, ended: bool) -> str:
     """The answer; one that ran into the limit shows it."""
-    return (_short(answer) or "(nothing)") + ("" if ended or not answer else " … (cut off)")
+    return (shortened(answer, SHOWN_OF_ANSWER) or "(nothing)") + ("" if ended or not answer else " … (cut off)")
 
 
 def _training(report: Report) -> list[tuple[str, str]]:
@@ -329,8 +332,3 @@ def _whole(text: str) -> str:
     """As it was written, up to what fits on a screen."""
     text = text.strip()
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
-
-
-def _short(text: str, limit: int = 400) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
