@@ -79,6 +79,7 @@ def apply() -> None:
     for widget in (Widget, OptionList):
         _draw_blank_instead(widget)
     _live_with_no_width()
+    _take_the_size_of_now()
     _take_any_bytes_typed()
     _turn_pages_of_nothing()
     _click_what_is_there()
@@ -130,6 +131,17 @@ def _live_with_no_width() -> None:
         return original(self, max(1, width), *arguments, **options)
 
     Content._wrap_and_format = _wrap_and_format  # type: ignore[method-assign]
+
+
+def _take_the_size_of_now() -> None:
+    """A screen that is laid out anew tells itself of its size: with two sizes under way at once, it goes to and fro forever."""
+    original = Screen._on_resize
+
+    async def _on_resize(self: Screen[Any], event: events.Resize) -> None:
+        now = self.app.size
+        await original(self, event if event.size == now else events.Resize(now, now))
+
+    Screen._on_resize = _on_resize  # type: ignore[method-assign]
 
 
 def _take_any_bytes_typed() -> None:

@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 from textual import events
+from textual.geometry import Size
 
 from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.paths import Paths
@@ -109,6 +110,31 @@ async def test_a_storm_of_resizes_ends_in_order(seeded: Paths, opened: Opened) -
         await driver.sees("4 Registry", "q Quit")
         lines = driver.text().splitlines()
         assert len(lines) == 24 and driver.app.screen.has_class("-narrow")
+
+
+async def test_two_sizes_under_way_at_once_come_to_rest(
+    seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that is busy gets a second size before it is through with the first: it is laid out for the size of now, once."""
+    async with opened(seeded, (120, 40)) as driver:
+        await driver.press("3")
+        screen = driver.app.screen
+        lay_out, laid_out = screen._screen_resized, 0
+
+        def counted(size: Size) -> None:
+            nonlocal laid_out
+            laid_out += 1
+            if laid_out > 20:
+                return  # else a failure would not end
+            lay_out(size)
+            screen.post_message(events.Callback(callback=lambda: None))  # what a busy screen has between two sizes
+
+        monkeypatch.setattr(screen, "_screen_resized", counted)
+        for width in (121, 119, 120):
+            screen.post_message(events.Resize(Size(width, 40), Size(width, 40)))
+            screen.post_message(events.Callback(callback=lambda: None))
+        await driver.pilot.pause()
+        assert 0 < laid_out <= 20 and screen.size == driver.app.size
 
 
 async def test_what_was_to_happen_once_happens_however_busy_the_machine(
