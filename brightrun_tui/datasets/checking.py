@@ -278,10 +278,13 @@ class _Survey:
             self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
-        if dataset.dates:
-            form, shown = next(iter(dataset.dates.items()))
+        if dataset.sheet.dates:
+            form, shown = next(iter(dataset.sheet.dates.items()))
             detail = f"{printable(form)}: {printable(shown)}"
             self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
+        for kind, count in (("filled", dataset.sheet.filled), ("hidden_rows", dataset.sheet.hidden)):
+            if count:
+                self.log.add(kind, count=count)
         if dataset.encodings:
             detail = ", ".join(dataset.encodings)
             self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)

@@ -18,6 +18,7 @@ from brightrun_tui.datasets.source import (
     Row,
     SourceFile,
     cut_off,
+    name_twice,
     not_a_number,
     number_too_long,
     readable,
@@ -216,6 +217,8 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
         new: Any = ({} if event == "start_map" else []) if opens else _number(value)
         if name is None:
             holder.append(new)
+        elif name in holder and (opens or holder[name] != new):
+            raise name_twice(reader.place, name)
         else:
             holder[name] = new
         if opens:

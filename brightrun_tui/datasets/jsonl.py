@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from brightrun_tui.datasets.source import (
     Literal,
     Row,
     SourceFile,
     cut_off,
+    name_twice,
     not_a_number,
     number_too_long,
     numbered_lines,
@@ -27,7 +28,7 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
     Raises:
         DatasetError: a line is not JSON; names line, column, reason and fix.
     """
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Literal)
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Literal, object_pairs_hook=_object)
     for number, line in numbered_lines(file):
         text = line.strip()
         if not text:
@@ -43,6 +44,20 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _NotJson(name)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of two fields of one name they take: none is taken."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next((name for name, value in pairs if found[name] != value), None)
+        if twice is not None:
+            raise _NameTwice(twice)
+    return found
+
+
+class _NameTwice(ValueError):
+    """Two fields of one object have the same name."""
+
+
 class _NotJson(ValueError):
     """NaN, Infinity or -Infinity: Python writes them, JSON does not know them."""
 
@@ -54,6 +69,8 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
         )
     if isinstance(error, _NotJson):
         return not_a_number(file.at(number), str(error))
+    if isinstance(error, _NameTwice):
+        return name_twice(file.at(number), str(error))
     if not isinstance(error, json.JSONDecodeError):
         return number_too_long(file.at(number))
     column = error.colno + len(line) - len(line.lstrip())

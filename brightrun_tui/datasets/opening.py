@@ -12,7 +12,7 @@ from typing import Any
 
 from brightrun_tui.datasets.folder import DataFiles, data_files
 from brightrun_tui.datasets.reading import Outcome, Source, open_source
-from brightrun_tui.datasets.source import readable
+from brightrun_tui.datasets.source import Sheet, readable
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.paths import typed_path
 
@@ -42,7 +42,7 @@ class Dataset:
     ratings: dict[str, None] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
-    dates: dict[str, str] = field(default_factory=dict)
+    sheet: Sheet = field(default_factory=Sheet)
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Dataset:
                 self.others[name] = self.others.get(name, 0) + count
             if source.thumbs.rated:
                 self.ratings[source.thumbs.rated] = None
-            self.dates.update(source.file.dates)
+            self.sheet.add(source.file.sheet)
             if source.file.encoding:
                 self.encodings[source.file.encoding] = None
 

@@ -11,7 +11,7 @@ from typing import Any
 from brightrun_tui.datasets.mark_words import meaning_of, says_so
 from brightrun_tui.datasets.marks import Flag, fields_of
 from brightrun_tui.datasets.tool_calls import TOOLS
-from brightrun_tui.datasets.turns import Turn, Unusable, role_of, text_of
+from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, text_of
 
 SURE_CONVERSATIONS = ("messages", "conversations", "conversation")
 CONVERSATIONS = (*SURE_CONVERSATIONS, "dialogue", "dialog", "chat", "turns", "items", "contents")
@@ -100,9 +100,11 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
     """These turns with what the row says beside the fields that are ``used``.
 
     Raises:
-        Unusable: the turns speak of a picture that is not text.
+        Unusable: the turns speak of a picture that is not text, or two fields have one name.
     """
     fields = lowered(row)
+    if len(fields) < len(row):
+        _refuse_two_names(row)
     categories = _categories(fields)
     rest = [
         name
@@ -131,6 +133,15 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
     return draft
 
 
+def _refuse_two_names(row: Mapping[str, Any]) -> None:
+    seen: dict[str, Any] = {}
+    for name, value in row.items():
+        plain = str(name).strip().lower()
+        if plain in seen and seen[plain] != value and not (is_blank(seen[plain]) or is_blank(value)):
+            raise Unusable("two_names", printable(str(name)))
+        seen[plain] = seen[plain] if is_blank(value) and plain in seen else value
+
+
 def _refuse_pictures(turns: Iterable[Turn]) -> None:
     for turn in turns:
         found = next((mark for mark in _PLACEHOLDERS if isinstance(turn.content, str) and mark in turn.content), "")
@@ -151,8 +162,11 @@ def with_system(system: Any, turns: list[Turn]) -> list[Turn]:
 
 
 def lowered(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its field names trimmed and in lower case."""
-    return {str(name).strip().lower(): value for name, value in row.items()}
+    """The row with its field names trimmed and in lower case; of two with one name the one that holds something."""
+    fields = {str(name).strip().lower(): value for name, value in row.items()}
+    if len(fields) < len(row):
+        fields.update((str(name).strip().lower(), value) for name, value in row.items() if not is_blank(value))
+    return fields
 
 
 def scalar(value: Any) -> str:

@@ -28,6 +28,10 @@ class Reason(NamedTuple):
 
 
 LEFT_OUT: dict[str, Reason] = {
+    "two_names": Reason(
+        "with two fields that differ in capitals only (“{detail}”)",
+        "keep the one that is meant, or give one of them another name",
+    ),
     "no_answer": Reason("without an answer", "fill in the answers, or leave these records out"),
     "no_target": Reason(
         "without an answer",
@@ -127,6 +131,14 @@ REMARKS: dict[str, Reason] = {
     "plain_dates": Reason(
         "[records|record] of a sheet with dates whose form is not followed ({detail})",
         "they are learnt as year, month and day; format the column as text where the answers should show them as the sheet does",
+    ),
+    "filled": Reason(
+        "[rows|row] of a sheet with a cell that is merged over several rows, whose value counts for each of them",
+        "usually nothing to do: that is how a person reads it; otherwise separate the cells",
+    ),
+    "hidden_rows": Reason(
+        "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read all the same",
+        "delete them, or copy the rows that you see into a sheet of their own, where they are not to be learnt",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(

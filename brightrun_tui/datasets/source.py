@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from brightrun_tui.datasets.folder import data_files
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -70,6 +71,27 @@ class Position:
     total: int = 0
 
 
+@dataclass
+class Sheet:
+    """A workbook's sheet beside its values.
+
+    Attributes:
+        dates: forms of dates that are not followed, each with a date as it is read.
+        filled: rows that take a value from a cell that is merged over several rows.
+        hidden: rows with values that are not shown, by a filter or by hand.
+    """
+
+    dates: dict[str, str] = field(default_factory=dict)
+    filled: int = 0
+    hidden: int = 0
+
+    def add(self, other: Sheet) -> None:
+        """Count another file's sheet in."""
+        self.dates.update(other.dates)
+        self.filled += other.filled
+        self.hidden += other.hidden
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file that exists, is readable, and holds text, Parquet or an Excel workbook.
@@ -81,7 +103,7 @@ class SourceFile:
         head: the first 64 KiB of what is read.
         encoding: the encoding that the text was guessed to be in, where it is not UTF-8.
         position: how far the reading is.
-        dates: forms of dates in a workbook that are not followed, each with a date as it is read.
+        sheet: what a person sees of a workbook's sheet that its cells do not say, as far as it has been read.
     """
 
     path: Path
@@ -91,7 +113,7 @@ class SourceFile:
     copy: Copy | None = None
     encoding: str = ""
     position: Position = field(default_factory=Position, compare=False)
-    dates: dict[str, str] = field(default_factory=dict, compare=False)
+    sheet: Sheet = field(default_factory=Sheet, compare=False)
 
     @property
     def share_read(self) -> float:
@@ -326,6 +348,15 @@ def not_a_number(where: str, name: str) -> DatasetError:
         where=where,
         fix="write null for a missing value, or leave the field out",
         kind=ErrorKind.DATASET_NAN,
+    )
+
+
+def name_twice(where: str, name: str) -> DatasetError:
+    return DatasetError(
+        f"the field “{printable(name)}” stands twice in one object, with different values",
+        where=where,
+        fix="keep the one that is meant, or give one of them another name",
+        kind=ErrorKind.DATASET_COLUMNS,
     )
 
 

@@ -16,6 +16,13 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _OPEN_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)")
+_HIDDEN = re.compile(
+    rb'<(?:\w+:)?row\s(?:[^>]*\s)?(?:r="(\d{1,7})"[^>]*\shidden="(?:1|true)"|hidden="(?:1|true)"[^>]*\sr="(\d{1,7})")'
+)
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
+_TELLING = re.compile(rb"\shidden=|mergeCell\s")
+_PIECE = 1 << 20
+_LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
@@ -109,11 +116,14 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
     file.position.total = sheet.max_row
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     title: list[str] = []
-    file.dates.clear()
+    file.sheet.dates.clear()
+    file.sheet.filled = file.sheet.hidden = 0
+    merged, hidden = _merged_and_hidden(sheet)
+    over: dict[int, tuple[int, str]] = {}
     for number, row in enumerate(sheet.iter_rows(), start=1):
         file.position.done = number
         cells = ["" if cell.value is None else shown(cell.value, cell.number_format) for cell in row]
-        file.dates.update(
+        file.sheet.dates.update(
             (cell.number_format, text)
             for cell, text in zip(row, cells, strict=True)
             if cell.value is not None and not follows(cell.value, cell.number_format)
@@ -129,9 +139,52 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             header = header_names(file, number, cells)
         else:
             header = header or header_names(file, number - 1, title)
-            yield Row(
-                number, as_dict(file, number, header, [*cells, *[""] * (len(header) - len(cells))]), f"row {number}"
+            cells += [""] * (len(header) - len(cells))
+            filled = _fill(cells, number, over)
+            said += filled
+            file.sheet.filled += bool(filled)
+            over.update(
+                (column, (last, cells[column])) for column, last in merged.get(number, ()) if column < len(header)
             )
+            file.sheet.hidden += number in hidden
+            yield Row(number, as_dict(file, number, header, cells), f"row {number}")
+
+
+def _fill(cells: list[str], number: int, over: dict[int, tuple[int, str]]) -> int:
+    """Give a row the values of cells that are merged ``over`` it: by column the last row of each, and its value.
+
+    Returns how many characters it got.
+    """
+    filled = 0
+    for column, (last, value) in over.items():
+        if number <= last and not cells[column].strip():
+            cells[column] = value
+            filled += len(value)
+    return filled
+
+
+def _merged_and_hidden(sheet: Any) -> tuple[dict[int, list[tuple[int, int]]], set[int]]:
+    """Cells merged over several rows, by their first row: column (from 0) and last row. And the rows that are not shown.
+
+    The library does not say either where a workbook is read as a stream.
+    """
+    from openpyxl.utils.cell import range_boundaries
+
+    merged: dict[int, list[tuple[int, int]]] = {}
+    hidden: set[int] = set()
+    with sheet._get_source() as stream:
+        rest = b""
+        while piece := stream.read(_PIECE):
+            *tags, rest = (rest + piece).split(b">") if _TELLING.search(rest + piece) else [piece]
+            for tag in tags:
+                if found := _HIDDEN.search(tag):
+                    hidden.add(int(found[1] or found[2]))
+                elif found := _MERGED.search(tag):
+                    left, top, _, bottom = range_boundaries(found[1].decode())
+                    if bottom > top:
+                        merged.setdefault(top, []).append((left - 1, bottom))
+            rest = rest[-_LONGEST_TAG:]
+    return merged, hidden
 
 
 def _is_passed_over(sheet: Any) -> tuple[bool, bool]:

@@ -64,6 +64,68 @@ def test_a_cell_is_learnt_as_a_person_sees_it(tmp_path: Path, value: Any, form: 
     assert answer(workbook(tmp_path / "a.xlsx", {"Sheet": rows}, {"B": form})) == seen
 
 
+@pytest.mark.parametrize("beside", [{}, {"note": "x" * 3_000_000}], ids=["short", "long"])
+def test_a_cell_merged_over_rows_stands_in_each_of_them(tmp_path: Path, beside: dict[str, str]) -> None:
+    """One question with several answers, one category for many questions; a title merged over columns is no record."""
+    rows: list[list[Any]] = [["category", "prompt", "completion"], ["Prices", None, None]]
+    rows += (
+        ["lamps" if i == 0 else None, f"Which is {i}?" if i % 2 == 0 else None, f"It is {i}."] for i in range(COUNT)
+    )
+    path = workbook(tmp_path / "a.xlsx", {"Sheet": rows, **({"Other": [[note] for note in beside.values()]})})
+    book = openpyxl.load_workbook(path)
+    sheet = book["Sheet"]
+    sheet.merge_cells("A2:C2")
+    sheet.merge_cells(f"A3:A{COUNT + 2}")
+    for row in range(3, COUNT + 3, 2):
+        sheet.merge_cells(f"B{row}:B{row + 1}")
+    book.save(path)
+    report = datasets.check(path)
+    records = list(datasets.read(path))
+    assert [r.messages[0].content for r in records] == [f"Which is {i - i % 2}?" for i in range(COUNT)]
+    assert {r.categories["category"] for r in records} == {"lamps"}
+    said = next(problem for problem in report.problems if problem.kind == "filled")
+    assert said.count == COUNT - 1
+
+
+def test_rows_that_a_filter_hides_are_read_and_said(tmp_path: Path) -> None:
+    rows = [["prompt", "completion"], *([f"Which is {i}?", f"It is {i}."] for i in range(COUNT))]
+    path = workbook(tmp_path / "a.xlsx", {"Sheet": rows})
+    book = openpyxl.load_workbook(path)
+    for row in (5, 6, 9):
+        book["Sheet"].row_dimensions[row].hidden = True
+    book["Sheet"].row_dimensions[COUNT + 20].hidden = True
+    book["Sheet"].column_dimensions["D"].hidden = True
+    book.save(path)
+    report = datasets.check(path)
+    said = next(problem for problem in report.problems if problem.kind == "hidden_rows")
+    assert report.usable == COUNT and said.count == 3 and "hidden" in said.what
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", lines(*({"prompt": f"Which is {i}?", "completion": f"It is {i}."} for i in range(COUNT)))),
+        ("a.json", json.dumps([{"prompt": f"Which is {i}?", "completion": f"It is {i}."} for i in range(COUNT)])),
+    ],
+)
+def test_a_field_that_stands_twice_is_refused_unless_both_say_the_same(write: Write, name: str, text: str) -> None:
+    """Readers differ in which of the two they take, so neither may be learnt in silence."""
+    answer = '"completion": "It is 7."'
+    assert datasets.check(write(name, text.replace(answer, f"{answer}, {answer}"))).usable == COUNT
+    with pytest.raises(DatasetError, match="completion") as refused:
+        datasets.check(write(name, text.replace(answer, f'{answer}, "completion": "It is 70."')))
+    assert "stands twice" in refused.value.what and refused.value.fix and refused.value.where
+
+
+def test_two_fields_that_differ_in_capitals_are_not_mixed_up(write: Write) -> None:
+    """The one that holds something is taken; where both do, the record is left out and that is said."""
+    rows = [{"Prompt": f"Which is {i}?", "completion": f"It is {i}.", "Completion": ""} for i in range(COUNT)]
+    rows[3]["Completion"] = "It is another."
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert report.usable == COUNT - 1 and report.preview[0].messages[-1].content == "It is 0."
+    assert [problem.count for problem in report.problems if problem.kind == "two_names"] == [1]
+
+
 def test_a_title_over_the_table_and_a_cover_sheet_are_passed_over(tmp_path: Path, write: Write) -> None:
     """The names of the columns are in the first row with several cells, on the first sheet with several columns."""
     rows = [["Questions and answers 2026"], [], ["Frage", "Antwort"]]
